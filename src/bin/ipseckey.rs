@@ -1,0 +1,3 @@
+//! `ipseckey`.
+
+fn main() {}

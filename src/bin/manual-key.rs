@@ -1,0 +1,3 @@
+//! `manual-key`.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! `sadb-model`.
+
+fn main() {}

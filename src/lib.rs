@@ -1,0 +1,14 @@
+//! `ipseckey`: manual keying of IPsec security associations. docs/architecture.md draws the whole once.
+//!
+//! keys file -> `lang` -> [`sa::Request`] -> [`sadb::Sadb`] -> `wire` -> kernel, and back through [`sa::Message`] to `show`.
+
+pub mod cli;
+pub mod lang;
+pub mod names;
+pub mod sa;
+pub mod sadb;
+pub mod secret;
+pub mod service;
+pub mod show;
+pub mod sys;
+pub mod wire;

@@ -1,0 +1,18 @@
+//! What a security association is: its identity, what one may say when adding it, and what an SADB says about it.
+//!
+//! Pure values. Text is the business of `lang` and `show`, bytes that of `wire`. Numbers are newtypes, so that a number
+//! this program does not know is carried and shown instead of refused (RFC 2367 section 2; `pfkeyv2.h`).
+#![forbid(unsafe_code)]
+
+mod lifetime;
+mod message;
+mod number;
+mod request;
+
+pub use lifetime::{Lifetime, LifetimeKind};
+pub use message::{
+    AddressInfo, AddressRole, Association, Combination, ExtendedAlgorithm, ExtendedCombination, Extension, Identity,
+    KeyRole, Message, Side, SupportedAlgorithm,
+};
+pub use number::{AuthAlg, Diagnostic, EncrAlg, Flags, IdentityType, MessageType, SaState, SaType, Spi};
+pub use request::{Endpoint, InnerEndpoint, Request, SaId};

@@ -1,0 +1,43 @@
+//! What can go wrong between a request and its answer. No variant can hold a key.
+
+use std::io;
+
+use crate::sa::Diagnostic;
+
+/// Why an SADB did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum SadbError {
+    /// The SADB answered with an error.
+    #[error("{text}")]
+    Refused {
+        /// Error number as the answer carries it, in the numbering of the SADB's system.
+        errno: i32,
+        /// illumos: the diagnostic code, 0 for none.
+        diagnostic: Diagnostic,
+        /// What the number means, and what the SADB said besides.
+        text: String,
+    },
+    /// This SADB cannot hold what was asked for; nothing was sent.
+    #[error("{0}")]
+    Unsupported(String),
+    /// No answer within the deadline.
+    #[error("no answer within {seconds} seconds")]
+    NoAnswer {
+        /// The deadline.
+        seconds: u64,
+    },
+    /// The answer was not one to the request, or not well formed.
+    #[error("unusable answer: {0}")]
+    BadAnswer(String),
+    /// The SADB cannot be reached.
+    #[error("{what}: {source}")]
+    Unavailable {
+        /// What was tried, and what would help.
+        what: String,
+        /// The system's error.
+        source: io::Error,
+    },
+    /// The connection broke.
+    #[error("the SADB's socket: {0}")]
+    Io(#[from] io::Error),
+}

@@ -1,0 +1,84 @@
+//! The SADB as the programs see it: one trait, [`Sadb`], and the backends behind it.
+//!
+//! Nothing above this room knows which kernel interface is in use.
+#![forbid(unsafe_code)]
+
+mod error;
+
+use std::ops::ControlFlow;
+
+pub use error::SadbError;
+
+use crate::sa::{Message, Request, SaType};
+
+/// Whether a request reaches the named SA only, or the SA it is paired with too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// `update`, `delete`.
+    One,
+    /// `update-pair`, `delete-pair`.
+    Pair,
+}
+
+/// What a monitor hears.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hearing {
+    /// `monitor`: everything, answers to others included (SADB_X_PROMISC).
+    All,
+    /// `passive_monitor`: what the kernel tells every socket.
+    Passive,
+}
+
+/// Called for each message of a dump or monitor; `Break` ends it early.
+pub type Each<'a> = &'a mut dyn FnMut(&Message) -> ControlFlow<()>;
+
+/// Called with each message before it is sent (`-v`).
+pub type Trace = Box<dyn FnMut(&Message)>;
+
+/// A security association database.
+pub trait Sadb {
+    /// Adds an SA.
+    ///
+    /// # Errors
+    /// [`SadbError`] as for every function here; nothing was added then.
+    fn add(&mut self, request: &Request) -> Result<(), SadbError>;
+
+    /// Changes an SA, and the one it is paired with if `reach` says so.
+    ///
+    /// # Errors
+    /// [`SadbError`].
+    fn update(&mut self, request: &Request, reach: Reach) -> Result<(), SadbError>;
+
+    /// Removes an SA, and the one it is paired with if `reach` says so.
+    ///
+    /// # Errors
+    /// [`SadbError`].
+    fn delete(&mut self, request: &Request, reach: Reach) -> Result<(), SadbError>;
+
+    /// Describes an SA, keys included.
+    ///
+    /// # Errors
+    /// [`SadbError`].
+    fn get(&mut self, request: &Request) -> Result<Message, SadbError>;
+
+    /// Removes all SAs of a type; of every type for [`SaType::UNSPEC`].
+    ///
+    /// # Errors
+    /// [`SadbError`].
+    fn flush(&mut self, sa_type: SaType) -> Result<(), SadbError>;
+
+    /// Calls `each` for every SA of a type; of every type for [`SaType::UNSPEC`].
+    ///
+    /// # Errors
+    /// [`SadbError`]; `each` may have been called for some SAs by then.
+    fn dump(&mut self, sa_type: SaType, each: Each<'_>) -> Result<(), SadbError>;
+
+    /// Calls `each` for every message heard, until it breaks or the SADB goes away.
+    ///
+    /// # Errors
+    /// [`SadbError`].
+    fn monitor(&mut self, hearing: Hearing, each: Each<'_>) -> Result<(), SadbError>;
+
+    /// Calls `trace` with each message before it is sent.
+    fn set_trace(&mut self, trace: Trace);
+}

@@ -1,0 +1,1 @@
+//! Bytes of the kernel interfaces. No sockets here.
