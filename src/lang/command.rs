@@ -22,6 +22,7 @@ pub enum Verb {
 }
 
 /// A command of the language.
+#[allow(clippy::large_enum_variant, reason = "one command at a time, never stored in numbers")]
 pub enum Command {
     /// A command about one SA, or about several that differ only in their addresses.
     Sa(SaCommand),

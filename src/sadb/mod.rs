@@ -4,10 +4,12 @@
 #![forbid(unsafe_code)]
 
 mod error;
+mod transport;
 
 use std::ops::ControlFlow;
 
 pub use error::SadbError;
+pub use transport::Transport;
 
 use crate::sa::{Message, Request, SaType};
 

@@ -1,0 +1,134 @@
+//! Sockets that keep message boundaries: PF_KEY, and Unix SOCK_SEQPACKET.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::path::Path;
+use std::time::Instant;
+
+use nix::libc;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, connect, recv, send, socket};
+
+use crate::secret::Buffer;
+
+/// The largest PF_KEY message: 65,535 words of 8 bytes (RFC 2367 section 2.1, `sadb_msg_len`).
+const LARGEST: usize = 65_535 * 8;
+
+/// A connected socket on which each send and each receive is one whole message.
+pub struct PacketSocket {
+    fd: OwnedFd,
+    scratch: Buffer,
+}
+
+impl PacketSocket {
+    /// Connects to the Unix SOCK_SEQPACKET socket at `path`.
+    ///
+    /// # Errors
+    /// The system's: no such file, nobody listens, no permission.
+    pub fn connect_unix(path: &Path) -> io::Result<Self> {
+        let fd = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::empty(), None)?;
+        close_on_exec(fd.as_fd())?;
+        connect(fd.as_raw_fd(), &UnixAddr::new(path)?)?;
+        Ok(Self::new(fd))
+    }
+
+    /// Opens the system's PF_KEY socket (RFC 2367 section 1.3; pf_key(7P)).
+    ///
+    /// # Errors
+    /// EPERM without the privilege, EAFNOSUPPORT or EPFNOSUPPORT without PF_KEY in the kernel.
+    pub fn pf_key() -> io::Result<Self> {
+        // SAFETY: socket(2) takes three integers and no pointers.
+        let raw = unsafe { libc::socket(PF_KEY, libc::SOCK_RAW, PF_KEY_V2) };
+        if raw < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: `raw` is a descriptor that socket(2) has just made, and nobody else has it.
+        let fd = unsafe { OwnedFd::from_raw_fd(raw) };
+        close_on_exec(fd.as_fd())?;
+        Ok(Self::new(fd))
+    }
+
+    fn new(fd: OwnedFd) -> Self {
+        Self { fd, scratch: Buffer::zeroed(LARGEST) }
+    }
+
+    /// Sends one message.
+    ///
+    /// # Errors
+    /// The system's; a message that went out in part is an error too.
+    pub fn send(&mut self, message: &[u8]) -> io::Result<()> {
+        let sent = send(self.fd.as_raw_fd(), message, no_sigpipe())?;
+        if sent != message.len() {
+            return Err(io::Error::new(io::ErrorKind::WriteZero, "the message was sent in part"));
+        }
+        Ok(())
+    }
+
+    /// Receives one message; `None` if none came before `deadline`.
+    ///
+    /// # Errors
+    /// The system's, and `UnexpectedEof` when the other side has closed.
+    pub fn receive(&mut self, deadline: Option<Instant>) -> io::Result<Option<Buffer>> {
+        if !wait_readable(self.fd.as_fd(), deadline)? {
+            return Ok(None);
+        }
+        let len = recv(self.fd.as_raw_fd(), &mut self.scratch, MsgFlags::empty())?;
+        if len == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let message = Buffer::copied(&self.scratch[..len]);
+        self.scratch[..len].fill(0);
+        Ok(Some(message))
+    }
+}
+
+impl AsFd for PacketSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+#[cfg(target_os = "linux")]
+const PF_KEY: libc::c_int = libc::AF_KEY;
+#[cfg(not(target_os = "linux"))]
+const PF_KEY: libc::c_int = 27; // illumos sys/socket.h
+
+const PF_KEY_V2: libc::c_int = 2;
+
+/// A closed peer must be an error of send, not a signal.
+fn no_sigpipe() -> MsgFlags {
+    #[cfg(target_os = "linux")]
+    return MsgFlags::MSG_NOSIGNAL;
+    #[cfg(not(target_os = "linux"))]
+    return MsgFlags::empty();
+}
+
+fn close_on_exec(fd: BorrowedFd<'_>) -> io::Result<()> {
+    use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+    fcntl(fd, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
+    Ok(())
+}
+
+/// Waits until `fd` can be read or `deadline` passes; whether it can be read. A signal does not end the wait early.
+///
+/// # Errors
+/// The system's.
+pub fn wait_readable(fd: BorrowedFd<'_>, deadline: Option<Instant>) -> io::Result<bool> {
+    loop {
+        let timeout = match deadline {
+            None => PollTimeout::NONE,
+            Some(at) => {
+                let left = at.saturating_duration_since(Instant::now()).as_millis().saturating_add(1);
+                PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
+            }
+        };
+        let mut fds = [PollFd::new(fd, PollFlags::POLLIN)];
+        match poll(&mut fds, timeout) {
+            Ok(0) => return Ok(false),
+            Ok(_) => return Ok(true),
+            Err(nix::errno::Errno::EINTR) if deadline.is_none_or(|at| at > Instant::now()) => {}
+            Err(nix::errno::Errno::EINTR) => return Ok(false),
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
