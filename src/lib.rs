@@ -2,6 +2,7 @@
 //!
 //! keys file -> `lang` -> [`sa::Request`] -> [`sadb::Sadb`] -> `wire` -> kernel, and back through [`sa::Message`] to `show`.
 
+pub mod apply;
 pub mod cli;
 pub mod lang;
 pub mod names;
