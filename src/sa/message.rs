@@ -5,7 +5,9 @@
 
 use std::net::IpAddr;
 
-use super::{AuthAlg, Diagnostic, EncrAlg, Flags, IdentityType, Lifetime, LifetimeKind, MessageType, SaState, SaType, Spi};
+use super::{
+    AuthAlg, Diagnostic, EncrAlg, Flags, IdentityType, Lifetime, LifetimeKind, LinuxInfo, MessageType, SaState, SaType, Spi,
+};
 use crate::secret::Key;
 
 /// One PF_KEY message (RFC 2367 section 2.1).
@@ -88,6 +90,8 @@ pub enum Extension {
         /// Seconds.
         timeout: u64,
     },
+    /// Linux XFRM: what PF_KEY has no words for. Never on the wire of PF_KEY.
+    Linux(Box<LinuxInfo>),
     /// Anything else, whole (header included), so that it can be shown. May be of a known type but the wrong size.
     Unknown {
         /// Extension type.
@@ -263,6 +267,15 @@ impl Message {
     pub fn lifetime(&self, kind: LifetimeKind) -> Option<&Lifetime> {
         self.extensions.iter().find_map(|ext| match ext {
             Extension::Lifetime(k, lifetime) if *k == kind => Some(lifetime),
+            _ => None,
+        })
+    }
+
+    /// What Linux XFRM says beyond PF_KEY, if the message is from there.
+    #[must_use]
+    pub fn linux(&self) -> Option<&LinuxInfo> {
+        self.extensions.iter().find_map(|ext| match ext {
+            Extension::Linux(info) => Some(&**info),
             _ => None,
         })
     }

@@ -5,11 +5,13 @@
 #![forbid(unsafe_code)]
 
 mod lifetime;
+mod linux;
 mod message;
 mod number;
 mod request;
 
 pub use lifetime::{Lifetime, LifetimeKind};
+pub use linux::{LinuxExtras, LinuxInfo, Masked, Offload, XfrmFlags, XfrmMode};
 pub use message::{
     AddressInfo, AddressRole, Association, Combination, ExtendedAlgorithm, ExtendedCombination, Extension, Identity,
     KeyRole, Message, Side, SupportedAlgorithm,

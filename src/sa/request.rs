@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{AuthAlg, EncrAlg, Flags, Identity, Lifetime, SaState, SaType, Spi};
+use super::{AuthAlg, EncrAlg, Flags, Identity, Lifetime, LinuxExtras, SaState, SaType, Spi};
 use crate::secret::Key;
 
 /// What names an SA: RFC 4301 section 4.1, as the kernels look it up. The source address is not part of it.
@@ -90,6 +90,8 @@ pub struct Request {
     pub inner_dst: Option<InnerEndpoint>,
     /// Replay counter to start from.
     pub replay_value: Option<u32>,
+    /// What only Linux XFRM can hold.
+    pub linux: LinuxExtras,
 }
 
 impl Request {

@@ -83,4 +83,9 @@ pub trait Sadb {
 
     /// Calls `trace` with each message before it is sent.
     fn set_trace(&mut self, trace: Trace);
+
+    /// What the SADB did otherwise than asked, or cannot enforce, since the last call: warnings for the user.
+    fn take_notes(&mut self) -> Vec<String> {
+        Vec::new()
+    }
 }
