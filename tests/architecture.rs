@@ -1,0 +1,75 @@
+//! Dependencies between the rooms of src/ point one way, and each room but `sys` forbids unsafe code.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Room -> rooms it may use. docs/architecture.md explains them.
+const ALLOWED: &[(&str, &[&str])] = &[
+    ("secret", &[]),
+    ("sa", &["secret"]),
+    ("names", &["sa"]),
+    ("sys", &["secret"]),
+    ("wire", &["sa", "secret", "names"]),
+    ("lang", &["names", "sa", "secret"]),
+    ("show", &["names", "sa", "secret"]),
+    ("sadb", &["names", "wire", "sa", "sys", "secret"]),
+    ("apply", &["lang", "sa", "sadb"]),
+    ("cli", &["apply", "lang", "names", "sa", "sadb", "secret", "service", "show", "sys"]),
+    ("service", &["apply", "lang", "names", "sa", "sadb", "secret", "show", "sys"]),
+];
+
+fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|ext| ext == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// Every source file with its room and text; `lib.rs` and `bin/` stand above the rooms.
+fn rooms() -> BTreeMap<PathBuf, (String, String)> {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&src, &mut files);
+    files
+        .into_iter()
+        .filter_map(|path| {
+            let first = path.strip_prefix(&src).unwrap().iter().next().unwrap().to_str().unwrap().to_owned();
+            let room = first.trim_end_matches(".rs").to_owned();
+            let text = fs::read_to_string(&path).unwrap();
+            (room != "lib" && room != "bin").then_some((path, (room, text)))
+        })
+        .collect()
+}
+
+#[test]
+fn rooms_use_only_the_rooms_below_them() {
+    let mut wrong = Vec::new();
+    for (path, (room, text)) in rooms() {
+        let (_, allowed) = ALLOWED.iter().find(|(name, _)| *name == room).unwrap_or_else(|| panic!("room {room} has no row"));
+        for (number, line) in text.lines().enumerate() {
+            for after in line.split("crate::").skip(1) {
+                let used: String = after.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+                if !used.is_empty() && used != room && !allowed.contains(&used.as_str()) {
+                    wrong.push(format!("{}:{}: {room} uses {used}", path.display(), number + 1));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn unsafe_code_lives_in_sys() {
+    for (path, (room, text)) in rooms() {
+        let at_the_door = path.file_name().is_some_and(|name| name == "mod.rs") && path.parent().unwrap().ends_with(&room)
+            || path.file_stem().is_some_and(|stem| stem.to_str() == Some(&room));
+        if room != "sys" && at_the_door {
+            assert!(text.contains("#![forbid(unsafe_code)]"), "{} does not forbid unsafe code", path.display());
+        }
+    }
+}
