@@ -1,4 +1,6 @@
 //! Every unsafe block and every family of system calls. Each block says why it is sound.
 #![allow(unsafe_code, reason = "this is the one room where system calls without a safe wrapper are made")]
 
+pub mod hardening;
+pub mod secure_file;
 pub mod socket;

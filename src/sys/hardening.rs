@@ -1,0 +1,61 @@
+//! What a program that handles keys does before anything else: no core dumps, private files, no swap.
+
+use std::ffi::c_void;
+use std::ptr::NonNull;
+
+use nix::sys::mman::{MlockAllFlags, mlock, mlockall};
+use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit, setrlimit};
+use nix::sys::stat::{Mode, umask};
+
+/// Forbids core dumps, makes new files private, and keeps memory out of swap where the limits allow it.
+///
+/// All of it is best effort: a program that may not lock memory must still be able to do its work.
+pub fn harden() {
+    let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
+    #[cfg(target_os = "linux")]
+    let _ = nix::sys::prctl::set_dumpable(false);
+    umask(Mode::from_bits_truncate(0o077));
+    lock_everything();
+}
+
+/// Locks what is mapped and what will be, but only without a limit: under a limit the next allocation would fail.
+fn lock_everything() {
+    let unlimited = getrlimit(Resource::RLIMIT_MEMLOCK).is_ok_and(|(soft, _)| soft == RLIM_INFINITY);
+    if unlimited {
+        let _ = mlockall(MlockAllFlags::MCL_CURRENT | MlockAllFlags::MCL_FUTURE | lock_on_fault());
+    }
+}
+
+/// Linux locks pages as they are touched, so that reserved stacks cost nothing.
+#[cfg(target_os = "linux")]
+fn lock_on_fault() -> MlockAllFlags {
+    MlockAllFlags::from_bits_retain(nix::libc::MCL_ONFAULT)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn lock_on_fault() -> MlockAllFlags {
+    MlockAllFlags::empty()
+}
+
+/// Keeps `bytes` out of swap until their pages are given back, if the limits allow it.
+pub fn lock(bytes: &[u8]) {
+    if bytes.is_empty() {
+        return;
+    }
+    let start = NonNull::from(bytes).cast::<c_void>();
+    // SAFETY: the range is a live slice; locking changes neither its contents nor who may access it.
+    let _ = unsafe { mlock(start, bytes.len()) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn locking_leaves_the_bytes_alone() {
+        let bytes = vec![0x5a; 10_000];
+        lock(&bytes);
+        lock(&[]);
+        assert!(bytes.iter().all(|byte| *byte == 0x5a));
+    }
+}

@@ -1,0 +1,399 @@
+//! Reading a file that holds keys: once, through one open descriptor, and with a list of what makes it less than private.
+//!
+//! The caller decides what a [`Finding`] means: a service refuses the file, a program run by hand warns (ipseckey(1M),
+//! SECURITY, point 2).
+
+use std::collections::BTreeSet;
+use std::fs::{File, FileType, Metadata, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use nix::libc::{O_NOFOLLOW, O_NONBLOCK};
+
+use super::hardening;
+use crate::secret::Buffer;
+
+/// A keys file larger than this is taken for a mistake: 1 GiB holds several million SAs.
+pub const MAX_LEN: u64 = 1 << 30;
+
+/// How the file is come by, and so what is expected of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Named by a user: a symbolic link is followed.
+    ByHand,
+    /// A service's property: a symbolic link is refused.
+    Service,
+    /// A systemd credential: as for a service, but its group bits are the mask of an access list that systemd set.
+    Credential,
+}
+
+/// The contents of a keys file, and what was found wrong with its privacy.
+pub struct SecureFile {
+    /// All bytes of the file.
+    pub contents: Buffer,
+    /// Empty for a file that is private.
+    pub findings: Vec<Finding>,
+}
+
+/// One reason why others might read or replace a keys file.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Finding {
+    /// Group or others have access.
+    #[error("{} has mode {mode:04o}, wanted 0600 or 0400: chmod 600 {}", shown(path), shell_word(path))]
+    Mode {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// Neither root nor the caller owns the file.
+    #[error("{} belongs to user {uid}, wanted root: chown root {}", shown(path), shell_word(path))]
+    Owner {
+        /// The file.
+        path: PathBuf,
+        /// Its owner.
+        uid: u32,
+    },
+    /// Others may put another file in its place.
+    #[error(
+        "{} above the keys file has mode {mode:04o}, so others can replace it: chmod go-w {}",
+        shown(path),
+        shell_word(path)
+    )]
+    DirectoryMode {
+        /// The directory.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// Neither root nor the caller owns a directory above the file.
+    #[error(
+        "{} above the keys file belongs to user {uid}, who can replace it: chown root {}",
+        shown(path),
+        shell_word(path)
+    )]
+    DirectoryOwner {
+        /// The directory.
+        path: PathBuf,
+        /// Its owner.
+        uid: u32,
+    },
+}
+
+/// Why a keys file was not read.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// The system refused to open or read it.
+    #[error("{}: {source}", shown(path))]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The system's error.
+        source: io::Error,
+    },
+    /// It is not a regular file.
+    #[error("{} is {found}, wanted a regular file", shown(path))]
+    NotRegular {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        found: &'static str,
+    },
+    /// It is larger than any keys file.
+    #[error("{} declares {len} bytes, wanted at most {MAX_LEN}", shown(path))]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Its length in bytes.
+        len: u64,
+    },
+    /// It was written to while it was read.
+    #[error("{} changed while it was read: try again when it is written", shown(path))]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+impl FileError {
+    /// Whether the caller lacks a permission, rather than the file being wrong.
+    #[must_use]
+    pub fn is_permission(&self) -> bool {
+        matches!(self, Self::Unreadable { source, .. } if source.kind() == io::ErrorKind::PermissionDenied)
+    }
+}
+
+/// Reads all of the keys file at `path`.
+///
+/// The file is opened without waiting (a FIFO cannot hang the caller) and everything is then asked of the open
+/// descriptor. The directories above it are looked at by name.
+///
+/// # Errors
+/// [`FileError`]; a lack of privacy is no error here but a [`Finding`].
+pub fn read(path: &Path, origin: Origin) -> Result<SecureFile, FileError> {
+    let failed = |source| FileError::Unreadable { path: path.to_owned(), source };
+    require_regular(path, &look(path, origin).map_err(failed)?)?;
+    let mut file = open(path, origin).map_err(failed)?;
+    let metadata = file.metadata().map_err(failed)?;
+    require_regular(path, &metadata)?;
+    let contents = read_all(path, &mut file, &metadata)?;
+    let me = nix::unistd::geteuid().as_raw();
+    let mut findings = judge_file(path, Facts::of(&metadata), origin, me);
+    findings.extend(judge_directories(path, me));
+    Ok(SecureFile { contents, findings })
+}
+
+/// What is there, before it is opened: opening a device can do harm.
+fn look(path: &Path, origin: Origin) -> io::Result<Metadata> {
+    match origin {
+        Origin::ByHand => path.metadata(),
+        Origin::Service | Origin::Credential => path.symlink_metadata(),
+    }
+}
+
+fn open(path: &Path, origin: Origin) -> io::Result<File> {
+    let follow = if origin == Origin::ByHand { 0 } else { O_NOFOLLOW };
+    OpenOptions::new().read(true).custom_flags(O_NONBLOCK | follow).open(path)
+}
+
+fn require_regular(path: &Path, metadata: &Metadata) -> Result<(), FileError> {
+    let kind = metadata.file_type();
+    if kind.is_file() {
+        return Ok(());
+    }
+    Err(FileError::NotRegular { path: path.to_owned(), found: kind_name(kind) })
+}
+
+fn kind_name(kind: FileType) -> &'static str {
+    type Is = fn(&FileType) -> bool;
+    const NAMES: &[(Is, &str)] = &[
+        (FileType::is_dir, "a directory"),
+        (FileType::is_symlink, "a symbolic link"),
+        (FileTypeExt::is_fifo, "a FIFO"),
+        (FileTypeExt::is_socket, "a socket"),
+        (FileTypeExt::is_char_device, "a character device"),
+        (FileTypeExt::is_block_device, "a block device"),
+    ];
+    NAMES.iter().find(|(is, _)| is(&kind)).map_or("something else", |(_, name)| name)
+}
+
+/// Reads exactly as many bytes as the file declares; more or fewer mean that somebody is writing to it.
+fn read_all(path: &Path, file: &mut File, metadata: &Metadata) -> Result<Buffer, FileError> {
+    let too_large = || FileError::TooLarge { path: path.to_owned(), len: metadata.len() };
+    let changed = || FileError::Changed { path: path.to_owned() };
+    let failed = |source| FileError::Unreadable { path: path.to_owned(), source };
+    if metadata.len() > MAX_LEN {
+        return Err(too_large());
+    }
+    let mut contents = Buffer::zeroed(usize::try_from(metadata.len()).map_err(|_| too_large())?);
+    hardening::lock(&contents);
+    file.read_exact(&mut contents).map_err(|error| match error.kind() {
+        io::ErrorKind::UnexpectedEof => changed(),
+        _ => failed(error),
+    })?;
+    let beyond = file.read(&mut [0]).map_err(failed)?;
+    let after = file.metadata().map_err(failed)?;
+    if beyond > 0 || moment(&after) != moment(metadata) {
+        return Err(changed());
+    }
+    Ok(contents)
+}
+
+fn moment(metadata: &Metadata) -> (i64, i64) {
+    (metadata.mtime(), metadata.mtime_nsec())
+}
+
+/// What privacy depends on.
+#[derive(Clone, Copy)]
+struct Facts {
+    uid: u32,
+    gid: u32,
+    mode: u32,
+}
+
+impl Facts {
+    fn of(metadata: &Metadata) -> Self {
+        Self { uid: metadata.uid(), gid: metadata.gid(), mode: metadata.mode() & 0o7777 }
+    }
+}
+
+fn judge_file(path: &Path, facts: Facts, origin: Origin, me: u32) -> Vec<Finding> {
+    let forbidden = if origin == Origin::Credential { 0o037 } else { 0o077 };
+    let mut findings = Vec::new();
+    if facts.uid != 0 && facts.uid != me {
+        findings.push(Finding::Owner { path: path.to_owned(), uid: facts.uid });
+    }
+    if facts.mode & forbidden != 0 {
+        findings.push(Finding::Mode { path: path.to_owned(), mode: facts.mode });
+    }
+    findings
+}
+
+/// Looks at every directory above the file, both as it is named and as the links in that name lead.
+fn judge_directories(path: &Path, me: u32) -> Vec<Finding> {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let real = absolute.canonicalize().unwrap_or_else(|_| absolute.clone());
+    let directories: BTreeSet<&Path> = absolute.ancestors().skip(1).chain(real.ancestors().skip(1)).collect();
+    let my_group = nix::unistd::getegid().as_raw();
+    let facts = directories.into_iter().filter_map(|dir| Some((dir, Facts::of(&dir.metadata().ok()?))));
+    facts.filter_map(|(dir, facts)| judge_directory(dir, facts, me, my_group)).collect()
+}
+
+/// A directory is safe if only root and the caller can rename what is in it. A sticky one protects files from all but its
+/// owner. A group that is root's or the caller's own is trusted.
+fn judge_directory(path: &Path, facts: Facts, me: u32, my_group: u32) -> Option<Finding> {
+    /// How Linux shows a user that has no number in this user namespace; a container's own root directory may be theirs.
+    const UNMAPPED: u32 = 65534;
+    const STICKY: u32 = 0o1000;
+    let group_is_trusted = facts.gid == 0 || facts.gid == my_group;
+    let forbidden = if group_is_trusted { 0o002 } else { 0o022 };
+    if facts.mode & STICKY == 0 && facts.mode & forbidden != 0 {
+        return Some(Finding::DirectoryMode { path: path.to_owned(), mode: facts.mode });
+    }
+    let owner_is_trusted = [0, me, UNMAPPED].contains(&facts.uid);
+    (!owner_is_trusted).then(|| Finding::DirectoryOwner { path: path.to_owned(), uid: facts.uid })
+}
+
+/// `path` for a message: control characters escaped, so that a file name cannot forge a log line.
+#[must_use]
+pub fn shown(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    text.chars().map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() }).collect()
+}
+
+/// `path` as a word for the shell: quoted where it holds anything the shell would take apart.
+#[must_use]
+pub fn shell_word(path: &Path) -> String {
+    let text = shown(path);
+    let is_plain = |c: char| c.is_alphanumeric() || "_./:@%+=,-".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        return text;
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    const ME: u32 = 1000;
+
+    fn file(uid: u32, mode: u32, origin: Origin) -> Vec<Finding> {
+        judge_file(Path::new("/k"), Facts { uid, gid: 5, mode }, origin, ME)
+    }
+
+    fn directory(uid: u32, gid: u32, mode: u32) -> Option<Finding> {
+        judge_directory(Path::new("/d"), Facts { uid, gid, mode }, ME, 100)
+    }
+
+    fn private(name: &str, text: &[u8]) -> (tempfile::TempDir, PathBuf) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        (dir, path)
+    }
+
+    #[test]
+    fn root_and_the_caller_may_own_the_file() {
+        assert_eq!(file(0, 0o600, Origin::Service), []);
+        assert_eq!(file(ME, 0o400, Origin::ByHand), []);
+        assert_eq!(file(7, 0o600, Origin::Service), [Finding::Owner { path: "/k".into(), uid: 7 }]);
+    }
+
+    #[test]
+    fn no_group_and_no_other_bit_may_be_set() {
+        for bit in [0o001, 0o002, 0o004, 0o010, 0o020, 0o040] {
+            let mode = 0o600 | bit;
+            assert_eq!(file(0, mode, Origin::ByHand), [Finding::Mode { path: "/k".into(), mode }], "{mode:o}");
+        }
+        assert_eq!(file(0, 0o440, Origin::Credential), []);
+        assert_ne!(file(0, 0o444, Origin::Credential), []);
+    }
+
+    #[test]
+    fn directories_that_others_can_change() {
+        assert_eq!(directory(0, 5, 0o755), None);
+        assert_eq!(directory(ME, 5, 0o700), None);
+        assert_eq!(directory(0, 5, 0o1777), None);
+        assert_eq!(directory(ME, 100, 0o775), None);
+        assert!(matches!(directory(0, 5, 0o777), Some(Finding::DirectoryMode { mode: 0o777, .. })));
+        assert!(matches!(directory(0, 5, 0o775), Some(Finding::DirectoryMode { mode: 0o775, .. })));
+        assert!(matches!(directory(7, 5, 0o755), Some(Finding::DirectoryOwner { uid: 7, .. })));
+    }
+
+    #[test]
+    fn a_private_file_is_read_whole() {
+        let (_dir, path) = private("keys", b"flush esp\n");
+        let read = read(&path, Origin::Service).unwrap();
+        assert_eq!(&*read.contents, b"flush esp\n");
+        assert_eq!(read.findings, []);
+    }
+
+    #[test]
+    fn an_open_file_is_a_finding_not_an_error() {
+        let (_dir, path) = private("keys", b"");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        let read = read(&path, Origin::Service).unwrap();
+        assert_eq!(read.findings, [Finding::Mode { path, mode: 0o644 }]);
+    }
+
+    #[test]
+    fn links_are_followed_only_by_hand() {
+        let (dir, path) = private("keys", b"x");
+        let link = dir.path().join("link");
+        symlink(&path, &link).unwrap();
+        assert_eq!(&*read(&link, Origin::ByHand).unwrap().contents, b"x");
+        let refused = read(&link, Origin::Service).err().unwrap();
+        assert!(refused.to_string().ends_with("is a symbolic link, wanted a regular file"), "{refused}");
+    }
+
+    #[test]
+    fn what_is_not_a_file_is_named() {
+        let (dir, _) = private("keys", b"");
+        let fifo = dir.path().join("fifo");
+        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRUSR).unwrap();
+        for (path, found) in [(dir.path(), "a directory"), (&fifo, "a FIFO"), (Path::new("/dev/null"), "a character device")]
+        {
+            let error = read(path, Origin::ByHand).err().unwrap();
+            assert!(matches!(error, FileError::NotRegular { found: name, .. } if name == found), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_giant_is_refused_before_it_is_read() {
+        let (_dir, path) = private("keys", b"");
+        OpenOptions::new().write(true).open(&path).unwrap().set_len(MAX_LEN + 1).unwrap();
+        assert!(matches!(read(&path, Origin::ByHand), Err(FileError::TooLarge { .. })));
+    }
+
+    #[test]
+    fn a_file_that_grew_or_shrank_is_refused() {
+        let (_dir, path) = private("keys", b"add esp");
+        let before = path.metadata().unwrap();
+        for changed in [&b"add esp spi"[..], b"add"] {
+            fs::write(&path, changed).unwrap();
+            let outcome = read_all(&path, &mut File::open(&path).unwrap(), &before);
+            assert!(matches!(outcome, Err(FileError::Changed { .. })));
+        }
+    }
+
+    #[test]
+    fn a_missing_file_is_no_matter_of_permission() {
+        let error = read(Path::new("/nonexistent/keys"), Origin::Service).err().unwrap();
+        assert!(!error.is_permission());
+        let denied = FileError::Unreadable { path: "/k".into(), source: io::ErrorKind::PermissionDenied.into() };
+        assert!(denied.is_permission());
+    }
+
+    #[test]
+    fn a_path_in_a_message_is_one_line() {
+        assert_eq!(shown(Path::new("/a\nb\u{1b}[0m")), r"/a\nb\u{1b}[0m");
+        assert_eq!(shell_word(Path::new("/etc/inet/secret/ipseckeys")), "/etc/inet/secret/ipseckeys");
+        assert_eq!(shell_word(Path::new("/my keys/it's")), r"'/my keys/it'\''s'");
+    }
+}
