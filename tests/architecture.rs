@@ -50,7 +50,8 @@ fn rooms() -> BTreeMap<PathBuf, (String, String)> {
 fn rooms_use_only_the_rooms_below_them() {
     let mut wrong = Vec::new();
     for (path, (room, text)) in rooms() {
-        let (_, allowed) = ALLOWED.iter().find(|(name, _)| *name == room).unwrap_or_else(|| panic!("room {room} has no row"));
+        let (_, allowed) =
+            ALLOWED.iter().find(|(name, _)| *name == room).unwrap_or_else(|| panic!("room {room} has no row"));
         for (number, line) in text.lines().enumerate() {
             for after in line.split("crate::").skip(1) {
                 let used: String = after.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();

@@ -2,5 +2,7 @@
 #![allow(unsafe_code, reason = "this is the one room where system calls without a safe wrapper are made")]
 
 pub mod hardening;
+#[cfg(target_os = "linux")]
+pub mod netlink;
 pub mod secure_file;
 pub mod socket;

@@ -1,0 +1,105 @@
+//! Linux netlink sockets: datagrams to and from the kernel's XFRM.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::time::Instant;
+
+use nix::libc;
+use nix::sys::socket::sockopt::RcvBufForce;
+use nix::sys::socket::{MsgFlags, NetlinkAddr, bind, getsockname, recvfrom, send, setsockopt};
+
+use super::socket::wait_readable;
+use crate::secret::Buffer;
+
+/// `NETLINK_XFRM` (`linux/netlink.h`).
+const NETLINK_XFRM: libc::c_int = 6;
+/// Longer than any datagram of the kernel: dumps come in pieces of at most 32 KiB.
+const LARGEST: usize = 128 * 1024;
+/// Receive buffer asked for where the process may: events of some thousand SAs at once.
+const RECEIVE_BUFFER: usize = 32 * 1024 * 1024;
+
+/// A bound NETLINK_XFRM socket.
+pub struct NetlinkSocket {
+    fd: OwnedFd,
+    port: u32,
+    scratch: Buffer,
+}
+
+impl NetlinkSocket {
+    /// Opens a socket that hears the multicast groups of `groups` (bit n - 1 is group n).
+    ///
+    /// # Errors
+    /// EPROTONOSUPPORT without XFRM in the kernel; EPERM for groups without CAP_NET_ADMIN.
+    pub fn xfrm(groups: u32) -> io::Result<Self> {
+        // SAFETY: socket(2) takes three integers and no pointers.
+        let raw = unsafe { libc::socket(libc::AF_NETLINK, libc::SOCK_RAW | libc::SOCK_CLOEXEC, NETLINK_XFRM) };
+        if raw < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: `raw` is a descriptor that socket(2) has just made, and nobody else has it.
+        let fd = unsafe { OwnedFd::from_raw_fd(raw) };
+        for option in [libc::NETLINK_EXT_ACK, libc::NETLINK_CAP_ACK] {
+            enable(fd.as_fd(), option)?;
+        }
+        // Only with CAP_NET_ADMIN in the first user namespace; the default size does elsewhere.
+        let _ = setsockopt(&fd, RcvBufForce, &RECEIVE_BUFFER);
+        bind(fd.as_raw_fd(), &NetlinkAddr::new(0, groups))?;
+        let port = getsockname::<NetlinkAddr>(fd.as_raw_fd())?.pid();
+        Ok(Self { fd, port, scratch: Buffer::zeroed(LARGEST) })
+    }
+
+    /// The address the kernel gave this socket; its answers carry it as `nlmsg_pid`.
+    #[must_use]
+    pub fn port(&self) -> u32 {
+        self.port
+    }
+
+    /// Sends one datagram of one or more messages.
+    ///
+    /// # Errors
+    /// The system's: EMSGSIZE if it is larger than the send buffer, EPERM or ECONNREFUSED.
+    pub fn send(&mut self, datagram: &[u8]) -> io::Result<()> {
+        send(self.fd.as_raw_fd(), datagram, MsgFlags::empty())?;
+        Ok(())
+    }
+
+    /// Receives one datagram from the kernel; `None` if none came before `deadline`.
+    ///
+    /// # Errors
+    /// The system's; ENOBUFS when datagrams were lost for want of buffer.
+    pub fn receive(&mut self, deadline: Option<Instant>) -> io::Result<Option<Buffer>> {
+        loop {
+            if !wait_readable(self.fd.as_fd(), deadline)? {
+                return Ok(None);
+            }
+            let (len, sender) = recvfrom::<NetlinkAddr>(self.fd.as_raw_fd(), &mut self.scratch)?;
+            let datagram = Buffer::copied(&self.scratch[..len]);
+            self.scratch[..len].fill(0);
+            if sender.is_none_or(|address| address.pid() == 0) {
+                return Ok(Some(datagram));
+            }
+        }
+    }
+}
+
+impl AsFd for NetlinkSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+/// Switches a boolean option of the netlink level on.
+fn enable(fd: BorrowedFd<'_>, option: libc::c_int) -> io::Result<()> {
+    let on: libc::c_int = 1;
+    // SAFETY: the pointer is to `on`, which outlives the call, and the length is that of `on`.
+    let done = unsafe {
+        libc::setsockopt(
+            fd.as_raw_fd(),
+            libc::SOL_NETLINK,
+            option,
+            (&raw const on).cast(),
+            size_of_val(&on) as libc::socklen_t,
+        )
+    };
+    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}

@@ -1,0 +1,196 @@
+use proptest::prelude::*;
+
+use super::attribute::{AddressFilter, Algorithm, Encap, OffloadDevice, Replay, ReplayEsn};
+use super::fixed::{Current, Limits, RawAddress, Selector};
+use super::number::attr;
+use super::*;
+use crate::sa::Masked;
+use crate::secret::Key;
+
+fn address(last: u8) -> RawAddress {
+    RawAddress([10, 0, 0, last, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
+}
+
+fn info() -> SaInfo {
+    SaInfo {
+        selector: Selector {
+            dst: address(9),
+            dst_port: (80, 0xffff),
+            family: 2,
+            dst_prefix: 32,
+            proto: 6,
+            ..Selector::default()
+        },
+        dst: address(2),
+        spi: 0x1234_5678,
+        proto: 50,
+        src: address(1),
+        limits: Limits { bytes: (1, 2), packets: (3, 4), add: (5, 6), used: (7, 8) },
+        current: Current { bytes: 9, packets: 10, add_time: 11, use_time: 12 },
+        drops: [13, 14, 15],
+        seq: 16,
+        reqid: 17,
+        family: 2,
+        mode: 1,
+        replay_window: 32,
+        flags: 128,
+    }
+}
+
+fn algorithm(name: &str, icv_bits: u32) -> Algorithm {
+    Algorithm { name: name.into(), icv_bits, key: Key::copied(&[7; 20], 160, 0) }
+}
+
+fn every_attribute() -> Vec<Attribute> {
+    vec![
+        Attribute::Auth(algorithm("hmac(sha1)", 0)),
+        Attribute::AuthTrunc(algorithm("hmac(sha1)", 96)),
+        Attribute::Crypt(algorithm("cbc(aes)", 0)),
+        Attribute::Comp(algorithm("deflate", 0)),
+        Attribute::Aead(algorithm("rfc4106(gcm(aes))", 128)),
+        Attribute::Encap(Encap { kind: 2, src_port: 4500, dst_port: 4501, original: address(3) }),
+        Attribute::Sa(Box::new(info())),
+        Attribute::Current(Current { bytes: 1, packets: 2, add_time: 3, use_time: 4 }),
+        Attribute::Replay(Replay { sent: 1, received: 2, bitmap: 3 }),
+        Attribute::ReplayEsn(ReplayEsn { sent: 1 << 33, received: 1 << 34 | 5, window: 64, bitmap: vec![1, 2] }),
+        Attribute::Address(attr::SRCADDR, address(4)),
+        Attribute::LastUsed(99),
+        Attribute::Mark(Masked { value: 1, mask: 0xff }),
+        Attribute::Proto(51),
+        Attribute::Filter(AddressFilter { src: address(1), dst: address(2), family: 2, src_prefix: 8, dst_prefix: 9 }),
+        Attribute::Offload(OffloadDevice { ifindex: 3, flags: 2 }),
+        Attribute::Direction(1),
+        Attribute::Word(attr::TFCPAD, 5),
+        Attribute::Unknown { kind: 60, bytes: Buffer::copied(&[1, 2, 3]) },
+    ]
+}
+
+fn bodies() -> Vec<(u16, u16, Body)> {
+    let name = SaName { dst: address(2), spi: 5, family: 2, proto: 50 };
+    let event = EventId { name, src: address(1), flags: 2, reqid: 7 };
+    let refusal = Refusal { errno: 17, seq: 9, text: Some("no".into()), offset: Some(240) };
+    vec![
+        (kind::NEWSA, 0, Body::Sa(Box::new(info()), every_attribute())),
+        (kind::UPDSA, 0, Body::Sa(Box::new(info()), Vec::new())),
+        (kind::DELSA, 0, Body::Name(name, every_attribute())),
+        (kind::GETSA, 0, Body::Name(name, Vec::new())),
+        (kind::GETSA, flag::DUMP, Body::Dump(every_attribute())),
+        (kind::FLUSHSA, 0, Body::Flush(50)),
+        (kind::EXPIRE, 0, Body::Expire(Box::new(info()), true, every_attribute())),
+        (kind::NEWAE, 0, Body::Event(event, every_attribute())),
+        (kind::GETSADINFO, 0, Body::CountRequest(7)),
+        (kind::NEWSADINFO, 0, Body::Count(Some(4))),
+        (kind::ERROR, flag::CAPPED | flag::ACK_TLVS, Body::Answer(refusal)),
+        (kind::DONE, flag::MULTI, Body::Done(0)),
+        (99, 0, Body::Unknown(Buffer::copied(&[1, 2, 3, 4]))),
+    ]
+}
+
+fn encoded(kind: u16, flags: u16, body: &Body) -> Buffer {
+    encode(Header { kind, flags, seq: 3, port: 4 }, body).unwrap()
+}
+
+#[test]
+fn what_is_encoded_decodes_to_the_same_bytes() {
+    for (kind, flags, body) in bodies() {
+        let bytes = encoded(kind, flags, &body);
+        let message = decode(&mut Reader::new(&bytes)).unwrap();
+        assert_eq!(message.header, Header { kind, flags, seq: 3, port: 4 });
+        assert_eq!(message.byte_len, bytes.len());
+        assert!(*encode(message.header, &message.body).unwrap() == *bytes, "message type {kind}");
+    }
+}
+
+#[test]
+fn fixed_parts_have_the_kernels_sizes_and_places() {
+    let bytes = encoded(kind::NEWSA, 0, &Body::Sa(Box::new(info()), Vec::new()));
+    assert_eq!(bytes.len(), HEADER_LEN + 224);
+    let at = |from: usize, len: usize| &bytes[HEADER_LEN + from..HEADER_LEN + from + len];
+    assert_eq!(at(32, 4), [0, 80, 0xff, 0xff]);
+    assert_eq!(at(72, 4), [0x12, 0x34, 0x56, 0x78]);
+    assert_eq!(at(76, 1), [50]);
+    assert_eq!(at(80, 4), [10, 0, 0, 1]);
+    assert_eq!(at(96, 8), 1u64.to_ne_bytes());
+    assert_eq!(at(160, 8), 9u64.to_ne_bytes());
+    assert_eq!(at(192, 4), 13u32.to_ne_bytes());
+    assert_eq!(at(208, 4), 17u32.to_ne_bytes());
+    assert_eq!(at(212, 2), 2u16.to_ne_bytes());
+    assert_eq!(at(214, 3), [1, 32, 128]);
+    let name = SaName { dst: address(2), spi: 5, family: 2, proto: 50 };
+    assert_eq!(encoded(kind::GETSA, 0, &Body::Name(name, Vec::new())).len(), HEADER_LEN + 24);
+    let event = EventId { name, src: address(1), flags: 2, reqid: 7 };
+    assert_eq!(encoded(kind::NEWAE, 0, &Body::Event(event, Vec::new())).len(), HEADER_LEN + 48);
+    assert_eq!(encoded(kind::EXPIRE, 0, &Body::Expire(Box::new(info()), false, Vec::new())).len(), HEADER_LEN + 232);
+}
+
+#[test]
+fn an_attribute_of_the_wrong_size_is_carried_whole() {
+    let odd = vec![
+        Attribute::Unknown { kind: attr::ALG_AEAD, bytes: Buffer::copied(&[1; 71]) },
+        Attribute::Unknown { kind: attr::MARK, bytes: Buffer::copied(&[1; 9]) },
+        Attribute::Unknown { kind: attr::PAD, bytes: Buffer::copied(&[]) },
+    ];
+    let bytes = encoded(kind::GETSA, flag::DUMP, &Body::Dump(odd));
+    let Body::Dump(read) = decode(&mut Reader::new(&bytes)).unwrap().body else { panic!("not a dump") };
+    let kinds: Vec<_> = read.iter().map(|a| (a.kind(), matches!(a, Attribute::Unknown { .. }))).collect();
+    assert_eq!(kinds, [(attr::ALG_AEAD, true), (attr::MARK, true)]);
+}
+
+#[test]
+fn a_refusal_that_quotes_the_request_is_read_past_it() {
+    let refusal = Refusal { errno: 22, seq: 9, text: Some("why".into()), offset: None };
+    let mut bytes = encoded(kind::ERROR, flag::ACK_TLVS, &Body::Answer(refusal.clone())).to_vec();
+    // The quoted request's length says 16 + 6, and 8 bytes stand there.
+    bytes[HEADER_LEN + 4..HEADER_LEN + 8].copy_from_slice(&22u32.to_ne_bytes());
+    bytes.splice(HEADER_LEN + 20..HEADER_LEN + 20, [0xff; 8]);
+    let len = bytes.len() as u32;
+    bytes[..4].copy_from_slice(&len.to_ne_bytes());
+    let Body::Answer(read) = decode(&mut Reader::new(&bytes)).unwrap().body else { panic!("not an answer") };
+    assert_eq!(read, refusal);
+}
+
+#[test]
+fn a_datagram_holds_several_messages() {
+    let mut datagram = Vec::new();
+    for (kind, flags, body) in bodies() {
+        datagram.extend_from_slice(&encoded(kind, flags, &body));
+        datagram.resize(datagram.len().next_multiple_of(4), 0);
+    }
+    let read: Vec<_> = messages(&datagram).map(|message| message.unwrap().header.kind).collect();
+    assert_eq!(read, bodies().iter().map(|(kind, ..)| *kind).collect::<Vec<_>>());
+}
+
+#[test]
+fn every_truncation_is_an_error() {
+    for (kind, flags, body) in bodies() {
+        let bytes = encoded(kind, flags, &body);
+        for len in 1..bytes.len() {
+            assert!(decode(&mut Reader::new(&bytes[..len])).is_err(), "message type {kind} cut to {len} bytes");
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_decode_to_something_or_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
+        messages(&bytes).for_each(drop);
+    }
+
+    #[test]
+    fn any_payload_decodes_to_something_or_an_error(
+        kind in 0u16..41,
+        flags in any::<u16>(),
+        bytes in proptest::collection::vec(any::<u8>(), 0..600),
+    ) {
+        let _ = read_body(Header { kind, flags, seq: 0, port: 0 }, Reader::new(&bytes));
+    }
+
+    #[test]
+    fn damage_to_one_byte_never_panics(which in 0usize..13, at in any::<prop::sample::Index>(), byte in any::<u8>()) {
+        let (kind, flags, body) = bodies().swap_remove(which);
+        let mut bytes = encoded(kind, flags, &body).to_vec();
+        let at = at.index(bytes.len());
+        bytes[at] = byte;
+        messages(&bytes).for_each(drop);
+    }
+}
