@@ -92,6 +92,19 @@ pub enum Extension {
     },
     /// Linux XFRM: what PF_KEY has no words for. Never on the wire of PF_KEY.
     Linux(Box<LinuxInfo>),
+    /// Linux X_SA2: what `struct sadb_sa` has no room for.
+    SecondAssociation {
+        /// 1 transport, 2 tunnel, 3 BEET; 0 any.
+        mode: u8,
+        /// Sequence number.
+        sequence: u32,
+        /// Request id, which ties SAs to policies.
+        reqid: u32,
+    },
+    /// Linux X_NAT_T_TYPE: 2 is UDP encapsulation of ESP (RFC 3948).
+    NattType(u8),
+    /// Linux X_NAT_T_SPORT, X_NAT_T_DPORT: UDP port, host order.
+    NattPort(Side, u16),
     /// Anything else, whole (header included), so that it can be shown. May be of a known type but the wrong size.
     Unknown {
         /// Extension type.
@@ -209,6 +222,8 @@ pub struct Combination {
     pub auth_bits: (u16, u16),
     /// Encryption key bits, shortest and longest.
     pub encr_bits: (u16, u16),
+    /// illumos: salt bits of the encryption key.
+    pub salt_bits: u8,
     /// Soft limits.
     pub soft: Lifetime,
     /// Hard limits.
@@ -219,7 +234,7 @@ pub struct Combination {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ExtendedCombination {
     /// Flags.
-    pub flags: u8,
+    pub flags: u16,
     /// Soft limits.
     pub soft: Lifetime,
     /// Hard limits.

@@ -1,0 +1,75 @@
+//! SA (RFC 2367 section 2.3.1).
+//!
+//! ```text
+//!  4     8        9       10     11        12      16
+//! +-----+--------+-------+------+---------+-------+
+//! | SPI | replay | state | auth | encrypt | flags |
+//! +-----+--------+-------+------+---------+-------+
+//! ```
+
+use super::dialect::Dialect;
+use super::error::EncodeError;
+use crate::sa::{Association, AuthAlg, EncrAlg, Flags, SaState, Spi};
+use crate::wire::reader::{ReadError, Reader};
+use crate::wire::writer::Writer;
+
+pub(super) fn read(dialect: &Dialect, body: &mut Reader<'_>) -> Result<Association, ReadError> {
+    Ok(Association {
+        spi: Spi(body.be32()?),
+        replay: body.u8()?,
+        state: SaState(body.u8()?),
+        auth: AuthAlg(body.u8()?.into()),
+        encr: EncrAlg(body.u8()?.into()),
+        flags: Flags(body.u32()? & dialect.flags),
+    })
+}
+
+pub(super) fn write(writer: &mut Writer, dialect: &Dialect, sa: &Association) -> Result<(), EncodeError> {
+    writer.be32(sa.spi.0);
+    writer.u8(sa.replay);
+    writer.u8(sa.state.0);
+    writer.u8(algorithm(dialect, "authentication", sa.auth.0)?);
+    writer.u8(algorithm(dialect, "encryption", sa.encr.0)?);
+    writer.u32(sa.flags.0 & dialect.flags);
+    Ok(())
+}
+
+/// An algorithm's number in the eight bits that PF_KEY has for it.
+pub(super) fn algorithm(dialect: &Dialect, what: &'static str, number: u16) -> Result<u8, EncodeError> {
+    u8::try_from(number).map_err(|_| EncodeError::Algorithm { what, dialect: dialect.name })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::pfkey::tests::{body_bytes, check_body};
+
+    #[test]
+    fn golden() {
+        let sa = Association {
+            spi: Spi(0x1234),
+            replay: 32,
+            state: SaState::MATURE,
+            auth: AuthAlg(5),
+            encr: EncrAlg(12),
+            flags: Flags(0x1b_4000),
+        };
+        let bytes = body_bytes(|writer| write(writer, &Dialect::ILLUMOS, &sa));
+        check_body(&bytes, "00001234 20 01 05 0c 00401b00");
+        assert_eq!(read(&Dialect::ILLUMOS, &mut Reader::new(&bytes)), Ok(sa));
+    }
+
+    #[test]
+    fn flags_that_mean_something_else_to_linux_are_left_out() {
+        let sa = Association { flags: Flags::TUNNEL | Flags::USED | Flags::PFS, ..Association::default() };
+        let bytes = body_bytes(|writer| write(writer, &Dialect::LINUX, &sa));
+        assert_eq!(read(&Dialect::LINUX, &mut Reader::new(&bytes)).unwrap().flags, Flags::PFS);
+    }
+
+    #[test]
+    fn an_algorithm_without_number() {
+        assert_eq!(algorithm(&Dialect::ILLUMOS, "encryption", 255), Ok(255));
+        let text = algorithm(&Dialect::LINUX, "encryption", 256).unwrap_err().to_string();
+        assert!(text.contains("no number for this encryption algorithm"), "{text}");
+    }
+}

@@ -1,0 +1,235 @@
+//! What differs between the PF_KEY of illumos and that of Linux, as data.
+//!
+//! illumos: `net/pfkeyv2.h`, `netinet/in.h`. Linux: `linux/pfkeyv2.h`, `linux/in6.h`, `net/key/af_key.c`. From 12 on the
+//! message types, and from 17 on the extension types, mean different things.
+
+use crate::sa::{AddressRole, KeyRole, LifetimeKind, MessageType, SaType, Side};
+
+/// `AF_INET`, everywhere.
+pub const AF_INET: u16 = 2;
+
+/// What an extension is, whatever its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExtensionKind {
+    /// SA.
+    Association,
+    /// LIFETIME_*.
+    Lifetime(LifetimeKind),
+    /// ADDRESS_*.
+    Address(AddressRole),
+    /// KEY_*.
+    Key(KeyRole),
+    /// IDENTITY_*.
+    Identity(Side),
+    /// PROPOSAL.
+    Proposal,
+    /// SUPPORTED_*.
+    Supported(KeyRole),
+    /// SPIRANGE.
+    SpiRange,
+    /// X_EREG.
+    ExtendedRegister,
+    /// X_EPROP.
+    ExtendedProposal,
+    /// X_KM_COOKIE.
+    KmCookie,
+    /// X_PAIR.
+    Pair,
+    /// X_REPLAY_VALUE.
+    ReplayValue,
+    /// X_EDUMP.
+    ExtendedDump,
+    /// X_SA2.
+    SecondAssociation,
+    /// X_NAT_T_TYPE.
+    NattType,
+    /// X_NAT_T_SPORT, X_NAT_T_DPORT.
+    NattPort(Side),
+}
+
+/// One way to speak PF_KEYv2.
+pub struct Dialect {
+    /// Whose it is, for error texts.
+    pub name: &'static str,
+    /// Message types that mean what [`MessageType`] says. Others are carried with [`FOREIGN`] added.
+    pub message_types: &'static [MessageType],
+    /// SA types that have a database.
+    pub sa_types: &'static [SaType],
+    /// Numbers of the extensions.
+    pub extensions: &'static [(u16, ExtensionKind)],
+    /// Flags in `sadb_sa_flags` that mean what [`crate::sa::Flags`] says; others are neither read nor sent.
+    pub flags: u32,
+    /// `AF_INET6`.
+    pub af_inet6: u16,
+    /// `sizeof(struct sockaddr_in6)`.
+    pub sockaddr_in6_len: usize,
+    /// Whether requests give IPv4 addresses as mapped IPv6 ones, as ipseckey(1M) always did.
+    pub mapped_ipv4: bool,
+    /// Whether HARD and SOFT lifetimes must come together.
+    pub lifetimes_in_pairs: bool,
+    /// Whether GET and DELETE must name a source address.
+    pub source_needed: bool,
+}
+
+/// Added to the number of a message type that means something else in this program: 13 is X_UPDATEPAIR to illumos and
+/// X_SPDUPDATE to Linux.
+pub const FOREIGN: u8 = 0x80;
+
+/// RFC 2367: message types 1 to 10; PROMISC is everyone's 11. The slice of the first `count` of illumos' types.
+const MESSAGE_TYPES: &[MessageType] = &[
+    MessageType::RESERVED,
+    MessageType::GETSPI,
+    MessageType::UPDATE,
+    MessageType::ADD,
+    MessageType::DELETE,
+    MessageType::GET,
+    MessageType::ACQUIRE,
+    MessageType::REGISTER,
+    MessageType::EXPIRE,
+    MessageType::FLUSH,
+    MessageType::DUMP,
+    MessageType::PROMISC,
+    MessageType::INVERSE_ACQUIRE,
+    MessageType::UPDATE_PAIR,
+    MessageType::DELETE_PAIR,
+    MessageType::DELETE_PAIR_STATE,
+];
+
+impl Dialect {
+    /// illumos, OpenSolaris, `sadb-model`.
+    pub const ILLUMOS: Self = Self {
+        name: "illumos PF_KEY",
+        message_types: MESSAGE_TYPES,
+        sa_types: &[SaType::AH, SaType::ESP],
+        extensions: &[
+            (1, ExtensionKind::Association),
+            (2, ExtensionKind::Lifetime(LifetimeKind::Current)),
+            (3, ExtensionKind::Lifetime(LifetimeKind::Hard)),
+            (4, ExtensionKind::Lifetime(LifetimeKind::Soft)),
+            (5, ExtensionKind::Address(AddressRole::Source)),
+            (6, ExtensionKind::Address(AddressRole::Destination)),
+            (7, ExtensionKind::Address(AddressRole::InnerSource)),
+            (8, ExtensionKind::Key(KeyRole::Auth)),
+            (9, ExtensionKind::Key(KeyRole::Encr)),
+            (10, ExtensionKind::Identity(Side::Source)),
+            (11, ExtensionKind::Identity(Side::Destination)),
+            (13, ExtensionKind::Proposal),
+            (14, ExtensionKind::Supported(KeyRole::Auth)),
+            (15, ExtensionKind::Supported(KeyRole::Encr)),
+            (16, ExtensionKind::SpiRange),
+            (17, ExtensionKind::ExtendedRegister),
+            (18, ExtensionKind::ExtendedProposal),
+            (19, ExtensionKind::KmCookie),
+            (20, ExtensionKind::Address(AddressRole::NattLocal)),
+            (21, ExtensionKind::Address(AddressRole::NattRemote)),
+            (22, ExtensionKind::Address(AddressRole::InnerDestination)),
+            (23, ExtensionKind::Pair),
+            (24, ExtensionKind::ReplayValue),
+            (25, ExtensionKind::ExtendedDump),
+            (26, ExtensionKind::Lifetime(LifetimeKind::Idle)),
+        ],
+        flags: u32::MAX,
+        af_inet6: 26,
+        sockaddr_in6_len: 32,
+        mapped_ipv4: true,
+        lifetimes_in_pairs: false,
+        source_needed: false,
+    };
+
+    /// Linux `af_key`.
+    pub const LINUX: Self = Self {
+        name: "Linux PF_KEY",
+        message_types: MESSAGE_TYPES.split_at(12).0,
+        sa_types: &[SaType::AH, SaType::ESP, SaType(9)],
+        extensions: &[
+            (1, ExtensionKind::Association),
+            (2, ExtensionKind::Lifetime(LifetimeKind::Current)),
+            (3, ExtensionKind::Lifetime(LifetimeKind::Hard)),
+            (4, ExtensionKind::Lifetime(LifetimeKind::Soft)),
+            (5, ExtensionKind::Address(AddressRole::Source)),
+            (6, ExtensionKind::Address(AddressRole::Destination)),
+            (7, ExtensionKind::Address(AddressRole::InnerSource)),
+            (8, ExtensionKind::Key(KeyRole::Auth)),
+            (9, ExtensionKind::Key(KeyRole::Encr)),
+            (10, ExtensionKind::Identity(Side::Source)),
+            (11, ExtensionKind::Identity(Side::Destination)),
+            (13, ExtensionKind::Proposal),
+            (14, ExtensionKind::Supported(KeyRole::Auth)),
+            (15, ExtensionKind::Supported(KeyRole::Encr)),
+            (16, ExtensionKind::SpiRange),
+            (19, ExtensionKind::SecondAssociation),
+            (20, ExtensionKind::NattType),
+            (21, ExtensionKind::NattPort(Side::Source)),
+            (22, ExtensionKind::NattPort(Side::Destination)),
+        ],
+        flags: 0x1,
+        af_inet6: 10,
+        sockaddr_in6_len: 28,
+        mapped_ipv4: false,
+        lifetimes_in_pairs: true,
+        source_needed: true,
+    };
+
+    /// What the extension of that number is.
+    #[must_use]
+    pub fn extension_kind(&self, number: u16) -> Option<ExtensionKind> {
+        self.extensions.iter().find(|row| row.0 == number).map(|row| row.1)
+    }
+
+    /// The number of that extension, if this dialect has it.
+    #[must_use]
+    pub fn extension_number(&self, kind: ExtensionKind) -> Option<u16> {
+        self.extensions.iter().find(|row| row.1 == kind).map(|row| row.0)
+    }
+
+    /// The message type of a number on the wire.
+    #[must_use]
+    pub fn message_type(&self, number: u8) -> MessageType {
+        let known = MESSAGE_TYPES.contains(&MessageType(number));
+        let ours = self.message_types.contains(&MessageType(number));
+        if known && !ours { MessageType(number | FOREIGN) } else { MessageType(number) }
+    }
+
+    /// The number on the wire of a message type, if this dialect has it.
+    #[must_use]
+    pub fn message_number(&self, kind: MessageType) -> Option<u8> {
+        let plain = MessageType(kind.0 & !FOREIGN);
+        if self.message_type(plain.0) == kind {
+            return Some(plain.0);
+        }
+        (self.message_type(kind.0) == kind).then_some(kind.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn extension_numbers_are_unique() {
+        for dialect in [Dialect::ILLUMOS, Dialect::LINUX] {
+            for (number, kind) in dialect.extensions {
+                assert_eq!(dialect.extension_kind(*number), Some(*kind), "{}", dialect.name);
+                assert_eq!(dialect.extension_number(*kind), Some(*number), "{}", dialect.name);
+            }
+        }
+        assert_eq!(Dialect::LINUX.extension_number(ExtensionKind::Pair), None);
+        assert_eq!(Dialect::ILLUMOS.extension_kind(12), None);
+    }
+
+    #[test]
+    fn colliding_message_types_stay_apart() {
+        for number in 0..=u8::MAX {
+            for dialect in [Dialect::ILLUMOS, Dialect::LINUX] {
+                let kind = dialect.message_type(number);
+                // A type from 128 on may stand for a foreign one; no kernel has such types.
+                if number & FOREIGN == 0 {
+                    assert_eq!(dialect.message_number(kind), Some(number), "{} {number}", dialect.name);
+                }
+            }
+        }
+        assert_ne!(Dialect::LINUX.message_type(13), MessageType::UPDATE_PAIR);
+        assert_eq!(Dialect::LINUX.message_number(MessageType::UPDATE_PAIR), None);
+        assert_eq!(Dialect::ILLUMOS.message_number(MessageType(200)), Some(200));
+    }
+}

@@ -1,0 +1,127 @@
+//! A whole message: header and extensions (RFC 2367 section 2.1).
+//!
+//! ```text
+//!  0       1      2       3         4       6            8     12    16
+//! +-------+------+-------+---------+-------+------------+-----+-----+------------+
+//! |version| type | errno | SA type | words | diagnostic | seq | pid | extensions |
+//! +-------+------+-------+---------+-------+------------+-----+-----+------------+
+//! ```
+//!
+//! Bytes 6 and 7 are reserved in RFC 2367; illumos answers with its diagnostic code there.
+
+use super::dialect::Dialect;
+use super::error::{DecodeError, EncodeError};
+use super::extension;
+use crate::sa::{Diagnostic, Extension, Message, MessageType, SaType};
+use crate::secret::Buffer;
+use crate::wire::reader::Reader;
+use crate::wire::writer::{Writer, exact};
+
+/// Length of a message without extensions, in bytes.
+pub const HEADER_LEN: usize = 16;
+
+/// What lengths are counted in, in bytes.
+pub(super) const WORD: usize = 8;
+
+/// Understands one message.
+///
+/// # Errors
+/// [`DecodeError`] if it is shorter than a header, if its length is not the declared one, or if an extension has length 0
+/// or reaches past the end.
+pub fn decode(dialect: &Dialect, bytes: &[u8]) -> Result<Message, DecodeError> {
+    let short = DecodeError::Header(bytes.len());
+    let mut reader = Reader::new(bytes);
+    let mut message = header(dialect, &mut reader).ok_or(short)?;
+    if message.byte_len != bytes.len() {
+        return Err(DecodeError::Length { declared: message.byte_len, actual: bytes.len() });
+    }
+    while reader.left() > 0 {
+        message.extensions.push(next_extension(dialect, &mut reader)?);
+    }
+    Ok(message)
+}
+
+fn header(dialect: &Dialect, reader: &mut Reader<'_>) -> Option<Message> {
+    Some(Message {
+        version: reader.u8().ok()?,
+        kind: dialect.message_type(reader.u8().ok()?),
+        errno: reader.u8().ok()?,
+        sa_type: SaType(reader.u8().ok()?),
+        byte_len: usize::from(reader.u16().ok()?) * WORD,
+        diagnostic: Diagnostic(reader.u16().ok()?),
+        seq: reader.u32().ok()?,
+        pid: reader.u32().ok()?,
+        extensions: Vec::new(),
+    })
+}
+
+/// Reads one extension. One that is not understood becomes [`Extension::Unknown`].
+fn next_extension(dialect: &Dialect, reader: &mut Reader<'_>) -> Result<Extension, DecodeError> {
+    let (at, left) = (reader.position(), reader.left());
+    let mut peek = reader.clone();
+    // A length beyond the end of a message of whole words leaves at least a header here; a rest of fewer bytes is refused.
+    let (words, kind) = match (peek.u16(), peek.u16()) {
+        (Ok(words), Ok(kind)) => (usize::from(words), kind),
+        _ => return Err(DecodeError::Extension { at, kind: 0, declared: 0, left }),
+    };
+    let declared = words * WORD;
+    let wrong = DecodeError::Extension { at, kind, declared, left };
+    if words == 0 {
+        return Err(wrong);
+    }
+    let whole = reader.part(declared).map_err(|_| wrong)?;
+    Ok(extension::read(dialect, kind, &whole))
+}
+
+/// The bytes of a message. Its `byte_len` is not looked at: the length is counted.
+///
+/// # Errors
+/// [`EncodeError`] if the dialect lacks the message type, an extension or an algorithm number, or if it grows too long.
+pub fn encode(dialect: &Dialect, message: &Message) -> Result<Buffer, EncodeError> {
+    exact(|writer| {
+        let header = Header {
+            version: message.version,
+            kind: message.kind,
+            errno: message.errno,
+            sa_type: message.sa_type,
+            diagnostic: message.diagnostic,
+            seq: message.seq,
+            pid: message.pid,
+        };
+        framed(writer, dialect, &header, |writer| {
+            message.extensions.iter().try_for_each(|ext| extension::write(writer, dialect, ext))
+        })
+    })
+}
+
+/// What a header says besides the length.
+pub(super) struct Header {
+    pub(super) version: u8,
+    pub(super) kind: MessageType,
+    pub(super) errno: u8,
+    pub(super) sa_type: SaType,
+    pub(super) diagnostic: Diagnostic,
+    pub(super) seq: u32,
+    pub(super) pid: u32,
+}
+
+/// Writes a header, then what `body` writes, and fills in the length of both.
+pub(super) fn framed(
+    writer: &mut Writer,
+    dialect: &Dialect,
+    header: &Header,
+    body: impl FnOnce(&mut Writer) -> Result<(), EncodeError>,
+) -> Result<(), EncodeError> {
+    let missing = EncodeError::MessageType { kind: header.kind, dialect: dialect.name };
+    let start = writer.position();
+    writer.u8(header.version);
+    writer.u8(dialect.message_number(header.kind).ok_or(missing)?);
+    writer.u8(header.errno);
+    writer.u8(header.sa_type.0);
+    let held = writer.hold_length(start);
+    writer.u16(header.diagnostic.0);
+    writer.u32(header.seq);
+    writer.u32(header.pid);
+    body(writer)?;
+    Ok(writer.fill_length(held, WORD)?)
+}

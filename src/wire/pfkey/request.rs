@@ -1,0 +1,256 @@
+//! Requests: what a command says, as the message that asks for it.
+//!
+//! The order of extensions is the one ipseckey(1M) has always sent; kernels do not mind.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::association::algorithm;
+use super::dialect::{AF_INET, Dialect, ExtensionKind};
+use super::error::EncodeError;
+use super::message::{Header, framed};
+use super::{address, association, extension, identity, key, lifetime, pair, replay, second};
+use crate::sa::{
+    AddressInfo, AddressRole, Association, Diagnostic, EncrAlg, Endpoint, Flags, Identity, InnerEndpoint, KeyRole, Lifetime,
+    LifetimeKind, MessageType, Request, Side,
+};
+use crate::secret::{Buffer, Key};
+use crate::wire::writer::{Writer, exact};
+
+/// `PF_KEY_V2`.
+const VERSION: u8 = 2;
+
+/// What a mapped IPv4 address has before its own prefix, in bits.
+const MAPPED_BITS: u8 = 96;
+
+/// `IPSEC_MODE_TRANSPORT`, `IPSEC_MODE_TUNNEL` of Linux X_SA2.
+const MODES: [u8; 2] = [1, 2];
+
+/// `UDP_ENCAP_ESPINUDP`, RFC 3948.
+const ESP_IN_UDP: u8 = 2;
+
+/// The UDP port of NAT traversal, RFC 3948 section 2.1.
+const NATT_PORT: u16 = 4500;
+
+/// The bytes that ask for `kind`. FLUSH, DUMP, REGISTER and PROMISC use only `sa_type`; GET and DELETE only SPI, direction flags and
+/// addresses.
+///
+/// What Linux has no extension for (pair SPI, identities, idle lifetime, replay value, NAT-T addresses, the inner
+/// destination) is left out in its dialect: `sadb` says what becomes of it.
+///
+/// # Errors
+/// [`EncodeError`] if the dialect cannot say it: an algorithm without a number, a replay window above 255, a message type it lacks,
+/// more than 512 KiB.
+pub fn request(dialect: &Dialect, kind: MessageType, request: &Request, seq: u32, pid: u32) -> Result<Buffer, EncodeError> {
+    let diagnostic = Diagnostic::default();
+    let header = Header { version: VERSION, kind, errno: 0, sa_type: request.sa_type, diagnostic, seq, pid };
+    exact(|writer| {
+        framed(writer, dialect, &header, |writer| {
+            let mut output = Output { writer, dialect, request };
+            match kind {
+                MessageType::ADD | MessageType::UPDATE | MessageType::UPDATE_PAIR => output.whole(),
+                MessageType::GET | MessageType::DELETE | MessageType::DELETE_PAIR => output.name(),
+                _ => Ok(()),
+            }
+        })
+    })
+}
+
+struct Output<'a> {
+    writer: &'a mut Writer,
+    dialect: &'a Dialect,
+    request: &'a Request,
+}
+
+impl Output<'_> {
+    /// SA and addresses: what names an SA.
+    fn name(&mut self) -> Result<(), EncodeError> {
+        self.association()?;
+        let src = self.request.src.or_else(|| self.dialect.source_needed.then(|| self.unspecified()));
+        let specified = src.is_some_and(|src| !src.addr.is_unspecified());
+        if specified {
+            self.endpoint(AddressRole::Source, src)?;
+        }
+        self.endpoint(AddressRole::Destination, self.request.dst)?;
+        if !specified {
+            self.endpoint(AddressRole::Source, src)?;
+        }
+        Ok(())
+    }
+
+    /// Everything an ADD or UPDATE may say.
+    fn whole(&mut self) -> Result<(), EncodeError> {
+        let request = self.request;
+        self.association()?;
+        self.pair()?;
+        self.lifetimes()?;
+        self.key(KeyRole::Encr, request.encr_key.as_ref())?;
+        self.key(KeyRole::Auth, request.auth_key.as_ref())?;
+        self.identity(Side::Source, request.src_identity.as_ref())?;
+        self.identity(Side::Destination, request.dst_identity.as_ref())?;
+        self.endpoint(AddressRole::Destination, request.dst)?;
+        self.natt(AddressRole::NattRemote, request.natt_remote)?;
+        self.natt(AddressRole::NattLocal, request.natt_local)?;
+        self.endpoint(AddressRole::Source, request.src.or_else(|| Some(self.unspecified())))?;
+        let [inner_src, inner_dst] = inner_sides(request);
+        self.inner(AddressRole::InnerSource, inner_src)?;
+        self.inner(AddressRole::InnerDestination, inner_dst)?;
+        self.replay_value()?;
+        self.mode()?;
+        self.natt_ports()
+    }
+
+    fn has(&self, kind: ExtensionKind) -> bool {
+        self.dialect.extension_number(kind).is_some()
+    }
+
+    fn extension(
+        &mut self,
+        kind: ExtensionKind,
+        body: impl FnOnce(&mut Writer) -> Result<(), EncodeError>,
+    ) -> Result<(), EncodeError> {
+        extension::framed(self.writer, self.dialect, Some(kind), body)
+    }
+
+    /// Writes an extension whose body cannot fail, if the dialect has it.
+    fn optional(&mut self, kind: ExtensionKind, body: impl FnOnce(&mut Writer)) -> Result<(), EncodeError> {
+        if !self.has(kind) {
+            return Ok(());
+        }
+        self.extension(kind, |writer| {
+            body(writer);
+            Ok(())
+        })
+    }
+
+    fn association(&mut self) -> Result<(), EncodeError> {
+        let (request, dialect) = (self.request, self.dialect);
+        algorithm(dialect, "authentication", request.auth_alg.0)?;
+        algorithm(dialect, "encryption", request.encr_alg.0)?;
+        let paired = if request.pair_spi.is_some() { Flags::PAIRED } else { Flags::default() };
+        let sa = Association {
+            spi: request.spi,
+            replay: replay_window(dialect, request.replay)?,
+            state: request.state,
+            auth: request.auth_alg,
+            encr: request.encr_alg,
+            flags: request.flags | paired,
+        };
+        self.extension(ExtensionKind::Association, |writer| association::write(writer, dialect, &sa))
+    }
+
+    fn pair(&mut self) -> Result<(), EncodeError> {
+        let Some(spi) = self.request.pair_spi else { return Ok(()) };
+        self.optional(ExtensionKind::Pair, |writer| pair::write(writer, spi))
+    }
+
+    fn lifetimes(&mut self) -> Result<(), EncodeError> {
+        let request = self.request;
+        let both = self.dialect.lifetimes_in_pairs && (request.hard.is_some() || request.soft.is_some());
+        let filled = |lifetime: Option<Lifetime>| lifetime.or_else(|| both.then(Lifetime::default));
+        self.lifetime(LifetimeKind::Hard, filled(request.hard))?;
+        self.lifetime(LifetimeKind::Soft, filled(request.soft))?;
+        self.lifetime(LifetimeKind::Idle, request.idle)
+    }
+
+    fn lifetime(&mut self, kind: LifetimeKind, lifetime: Option<Lifetime>) -> Result<(), EncodeError> {
+        let Some(lifetime) = lifetime else { return Ok(()) };
+        self.optional(ExtensionKind::Lifetime(kind), |writer| lifetime::write(writer, &lifetime))
+    }
+
+    /// A key. Linux wants an empty one for the NULL cipher.
+    fn key(&mut self, role: KeyRole, key: Option<&Key>) -> Result<(), EncodeError> {
+        let empty = Key::copied(&[], 0, 0);
+        let null = role == KeyRole::Encr && self.request.encr_alg == EncrAlg::NULL && self.dialect.source_needed;
+        let Some(key) = key.or_else(|| null.then_some(&empty)) else { return Ok(()) };
+        self.optional(ExtensionKind::Key(role), |writer| key::write(writer, key))
+    }
+
+    fn identity(&mut self, side: Side, identity: Option<&Identity>) -> Result<(), EncodeError> {
+        let Some(identity) = identity.filter(|_| self.dialect.mapped_ipv4) else { return Ok(()) };
+        self.optional(ExtensionKind::Identity(side), |writer| identity::write(writer, identity))
+    }
+
+    /// The address that stands for a source that was not said, in the destination's family where that matters.
+    fn unspecified(&self) -> Endpoint {
+        let ipv4 = self.request.dst.is_some_and(|dst| dst.addr.is_ipv4()) && !self.dialect.mapped_ipv4;
+        let addr = if ipv4 { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+        Endpoint { addr, port: 0, proto: 0 }
+    }
+
+    fn endpoint(&mut self, role: AddressRole, endpoint: Option<Endpoint>) -> Result<(), EncodeError> {
+        let Some(endpoint) = endpoint else { return Ok(()) };
+        let Endpoint { addr, port, proto } = endpoint;
+        self.address(role, AddressInfo { proto, prefix_len: 0, family: 0, addr: Some(self.in_family(addr)), port })
+    }
+
+    /// A NAT-T address; one that gives only a port is `AF_INET`.
+    fn natt(&mut self, role: AddressRole, endpoint: Option<Endpoint>) -> Result<(), EncodeError> {
+        let Some(endpoint) = endpoint.filter(|endpoint| endpoint.addr.is_unspecified()) else {
+            return self.endpoint(role, endpoint);
+        };
+        let addr = Some(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        let Endpoint { port, proto, .. } = endpoint;
+        self.address(role, AddressInfo { proto, prefix_len: 0, family: AF_INET, addr, port })
+    }
+
+    fn inner(&mut self, role: AddressRole, endpoint: Option<InnerEndpoint>) -> Result<(), EncodeError> {
+        let Some(InnerEndpoint { addr, prefix_len, port, proto }) = endpoint else { return Ok(()) };
+        let mapped = addr.is_ipv4() && self.dialect.mapped_ipv4;
+        let prefix_len = if mapped { prefix_len.saturating_add(MAPPED_BITS) } else { prefix_len };
+        self.address(role, AddressInfo { proto, prefix_len, family: 0, addr: Some(self.in_family(addr)), port })
+    }
+
+    fn in_family(&self, addr: IpAddr) -> IpAddr {
+        match addr {
+            IpAddr::V4(addr) if self.dialect.mapped_ipv4 => IpAddr::V6(addr.to_ipv6_mapped()),
+            _ => addr,
+        }
+    }
+
+    fn address(&mut self, role: AddressRole, info: AddressInfo) -> Result<(), EncodeError> {
+        let dialect = self.dialect;
+        self.optional(ExtensionKind::Address(role), |writer| address::write(writer, dialect, &info))
+    }
+
+    fn replay_value(&mut self) -> Result<(), EncodeError> {
+        let Some(value) = self.request.replay_value else { return Ok(()) };
+        self.optional(ExtensionKind::ReplayValue, |writer| replay::write(writer, value, 0))
+    }
+
+    /// Linux: transport or tunnel.
+    fn mode(&mut self) -> Result<(), EncodeError> {
+        let [transport, tunnel] = MODES;
+        let mode = if self.request.flags.has(Flags::TUNNEL) { tunnel } else { transport };
+        self.optional(ExtensionKind::SecondAssociation, |writer| second::write(writer, mode, 0, 0))
+    }
+
+    /// Linux: the UDP ports of NAT-T. The local port is the source port, except of an inbound SA.
+    fn natt_ports(&mut self) -> Result<(), EncodeError> {
+        let request = self.request;
+        if request.natt_local.is_none() && request.natt_remote.is_none() {
+            return Ok(());
+        }
+        let port = |end: Option<Endpoint>| end.map(|end| end.port).filter(|port| *port != 0).unwrap_or(NATT_PORT);
+        let (local, remote) = (port(request.natt_local), port(request.natt_remote));
+        let inbound = request.flags.has(Flags::INBOUND);
+        let (src, dst) = if inbound { (remote, local) } else { (local, remote) };
+        self.optional(ExtensionKind::NattType, |writer| writer.u8(ESP_IN_UDP))?;
+        self.optional(ExtensionKind::NattPort(Side::Source), |writer| writer.be16(src))?;
+        self.optional(ExtensionKind::NattPort(Side::Destination), |writer| writer.be16(dst))
+    }
+}
+
+/// The inner addresses; if only one side was said, the other is `::/0` with the same protocol.
+fn inner_sides(request: &Request) -> [Option<InnerEndpoint>; 2] {
+    let any = |other: Option<InnerEndpoint>| {
+        let addr = Ipv6Addr::UNSPECIFIED.into();
+        other.map(|other| InnerEndpoint { addr, prefix_len: 0, port: 0, proto: other.proto })
+    };
+    [request.inner_src.or_else(|| any(request.inner_dst)), request.inner_dst.or_else(|| any(request.inner_src))]
+}
+
+fn replay_window(dialect: &Dialect, window: u32) -> Result<u8, EncodeError> {
+    let too_large =
+        EncodeError::Value { what: "replay window", value: window.into(), most: u8::MAX.into(), dialect: dialect.name };
+    u8::try_from(window).map_err(|_| too_large)
+}
