@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod algorithms;
+pub mod errnos;
 pub mod sa_types;
 
 /// Whose words and limits a text is read with.

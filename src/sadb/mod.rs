@@ -4,11 +4,15 @@
 #![forbid(unsafe_code)]
 
 mod error;
+mod pfkey;
+mod select;
 mod transport;
 
 use std::ops::ControlFlow;
 
 pub use error::SadbError;
+pub use pfkey::PfKey;
+pub use select::{SADB_VARIABLE, Select, UnknownSelect};
 pub use transport::Transport;
 
 use crate::sa::{Message, Request, SaType};

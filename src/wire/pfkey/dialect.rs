@@ -69,6 +69,8 @@ pub struct Dialect {
     pub lifetimes_in_pairs: bool,
     /// Whether GET and DELETE must name a source address.
     pub source_needed: bool,
+    /// Whether error numbers are illumos' rather than those of the system this program runs on.
+    pub illumos_errnos: bool,
 }
 
 /// Added to the number of a message type that means something else in this program: 13 is X_UPDATEPAIR to illumos and
@@ -134,6 +136,7 @@ impl Dialect {
         mapped_ipv4: true,
         lifetimes_in_pairs: false,
         source_needed: false,
+        illumos_errnos: true,
     };
 
     /// Linux `af_key`.
@@ -168,6 +171,7 @@ impl Dialect {
         mapped_ipv4: false,
         lifetimes_in_pairs: true,
         source_needed: true,
+        illumos_errnos: false,
     };
 
     /// What the extension of that number is.

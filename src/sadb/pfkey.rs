@@ -1,0 +1,169 @@
+//! An SADB behind PF_KEYv2 messages (RFC 2367): the system's socket, `sadb-model`, or the embedded model.
+
+use std::io;
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+use super::{Each, Hearing, Reach, Sadb, SadbError, Trace, Transport};
+use crate::names::errnos;
+use crate::sa::{Message, MessageType, Request, SaType};
+use crate::secret::Buffer;
+use crate::wire::pfkey::{self, Dialect};
+
+/// How long an answer may take, as in the original program.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// A PF_KEY client: one request at a time, each answer matched by sequence number and process id.
+pub struct PfKey<T> {
+    transport: T,
+    dialect: &'static Dialect,
+    seq: u32,
+    pid: u32,
+    trace: Option<Trace>,
+}
+
+impl<T: Transport> PfKey<T> {
+    /// A client that speaks `dialect` over `transport`.
+    #[must_use]
+    pub fn new(transport: T, dialect: &'static Dialect) -> Self {
+        Self { transport, dialect, seq: 0, pid: std::process::id(), trace: None }
+    }
+
+    /// Sends a request about one SA and waits for its answer.
+    fn ask(&mut self, kind: MessageType, request: &Request) -> Result<Message, SadbError> {
+        let seq = self.next_seq();
+        let message = pfkey::request(self.dialect, kind, request, seq, self.pid).map_err(unsupported)?;
+        self.send(&message)?;
+        self.answer(kind, seq)
+    }
+
+    /// Sends a message that is a header alone; the sequence number to expect in answers.
+    fn send_header(&mut self, kind: MessageType, sa_type: SaType) -> Result<u32, SadbError> {
+        let seq = self.next_seq();
+        let request = Request { sa_type, ..Request::default() };
+        let message = pfkey::request(self.dialect, kind, &request, seq, self.pid).map_err(unsupported)?;
+        self.send(&message)?;
+        Ok(seq)
+    }
+
+    fn next_seq(&mut self) -> u32 {
+        // 0 marks the end of a dump and the kernel's own messages.
+        self.seq = self.seq.checked_add(1).unwrap_or(1);
+        self.seq
+    }
+
+    fn send(&mut self, message: &Buffer) -> Result<(), SadbError> {
+        if let Some(trace) = &mut self.trace {
+            let sent = pfkey::decode(self.dialect, message).map_err(|error| SadbError::BadAnswer(error.to_string()))?;
+            trace(&sent);
+        }
+        Ok(self.transport.send(message)?)
+    }
+
+    /// The answer to request `seq`; messages meant for others are passed over.
+    fn answer(&mut self, kind: MessageType, seq: u32) -> Result<Message, SadbError> {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            let message = self.receive(deadline)?;
+            if message.seq != seq || message.pid != self.pid {
+                continue;
+            }
+            self.refusal(&message)?;
+            if message.kind != kind {
+                let found = message.kind.0;
+                return Err(SadbError::BadAnswer(format!("message type {found} answers type {}", kind.0)));
+            }
+            return Ok(message);
+        }
+    }
+
+    fn receive(&mut self, deadline: Instant) -> Result<Message, SadbError> {
+        let bytes = self.transport.receive(Some(deadline))?.ok_or(SadbError::NoAnswer { seconds: DEADLINE.as_secs() })?;
+        pfkey::decode(self.dialect, &bytes).map_err(|error| SadbError::BadAnswer(error.to_string()))
+    }
+
+    /// An error answer as an error.
+    fn refusal(&self, message: &Message) -> Result<(), SadbError> {
+        if message.errno == 0 {
+            return Ok(());
+        }
+        let errno = i32::from(message.errno);
+        let text = match errnos::illumos(message.errno) {
+            Some(text) if self.dialect.illumos_errnos => text.to_owned(),
+            _ => io::Error::from_raw_os_error(errno).to_string(),
+        };
+        Err(SadbError::Refused { errno, diagnostic: message.diagnostic, text })
+    }
+}
+
+impl<T: Transport> Sadb for PfKey<T> {
+    fn add(&mut self, request: &Request) -> Result<(), SadbError> {
+        self.ask(MessageType::ADD, request).map(drop)
+    }
+
+    fn update(&mut self, request: &Request, reach: Reach) -> Result<(), SadbError> {
+        let kind = match reach {
+            Reach::One => MessageType::UPDATE,
+            Reach::Pair => MessageType::UPDATE_PAIR,
+        };
+        self.ask(kind, request).map(drop)
+    }
+
+    fn delete(&mut self, request: &Request, reach: Reach) -> Result<(), SadbError> {
+        let kind = match reach {
+            Reach::One => MessageType::DELETE,
+            Reach::Pair => MessageType::DELETE_PAIR,
+        };
+        self.ask(kind, request).map(drop)
+    }
+
+    fn get(&mut self, request: &Request) -> Result<Message, SadbError> {
+        self.ask(MessageType::GET, request)
+    }
+
+    fn flush(&mut self, sa_type: SaType) -> Result<(), SadbError> {
+        let seq = self.send_header(MessageType::FLUSH, sa_type)?;
+        self.answer(MessageType::FLUSH, seq).map(drop)
+    }
+
+    fn dump(&mut self, sa_type: SaType, each: Each<'_>) -> Result<(), SadbError> {
+        self.send_header(MessageType::DUMP, sa_type)?;
+        loop {
+            // The deadline is for each message: a large dump may take longer than one of them.
+            let message = self.receive(Instant::now() + DEADLINE)?;
+            if message.pid != self.pid || message.kind != MessageType::DUMP {
+                continue;
+            }
+            self.refusal(&message)?;
+            if message.seq == 0 || each(&message).is_break() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn monitor(&mut self, hearing: Hearing, each: Each<'_>) -> Result<(), SadbError> {
+        if hearing == Hearing::All {
+            // Any type but 0 turns it on.
+            self.send_header(MessageType::PROMISC, SaType(1))?;
+        }
+        loop {
+            let Some(bytes) = self.transport.receive(None)? else { continue };
+            let message = match pfkey::decode(self.dialect, &bytes) {
+                Ok(message) => message,
+                Err(error) => return Err(SadbError::BadAnswer(error.to_string())),
+            };
+            if let ControlFlow::Break(()) = each(&message) {
+                return Ok(());
+            }
+        }
+    }
+
+    fn set_trace(&mut self, trace: Trace) {
+        self.trace = Some(trace);
+    }
+}
+
+/// Nothing was sent: the dialect has no way to say it.
+fn unsupported(error: pfkey::EncodeError) -> SadbError {
+    SadbError::Unsupported(error.to_string())
+}

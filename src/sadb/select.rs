@@ -1,0 +1,127 @@
+//! Which SADB to talk to: the words of `--sadb`, and how each is opened.
+
+use std::io;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use super::{PfKey, Sadb, SadbError};
+use crate::names::Vocabulary;
+use crate::sys::socket::PacketSocket;
+use crate::wire::pfkey::Dialect;
+
+/// The environment variable that `--sadb` overrides.
+pub const SADB_VARIABLE: &str = "IPSECKEY_SADB";
+
+/// What `--sadb` may say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Select {
+    /// The system's own: Linux XFRM, else PF_KEY; illumos PF_KEY. Never the model.
+    #[default]
+    Auto,
+    /// Linux NETLINK_XFRM.
+    Xfrm,
+    /// The system's PF_KEY socket, in the system's dialect.
+    PfKey,
+    /// PF_KEYv2 in the illumos dialect on a Unix SOCK_SEQPACKET socket.
+    Unix(PathBuf),
+    /// A private in-memory SADB that lives as long as the process.
+    Model,
+}
+
+/// The word is none of `--sadb`'s.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not an SADB: want auto, xfrm, pfkey, model or unix:PATH")]
+pub struct UnknownSelect;
+
+impl FromStr for Select {
+    type Err = UnknownSelect;
+
+    fn from_str(word: &str) -> Result<Self, UnknownSelect> {
+        match word {
+            "auto" => Ok(Self::Auto),
+            "xfrm" => Ok(Self::Xfrm),
+            "pfkey" => Ok(Self::PfKey),
+            "model" => Ok(Self::Model),
+            _ => match word.strip_prefix("unix:") {
+                Some(path) if !path.is_empty() => Ok(Self::Unix(PathBuf::from(path))),
+                _ => Err(UnknownSelect),
+            },
+        }
+    }
+}
+
+impl Select {
+    /// Whose words a keys file for this SADB may use.
+    #[must_use]
+    pub fn vocabulary(&self) -> Vocabulary {
+        match self {
+            Self::Xfrm => Vocabulary::Linux,
+            Self::Auto | Self::PfKey if cfg!(target_os = "linux") => Vocabulary::Linux,
+            _ => Vocabulary::Illumos,
+        }
+    }
+
+    /// Opens it.
+    ///
+    /// # Errors
+    /// [`SadbError::Unavailable`] with what is missing and how to get it.
+    pub fn open(&self) -> Result<Box<dyn Sadb>, SadbError> {
+        match self {
+            Self::Model => {
+                Err(SadbError::Unavailable { what: "no model".into(), source: io::ErrorKind::Unsupported.into() })
+            }
+            Self::Unix(path) => {
+                let socket = PacketSocket::connect_unix(path).map_err(|source| SadbError::Unavailable {
+                    what: format!("no SADB listens at {} (start one: sadb-model --listen PATH)", path.display()),
+                    source,
+                })?;
+                Ok(Box::new(PfKey::new(socket, &Dialect::ILLUMOS)))
+            }
+            Self::PfKey | Self::Auto => open_pfkey(),
+            Self::Xfrm => Err(SadbError::Unavailable {
+                what: "this program has no XFRM backend (try --sadb pfkey, or --sadb model to rehearse)".into(),
+                source: io::ErrorKind::Unsupported.into(),
+            }),
+        }
+    }
+}
+
+fn open_pfkey() -> Result<Box<dyn Sadb>, SadbError> {
+    let socket = PacketSocket::pf_key().map_err(|source| SadbError::Unavailable { what: pfkey_hint(&source), source })?;
+    let dialect = if cfg!(target_os = "linux") { &Dialect::LINUX } else { &Dialect::ILLUMOS };
+    Ok(Box::new(PfKey::new(socket, dialect)))
+}
+
+/// What was tried, and what would help.
+fn pfkey_hint(error: &io::Error) -> String {
+    let help = match (error.kind(), cfg!(target_os = "linux")) {
+        (io::ErrorKind::PermissionDenied, true) => "CAP_NET_ADMIN is needed: run as root",
+        (io::ErrorKind::PermissionDenied, false) => "the sys_ip_config privilege is needed: run as root",
+        (_, true) => "the kernel has no PF_KEY: modprobe af_key, or --sadb model to rehearse without one",
+        (_, false) => "the kernel has no PF_KEY; --sadb model rehearses without one",
+    };
+    format!("cannot open the PF_KEY socket ({help})")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_sadb() {
+        assert_eq!("auto".parse(), Ok(Select::Auto));
+        assert_eq!("unix:/run/x".parse(), Ok(Select::Unix("/run/x".into())));
+        assert_eq!("unix:".parse::<Select>(), Err(UnknownSelect));
+        assert_eq!("Model".parse::<Select>(), Err(UnknownSelect));
+        assert_eq!(Select::Model.vocabulary(), Vocabulary::Illumos);
+        assert_eq!(Select::Xfrm.vocabulary(), Vocabulary::Linux);
+    }
+
+    #[test]
+    fn a_missing_socket_says_what_to_do() {
+        let Err(SadbError::Unavailable { what, .. }) = Select::Unix("/nonexistent/sadb".into()).open() else {
+            panic!("opened a socket that is not there");
+        };
+        assert!(what.contains("/nonexistent/sadb") && what.contains("sadb-model"));
+    }
+}
