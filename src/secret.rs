@@ -62,6 +62,34 @@ impl Key {
         Self::copied(&self.bytes, self.bits, self.reserved)
     }
 
+    /// The same key with `sadb_key_reserved` set.
+    #[must_use]
+    pub fn with_reserved(mut self, reserved: u16) -> Self {
+        self.reserved = reserved;
+        self
+    }
+
+    /// The first `bits` bits of the key, the rest of the last byte zero. A key that is short already keeps its bytes.
+    #[must_use]
+    pub fn resized(mut self, bits: u16) -> Self {
+        let len = usize::from(bits).div_ceil(8);
+        if len < self.bytes.len() {
+            let shorter = Box::from(&self.bytes[..len]);
+            std::mem::replace(&mut self.bytes, shorter).zeroize();
+        }
+        if let Some(last) = self.bytes.get_mut(len.wrapping_sub(1)) {
+            *last &= 0xff << ((8 - bits % 8) % 8);
+        }
+        self.bits = bits;
+        self
+    }
+
+    /// How many bits are one.
+    #[must_use]
+    pub fn one_bits(&self) -> u32 {
+        self.bytes.iter().map(|byte| byte.count_ones()).sum()
+    }
+
     /// Whether both keys are the same bytes and bit lengths, in a time that does not depend on where they differ.
     #[must_use]
     pub fn same_as(&self, other: &Self) -> bool {

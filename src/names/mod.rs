@@ -3,7 +3,10 @@
 
 pub mod algorithms;
 pub mod errnos;
+pub mod identities;
+pub mod keywords;
 pub mod sa_types;
+pub mod states;
 
 /// Whose words and limits a text is read with.
 ///

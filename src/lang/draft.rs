@@ -1,0 +1,107 @@
+//! A command about an SA while its extensions are being read.
+
+use std::net::IpAddr;
+
+use super::command::Verb;
+use super::lexer::Word;
+use crate::names::keywords::Field;
+use crate::sa::Request;
+
+/// Addresses as given: one, or those of a name.
+pub(super) struct Given<'t> {
+    /// The word in the command.
+    pub(super) word: Word<'t>,
+    /// What it stands for; never empty.
+    pub(super) list: Found,
+}
+
+/// One address or several; one does not need an allocation.
+pub(super) enum Found {
+    One([IpAddr; 1]),
+    Many(Vec<IpAddr>),
+}
+
+impl Found {
+    pub(super) fn list(&self) -> &[IpAddr] {
+        match self {
+            Self::One(one) => one,
+            Self::Many(list) => list,
+        }
+    }
+
+    /// The address, if there is just one.
+    pub(super) fn single(&self) -> Option<IpAddr> {
+        match self.list() {
+            [only] => Some(*only),
+            _ => None,
+        }
+    }
+}
+
+/// Ports and protocols, kept apart until the addresses they go with are known. 0 is none.
+#[derive(Default)]
+pub(super) struct Ports {
+    pub(super) src: u16,
+    pub(super) dst: u16,
+    pub(super) inner_src: u16,
+    pub(super) inner_dst: u16,
+    pub(super) nat_local: u16,
+    pub(super) nat_remote: u16,
+    pub(super) proto: u8,
+    pub(super) inner_proto: u8,
+}
+
+/// What has been read so far.
+pub(super) struct Draft<'t> {
+    pub(super) verb: Verb,
+    /// The word of the verb.
+    pub(super) word: Word<'t>,
+    /// Fields that are complete as soon as they are read.
+    pub(super) request: Request,
+    /// Fields that were given, rightly or wrongly, by bit.
+    seen: u64,
+    pub(super) src: Option<Given<'t>>,
+    pub(super) dst: Option<Given<'t>>,
+    pub(super) inner_src: Option<(IpAddr, u8)>,
+    pub(super) inner_dst: Option<(IpAddr, u8)>,
+    pub(super) nat_local: Option<IpAddr>,
+    pub(super) nat_remote: Option<IpAddr>,
+    pub(super) ports: Ports,
+    pub(super) reserved_bits: u16,
+}
+
+impl<'t> Draft<'t> {
+    pub(super) fn new(verb: Verb, word: Word<'t>) -> Self {
+        Self {
+            verb,
+            word,
+            request: Request::default(),
+            seen: 0,
+            src: None,
+            dst: None,
+            inner_src: None,
+            inner_dst: None,
+            nat_local: None,
+            nat_remote: None,
+            ports: Ports::default(),
+            reserved_bits: 0,
+        }
+    }
+
+    /// Notes that `field` was given; says whether it was given before. Directions may be repeated.
+    pub(super) fn is_second(&mut self, field: Field) -> bool {
+        let before = self.saw(field);
+        self.seen |= 1 << field as u8;
+        before && !matches!(field, Field::Inbound | Field::Outbound)
+    }
+
+    /// Whether `field` was given, rightly or wrongly.
+    pub(super) fn saw(&self, field: Field) -> bool {
+        self.seen & (1 << field as u8) != 0
+    }
+
+    /// Whether one of `fields` was given.
+    pub(super) fn saw_any(&self, fields: &[Field]) -> bool {
+        fields.iter().any(|field| self.saw(*field))
+    }
+}

@@ -1,0 +1,219 @@
+//! A draft to a command: what must be there, what excludes what, and where ports go.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::command::{SaCommand, Target, Verb};
+use super::diagnostic::{Code, Severity};
+use super::draft::{Draft, Found, Given};
+use super::lexer::{Word, Words};
+use super::parser::Parser;
+use super::targets::{self, Note};
+use crate::names::keywords::Field;
+use crate::sa::{AuthAlg, EncrAlg, Endpoint, Flags, InnerEndpoint, SaState, SaType};
+
+const UNSPECIFIED: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
+
+impl<'t, W: Words<'t> + Clone> Parser<'_, 't, W> {
+    /// Completes and checks a draft. `None` if something is missing; other errors are only noted.
+    pub(super) fn finish(&mut self, mut draft: Draft<'t>) -> Option<SaCommand> {
+        self.check_spi(&draft);
+        if draft.verb.changes() {
+            self.check_algorithms(&draft);
+            self.check_encapsulation(&draft);
+            self.check_change(&draft);
+            complete_change(&mut draft);
+        } else {
+            self.warn_of_ports(&draft);
+            complete_find(&mut draft);
+        }
+        let targets = self.targets(&draft)?;
+        let mut request = draft.request;
+        if let Some(first) = targets.first() {
+            request.src = with_address(request.src, first.src);
+            request.dst = with_address(request.dst, first.dst);
+        }
+        Some(SaCommand { verb: draft.verb, request, targets })
+    }
+
+    fn missing(&mut self, draft: &Draft<'t>, what: &str, wanted: &str) {
+        let message = format!("{what} is missing for this {}", draft.verb.word());
+        self.report(Severity::Error, Code::Missing, Some(draft.word), message, Some(wanted), None);
+    }
+
+    fn conflict(&mut self, draft: &Draft<'t>, message: &str) {
+        self.error(Code::Conflict, draft.word, message.to_owned());
+    }
+
+    fn check_spi(&mut self, draft: &Draft<'t>) {
+        if !draft.saw(Field::Spi) {
+            self.missing(draft, "The SPI value", "spi and a number");
+        }
+    }
+
+    fn check_algorithms(&mut self, draft: &Draft<'t>) {
+        let request = &draft.request;
+        if request.sa_type == SaType::AH && draft.saw_any(&[Field::EncrAlg, Field::EncrKey]) {
+            return self.conflict(draft, "Cannot specify encryption with SA type ah");
+        }
+        if request.encr_alg == EncrAlg::NULL && draft.saw(Field::EncrKey) {
+            self.conflict(draft, "Cannot specify a key with NULL encryption algorithm");
+        }
+        if draft.verb != Verb::Add {
+            return;
+        }
+        let no_auth = request.auth_alg == AuthAlg::NONE;
+        let no_encr = request.encr_alg == EncrAlg::NONE;
+        if no_auth && no_encr {
+            if !draft.saw_any(&[Field::AuthAlg, Field::EncrAlg]) || !self.has_failed() {
+                self.missing(draft, "At least one algorithm", "auth_alg or encr_alg");
+            }
+        } else if no_encr && draft.saw(Field::EncrKey) && !draft.saw(Field::EncrAlg) {
+            self.missing(draft, "The algorithm of the encryption key", "encr_alg");
+        } else if no_auth && draft.saw(Field::AuthKey) && !draft.saw(Field::AuthAlg) {
+            self.missing(draft, "The algorithm of the authentication key", "auth_alg");
+        }
+        if !draft.saw_any(&[Field::AuthKey, Field::EncrKey]) {
+            self.missing(draft, "At least one key", "authkey or encrkey");
+        }
+    }
+
+    fn check_encapsulation(&mut self, draft: &Draft<'t>) {
+        let addresses = draft.saw_any(&[Field::NatLoc, Field::NatRem]);
+        let ports = draft.saw_any(&[Field::NatLport, Field::NatRport]);
+        if (addresses || ports) && !draft.saw(Field::Encap) {
+            let message = "Must specify 'encap udp' with any NAT-T address or port";
+            self.conflict(draft, message);
+        }
+        if draft.saw(Field::Encap) && !addresses && !ports {
+            self.conflict(draft, "Must specify NAT-T remote or local address for UDP encapsulation");
+        }
+    }
+
+    fn check_change(&mut self, draft: &Draft<'t>) {
+        if draft.verb == Verb::UpdatePair && draft.saw(Field::PairSpi) {
+            self.conflict(draft, "pair-spi can not be used with update-pair");
+        }
+        if !draft.saw(Field::Dst) {
+            self.missing(draft, "The destination address", "dst and an address");
+        }
+        if draft.saw(Field::ReservedBits) && !draft.saw(Field::EncrKey) {
+            self.missing(draft, "The encryption key that reserved_bits belongs to", "encrkey");
+        }
+    }
+
+    /// Ports are no part of what get and delete look for.
+    fn warn_of_ports(&mut self, draft: &Draft<'t>) {
+        let lost_src = draft.src.is_some() && draft.ports.src != 0;
+        let lost_dst = draft.dst.is_some() && draft.ports.dst != 0;
+        if lost_src || lost_dst {
+            let message = format!("{} does not use the ports of a given address", draft.verb.word());
+            self.warning(Code::Ignored, draft.word, message);
+        }
+    }
+
+    /// Pairs of outer addresses. `None` if none fit together.
+    fn targets(&mut self, draft: &Draft<'t>) -> Option<Vec<Target>> {
+        let list = |given: &Option<Given<'t>>| given.as_ref().map(|given| given.word);
+        let (src_word, dst_word) = (list(&draft.src), list(&draft.dst));
+        let src = draft.src.as_ref().map(|given| given.list.list());
+        let dst = draft.dst.as_ref().map(|given| given.list.list());
+        let mut notes = Vec::new();
+        let mut targets = targets::expand(src, dst, self.options.numeric, &mut |note| notes.push(note));
+        for note in notes {
+            self.address_note(src_word?, dst_word?, note, targets.is_empty());
+        }
+        if draft.verb.changes() {
+            for target in &mut targets {
+                target.src.get_or_insert(UNSPECIFIED);
+            }
+        }
+        (!targets.is_empty()).then_some(targets)
+    }
+
+    fn address_note(&mut self, src: Word<'t>, dst: Word<'t>, note: Note, nothing_left: bool) {
+        let name = self.quoted(src);
+        match note {
+            Note::Mixed => {
+                let message = format!("Source {name} and destination {} are of different families", self.quoted(dst));
+                self.warning(Code::MixedFamilies, src, message);
+            }
+            Note::ManySources(to) => {
+                let message = format!("Source {name} has several addresses that go with destination {to}");
+                let help = Some("the source is left unspecified; write one of the addresses".to_owned());
+                self.report(Severity::Warning, Code::VagueName, Some(src), message, None, help);
+            }
+            Note::NoSource(to) => {
+                let severity = if nothing_left { Severity::Error } else { Severity::Warning };
+                let message = format!("Source {name} has no address that goes with destination {to}");
+                let help = (!nothing_left).then(|| "this destination is passed over".to_owned());
+                let wanted = if to.is_ipv4() { "an IPv4 address" } else { "an IPv6 address of the same scope" };
+                self.report(severity, Code::NoMatchingAddress, Some(src), message, Some(wanted), help);
+            }
+        }
+    }
+}
+
+fn with_address(endpoint: Option<Endpoint>, address: Option<IpAddr>) -> Option<Endpoint> {
+    match (endpoint, address) {
+        (Some(endpoint), Some(addr)) => Some(Endpoint { addr, ..endpoint }),
+        (endpoint, _) => endpoint,
+    }
+}
+
+/// Fills in what add and update imply.
+fn complete_change(draft: &mut Draft<'_>) {
+    let request = &mut draft.request;
+    let ports = &draft.ports;
+    if request.state == SaState::LARVAL {
+        request.state = SaState::MATURE;
+    }
+    if request.sa_type == SaType::ESP && request.encr_alg == EncrAlg::NONE {
+        request.encr_alg = EncrAlg::NULL;
+    }
+    request.encr_key = request.encr_key.take().map(|key| key.with_reserved(draft.reserved_bits));
+    let first = |given: &Option<Given<'_>>| given.as_ref().and_then(|given| given.list.list().first().copied());
+    request.src = Some(Endpoint { addr: first(&draft.src).unwrap_or(UNSPECIFIED), port: ports.src, proto: ports.proto });
+    request.dst = first(&draft.dst).map(|addr| Endpoint { addr, port: ports.dst, proto: ports.proto });
+    request.natt_local = natt(draft.nat_local, ports.nat_local);
+    request.natt_remote = natt(draft.nat_remote, ports.nat_remote);
+    if request.natt_local.is_some() {
+        request.flags |= Flags::NATT_LOC;
+    }
+    if request.natt_remote.is_some() {
+        request.flags |= Flags::NATT_REM;
+    }
+    let inner_ports = ports.inner_src != 0 || ports.inner_dst != 0 || ports.inner_proto != 0;
+    if draft.inner_src.is_some() || draft.inner_dst.is_some() || inner_ports {
+        request.flags |= Flags::TUNNEL;
+        request.inner_src = Some(inner(draft.inner_src, ports.inner_src, ports.inner_proto));
+        request.inner_dst = Some(inner(draft.inner_dst, ports.inner_dst, ports.inner_proto));
+    }
+}
+
+/// Fills in what get and delete imply: addresses without ports, ports without addresses.
+fn complete_find(draft: &mut Draft<'_>) {
+    let proto = draft.ports.proto;
+    let endpoint = |given: &Option<Given<'_>>, port: u16| match given.as_ref().map(|given| &given.list) {
+        Some(list) => first_of(list).map(|addr| Endpoint { addr, port: 0, proto: 0 }),
+        None if port != 0 => Some(Endpoint { addr: UNSPECIFIED, port, proto }),
+        None => None,
+    };
+    draft.request.src = endpoint(&draft.src, draft.ports.src);
+    draft.request.dst = endpoint(&draft.dst, draft.ports.dst);
+}
+
+fn first_of(list: &Found) -> Option<IpAddr> {
+    list.list().first().copied()
+}
+
+/// A NAT-T address, or a port without one.
+fn natt(address: Option<IpAddr>, port: u16) -> Option<Endpoint> {
+    let addr = address.or_else(|| (port != 0).then_some(IpAddr::V4(Ipv4Addr::UNSPECIFIED)))?;
+    Some(Endpoint { addr, port, proto: 0 })
+}
+
+/// One side of the inner addresses; the side that was not given is everything.
+fn inner(given: Option<(IpAddr, u8)>, port: u16, proto: u8) -> InnerEndpoint {
+    let (addr, prefix_len) = given.unwrap_or((UNSPECIFIED, 0));
+    InnerEndpoint { addr, prefix_len, port, proto }
+}

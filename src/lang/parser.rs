@@ -1,0 +1,398 @@
+//! Words to a command.
+//!
+//!     command   = verb [sa-type] { extension }          add, update, update-pair, delete, delete-pair, get
+//!               | ("flush" | "dump") [sa-type]
+//!               | "save" sa-type [file]
+//!               | "monitor" | "passive_monitor" | "help" [topic] | "quit"
+//!     extension = keyword { value }                     names::keywords says which and how many
+//!
+//! A problem does not end the reading: the rest of the command is read too, so that one run reports all problems.
+
+use super::command::{Command, SaCommand, Verb};
+use super::diagnostic::{Code, Diagnostic, Severity, Span};
+use super::draft::Draft;
+use super::lexer::{Flaw, FlawKind, Word, Words};
+use super::source::Place;
+use super::verb::{self, Action};
+use super::{Item, Options, Rejected, Setting, mask, number, suggest};
+use crate::names::keywords::{self, Row, Usage, Value};
+use crate::sa::SaType;
+
+/// Reads one command.
+pub(super) struct Parser<'o, 't, W> {
+    pub(super) options: &'o Options<'o>,
+    /// The whole text, for line numbers; empty for shell arguments.
+    text: &'t [u8],
+    place: Place,
+    words: W,
+    /// The words from the start, to see a word in its context when a message quotes it.
+    origin: W,
+    ahead: Option<Word<'t>>,
+    /// The end of the last word taken.
+    end: usize,
+    failed: bool,
+    /// Whether a name was looked up, or would have been.
+    pub(super) has_names: bool,
+    diagnostics: Vec<Diagnostic>,
+}
+
+/// What became of a logical line.
+pub(super) struct Reading {
+    place: Place,
+    /// Whether there was anything to read.
+    pub(super) is_command: bool,
+    outcome: Result<Command, Rejected>,
+    pub(super) diagnostics: Vec<Diagnostic>,
+    has_names: bool,
+}
+
+impl From<Reading> for Item {
+    fn from(reading: Reading) -> Self {
+        let Reading { place, outcome, diagnostics, has_names, .. } = reading;
+        Self { place, outcome, diagnostics, has_names }
+    }
+}
+
+impl<'o, 't, W: Words<'t> + Clone> Parser<'o, 't, W> {
+    pub(super) fn new(options: &'o Options<'o>, text: &'t [u8], place: Place, words: W) -> Self {
+        let origin = words.clone();
+        let diagnostics = Vec::new();
+        Self {
+            options,
+            text,
+            place,
+            words,
+            origin,
+            ahead: None,
+            end: place.start,
+            failed: false,
+            has_names: false,
+            diagnostics,
+        }
+    }
+
+    /// Reads the command to its end.
+    pub(super) fn run(mut self) -> Reading {
+        let word = self.next();
+        let command = word.and_then(|word| self.command(word));
+        while self.next().is_some() {}
+        for flaw in self.words.take_flaws() {
+            self.flaw(flaw);
+        }
+        Reading {
+            place: self.place,
+            is_command: word.is_some() || self.failed,
+            outcome: command.filter(|_| !self.failed).ok_or(Rejected),
+            diagnostics: self.diagnostics,
+            has_names: self.has_names,
+        }
+    }
+
+    /// Whether an error was found so far.
+    pub(super) fn has_failed(&self) -> bool {
+        self.failed
+    }
+
+    pub(super) fn next(&mut self) -> Option<Word<'t>> {
+        let word = self.ahead.take().or_else(|| self.words.next_word())?;
+        self.end = word.offset + word.bytes.len();
+        Some(word)
+    }
+
+    pub(super) fn peek(&mut self) -> Option<Word<'t>> {
+        if self.ahead.is_none() {
+            self.ahead = self.words.next_word();
+        }
+        self.ahead
+    }
+
+    /// The next word, unless it is a keyword: then a value was forgotten, and the keyword is read as one.
+    pub(super) fn next_value(&mut self) -> Option<Word<'t>> {
+        self.peek().filter(|word| keywords::by_word(word.bytes).is_none())?;
+        self.next()
+    }
+
+    fn command(&mut self, word: Word<'t>) -> Option<Command> {
+        let Some(action) = verb::by_word(word.bytes) else {
+            self.unknown_command(word);
+            return None;
+        };
+        if let Some(why) = self.unfit(action) {
+            let message = format!("{} cannot be used {why}", self.quoted(word));
+            self.error(Code::NotHere, word, message);
+            while self.next().is_some() {}
+            return None;
+        }
+        match action {
+            Action::Sa(verb) => self.sa_command(verb, word).map(Command::Sa),
+            Action::Flush => self.only_sa_type(word).map(Command::Flush),
+            Action::Dump => self.only_sa_type(word).map(Command::Dump),
+            Action::Save => self.save(word),
+            Action::Monitor => self.finished(word, Command::Monitor),
+            Action::PassiveMonitor => self.finished(word, Command::PassiveMonitor),
+            Action::Help => Some(self.help()),
+            Action::Quit => self.finished(word, Command::Quit),
+        }
+    }
+
+    /// Why a command cannot be used here, if so.
+    fn unfit(&self, action: Action) -> Option<&'static str> {
+        match (self.options.setting, action) {
+            (Setting::Shell, Action::Sa(verb)) if verb.changes() => {
+                Some("from the shell, where ps(1) would show its keys; use the prompt or -f")
+            }
+            (Setting::File, Action::Dump | Action::Save | Action::Monitor | Action::PassiveMonitor | Action::Help) => {
+                Some("in a file")
+            }
+            _ => None,
+        }
+    }
+
+    fn unknown_command(&mut self, word: Word<'t>) {
+        let message = format!("Unknown command {}", self.quoted(word));
+        let words = || verb::TABLE.iter().map(|row| row.word);
+        let help = if word.bytes.starts_with(b"\xef\xbb\xbf") {
+            "the file begins with a byte order mark; save it without one".to_owned()
+        } else if keywords::by_word(word.bytes).is_some() {
+            "a keyword: the line before it may lack its backslash, or have something after it".to_owned()
+        } else if let Some(known) = self.suggestion(word, words()) {
+            format!("did you mean \"{known}\"?")
+        } else {
+            "a command goes on in the next line only if a backslash is the very last byte of its line".to_owned()
+        };
+        let wanted = "add, update, update-pair, delete, delete-pair, get or flush";
+        self.report(Severity::Error, Code::UnknownCommand, Some(word), message, Some(wanted), Some(help));
+        while self.next().is_some() {}
+    }
+
+    /// The nearest known word, if the word itself may be shown.
+    fn suggestion(&self, word: Word<'t>, known: impl Iterator<Item = &'static str>) -> Option<&'static str> {
+        if self.is_shown(word) { suggest::nearest(word.bytes, known) } else { None }
+    }
+
+    /// `flush` and `dump`: an SA type or nothing.
+    fn only_sa_type(&mut self, verb: Word<'t>) -> Option<SaType> {
+        let sa_type = match self.next() {
+            Some(word) => self.sa_type(word),
+            None => Some(SaType::UNSPEC),
+        };
+        self.finished(verb, sa_type?)
+    }
+
+    fn save(&mut self, verb: Word<'t>) -> Option<Command> {
+        let Some(word) = self.next() else {
+            self.missing_sa_type("save", "all, ah or esp");
+            return None;
+        };
+        let sa_type = self.sa_type(word);
+        let file = self.next().map(|word| String::from_utf8_lossy(word.bytes).into_owned());
+        self.finished(verb, Command::Save(sa_type?, file))
+    }
+
+    /// Words behind the topic are not looked at.
+    fn help(&mut self) -> Command {
+        let topic = self.next().map(|word| String::from_utf8_lossy(word.bytes).into_owned());
+        while self.next().is_some() {}
+        Command::Help(topic)
+    }
+
+    /// Gives `value` if no more words follow.
+    fn finished<T>(&mut self, verb: Word<'t>, value: T) -> Option<T> {
+        let Some(extra) = self.next() else { return Some(value) };
+        let message = format!("Too many arguments for {}: {}", self.quoted(verb), self.quoted(extra));
+        self.error(Code::TooManyArguments, extra, message);
+        while self.next().is_some() {}
+        None
+    }
+
+    /// Reads an SA type: a word in any case, or a number up to 255.
+    fn sa_type(&mut self, word: Word<'t>) -> Option<SaType> {
+        const WORDS: &[(&str, SaType)] = &[("all", SaType::UNSPEC), ("ah", SaType::AH), ("esp", SaType::ESP)];
+        if let Some((_, sa_type)) = WORDS.iter().find(|(name, _)| name.as_bytes().eq_ignore_ascii_case(word.bytes)) {
+            return Some(*sa_type);
+        }
+        if let Some(number) = number::parse(word.bytes, u64::from(u8::MAX)).ok().and_then(|number| u8::try_from(number).ok())
+        {
+            return Some(SaType(number));
+        }
+        let message = format!("Unknown SA type {}", self.quoted(word));
+        let help =
+            self.suggestion(word, WORDS.iter().map(|(name, _)| *name)).map(|known| format!("did you mean \"{known}\"?"));
+        self.report(Severity::Error, Code::UnknownSaType, Some(word), message, Some("ah or esp"), help);
+        None
+    }
+
+    fn missing_sa_type(&mut self, verb: &str, wanted: &str) {
+        let message = format!("Unexpected end of command line: {verb} needs an SA type");
+        self.report(Severity::Error, Code::UnexpectedEnd, None, message, Some(wanted), None);
+    }
+
+    fn sa_command(&mut self, verb: Verb, word: Word<'t>) -> Option<SaCommand> {
+        let sa_type = self.single_sa_type(verb);
+        let mut draft = Draft::new(verb, word);
+        draft.request.sa_type = sa_type.unwrap_or_default();
+        self.extensions(&mut draft);
+        self.finish(draft)
+    }
+
+    /// The SA type of a command about one SA: not `all`.
+    fn single_sa_type(&mut self, verb: Verb) -> Option<SaType> {
+        let Some(word) = self.peek() else {
+            self.missing_sa_type(verb.word(), "ah or esp");
+            return None;
+        };
+        if keywords::by_word(word.bytes).is_some() {
+            let message = format!("Unknown SA type {}", self.quoted(word));
+            self.report(Severity::Error, Code::UnknownSaType, Some(word), message, Some("ah or esp"), None);
+            return None;
+        }
+        self.next();
+        let sa_type = self.sa_type(word)?;
+        if sa_type == SaType::UNSPEC {
+            let message = format!("{} needs one SA type, found {}", verb.word(), self.quoted(word));
+            self.report(Severity::Error, Code::UnknownSaType, Some(word), message, Some("ah or esp"), None);
+            return None;
+        }
+        Some(sa_type)
+    }
+
+    fn extensions(&mut self, draft: &mut Draft<'t>) {
+        while let Some(word) = self.next() {
+            match keywords::by_word(word.bytes) {
+                Some(row) => self.extension(row, word, draft),
+                None => self.unknown_extension(word),
+            }
+        }
+    }
+
+    fn extension(&mut self, row: &'static Row, word: Word<'t>, draft: &mut Draft<'t>) {
+        let allowed = match row.usage {
+            Usage::Any => true,
+            Usage::Change => draft.verb.changes(),
+            Usage::Reserved => false,
+        };
+        if !allowed {
+            let message = format!("Don't use extension {} for {}", row.word, draft.verb.word());
+            self.error(Code::NotForThisCommand, word, message);
+            self.skip_values(row);
+            return;
+        }
+        if draft.is_second(row.field) {
+            self.duplicate(row, word);
+            self.skip_values(row);
+            return;
+        }
+        self.value(row, word, draft);
+    }
+
+    fn duplicate(&mut self, row: &'static Row, word: Word<'t>) {
+        let mut words = self.origin.clone();
+        let mut first = None;
+        while let Some(known) = words.next_word() {
+            if keywords::by_word(known.bytes).is_some_and(|known| known.field == row.field) {
+                first = Some(known);
+                break;
+            }
+        }
+        let related = first.map(|first| (self.span(first), "the first one".to_owned()));
+        self.error(Code::Duplicate, word, format!("Can only specify single {}", row.title));
+        if let Some(last) = self.diagnostics.last_mut() {
+            last.related = related;
+        }
+    }
+
+    /// Passes over the values of a keyword that is not used.
+    fn skip_values(&mut self, row: &Row) {
+        let count = match row.value {
+            Value::Nothing => 0,
+            Value::Identity => 2,
+            _ => 1,
+        };
+        for _ in 0..count {
+            self.next_value();
+        }
+    }
+
+    fn unknown_extension(&mut self, word: Word<'t>) {
+        let message = format!("Unknown extension field {}", self.quoted(word));
+        let help = if word.bytes.starts_with(b"#") {
+            Some("# begins a comment only at the start of a command".to_owned())
+        } else if word.bytes == b"\\" {
+            Some(
+                "a backslash continues a line only as its very last byte; a blank or carriage return follows this one"
+                    .to_owned(),
+            )
+        } else {
+            let known = self.suggestion(word, keywords::TABLE.iter().map(|row| row.word));
+            known.map(|known| format!("did you mean \"{known}\"?"))
+        };
+        self.report(Severity::Error, Code::UnknownExtension, Some(word), message, Some("a keyword"), help);
+        while self.next_value().is_some() {}
+    }
+
+    fn flaw(&mut self, flaw: Flaw) {
+        let (severity, message, help) = match flaw.kind {
+            FlawKind::Glued => {
+                (Severity::Warning, "Text right after a closing quote is not used", Some("put a blank between"))
+            }
+            FlawKind::Empty => (Severity::Error, "A pair of quotes with nothing inside is no word", None),
+            FlawKind::Lone => (Severity::Warning, "A quote with nothing behind it is no word", None),
+            FlawKind::Unclosed => (Severity::Error, "A quote that is never closed", Some("close it in the same line")),
+            FlawKind::Split => {
+                (Severity::Error, "Quotes cannot go on in the next line", Some("close them in the same line"))
+            }
+        };
+        self.failed |= severity == Severity::Error;
+        let span = Span::locate(self.text, self.place, flaw.offset, flaw.len);
+        let diagnostic = Diagnostic::new(severity, Code::Quotes, self.place, message).at(span);
+        self.diagnostics.push(Diagnostic { help: help.map(str::to_owned), ..diagnostic });
+    }
+
+    pub(super) fn span(&self, word: Word<'t>) -> Span {
+        Span::locate(self.text, self.place, word.offset, word.bytes.len())
+    }
+
+    /// A word in quotes, masked if it must not be shown.
+    pub(super) fn quoted(&self, word: Word<'t>) -> String {
+        mask::quoted(self.origin.clone(), word)
+    }
+
+    fn is_shown(&self, word: Word<'t>) -> bool {
+        mask::is_shown(self.origin.clone(), word)
+    }
+
+    pub(super) fn error(&mut self, code: Code, word: Word<'t>, message: String) {
+        self.report(Severity::Error, code, Some(word), message, None, None);
+    }
+
+    pub(super) fn warning(&mut self, code: Code, word: Word<'t>, message: String) {
+        self.report(Severity::Warning, code, Some(word), message, None, None);
+    }
+
+    /// Adds a diagnostic at `word`, or at the end of what was read.
+    pub(super) fn report(
+        &mut self,
+        severity: Severity,
+        code: Code,
+        word: Option<Word<'t>>,
+        message: String,
+        wanted: Option<&str>,
+        help: Option<String>,
+    ) {
+        let at = word.unwrap_or(Word { bytes: b" ", offset: self.end });
+        self.failed |= severity == Severity::Error;
+        let diagnostic = Diagnostic::new(severity, code, self.place, message).at(self.span(at));
+        self.diagnostics.push(Diagnostic { wanted: wanted.map(str::to_owned), help, ..diagnostic });
+    }
+
+    /// Reports that a value is missing behind `keyword`.
+    pub(super) fn missing_value(&mut self, keyword: &str, wanted: &str) {
+        if let Some(found) = self.peek() {
+            let message = format!("{keyword} has no value: {} is a keyword", self.quoted(found));
+            self.report(Severity::Error, Code::Missing, Some(found), message, Some(wanted), None);
+        } else {
+            let message = format!("Unexpected end of command line behind {keyword}");
+            self.report(Severity::Error, Code::UnexpectedEnd, None, message, Some(wanted), None);
+        }
+    }
+}
