@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod address;
+mod check;
 mod command;
 mod diagnostic;
 mod draft;
@@ -21,6 +22,7 @@ mod targets;
 mod values;
 mod verb;
 
+pub use check::Checker;
 pub use command::{Command, SaCommand, Target, Verb};
 pub use diagnostic::{Code, Diagnostic, Severity, Span};
 pub use render::{Style, render};

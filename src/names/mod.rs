@@ -7,6 +7,7 @@ pub mod identities;
 pub mod keywords;
 pub mod sa_types;
 pub mod states;
+pub mod weak_keys;
 
 /// Whose words and limits a text is read with.
 ///
