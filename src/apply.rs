@@ -21,6 +21,7 @@ pub enum Outcome {
 /// when the SADB itself is out of reach.
 pub fn apply(mut command: SaCommand, sadb: &mut dyn Sadb, each: &mut dyn FnMut(&Request, Outcome)) -> bool {
     let mut all_done = true;
+    sadb.begin_command();
     for target in std::mem::take(&mut command.targets) {
         set_target(&mut command.request, target);
         let outcome = carry_out(command.verb, &command.request, sadb);

@@ -224,6 +224,11 @@ pub const TABLE: &[Row] = &[
     row("idle_usetime", F::IdleUsetime, V::Lifetime(Idle, Limit::Usetime), Change, "idle post-use lifetime"),
 ];
 
+/// The keywords a command may use, in the order `help attr` lists them.
+pub fn words(_: super::Vocabulary) -> impl Iterator<Item = &'static str> {
+    TABLE.iter().filter(|row| row.usage != Usage::Reserved).map(|row| row.word)
+}
+
 /// Slots of the hash table; a power of two with room to spare, so that probes are short.
 const SLOTS: usize = 512;
 const EMPTY: u8 = u8::MAX;

@@ -85,6 +85,10 @@ pub trait Sadb {
     /// [`SadbError`].
     fn monitor(&mut self, hearing: Hearing, each: Each<'_>) -> Result<(), SadbError>;
 
+    /// Says that the requests from here to the next call belong to one command. A PF_KEY SADB gives them one sequence number, as
+    /// ipseckey(1M) always did; they are sent one after the other, each after the answer to the one before.
+    fn begin_command(&mut self) {}
+
     /// Calls `trace` with each message before it is sent.
     fn set_trace(&mut self, trace: Trace);
 

@@ -18,6 +18,8 @@ pub struct PfKey<T> {
     transport: T,
     dialect: &'static Dialect,
     seq: u32,
+    /// Whether the next request takes a new sequence number.
+    begun: bool,
     pid: u32,
     trace: Option<Trace>,
 }
@@ -26,7 +28,7 @@ impl<T: Transport> PfKey<T> {
     /// A client that speaks `dialect` over `transport`.
     #[must_use]
     pub fn new(transport: T, dialect: &'static Dialect) -> Self {
-        Self { transport, dialect, seq: 0, pid: std::process::id(), trace: None }
+        Self { transport, dialect, seq: 0, begun: true, pid: std::process::id(), trace: None }
     }
 
     /// Sends a request about one SA and waits for its answer.
@@ -34,21 +36,25 @@ impl<T: Transport> PfKey<T> {
         let seq = self.next_seq();
         let message = pfkey::request(self.dialect, kind, request, seq, self.pid).map_err(unsupported)?;
         self.send(&message)?;
-        self.answer(kind, seq)
+        self.answer(kind, request.sa_type, seq)
     }
 
-    /// Sends a message that is a header alone; the sequence number to expect in answers.
+    /// Sends a message that is a header alone, a command of its own; the sequence number to expect in answers.
     fn send_header(&mut self, kind: MessageType, sa_type: SaType) -> Result<u32, SadbError> {
+        self.begun = true;
         let seq = self.next_seq();
         let request = Request { sa_type, ..Request::default() };
         let message = pfkey::request(self.dialect, kind, &request, seq, self.pid).map_err(unsupported)?;
         self.send(&message)?;
+        self.begun = true;
         Ok(seq)
     }
 
     fn next_seq(&mut self) -> u32 {
-        // 0 marks the end of a dump and the kernel's own messages.
-        self.seq = self.seq.checked_add(1).unwrap_or(1);
+        if std::mem::take(&mut self.begun) {
+            // 0 marks the end of a dump and the kernel's own messages.
+            self.seq = self.seq.checked_add(1).unwrap_or(1);
+        }
         self.seq
     }
 
@@ -61,7 +67,7 @@ impl<T: Transport> PfKey<T> {
     }
 
     /// The answer to request `seq`; messages meant for others are passed over.
-    fn answer(&mut self, kind: MessageType, seq: u32) -> Result<Message, SadbError> {
+    fn answer(&mut self, kind: MessageType, sa_type: SaType, seq: u32) -> Result<Message, SadbError> {
         let deadline = Instant::now() + DEADLINE;
         loop {
             let message = self.receive(deadline)?;
@@ -69,9 +75,12 @@ impl<T: Transport> PfKey<T> {
                 continue;
             }
             self.refusal(&message)?;
-            if message.kind != kind {
-                let found = message.kind.0;
-                return Err(SadbError::BadAnswer(format!("message type {found} answers type {}", kind.0)));
+            if (message.kind, message.sa_type) != (kind, sa_type) {
+                let (found, found_type) = (message.kind.0, message.sa_type.0);
+                let wanted = format!("message type {} and SA type {}", kind.0, sa_type.0);
+                return Err(SadbError::BadAnswer(format!(
+                    "found message type {found} and SA type {found_type}, wanted {wanted}"
+                )));
             }
             return Ok(message);
         }
@@ -123,7 +132,7 @@ impl<T: Transport> Sadb for PfKey<T> {
 
     fn flush(&mut self, sa_type: SaType) -> Result<(), SadbError> {
         let seq = self.send_header(MessageType::FLUSH, sa_type)?;
-        self.answer(MessageType::FLUSH, seq).map(drop)
+        self.answer(MessageType::FLUSH, sa_type, seq).map(drop)
     }
 
     fn dump(&mut self, sa_type: SaType, each: Each<'_>) -> Result<(), SadbError> {
@@ -156,6 +165,10 @@ impl<T: Transport> Sadb for PfKey<T> {
                 return Ok(());
             }
         }
+    }
+
+    fn begin_command(&mut self) {
+        self.begun = true;
     }
 
     fn set_trace(&mut self, trace: Trace) {
