@@ -11,69 +11,100 @@ use super::targets::{self, Note};
 use crate::names::keywords::Field;
 use crate::sa::{AuthAlg, EncrAlg, Endpoint, Flags, InnerEndpoint, SaState, SaType};
 
+/// Something a command cannot do without.
+struct Need {
+    what: &'static str,
+    wanted: &'static str,
+    /// Whether a command needs it and lacks it. What was given wrongly is not missing.
+    lacks: fn(&Draft<'_>) -> bool,
+}
+
+const NEEDS: &[Need] = &[
+    Need { what: "the SPI value", wanted: "spi", lacks: |draft| !draft.saw(Field::Spi) },
+    Need { what: "the destination address", wanted: "dst", lacks: |draft| draft.verb.changes() && !draft.saw(Field::Dst) },
+    Need {
+        what: "at least one algorithm",
+        wanted: "auth_alg or encr_alg",
+        lacks: |draft| draft.verb == Verb::Add && !draft.saw_any(&[Field::AuthAlg, Field::EncrAlg]),
+    },
+    Need {
+        what: "the algorithm of the authentication key",
+        wanted: "auth_alg",
+        lacks: |draft| key_without_algorithm(draft, Field::AuthKey, Field::AuthAlg, Field::EncrAlg),
+    },
+    Need {
+        what: "the algorithm of the encryption key",
+        wanted: "encr_alg",
+        lacks: |draft| key_without_algorithm(draft, Field::EncrKey, Field::EncrAlg, Field::AuthAlg),
+    },
+    Need {
+        what: "at least one key",
+        wanted: "authkey or encrkey",
+        lacks: |draft| draft.verb == Verb::Add && !draft.saw_any(&[Field::AuthKey, Field::EncrKey]),
+    },
+    Need {
+        what: "the encryption key that reserved_bits belongs to",
+        wanted: "encrkey",
+        lacks: |draft| draft.saw(Field::ReservedBits) && !draft.saw(Field::EncrKey),
+    },
+];
+
+/// Whether an add gives `key` without its algorithm, though it gives the `other` one.
+fn key_without_algorithm(draft: &Draft<'_>, key: Field, algorithm: Field, other: Field) -> bool {
+    draft.verb == Verb::Add && draft.saw(key) && !draft.saw(algorithm) && draft.saw(other)
+}
+
 const UNSPECIFIED: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
 
 impl<'t, W: Words<'t> + Clone> Parser<'_, 't, W> {
     /// Completes and checks a draft. `None` if something is missing; other errors are only noted.
-    pub(super) fn finish(&mut self, mut draft: Draft<'t>) -> Option<SaCommand> {
-        self.check_spi(&draft);
+    pub(super) fn finish(&mut self, draft: &mut Draft<'t>) -> Option<SaCommand> {
+        self.check_needs(draft);
         if draft.verb.changes() {
-            self.check_algorithms(&draft);
-            self.check_encapsulation(&draft);
-            self.check_change(&draft);
-            complete_change(&mut draft);
+            self.check_algorithms(draft);
+            self.check_encapsulation(draft);
+            if draft.verb == Verb::UpdatePair && draft.saw(Field::PairSpi) {
+                self.conflict(draft, "pair-spi can not be used with update-pair");
+            }
+            complete_change(draft);
         } else {
-            self.warn_of_ports(&draft);
-            complete_find(&mut draft);
+            self.warn_of_ports(draft);
+            complete_find(draft);
         }
-        let targets = self.targets(&draft)?;
-        let mut request = draft.request;
+        let targets = self.targets(draft)?;
         if let Some(first) = targets.first() {
-            request.src = with_address(request.src, first.src);
-            request.dst = with_address(request.dst, first.dst);
+            draft.request.src = with_address(draft.request.src, first.src);
+            draft.request.dst = with_address(draft.request.dst, first.dst);
         }
-        Some(SaCommand { verb: draft.verb, request, targets })
-    }
-
-    fn missing(&mut self, draft: &Draft<'t>, what: &str, wanted: &str) {
-        let message = format!("{what} is missing for this {}", draft.verb.word());
-        self.report(Severity::Error, Code::Missing, Some(draft.word), message, Some(wanted), None);
+        Some(SaCommand { verb: draft.verb, request: std::mem::take(&mut draft.request), targets })
     }
 
     fn conflict(&mut self, draft: &Draft<'t>, message: &str) {
         self.error(Code::Conflict, draft.word, message.to_owned());
     }
 
-    fn check_spi(&mut self, draft: &Draft<'t>) {
-        if !draft.saw(Field::Spi) {
-            self.missing(draft, "The SPI value", "spi and a number");
+    /// Reports everything that is missing at once.
+    fn check_needs(&mut self, draft: &Draft<'t>) {
+        let missing: Vec<&Need> = NEEDS.iter().filter(|need| (need.lacks)(draft)).collect();
+        if missing.is_empty() {
+            return;
         }
+        let list = |part: fn(&Need) -> &'static str| missing.iter().map(|need| part(need)).collect::<Vec<_>>().join(", ");
+        let message = format!("Missing for this {}: {}", draft.verb.word(), list(|need| need.what));
+        let wanted = list(|need| need.wanted);
+        self.report(Severity::Error, Code::Missing, Some(draft.word), message, Some(&wanted), None);
     }
 
     fn check_algorithms(&mut self, draft: &Draft<'t>) {
         let request = &draft.request;
         if request.sa_type == SaType::AH && draft.saw_any(&[Field::EncrAlg, Field::EncrKey]) {
-            return self.conflict(draft, "Cannot specify encryption with SA type ah");
-        }
-        if request.encr_alg == EncrAlg::NULL && draft.saw(Field::EncrKey) {
+            self.conflict(draft, "Cannot specify encryption with SA type ah");
+        } else if request.encr_alg == EncrAlg::NULL && draft.saw(Field::EncrKey) {
             self.conflict(draft, "Cannot specify a key with NULL encryption algorithm");
         }
-        if draft.verb != Verb::Add {
-            return;
-        }
-        let no_auth = request.auth_alg == AuthAlg::NONE;
-        let no_encr = request.encr_alg == EncrAlg::NONE;
-        if no_auth && no_encr {
-            if !draft.saw_any(&[Field::AuthAlg, Field::EncrAlg]) || !self.has_failed() {
-                self.missing(draft, "At least one algorithm", "auth_alg or encr_alg");
-            }
-        } else if no_encr && draft.saw(Field::EncrKey) && !draft.saw(Field::EncrAlg) {
-            self.missing(draft, "The algorithm of the encryption key", "encr_alg");
-        } else if no_auth && draft.saw(Field::AuthKey) && !draft.saw(Field::AuthAlg) {
-            self.missing(draft, "The algorithm of the authentication key", "auth_alg");
-        }
-        if !draft.saw_any(&[Field::AuthKey, Field::EncrKey]) {
-            self.missing(draft, "At least one key", "authkey or encrkey");
+        let none = request.auth_alg == AuthAlg::NONE && request.encr_alg == EncrAlg::NONE;
+        if draft.verb == Verb::Add && none && !self.has_failed() {
+            self.conflict(draft, "Select at least one algorithm for this add");
         }
     }
 
@@ -86,18 +117,6 @@ impl<'t, W: Words<'t> + Clone> Parser<'_, 't, W> {
         }
         if draft.saw(Field::Encap) && !addresses && !ports {
             self.conflict(draft, "Must specify NAT-T remote or local address for UDP encapsulation");
-        }
-    }
-
-    fn check_change(&mut self, draft: &Draft<'t>) {
-        if draft.verb == Verb::UpdatePair && draft.saw(Field::PairSpi) {
-            self.conflict(draft, "pair-spi can not be used with update-pair");
-        }
-        if !draft.saw(Field::Dst) {
-            self.missing(draft, "The destination address", "dst and an address");
-        }
-        if draft.saw(Field::ReservedBits) && !draft.saw(Field::EncrKey) {
-            self.missing(draft, "The encryption key that reserved_bits belongs to", "encrkey");
         }
     }
 

@@ -107,9 +107,13 @@ fn unhex(digits: &[u8]) -> Result<Box<[u8]>, Problem> {
     }
     let mut bytes = vec![0_u8; digits.len().div_ceil(2)].into_boxed_slice();
     let mut seen = 0;
-    for (byte, pair) in bytes.iter_mut().zip(digits.chunks(2)) {
-        let high = DIGIT[usize::from(pair[0])];
-        let low = pair.get(1).map_or(0, |digit| DIGIT[usize::from(*digit)]);
+    let pairs = digits.chunks_exact(2);
+    if let ([odd], Some(last)) = (pairs.remainder(), bytes.last_mut()) {
+        seen = DIGIT[usize::from(*odd)];
+        *last = seen << 4;
+    }
+    for (byte, pair) in bytes.iter_mut().zip(pairs) {
+        let (high, low) = (DIGIT[usize::from(pair[0])], DIGIT[usize::from(pair[1])]);
         seen |= high | low;
         *byte = high << 4 | low & 0xf;
     }

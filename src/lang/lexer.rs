@@ -44,6 +44,18 @@ pub(super) fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t'..=b'\r')
 }
 
+/// Whether a byte may end a plain word or stand between words. A table, because every byte of a text is asked.
+static SPECIAL: [bool; 256] = {
+    let mut table = [false; 256];
+    let bytes = b" \t\n\x0b\x0c\r\"\\";
+    let mut at = 0;
+    while at < bytes.len() {
+        table[bytes[at] as usize] = true;
+        at += 1;
+    }
+    table
+};
+
 /// A source of words: a logical line, or the arguments of a shell.
 pub(super) trait Words<'t> {
     /// The next word, if there is one.
@@ -80,16 +92,19 @@ impl<'t> Lexer<'t> {
 
     /// Moves to the end of an unquoted word, or just behind a quote inside of one; says whether it met a quote.
     fn skip_plain(&mut self) -> bool {
-        while let Some(byte) = self.line.get(self.at) {
-            if is_space(*byte) || is_continuation(self.line, self.at) {
-                return false;
-            }
-            self.at += 1;
-            if *byte == b'"' {
-                return true;
+        loop {
+            let rest = self.line.get(self.at..).unwrap_or_default();
+            let len = rest.iter().position(|byte| SPECIAL[usize::from(*byte)]).unwrap_or(rest.len());
+            self.at += len;
+            match rest.get(len) {
+                Some(b'"') => {
+                    self.at += 1;
+                    return true;
+                }
+                Some(b'\\') if !is_continuation(self.line, self.at) => self.at += 1,
+                _ => return false,
             }
         }
-        false
     }
 
     /// Moves behind the closing quote; gives the offset of the quote, or of the line's end if there is none.

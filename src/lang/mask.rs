@@ -114,7 +114,7 @@ fn is_dotted(word: &[u8]) -> bool {
 pub(super) fn may_be_key(word: &[u8]) -> bool {
     let (run, all) = hex_digits(word);
     let has_digit = word.iter().any(u8::is_ascii_digit);
-    (has_digit && run >= LOOKUP_RUN) || run >= 2 * LOOKUP_RUN || (has_digit && all >= 12 && all * 3 > word.len() * 2)
+    run >= LOOKUP_RUN || (has_digit && all >= 12 && all * 3 > word.len() * 2)
 }
 
 /// Whether `wanted`, one of `words`, may be shown. `words` begin at the start of the command.

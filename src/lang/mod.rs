@@ -107,17 +107,18 @@ impl Iterator for Commands<'_> {
             }
             let bytes = self.text.get(place.start..place.end).unwrap_or_default();
             let parser = Parser::new(self.options, self.text, place, Lexer::new(bytes, place.start));
-            let mut item = parser.run();
+            let mut reading = parser.run();
+            let diagnostics = &mut reading.item.diagnostics;
             if !self.waiting.is_empty() {
-                item.diagnostics.splice(0..0, self.waiting.drain(..));
+                diagnostics.splice(0..0, self.waiting.drain(..));
             }
             if line.kind == Kind::CutCommand {
-                item.diagnostics.push(cut_command(self.text, place));
+                diagnostics.push(cut_command(self.text, place));
             }
-            if item.is_command {
-                return Some(item.into());
+            if reading.is_command {
+                return Some(reading.item);
             }
-            self.waiting = item.diagnostics;
+            self.waiting = reading.item.diagnostics;
         }
     }
 }
@@ -153,5 +154,5 @@ fn cut_command(text: &[u8], place: Place) -> Diagnostic {
 pub fn command_from_words(words: &[&[u8]], options: &Options<'_>) -> Item {
     let len = words.iter().map(|word| word.len() + 1).sum::<usize>().saturating_sub(1);
     let place = Place { line: 1, last_line: 1, start: 0, end: len };
-    Parser::new(options, &[], place, Arguments::new(words)).run().into()
+    Parser::new(options, &[], place, Arguments::new(words)).run().item
 }

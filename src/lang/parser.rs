@@ -38,19 +38,9 @@ pub(super) struct Parser<'o, 't, W> {
 
 /// What became of a logical line.
 pub(super) struct Reading {
-    place: Place,
     /// Whether there was anything to read.
     pub(super) is_command: bool,
-    outcome: Result<Command, Rejected>,
-    pub(super) diagnostics: Vec<Diagnostic>,
-    has_names: bool,
-}
-
-impl From<Reading> for Item {
-    fn from(reading: Reading) -> Self {
-        let Reading { place, outcome, diagnostics, has_names, .. } = reading;
-        Self { place, outcome, diagnostics, has_names }
-    }
+    pub(super) item: Item,
 }
 
 impl<'o, 't, W: Words<'t> + Clone> Parser<'o, 't, W> {
@@ -79,13 +69,10 @@ impl<'o, 't, W: Words<'t> + Clone> Parser<'o, 't, W> {
         for flaw in self.words.take_flaws() {
             self.flaw(flaw);
         }
-        Reading {
-            place: self.place,
-            is_command: word.is_some() || self.failed,
-            outcome: command.filter(|_| !self.failed).ok_or(Rejected),
-            diagnostics: self.diagnostics,
-            has_names: self.has_names,
-        }
+        self.diagnostics.sort_by_key(|diagnostic| (diagnostic.span.line, diagnostic.span.column));
+        let outcome = command.filter(|_| !self.failed).ok_or(Rejected);
+        let item = Item { place: self.place, outcome, diagnostics: self.diagnostics, has_names: self.has_names };
+        Reading { is_command: word.is_some() || self.failed, item }
     }
 
     /// Whether an error was found so far.
@@ -232,7 +219,7 @@ impl<'o, 't, W: Words<'t> + Clone> Parser<'o, 't, W> {
         let mut draft = Draft::new(verb, word);
         draft.request.sa_type = sa_type.unwrap_or_default();
         self.extensions(&mut draft);
-        self.finish(draft)
+        self.finish(&mut draft)
     }
 
     /// The SA type of a command about one SA: not `all`.

@@ -1,0 +1,204 @@
+//! The command language with random input: no panic, no key text in any message, no key text to a name server.
+
+use std::cell::RefCell;
+use std::net::IpAddr;
+
+use ipseckey::lang::{self, Checker, Command, NameError, Options, Resolver, Setting, Style};
+use ipseckey::names::Vocabulary;
+use ipseckey::names::keywords;
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+
+/// A name server that knows nobody and remembers who was asked for.
+#[derive(Default)]
+struct Spy {
+    asked: RefCell<Vec<String>>,
+}
+
+impl Resolver for Spy {
+    fn addresses(&self, name: &str) -> Result<Vec<IpAddr>, NameError> {
+        self.asked.borrow_mut().push(name.to_owned());
+        Err(NameError::Unknown)
+    }
+}
+
+/// Reads and checks `text`; gives everything that is said about it, and the names that were looked up.
+fn everything_said(text: &[u8], numeric: bool, setting: Setting) -> (String, Vec<String>) {
+    let spy = Spy::default();
+    let options = Options { vocabulary: Vocabulary::Linux, numeric, setting, resolver: &spy };
+    let mut checker = Checker::new();
+    let mut commands = lang::commands(text, &options);
+    let mut all = Vec::new();
+    for item in commands.by_ref() {
+        let warnings = checker.check(&item, text);
+        assert!(item.outcome.is_ok() || item.diagnostics.iter().any(lang::Diagnostic::is_error));
+        all.extend(item.diagnostics);
+        all.extend(warnings);
+    }
+    all.extend(commands.take_rest());
+    let mut said = String::new();
+    for diagnostic in &all {
+        said += &lang::render(diagnostic, "keys", text, Style::Plain);
+        said += &lang::render(diagnostic, "keys", text, Style::Color);
+        said += &lang::render(diagnostic, "keys", b"", Style::Plain);
+    }
+    (said, spy.asked.into_inner())
+}
+
+fn word() -> impl Strategy<Value = String> {
+    let known: Vec<&str> = keywords::TABLE.iter().map(|row| row.word).collect();
+    prop_oneof![
+        4 => select(known).prop_map(str::to_owned),
+        1 => select(vec!["add", "update", "delete", "get", "flush", "esp", "ah", "all", "save", "dump", "quit", "help"]).prop_map(str::to_owned),
+        2 => select(vec!["aes", "sha256", "aes-gcm", "null", "0x100", "0", "udp", "10.0.0.1", "2001:db8::1/64", "mature", "fqdn", "me"]).prop_map(str::to_owned),
+        1 => "[0-9a-f]{0,40}(/[0-9]{0,4})?",
+        1 => "[ -~]{0,12}",
+        1 => select(vec!["\n", "\\\n", "\\", "\"", "#", "\r\n", "\u{f6}", "\0"]).prop_map(str::to_owned),
+    ]
+}
+
+/// One way in which the words of a good command come to be wrong. The keys are words 13 and 17.
+#[derive(Clone, Debug)]
+enum Damage {
+    /// Another character somewhere in a key.
+    Insert(Index, String),
+    /// Fewer characters.
+    Delete(Index),
+    /// The key stands where another word should.
+    InPlaceOf(Index),
+    /// A word is lost.
+    Lose(Index),
+    /// A word is given twice.
+    Repeat(Index),
+    /// A word is mistyped.
+    Mistype(Index, Index, String),
+    /// Two words run together.
+    Glue(Index),
+    /// Something around the key.
+    Wrap(&'static str, &'static str),
+}
+
+fn damage() -> impl Strategy<Value = Damage> {
+    let character = prop_oneof!["[ -~]", select(vec!["\n", "\\\n", " ", "\"", "/", "\u{e4}", "0x"]).prop_map(str::to_owned)];
+    prop_oneof![
+        (any::<Index>(), character.clone()).prop_map(|(at, character)| Damage::Insert(at, character)),
+        any::<Index>().prop_map(Damage::Delete),
+        any::<Index>().prop_map(Damage::InPlaceOf),
+        any::<Index>().prop_map(Damage::Lose),
+        any::<Index>().prop_map(Damage::Repeat),
+        (any::<Index>(), any::<Index>(), character).prop_map(|(word, at, character)| Damage::Mistype(word, at, character)),
+        any::<Index>().prop_map(Damage::Glue),
+        select(vec![("\"", ""), ("", "\""), ("0x", ""), ("", "/999"), ("", "/x"), ("#", ""), ("key=", ""), ("(", ")"), ("", "g")])
+            .prop_map(|(before, after)| Damage::Wrap(before, after)),
+    ]
+}
+
+fn apply(words: &mut Vec<String>, damage: &Damage, which: Index) {
+    let keys: Vec<usize> = (0..words.len()).filter(|at| words[*at].len() >= 24).collect();
+    let key = if keys.is_empty() { 0 } else { keys[which.index(keys.len())] };
+    match damage {
+        Damage::Insert(at, character) => {
+            let at = at.index(words[key].len() + 1);
+            if words[key].is_char_boundary(at) {
+                words[key].insert_str(at, character);
+            }
+        }
+        Damage::Delete(at) => {
+            let at = at.index(words[key].len());
+            if words[key].is_char_boundary(at) && words[key].is_char_boundary(at + 1) {
+                words[key].remove(at);
+            }
+        }
+        Damage::InPlaceOf(other) => {
+            let other = other.index(words.len());
+            words[other] = words[key].clone();
+        }
+        Damage::Lose(at) => {
+            words.remove(at.index(words.len()));
+        }
+        Damage::Repeat(at) => {
+            let at = at.index(words.len());
+            words.insert(at, words[at].clone());
+        }
+        Damage::Mistype(word, at, character) => {
+            let word = word.index(words.len());
+            let at = at.index(words[word].len() + 1);
+            if words[word].is_char_boundary(at) {
+                words[word].insert_str(at, character);
+            }
+        }
+        Damage::Glue(at) => {
+            let at = at.index(words.len() - 1);
+            let next = words.remove(at + 1);
+            words[at] += &next;
+        }
+        Damage::Wrap(before, after) => words[key] = format!("{before}{}{after}", words[key]),
+    }
+}
+
+/// Eight digits in a row that `key` and `said` share.
+fn leak(key: &str, said: &str) -> Option<String> {
+    let (key, said) = (key.to_ascii_lowercase(), said.to_ascii_lowercase());
+    (0..key.len() - 7).map(|at| &key[at..at + 8]).find(|part| said.contains(part)).map(str::to_owned)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn random_bytes_do_not_panic(text in proptest::collection::vec(any::<u8>(), 0..300), numeric: bool) {
+        everything_said(&text, numeric, Setting::File);
+    }
+
+    #[test]
+    fn random_words_do_not_panic(words in proptest::collection::vec(word(), 0..40), numeric: bool) {
+        let text = words.join(" ");
+        everything_said(text.as_bytes(), numeric, Setting::Prompt);
+        let arguments: Vec<&[u8]> = words.iter().map(String::as_bytes).collect();
+        let spy = Spy::default();
+        let options = Options { vocabulary: Vocabulary::Illumos, numeric, setting: Setting::Shell, resolver: &spy };
+        let item = lang::command_from_words(&arguments, &options);
+        let joined = arguments.join(&b' ');
+        for diagnostic in &item.diagnostics {
+            let shown = lang::render(diagnostic, "arguments", &joined, Style::Plain);
+            prop_assert!(shown.ends_with("\n"));
+        }
+    }
+
+    #[test]
+    fn a_damaged_command_does_not_show_its_keys(
+        auth in "[0-9a-f]{64}|[0-9A-F]{64}",
+        encr in "[0-9a-f]{32}",
+        damages in proptest::collection::vec((damage(), any::<Index>()), 1..3),
+        numeric: bool,
+        setting in select(vec![Setting::File, Setting::Prompt]),
+    ) {
+        let good = format!(
+            "add esp spi 0x100 src me.example dst 10.0.0.2 sport 53 encr_alg aes encrkey {encr} auth_alg sha256 authkey {auth} \
+             srcidtype fqdn host.example.com hard_bytes 5 isrc 10.1.0.0/16 idst 10.2.0.0/16 # end"
+        );
+        let mut words: Vec<String> = good.split(' ').map(str::to_owned).collect();
+        for (damage, which) in &damages {
+            apply(&mut words, damage, *which);
+        }
+        let text = format!("# a comment \\\nauthkey {encr}\n{}\nflush\n", words.join(" "));
+        let (said, asked) = everything_said(text.as_bytes(), numeric, setting);
+        for key in [&auth, &encr] {
+            prop_assert_eq!(leak(key, &said), None, "{}\n{}", text, said);
+            prop_assert_eq!(leak(key, &asked.join("\n")), None, "{}", text);
+        }
+    }
+
+    #[test]
+    fn numbers_of_any_base_mean_the_same(spi in 1_u32..) {
+        let spy = Spy::default();
+        let options = Options { vocabulary: Vocabulary::Illumos, numeric: true, setting: Setting::Shell, resolver: &spy };
+        for word in [format!("{spi}"), format!("{spi:#x}"), format!("0{spi:o}")] {
+            let words: Vec<&[u8]> = vec![b"get", b"esp", b"spi", word.as_bytes(), b"dst", b"10.0.0.2"];
+            match lang::command_from_words(&words, &options).outcome {
+                Ok(Command::Sa(command)) => prop_assert_eq!(command.request.spi.0, spi),
+                _ => prop_assert!(false, "{} refused", word),
+            }
+        }
+    }
+}
