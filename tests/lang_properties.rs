@@ -88,8 +88,18 @@ fn damage() -> impl Strategy<Value = Damage> {
         any::<Index>().prop_map(Damage::Repeat),
         (any::<Index>(), any::<Index>(), character).prop_map(|(word, at, character)| Damage::Mistype(word, at, character)),
         any::<Index>().prop_map(Damage::Glue),
-        select(vec![("\"", ""), ("", "\""), ("0x", ""), ("", "/999"), ("", "/x"), ("#", ""), ("key=", ""), ("(", ")"), ("", "g")])
-            .prop_map(|(before, after)| Damage::Wrap(before, after)),
+        select(vec![
+            ("\"", ""),
+            ("", "\""),
+            ("0x", ""),
+            ("", "/999"),
+            ("", "/x"),
+            ("#", ""),
+            ("key=", ""),
+            ("(", ")"),
+            ("", "g")
+        ])
+        .prop_map(|(before, after)| Damage::Wrap(before, after)),
     ]
 }
 
