@@ -2,9 +2,12 @@
 #![forbid(unsafe_code)]
 
 pub mod algorithms;
+pub mod diagnostics;
 pub mod errnos;
 pub mod identities;
 pub mod keywords;
+pub mod messages;
+pub mod protocols;
 pub mod sa_types;
 pub mod states;
 pub mod weak_keys;

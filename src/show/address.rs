@@ -1,0 +1,119 @@
+//! Addresses.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::net::{IpAddr, Ipv4Addr};
+
+use super::Style;
+use crate::names::protocols;
+use crate::sa::{AddressInfo, AddressRole};
+
+/// Prefix and title of each address.
+fn title(role: AddressRole) -> (&'static str, &'static str) {
+    match role {
+        AddressRole::Source => ("SRC: ", "Source address"),
+        AddressRole::Destination => ("DST: ", "Destination address"),
+        AddressRole::InnerSource => ("INS: ", "Inner source address"),
+        AddressRole::InnerDestination => ("IND: ", "Inner destination address"),
+        AddressRole::NattLocal => ("NLC: ", "NAT-T local address"),
+        AddressRole::NattRemote => ("NRM: ", "NAT-T remote address"),
+    }
+}
+
+/// Two lines: which address and protocol; family, port, address, prefix length and name.
+pub(super) fn print(out: &mut dyn Write, role: AddressRole, info: &AddressInfo, style: &Style<'_>) -> io::Result<()> {
+    let (prefix, title) = title(role);
+    write!(out, "{prefix}{title} (proto={}", info.proto)?;
+    if !style.numeric {
+        write!(out, "/{}", protocol_name(info.proto))?;
+    }
+    write!(out, ")\n{prefix}")?;
+    let Some(addr) = info.addr else {
+        return writeln!(out, "address family {}, which is not an IP one.", info.family);
+    };
+    let family = if addr.is_ipv4() { "AF_INET" } else { "AF_INET6" };
+    write!(out, "{family}: port {}, {}", info.port, Text(addr))?;
+    if info.prefix_len != 0 {
+        write!(out, "/{}", info.prefix_len)?;
+    }
+    if !style.numeric {
+        write!(out, " {}", host(addr, style))?;
+    }
+    writeln!(out, ".")
+}
+
+fn protocol_name(proto: u8) -> &'static str {
+    match proto {
+        0 => "<unspecified>",
+        _ => protocols::name(proto).unwrap_or("<unknown>"),
+    }
+}
+
+fn host(addr: IpAddr, style: &Style<'_>) -> String {
+    if addr.is_unspecified() {
+        return "<unspecified>".to_owned();
+    }
+    style.names.host(addr).map_or_else(|| "<unknown>".to_owned(), |name| format!("({name})"))
+}
+
+/// An address as inet_ntop(3) writes it: also an IPv4-compatible one ends in dotted decimals.
+pub(super) struct Text(pub(super) IpAddr);
+
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            IpAddr::V6(addr) => match addr.segments() {
+                [0, 0, 0, 0, 0, 0, high, low] if high != 0 => {
+                    let [a, b] = high.to_be_bytes();
+                    let [c, d] = low.to_be_bytes();
+                    write!(f, "::{}", Ipv4Addr::new(a, b, c, d))
+                }
+                _ => addr.fmt(f),
+            },
+            IpAddr::V4(addr) => addr.fmt(f),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::show::HostTable;
+    use crate::show::message::tests::style;
+
+    fn printed(info: &AddressInfo, style: &Style<'_>) -> String {
+        let mut out = Vec::new();
+        print(&mut out, AddressRole::InnerSource, info, style).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn numbers_and_names() {
+        let addr = Some(IpAddr::from([192, 0, 2, 1]));
+        let info = AddressInfo { proto: 6, prefix_len: 24, family: 2, addr, port: 80 };
+        let numeric = "INS: Inner source address (proto=6)\nINS: AF_INET: port 80, 192.0.2.1/24.\n";
+        assert_eq!(printed(&info, &style()), numeric);
+        let names = HostTable { hosts: "192.0.2.1 me".into(), cookies: String::new() };
+        let named = "INS: Inner source address (proto=6/tcp)\nINS: AF_INET: port 80, 192.0.2.1/24 (me).\n";
+        assert_eq!(printed(&info, &Style { numeric: false, names: &names, ..style() }), named);
+        let any = AddressInfo { addr: Some("::".parse().unwrap()), proto: 0, prefix_len: 0, ..info };
+        let unspecified = "INS: Inner source address (proto=0/<unspecified>)\nINS: AF_INET6: port 80, :: <unspecified>.\n";
+        assert_eq!(printed(&any, &Style { numeric: false, ..style() }), unspecified);
+    }
+
+    #[test]
+    fn another_family() {
+        let info = AddressInfo { proto: 0, prefix_len: 0, family: 10, addr: None, port: 0 };
+        let text = "INS: Inner source address (proto=0)\nINS: address family 10, which is not an IP one.\n";
+        assert_eq!(printed(&info, &style()), text);
+    }
+
+    #[test]
+    fn ipv6_text() {
+        let text = |addr: &str| Text(addr.parse().unwrap()).to_string();
+        assert_eq!(text("::c000:201"), "::192.0.2.1");
+        assert_eq!(text("::ffff:1.2.3.4"), "::ffff:1.2.3.4");
+        assert_eq!(text("::1"), "::1");
+        assert_eq!(text("1:0:0:2::3"), "1:0:0:2::3");
+    }
+}

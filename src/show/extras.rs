@@ -1,0 +1,196 @@
+//! The short extensions: cookie, pair, replay value, what only Linux has, and whatever nobody knows.
+
+use std::io::{self, Write};
+
+use super::Style;
+use crate::sa::{LinuxInfo, Masked, Side, Spi, XfrmFlags, XfrmMode};
+
+/// Key management protocol and what its cookies are called.
+const COOKIE_TITLES: &[(u32, &str)] = &[(0, "Manual SA with cookie:"), (2, "KINK:"), (3, "IKEV2:")];
+
+/// The protocol whose cookies are labelled by its daemon.
+const IKE: u32 = 1;
+
+/// Linux flags and their words in ip-xfrm(8).
+const LINUX_FLAGS: &[(XfrmFlags, &str)] = &[
+    (XfrmFlags::NOECN, "noecn"),
+    (XfrmFlags::DECAP_DSCP, "decap-dscp"),
+    (XfrmFlags::NOPMTUDISC, "nopmtudisc"),
+    (XfrmFlags::WILDRECV, "wildrecv"),
+    (XfrmFlags::ICMP, "icmp"),
+    (XfrmFlags::AF_UNSPEC, "af-unspec"),
+    (XfrmFlags::ALIGN4, "align4"),
+    (XfrmFlags::ESN, "esn"),
+    (XfrmFlags::DONT_ENCAP_DSCP, "dont-encap-dscp"),
+    (XfrmFlags::OSEQ_MAY_WRAP, "oseq-may-wrap"),
+];
+
+/// Who manages the SA.
+pub(super) fn print_cookie(out: &mut dyn Write, proto: u32, cookie: u64, style: &Style<'_>) -> io::Result<()> {
+    write!(out, "KMC:  Protocol {proto}, cookie=")?;
+    if proto == IKE {
+        let label = style.names.cookie(cookie).unwrap_or_else(|| "<Label not found.>".to_owned());
+        return writeln!(out, "\"{label}\" ({cookie})");
+    }
+    let title = COOKIE_TITLES.iter().find(|row| row.0 == proto).map_or("<unknown>:", |row| row.1);
+    writeln!(out, "\"{title}\" ({cookie:#x}/{cookie})")
+}
+
+/// The other SA of a pair.
+pub(super) fn print_pair(out: &mut dyn Write, spi: Spi) -> io::Result<()> {
+    writeln!(out, "OTH: Paired with spi={spi}")
+}
+
+/// The counter: 32 bits, else 64.
+pub(super) fn print_replay(out: &mut dyn Write, value32: u32, value64: u64) -> io::Result<()> {
+    match (value32, value64) {
+        (0, 0) => writeln!(out, "RPL: Replay Value <Value not found.>0"),
+        (0, value) => writeln!(out, "RPL: Replay Value {value}"),
+        (value, _) => writeln!(out, "RPL: Replay Value {value}"),
+    }
+}
+
+/// An extension word by word: `all` holds its header too.
+pub(super) fn print_unknown(out: &mut dyn Write, kind: u16, all: &[u8]) -> io::Result<()> {
+    writeln!(out, "UNK: Unknown ext. {kind}, len {}.", all.len())?;
+    for word in all.as_chunks().0 {
+        writeln!(out, "UNK: {:#x}", u64::from_ne_bytes(*word))?;
+    }
+    Ok(())
+}
+
+/// Linux X_SA2.
+pub(super) fn print_second(out: &mut dyn Write, mode: u8, reqid: u32) -> io::Result<()> {
+    let name = match mode {
+        0 => "any",
+        1 => "transport",
+        2 => "tunnel",
+        3 => "beet",
+        _ => "<unknown>",
+    };
+    writeln!(out, "LNX: mode={name}, reqid={reqid}")
+}
+
+/// Linux X_NAT_T_TYPE.
+pub(super) fn print_natt_type(out: &mut dyn Write, kind: u8) -> io::Result<()> {
+    writeln!(out, "LNX: NAT-T encapsulation type {kind}")
+}
+
+/// Linux X_NAT_T_SPORT, X_NAT_T_DPORT.
+pub(super) fn print_natt_port(out: &mut dyn Write, side: Side, port: u16) -> io::Result<()> {
+    let side = if side == Side::Source { "source" } else { "destination" };
+    writeln!(out, "LNX: NAT-T {side} port {port}")
+}
+
+/// What XFRM says beyond PF_KEY; only what is set.
+pub(super) fn print_linux(out: &mut dyn Write, info: &LinuxInfo) -> io::Result<()> {
+    let extras = &info.extras;
+    let mode = match extras.mode {
+        Some(XfrmMode::TUNNEL) => "tunnel",
+        Some(XfrmMode::BEET) => "beet",
+        None | Some(XfrmMode::TRANSPORT) => "transport",
+        Some(_) => "<unknown>",
+    };
+    writeln!(out, "LNX: mode={mode}, reqid={}, replay window={}", extras.reqid, info.replay_window)?;
+    if extras.flags != XfrmFlags::default() {
+        write!(out, "LNX: flags={:#x} < ", extras.flags.0)?;
+        let set = LINUX_FLAGS.iter().filter(|(flag, _)| extras.flags.has(*flag));
+        set.map(|(_, name)| name).try_for_each(|name| write!(out, "{name} "))?;
+        writeln!(out, ">")?;
+    }
+    print_mark(out, "mark", extras.mark)?;
+    print_mark(out, "output mark", extras.output_mark)?;
+    if extras.if_id != 0 {
+        writeln!(out, "LNX: interface id={:#x}", extras.if_id)?;
+    }
+    if let Some(offload) = &extras.offload {
+        let (direction, what) =
+            (if offload.inbound { "in" } else { "out" }, if offload.whole_packet { "packet" } else { "crypto" });
+        writeln!(out, "LNX: offload={what}, device {}, direction {direction}", offload.device)?;
+    }
+    if extras.tfcpad != 0 {
+        writeln!(out, "LNX: padding to {} bytes", extras.tfcpad)?;
+    }
+    if let Some(bits) = extras.icv_bits {
+        writeln!(out, "LNX: integrity check value of {bits} bits")?;
+    }
+    print_foreign(out, info)?;
+    print_counters(out, info)
+}
+
+fn print_mark(out: &mut dyn Write, name: &str, mark: Option<Masked>) -> io::Result<()> {
+    mark.map_or(Ok(()), |mark| writeln!(out, "LNX: {name}={:#x}/{:#x}", mark.value, mark.mask))
+}
+
+fn print_foreign(out: &mut dyn Write, info: &LinuxInfo) -> io::Result<()> {
+    for (kind, name) in [("Authentication", &info.foreign_auth), ("Encryption", &info.foreign_encr)] {
+        if let Some(name) = name {
+            writeln!(out, "LNX: {kind} algorithm = {name}")?;
+        }
+    }
+    Ok(())
+}
+
+fn print_counters(out: &mut dyn Write, info: &LinuxInfo) -> io::Result<()> {
+    let [window, replay, integrity] = info.drops;
+    writeln!(
+        out,
+        "LNX: {} packets, sent sequence={}, received sequence={}",
+        info.packets, info.sent_seq, info.received_seq
+    )?;
+    if info.drops != [0; 3] {
+        writeln!(out, "LNX: dropped: {window} behind the window, {replay} replayed, {integrity} failed integrity")?;
+    }
+    let extras = &info.extras;
+    if extras.soft_packets != 0 || extras.hard_packets != 0 {
+        writeln!(out, "LNX: packets soft limit={}, hard limit={}", extras.soft_packets, extras.hard_packets)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sa::LinuxExtras;
+
+    fn text(print: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> String {
+        let mut out = Vec::new();
+        print(&mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn replay_values() {
+        assert_eq!(text(|out| print_replay(out, 5, 7)), "RPL: Replay Value 5\n");
+        assert_eq!(text(|out| print_replay(out, 0, 7)), "RPL: Replay Value 7\n");
+        assert_eq!(text(|out| print_replay(out, 0, 0)), "RPL: Replay Value <Value not found.>0\n");
+    }
+
+    #[test]
+    fn unknown_extensions() {
+        let mut bytes = 0x0302_0100_0063_0001u64.to_ne_bytes().to_vec();
+        bytes.extend([0; 8]);
+        assert_eq!(
+            text(|out| print_unknown(out, 99, &bytes)),
+            "UNK: Unknown ext. 99, len 16.\nUNK: 0x302010000630001\nUNK: 0x0\n"
+        );
+    }
+
+    #[test]
+    fn linux() {
+        let extras = LinuxExtras {
+            mode: Some(XfrmMode::TUNNEL),
+            reqid: 7,
+            mark: Some(Masked { value: 1, mask: 0xff }),
+            flags: XfrmFlags::ESN,
+            ..LinuxExtras::default()
+        };
+        let info = LinuxInfo { extras, replay_window: 128, drops: [0, 2, 0], ..LinuxInfo::default() };
+        assert_eq!(
+            text(|out| print_linux(out, &info)),
+            "LNX: mode=tunnel, reqid=7, replay window=128\nLNX: flags=0x80 < esn >\nLNX: mark=0x1/0xff\n\
+             LNX: 0 packets, sent sequence=0, received sequence=0\n\
+             LNX: dropped: 0 behind the window, 2 replayed, 0 failed integrity\n"
+        );
+    }
+}

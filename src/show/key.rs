@@ -1,0 +1,95 @@
+//! Key bytes as text: the one place in this room that opens keys.
+
+use std::io::{self, Write};
+
+use super::Style;
+use crate::sa::KeyRole;
+use crate::secret::Key;
+
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
+
+/// Key and salt in two lines: what it is, then `KEY/BITS` or `KEY[SALT]/BITS+SALTBITS`.
+pub(super) fn print(out: &mut dyn Write, role: KeyRole, key: &Key, style: &Style<'_>) -> io::Result<()> {
+    let (prefix, title) = match role {
+        KeyRole::Auth => ("AKY: ", "Authentication key."),
+        KeyRole::Encr => ("EKY: ", "Encryption key."),
+    };
+    write!(out, "{prefix}{title}\n{prefix}")?;
+    let (own, salt) = parts(key);
+    hex(out, own, style.paranoid)?;
+    if key.reserved() == 0 {
+        return writeln!(out, "/{}", key.bits());
+    }
+    write!(out, "[")?;
+    hex(out, salt, style.paranoid)?;
+    writeln!(out, "]/{}+{}", key.bits(), key.reserved())
+}
+
+/// Key and salt run together, then their bits, as `authkey` and `encrkey` take it.
+pub(super) fn save(out: &mut dyn Write, key: &Key, paranoid: bool) -> io::Result<()> {
+    let (own, salt) = parts(key);
+    hex(out, own, paranoid)?;
+    hex(out, salt, paranoid)?;
+    write!(out, "/{}", u32::from(key.bits()) + u32::from(key.reserved()))
+}
+
+/// The bytes of the key itself, and those of the salt that follows it.
+fn parts(key: &Key) -> (&[u8], &[u8]) {
+    let bytes = key.expose();
+    let own = bytes.len().min(usize::from(key.bits()).div_ceil(8));
+    let (own, rest) = bytes.split_at(own);
+    let salt = rest.len().min(usize::from(key.reserved()).div_ceil(8));
+    (own, rest.split_at(salt).0)
+}
+
+/// Two digits a byte; `XX` under `-p`. Nothing is kept in a string.
+fn hex(out: &mut dyn Write, bytes: &[u8], paranoid: bool) -> io::Result<()> {
+    for byte in bytes {
+        if paranoid {
+            out.write_all(b"XX")?;
+        } else {
+            let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).copied().unwrap_or(b'?');
+            out.write_all(&[digit(byte >> 4), digit(byte & 15)])?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::show::message::tests::style;
+
+    fn printed(key: &Key, paranoid: bool) -> String {
+        let mut out = Vec::new();
+        print(&mut out, KeyRole::Encr, key, &Style { paranoid, ..style() }).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    fn saved(key: &Key, paranoid: bool) -> String {
+        let mut out = Vec::new();
+        save(&mut out, key, paranoid).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn plain() {
+        let key = Key::copied(&[0xab, 0x01], 16, 0);
+        assert_eq!(printed(&key, false), "EKY: Encryption key.\nEKY: ab01/16\n");
+        assert_eq!(printed(&key, true), "EKY: Encryption key.\nEKY: XXXX/16\n");
+        assert_eq!(saved(&key, false), "ab01/16");
+        assert_eq!(saved(&key, true), "XXXX/16");
+    }
+
+    #[test]
+    fn salted() {
+        let key = Key::copied(&[0xab, 0xcd, 0xef, 0, 0], 16, 8);
+        assert_eq!(printed(&key, false), "EKY: Encryption key.\nEKY: abcd[ef]/16+8\n");
+        assert_eq!(saved(&key, false), "abcdef/24");
+    }
+
+    #[test]
+    fn shorter_than_its_bits() {
+        assert_eq!(saved(&Key::copied(&[1], 64, 32), false), "01/96");
+    }
+}
