@@ -90,6 +90,12 @@ impl Key {
         self.bytes.iter().map(|byte| byte.count_ones()).sum()
     }
 
+    /// The same bytes with other lengths said of them.
+    #[must_use]
+    pub fn with_bits(mut self, bits: u16, reserved: u16) -> Self {
+        Self::new(std::mem::take(&mut self.bytes), bits, reserved)
+    }
+
     /// Whether both keys are the same bytes and bit lengths, in a time that does not depend on where they differ.
     #[must_use]
     pub fn same_as(&self, other: &Self) -> bool {

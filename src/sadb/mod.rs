@@ -7,6 +7,8 @@ mod error;
 mod pfkey;
 mod select;
 mod transport;
+#[cfg(target_os = "linux")]
+mod xfrm;
 
 use std::ops::ControlFlow;
 
@@ -14,6 +16,8 @@ pub use error::SadbError;
 pub use pfkey::PfKey;
 pub use select::{SADB_VARIABLE, Select, UnknownSelect};
 pub use transport::Transport;
+#[cfg(target_os = "linux")]
+pub use xfrm::Xfrm;
 
 use crate::sa::{Message, Request, SaType};
 

@@ -103,3 +103,15 @@ fn enable(fd: BorrowedFd<'_>, option: libc::c_int) -> io::Result<()> {
     };
     if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
+
+/// The index of a network interface, if there is one of that name.
+#[must_use]
+pub fn interface_index(name: &str) -> Option<u32> {
+    nix::net::if_::if_nametoindex(name).ok()
+}
+
+/// The name of a network interface, if there is one of that index.
+#[must_use]
+pub fn interface_name(index: u32) -> Option<String> {
+    nix::net::if_::if_indextoname(index).ok()?.into_string().ok()
+}

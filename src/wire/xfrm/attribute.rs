@@ -167,6 +167,32 @@ impl Attribute {
         }
     }
 
+    /// A second copy, its key wiped on its own.
+    #[must_use]
+    pub fn duplicate(&self) -> Self {
+        match self {
+            Self::Auth(algorithm) => Self::Auth(algorithm.duplicate()),
+            Self::AuthTrunc(algorithm) => Self::AuthTrunc(algorithm.duplicate()),
+            Self::Crypt(algorithm) => Self::Crypt(algorithm.duplicate()),
+            Self::Comp(algorithm) => Self::Comp(algorithm.duplicate()),
+            Self::Aead(algorithm) => Self::Aead(algorithm.duplicate()),
+            Self::Encap(encap) => Self::Encap(*encap),
+            Self::Sa(info) => Self::Sa(info.clone()),
+            Self::Current(current) => Self::Current(*current),
+            Self::Replay(replay) => Self::Replay(*replay),
+            Self::ReplayEsn(replay) => Self::ReplayEsn(replay.clone()),
+            Self::Address(kind, address) => Self::Address(*kind, *address),
+            Self::LastUsed(time) => Self::LastUsed(*time),
+            Self::Mark(mark) => Self::Mark(*mark),
+            Self::Proto(proto) => Self::Proto(*proto),
+            Self::Filter(filter) => Self::Filter(*filter),
+            Self::Offload(device) => Self::Offload(*device),
+            Self::Direction(direction) => Self::Direction(*direction),
+            Self::Word(kind, value) => Self::Word(*kind, *value),
+            Self::Unknown { kind, bytes } => Self::Unknown { kind: *kind, bytes: Buffer::copied(bytes) },
+        }
+    }
+
     /// The next attribute; `None` for padding between attributes.
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Option<Self>, ReadError> {
         let start = reader.clone();
@@ -246,6 +272,10 @@ impl Attribute {
 }
 
 impl Algorithm {
+    fn duplicate(&self) -> Self {
+        Self { name: self.name.clone(), icv_bits: self.icv_bits, key: self.key.duplicate() }
+    }
+
     /// Name 64, key bits 4, ICV bits 4 if `has_icv`, key.
     fn read(reader: &mut Reader<'_>, has_icv: bool) -> Result<Self, ReadError> {
         let name = reader.bytes(NAME_LEN)?;

@@ -1,0 +1,125 @@
+//! What the kernel tells of its own accord, and what is about to be sent, as messages.
+
+use std::ops::ControlFlow;
+
+use nix::errno::Errno;
+
+use super::build::type_of;
+use super::errors::unavailable;
+use super::link::is_overrun;
+use super::view::{self, Origin};
+use super::{Each, SadbError, Trace};
+use crate::sa::{Extension, LifetimeKind, Message, MessageType, SaState};
+use crate::sys::netlink::NetlinkSocket;
+use crate::wire::xfrm::number::{GROUP_EXPIRE, GROUP_SA, kind};
+use crate::wire::xfrm::{self, Attribute, Body, SaInfo, messages};
+
+/// Calls `each` for every change and expiry until it breaks. When the kernel had more to tell than the socket holds, a
+/// message of type RESERVED with error ENOBUFS stands for what was lost.
+pub(super) fn monitor(own_port: u32, each: Each<'_>) -> Result<(), SadbError> {
+    let mut socket = NetlinkSocket::xfrm(GROUP_SA | GROUP_EXPIRE).map_err(unavailable)?;
+    loop {
+        let heard = match socket.receive(None) {
+            Ok(Some(datagram)) => decoded(&datagram, own_port)?,
+            Ok(None) => continue,
+            Err(error) if is_overrun(&error) => vec![lost()],
+            Err(error) => return Err(error.into()),
+        };
+        for message in heard {
+            if let ControlFlow::Break(()) = each(&message) {
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn lost() -> Message {
+    let mut message = view::bare(MessageType::RESERVED, 0, Origin::default());
+    message.errno = Errno::ENOBUFS as u8;
+    message
+}
+
+fn decoded(datagram: &[u8], own_port: u32) -> Result<Vec<Message>, SadbError> {
+    let mut heard = Vec::new();
+    for message in messages(datagram) {
+        let message = message.map_err(|error| SadbError::BadAnswer(error.to_string()))?;
+        let mut origin = origin(&message);
+        if origin.pid == own_port {
+            origin.pid = std::process::id();
+        }
+        heard.extend(event(message, origin));
+    }
+    Ok(heard)
+}
+
+fn origin(message: &xfrm::Message) -> Origin {
+    Origin { byte_len: message.byte_len, seq: message.header.seq, pid: message.header.port }
+}
+
+/// An event, without keys: neither does illumos tell them to all.
+fn event(message: xfrm::Message, origin: Origin) -> Option<Message> {
+    let mut told = match message.body {
+        Body::Sa(info, attributes) => {
+            let kind = if message.header.kind == kind::UPDSA { MessageType::UPDATE } else { MessageType::ADD };
+            view::sa(kind, origin, &info, attributes, None, None)
+        }
+        Body::Name(name, attributes) => match gone(&attributes) {
+            Some(info) => view::sa(MessageType::DELETE, origin, &info, attributes, Some(SaState::DEAD), None),
+            None => view::named(MessageType::DELETE, origin, &name),
+        },
+        Body::Flush(proto) => view::bare(MessageType::FLUSH, proto, origin),
+        Body::Expire(info, hard, attributes) => expiry(&info, hard, attributes, origin),
+        _ => return None,
+    };
+    told.extensions.retain(|ext| !matches!(ext, Extension::Key(..)));
+    Some(told)
+}
+
+/// The SA that a DELSA is about.
+fn gone(attributes: &[Attribute]) -> Option<SaInfo> {
+    attributes.iter().find_map(|attribute| match attribute {
+        Attribute::Sa(info) => Some(**info),
+        _ => None,
+    })
+}
+
+/// EXPIRE: the SA, what was used, the one lifetime that ran out, the addresses.
+fn expiry(info: &SaInfo, hard: bool, attributes: Vec<Attribute>, origin: Origin) -> Message {
+    let (state, which) = if hard { (SaState::DEAD, LifetimeKind::Hard) } else { (SaState::DYING, LifetimeKind::Soft) };
+    let mut message = view::sa(MessageType::EXPIRE, origin, info, attributes, Some(state), None);
+    message.extensions.retain(|ext| match ext {
+        Extension::Lifetime(kind, _) => *kind == LifetimeKind::Current || *kind == which,
+        Extension::Association(_) | Extension::Address(..) => true,
+        _ => false,
+    });
+    message
+}
+
+/// Shows a request that is about to be sent.
+pub(super) fn trace(trace: Option<&mut Trace>, request: &[u8]) {
+    let (Some(trace), Some(Ok(message))) = (trace, messages(request).next()) else { return };
+    let origin = Origin { pid: std::process::id(), ..origin(&message) };
+    let (deed, proto) = match (message.header.kind, &message.body) {
+        (kind::NEWSA, Body::Sa(info, _)) => (MessageType::ADD, info.proto),
+        (kind::UPDSA, Body::Sa(info, _)) => (MessageType::UPDATE, info.proto),
+        (kind::DELSA, Body::Name(name, _)) => (MessageType::DELETE, name.proto),
+        (kind::GETSA, Body::Name(name, _)) => (MessageType::GET, name.proto),
+        (kind::NEWAE, Body::Event(event, _)) => (MessageType::UPDATE, event.name.proto),
+        (_, Body::Flush(proto)) => (MessageType::FLUSH, *proto),
+        (_, Body::Dump(filters)) => (MessageType::DUMP, filtered(filters)),
+        _ => return,
+    };
+    let shown = match message.body {
+        Body::Sa(info, attributes) => view::sa(deed, origin, &info, attributes, Some(SaState::MATURE), None),
+        Body::Name(name, _) => view::named(deed, origin, &name),
+        Body::Event(event, _) => view::named(deed, origin, &event.name),
+        _ => view::bare(deed, proto, origin),
+    };
+    debug_assert_eq!(shown.sa_type, type_of(proto));
+    trace(&shown);
+}
+
+/// The protocol that a dump is limited to, 0 for none.
+fn filtered(filters: &[Attribute]) -> u8 {
+    filters.iter().find_map(|filter| if let Attribute::Proto(proto) = filter { Some(*proto) } else { None }).unwrap_or(0)
+}

@@ -1,0 +1,156 @@
+//! Requests and answers over NETLINK_XFRM: each answer matched by sequence number and port, within a deadline.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+
+use super::errors::{Asked, deed, refused, unavailable};
+use crate::sadb::SadbError;
+use crate::secret::Buffer;
+use crate::sys::netlink::NetlinkSocket;
+use crate::wire::xfrm::number::{flag, kind};
+use crate::wire::xfrm::{Attribute, Body, Header, Message, encode, messages};
+
+/// How long an answer, or the next part of a dump, may take.
+const DEADLINE: Duration = Duration::from_secs(10);
+/// How often a dump is begun anew because SAs changed under it or messages were lost.
+const DUMP_TRIES: u32 = 8;
+
+/// Called with each request before it is sent.
+pub(super) type Watch<'a> = &'a mut dyn FnMut(&[u8]);
+
+/// A socket, and the sequence number of the last request.
+pub(super) struct Link {
+    socket: NetlinkSocket,
+    seq: u32,
+}
+
+impl Link {
+    pub(super) fn open() -> Result<Self, SadbError> {
+        let socket = NetlinkSocket::xfrm(0).map_err(unavailable)?;
+        // Not 1: an answer to an earlier user of the same port must not fit.
+        let seq = std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(1, |now| now.subsec_nanos());
+        Ok(Self { socket, seq })
+    }
+
+    pub(super) fn port(&self) -> u32 {
+        self.socket.port()
+    }
+
+    /// Asks for a deed, and waits until the kernel says that it is done.
+    pub(super) fn ask(&mut self, deed: u16, body: &Body, asked: &Asked, watch: Watch<'_>) -> Result<(), SadbError> {
+        // The kernel wants it said that an AE record replaces another; of the rest it ignores the flag.
+        let replace = if deed == kind::NEWAE { flag::REPLACE } else { 0 };
+        let request = self.send(deed, flag::ACK | replace, body, watch)?;
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            let mut answer = None;
+            self.each_answer(deadline, &mut |message| {
+                if let Body::Answer(refusal) = message.body {
+                    answer = Some(refusal);
+                }
+            })?;
+            match answer {
+                Some(refusal) if refusal.errno == 0 => return Ok(()),
+                Some(refusal) => return Err(refused(&refusal, &request, asked)),
+                None => {}
+            }
+        }
+    }
+
+    /// Asks for one message.
+    pub(super) fn get(&mut self, body: &Body, asked: &Asked, watch: Watch<'_>) -> Result<Message, SadbError> {
+        let request = self.send(kind::GETSA, 0, body, watch)?;
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            let mut found = None;
+            self.each_answer(deadline, &mut |message| found = Some(message))?;
+            match found {
+                Some(Message { body: Body::Answer(refusal), .. }) => return Err(refused(&refusal, &request, asked)),
+                Some(message) => return Ok(message),
+                None => {}
+            }
+        }
+    }
+
+    /// Asks for every SA that `filters` let through. Begins anew if SAs changed under it or messages were lost.
+    pub(super) fn dump(
+        &mut self,
+        filters: &dyn Fn() -> Vec<Attribute>,
+        watch: Watch<'_>,
+    ) -> Result<Vec<Message>, SadbError> {
+        for _ in 0..DUMP_TRIES {
+            let body = Body::Dump(filters());
+            let request = self.send(kind::GETSA, flag::DUMP, &body, watch)?;
+            match self.collect(&request) {
+                Ok(Some(found)) => return Ok(found),
+                Ok(None) => {}
+                Err(SadbError::Io(error)) if is_overrun(&error) => self.drain()?,
+                Err(error) => return Err(error),
+            }
+        }
+        Err(SadbError::BadAnswer(format!("SAs kept changing while they were listed, {DUMP_TRIES} times over")))
+    }
+
+    /// The messages of a dump up to its end; `None` if it was interrupted.
+    fn collect(&mut self, request: &[u8]) -> Result<Option<Vec<Message>>, SadbError> {
+        let (mut found, mut end, mut interrupted) = (Vec::new(), None, false);
+        while end.is_none() {
+            self.each_answer(Instant::now() + DEADLINE, &mut |message| {
+                interrupted |= message.header.flags & flag::DUMP_INTR != 0;
+                match message.body {
+                    Body::Done(0) => end = Some(None),
+                    Body::Done(errno) => end = Some(Some(crate::wire::xfrm::Refusal { errno, ..Default::default() })),
+                    Body::Answer(refusal) => end = Some(Some(refusal)),
+                    _ => found.push(message),
+                }
+            })?;
+        }
+        match end.flatten() {
+            Some(refusal) if refusal.errno == Errno::EINTR as i32 => Ok(None),
+            Some(refusal) => Err(refused(&refusal, request, &Asked::default())),
+            None => Ok((!interrupted).then_some(found)),
+        }
+    }
+
+    /// Reads what is left of an interrupted dump, so that the kernel takes a new one.
+    fn drain(&mut self) -> Result<(), SadbError> {
+        loop {
+            match self.socket.receive(Some(Instant::now() + Duration::from_millis(100))) {
+                Ok(None) => return Ok(()),
+                Ok(Some(_)) => {}
+                Err(error) if is_overrun(&error) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    fn send(&mut self, kind: u16, flags: u16, body: &Body, watch: Watch<'_>) -> Result<Buffer, SadbError> {
+        self.seq = self.seq.wrapping_add(1).max(1);
+        let header = Header { kind, flags: flag::REQUEST | flags, seq: self.seq, port: self.port() };
+        let request = encode(header, body)
+            .map_err(|error| SadbError::Unsupported(format!("cannot put the {} into a message: {error}", deed(kind))))?;
+        watch(&request);
+        self.socket.send(&request)?;
+        Ok(request)
+    }
+
+    /// Waits for a datagram and passes on the messages in it that answer the last request.
+    fn each_answer(&mut self, deadline: Instant, each: &mut dyn FnMut(Message)) -> Result<(), SadbError> {
+        let datagram = self.socket.receive(Some(deadline))?;
+        let datagram = datagram.ok_or(SadbError::NoAnswer { seconds: DEADLINE.as_secs() })?;
+        for message in messages(&datagram) {
+            let message = message.map_err(|error| SadbError::BadAnswer(error.to_string()))?;
+            if message.header.seq == self.seq && message.header.port == self.port() {
+                each(message);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether datagrams were lost for want of buffer.
+pub(super) fn is_overrun(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(Errno::ENOBUFS as i32)
+}

@@ -1,0 +1,259 @@
+//! Linux NETLINK_XFRM: the kernel's own interface (`net/xfrm/xfrm_user.c`).
+//!
+//! `build` turns a request into what the kernel is sent, `check` refuses what the kernel would not, `link` sends it and
+//! waits for the answer, `errors` puts a refusal in words, `view` turns what the kernel says into a message. What the kernel
+//! cannot hold is kept `beside` it; `pairs` and `update` are the two commands that need more than one message.
+
+mod beside;
+mod build;
+mod check;
+mod errors;
+mod events;
+mod link;
+mod pairs;
+mod update;
+mod view;
+
+use std::collections::HashSet;
+use std::io;
+use std::path::Path;
+
+use self::beside::{Beside, DIRECTORY, Entry};
+use self::build::{Direction, Name, proto_of};
+use self::errors::Asked;
+use self::link::Link;
+use self::pairs::Mate;
+use self::view::Origin;
+use super::{Each, Hearing, Reach, Sadb, SadbError, Trace};
+use crate::sa::{Message, MessageType, Request, SaType};
+use crate::wire::xfrm::number::kind;
+use crate::wire::xfrm::{Attribute, Body, SaInfo};
+
+/// An SA as the kernel describes it.
+struct Live {
+    info: SaInfo,
+    attributes: Vec<Attribute>,
+    byte_len: usize,
+    seq: u32,
+}
+
+/// The SAD of the Linux kernel in this thread's network namespace.
+pub struct Xfrm {
+    link: Link,
+    beside: Beside,
+    trace: Option<Trace>,
+    notes: Vec<String>,
+    noted: HashSet<String>,
+}
+
+impl Xfrm {
+    /// Opens it.
+    ///
+    /// # Errors
+    /// [`SadbError::Unavailable`] without NETLINK_XFRM in the kernel. The capability is asked for with the first request.
+    pub fn open() -> Result<Self, SadbError> {
+        Self::with_state_in(Path::new(DIRECTORY))
+    }
+
+    /// The same, with what the kernel cannot hold kept in `directory` instead of `/run/ipseckey`.
+    ///
+    /// # Errors
+    /// As [`Xfrm::open`].
+    pub fn with_state_in(directory: &Path) -> Result<Self, SadbError> {
+        let beside = Beside::new(directory);
+        Ok(Self { link: Link::open()?, beside, trace: None, notes: Vec::new(), noted: HashSet::new() })
+    }
+
+    fn ask(&mut self, deed: u16, body: &Body, asked: &Asked) -> Result<(), SadbError> {
+        let trace = &mut self.trace;
+        self.link.ask(deed, body, asked, &mut |request| events::trace(trace.as_mut(), request))
+    }
+
+    /// The SA of that name.
+    fn fetch(&mut self, name: &Name) -> Result<Live, SadbError> {
+        let body = Body::Name(name.wire(), name.attributes());
+        let trace = &mut self.trace;
+        let answer = self.link.get(&body, &name.asked(), &mut |request| events::trace(trace.as_mut(), request))?;
+        match answer.body {
+            Body::Sa(info, attributes) => {
+                Ok(Live { info: *info, attributes, byte_len: answer.byte_len, seq: answer.header.seq })
+            }
+            _ => Err(SadbError::BadAnswer(format!("netlink message type {} answers GETSA", answer.header.kind))),
+        }
+    }
+
+    fn remove(&mut self, name: &Name) -> Result<(), SadbError> {
+        self.ask(kind::DELSA, &Body::Name(name.wire(), name.attributes()), &name.asked())?;
+        let removed = self.beside.remove(*name);
+        self.note_failure(removed);
+        Ok(())
+    }
+
+    /// Says something once.
+    fn note(&mut self, text: &str) {
+        if self.noted.insert(text.to_owned()) {
+            self.notes.push(text.to_owned());
+        }
+    }
+
+    /// A failure to read or tidy what is kept beside the kernel is no failure of the command.
+    fn note_failure<T: Default>(&mut self, result: io::Result<T>) -> T {
+        result.unwrap_or_else(|error| {
+            self.note(&format!("{DIRECTORY}: {error}: pairs, identities and idle lifetimes are not known"));
+            T::default()
+        })
+    }
+
+    /// What is kept of an SA that the kernel added at `added`.
+    fn entry(&mut self, name: &Name, added: u64) -> Entry {
+        let found = self.beside.entry(name, added).map(Option::<&Entry>::cloned);
+        self.note_failure(found).unwrap_or(Entry::new(added))
+    }
+
+    /// Keeps what the kernel did not take of a new SA, and its pair.
+    fn keep(&mut self, request: &Request, name: &Name, mate: Option<Mate>) -> Result<(), SadbError> {
+        let direction = Direction::said(request.flags);
+        let mut entry = Entry::default();
+        entry.take(request);
+        if entry.is_empty() && mate.is_none() && direction.is_none() && request.linux.offload.is_none() {
+            return Ok(());
+        }
+        let live = self.fetch(name)?;
+        entry.added = live.info.current.add_time;
+        let holds_direction = live.attributes.iter().any(|attribute| matches!(attribute, Attribute::Direction(_)));
+        if let (Some(direction), false) = (direction, holds_direction) {
+            entry.set_direction(direction);
+        }
+        if request.linux.offload.is_some() && !live.attributes.iter().any(|a| matches!(a, Attribute::Offload(_))) {
+            self.note("offload: the device does not do it; the kernel does the work itself");
+        }
+        self.note_idle(request);
+        self.keep_entry(*name, entry, mate)
+    }
+
+    fn note_idle(&mut self, request: &Request) {
+        if request.idle.is_some_and(|idle| !idle.is_unlimited()) {
+            self.note("idle lifetimes: Linux has none; they are kept, and enforced while manual-key run is running");
+        }
+    }
+
+    fn keep_entry(&mut self, name: Name, mut entry: Entry, mate: Option<Mate>) -> Result<(), SadbError> {
+        let mut entries = Vec::new();
+        if let Some(mut mate) = mate {
+            entry.pair = Some(mate.name.spi);
+            mate.entry.pair = Some(name.spi);
+            entries.push((mate.name, mate.entry));
+        }
+        entries.push((name, entry));
+        self.beside.put(entries).map_err(|source| SadbError::Unavailable {
+            what: format!("{DIRECTORY}: cannot keep there what Linux does not hold (pair, identities, idle, direction)"),
+            source,
+        })
+    }
+
+    /// A message for `live`, with what is kept of it.
+    fn describe(&mut self, kind: MessageType, name: &Name, live: Live) -> Message {
+        let mut entry = self.entry(name, live.info.current.add_time);
+        if entry.pair.is_some() && self.mate_of(name, &live.info).is_none() {
+            entry.pair = None;
+        }
+        let origin = Origin { byte_len: live.byte_len, seq: live.seq, pid: std::process::id() };
+        view::sa(kind, origin, &live.info, live.attributes, None, Some(&entry))
+    }
+}
+
+impl Name {
+    fn asked(&self) -> Asked {
+        Asked { sa_type: self.sa_type, is_ipv6: self.dst.is_ipv6(), algorithms: Vec::new() }
+    }
+}
+
+/// What a new SA asks of the kernel.
+fn asked(name: &Name, request: &Request) -> Asked {
+    let auth = crate::names::algorithms::auth_by_number(request.auth_alg).map(|row| row.xfrm);
+    let encr = crate::names::algorithms::encr_by_number(request.encr_alg).map(|row| row.xfrm);
+    Asked { algorithms: auth.into_iter().chain(encr).collect(), ..name.asked() }
+}
+
+impl Sadb for Xfrm {
+    fn add(&mut self, request: &Request) -> Result<(), SadbError> {
+        let (info, attributes) = build::addition(request)?;
+        let name = Name::of(request)?;
+        let mate = self.mate_for(request.pair_spi, &name, &info, None)?;
+        self.ask(kind::NEWSA, &Body::Sa(Box::new(info), attributes), &asked(&name, request))?;
+        let kept = self.keep(request, &name, mate);
+        if kept.is_err() {
+            // The man page: a pairing that fails leaves nothing behind.
+            self.remove(&name)?;
+        }
+        kept
+    }
+
+    fn update(&mut self, request: &Request, reach: Reach) -> Result<(), SadbError> {
+        let name = Name::of(request)?;
+        let live = self.fetch(&name)?;
+        update::only_what_linux_changes(request, &live)?;
+        let entry = self.entry(&name, live.info.current.add_time);
+        let mate = self.mate_for(request.pair_spi, &name, &live.info, entry.pair)?;
+        let partner = if reach == Reach::Pair { self.mate_of(&name, &live.info) } else { None };
+        self.update_live(request, &name, &live)?;
+        let mut changed = entry.clone();
+        changed.take(request);
+        if changed != entry || mate.is_some() {
+            self.note_idle(request);
+            self.keep_entry(name, changed, mate)?;
+        }
+        match partner {
+            Some(partner) => self.update_partner(request, &partner),
+            None => Ok(()),
+        }
+    }
+
+    fn delete(&mut self, request: &Request, reach: Reach) -> Result<(), SadbError> {
+        let name = Name::of(request)?;
+        let refreshed = self.beside.refresh();
+        self.note_failure(refreshed);
+        let mate = if self.beside.knows(&name) {
+            let live = self.fetch(&name)?;
+            self.mate_of(&name, &live.info)
+        } else {
+            None
+        };
+        self.remove(&name)?;
+        match (mate, reach) {
+            (Some(mate), Reach::Pair) => self.remove(&mate.name),
+            (Some(mate), Reach::One) => self.keep_entry(mate.name, mate.entry.unpaired(), None),
+            (None, _) => Ok(()),
+        }
+    }
+
+    fn get(&mut self, request: &Request) -> Result<Message, SadbError> {
+        let name = Name::of(request)?;
+        let live = self.fetch(&name)?;
+        Ok(self.describe(MessageType::GET, &name, live))
+    }
+
+    fn flush(&mut self, sa_type: SaType) -> Result<(), SadbError> {
+        let asked = Asked { sa_type, ..Asked::default() };
+        self.ask(kind::FLUSHSA, &Body::Flush(proto_of(sa_type)?), &asked)?;
+        let cleared = self.beside.clear(sa_type);
+        self.note_failure(cleared);
+        Ok(())
+    }
+
+    fn dump(&mut self, sa_type: SaType, each: Each<'_>) -> Result<(), SadbError> {
+        self.dump_all(sa_type, each)
+    }
+
+    fn monitor(&mut self, _hearing: Hearing, each: Each<'_>) -> Result<(), SadbError> {
+        events::monitor(self.link.port(), each)
+    }
+
+    fn set_trace(&mut self, trace: Trace) {
+        self.trace = Some(trace);
+    }
+
+    fn take_notes(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.notes)
+    }
+}

@@ -1,0 +1,132 @@
+//! Pairs of SAs, and the dump, which must know which pairs still stand.
+//!
+//! ipseckey(1M): a pair runs in opposite directions between the same two addresses. Linux knows nothing of it; a pair stands
+//! while the kernel has both SAs and what is kept of each names the other.
+
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+
+use nix::errno::Errno;
+
+use super::beside::Entry;
+use super::build::{Name, proto_of, type_of};
+use super::view::{self, Origin};
+use super::{Each, Live, SadbError, Xfrm, events};
+use crate::sa::{Diagnostic, MessageType, SaType, Spi};
+use crate::wire::xfrm::fixed::RawAddress;
+use crate::wire::xfrm::{Attribute, Body, SaInfo};
+
+/// The other SA of a pair.
+pub(super) struct Mate {
+    pub(super) name: Name,
+    pub(super) entry: Entry,
+}
+
+/// A refusal of ours in the terms of the kernel's.
+fn refused<T>(text: String) -> Result<T, SadbError> {
+    Err(SadbError::Refused { errno: Errno::EINVAL as i32, diagnostic: Diagnostic::default(), text })
+}
+
+/// The name of the SA with that SPI in the opposite direction of `info`.
+fn opposite(name: &Name, info: &SaInfo, spi: u32) -> Option<Name> {
+    let dst = info.src.ip(info.family).filter(|src| !src.is_unspecified())?;
+    Some(Name { spi, dst, ..*name })
+}
+
+/// Whether `mate` runs from `info`'s destination, or from anywhere.
+fn answers(mate: &SaInfo, info: &SaInfo) -> bool {
+    mate.src == info.dst || mate.src == RawAddress::default()
+}
+
+impl Xfrm {
+    /// The SA that `pair_spi` asks to be paired with, which must be there and not be paired already. `paired` is what the SA
+    /// named `name` is paired with now.
+    pub(super) fn mate_for(
+        &mut self,
+        pair_spi: Option<Spi>,
+        name: &Name,
+        info: &SaInfo,
+        paired: Option<u32>,
+    ) -> Result<Option<Mate>, SadbError> {
+        let Some(spi) = pair_spi else { return Ok(None) };
+        if spi.0 == 0 || spi.0 == name.spi {
+            return refused(format!("pair-spi {spi}: an SA is paired with another, that has an SPI"));
+        }
+        if paired.is_some() && self.mate_of(name, info).is_some() {
+            return refused(format!("the SA with SPI {} is paired already", Spi(name.spi)));
+        }
+        let Some(mate) = opposite(name, info, spi.0) else {
+            return refused(format!("pair-spi {spi}: the SA has no source address, so no opposite direction"));
+        };
+        let live = match self.fetch(&mate) {
+            Ok(live) if answers(&live.info, info) => live,
+            Err(error) if !is_missing(&error) => return Err(error),
+            _ => return refused(format!("pair-spi {spi}: there is no such SA from {} to {}", name.dst, mate.dst)),
+        };
+        let entry = self.entry(&mate, live.info.current.add_time);
+        if entry.pair.is_some() && self.mate_of(&mate, &live.info).is_some() {
+            return refused(format!("pair-spi {spi}: that SA is paired already"));
+        }
+        Ok(Some(Mate { name: mate, entry }))
+    }
+
+    /// The SA that `info` is paired with, if the pair still stands.
+    pub(super) fn mate_of(&mut self, name: &Name, info: &SaInfo) -> Option<Mate> {
+        let spi = self.entry(name, info.current.add_time).pair?;
+        let mate = opposite(name, info, spi)?;
+        let live = self.fetch(&mate).ok()?;
+        let entry = self.entry(&mate, live.info.current.add_time);
+        (entry.pair == Some(name.spi)).then_some(Mate { name: mate, entry })
+    }
+
+    /// Lists the SAs of a type, and forgets what is kept of those that are no more.
+    pub(super) fn dump_all(&mut self, sa_type: SaType, each: Each<'_>) -> Result<(), SadbError> {
+        let proto = proto_of(sa_type)?;
+        let filters = || if proto == 0 { Vec::new() } else { vec![Attribute::Proto(proto)] };
+        let trace = &mut self.trace;
+        let found = self.link.dump(&filters, &mut |request| events::trace(trace.as_mut(), request))?;
+        let found: Vec<(Name, Live)> = found.into_iter().filter_map(live).collect();
+        let refreshed = self.beside.refresh();
+        self.note_failure(refreshed);
+        let alive: HashMap<Name, u64> = found.iter().map(|(name, sa)| (*name, sa.info.current.add_time)).collect();
+        let tidied = self.beside.retain(sa_type, |name, added| alive.get(name) == Some(&added));
+        self.note_failure(tidied);
+        for (name, sa) in found {
+            if let ControlFlow::Break(()) = each(&self.listed(&name, sa, &alive)) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn listed(&self, name: &Name, sa: Live, alive: &HashMap<Name, u64>) -> crate::sa::Message {
+        let mut entry = self.beside.known(name, sa.info.current.add_time).cloned();
+        if let Some(entry) = &mut entry {
+            let stands = entry.pair.and_then(|spi| opposite(name, &sa.info, spi)).and_then(|mate| {
+                let mate = self.beside.known(&mate, *alive.get(&mate)?)?;
+                (mate.pair == Some(name.spi)).then_some(())
+            });
+            entry.pair = entry.pair.filter(|_| stands.is_some());
+        }
+        let origin = Origin { byte_len: sa.byte_len, seq: sa.seq, pid: std::process::id() };
+        view::sa(MessageType::DUMP, origin, &sa.info, sa.attributes, None, entry.as_ref())
+    }
+}
+
+/// Whether the kernel said that there is no such SA.
+fn is_missing(error: &SadbError) -> bool {
+    matches!(error, SadbError::Refused { errno, .. } if *errno == Errno::ESRCH as i32)
+}
+
+/// An AH or ESP SA of a dump. What waits for a key manager has no SPI and is none; nor is IPComp.
+fn live(message: crate::wire::xfrm::Message) -> Option<(Name, Live)> {
+    let (byte_len, seq) = (message.byte_len, message.header.seq);
+    let Body::Sa(info, attributes) = message.body else { return None };
+    let sa_type = type_of(info.proto);
+    if info.spi == 0 || !(sa_type == SaType::AH || sa_type == SaType::ESP) {
+        return None;
+    }
+    let dst = info.dst.ip(info.family)?;
+    let name = Name { sa_type, spi: info.spi, dst, mark: view::mark(&attributes) };
+    Some((name, Live { info: *info, attributes, byte_len, seq }))
+}
