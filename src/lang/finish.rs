@@ -236,3 +236,105 @@ fn inner(given: Option<(IpAddr, u8)>, port: u16, proto: u8) -> InnerEndpoint {
     let (addr, prefix_len) = given.unwrap_or((UNSPECIFIED, 0));
     InnerEndpoint { addr, prefix_len, port, proto }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lang::testing::{KEYS, codes, good, said};
+    use crate::sa::Request;
+
+    fn add(rest: &str) -> Request {
+        good(&format!("add esp spi 256 src 10.0.0.1 dst 10.0.0.2 {KEYS} {rest}")).0.request
+    }
+
+    fn end(endpoint: Option<Endpoint>) -> String {
+        endpoint.map(|end| format!("{} {} {}", end.addr, end.port, end.proto)).unwrap_or_default()
+    }
+
+    fn inner_end(endpoint: Option<InnerEndpoint>) -> String {
+        endpoint.map(|end| format!("{}/{} {} {}", end.addr, end.prefix_len, end.port, end.proto)).unwrap_or_default()
+    }
+
+    #[test]
+    fn what_add_implies() {
+        let request = add("sport 5 dport 6 proto 17");
+        assert_eq!((end(request.src), end(request.dst)), ("10.0.0.1 5 17".to_owned(), "10.0.0.2 6 17".to_owned()));
+        assert_eq!(request.flags, Flags::default());
+        let request = good("add esp spi 256 dst 10.0.0.2 auth_alg md5 authkey 00").0.request;
+        assert_eq!((request.encr_alg, end(request.src)), (EncrAlg::NULL, ":: 0 0".to_owned()));
+        assert_eq!(good("update ah spi 256 dst 10.0.0.2 soft_bytes 5").0.request.encr_alg, EncrAlg::NONE);
+        assert_eq!(good("update esp spi 256 dst 10.0.0.2 soft_bytes 5").0.request.encr_alg, EncrAlg::NULL);
+    }
+
+    #[test]
+    fn inner_addresses_make_a_tunnel() {
+        let request = add("isrc 192.168.1.0/24 isport 1 idport 2 iproto 6");
+        assert_eq!(request.flags, Flags::TUNNEL);
+        assert_eq!(inner_end(request.inner_src), "192.168.1.0/24 1 6");
+        assert_eq!(inner_end(request.inner_dst), "::/0 2 6");
+        assert_eq!(inner_end(add("iproto 0").inner_src), "");
+    }
+
+    #[test]
+    fn nat_traversal() {
+        let request = add("encap udp nat_loc 203.0.113.5 nat_lport 4500 nat_rport 4501");
+        assert_eq!(request.flags, Flags::NATT_LOC | Flags::NATT_REM);
+        assert_eq!(
+            (end(request.natt_local), end(request.natt_remote)),
+            ("203.0.113.5 4500 0".to_owned(), "0.0.0.0 4501 0".to_owned())
+        );
+        let bad = |rest: &str| codes(&format!("add esp spi 256 dst 10.0.0.2 {KEYS} {rest}"));
+        for rest in ["encap udp", "nat_loc 203.0.113.5", "nat_lport 5", "encap udpx nat_lport 5"] {
+            assert_eq!(bad(rest), [Code::Conflict], "{rest}");
+        }
+    }
+
+    #[test]
+    fn reserved_bits_before_or_behind_the_key() {
+        for text in ["reserved_bits 32 encrkey 00", "encrkey 00 reserved_bits 32"] {
+            let request = good(&format!("add esp spi 256 dst 10.0.0.2 encr_alg aes {text}")).0.request;
+            assert_eq!(request.encr_key.map(|key| (key.bits(), key.reserved())), Some((8, 32)));
+        }
+    }
+
+    #[test]
+    fn ports_of_get_and_delete() {
+        let request = good("delete esp spi 5 dst 10.0.0.2 sport 1024 proto 17").0.request;
+        assert_eq!((end(request.src), end(request.dst)), (":: 1024 17".to_owned(), "10.0.0.2 0 0".to_owned()));
+        let (command, warnings) = good("get esp spi 5 dst 10.0.0.2 dport 53");
+        assert_eq!((end(command.request.dst), warnings), ("10.0.0.2 0 0".to_owned(), vec![Code::Ignored]));
+        assert_eq!(end(good("get esp spi 5 dport 53").0.request.dst), ":: 53 0");
+        assert_eq!(good("get esp spi 5").0.targets, [Target { src: None, dst: None }]);
+    }
+
+    #[test]
+    fn what_must_be_there() {
+        let missing = |text: &str| said(text).into_iter().map(|diagnostic| diagnostic.message).collect::<Vec<_>>();
+        assert_eq!(missing("get esp dst 10.0.0.2"), ["Missing for this get: the SPI value"]);
+        assert_eq!(missing("update esp spi 5"), ["Missing for this update: the destination address"]);
+        let text = "add esp spi 256 dst 10.0.0.2 encr_alg aes encrkey 00 authkey 00";
+        assert_eq!(missing(text), ["Missing for this add: the algorithm of the authentication key"]);
+        let text = "add esp spi 256 dst 10.0.0.2 reserved_bits 8 auth_alg md5 authkey 00";
+        assert_eq!(missing(text), ["Missing for this add: the encryption key that reserved_bits belongs to"]);
+        assert_eq!(codes("add esp spi 256 dst 10.0.0.2 auth_alg none authkey 00"), [Code::Conflict]);
+    }
+
+    #[test]
+    fn what_excludes_each_other() {
+        let sa = "spi 256 dst 10.0.0.2";
+        assert_eq!(codes(&format!("add ah {sa} {KEYS}")), [Code::Conflict]);
+        assert_eq!(codes(&format!("add esp {sa} encr_alg null encrkey 00")), [Code::Conflict]);
+        assert_eq!(codes(&format!("update-pair esp {sa} pair-spi 5")), [Code::Conflict]);
+    }
+
+    #[test]
+    fn names_with_several_addresses() {
+        let (command, warnings) = good(&format!("add esp spi 256 src dual dst dual2 {KEYS}"));
+        assert_eq!((command.targets.len(), warnings), (2, vec![]));
+        assert_eq!(command.request.dst.map(|dst| dst.addr), command.targets[0].dst);
+        let (command, warnings) = good(&format!("add esp spi 256 src multi4 dst dual2 {KEYS}"));
+        let wanted = Target { src: Some(UNSPECIFIED), dst: Some(IpAddr::from([198, 51, 100, 20])) };
+        assert_eq!((command.targets, warnings), (vec![wanted], vec![Code::VagueName, Code::NoMatchingAddress]));
+        assert_eq!(codes(&format!("add esp spi 256 src me dst 2001:db8::2 {KEYS}")), [Code::NoMatchingAddress]);
+    }
+}

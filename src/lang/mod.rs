@@ -19,6 +19,8 @@ mod resolve;
 mod source;
 mod suggest;
 mod targets;
+#[cfg(test)]
+mod testing;
 mod values;
 mod verb;
 
@@ -155,4 +157,48 @@ pub fn command_from_words(words: &[&[u8]], options: &Options<'_>) -> Item {
     let len = words.iter().map(|word| word.len() + 1).sum::<usize>().saturating_sub(1);
     let place = Place { line: 1, last_line: 1, start: 0, end: len };
     Parser::new(options, &[], place, Arguments::new(words)).run().item
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_in_order_with_their_places() {
+        let items = testing::items("# c\nflush ah\n\nget esp \\\n spi 5 dst 10.0.0.2\nbogus\nquit", Setting::File, true);
+        let places: Vec<_> =
+            items.iter().map(|item| (item.place.line, item.place.last_line, item.outcome.is_ok())).collect();
+        assert_eq!(places, [(2, 2, true), (4, 5, true), (6, 6, false), (7, 7, true)]);
+    }
+
+    #[test]
+    fn warnings_about_comments_come_with_the_next_command_or_at_the_end() {
+        let options = Options {
+            vocabulary: Vocabulary::Illumos,
+            numeric: true,
+            setting: Setting::File,
+            resolver: &HostsFile::default(),
+        };
+        let mut commands = commands(b"# a \\\nflush\nflush ah\n# b \\\nflush esp\n", &options);
+        let item = commands.next().unwrap();
+        assert!(matches!(item.outcome, Ok(Command::Flush(crate::sa::SaType::AH))));
+        assert_eq!(item.diagnostics[0].code, Code::CommentContinues);
+        assert!(commands.next().is_none());
+        assert_eq!(commands.take_rest()[0].span, Span { line: 4, column: 5, len: 1 });
+    }
+
+    #[test]
+    fn shell_arguments_are_one_word_each() {
+        let options = Options {
+            vocabulary: Vocabulary::Illumos,
+            numeric: true,
+            setting: Setting::Shell,
+            resolver: &HostsFile::default(),
+        };
+        let item = command_from_words(&[b"save", b"esp", b"a \"file\""], &options);
+        assert!(matches!(item.outcome, Ok(Command::Save(crate::sa::SaType::ESP, Some(file))) if file == "a \"file\""));
+        let item = command_from_words(&[b"delete", b"esp", b"spi", b""], &options);
+        assert_eq!(item.diagnostics[0].span, Span { line: 1, column: 16, len: 0 });
+        assert!(command_from_words(&[], &options).outcome.is_err());
+    }
 }

@@ -367,3 +367,108 @@ fn algorithm(word: &[u8], nothing: &[&str], mut known: impl Iterator<Item = (u16
     }
     known.find(|(_, names)| names.iter().any(same)).map(|(number, _)| number)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lang::testing::{KEYS, codes, good, said};
+    use crate::sa::Lifetime;
+
+    fn add(rest: &str) -> String {
+        format!("add esp spi 256 dst 10.0.0.2 {KEYS} {rest}")
+    }
+
+    #[test]
+    fn numbers_land_in_their_fields() {
+        let (command, warnings) =
+            good(&add("pair-spi 7 replay_value 9 hard_bytes 1 hard_alloc 2 soft_addtime 3 idle_usetime 4"));
+        let request = command.request;
+        assert_eq!((request.pair_spi, request.flags, request.replay_value), (Some(Spi(7)), Flags::PAIRED, Some(9)));
+        assert_eq!(request.hard, Some(Lifetime { bytes: 1, allocations: 2, ..Lifetime::default() }));
+        assert_eq!(request.soft, Some(Lifetime { addtime: 3, ..Lifetime::default() }));
+        assert_eq!(request.idle, Some(Lifetime { usetime: 4, ..Lifetime::default() }));
+        assert_eq!(warnings, []);
+        assert_eq!(good(&add("replay 32")).1, [Code::ReplayWithManualKey]);
+        assert_eq!(good(&add("replay 0")).1, []);
+    }
+
+    #[test]
+    fn numbers_out_of_range() {
+        for rest in
+            ["sport 65536", "proto 256", "replay 256", "pair-spi 0", "hard_alloc 4294967296", "replay_value 0x100000000"]
+        {
+            assert_eq!(codes(&add(rest)), [Code::OutOfRange], "{rest}");
+        }
+        assert_eq!(codes(&format!("add esp spi 0 dst 10.0.0.2 {KEYS}")), [Code::OutOfRange]);
+        assert_eq!(codes("get esp spi 0"), []);
+    }
+
+    #[test]
+    fn states() {
+        assert_eq!(good(&add("")).0.request.state, SaState::MATURE);
+        assert_eq!(good(&add("state dying")).0.request.state, SaState::DYING);
+        assert_eq!(good(&add("state 2")).0.request.state, SaState::DYING);
+        for rest in ["state larval", "state 0", "state Mature", "state 7", "state gone"] {
+            assert_eq!(codes(&add(rest)), [Code::UnknownState], "{rest}");
+        }
+    }
+
+    #[test]
+    fn algorithms_by_name_or_number() {
+        let auth =
+            |name: &str| good(&format!("add ah spi 256 dst 10.0.0.2 auth_alg {name} authkey 00")).0.request.auth_alg.0;
+        assert_eq!(["md5", "SHA1", "hmac-sha-256", "3", "05", "250"].map(auth), [2, 3, 5, 3, 5, 250]);
+        for name in ["hmac_sha1", "sha2", "aes", "-1", "2x", "256"] {
+            let text = format!("add ah spi 256 dst 10.0.0.2 auth_alg {name} authkey 00");
+            assert_eq!(codes(&text), [Code::UnknownAlgorithm], "{name}");
+        }
+        assert_eq!(good("add esp spi 256 dst 10.0.0.2 encr_alg aes-gcm encrkey 00").1, [Code::CounterMode]);
+    }
+
+    #[test]
+    fn keys_are_decoded_or_refused_without_a_trace() {
+        let bits = |key: &str| good(&format!("add ah spi 256 dst 10.0.0.2 auth_alg md5 authkey {key}"));
+        assert_eq!(bits("e/3").0.request.auth_key.map(|key| (key.bits(), key.byte_len())), Some((3, 1)));
+        assert_eq!(bits("abc").1, [Code::KeyLengthChanged]);
+        for (key, code) in [("12g4", Code::NotHex), ("1234/x", Code::NotABitSpecifier), ("1234/17", Code::BitLengthTooBig)] {
+            let found = said(&format!("add ah spi 256 dst 10.0.0.2 auth_alg md5 authkey {key}"));
+            assert_eq!(found.iter().map(|diagnostic| diagnostic.code).collect::<Vec<_>>(), [code]);
+            assert!(!found[0].message.contains("12") && !found[0].message.contains("34"), "{}", found[0].message);
+        }
+    }
+
+    #[test]
+    fn names_and_literals() {
+        assert_eq!(codes("get esp spi 5 dst6 you"), [Code::UnknownAddress]);
+        assert_eq!(codes("get esp spi 5 dst6 10.0.0.2"), [Code::UnknownAddress]);
+        assert_eq!(codes("get esp spi 5 dst 010.0.0.2"), [Code::UnknownAddress]);
+        assert_eq!(codes("get esp spi 5 dst nobody"), [Code::UnknownAddress]);
+        assert_eq!(codes("get esp spi 5 dst"), [Code::UnexpectedEnd]);
+        assert_eq!(good("get esp spi 5 dst6 dual").0.targets.len(), 1);
+    }
+
+    #[test]
+    fn prefixes_and_vague_names() {
+        let inner =
+            |rest: &str| good(&add(rest)).0.request.inner_src.map(|inner| (inner.addr.to_string(), inner.prefix_len));
+        assert_eq!(inner("isrc 192.168.1.0/24"), Some(("192.168.1.0".to_owned(), 24)));
+        assert_eq!(inner("proxy me"), Some(("192.0.2.1".to_owned(), 32)));
+        assert_eq!(inner("isrc6 me6"), Some(("2001:db8::1".to_owned(), 128)));
+        assert_eq!(inner("isrc ::ffff:192.168.1.0/120"), Some(("192.168.1.0".to_owned(), 24)));
+        assert_eq!(inner("isrc dual"), None);
+        assert_eq!(good(&add("isrc dual")).1, [Code::VagueName]);
+        assert_eq!(codes(&add("isrc 192.168.1.0/33")), [Code::OutOfRange]);
+        assert_eq!(codes(&add("isrc nobody/24")), [Code::UnknownAddress]);
+    }
+
+    #[test]
+    fn identities() {
+        let (command, _) = good(&add("srcidtype Mailbox \"joe doe\" dstidtype 7 dst"));
+        let text = |identity: Option<Identity>| identity.map(|identity| (identity.kind.0, identity.value));
+        assert_eq!(text(command.request.src_identity), Some((3, b"joe doe".to_vec())));
+        assert_eq!(text(command.request.dst_identity), Some((7, b"dst".to_vec())));
+        assert_eq!(codes(&add("srcidtype bogus x")), [Code::UnknownIdentityType]);
+        assert_eq!(codes(&add("srcidtype -1 x")), [Code::UnknownIdentityType]);
+        assert_eq!(codes(&add("srcidtype fqdn")), [Code::UnexpectedEnd]);
+    }
+}
