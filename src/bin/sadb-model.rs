@@ -1,3 +1,7 @@
 //! `sadb-model`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ipseckey::sadb::model::serve()
+}

@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod error;
+pub mod model;
 mod pfkey;
 mod select;
 mod transport;

@@ -2,7 +2,9 @@
 #![allow(unsafe_code, reason = "this is the one room where system calls without a safe wrapper are made")]
 
 pub mod hardening;
+pub mod listener;
 #[cfg(target_os = "linux")]
 pub mod netlink;
 pub mod secure_file;
 pub mod socket;
+pub mod stop;

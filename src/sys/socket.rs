@@ -96,7 +96,7 @@ const PF_KEY: libc::c_int = 27; // illumos sys/socket.h
 const PF_KEY_V2: libc::c_int = 2;
 
 /// A closed peer must be an error of send, not a signal.
-fn no_sigpipe() -> MsgFlags {
+pub(super) fn no_sigpipe() -> MsgFlags {
     #[cfg(target_os = "linux")]
     return MsgFlags::MSG_NOSIGNAL;
     #[cfg(not(target_os = "linux"))]
