@@ -85,13 +85,14 @@ pub(super) fn print_natt_port(out: &mut dyn Write, side: Side, port: u16) -> io:
 /// What XFRM says beyond PF_KEY; only what is set.
 pub(super) fn print_linux(out: &mut dyn Write, info: &LinuxInfo) -> io::Result<()> {
     let extras = &info.extras;
-    let mode = match extras.mode {
-        Some(XfrmMode::TUNNEL) => "tunnel",
-        Some(XfrmMode::BEET) => "beet",
-        None | Some(XfrmMode::TRANSPORT) => "transport",
-        Some(_) => "<unknown>",
-    };
-    writeln!(out, "LNX: mode={mode}, reqid={}, replay window={}", extras.reqid, info.replay_window)?;
+    write!(out, "LNX: reqid={}, replay window={}", extras.reqid, info.replay_window)?;
+    match extras.mode {
+        None => writeln!(out)?,
+        Some(XfrmMode::TRANSPORT) => writeln!(out, ", mode=transport")?,
+        Some(XfrmMode::TUNNEL) => writeln!(out, ", mode=tunnel")?,
+        Some(XfrmMode::BEET) => writeln!(out, ", mode=beet")?,
+        Some(XfrmMode(mode)) => writeln!(out, ", mode=<unknown {mode}>")?,
+    }
     if extras.flags != XfrmFlags::default() {
         write!(out, "LNX: flags={:#x} < ", extras.flags.0)?;
         let set = LINUX_FLAGS.iter().filter(|(flag, _)| extras.flags.has(*flag));
@@ -188,7 +189,7 @@ mod tests {
         let info = LinuxInfo { extras, replay_window: 128, drops: [0, 2, 0], ..LinuxInfo::default() };
         assert_eq!(
             text(|out| print_linux(out, &info)),
-            "LNX: mode=tunnel, reqid=7, replay window=128\nLNX: flags=0x80 < esn >\nLNX: mark=0x1/0xff\n\
+            "LNX: reqid=7, replay window=128, mode=tunnel\nLNX: flags=0x80 < esn >\nLNX: mark=0x1/0xff\n\
              LNX: 0 packets, sent sequence=0, received sequence=0\n\
              LNX: dropped: 0 behind the window, 2 replayed, 0 failed integrity\n"
         );

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io::{self, Write};
 
-use super::{Style, units};
+use super::units;
 use crate::names::algorithms::{auth_by_number, encr_by_number};
 use crate::names::sa_types;
 use crate::sa::{
@@ -85,12 +85,7 @@ pub(super) fn print_register(out: &mut dyn Write, types: &[SaType]) -> io::Resul
 }
 
 /// RFC 2367's proposal: one algorithm of each kind in each combination.
-pub(super) fn print_proposal(
-    out: &mut dyn Write,
-    replay: u8,
-    combinations: &[Combination],
-    style: &Style<'_>,
-) -> io::Result<()> {
+pub(super) fn print_proposal(out: &mut dyn Write, replay: u8, combinations: &[Combination]) -> io::Result<()> {
     writeln!(out, "PRP: Proposal, replay window size={replay}, combinations={}", combinations.len())?;
     for (number, row) in combinations.iter().enumerate() {
         writeln!(out, "PRP: Combination {}, flags={:#x}", number + 1, row.flags)?;
@@ -103,23 +98,18 @@ pub(super) fn print_proposal(
             let name = EncrName(row.encr);
             writeln!(out, "PRP: Encryption algorithm = {name}, minbits={min}, maxbits={max}, saltbits={}", row.salt_bits)?;
         }
-        print_limits(out, "PRP: ", &row.soft, &row.hard, style)?;
+        print_limits(out, "PRP: ", &row.soft, &row.hard)?;
     }
     Ok(())
 }
 
 /// illumos' proposal: several SA types, several algorithms in each combination.
-pub(super) fn print_extended(
-    out: &mut dyn Write,
-    replay: u8,
-    combinations: &[ExtendedCombination],
-    style: &Style<'_>,
-) -> io::Result<()> {
+pub(super) fn print_extended(out: &mut dyn Write, replay: u8, combinations: &[ExtendedCombination]) -> io::Result<()> {
     writeln!(out, "EPR: Extended proposal, replay window size={replay}, combinations={}", combinations.len())?;
     for (number, row) in combinations.iter().enumerate() {
         writeln!(out, "EPR: Combination {}, flags={:#x}", number + 1, row.flags)?;
         row.algorithms.iter().try_for_each(|algorithm| print_algorithm(out, algorithm))?;
-        print_limits(out, "EPR: ", &row.soft, &row.hard, style)?;
+        print_limits(out, "EPR: ", &row.soft, &row.hard)?;
     }
     Ok(())
 }
@@ -143,7 +133,7 @@ fn print_algorithm(out: &mut dyn Write, row: &ExtendedAlgorithm) -> io::Result<(
 }
 
 /// The limits that are set.
-fn print_limits(out: &mut dyn Write, prefix: &str, soft: &Lifetime, hard: &Lifetime, _style: &Style<'_>) -> io::Result<()> {
+fn print_limits(out: &mut dyn Write, prefix: &str, soft: &Lifetime, hard: &Lifetime) -> io::Result<()> {
     for (name, limit) in [("Soft", soft), ("Hard", hard)] {
         if limit.is_unlimited() {
             continue;
@@ -161,7 +151,6 @@ fn print_limits(out: &mut dyn Write, prefix: &str, soft: &Lifetime, hard: &Lifet
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::show::message::tests::style;
 
     fn text(print: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> String {
         let mut out = Vec::new();
@@ -184,7 +173,7 @@ mod tests {
     fn proposals() {
         let hard = Lifetime { addtime: 7200, ..Lifetime::default() };
         let row = Combination { auth: AuthAlg(5), auth_bits: (256, 256), hard, ..Combination::default() };
-        let printed = text(|out| print_proposal(out, 32, &[row], &style()));
+        let printed = text(|out| print_proposal(out, 32, &[row]));
         assert!(
             printed.starts_with("PRP: Proposal, replay window size=32, combinations=1\nPRP: Combination 1, flags=0x0\n")
         );
@@ -196,7 +185,7 @@ mod tests {
     fn extended_proposals() {
         let aes = ExtendedAlgorithm { sa_type: SaType::ESP, kind: 2, alg: 12, reserved: 0, bits: (128, 256) };
         let row = ExtendedCombination { algorithms: vec![aes], ..ExtendedCombination::default() };
-        let printed = text(|out| print_extended(out, 32, &[row], &style()));
+        let printed = text(|out| print_extended(out, 32, &[row]));
         assert!(
             printed.contains("EPR: ESP encryption algorithm = aes-cbc, minbits=128, maxbits=256, saltbits=0\n"),
             "{printed}"

@@ -131,33 +131,41 @@ fn unsavable(message: &Message) -> Option<&'static str> {
     if !addressed(message.address(AddressRole::Destination)) {
         return Some("has no IP destination address");
     }
-    let odd = message.extensions.iter().any(|ext| matches!(ext, Extension::Address(_, info) if info.addr.is_none()));
-    odd.then_some("has an address that is not an IP one")
+    message.extensions.iter().find_map(|extension| match extension {
+        Extension::Address(_, info) if info.addr.is_none() => Some("has an address that is not an IP one"),
+        Extension::Linux(info) if info.foreign_auth.is_some() || info.foreign_encr.is_some() => {
+            Some("has an algorithm that no command names")
+        }
+        _ => None,
+    })
 }
 
 /// What is lost when this SA is loaded again.
-fn warnings(message: &Message) -> Vec<&'static str> {
-    let mut warnings = Vec::new();
-    if let Some(sa) = message.association() {
-        match sa.state {
-            SaState::MATURE | SaState::ACTIVE_ELSEWHERE => {}
-            SaState::DYING => warnings.push("SA was dying; loaded again it is mature and its lifetimes start anew"),
-            SaState::IDLE => warnings.push("SA was idle; loaded again it is active on another node"),
-            _ => warnings.push("SA was in an unknown state; loaded again it is mature"),
+fn warnings(message: &Message) -> Vec<String> {
+    message.extensions.iter().filter_map(warning).collect()
+}
+
+fn warning(extension: &Extension) -> Option<String> {
+    let text = match extension {
+        Extension::Association(sa) => match sa.state {
+            SaState::MATURE | SaState::ACTIVE_ELSEWHERE => return None,
+            SaState::DYING => "SA was dying; loaded again it is mature and its lifetimes start anew",
+            SaState::IDLE => "SA was idle; loaded again it is active on another node",
+            _ => "SA was in an unknown state; loaded again it is mature",
+        },
+        Extension::Identity(_, identity) if identity_words(identity).is_none() => {
+            "SA has an identity that cannot be written"
         }
-    }
-    for extension in &message.extensions {
-        match extension {
-            Extension::Identity(_, identity) if identity_words(identity).is_none() => {
-                warnings.push("SA has an identity that cannot be written");
-            }
-            Extension::ReplayValue { value32: 0, value64 } if u32::try_from(*value64).is_err() => {
-                warnings.push("SA has a replay value of more than 32 bits, which cannot be written");
-            }
-            _ => {}
+        Extension::ReplayValue { value32: 0, value64 } if u32::try_from(*value64).is_err() => {
+            "SA has a replay value of more than 32 bits, which cannot be written"
         }
-    }
-    warnings
+        Extension::Linux(info) => {
+            let keyword = info.extras.first_keyword()?;
+            return Some(format!("SA has {keyword} of Linux, which no command sets"));
+        }
+        _ => return None,
+    };
+    Some(text.to_owned())
 }
 
 /// The attribute lines of one command, each of which ends in a backslash.
@@ -305,5 +313,53 @@ fn save_replay(out: &mut dyn Write, value32: u32, value64: u64) -> io::Result<()
     match u32::try_from(value) {
         Ok(value) if value != 0 => writeln!(out, "    replay_value {value} \\"),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sa::{Diagnostic, LinuxExtras, LinuxInfo, MessageType};
+
+    fn saved(linux: LinuxInfo) -> String {
+        let dst = Some(IpAddr::from([10, 0, 0, 2]));
+        let address = AddressInfo { proto: 0, prefix_len: 0, family: 2, addr: dst, port: 0 };
+        let sa =
+            Association { spi: Spi(0x100), state: SaState::MATURE, auth: AuthAlg(5), replay: 255, ..Association::default() };
+        let message = Message {
+            version: 2,
+            kind: MessageType::DUMP,
+            errno: 0,
+            sa_type: SaType::ESP,
+            byte_len: 0,
+            diagnostic: Diagnostic(0),
+            seq: 1,
+            pid: 1,
+            extensions: vec![
+                Extension::Association(sa),
+                Extension::Address(AddressRole::Destination, address),
+                Extension::Linux(Box::new(linux)),
+            ],
+        };
+        let mut out = Vec::new();
+        Saver::new(false).save(&mut out, &message).expect("writes");
+        String::from_utf8(out).expect("text")
+    }
+
+    #[test]
+    fn linux() {
+        let text = saved(LinuxInfo { replay_window: 4096, ..LinuxInfo::default() });
+        assert_eq!(
+            text,
+            "# begin assoc\nadd esp  \\\n    spi 0x100 auth_alg hmac-sha256 replay 4096  \\\n    dst 10.0.0.2 \\\n\n# end assoc\n\n"
+        );
+        let extras = LinuxExtras { reqid: 7, ..LinuxExtras::default() };
+        let text = saved(LinuxInfo { extras, ..LinuxInfo::default() });
+        assert!(text.contains("# WARNING: SA has reqid of Linux, which no command sets.\nadd esp"), "{text}");
+        let foreign = saved(LinuxInfo { foreign_encr: Some("cbc(twofish)".into()), ..LinuxInfo::default() });
+        assert!(
+            foreign.contains("esp spi 0x100 dst 10.0.0.2 has an algorithm that no command names: not saved."),
+            "{foreign}"
+        );
     }
 }
