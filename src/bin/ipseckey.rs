@@ -1,3 +1,5 @@
-//! `ipseckey`.
+//! `ipseckey`: manually manipulate an IPsec security association database.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    ipseckey::cli::main(std::env::args_os())
+}

@@ -1,9 +1,11 @@
 //! Which SADB to talk to: the words of `--sadb`, and how each is opened.
 
+use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use super::model::{Embedded, Settings};
 use super::{PfKey, Sadb, SadbError};
 use crate::names::Vocabulary;
 use crate::sys::socket::PacketSocket;
@@ -50,13 +52,26 @@ impl FromStr for Select {
     }
 }
 
+impl fmt::Display for Select {
+    /// The word that [`FromStr`] reads.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Xfrm => f.write_str("xfrm"),
+            Self::PfKey => f.write_str("pfkey"),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+            Self::Model => f.write_str("model"),
+        }
+    }
+}
+
 impl Select {
     /// Whose words a keys file for this SADB may use.
     #[must_use]
     pub fn vocabulary(&self) -> Vocabulary {
         match self {
             Self::Xfrm => Vocabulary::Linux,
-            Self::Auto | Self::PfKey if cfg!(target_os = "linux") => Vocabulary::Linux,
+            Self::Auto | Self::PfKey if LINUX => Vocabulary::Linux,
             _ => Vocabulary::Illumos,
         }
     }
@@ -67,9 +82,7 @@ impl Select {
     /// [`SadbError::Unavailable`] with what is missing and how to get it.
     pub fn open(&self) -> Result<Box<dyn Sadb>, SadbError> {
         match self {
-            Self::Model => {
-                Err(SadbError::Unavailable { what: "no model".into(), source: io::ErrorKind::Unsupported.into() })
-            }
+            Self::Model => Ok(Box::new(PfKey::new(Embedded::new(Settings::default()), &Dialect::ILLUMOS))),
             Self::Unix(path) => {
                 let socket = PacketSocket::connect_unix(path).map_err(|source| SadbError::Unavailable {
                     what: format!("no SADB listens at {} (start one: sadb-model --listen PATH)", path.display()),
@@ -77,24 +90,35 @@ impl Select {
                 })?;
                 Ok(Box::new(PfKey::new(socket, &Dialect::ILLUMOS)))
             }
-            Self::PfKey | Self::Auto => open_pfkey(),
-            Self::Xfrm => Err(SadbError::Unavailable {
-                what: "this program has no XFRM backend (try --sadb pfkey, or --sadb model to rehearse)".into(),
-                source: io::ErrorKind::Unsupported.into(),
-            }),
+            Self::PfKey => open_pfkey(),
+            Self::Xfrm => open_xfrm(),
+            Self::Auto => open_xfrm().or_else(|first| open_pfkey().map_err(|second| if LINUX { first } else { second })),
         }
     }
 }
 
+const LINUX: bool = cfg!(target_os = "linux");
+
+#[cfg(target_os = "linux")]
+fn open_xfrm() -> Result<Box<dyn Sadb>, SadbError> {
+    Ok(Box::new(super::Xfrm::open()?))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn open_xfrm() -> Result<Box<dyn Sadb>, SadbError> {
+    let what = "XFRM is an interface of Linux; this system's is --sadb pfkey".to_owned();
+    Err(SadbError::Unavailable { what, source: io::ErrorKind::Unsupported.into() })
+}
+
 fn open_pfkey() -> Result<Box<dyn Sadb>, SadbError> {
     let socket = PacketSocket::pf_key().map_err(|source| SadbError::Unavailable { what: pfkey_hint(&source), source })?;
-    let dialect = if cfg!(target_os = "linux") { &Dialect::LINUX } else { &Dialect::ILLUMOS };
+    let dialect = if LINUX { &Dialect::LINUX } else { &Dialect::ILLUMOS };
     Ok(Box::new(PfKey::new(socket, dialect)))
 }
 
 /// What was tried, and what would help.
 fn pfkey_hint(error: &io::Error) -> String {
-    let help = match (error.kind(), cfg!(target_os = "linux")) {
+    let help = match (error.kind(), LINUX) {
         (io::ErrorKind::PermissionDenied, true) => "CAP_NET_ADMIN is needed: run as root",
         (io::ErrorKind::PermissionDenied, false) => "the sys_ip_config privilege is needed: run as root",
         (_, true) => "the kernel has no PF_KEY: modprobe af_key, or --sadb model to rehearse without one",

@@ -1,0 +1,220 @@
+//! The options of `ipseckey`: those of the man page, and the long ones this program adds.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
+
+use clap::builder::{OsStringValueParser, PossibleValuesParser};
+use clap::error::ErrorKind;
+use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command, value_parser};
+
+use crate::sadb::{SADB_VARIABLE, Select};
+
+/// What was typed, understood.
+pub(super) struct Args {
+    /// `-n`: no names in output, and only numeric addresses in input.
+    pub(super) numeric: bool,
+    /// `-p`: no key digit in any output.
+    pub(super) paranoid: bool,
+    /// `-v`: show what is sent; raw times.
+    pub(super) verbose: bool,
+    /// What to do.
+    pub(super) task: Task,
+    /// `--sadb`, or the environment's choice.
+    pub(super) sadb: Option<Select>,
+    /// `--hosts FILE`: names come from this file alone.
+    pub(super) hosts: Option<PathBuf>,
+    /// `--deny-weak`: warnings about weak keys and unsafe ciphers are errors.
+    pub(super) deny_weak: bool,
+    /// `--color`.
+    pub(super) color: Color,
+}
+
+/// Which of the command's forms was used.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Task {
+    /// `-c FILE`
+    Check(PathBuf),
+    /// `-f FILE`
+    Load(PathBuf),
+    /// `-s FILE`, `-` for standard output.
+    Save(String),
+    /// Words of one command.
+    Words(Vec<Vec<u8>>),
+    /// Nothing: commands from standard input.
+    Interactive,
+}
+
+/// When to colour diagnostics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Color {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// The option table; also what --help prints.
+pub(super) fn command() -> Command {
+    let flag =
+        |id: &'static str, short: char, help: &'static str| Arg::new(id).short(short).action(ArgAction::SetTrue).help(help);
+    let file = |id: &'static str, short: char, help: &'static str| {
+        Arg::new(id)
+            .short(short)
+            .value_name("FILE")
+            .value_parser(OsStringValueParser::new())
+            .allow_hyphen_values(true)
+            .help(help)
+    };
+    Command::new("ipseckey")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Manually manipulate the IPsec security association database (SADB)")
+        .after_help(
+            "Without FILE or COMMAND, commands are read from standard input. `ipseckey help` lists them.\n\
+             Keys are never arguments: add and update work in a file or at the prompt only.",
+        )
+        .arg(file("check", 'c', "Check the commands in FILE, change nothing; errors go to standard error"))
+        .arg(file("load", 'f', "Read commands from FILE"))
+        .arg(file("save", 's', "Save all SAs to FILE as commands that -f reads; '-' is standard output"))
+        .arg(flag("numeric", 'n', "Numbers, no names: nothing is looked up"))
+        .arg(flag("paranoid", 'p', "Print an X for every digit of a key, even when saving"))
+        .arg(flag("verbose", 'v', "Show the messages being sent, and raw seconds of times"))
+        .arg(
+            Arg::new("sadb")
+                .long("sadb")
+                .value_name("SPEC")
+                .value_parser(value_parser!(Select))
+                .help(format!("auto, xfrm, pfkey, model or unix:PATH [default: ${SADB_VARIABLE}, else auto]")),
+        )
+        .arg(
+            Arg::new("hosts")
+                .long("hosts")
+                .value_name("FILE")
+                .value_parser(value_parser!(PathBuf))
+                .help("Look names up in FILE (hosts(5) format) and nowhere else"),
+        )
+        .arg(
+            Arg::new("deny-weak")
+                .long("deny-weak")
+                .action(ArgAction::SetTrue)
+                .help("Refuse weak keys and ciphers that static keys make unsafe, instead of warning about them"),
+        )
+        .arg(
+            Arg::new("color")
+                .long("color")
+                .value_name("WHEN")
+                .value_parser(PossibleValuesParser::new(["auto", "always", "never"]))
+                .default_value("auto")
+                .help("Colour diagnostics"),
+        )
+        .arg(
+            Arg::new("words")
+                .value_name("COMMAND")
+                .num_args(0..)
+                .trailing_var_arg(true)
+                .allow_hyphen_values(true)
+                .value_parser(OsStringValueParser::new())
+                .help("One command: delete, delete-pair, get, flush, dump, save, monitor, passive_monitor, pmonitor, help"),
+        )
+        .group(ArgGroup::new("form").args(["check", "load", "save", "words"]))
+}
+
+/// Understands the arguments of the process.
+///
+/// # Errors
+/// clap's, to be printed as it is; --help and --version are among them.
+pub(super) fn parse(
+    arguments: impl IntoIterator<Item = OsString>,
+    environment: Option<OsString>,
+) -> Result<Args, clap::Error> {
+    let mut matches = command().try_get_matches_from(arguments)?;
+    let sadb = match matches.remove_one("sadb") {
+        Some(select) => Some(select),
+        None => environment.map(from_environment).transpose()?,
+    };
+    Ok(Args {
+        numeric: matches.get_flag("numeric"),
+        paranoid: matches.get_flag("paranoid"),
+        verbose: matches.get_flag("verbose"),
+        deny_weak: matches.get_flag("deny-weak"),
+        hosts: matches.remove_one("hosts"),
+        color: color(&mut matches),
+        sadb,
+        task: task(&mut matches),
+    })
+}
+
+fn from_environment(value: OsString) -> Result<Select, clap::Error> {
+    let word = value.to_string_lossy();
+    word.parse().map_err(|error| {
+        let text = format!("${SADB_VARIABLE}: {error}\n");
+        command().error(ErrorKind::InvalidValue, text)
+    })
+}
+
+fn color(matches: &mut ArgMatches) -> Color {
+    match matches.remove_one::<String>("color").as_deref() {
+        Some("always") => Color::Always,
+        Some("never") => Color::Never,
+        _ => Color::Auto,
+    }
+}
+
+fn task(matches: &mut ArgMatches) -> Task {
+    if let Some(file) = matches.remove_one::<OsString>("check") {
+        return Task::Check(file.into());
+    }
+    if let Some(file) = matches.remove_one::<OsString>("load") {
+        return Task::Load(file.into());
+    }
+    if let Some(file) = matches.remove_one::<OsString>("save") {
+        return Task::Save(file.to_string_lossy().into_owned());
+    }
+    match matches.remove_many::<OsString>("words") {
+        Some(words) => Task::Words(words.map(OsStringExt::into_vec).collect()),
+        None => Task::Interactive,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn args(words: &[&str]) -> Result<Args, clap::Error> {
+        parse(std::iter::once("ipseckey").chain(words.iter().copied()).map(OsString::from), None)
+    }
+
+    #[test]
+    fn the_table_is_sound() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn forms_of_the_command() {
+        let parsed = args(&["-nvp", "-f", "keys"]).unwrap();
+        assert!(parsed.numeric && parsed.verbose && parsed.paranoid);
+        assert_eq!(parsed.task, Task::Load("keys".into()));
+        assert_eq!(args(&["-s", "-"]).unwrap().task, Task::Save("-".into()));
+        assert_eq!(args(&[]).unwrap().task, Task::Interactive);
+        let Task::Words(words) = args(&["-n", "delete", "esp", "spi", "-1"]).unwrap().task else { panic!("not words") };
+        assert_eq!(words.last().unwrap(), b"-1");
+    }
+
+    #[test]
+    fn two_forms_at_once_are_refused() {
+        assert!(args(&["-f", "a", "-s", "b"]).is_err());
+        assert!(args(&["-f", "a", "flush"]).is_err());
+        assert!(args(&["--sadb", "nonsense"]).is_err());
+    }
+
+    #[test]
+    fn the_environment_is_second_to_the_option() {
+        let parsed = parse(["ipseckey", "--sadb", "model"].map(OsString::from), Some("xfrm".into())).unwrap();
+        assert_eq!(parsed.sadb, Some(Select::Model));
+        let parsed = parse(["ipseckey"].map(OsString::from), Some("xfrm".into())).unwrap();
+        assert_eq!(parsed.sadb, Some(Select::Xfrm));
+        assert!(parse(["ipseckey"].map(OsString::from), Some("bogus".into())).is_err());
+    }
+}

@@ -1,0 +1,139 @@
+//! Where `ipseckey` writes: the two standard streams, what `-n`, `-p` and `-v` mean to them, and what a closed pipe means (nothing).
+
+use std::fs;
+use std::io::{self, IsTerminal, Write};
+use std::rc::Rc;
+use std::time::SystemTime;
+
+use nix::errno::Errno;
+
+use super::args::{Args, Color};
+use crate::lang::{self, Diagnostic};
+use crate::names::{Vocabulary, errnos};
+use crate::sa::{Message, SaType};
+use crate::sadb::Hearing;
+use crate::show::{self, HostTable, Names, SystemNames, message};
+
+/// The two standard streams.
+#[derive(Clone)]
+pub(super) struct Output {
+    numeric: bool,
+    /// No key digit anywhere.
+    pub(super) paranoid: bool,
+    verbose: bool,
+    illumos: bool,
+    names: Rc<dyn Names>,
+    diagnostics: lang::Style,
+}
+
+/// The text a diagnostic is about: a keys file, or what was typed.
+#[derive(Clone, Copy)]
+pub(super) struct Source<'a> {
+    /// What to call it.
+    pub(super) name: &'a str,
+    /// All of it.
+    pub(super) text: &'a [u8],
+}
+
+impl Output {
+    /// The streams as `args` want them; `vocabulary` is that of the SADB.
+    ///
+    /// # Errors
+    /// A file of `--hosts` that cannot be read.
+    pub(super) fn new(args: &Args, vocabulary: Vocabulary) -> io::Result<Self> {
+        let names: Rc<dyn Names> = match &args.hosts {
+            Some(file) => Rc::new(HostTable { hosts: fs::read_to_string(file)?, cookies: String::new() }),
+            None => Rc::new(SystemNames::default()),
+        };
+        Ok(Self {
+            numeric: args.numeric,
+            paranoid: args.paranoid,
+            verbose: args.verbose,
+            illumos: vocabulary == Vocabulary::Illumos,
+            names,
+            diagnostics: if wants_color(args.color) { lang::Style::Color } else { lang::Style::Plain },
+        })
+    }
+
+    /// Prints a line to standard error, after the program's name.
+    pub(super) fn say(&self, text: &str) {
+        // Nobody is left to tell that standard error is closed.
+        let _ = writeln!(io::stderr(), "ipseckey: {text}");
+    }
+
+    /// Prints a diagnostic to standard error.
+    pub(super) fn diagnose(&self, diagnostic: &Diagnostic, source: Source<'_>) {
+        let text = lang::render(diagnostic, source.name, source.text, self.diagnostics);
+        let _ = io::stderr().write_all(text.as_bytes());
+    }
+
+    /// Prints the answer to `get`.
+    pub(super) fn show(&self, answer: &Message) {
+        let mut out = io::stdout();
+        let _ = message::print(&mut out, answer, &self.style(false)).and_then(|()| out.flush());
+    }
+
+    /// Prints a message before it is sent (`-v`).
+    pub(super) fn trace(&self, request: &Message) {
+        let mut out = io::stdout();
+        let _ = message::print_sent(&mut out, request, &self.style(false)).and_then(|()| out.flush());
+    }
+
+    /// Prints an SA of a dump.
+    ///
+    /// # Errors
+    /// The stream's.
+    pub(super) fn dumped(&self, sa: &Message, out: &mut dyn Write) -> io::Result<()> {
+        message::print_entry(out, sa, &self.style(false))
+    }
+
+    /// Prints what ends a dump.
+    pub(super) fn dump_end(&self, sa_type: SaType, out: &mut dyn Write) {
+        // A reader that has seen enough is no failure.
+        let _ = message::print_dump_end(out, sa_type).and_then(|()| out.flush());
+    }
+
+    /// Prints what a monitor starts with.
+    pub(super) fn monitor_start(&self, hearing: Hearing) {
+        let how = match hearing {
+            Hearing::All => "Actively",
+            Hearing::Passive => "Passively",
+        };
+        let _ = writeln!(io::stdout(), "{how} monitoring the PF_KEY socket.");
+    }
+
+    /// Prints a message that a monitor has heard.
+    ///
+    /// # Errors
+    /// The stream's.
+    pub(super) fn heard(&self, heard: &Message) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        message::print_heard(&mut out, heard, &self.style(true)).and_then(|()| out.flush())
+    }
+
+    fn style(&self, timestamp: bool) -> show::Style<'_> {
+        show::Style {
+            numeric: self.numeric,
+            paranoid: self.paranoid,
+            verbose: self.verbose,
+            timestamp,
+            now: SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs()),
+            date: show::local,
+            errno: if self.illumos { errnos::illumos } else { of_this_system },
+            names: &*self.names,
+        }
+    }
+}
+
+fn of_this_system(errno: u8) -> Option<&'static str> {
+    Some(Errno::from_raw(i32::from(errno)).desc())
+}
+
+/// NO_COLOR: <https://no-color.org>.
+fn wants_color(color: Color) -> bool {
+    match color {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto => io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+    }
+}

@@ -1,0 +1,236 @@
+//! The forms of the command: check a file, load a file, save, one command, the prompt.
+
+use std::io::{self, BufRead, IsTerminal};
+use std::path::Path;
+
+use zeroize::Zeroizing;
+
+use super::args::{Args, Task};
+use super::exit::Exit;
+use super::output::Source;
+use super::prompt::{Prompt, Typed};
+use super::session::{Session, Verdict};
+use crate::lang::{self, Checker, Setting};
+use crate::sa::SaType;
+use crate::secret::Buffer;
+use crate::sys::secure_file::{self, Origin};
+
+/// Commands read, and commands carried out (or found correct).
+#[derive(Default)]
+struct Tally {
+    commands: usize,
+    done: usize,
+}
+
+impl Tally {
+    fn count(&mut self, verdict: Verdict) {
+        self.commands += 1;
+        self.done += usize::from(verdict != Verdict::Failed);
+    }
+
+    fn exit(&self) -> Exit {
+        if self.done == self.commands { Exit::Done } else { Exit::Failed }
+    }
+}
+
+/// Does what the arguments say.
+pub(super) fn run(args: &Args) -> Exit {
+    let mut session = match Session::new(args) {
+        Ok(session) => session,
+        Err(error) => {
+            use std::io::Write;
+            let _ = writeln!(io::stderr(), "ipseckey: --hosts: {error}");
+            return Exit::Failed;
+        }
+    };
+    match &args.task {
+        Task::Check(file) => check(&session, file),
+        Task::Load(file) => load(&mut session, file),
+        Task::Save(file) => finished(session.save(SaType::UNSPEC, Some(file))),
+        Task::Words(words) => one_command(&mut session, words),
+        Task::Interactive if io::stdin().is_terminal() => at_prompt(&mut session),
+        Task::Interactive => from_pipe(&mut session),
+    }
+}
+
+fn finished(done: bool) -> Exit {
+    if done { Exit::Done } else { Exit::Failed }
+}
+
+/// The keys file, with warnings about who else can read it.
+fn read(session: &Session<'_>, file: &Path) -> Option<Buffer> {
+    match secure_file::read(file, Origin::ByHand) {
+        Ok(keys) => {
+            for finding in &keys.findings {
+                session.output.say(&format!("warning: {finding}"));
+            }
+            Some(keys.contents)
+        }
+        Err(error) => {
+            session.output.say(&error.to_string());
+            None
+        }
+    }
+}
+
+/// `-c`: every error and warning of the file; no SADB.
+fn check(session: &Session<'_>, file: &Path) -> Exit {
+    let Some(text) = read(session, file) else { return Exit::Failed };
+    let name = file.to_string_lossy();
+    let source = Source { name: &name, text: &text };
+    let resolver = session.resolver();
+    let options = session.options(Setting::File, &*resolver);
+    let mut checker = Checker::new();
+    let mut tally = Tally::default();
+    let mut commands = lang::commands(&text, &options);
+    for mut item in commands.by_ref() {
+        item.diagnostics.append(&mut checker.check(&item, &text));
+        let correct = session.accept(item.outcome.ok(), &item.diagnostics, source).is_some();
+        tally.count(correct.into());
+    }
+    let _ = session.accept(Some(()), &commands.take_rest(), source);
+    session.output.say(&format!("{name}: {} of {} commands are correct", tally.done, tally.commands));
+    tally.exit()
+}
+
+/// `-f`: the commands of the file in order; one with an error is skipped.
+fn load(session: &mut Session<'_>, file: &Path) -> Exit {
+    let Some(text) = read(session, file) else { return Exit::Failed };
+    let name = file.to_string_lossy();
+    let mut tally = Tally::default();
+    run_all(session, Source { name: &name, text: &text }, Setting::File, &mut tally);
+    if tally.exit() != Exit::Done {
+        session.output.say(&format!("{name}: {} of {} commands succeeded", tally.done, tally.commands));
+    }
+    tally.exit()
+}
+
+/// Carries out the commands of `source` until one of them quits. The last command's verdict.
+fn run_all(session: &mut Session<'_>, source: Source<'_>, setting: Setting, tally: &mut Tally) -> Verdict {
+    let resolver = session.resolver();
+    let options = session.options(setting, &*resolver);
+    let mut verdict = Verdict::Done;
+    let mut commands = lang::commands(source.text, &options);
+    let mut checker = Checker::new();
+    for mut item in commands.by_ref() {
+        if session.denies_weakness() {
+            item.diagnostics.append(&mut checker.check(&item, source.text));
+        }
+        verdict = session.execute(item, source);
+        tally.count(verdict);
+        if verdict == Verdict::Quit {
+            return verdict;
+        }
+    }
+    let _ = session.accept(Some(()), &commands.take_rest(), source);
+    verdict
+}
+
+/// The shell's words as a command.
+fn one_command(session: &mut Session<'_>, words: &[Vec<u8>]) -> Exit {
+    let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
+    let resolver = session.resolver();
+    let item = lang::command_from_words(&words, &session.options(Setting::Shell, &*resolver));
+    let text = words.join(&b' ');
+    finished(session.execute(item, Source { name: "command line", text: &text }) != Verdict::Failed)
+}
+
+/// Commands from a terminal. Its status is 0: the user has seen what failed.
+fn at_prompt(session: &mut Session<'_>) -> Exit {
+    let mut prompt = match Prompt::new(session.vocabulary()) {
+        Ok(prompt) => prompt,
+        Err(error) => {
+            session.output.say(&format!("the terminal cannot be used for editing: {error}"));
+            return from_pipe(session);
+        }
+    };
+    loop {
+        match prompt.read() {
+            Ok(Typed::Line(text)) => {
+                let verdict =
+                    run_all(session, Source { name: "prompt", text: &text }, Setting::Prompt, &mut Tally::default());
+                if verdict == Verdict::Quit {
+                    return Exit::Done;
+                }
+                if verdict == Verdict::Done && !mentions_key(&text) {
+                    prompt.remember(&text);
+                }
+            }
+            Ok(Typed::Interrupted) => {}
+            Ok(Typed::End) => return Exit::Done,
+            Err(error) => {
+                session.output.say(&format!("standard input: {error}"));
+                return Exit::Failed;
+            }
+        }
+    }
+}
+
+/// Commands from a pipe or a file on standard input, each carried out as soon as it is complete.
+fn from_pipe(session: &mut Session<'_>) -> Exit {
+    let mut tally = Tally::default();
+    let mut input = io::stdin().lock();
+    loop {
+        match next_command(&mut input) {
+            Ok(Some(text)) => {
+                let source = Source { name: "standard input", text: &text };
+                if run_all(session, source, Setting::Prompt, &mut tally) == Verdict::Quit {
+                    return tally.exit();
+                }
+            }
+            Ok(None) => return tally.exit(),
+            Err(error) => {
+                session.output.say(&format!("standard input: {error}"));
+                return Exit::Failed;
+            }
+        }
+    }
+}
+
+/// Whether a line that was carried out must stay out of the prompt's history. `add` and `update` may hold keys, comments anything.
+fn mentions_key(line: &[u8]) -> bool {
+    let first = line.split(u8::is_ascii_whitespace).find(|word| !word.is_empty());
+    first.is_none_or(|word| word.starts_with(b"add") || word.starts_with(b"update") || word.starts_with(b"#"))
+}
+
+/// The next line of `input` with the lines that continue it; `None` at its end. A last line needs no newline.
+fn next_command(input: &mut impl BufRead) -> io::Result<Option<Buffer>> {
+    let mut text = Zeroizing::new(Vec::with_capacity(LINE_CAPACITY));
+    loop {
+        let before = text.len();
+        let read = input.read_until(b'\n', &mut text)?;
+        let continued = text.get(before..).is_some_and(|line| line.ends_with(b"\\\n"));
+        if read == 0 || !continued {
+            return Ok((!text.is_empty()).then(|| Buffer::copied(&text)));
+        }
+    }
+}
+
+/// Room for a command; a longer one makes the buffer move, which leaves its old bytes behind for the allocator.
+const LINE_CAPACITY: usize = 64 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn commands(mut input: &[u8]) -> Vec<String> {
+        let mut found = Vec::new();
+        while let Some(text) = next_command(&mut input).unwrap() {
+            found.push(String::from_utf8(text.to_vec()).unwrap());
+        }
+        found
+    }
+
+    #[test]
+    fn standard_input_is_cut_into_whole_commands() {
+        assert_eq!(commands(b"flush\nadd \\\n esp\nquit"), ["flush\n", "add \\\n esp\n", "quit"]);
+        assert_eq!(commands(b"flush \\\n"), ["flush \\\n"]);
+        assert!(commands(b"").is_empty());
+    }
+
+    #[test]
+    fn lines_that_may_hold_keys_stay_out_of_the_history() {
+        assert!(mentions_key(b"  add esp encrkey 00\n") && mentions_key(b"update-pair esp\n") && mentions_key(b"\n"));
+        assert!(!mentions_key(b"dump esp\n"));
+    }
+}

@@ -1,0 +1,258 @@
+//! Commands carried out one after the other, wherever they come from.
+
+use std::io::{self, Write};
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::rc::Rc;
+
+use super::args::Args;
+use super::help;
+use super::output::{Output, Source};
+use super::save_file;
+use crate::apply::{self, Outcome};
+use crate::lang::{
+    Code, Command, Diagnostic, HostsFile, Item, Options, Place, Resolver, SaCommand, Setting, Severity, SystemResolver, Verb,
+};
+use crate::names::{Vocabulary, diagnostics, sa_types};
+use crate::sa::{self, Request, SaType};
+use crate::sadb::{Hearing, Sadb, SadbError, Select};
+use crate::show::save::Saver;
+
+/// What became of a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Carried out.
+    Done,
+    /// Not, or not wholly; it has been said why.
+    Failed,
+    /// The user is through.
+    Quit,
+}
+
+impl From<bool> for Verdict {
+    fn from(done: bool) -> Self {
+        if done { Self::Done } else { Self::Failed }
+    }
+}
+
+/// One run of the program: an SADB, opened when first needed, and where to write.
+pub(super) struct Session<'a> {
+    args: &'a Args,
+    select: Select,
+    resolver: Rc<dyn Resolver>,
+    sadb: Option<Box<dyn Sadb>>,
+    pub(super) output: Output,
+}
+
+impl<'a> Session<'a> {
+    /// A session as the arguments want it.
+    ///
+    /// # Errors
+    /// A file of `--hosts` that cannot be read.
+    pub(super) fn new(args: &'a Args) -> io::Result<Self> {
+        let resolver: Rc<dyn Resolver> = match &args.hosts {
+            Some(file) => Rc::new(HostsFile::parse(&std::fs::read_to_string(file)?)),
+            None => Rc::new(SystemResolver::default()),
+        };
+        let select = args.sadb.clone().unwrap_or_default();
+        let output = Output::new(args, select.vocabulary())?;
+        Ok(Self { args, select, resolver, sadb: None, output })
+    }
+
+    /// Who knows names.
+    pub(super) fn resolver(&self) -> Rc<dyn Resolver> {
+        Rc::clone(&self.resolver)
+    }
+
+    /// How commands of that setting are read.
+    pub(super) fn options<'r>(&self, setting: Setting, resolver: &'r dyn Resolver) -> Options<'r> {
+        Options { vocabulary: self.vocabulary(), numeric: self.args.numeric, setting, resolver }
+    }
+
+    /// Whose words this session's SADB understands.
+    pub(super) fn vocabulary(&self) -> Vocabulary {
+        self.select.vocabulary()
+    }
+}
+
+/// Warnings that `--deny-weak` turns into errors.
+const WEAK: &[Code] = &[Code::ZeroKey, Code::WeakKey, Code::CounterMode];
+
+impl Session<'_> {
+    /// Says what is to be said about `item`, and carries its command out.
+    pub(super) fn execute(&mut self, item: Item, source: Source<'_>) -> Verdict {
+        let Some(command) = self.accept(item.outcome.ok(), &item.diagnostics, source) else { return Verdict::Failed };
+        let done = match command {
+            Command::Quit => return Verdict::Quit,
+            Command::Sa(command) => return self.about_sa(command, item.place, source),
+            Command::Help(topic) => return self.help(topic.as_deref()).into(),
+            Command::Flush(sa_type) => self.open().and_then(|sadb| sadb.flush(sa_type)),
+            Command::Dump(sa_type) => self.dump(sa_type),
+            Command::Save(sa_type, file) => return self.save(sa_type, file.as_deref()).into(),
+            Command::Monitor => self.monitor(Hearing::All),
+            Command::PassiveMonitor => self.monitor(Hearing::Passive),
+        };
+        match done {
+            Ok(()) => Verdict::Done,
+            Err(error) => {
+                self.output.diagnose(&Diagnostic::refused(item.place, error.to_string(), None), source);
+                Verdict::Failed
+            }
+        }
+    }
+
+    /// Whether weak keys are errors (`--deny-weak`).
+    pub(super) fn denies_weakness(&self) -> bool {
+        self.args.deny_weak
+    }
+
+    /// Prints the diagnostics; the command, unless one of them is an error.
+    pub(super) fn accept<T>(&self, command: Option<T>, diagnostics: &[Diagnostic], source: Source<'_>) -> Option<T> {
+        let mut denied = false;
+        for diagnostic in diagnostics {
+            if self.args.deny_weak && WEAK.contains(&diagnostic.code) {
+                denied = true;
+                let severity = Severity::Error;
+                self.output.diagnose(&Diagnostic { severity, ..diagnostic.clone() }, source);
+            } else {
+                self.output.diagnose(diagnostic, source);
+            }
+        }
+        command.filter(|_| !denied)
+    }
+
+    /// The SADB, opened when first asked for.
+    fn open(&mut self) -> Result<&mut dyn Sadb, SadbError> {
+        if self.sadb.is_none() {
+            let mut sadb = self.select.open()?;
+            if self.args.verbose {
+                let output = self.output.clone();
+                sadb.set_trace(Box::new(move |message| output.trace(message)));
+            }
+            self.sadb = Some(sadb);
+        }
+        match &mut self.sadb {
+            Some(sadb) => Ok(&mut **sadb),
+            None => unreachable!("it was opened just now"),
+        }
+    }
+
+    fn about_sa(&mut self, command: SaCommand, place: Place, source: Source<'_>) -> Verdict {
+        let output = self.output.clone();
+        let verb = command.verb;
+        let sadb = match self.open() {
+            Ok(sadb) => sadb,
+            Err(error) => {
+                output.diagnose(&Diagnostic::refused(place, error.to_string(), None), source);
+                return Verdict::Failed;
+            }
+        };
+        let all_done = apply::apply(command, sadb, &mut |request, outcome| match outcome {
+            Outcome::Done => {}
+            Outcome::Described(message) => output.show(&message),
+            Outcome::Failed(error) => output.diagnose(&refusal(verb, request, &error, place), source),
+        });
+        for note in sadb.take_notes() {
+            output.say(&note);
+        }
+        all_done.into()
+    }
+
+    fn help(&self, topic: Option<&str>) -> bool {
+        let known = help::print(&mut io::stdout(), topic, self.vocabulary());
+        if let Ok(false) = known {
+            self.output.say("help: no such command (`help` lists them)");
+        }
+        matches!(known, Ok(true))
+    }
+
+    fn dump(&mut self, sa_type: SaType) -> Result<(), SadbError> {
+        let output = self.output.clone();
+        let sadb = self.open()?;
+        let mut out = io::BufWriter::with_capacity(64 * 1024, io::stdout().lock());
+        sadb.dump(sa_type, &mut |sa| go_on(output.dumped(sa, &mut out)))?;
+        output.dump_end(sa_type, &mut out);
+        Ok(())
+    }
+
+    fn monitor(&mut self, hearing: Hearing) -> Result<(), SadbError> {
+        let output = self.output.clone();
+        let sadb = self.open()?;
+        output.monitor_start(hearing);
+        sadb.monitor(hearing, &mut |message| go_on(output.heard(message)))
+    }
+
+    /// Saves the SAs of a type to `file`; to standard output without one.
+    pub(super) fn save(&mut self, sa_type: SaType, file: Option<&str>) -> bool {
+        let saved = match file {
+            None | Some("-") => {
+                let mut out = io::BufWriter::with_capacity(64 * 1024, io::stdout().lock());
+                self.save_to(sa_type, &mut out).and_then(|()| out.flush())
+            }
+            Some(path) => save_file::replace(Path::new(path), |out| self.save_to(sa_type, out)),
+        };
+        if let Err(error) = &saved {
+            self.output.say(&format!("save {}: {error}; nothing was replaced", file.unwrap_or("-").escape_debug()));
+        }
+        saved.is_ok()
+    }
+
+    fn save_to(&mut self, sa_type: SaType, out: &mut dyn Write) -> io::Result<()> {
+        let mut saver = Saver::new(self.output.paranoid);
+        saver.begin(out)?;
+        let mut written = Ok(());
+        let sadb = self.open().map_err(io::Error::other)?;
+        sadb.dump(sa_type, &mut |message| {
+            written = saver.save(out, message);
+            if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })
+        .map_err(io::Error::other)?;
+        written?;
+        saver.finish(out)
+    }
+}
+
+/// Goes on unless nobody reads any more.
+fn go_on(written: io::Result<()>) -> ControlFlow<()> {
+    match written {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(_) => ControlFlow::Break(()),
+    }
+}
+
+/// The SADB's refusal of one request, in words: which SA, what it said, what to do next.
+fn refusal(verb: Verb, request: &Request, error: &SadbError, place: Place) -> Diagnostic {
+    let sa = match request.id() {
+        Some(id) => format!("{} SA with spi {} and dst {}", sa_type_word(id.sa_type), id.spi, id.dst),
+        None => format!("{} SA with spi {}", sa_type_word(request.sa_type), request.spi),
+    };
+    let text = match error {
+        SadbError::Refused { errno: EEXIST, .. } => format!("{sa} already exists"),
+        SadbError::Refused { errno: ESRCH, .. } if matches!(verb, Verb::Get | Verb::Delete) => {
+            format!("{sa} does not exist")
+        }
+        SadbError::Refused { errno: EINVAL, diagnostic, .. } if diagnostic.0 != 0 => {
+            let detail = diagnostics::text(*diagnostic);
+            format!("One of the entered values is incorrect: Diagnostic code {}: {detail} ({sa})", diagnostic.0)
+        }
+        error => format!("{sa}: {error}"),
+    };
+    let help = match error {
+        SadbError::Refused { diagnostic, .. } => next_step(*diagnostic),
+        _ => None,
+    };
+    Diagnostic::refused(place, text, help)
+}
+
+fn sa_type_word(sa_type: SaType) -> String {
+    sa_types::by_number(sa_type).map_or_else(|| sa_type.0.to_string(), |row| row.word.to_owned())
+}
+
+fn next_step(diagnostic: sa::Diagnostic) -> Option<String> {
+    diagnostics::by_code(diagnostic).filter(|row| !row.next.is_empty()).map(|row| row.next.to_owned())
+}
+
+/// These numbers are the same on every system whose SADB this program talks to.
+const ESRCH: i32 = 3;
+const EEXIST: i32 = 17;
+const EINVAL: i32 = 22;

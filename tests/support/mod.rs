@@ -1,0 +1,15 @@
+//! What the black-box tests share.
+#![allow(dead_code, unreachable_pub, reason = "each test program uses its own part of this")]
+
+pub mod model;
+pub mod vectors;
+
+/// Lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Bytes of a hexadecimal string.
+pub fn unhex(text: &str) -> Vec<u8> {
+    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
+}

@@ -1,0 +1,98 @@
+//! A running `sadb-model`, and `ipseckey` talking to it.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// Names of the examples in the man page, as the tests resolve them.
+const HOSTS: &str = "192.0.2.1 me.domain.com\n198.51.100.7 you.domain.com mypeer\n";
+
+/// A model SADB of this test's own; ends with it.
+pub struct Model {
+    child: Child,
+    directory: tempfile::TempDir,
+}
+
+impl Model {
+    /// Starts one whose own addresses are `local`.
+    pub fn start(local: &[&str]) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("hosts"), HOSTS).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sadb-model"));
+        command.arg("--listen").arg(directory.path().join("sadb"));
+        for address in local {
+            command.args(["--local", address]);
+        }
+        let child = command.stdin(Stdio::null()).spawn().unwrap();
+        let model = Self { child, directory };
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while !model.path("sadb").exists() {
+            assert!(Instant::now() < deadline, "sadb-model does not listen");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        model
+    }
+
+    /// A path in the test's own directory.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// What `--sadb` says for this model.
+    pub fn spec(&self) -> String {
+        format!("unix:{}", self.path("sadb").display())
+    }
+
+    /// `ipseckey` with those arguments, not started yet.
+    pub fn ipseckey(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ipseckey"));
+        command.env_clear().env("TZ", "UTC").arg("--sadb").arg(self.spec());
+        command.arg("--hosts").arg(self.path("hosts")).args(arguments).stdin(Stdio::null());
+        command
+    }
+
+    /// Runs `ipseckey` with those arguments.
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        self.ipseckey(arguments).output().unwrap()
+    }
+
+    /// Runs `ipseckey` with those arguments; what it printed. It must succeed.
+    pub fn ok(&self, arguments: &[&str]) -> String {
+        succeeded(self.run(arguments))
+    }
+
+    /// Types `text` into `ipseckey`.
+    pub fn typed(&self, text: &str) -> Output {
+        let mut command = self.ipseckey(&[]);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+        child.wait_with_output().unwrap()
+    }
+
+    /// Loads `text` as a keys file.
+    pub fn load(&self, text: &str) -> Output {
+        let path = self.path("keys");
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        self.run(&["-f", path.to_str().unwrap()])
+    }
+
+    /// Everything in the model, as `save` writes it.
+    pub fn saved(&self) -> String {
+        self.ok(&["save", "all"])
+    }
+}
+
+impl Drop for Model {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+/// The standard output of a run that must have succeeded.
+pub fn succeeded(output: Output) -> String {
+    assert!(output.status.success(), "{}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
