@@ -18,6 +18,9 @@ use super::{Item, Options, Rejected, Setting, mask, number, suggest};
 use crate::names::keywords::{self, Row, Usage, Value};
 use crate::sa::SaType;
 
+/// Problems reported of one command. Each costs a walk over the command, and nobody reads more.
+const MOST_DIAGNOSTICS: usize = 50;
+
 /// Reads one command.
 pub(super) struct Parser<'o, 't, W> {
     pub(super) options: &'o Options<'o>,
@@ -73,6 +76,11 @@ impl<'o, 't, W: Words<'t> + Clone> Parser<'o, 't, W> {
         let outcome = command.filter(|_| !self.failed).ok_or(Rejected);
         let item = Item { place: self.place, outcome, diagnostics: self.diagnostics, has_names: self.has_names };
         Reading { is_command: word.is_some() || self.failed, item }
+    }
+
+    /// Whether no more problems are reported.
+    fn is_full(&self) -> bool {
+        self.diagnostics.len() >= MOST_DIAGNOSTICS
     }
 
     /// Whether an error was found so far.
@@ -273,6 +281,10 @@ impl<'o, 't, W: Words<'t> + Clone> Parser<'o, 't, W> {
     }
 
     fn duplicate(&mut self, row: &'static Row, word: Word<'t>) {
+        self.failed = true;
+        if self.is_full() {
+            return;
+        }
         let mut words = self.origin.clone();
         let mut first = None;
         while let Some(known) = words.next_word() {
@@ -330,6 +342,9 @@ impl<'o, 't, W: Words<'t> + Clone> Parser<'o, 't, W> {
             }
         };
         self.failed |= severity == Severity::Error;
+        if self.is_full() {
+            return;
+        }
         let span = Span::locate(self.text, self.place, flaw.offset, flaw.len);
         let diagnostic = Diagnostic::new(severity, Code::Quotes, self.place, message).at(span);
         self.diagnostics.push(Diagnostic { help: help.map(str::to_owned), ..diagnostic });
@@ -341,11 +356,11 @@ impl<'o, 't, W: Words<'t> + Clone> Parser<'o, 't, W> {
 
     /// A word in quotes, masked if it must not be shown.
     pub(super) fn quoted(&self, word: Word<'t>) -> String {
-        mask::quoted(self.origin.clone(), word)
+        if self.is_full() { String::new() } else { mask::quoted(self.origin.clone(), word) }
     }
 
     fn is_shown(&self, word: Word<'t>) -> bool {
-        mask::is_shown(self.origin.clone(), word)
+        !self.is_full() && mask::is_shown(self.origin.clone(), word)
     }
 
     pub(super) fn error(&mut self, code: Code, word: Word<'t>, message: String) {
@@ -368,6 +383,9 @@ impl<'o, 't, W: Words<'t> + Clone> Parser<'o, 't, W> {
     ) {
         let at = word.unwrap_or(Word { bytes: b" ", offset: self.end });
         self.failed |= severity == Severity::Error;
+        if self.is_full() {
+            return;
+        }
         let diagnostic = Diagnostic::new(severity, code, self.place, message).at(self.span(at));
         self.diagnostics.push(Diagnostic { wanted: wanted.map(str::to_owned), help, ..diagnostic });
     }
@@ -475,6 +493,13 @@ mod tests {
         assert!(help("src 10.0.0.1").contains("backslash"));
         assert!(help("get esp spi 5 # mine").contains("comment"));
         assert!(help("get esp spi 5 \\\r\n").contains("carriage return"));
+    }
+
+    #[test]
+    fn a_command_full_of_errors_stays_readable() {
+        let text = "get esp ".to_owned() + &"bogus \"\" spi 1 ".repeat(20_000);
+        assert_eq!(codes(&text).len(), MOST_DIAGNOSTICS);
+        assert!(items(&text, Setting::File, true)[0].outcome.is_err());
     }
 
     #[test]
