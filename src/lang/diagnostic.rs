@@ -92,6 +92,49 @@ pub enum Code {
     Unprotected = 54,
 }
 
+impl Code {
+    /// Every code, by number.
+    pub const ALL: &[Self] = &[
+        Self::UnknownCommand,
+        Self::UnknownSaType,
+        Self::UnknownExtension,
+        Self::UnexpectedEnd,
+        Self::NotANumber,
+        Self::OutOfRange,
+        Self::NotHex,
+        Self::NotABitSpecifier,
+        Self::BitLengthTooBig,
+        Self::Duplicate,
+        Self::NotForThisCommand,
+        Self::UnknownAlgorithm,
+        Self::UnknownState,
+        Self::UnknownIdentityType,
+        Self::UnknownAddress,
+        Self::NoMatchingAddress,
+        Self::Missing,
+        Self::Conflict,
+        Self::NotHere,
+        Self::TooManyArguments,
+        Self::Quotes,
+        Self::Refused,
+        Self::CommentContinues,
+        Self::EndsInBackslash,
+        Self::KeyLengthChanged,
+        Self::VagueName,
+        Self::ReplayWithManualKey,
+        Self::CounterMode,
+        Self::Ignored,
+        Self::MixedFamilies,
+        Self::ZeroKey,
+        Self::WeakKey,
+        Self::KeyLength,
+        Self::NameInFile,
+        Self::ReservedSpi,
+        Self::DuplicateSa,
+        Self::Unprotected,
+    ];
+}
+
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "IK{:03}", *self as u16)
@@ -186,5 +229,29 @@ impl Diagnostic {
     #[must_use]
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_is_documented() {
+        let table = include_str!("../../docs/messages.md");
+        assert!(Code::ALL.is_sorted_by_key(|code| *code as u16));
+        for code in Code::ALL {
+            assert!(table.contains(&format!("\n| {code} |")), "{code:?}");
+        }
+        assert_eq!(table.matches("\n| IK").count(), Code::ALL.len());
+    }
+
+    #[test]
+    fn places_in_a_text() {
+        let text = b"a\nb c\\\n def\n";
+        let place = Place { line: 2, last_line: 3, start: 2, end: 11 };
+        assert_eq!(Span::locate(text, place, 4, 1), Span { line: 2, column: 3, len: 1 });
+        assert_eq!(Span::locate(text, place, 8, 3), Span { line: 3, column: 2, len: 3 });
+        assert_eq!(Span::locate(b"", Place { line: 1, ..Place::default() }, 6, 2), Span { line: 1, column: 7, len: 2 });
     }
 }

@@ -87,13 +87,20 @@ fn range(cited: &str, place: Place, span: Span) -> std::ops::Range<usize> {
     let skipped = usize::try_from(span.line.saturating_sub(place.line)).unwrap_or_default();
     let line_start: usize = cited.split_inclusive('\n').take(skipped).map(str::len).sum();
     let line_len = cited.get(line_start..).and_then(|rest| rest.split('\n').next()).map_or(0, str::len);
-    let (from, to) = if span.len == 0 {
-        (line_start, line_start + line_len)
+    let (from, to) = if span.len == 0 && span.column <= 1 {
+        first_word(cited.get(line_start..line_start + line_len).unwrap_or_default(), line_start)
     } else {
         let from = line_start + (span.column as usize).saturating_sub(1);
         (from, from + span.len as usize)
     };
     floor(cited, from)..floor(cited, to)
+}
+
+/// Where the first word of `line` stands, for what is about a command as a whole.
+fn first_word(line: &str, line_start: usize) -> (usize, usize) {
+    let trimmed = line.trim_start();
+    let from = line_start + line.len() - trimmed.len();
+    (from, from + trimmed.find(char::is_whitespace).unwrap_or(trimmed.len()))
 }
 
 /// The nearest character boundary at or before `at`.
@@ -139,6 +146,16 @@ mod tests {
         assert!(shown.starts_with("keys:2:10: error[IK007]: The encryption key string is not a hex string\n"), "{shown}");
         assert!(shown.contains("2 |  encrkey XXXXXXXXXX \\\n"), "{shown}");
         assert!(!shown.contains("0011"), "{shown}");
+    }
+
+    #[test]
+    fn a_refusal_marks_the_command() {
+        let text = b"flush\n  delete esp spi 5 dst 10.0.0.2\n";
+        let place = Place { line: 2, last_line: 2, start: 6, end: text.len() - 1 };
+        let diagnostic = Diagnostic::refused(place, "does not exist", None);
+        let shown = render(&diagnostic, "k\x1by", text, Style::Plain);
+        let wanted = "k?y:2:1: error[IK030]: does not exist\n  |\n2 |   delete esp spi 5 dst 10.0.0.2\n  |   ^^^^^^\n";
+        assert_eq!(shown, wanted);
     }
 
     #[test]
