@@ -67,7 +67,7 @@ fn every_case_agrees_or_is_listed() {
     let next = AtomicUsize::new(0);
     let found = Mutex::new(BTreeMap::new());
     std::thread::scope(|scope| {
-        for _ in 0..8 {
+        for _ in 0..32 {
             scope.spawn(|| {
                 while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let run = support::vectors::run(case);

@@ -1,10 +1,12 @@
 //! Words to a command.
 //!
-//!     command   = verb [sa-type] { extension }          add, update, update-pair, delete, delete-pair, get
-//!               | ("flush" | "dump") [sa-type]
-//!               | "save" sa-type [file]
-//!               | "monitor" | "passive_monitor" | "help" [topic] | "quit"
-//!     extension = keyword { value }                     names::keywords says which and how many
+//! ```text
+//! command   = verb [sa-type] { extension }          add, update, update-pair, delete, delete-pair, get
+//!           | ("flush" | "dump") [sa-type]
+//!           | "save" sa-type [file]
+//!           | "monitor" | "passive_monitor" | "help" [topic] | "quit"
+//! extension = keyword { value }                     names::keywords says which and how many
+//! ```
 //!
 //! A problem does not end the reading: the rest of the command is read too, so that one run reports all problems.
 
