@@ -1,3 +1,5 @@
-//! `manual-key`.
+//! `manual-key`: the service. See `ipseckey::service`.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    ipseckey::service::main(std::env::args_os())
+}

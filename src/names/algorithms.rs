@@ -3,7 +3,10 @@
 //! illumos rows: `/etc/inet/ipsecalgs` as shipped. Linux rows: `net/xfrm/xfrm_algo.c`; numbers from 256 on are ours, for
 //! algorithms that PF_KEY cannot name. `names[0]` is the one printed and saved.
 
+use std::sync::OnceLock;
+
 use super::Vocabulary;
+use super::ipsecalgs::{self, Table};
 use crate::sa::{AuthAlg, EncrAlg};
 
 /// Key lengths an algorithm takes, in bits, salt not counted.
@@ -194,28 +197,53 @@ pub const ENCR: &[Encr] = &[
     },
 ];
 
+/// The running system's own table, once [`use_system_table`] has been given it.
+static SYSTEM: OnceLock<Table> = OnceLock::new();
+
+/// Takes the illumos algorithms from `text`, the contents of [`ipsecalgs::PATH`], instead of the built-in table. Only the
+/// first text counts, and only if there are rows of both kinds in it.
+pub fn use_system_table(text: &str) {
+    SYSTEM.get_or_init(|| ipsecalgs::parse(text));
+}
+
+fn system() -> Option<&'static Table> {
+    SYSTEM.get().filter(|table| !table.auth.is_empty() && !table.encr.is_empty())
+}
+
+/// Every authentication algorithm; those of illumos as the running system has them, if it said so.
+fn auth_rows() -> impl Iterator<Item = &'static Auth> {
+    let own = system().map_or(&[][..], |table| &table.auth);
+    own.iter().chain(AUTH.iter().filter(|row| system().is_none() || !row.illumos))
+}
+
+/// Every encryption algorithm, likewise.
+fn encr_rows() -> impl Iterator<Item = &'static Encr> {
+    let own = system().map_or(&[][..], |table| &table.encr);
+    own.iter().chain(ENCR.iter().filter(|row| system().is_none() || !row.illumos))
+}
+
 impl Vocabulary {
     /// The authentication algorithms of this vocabulary.
     pub fn auth_algs(self) -> impl Iterator<Item = &'static Auth> {
-        AUTH.iter().filter(move |row| row.illumos || self == Self::Linux)
+        auth_rows().filter(move |row| row.illumos || self == Self::Linux)
     }
 
     /// The encryption algorithms of this vocabulary.
     pub fn encr_algs(self) -> impl Iterator<Item = &'static Encr> {
-        ENCR.iter().filter(move |row| row.illumos || self == Self::Linux)
+        encr_rows().filter(move |row| row.illumos || self == Self::Linux)
     }
 }
 
 /// The authentication algorithm of that number, in any vocabulary.
 #[must_use]
 pub fn auth_by_number(number: AuthAlg) -> Option<&'static Auth> {
-    AUTH.iter().find(|row| row.number == number)
+    auth_rows().find(|row| row.number == number)
 }
 
 /// The encryption algorithm of that number, in any vocabulary.
 #[must_use]
 pub fn encr_by_number(number: EncrAlg) -> Option<&'static Encr> {
-    ENCR.iter().find(|row| row.number == number)
+    encr_rows().find(|row| row.number == number)
 }
 
 #[cfg(test)]

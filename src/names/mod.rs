@@ -5,6 +5,7 @@ pub mod algorithms;
 pub mod diagnostics;
 pub mod errnos;
 pub mod identities;
+pub mod ipsecalgs;
 pub mod keywords;
 pub mod messages;
 pub mod protocols;

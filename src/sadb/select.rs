@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use super::model::{Embedded, Settings};
 use super::{PfKey, Sadb, SadbError};
-use crate::names::Vocabulary;
+use crate::names::{Vocabulary, algorithms, ipsecalgs};
 use crate::sys::socket::PacketSocket;
 use crate::wire::pfkey::Dialect;
 
@@ -66,9 +66,14 @@ impl fmt::Display for Select {
 }
 
 impl Select {
-    /// Whose words a keys file for this SADB may use.
+    /// Whose words a keys file for this SADB may use. On illumos the system's own SADB takes the algorithms that its
+    /// administrator has chosen (ipsecalgs(8)), if their table can be read.
     #[must_use]
     pub fn vocabulary(&self) -> Vocabulary {
+        let is_illumos = cfg!(target_os = "illumos") && matches!(self, Self::Auto | Self::PfKey);
+        if let Some(table) = is_illumos.then(|| std::fs::read_to_string(ipsecalgs::PATH).ok()).flatten() {
+            algorithms::use_system_table(&table);
+        }
         match self {
             Self::Xfrm => Vocabulary::Linux,
             Self::Auto | Self::PfKey if LINUX => Vocabulary::Linux,

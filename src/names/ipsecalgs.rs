@@ -1,0 +1,174 @@
+//! The algorithm table of an illumos system, `/etc/inet/ipsecalgs`: what its administrator made of it with ipsecalgs(8).
+//!
+//! ```text
+//! ALG|protocol|number|name,name,...|mechanism|key lengths|block or MAC bytes[|iv,icv,salt bytes|flags]
+//! ```
+//!
+//! Protocol 2 is authentication, 3 encryption. Key lengths are a list, or `default/min-max,step`. Other lines are left alone,
+//! and so is a row that makes no sense: a table read by half is better than none.
+
+use super::algorithms::{Auth, Encr, KeyBits};
+use crate::sa::{AuthAlg, EncrAlg};
+
+/// Where it is.
+pub const PATH: &str = "/etc/inet/ipsecalgs";
+
+/// The rows of one file.
+#[derive(Debug, Default)]
+pub struct Table {
+    /// Authentication algorithms, in file order.
+    pub auth: Vec<Auth>,
+    /// Encryption algorithms, in file order.
+    pub encr: Vec<Encr>,
+}
+
+/// `uef` flag: counter mode.
+const COUNTER_MODE: u32 = 2;
+
+/// Reads the table. Names and key lengths become part of the process for good, so this is called once.
+#[must_use]
+pub fn parse(text: &str) -> Table {
+    let mut table = Table::default();
+    for line in text.lines() {
+        let fields: Vec<&str> = line.trim_end().split('|').collect();
+        match fields.as_slice() {
+            ["ALG", "2", rest @ ..] => table.auth.extend(auth(rest)),
+            ["ALG", "3", rest @ ..] => table.encr.extend(encr(rest)),
+            _ => {}
+        }
+    }
+    table
+}
+
+fn auth(fields: &[&str]) -> Option<Auth> {
+    let [number, names, _, keys, mac_bytes, ..] = fields else { return None };
+    let number = some_algorithm(number)?;
+    let icv_bits = mac_bytes.parse::<u16>().ok()?.checked_mul(8)?;
+    Some(Auth {
+        number: AuthAlg(number),
+        names: words(names)?,
+        key_bits: key_bits(keys)?,
+        icv_bits,
+        xfrm: "",
+        illumos: true,
+    })
+}
+
+fn encr(fields: &[&str]) -> Option<Encr> {
+    let [number, names, _, keys, block, more @ ..] = fields else { return None };
+    let block_len = block.parse().ok()?;
+    let [iv_len, icv_len, salt_len] = match more.first() {
+        Some(lengths) => lengths.split(',').map(|word| word.parse().ok()).collect::<Option<Vec<u8>>>()?.try_into().ok()?,
+        None => [block_len, 0, 0],
+    };
+    Some(Encr {
+        number: EncrAlg(some_algorithm(number)?),
+        names: words(names)?,
+        key_bits: key_bits(keys)?,
+        salt_bits: u16::from(salt_len) * 8,
+        iv_len,
+        block_len,
+        icv_bits: u16::from(icv_len) * 8,
+        counter_mode: more.get(1).and_then(|word| flags(word)).is_some_and(|flags| flags & COUNTER_MODE != 0),
+        xfrm: "",
+        illumos: true,
+    })
+}
+
+/// Number 0 stands for none or any, which is no algorithm.
+fn some_algorithm(word: &str) -> Option<u16> {
+    word.parse::<u8>().ok().filter(|number| *number != 0).map(u16::from)
+}
+
+fn flags(word: &str) -> Option<u32> {
+    match word.strip_prefix("0x") {
+        Some(digits) => u32::from_str_radix(digits, 16).ok(),
+        None => word.parse().ok(),
+    }
+}
+
+fn words(list: &str) -> Option<&'static [&'static str]> {
+    let words: Vec<&'static str> = list.split(',').filter(|word| !word.is_empty()).map(leaked).collect();
+    (!words.is_empty()).then(|| &*words.leak())
+}
+
+fn leaked(word: &str) -> &'static str {
+    word.to_owned().leak()
+}
+
+fn key_bits(word: &str) -> Option<KeyBits> {
+    let lengths = word.split_once('/').map_or(word, |(_, lengths)| lengths);
+    if lengths == "0" {
+        return Some(KeyBits::None);
+    }
+    if let Some((min, rest)) = lengths.split_once('-') {
+        let (max, step) = rest.split_once(',')?;
+        let step = step.parse().ok().filter(|step| *step != 0)?;
+        return Some(KeyBits::Range { min: min.parse().ok()?, max: max.parse().ok()?, step });
+    }
+    let sizes: Option<Vec<u16>> = lengths.split(',').map(|size| size.parse().ok()).collect();
+    sizes.map(|sizes| KeyBits::Only(sizes.leak()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::names::algorithms;
+
+    /// Rows as the system writes them.
+    const FILE: &str = "\
+# PROTO|protocol-id|protocol-name|exec-mode
+PROTO|2|PROTO_IPSEC_AH|sync
+PROTO|3|PROTO_IPSEC_ESP|sync
+
+ALG|2|0|none,any|-|0|0
+ALG|2|2|hmac-md5,md5|CKM_MD5_HMAC_GENERAL|128|12
+ALG|2|5|hmac-sha256,sha256,sha-256,hmac-sha-256|CKM_SHA256_HMAC_GENERAL|256|16
+ALG|3|0|any|-|0|0
+ALG|3|2|des-cbc,des|CKM_DES_CBC|64|8
+ALG|3|11|null|-|0|0
+ALG|3|12|aes-cbc,aes|CKM_AES_CBC|128/128-256,64|16
+ALG|3|20|aes-gcm,aes-gcm16|CKM_AES_GCM|128/128-256,64|16|8,16,4|23
+";
+
+    #[test]
+    fn rows_of_the_shipped_file_are_those_of_the_built_in_table() {
+        let table = parse(FILE);
+        assert_eq!((table.auth.len(), table.encr.len()), (2, 4));
+        for row in &table.auth {
+            let known = algorithms::AUTH.iter().find(|known| known.number == row.number).unwrap();
+            assert_eq!((row.names, row.key_bits, row.icv_bits), (known.names, known.key_bits, known.icv_bits));
+        }
+        for row in &table.encr {
+            let known = algorithms::ENCR.iter().find(|known| known.number == row.number).unwrap();
+            let facts = |row: &Encr| (row.names, row.key_bits, row.salt_bits, row.iv_len, row.block_len, row.icv_bits);
+            assert_eq!(facts(row), facts(known));
+            assert_eq!(row.counter_mode, known.counter_mode, "{:?}", row.names);
+        }
+    }
+
+    #[test]
+    fn an_administrators_row_is_taken() {
+        let table =
+            parse("ALG|3|7|blowfish-cbc,blowfish|CKM_BLOWFISH_CBC|128/32-448,8|8\nALG|3|40|new|CKM_NEW|128,256|16\n");
+        assert!(table.encr[0].key_bits.allows(448) && !table.encr[0].key_bits.allows(36));
+        assert_eq!((table.encr[1].number, table.encr[1].key_bits), (EncrAlg(40), KeyBits::Only(&[128, 256])));
+    }
+
+    #[test]
+    fn rows_that_make_no_sense_are_left_out() {
+        let rows = [
+            "ALG",
+            "ALG|2",
+            "ALG|2|x|n|m|128|12",
+            "ALG|2|256|n|m|128|12",
+            "ALG|3|1|n|m|1-2|8",
+            "ALG|3|1|n|m|1-2,0|8",
+            "ALG|3|1|,|m|64|8",
+            "ALG|3|1|n|m|64|8|1,2|0",
+            "ALG|2|2|n|m|128|60000",
+        ];
+        let table = parse(&rows.join("\n"));
+        assert!(table.auth.is_empty() && table.encr.is_empty());
+    }
+}

@@ -1,0 +1,134 @@
+//! The options of `manual-key`.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+
+use super::config::Overrides;
+use crate::sadb::Select;
+
+/// What `manual-key` is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Method {
+    /// Load the keys file.
+    Start,
+    /// Load it again.
+    Refresh,
+    /// Empty the SADB.
+    Stop,
+    /// Only parse the keys file.
+    Check,
+}
+
+/// The methods: word, method, what `--help` says.
+const METHODS: &[(&str, Method, &str)] = &[
+    ("start", Method::Start, "Flush the SADB and load the keys file"),
+    ("refresh", Method::Refresh, "The same again, after the file or the configuration has changed"),
+    ("stop", Method::Stop, "Flush the SADB"),
+    ("check", Method::Check, "Parse the keys file and say how many commands are wrong, and in which lines"),
+];
+
+const SADB_HELP: &str = "Which SADB: auto, xfrm, pfkey, unix:PATH or model";
+
+const EXIT_STATUS: &str = "Exit status: 0 done, 1 some commands refused, 2 usage, 69 no SADB, 77 permission, \
+                           78 configuration; under SMF 0, 95, 96, 99, 100.";
+
+/// What the command line says.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Args {
+    pub(super) method: Method,
+    pub(super) overrides: Overrides,
+    pub(super) show: bool,
+}
+
+/// Understands the arguments, the program's name first.
+///
+/// # Errors
+/// clap's error, which also stands for `--help` and `--version`.
+pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Args, clap::Error> {
+    let mut command = command();
+    let matches = command.try_get_matches_from_mut(arguments)?;
+    let found = matches.subcommand().and_then(|(word, of_method)| {
+        METHODS.iter().find(|(known, ..)| *known == word).map(|(_, method, _)| (*method, of_method))
+    });
+    let Some((method, of_method)) = found else {
+        return Err(command.error(clap::error::ErrorKind::MissingSubcommand, "no method is named"));
+    };
+    let show = of_method.try_get_one("show").ok().flatten().copied().unwrap_or(false);
+    Ok(Args { method, overrides: overrides(of_method), show })
+}
+
+fn overrides(matches: &ArgMatches) -> Overrides {
+    Overrides {
+        config: matches.get_one("config").cloned(),
+        config_file: matches.get_one("config-file").cloned(),
+        sadb: matches.get_one("sadb").cloned(),
+    }
+}
+
+fn command() -> Command {
+    Command::new("manual-key")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Keeps the security associations of a keys file in the SADB: the service behind ipseckey(1M)")
+        .after_help(EXIT_STATUS)
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .disable_help_subcommand(true)
+        .args([
+            path("config", "FILE", "Properties of the service [default: /etc/inet/manual-key.toml]"),
+            path("config-file", "KEYS", "The keys file, whatever the properties say"),
+            Arg::new("sadb").long("sadb").value_name("SPEC").global(true).help(SADB_HELP).value_parser(Select::from_str),
+        ])
+        .subcommands(METHODS.iter().map(|(word, method, about)| with_show(*method, Command::new(*word).about(*about))))
+}
+
+fn path(name: &'static str, value: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).value_name(value).value_parser(value_parser!(PathBuf)).global(true).help(help)
+}
+
+fn with_show(method: Method, command: Command) -> Command {
+    match method {
+        Method::Start | Method::Refresh => command
+            .arg(Arg::new("show").long("show").action(ArgAction::SetTrue).help("Print the resulting SAs, keys masked")),
+        Method::Stop | Method::Check => command,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Args, clap::Error> {
+        parse(line.split_whitespace().map(OsString::from))
+    }
+
+    #[test]
+    fn the_option_table_is_sound() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn options_stand_before_or_after_the_method() {
+        let args = parsed("manual-key --sadb model start --config-file /k --show").unwrap();
+        assert_eq!((args.method, args.show), (Method::Start, true));
+        assert_eq!(args.overrides.sadb, Some(Select::Model));
+        assert_eq!(args.overrides.config_file, Some("/k".into()));
+        assert_eq!(args.overrides.config, None);
+        assert_eq!(parsed("manual-key stop --sadb model").unwrap().method, Method::Stop);
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_a_usage_error() {
+        for line in [
+            "manual-key",
+            "manual-key begin",
+            "manual-key stop --show",
+            "manual-key start now",
+            "manual-key start --sadb kernel",
+        ] {
+            assert!(parsed(line).is_err(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,336 @@
+//! What the service is to do: manual-key.toml, options, environment, SMF property, in one place.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::exit::Reason;
+use super::log::masked;
+use super::smf::{self, PropertyError};
+use super::world::{Environment, World};
+use crate::sadb::{SADB_VARIABLE, Select, UnknownSelect};
+use crate::sys::secure_file::{Origin, shown};
+
+/// Read if there is no `--config`; it need not exist.
+pub(super) const DEFAULT_FILE: &str = "/etc/inet/manual-key.toml";
+
+/// What is done first when the keys file is loaded, and so what a file that does not parse leaves behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Order {
+    /// Flush, then parse, then apply: a syntax error leaves an empty SADB (ipseckey(1M)).
+    FlushFirst,
+    /// Parse, then flush, then apply: a syntax error leaves the SAs in use alone.
+    CheckFirst,
+}
+
+/// `refresh` in manual-key.toml.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Policy {
+    #[default]
+    Flush,
+    CheckFirst,
+    Reconcile,
+}
+
+/// `flush` in manual-key.toml: every SA, or only those this service added.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Scope {
+    #[default]
+    All,
+    Owned,
+}
+
+/// The keys of manual-key.toml with their defaults.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Properties {
+    config_file: PathBuf,
+    sadb: String,
+    refresh: Policy,
+    flush: Scope,
+}
+
+impl Default for Properties {
+    fn default() -> Self {
+        Self {
+            config_file: PathBuf::from("/etc/inet/secret/ipseckeys"),
+            sadb: "auto".to_owned(),
+            refresh: Policy::default(),
+            flush: Scope::default(),
+        }
+    }
+}
+
+/// What the command line says about the configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Overrides {
+    /// `--config`
+    pub(super) config: Option<PathBuf>,
+    /// `--config-file`
+    pub(super) config_file: Option<PathBuf>,
+    /// `--sadb`
+    pub(super) sadb: Option<Select>,
+}
+
+/// The configuration of one run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Config {
+    /// Which SADB.
+    pub(super) sadb: Select,
+    /// What comes first.
+    pub(super) order: Order,
+    keys: Keys,
+}
+
+/// Where the keys file is named. A property is asked for only when the file is needed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Keys {
+    File(PathBuf, Origin),
+    Property { fmri: String },
+}
+
+/// What is wrong with the configuration.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ConfigError {
+    /// manual-key.toml cannot be read.
+    #[error("{}: {source}", shown(path))]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The system's error.
+        source: io::Error,
+    },
+    /// manual-key.toml is not understood.
+    #[error("{}:{line}: {what}; wanted the keys config_file, sadb, refresh and flush, each once", shown(path))]
+    Wrong {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What was found there.
+        what: String,
+    },
+    /// A value that this version cannot honour.
+    #[error("{key} = \"{value}\" is not available in this version; wanted {key} = {wanted}")]
+    Unavailable {
+        /// The key.
+        key: &'static str,
+        /// Its value.
+        value: &'static str,
+        /// What can be had.
+        wanted: &'static str,
+    },
+    /// No SADB is called that.
+    #[error("sadb = {word:?}: {source}")]
+    Sadb {
+        /// What was said.
+        word: String,
+        /// What was wanted.
+        source: UnknownSelect,
+    },
+    /// The property of the SMF instance cannot be read.
+    #[error(transparent)]
+    Property(#[from] PropertyError),
+}
+
+impl ConfigError {
+    /// What the program ends with.
+    #[must_use]
+    pub(super) fn reason(&self) -> Reason {
+        match self {
+            Self::Unreadable { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => Reason::Permission,
+            _ => Reason::Configuration,
+        }
+    }
+}
+
+impl Config {
+    /// Puts together what `overrides`, the environment and manual-key.toml say; the first of them that says something
+    /// wins. Under SMF the instance's property takes the place of `config_file`, under systemd the credential
+    /// `ipseckeys`, if the unit loads one.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub(super) fn load(overrides: &Overrides, environment: Environment<'_>, world: &World) -> Result<Self, ConfigError> {
+        let properties = match &overrides.config {
+            Some(path) => read(path)?,
+            None => read_default(Path::new(DEFAULT_FILE))?,
+        };
+        require_all(properties.flush)?;
+        let from_environment = || Some(environment(SADB_VARIABLE)?.to_string_lossy().into_owned());
+        let sadb = match overrides.sadb.clone() {
+            Some(sadb) => sadb,
+            None => select(&from_environment().unwrap_or(properties.sadb))?,
+        };
+        Ok(Self {
+            sadb,
+            order: order(properties.refresh)?,
+            keys: keys(overrides, environment, world, properties.config_file),
+        })
+    }
+
+    /// The keys file, and how it is come by.
+    ///
+    /// # Errors
+    /// [`ConfigError::Property`] if only SMF knows and does not tell.
+    pub(super) fn keys_file(&self) -> Result<(PathBuf, Origin), ConfigError> {
+        match &self.keys {
+            Keys::File(path, origin) => Ok((path.clone(), *origin)),
+            Keys::Property { fmri } => Ok((smf::config_file(fmri)?, Origin::Service)),
+        }
+    }
+}
+
+fn keys(overrides: &Overrides, environment: Environment<'_>, world: &World, configured: PathBuf) -> Keys {
+    let origin = if world.is_service() { Origin::Service } else { Origin::ByHand };
+    if let Some(path) = &overrides.config_file {
+        return Keys::File(path.clone(), origin);
+    }
+    if let World::Smf { fmri } = world {
+        return Keys::Property { fmri: fmri.clone() };
+    }
+    let credential = environment("CREDENTIALS_DIRECTORY").map(|dir| PathBuf::from(dir).join("ipseckeys"));
+    match credential.filter(|path| path.symlink_metadata().is_ok()) {
+        Some(path) => Keys::File(path, Origin::Credential),
+        None => Keys::File(configured, origin),
+    }
+}
+
+fn read_default(path: &Path) -> Result<Properties, ConfigError> {
+    match read(path) {
+        Err(ConfigError::Unreadable { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(Properties::default()),
+        outcome => outcome,
+    }
+}
+
+fn read(path: &Path) -> Result<Properties, ConfigError> {
+    let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
+    let text = fs::read_to_string(path).map_err(unreadable)?;
+    parse(&text).map_err(|(line, what)| ConfigError::Wrong { path: path.to_owned(), line, what })
+}
+
+/// The line and the words of the error, with anything that could be a key masked: the file named may be a keys file.
+fn parse(text: &str) -> Result<Properties, (usize, String)> {
+    toml::from_str(text).map_err(|error| {
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        (before.matches('\n').count() + 1, masked(error.message()))
+    })
+}
+
+fn select(word: &str) -> Result<Select, ConfigError> {
+    word.parse().map_err(|source| ConfigError::Sadb { word: masked(word), source })
+}
+
+fn order(policy: Policy) -> Result<Order, ConfigError> {
+    match policy {
+        Policy::Flush => Ok(Order::FlushFirst),
+        Policy::CheckFirst => Ok(Order::CheckFirst),
+        Policy::Reconcile => {
+            let wanted = "\"flush\" or \"check-first\"";
+            Err(ConfigError::Unavailable { key: "refresh", value: "reconcile", wanted })
+        }
+    }
+}
+
+fn require_all(scope: Scope) -> Result<(), ConfigError> {
+    match scope {
+        Scope::All => Ok(()),
+        Scope::Owned => Err(ConfigError::Unavailable { key: "flush", value: "owned", wanted: "\"all\"" }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(text: &str, overrides: Overrides, world: &World) -> Result<Config, ConfigError> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("manual-key.toml");
+        fs::write(&path, text).unwrap();
+        let overrides = Overrides { config: Some(path), ..overrides };
+        Config::load(&overrides, &|_| None, world)
+    }
+
+    #[test]
+    fn an_empty_file_means_the_defaults() {
+        let config = load("", Overrides::default(), &World::Plain).unwrap();
+        assert_eq!(config.keys_file().unwrap(), (PathBuf::from("/etc/inet/secret/ipseckeys"), Origin::ByHand));
+        assert_eq!((config.sadb, config.order), (Select::Auto, Order::FlushFirst));
+    }
+
+    #[test]
+    fn every_key_is_read_and_options_win() {
+        let text = "config_file = \"/k\"\nsadb = \"pfkey\"\nrefresh = \"check-first\"\nflush = \"all\"\n";
+        let config = load(text, Overrides::default(), &World::Systemd).unwrap();
+        assert_eq!(config.keys_file().unwrap(), (PathBuf::from("/k"), Origin::Service));
+        assert_eq!((config.sadb, config.order), (Select::PfKey, Order::CheckFirst));
+        let overrides = Overrides { config_file: Some("/other".into()), sadb: Some(Select::Model), ..Overrides::default() };
+        let config = load(text, overrides, &World::Plain).unwrap();
+        assert_eq!(config.keys_file().unwrap(), (PathBuf::from("/other"), Origin::ByHand));
+        assert_eq!(config.sadb, Select::Model);
+    }
+
+    #[test]
+    fn the_environment_names_an_sadb_below_the_option() {
+        let environment = |name: &str| (name == "IPSECKEY_SADB").then(|| "unix:/s".into());
+        let config = Config::load(&Overrides::default(), &environment, &World::Plain).unwrap();
+        assert_eq!(config.sadb, Select::Unix("/s".into()));
+    }
+
+    #[test]
+    fn a_credential_stands_for_the_keys_file() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("ipseckeys"), "").unwrap();
+        let environment = |name: &str| (name == "CREDENTIALS_DIRECTORY").then(|| dir.path().into());
+        let config = Config::load(&Overrides::default(), &environment, &World::Systemd).unwrap();
+        assert_eq!(config.keys_file().unwrap(), (dir.path().join("ipseckeys"), Origin::Credential));
+    }
+
+    #[test]
+    fn under_smf_the_property_counts() {
+        let fmri = "svc:/network/ipsec/manual-key:default".to_owned();
+        let config = load("config_file = \"/k\"", Overrides::default(), &World::Smf { fmri: fmri.clone() }).unwrap();
+        assert_eq!(config.keys, Keys::Property { fmri });
+    }
+
+    #[test]
+    fn errors_name_the_line() {
+        let error = load("sadb = \"auto\"\nsabd = \"auto\"\n", Overrides::default(), &World::Plain).unwrap_err();
+        assert!(matches!(error, ConfigError::Wrong { line: 2, .. }), "{error}");
+        assert!(error.to_string().contains("sabd"), "{error}");
+        let error = load("\nrefresh = \"sometimes\"\n", Overrides::default(), &World::Plain).unwrap_err();
+        assert!(matches!(error, ConfigError::Wrong { line: 2, .. }), "{error}");
+    }
+
+    #[test]
+    fn a_keys_file_taken_for_the_configuration_is_not_quoted() {
+        let text = "bde359723576fdea08e56cbe876e24ad = 1\n";
+        let error = load(text, Overrides::default(), &World::Plain).unwrap_err().to_string();
+        assert!(!error.contains("bde35972"), "{error}");
+    }
+
+    #[test]
+    fn what_is_not_there_yet_is_said() {
+        for text in ["refresh = \"reconcile\"", "flush = \"owned\""] {
+            let error = load(text, Overrides::default(), &World::Plain).unwrap_err();
+            assert!(error.to_string().contains("not available in this version"), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_sadb_nobody_knows_is_refused() {
+        let error = load("sadb = \"kernel\"", Overrides::default(), &World::Plain).unwrap_err().to_string();
+        assert!(error.starts_with("sadb = \"kernel\": "), "{error}");
+    }
+
+    #[test]
+    fn only_the_default_file_may_be_missing() {
+        assert_eq!(read_default(Path::new("/nonexistent/manual-key.toml")).unwrap(), Properties::default());
+        let overrides = Overrides { config: Some("/nonexistent/manual-key.toml".into()), ..Overrides::default() };
+        assert!(Config::load(&overrides, &|_| None, &World::Plain).is_err());
+    }
+}

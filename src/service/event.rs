@@ -1,0 +1,229 @@
+//! Everything the service can say. No variant has room for the words of a keys file, nor for the errors of `lang`: counts,
+//! line numbers, file names and what the SADB answered are all there is (ipseckey(1M), SECURITY, point 3).
+
+use std::fmt;
+use std::path::Path;
+
+use super::config::ConfigError;
+use super::log::{Severity, masked};
+use crate::sadb::SadbError;
+use crate::sys::secure_file::{FileError, Finding, shell_word, shown};
+
+/// What happened.
+pub(super) enum Event<'a> {
+    /// The keys file is applied.
+    Online {
+        /// SAs added.
+        added: usize,
+        /// The keys file.
+        file: &'a Path,
+    },
+    /// The SADB was emptied on the way out.
+    Disabled,
+    /// The keys file parses.
+    Sound {
+        /// Commands in it.
+        commands: usize,
+        /// The keys file.
+        file: &'a Path,
+    },
+    /// The keys file holds no command at all.
+    Empty {
+        /// The keys file.
+        file: &'a Path,
+    },
+    /// Existing SAs are about to be removed.
+    Flushing,
+    /// The keys file has errors; nothing of it was applied.
+    Faulty {
+        /// The keys file.
+        file: &'a Path,
+        /// Commands in it.
+        commands: usize,
+        /// First lines of the wrong ones.
+        lines: &'a [u32],
+        /// What that means for the SADB.
+        left: Left,
+    },
+    /// The exact command that shows the errors.
+    Hint {
+        /// The keys file.
+        file: &'a Path,
+        /// The SMF instance to clear afterwards.
+        fmri: Option<&'a str>,
+    },
+    /// The SADB did not do the command of one line.
+    LineRefused {
+        /// Its first line.
+        line: u32,
+        /// What the SADB said.
+        error: &'a SadbError,
+    },
+    /// What the SADB did otherwise than a command asked.
+    Note {
+        /// The command's first line.
+        line: u32,
+        /// What the SADB says about it.
+        note: &'a str,
+    },
+    /// Some commands were refused, the others are applied.
+    PartlyApplied {
+        /// The keys file.
+        file: &'a Path,
+        /// Commands in it.
+        commands: usize,
+        /// First lines of the refused ones.
+        lines: &'a [u32],
+    },
+    /// The keys file is not private, and is used all the same.
+    NotPrivate(&'a Finding),
+    /// The keys file is not private, and so not used.
+    Refused(&'a Finding),
+    /// The keys file cannot be read.
+    NoFile(&'a FileError),
+    /// The configuration is wrong.
+    NoConfig(&'a ConfigError),
+    /// The SADB cannot be reached, emptied or listed.
+    NoSadb(&'a SadbError),
+    /// SMF's environment is incomplete.
+    NoSmf,
+}
+
+/// What is in the SADB after a keys file was turned down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Left {
+    /// Nothing: it was flushed before.
+    Empty,
+    /// What was there before.
+    Untouched,
+    /// Nobody looked: the file was only checked.
+    Unasked,
+}
+
+impl Left {
+    fn words(self) -> &'static str {
+        match self {
+            Self::Empty => "; nothing is applied, the SADB is empty",
+            Self::Untouched => "; nothing is applied, the SAs in use are left alone",
+            Self::Unasked => "",
+        }
+    }
+}
+
+impl Event<'_> {
+    /// How much it matters.
+    #[must_use]
+    pub(super) fn severity(&self) -> Severity {
+        match self {
+            Self::Online { .. } | Self::Disabled | Self::Sound { .. } | Self::Flushing => Severity::Info,
+            Self::Empty { .. } | Self::NotPrivate(_) | Self::Note { .. } => Severity::Warning,
+            _ => Severity::Error,
+        }
+    }
+}
+
+impl fmt::Display for Event<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Online { added, file } => write!(f, "online: {} from {}", Count(*added, "SA"), shown(file)),
+            Self::Disabled => f.write_str("disabled: all SAs are flushed"),
+            Self::Sound { commands, file } => write!(f, "{}: {}, no errors", shown(file), Count(*commands, "command")),
+            Self::Empty { file } => write!(f, "{} holds no commands", shown(file)),
+            Self::Flushing => f.write_str("flushing existing SAs before adding new SAs"),
+            Self::Faulty { file, commands, lines, left } => {
+                let (wrong, all) = (lines.len(), Count(*commands, "command"));
+                write!(f, "maintenance: {}: errors in {wrong} of {all}, {}{}", shown(file), Lines(lines), left.words())
+            }
+            Self::Hint { file, fmri } => {
+                write!(f, "to see the errors: ipseckey -c {}", shell_word(file))?;
+                fmri.map_or(Ok(()), |fmri| write!(f, "; once they are mended: svcadm clear {fmri}"))
+            }
+            Self::LineRefused { line, error } => write!(f, "line {line}: the SADB: {}", masked(&error.to_string())),
+            Self::Note { line, note } => write!(f, "line {line}: warning: {}", masked(note)),
+            Self::PartlyApplied { file, commands, lines } => {
+                let (refused, all) = (lines.len(), Count(*commands, "command"));
+                write!(f, "maintenance: {}: the SADB refused {refused} of {all}, {}; ", shown(file), Lines(lines))?;
+                f.write_str("the others are applied")
+            }
+            Self::NotPrivate(finding) => write!(f, "warning: {finding}"),
+            Self::Refused(finding) => write!(f, "maintenance: {finding}"),
+            Self::NoFile(error) => write!(f, "maintenance: {error}"),
+            Self::NoConfig(error) => write!(f, "maintenance: {error}"),
+            Self::NoSadb(error) => write!(f, "the SADB: {}", masked(&error.to_string())),
+            Self::NoSmf => f.write_str(
+                "an SMF method is run by svc.startd, which sets SMF_FMRI to the name of the instance; it is not set \
+                 or no such name: use svcadm enable, or unset SMF_METHOD and SMF_FMRI to run by hand",
+            ),
+        }
+    }
+}
+
+/// A number with its noun, in the plural where it is one.
+struct Count(usize, &'static str);
+
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plural = if self.0 == 1 { "" } else { "s" };
+        write!(f, "{} {}{plural}", self.0, self.1)
+    }
+}
+
+/// Line numbers, the first twenty of them.
+struct Lines<'a>(&'a [u32]);
+
+impl fmt::Display for Lines<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SHOWN: usize = 20;
+        let numbers: Vec<String> = self.0.iter().take(SHOWN).map(u32::to_string).collect();
+        let plural = if self.0.len() == 1 { "" } else { "s" };
+        write!(f, "line{plural} {}", numbers.join(", "))?;
+        match self.0.len().saturating_sub(SHOWN) {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = "/etc/inet/secret/ipseckeys";
+
+    #[test]
+    fn counts_are_told_in_singular_and_plural() {
+        let file = Path::new(FILE);
+        assert_eq!(Event::Online { added: 24, file }.to_string(), format!("online: 24 SAs from {FILE}"));
+        assert_eq!(Event::Online { added: 1, file }.to_string(), format!("online: 1 SA from {FILE}"));
+    }
+
+    #[test]
+    fn a_faulty_file_is_told_by_lines() {
+        let event = Event::Faulty { file: Path::new(FILE), commands: 12, lines: &[3, 7], left: Left::Empty };
+        let told =
+            format!("maintenance: {FILE}: errors in 2 of 12 commands, lines 3, 7; nothing is applied, the SADB is empty");
+        assert_eq!(event.to_string(), told);
+        assert_eq!(event.severity(), Severity::Error);
+    }
+
+    #[test]
+    fn a_long_list_of_lines_is_cut() {
+        let lines: Vec<u32> = (1..=23).collect();
+        assert!(Lines(&lines).to_string().ends_with("19, 20 and 3 more"));
+        assert_eq!(Lines(&[4]).to_string(), "line 4");
+    }
+
+    #[test]
+    fn the_hint_can_be_pasted() {
+        let hint = Event::Hint { file: Path::new("/my keys"), fmri: None };
+        assert_eq!(hint.to_string(), "to see the errors: ipseckey -c '/my keys'");
+        let hint = Event::Hint { file: Path::new(FILE), fmri: Some("svc:/network/ipsec/manual-key:default") };
+        assert!(hint.to_string().ends_with("svcadm clear svc:/network/ipsec/manual-key:default"));
+    }
+
+    #[test]
+    fn what_an_sadb_says_is_masked() {
+        let error = SadbError::Unsupported("key bde359723576fdea08e56cbe876e24ad".to_owned());
+        assert!(!Event::LineRefused { line: 1, error: &error }.to_string().contains("bde35972"));
+    }
+}

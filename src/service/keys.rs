@@ -1,0 +1,95 @@
+//! The keys file as a whole: all its commands, or the lines of all its errors. Nothing of a file with an error is applied.
+
+use crate::lang::{self, Command, Options, SaCommand, Setting, SystemResolver};
+use crate::names::Vocabulary;
+use crate::sa::SaType;
+
+/// What a keys file of the service can ask for.
+pub(super) enum Action {
+    /// A command about SAs.
+    Sa(Box<SaCommand>),
+    /// Remove all SAs of a type.
+    Flush(SaType),
+}
+
+/// A command of the file with its first line.
+pub(super) struct Numbered {
+    pub(super) line: u32,
+    pub(super) action: Action,
+}
+
+/// What is wrong with a keys file. Only numbers: the words of the errors may hold keys.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Faults {
+    /// Commands in the file.
+    pub(super) commands: usize,
+    /// First lines of the wrong ones, in order.
+    pub(super) lines: Vec<u32>,
+}
+
+/// All commands of `text`, up to a `quit` if there is one.
+///
+/// # Errors
+/// [`Faults`] if any of them is wrong.
+pub(super) fn parse(text: &[u8], vocabulary: Vocabulary) -> Result<Vec<Numbered>, Faults> {
+    let resolver = SystemResolver::default();
+    let options = Options { vocabulary, numeric: false, setting: Setting::File, resolver: &resolver };
+    let mut sound = Vec::new();
+    let mut lines = Vec::new();
+    for item in lang::commands(text, &options) {
+        let line = item.place.line;
+        match item.outcome.map(action) {
+            Ok(Wanted::Action(action)) => sound.push(Numbered { line, action }),
+            Ok(Wanted::End) => break,
+            Ok(Wanted::Misplaced) | Err(_) => lines.push(line),
+        }
+    }
+    if lines.is_empty() { Ok(sound) } else { Err(Faults { commands: sound.len() + lines.len(), lines }) }
+}
+
+enum Wanted {
+    Action(Action),
+    End,
+    Misplaced,
+}
+
+fn action(command: Command) -> Wanted {
+    match command {
+        Command::Sa(command) => Wanted::Action(Action::Sa(Box::new(command))),
+        Command::Flush(sa_type) => Wanted::Action(Action::Flush(sa_type)),
+        Command::Quit => Wanted::End,
+        Command::Dump(_) | Command::Save(..) | Command::Monitor | Command::PassiveMonitor | Command::Help(_) => {
+            Wanted::Misplaced
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SOUND: &str =
+        "add ah spi 0x90125 src 192.0.2.1 dst 192.0.2.2 authalg md5 authkey 1234567890abcdef1234567890abcdef\n";
+
+    fn parsed(text: &str) -> Result<Vec<u32>, Faults> {
+        let commands = parse(text.as_bytes(), Vocabulary::Illumos)?;
+        Ok(commands.iter().map(|numbered| numbered.line).collect())
+    }
+
+    #[test]
+    fn commands_keep_their_lines() {
+        assert_eq!(parsed(&format!("# keys\n\nflush esp\n{SOUND}")), Ok(vec![3, 4]));
+        assert_eq!(parsed("# nothing\n"), Ok(vec![]));
+    }
+
+    #[test]
+    fn one_error_spoils_the_file_and_all_are_told() {
+        let text = format!("{SOUND}bogus\n{SOUND}add esp spi\ndump\n");
+        assert_eq!(parsed(&text), Err(Faults { commands: 5, lines: vec![2, 4, 5] }));
+    }
+
+    #[test]
+    fn what_follows_quit_is_not_read() {
+        assert_eq!(parsed(&format!("{SOUND}quit\nbogus\n")), Ok(vec![1]));
+    }
+}

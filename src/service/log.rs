@@ -1,0 +1,203 @@
+//! Where the service's words go: the streams by hand and under SMF, the journal or syslog under systemd.
+
+use std::io::Write;
+
+use super::event::Event;
+use super::world::{Environment, World};
+
+/// How much an event matters; the numbers are those of syslog(3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Severity {
+    /// Somebody has to act.
+    Error = 3,
+    /// Somebody should look.
+    Warning = 4,
+    /// For the record.
+    Info = 6,
+}
+
+/// Takes the service's events.
+pub(super) trait Log {
+    /// Writes one line. A log that cannot be written to is no reason to stop.
+    fn event(&mut self, event: &Event<'_>);
+}
+
+/// Somewhere to write to.
+pub(super) type Stream<'a> = Box<dyn Write + 'a>;
+
+/// Plain lines: what is for the record to standard output, the rest to standard error. SMF keeps both in its log.
+struct Streams<'a> {
+    out: Stream<'a>,
+    err: Stream<'a>,
+}
+
+impl Log for Streams<'_> {
+    fn event(&mut self, event: &Event<'_>) {
+        let _ = match event.severity() {
+            Severity::Info => writeln!(self.out, "{event}").and_then(|()| self.out.flush()),
+            Severity::Error | Severity::Warning => writeln!(self.err, "manual-key: {event}"),
+        };
+    }
+}
+
+/// Lines to the journal, each with its priority in front (sd-daemon(3)).
+struct Journal<'a> {
+    err: Stream<'a>,
+}
+
+impl Log for Journal<'_> {
+    fn event(&mut self, event: &Event<'_>) {
+        let _ = writeln!(self.err, "<{}>{event}", event.severity() as u8);
+    }
+}
+
+/// The log of `world`, with `out` and `err` as the streams.
+pub(super) fn open<'a>(world: &World, environment: Environment<'_>, out: Stream<'a>, err: Stream<'a>) -> Box<dyn Log + 'a> {
+    if *world != World::Systemd {
+        return system::beside(world, Streams { out, err });
+    }
+    if environment("JOURNAL_STREAM").is_some() {
+        return Box::new(Journal { err });
+    }
+    system::syslog(Streams { out, err })
+}
+
+/// syslog on Linux: a datagram to the socket that the journal or a syslogd listens on.
+#[cfg(target_os = "linux")]
+mod system {
+    use syslog::{Facility, Formatter3164, Logger, LoggerBackend};
+
+    use super::{Event, Log, Severity, Streams, World};
+
+    struct Syslog<'a> {
+        logger: Logger<LoggerBackend, Formatter3164>,
+        streams: Streams<'a>,
+    }
+
+    impl Log for Syslog<'_> {
+        fn event(&mut self, event: &Event<'_>) {
+            let line = event.to_string();
+            let sent = match event.severity() {
+                Severity::Error => self.logger.err(line),
+                Severity::Warning => self.logger.warning(line),
+                Severity::Info => self.logger.info(line),
+            };
+            if sent.is_err() {
+                self.streams.event(event);
+            }
+        }
+    }
+
+    /// syslog, or the streams where there is none.
+    pub(super) fn syslog(streams: Streams<'_>) -> Box<dyn Log + '_> {
+        let formatter = Formatter3164 {
+            facility: Facility::LOG_AUTH,
+            hostname: None,
+            process: "manual-key".to_owned(),
+            pid: std::process::id(),
+        };
+        match syslog::unix(formatter) {
+            Ok(logger) => Box::new(Syslog { logger, streams }),
+            Err(_) => Box::new(streams),
+        }
+    }
+
+    /// Nothing beside the streams.
+    pub(super) fn beside<'a>(_: &World, streams: Streams<'a>) -> Box<dyn Log + 'a> {
+        Box::new(streams)
+    }
+}
+
+/// syslog elsewhere: through syslog(3C), since /dev/log of illumos is no socket.
+#[cfg(not(target_os = "linux"))]
+mod system {
+    use nix::syslog::{Facility, Priority};
+
+    use super::{Event, Log, Severity, Streams, World};
+
+    /// The streams, and syslog for what needs attention: SMF's log is read only by who looks for it.
+    struct Both<'a> {
+        streams: Streams<'a>,
+    }
+
+    impl Log for Both<'_> {
+        fn event(&mut self, event: &Event<'_>) {
+            self.streams.event(event);
+            let severity = match event.severity() {
+                Severity::Error => nix::syslog::Severity::LOG_ERR,
+                Severity::Warning => nix::syslog::Severity::LOG_WARNING,
+                Severity::Info => return,
+            };
+            // openlog(3C) would keep a pointer to the name, so the name is part of the text.
+            let line = format!("manual-key[{}]: {event}", std::process::id());
+            let _ = nix::syslog::syslog(Priority::new(severity, Facility::LOG_AUTH), &line);
+        }
+    }
+
+    /// syslog under SMF, nothing beside the streams otherwise.
+    pub(super) fn beside<'a>(world: &World, streams: Streams<'a>) -> Box<dyn Log + 'a> {
+        if world.is_service() { Box::new(Both { streams }) } else { Box::new(streams) }
+    }
+
+    /// There is no systemd here.
+    pub(super) fn syslog(streams: Streams<'_>) -> Box<dyn Log + '_> {
+        Box::new(streams)
+    }
+}
+
+/// `text` with every run of eight or more hexadecimal digits replaced: such a run could be part of a key.
+pub(super) fn masked(text: &str) -> String {
+    const LONGEST: usize = 7;
+    let mut kept = String::with_capacity(text.len());
+    let mut run = String::new();
+    for c in text.chars().map(Some).chain([None]) {
+        match c {
+            Some(c) if c.is_ascii_hexdigit() => run.push(c),
+            other => {
+                kept.push_str(if run.len() > LONGEST { "..." } else { &run });
+                run.clear();
+                kept.extend(other.filter(|c| !c.is_control()));
+            }
+        }
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn written(world: &World, journal: bool, event: &Event<'_>) -> (String, String) {
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let environment = |name: &str| (journal && name == "JOURNAL_STREAM").then(|| "8:1".into());
+        open(world, &environment, Box::new(&mut out), Box::new(&mut err)).event(event);
+        (String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
+    }
+
+    #[test]
+    fn news_go_to_standard_output_and_trouble_to_standard_error() {
+        let file = Path::new("/k");
+        let online = written(&World::Plain, false, &Event::Online { added: 2, file });
+        assert_eq!(online, ("online: 2 SAs from /k\n".to_owned(), String::new()));
+        let empty = written(&World::Plain, false, &Event::Empty { file });
+        assert_eq!(empty, (String::new(), "manual-key: /k holds no commands\n".to_owned()));
+    }
+
+    #[test]
+    fn the_journal_gets_priorities() {
+        let (out, err) = written(&World::Systemd, true, &Event::NoSmf);
+        assert!(out.is_empty());
+        assert!(err.starts_with("<3>"), "{err}");
+        assert_eq!(written(&World::Systemd, true, &Event::Disabled).1, "<6>disabled: all SAs are flushed\n");
+    }
+
+    #[test]
+    fn long_hexadecimal_runs_are_masked() {
+        assert_eq!(masked("spi 0x1234567 dst fec0:bbbb::4483"), "spi 0x1234567 dst fec0:bbbb::4483");
+        assert_eq!(masked("key 12345678 and DEADbeef00"), "key ... and ...");
+        assert_eq!(masked("1234567890abcdef"), "...");
+        assert_eq!(masked("one\nline"), "oneline");
+    }
+}

@@ -1,0 +1,241 @@
+//! start, refresh, stop and check. The file is read before anything is flushed; whether it is parsed before or after is
+//! the order that manual-key.toml chooses; nothing is applied unless all of it parses.
+
+use std::io;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use super::args::{Args, Method};
+use super::config::{Config, Order};
+use super::event::{Event, Left};
+use super::exit::Reason;
+use super::keys::{self, Action, Faults, Numbered};
+use super::log::Log;
+use super::world::World;
+use crate::apply::{self, Outcome};
+use crate::lang::Verb;
+use crate::names::errnos;
+use crate::sa::SaType;
+use crate::sadb::{Sadb, SadbError, Select};
+use crate::secret::Buffer;
+use crate::show::{self, message::print_entry};
+use crate::sys::secure_file;
+
+/// One run of the service.
+pub(super) struct Service<'a> {
+    config: &'a Config,
+    world: &'a World,
+    log: &'a mut dyn Log,
+}
+
+/// What applying a file came to.
+#[derive(Default)]
+struct Tally {
+    added: usize,
+    refused: Vec<u32>,
+}
+
+impl<'a> Service<'a> {
+    pub(super) fn new(config: &'a Config, world: &'a World, log: &'a mut dyn Log) -> Self {
+        Self { config, world, log }
+    }
+
+    /// Does what the command line says.
+    pub(super) fn carry_out(&mut self, args: &Args) -> Result<(), Reason> {
+        match args.method {
+            Method::Start | Method::Refresh => self.load(args.show),
+            Method::Stop => self.stop(),
+            Method::Check => self.check(),
+        }
+    }
+
+    /// Empties the SADB and fills it from the keys file.
+    fn load(&mut self, show: bool) -> Result<(), Reason> {
+        let (file, text) = self.read()?;
+        let mut sadb = self.open()?;
+        let commands = match self.config.order {
+            Order::FlushFirst => {
+                self.flush(&mut *sadb)?;
+                self.parse(&file, &text, Left::Empty)?
+            }
+            Order::CheckFirst => {
+                let commands = self.parse(&file, &text, Left::Untouched)?;
+                self.flush(&mut *sadb)?;
+                commands
+            }
+        };
+        drop(text);
+        let applied = self.apply(&file, commands, &mut *sadb);
+        if show {
+            self.show(&mut *sadb)?;
+        }
+        applied
+    }
+
+    fn stop(&mut self) -> Result<(), Reason> {
+        let mut sadb = self.open()?;
+        let flushed = sadb.flush(SaType::UNSPEC);
+        flushed.map_err(|error| self.no_sadb(&error))?;
+        self.log.event(&Event::Disabled);
+        Ok(())
+    }
+
+    fn check(&mut self) -> Result<(), Reason> {
+        let (file, text) = self.read()?;
+        let commands = self.parse(&file, &text, Left::Unasked)?.len();
+        self.log.event(&Event::Sound { commands, file: &file });
+        Ok(())
+    }
+
+    /// The keys file's name and contents, if it may be used.
+    fn read(&mut self) -> Result<(PathBuf, Buffer), Reason> {
+        let (file, origin) = self.config.keys_file().map_err(|error| {
+            self.log.event(&Event::NoConfig(&error));
+            error.reason()
+        })?;
+        let read = secure_file::read(&file, origin).map_err(|error| {
+            self.log.event(&Event::NoFile(&error));
+            if error.is_permission() { Reason::Permission } else { Reason::Configuration }
+        })?;
+        let refuse = self.world.is_service() && self.config.sadb != Select::Model;
+        for finding in &read.findings {
+            self.log.event(&if refuse { Event::Refused(finding) } else { Event::NotPrivate(finding) });
+        }
+        if refuse && !read.findings.is_empty() {
+            return Err(Reason::Insecure);
+        }
+        Ok((file, read.contents))
+    }
+
+    fn open(&mut self) -> Result<Box<dyn Sadb>, Reason> {
+        self.config.sadb.open().map_err(|error| self.no_sadb(&error))
+    }
+
+    fn flush(&mut self, sadb: &mut dyn Sadb) -> Result<(), Reason> {
+        self.log.event(&Event::Flushing);
+        sadb.flush(SaType::UNSPEC).map_err(|error| self.no_sadb(&error))
+    }
+
+    fn parse(&mut self, file: &Path, text: &[u8], left: Left) -> Result<Vec<Numbered>, Reason> {
+        let parsed = keys::parse(text, self.config.sadb.vocabulary());
+        parsed.map_err(|Faults { commands, lines }| {
+            self.log.event(&Event::Faulty { file, commands, lines: &lines, left });
+            let fmri = match self.world {
+                World::Smf { fmri } => Some(fmri.as_str()),
+                World::Plain | World::Systemd => None,
+            };
+            self.log.event(&Event::Hint { file, fmri });
+            Reason::Configuration
+        })
+    }
+
+    /// Applies all commands; one that the SADB refuses does not keep the others from their peers.
+    fn apply(&mut self, file: &Path, commands: Vec<Numbered>, sadb: &mut dyn Sadb) -> Result<(), Reason> {
+        let count = commands.len();
+        if count == 0 {
+            self.log.event(&Event::Empty { file });
+        }
+        let mut tally = Tally::default();
+        for Numbered { line, action } in commands {
+            self.apply_one(line, action, sadb, &mut tally)?;
+        }
+        if tally.refused.is_empty() {
+            self.log.event(&Event::Online { added: tally.added, file });
+            return Ok(());
+        }
+        self.log.event(&Event::PartlyApplied { file, commands: count, lines: &tally.refused });
+        Err(Reason::Refused)
+    }
+
+    /// Applies one command and counts it.
+    ///
+    /// # Errors
+    /// Only what makes it useless to go on: the SADB is gone, or this process may not use it.
+    fn apply_one(&mut self, line: u32, action: Action, sadb: &mut dyn Sadb, tally: &mut Tally) -> Result<(), Reason> {
+        let mut failures = Vec::new();
+        match action {
+            Action::Flush(sa_type) => failures.extend(sadb.flush(sa_type).err()),
+            Action::Sa(command) => {
+                let adds = command.verb == Verb::Add;
+                apply::apply(*command, sadb, &mut |_, outcome| match outcome {
+                    Outcome::Failed(error) => failures.push(error),
+                    Outcome::Done | Outcome::Described(_) => tally.added += usize::from(adds),
+                });
+            }
+        }
+        for note in sadb.take_notes() {
+            self.log.event(&Event::Note { line, note: &note });
+        }
+        if let Some(fatal) = failures.iter().find(|error| reason_of(error) != Reason::Refused) {
+            return Err(self.no_sadb(fatal));
+        }
+        if !failures.is_empty() {
+            tally.refused.push(line);
+        }
+        for error in &failures {
+            self.log.event(&Event::LineRefused { line, error });
+        }
+        Ok(())
+    }
+
+    /// Prints every SA as `ipseckey -np dump` does: numbers for names, keys masked.
+    fn show(&mut self, sadb: &mut dyn Sadb) -> Result<(), Reason> {
+        let mut out = io::stdout().lock();
+        let style = show::Style {
+            numeric: true,
+            paranoid: true,
+            verbose: false,
+            timestamp: false,
+            now: SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs()),
+            date: show::local,
+            errno: errnos::illumos,
+            names: &show::NoNames,
+        };
+        let dumped = sadb.dump(SaType::UNSPEC, &mut |sa| match print_entry(&mut out, sa, &style) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(_) => ControlFlow::Break(()),
+        });
+        drop(out);
+        dumped.map_err(|error| self.no_sadb(&error))
+    }
+
+    fn no_sadb(&mut self, error: &SadbError) -> Reason {
+        self.log.event(&Event::NoSadb(error));
+        match reason_of(error) {
+            Reason::Refused => Reason::Other,
+            reason => reason,
+        }
+    }
+}
+
+/// What a failure of the SADB means: that it is out of reach, that this process may not use it, or just a refusal.
+fn reason_of(error: &SadbError) -> Reason {
+    /// EPERM and EACCES have these numbers on Linux and illumos.
+    const NOT_PERMITTED: [i32; 2] = [1, 13];
+    match error {
+        SadbError::Unavailable { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => Reason::Permission,
+        SadbError::Refused { errno, .. } if NOT_PERMITTED.contains(errno) => Reason::Permission,
+        SadbError::Unavailable { .. } | SadbError::Io(_) | SadbError::NoAnswer { .. } => Reason::NoSadb,
+        SadbError::Refused { .. } | SadbError::Unsupported(_) | SadbError::BadAnswer(_) => Reason::Refused,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sa::Diagnostic;
+
+    fn refused(errno: i32) -> SadbError {
+        SadbError::Refused { errno, diagnostic: Diagnostic::default(), text: String::new() }
+    }
+
+    #[test]
+    fn failures_are_told_apart() {
+        assert_eq!(reason_of(&refused(1)), Reason::Permission);
+        assert_eq!(reason_of(&refused(22)), Reason::Refused);
+        assert_eq!(reason_of(&SadbError::NoAnswer { seconds: 10 }), Reason::NoSadb);
+        let closed = SadbError::Unavailable { what: String::new(), source: io::ErrorKind::PermissionDenied.into() };
+        assert_eq!(reason_of(&closed), Reason::Permission);
+    }
+}
