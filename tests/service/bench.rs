@@ -1,0 +1,178 @@
+//! A place to try the service: a private directory, a model SADB that several programs can talk to, and the program.
+
+use std::collections::BTreeMap;
+use std::fs::{self, Permissions};
+use std::ops::ControlFlow;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use ipseckey::sa::SaType;
+use ipseckey::sadb::{Sadb, Select};
+
+/// The FMRI of the tests' instance.
+pub(crate) const FMRI: &str = "svc:/network/ipsec/manual-key:default";
+
+/// What a run of the program came to.
+pub(crate) struct Run {
+    pub(crate) exit: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Run {
+    /// Both streams together.
+    pub(crate) fn words(&self) -> String {
+        format!("{}{}", self.stdout, self.stderr)
+    }
+
+    /// The same, if the program ended with `exit`.
+    #[track_caller]
+    pub(crate) fn expect(self, exit: i32) -> Self {
+        assert_eq!(self.exit, Some(exit), "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        self
+    }
+
+    /// Fails if eight or more digits in a row of a hexadecimal word of `text` are on either stream.
+    #[track_caller]
+    pub(crate) fn tells_nothing_of(self, text: &str) -> Self {
+        let words = self.words().to_ascii_lowercase();
+        for window in secret_windows(text) {
+            assert!(!words.contains(&window), "{window} is in:\n{words}");
+        }
+        self
+    }
+}
+
+/// Every run of eight hexadecimal digits in `text`, in lower case.
+pub(crate) fn secret_windows(text: &str) -> Vec<String> {
+    let lower = text.to_ascii_lowercase();
+    let runs = lower.split(|c: char| !c.is_ascii_hexdigit()).filter(|run| run.len() >= 8);
+    runs.flat_map(|run| (0..=run.len() - 8).map(|at| run[at..at + 8].to_owned())).collect()
+}
+
+/// A directory of its own, with a model SADB once one is asked for.
+pub(crate) struct Bench {
+    dir: tempfile::TempDir,
+    model: Option<Child>,
+    environment: BTreeMap<String, String>,
+}
+
+impl Bench {
+    /// An empty bench, without an SADB.
+    pub(crate) fn new() -> Self {
+        Self { dir: tempfile::tempdir().unwrap(), model: None, environment: BTreeMap::new() }
+    }
+
+    /// A bench with a model SADB that listens.
+    pub(crate) fn with_model() -> Self {
+        let mut bench = Self::new();
+        let socket = bench.path("sadb");
+        let program = Path::new(env!("CARGO_BIN_EXE_sadb-model"));
+        let model = Command::new(program).arg("--listen").arg(&socket).stdout(Stdio::null()).spawn().unwrap();
+        bench.model = Some(model);
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while Select::Unix(socket.clone()).open().is_err() {
+            assert!(Instant::now() < deadline, "sadb-model does not listen");
+            sleep(Duration::from_millis(5));
+        }
+        bench
+    }
+
+    /// A path in the bench's directory.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// A file that only its owner can read.
+    pub(crate) fn file(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+        path
+    }
+
+    /// Sets a variable for the runs to come.
+    pub(crate) fn set(&mut self, name: &str, value: &str) -> &mut Self {
+        self.environment.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Makes the runs to come SMF methods of [`FMRI`]; a stand-in for svcprop says that its property is `file`.
+    pub(crate) fn under_smf(&mut self, file: &Path) -> &mut Self {
+        let program = self.path("svcprop");
+        let text = format!("#!/bin/sh\n[ \"$*\" = '-p config/config_file {FMRI}' ] || exit 1\necho '{}'\n", file.display());
+        fs::write(&program, text).unwrap();
+        fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
+        let path = format!("{}:{}", self.dir.path().display(), std::env::var("PATH").unwrap());
+        self.set("PATH", &path).set("SMF_FMRI", FMRI).set("SMF_METHOD", "start")
+    }
+
+    /// Runs `manual-key` with `arguments` on the listening model.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Run {
+        self.run_bare(&[arguments, &["--sadb", &self.spec()]].concat())
+    }
+
+    /// Runs `manual-key METHOD --config-file FILE` on the listening model.
+    pub(crate) fn method(&self, method: &str, file: &Path) -> Run {
+        self.run(&[method, "--config-file", file.to_str().unwrap()])
+    }
+
+    /// Runs `manual-key` with exactly `arguments`.
+    pub(crate) fn run_bare(&self, arguments: &[&str]) -> Run {
+        self.execute(Command::new(env!("CARGO_BIN_EXE_manual-key")).args(arguments))
+    }
+
+    /// Runs `manual-key` as systemd does: as the process whose number it tells.
+    pub(crate) fn run_as_unit(&self, method: &str, file: &Path) -> Run {
+        let script = "SYSTEMD_EXEC_PID=$$ INVOCATION_ID=0123 exec \"$0\" \"$@\"";
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", script, env!("CARGO_BIN_EXE_manual-key"), method, "--sadb", &self.spec()]);
+        self.execute(command.arg("--config-file").arg(file))
+    }
+
+    fn execute(&self, command: &mut Command) -> Run {
+        for name in ["SMF_FMRI", "SMF_METHOD", "INVOCATION_ID", "CREDENTIALS_DIRECTORY", "IPSECKEY_SADB"] {
+            command.env_remove(name);
+        }
+        let output = command.env("JOURNAL_STREAM", "8:1").envs(&self.environment).stdin(Stdio::null()).output().unwrap();
+        Run {
+            exit: output.status.code(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    /// The listening model in the words of `--sadb`.
+    pub(crate) fn spec(&self) -> String {
+        format!("unix:{}", self.path("sadb").display())
+    }
+
+    /// A connection to the listening model.
+    pub(crate) fn sadb(&self) -> Box<dyn Sadb> {
+        Select::Unix(self.path("sadb")).open().unwrap()
+    }
+
+    /// The SPIs in the listening model, in ascending order.
+    pub(crate) fn spis(&self) -> Vec<u32> {
+        let mut spis = Vec::new();
+        let dumped = self.sadb().dump(SaType::UNSPEC, &mut |message| {
+            spis.extend(message.association().map(|sa| sa.spi.0));
+            ControlFlow::Continue(())
+        });
+        dumped.unwrap();
+        spis.sort_unstable();
+        spis
+    }
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        if let Some(model) = &mut self.model {
+            let _ = model.kill();
+            let _ = model.wait();
+        }
+    }
+}

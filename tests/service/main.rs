@@ -1,0 +1,292 @@
+//! The program `manual-key` from outside: keys files good and bad, in each world, on a model SADB.
+
+mod bench;
+
+use std::fs::{self, Permissions};
+use std::io::Write;
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::path::Path;
+
+use bench::{Bench, secret_windows};
+
+const ONE: &str = "add esp spi 0x1001 src 192.0.2.1 dst 192.0.2.2 encralg aes encrkey 0f1e2d3c4b5a69788796a5b4c3d2e1f0\n";
+const TWO: &str = "add ah spi 0x1002 src 192.0.2.1 dst 192.0.2.2 authalg md5 authkey bde359723576fdea08e56cbe876e24ad\n";
+const THREE: &str = "add esp spi 0x1003 src 192.0.2.1 dst 192.0.2.2 encralg aes encrkey 13579bdf02468ace13579bdf02468ace\n";
+
+/// Five mistakes, each beside a key: a lost continuation, a letter in a key, too many bits, an unknown keyword, a key
+/// where a number belongs.
+const FIVE_MISTAKES: &str = "\
+add esp spi 0x2001 src 192.0.2.1 dst 192.0.2.2 encralg aes encrkey a1b2c3d4e5f60718293a4b5c6d7e8f90
+b1b2c3d4e5f60718293a4b5c6d7e8f91
+add esp spi 0x2002 src 192.0.2.1 dst 192.0.2.2 encralg aes encrkey c1b2c3d4e5f607x8293a4b5c6d7e8f92
+add esp spi 0x2003 src 192.0.2.1 dst 192.0.2.2 encralg aes encrkey d1b2c3d4e5f60718293a4b5c6d7e8f93/200
+add esp spi 0x2004 src 192.0.2.1 dst 192.0.2.2 encrkye e1b2c3d4e5f60718293a4b5c6d7e8f94
+add esp spi f1b2c3d4e5f60718293a4b5c6d7e8f95 dst 192.0.2.2
+";
+
+fn is_root() -> bool {
+    nix::unistd::geteuid().is_root()
+}
+
+#[test]
+fn start_flushes_and_loads() {
+    let bench = Bench::with_model();
+    bench.method("start", &bench.file("old", THREE)).expect(0);
+    let file = bench.file("keys", &format!("{ONE}{TWO}"));
+    let run = bench.method("start", &file).expect(0);
+    assert!(run.stdout.ends_with(&format!("online: 2 SAs from {}\n", file.display())), "{}", run.stdout);
+    assert_eq!(run.stderr, "");
+    assert_eq!(bench.spis(), [0x1001, 0x1002]);
+}
+
+#[test]
+fn refresh_loads_again_and_stop_flushes() {
+    let bench = Bench::with_model();
+    let file = bench.file("keys", &format!("{ONE}{TWO}"));
+    bench.method("start", &file).expect(0);
+    bench.file("keys", THREE);
+    bench.method("refresh", &file).expect(0);
+    assert_eq!(bench.spis(), [0x1003]);
+    let run = bench.run(&["stop"]).expect(0);
+    assert_eq!(run.stdout, "disabled: all SAs are flushed\n");
+    assert!(bench.spis().is_empty());
+}
+
+#[test]
+fn the_example_loads_and_is_shown_with_masked_keys() {
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/ipseckeys");
+    let text = fs::read_to_string(&example).unwrap();
+    let bench = Bench::new();
+    let arguments = ["start", "--sadb", "model", "--config-file", example.to_str().unwrap(), "--show"];
+    let run = bench.run_bare(&arguments).expect(0).tells_nothing_of(&text);
+    assert!(run.stdout.contains("online: 9 SAs from "), "{}", run.stdout);
+    assert_eq!(run.stdout.matches("SA: SADB_ASSOC spi=").count(), 9, "{}", run.stdout);
+    for part in ["OTH: Paired with spi=0x5432", "AF_INET6: port 0, 2001:db8::2", "INS: ", "NRM: ", "EKY: XXXX"] {
+        assert!(run.stdout.contains(part), "no {part} in {}", run.stdout);
+    }
+}
+
+#[test]
+fn five_mistakes_apply_nothing_and_tell_nothing() {
+    let bench = Bench::with_model();
+    let file = bench.file("keys", FIVE_MISTAKES);
+    for method in ["start", "refresh", "check"] {
+        let run = bench.method(method, &file).expect(78).tells_nothing_of(FIVE_MISTAKES);
+        assert!(run.stderr.contains("errors in 5 of 6 commands, lines 2, 3, 4, 5, 6"), "{}", run.stderr);
+        assert!(run.stderr.contains(&format!("ipseckey -c {}\n", file.display())), "{}", run.stderr);
+        assert!(bench.spis().is_empty());
+    }
+    let run = bench.run_as_unit("start", &file).expect(78).tells_nothing_of(FIVE_MISTAKES);
+    assert!(run.stderr.starts_with("<6>flushing"), "{}", run.stderr);
+}
+
+#[test]
+fn five_mistakes_under_smf() {
+    let mut bench = Bench::with_model();
+    let file = bench.file("keys", FIVE_MISTAKES);
+    bench.under_smf(&file);
+    let run = bench.run(&["start"]).expect(96).tells_nothing_of(FIVE_MISTAKES);
+    assert!(run.stderr.contains(&format!("ipseckey -c {}; once they are mended: svcadm clear", file.display())));
+    assert!(bench.spis().is_empty());
+}
+
+#[test]
+fn the_windows_of_a_key_are_found() {
+    assert_eq!(secret_windows("x 0123456789 1234567"), ["01234567", "12345678", "23456789"]);
+}
+
+#[test]
+fn by_default_a_bad_file_leaves_an_empty_sadb() {
+    let bench = Bench::with_model();
+    bench.method("start", &bench.file("good", ONE)).expect(0);
+    let run = bench.method("refresh", &bench.file("bad", "bogus\n")).expect(78);
+    assert!(run.stderr.contains("nothing is applied, the SADB is empty"), "{}", run.stderr);
+    assert!(bench.spis().is_empty());
+}
+
+#[test]
+fn check_first_leaves_the_sas_in_use_alone() {
+    let bench = Bench::with_model();
+    let good = bench.file("good", ONE);
+    bench.method("start", &good).expect(0);
+    let config = bench.file("manual-key.toml", "refresh = \"check-first\"\n");
+    let refresh =
+        |file: &Path| bench.run(&["refresh", "--config", config.to_str().unwrap(), "--config-file", file.to_str().unwrap()]);
+    let run = refresh(&bench.file("bad", "bogus\n")).expect(78);
+    assert!(run.stderr.contains("the SAs in use are left alone"), "{}", run.stderr);
+    assert_eq!(bench.spis(), [0x1001]);
+    refresh(&bench.file("good", THREE)).expect(0);
+    assert_eq!(bench.spis(), [0x1003]);
+}
+
+#[test]
+fn check_needs_no_sadb() {
+    let bench = Bench::new();
+    let file = bench.file("keys", &format!("{ONE}# nothing\n{TWO}"));
+    let run = bench.method("check", &file).expect(0);
+    assert_eq!(run.stdout, format!("{}: 2 commands, no errors\n", file.display()));
+}
+
+#[test]
+fn a_file_without_commands_is_told() {
+    let bench = Bench::with_model();
+    for text in ["", "# only\n\n  # comments\n"] {
+        let run = bench.method("start", &bench.file("keys", text)).expect(0);
+        assert!(run.stderr.contains("holds no commands"), "{}", run.stderr);
+        assert!(run.stdout.contains("online: 0 SAs"), "{}", run.stdout);
+    }
+}
+
+#[test]
+fn what_is_no_keys_file_is_refused_before_the_flush() {
+    let mut bench = Bench::with_model();
+    bench.method("start", &bench.file("good", ONE)).expect(0);
+    let fifo = bench.path("fifo");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRUSR).unwrap();
+    let directory = bench.path("directory");
+    fs::create_dir(&directory).unwrap();
+    let cases = [(bench.path("missing"), "No such file"), (directory, "is a directory"), (fifo, "is a FIFO")];
+    for (file, words) in &cases {
+        let run = bench.method("start", file).expect(78);
+        assert!(run.stderr.contains(words), "{}", run.stderr);
+        bench.run_as_unit("start", file).expect(78);
+    }
+    for (file, words) in &cases {
+        let run = bench.under_smf(file).run(&["start"]).expect(96);
+        assert!(run.stderr.contains(words), "{}", run.stderr);
+    }
+    assert_eq!(bench.spis(), [0x1001]);
+}
+
+#[test]
+fn a_link_is_followed_by_hand_and_refused_in_a_service() {
+    let bench = Bench::with_model();
+    let link = bench.path("link");
+    symlink(bench.file("keys", ONE), &link).unwrap();
+    bench.method("start", &link).expect(0);
+    let run = bench.run_as_unit("start", &link).expect(78);
+    assert!(run.stderr.contains("is a symbolic link"), "{}", run.stderr);
+}
+
+#[test]
+fn a_file_that_others_can_read_is_refused_in_a_service_only() {
+    let mut bench = Bench::with_model();
+    let file = bench.file("keys", ONE);
+    fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
+    let run = bench.method("start", &file).expect(0);
+    assert!(run.stderr.contains("warning: ") && run.stderr.contains("has mode 0644"), "{}", run.stderr);
+    assert_eq!(bench.spis(), [0x1001]);
+    bench.run_as_unit("start", &file).expect(77);
+    let run = bench.under_smf(&file).run(&["start"]).expect(96);
+    assert!(run.stderr.contains(&format!("chmod 600 {}", file.display())), "{}", run.stderr);
+    bench.run_bare(&["start", "--sadb", "model"]).expect(0);
+    assert_eq!(bench.spis(), [0x1001]);
+}
+
+#[test]
+fn a_directory_that_others_can_change_is_refused_in_a_service() {
+    let bench = Bench::with_model();
+    let open = bench.path("open");
+    fs::create_dir(&open).unwrap();
+    fs::set_permissions(&open, Permissions::from_mode(0o777)).unwrap();
+    let file = bench.file("open/keys", ONE);
+    let run = bench.run_as_unit("start", &file).expect(77);
+    assert!(run.stderr.contains("can replace it"), "{}", run.stderr);
+}
+
+#[test]
+fn a_file_of_another_user_is_refused_in_a_service() {
+    if !is_root() {
+        let _ = writeln!(std::io::stderr(), "skipped: only root can give a file away");
+        return;
+    }
+    let bench = Bench::with_model();
+    let file = bench.file("keys", ONE);
+    chown(&file, Some(12345), None).unwrap();
+    let run = bench.run_as_unit("start", &file).expect(77);
+    assert!(run.stderr.contains("belongs to user 12345"), "{}", run.stderr);
+    assert!(bench.method("start", &file).expect(0).stderr.contains("warning: "));
+}
+
+#[test]
+fn one_refused_sa_does_not_keep_the_others_out() {
+    let mut bench = Bench::with_model();
+    let text = format!("{ONE}{ONE}{TWO}{THREE}");
+    let file = bench.file("keys", &text);
+    let run = bench.method("start", &file).expect(1).tells_nothing_of(&text);
+    assert!(run.stderr.contains("the SADB refused 1 of 4 commands, line 2; the others are applied"), "{}", run.stderr);
+    assert!(run.stderr.contains("line 2: the SADB: "), "{}", run.stderr);
+    assert_eq!(bench.spis(), [0x1001, 0x1002, 0x1003]);
+    bench.under_smf(&file).run(&["start"]).expect(95);
+    assert_eq!(bench.spis(), [0x1001, 0x1002, 0x1003]);
+}
+
+#[test]
+fn a_missing_sadb_is_told_apart() {
+    let mut bench = Bench::new();
+    let file = bench.file("keys", ONE);
+    for method in ["start", "refresh", "stop"] {
+        bench.method(method, &file).expect(69);
+    }
+    bench.under_smf(&file).run(&["start"]).expect(95);
+}
+
+#[test]
+fn the_property_of_the_instance_names_the_file() {
+    let mut bench = Bench::with_model();
+    let file = bench.file("my keys", ONE);
+    let run = bench.under_smf(&file).run(&["start"]).expect(0);
+    assert!(run.stdout.contains(&format!("online: 1 SA from {}", file.display())), "{}", run.stdout);
+    bench.set("SMF_FMRI", "svc:/network/ipsec/manual-key:other");
+    let run = bench.run(&["start"]).expect(96);
+    assert!(run.stderr.contains("has no config/config_file"), "{}", run.stderr);
+}
+
+#[test]
+fn a_method_without_an_instance_is_refused() {
+    let mut bench = Bench::with_model();
+    bench.set("SMF_METHOD", "start").run(&["start"]).expect(99);
+    bench.set("SMF_FMRI", "").run(&["start"]).expect(99);
+}
+
+#[test]
+fn configuration_errors_name_file_and_line() {
+    let bench = Bench::with_model();
+    bench.method("start", &bench.file("good", ONE)).expect(0);
+    let wrong = [
+        ("sadb = \"auto\"\nsabd = \"auto\"\n", ".toml:2: "),
+        ("refresh = \"maybe\"\n", ".toml:1: "),
+        ("config_file = 7\n", ".toml:1: "),
+        ("refresh = \"reconcile\"\n", "not available in this version"),
+        ("flush = \"owned\"\n", "not available in this version"),
+    ];
+    for (text, words) in wrong {
+        let config = bench.file("manual-key.toml", text);
+        let run = bench.run(&["refresh", "--config", config.to_str().unwrap()]).expect(78);
+        assert!(run.stderr.contains(words), "{}", run.stderr);
+    }
+    bench.run(&["refresh", "--config", "/nonexistent/manual-key.toml"]).expect(78);
+    assert_eq!(bench.spis(), [0x1001]);
+}
+
+#[test]
+fn a_keys_file_given_as_configuration_is_not_quoted() {
+    let bench = Bench::new();
+    let file = bench.file("keys", FIVE_MISTAKES);
+    bench.run_bare(&["start", "--config", file.to_str().unwrap()]).expect(78).tells_nothing_of(FIVE_MISTAKES);
+}
+
+#[test]
+fn wrong_arguments_are_a_usage_error() {
+    let bench = Bench::new();
+    for arguments in [&[][..], &["begin"], &["start", "now"], &["stop", "--show"], &["start", "--sadb", "kernel"]] {
+        bench.run_bare(arguments).expect(2);
+    }
+}
+
+#[test]
+fn control_characters_in_a_name_forge_no_line() {
+    let bench = Bench::new();
+    let run = bench.run_bare(&["check", "--config-file", "/nonexistent\nonline: 7 SAs"]).expect(78);
+    assert_eq!(run.words().lines().count(), 1, "{}", run.words());
+}
