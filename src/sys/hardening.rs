@@ -4,7 +4,7 @@ use std::ffi::c_void;
 use std::ptr::NonNull;
 
 use nix::sys::mman::{MlockAllFlags, mlock, mlockall};
-use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit, setrlimit};
+use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::stat::{Mode, umask};
 
 /// Forbids core dumps, makes new files private, and keeps memory out of swap where the limits allow it.
@@ -18,23 +18,22 @@ pub fn harden() {
     lock_everything();
 }
 
-/// Locks what is mapped and what will be, but only without a limit: under a limit the next allocation would fail.
+/// Locks what is mapped and what will be, as pages are touched, but only without a limit: under one the next allocation
+/// could fail.
+#[cfg(target_os = "linux")]
 fn lock_everything() {
+    use nix::sys::resource::{RLIM_INFINITY, getrlimit};
     let unlimited = getrlimit(Resource::RLIMIT_MEMLOCK).is_ok_and(|(soft, _)| soft == RLIM_INFINITY);
     if unlimited {
-        let _ = mlockall(MlockAllFlags::MCL_CURRENT | MlockAllFlags::MCL_FUTURE | lock_on_fault());
+        let on_fault = MlockAllFlags::from_bits_retain(nix::libc::MCL_ONFAULT);
+        let _ = mlockall(MlockAllFlags::MCL_CURRENT | MlockAllFlags::MCL_FUTURE | on_fault);
     }
 }
 
-/// Linux locks pages as they are touched, so that reserved stacks cost nothing.
-#[cfg(target_os = "linux")]
-fn lock_on_fault() -> MlockAllFlags {
-    MlockAllFlags::from_bits_retain(nix::libc::MCL_ONFAULT)
-}
-
+/// Locks what is mapped; what comes later might hit a limit (illumos: `project.max-locked-memory`).
 #[cfg(not(target_os = "linux"))]
-fn lock_on_fault() -> MlockAllFlags {
-    MlockAllFlags::empty()
+fn lock_everything() {
+    let _ = mlockall(MlockAllFlags::MCL_CURRENT);
 }
 
 /// Keeps `bytes` out of swap until their pages are given back, if the limits allow it.
