@@ -58,6 +58,8 @@ pub enum Code {
     TooManyArguments = 20,
     /// Quotes that lose text.
     Quotes = 21,
+    /// This SADB cannot hold what the keyword asks for.
+    NotForThisSadb = 22,
     /// The SADB refused the command.
     Refused = 30,
     /// A comment that ends in a backslash hides the next line.

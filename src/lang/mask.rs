@@ -82,7 +82,9 @@ fn is_value(row: &Row, word: &[u8]) -> bool {
         Value::Lifetime(..) => number::parse(word, u64::MAX).is_ok(),
         Value::State | Value::AuthAlg | Value::EncrAlg => number::parse(word, u64::from(u16::MAX)).is_ok(),
         Value::Address | Value::Address6 | Value::Prefix | Value::Prefix6 => address::is_literal(word),
+        Value::Mark => word.split(|byte| *byte == b'/').all(|part| number::parse(part, u64::from(u32::MAX)).is_ok()),
         Value::Nothing | Value::Encap | Value::Key | Value::Identity => false,
+        Value::Mode | Value::Device | Value::XfrmFlags => false,
     }
 }
 

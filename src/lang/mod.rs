@@ -11,6 +11,7 @@ mod draft;
 mod finish;
 mod key;
 mod lexer;
+mod linux;
 mod mask;
 mod number;
 mod parser;

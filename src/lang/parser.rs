@@ -17,6 +17,7 @@ use super::lexer::{Flaw, FlawKind, Word, Words};
 use super::source::Place;
 use super::verb::{self, Action};
 use super::{Item, Options, Rejected, Setting, mask, number, suggest};
+use crate::names::Vocabulary;
 use crate::names::keywords::{self, Row, Usage, Value};
 use crate::sa::SaType;
 
@@ -271,6 +272,12 @@ impl<'o, 't, W: Words<'t> + Clone> Parser<'o, 't, W> {
         if !allowed {
             let message = format!("Don't use extension {} for {}", row.word, draft.verb.word());
             self.error(Code::NotForThisCommand, word, message);
+            self.skip_values(row);
+            return;
+        }
+        if row.only_linux && self.options.vocabulary != Vocabulary::Linux {
+            let message = format!("{} is for Linux XFRM; this SADB cannot hold it", row.word);
+            self.error(Code::NotForThisSadb, word, message);
             self.skip_values(row);
             return;
         }

@@ -25,6 +25,9 @@ fn replay_limit(vocabulary: Vocabulary) -> u64 {
 impl<'t, W: Words<'t> + Clone> Parser<'_, 't, W> {
     /// Reads what follows the keyword `row`.
     pub(super) fn value(&mut self, row: &'static Row, word: Word<'t>, draft: &mut Draft<'t>) {
+        if row.only_linux {
+            return self.linux_value(row, draft);
+        }
         match row.value {
             Value::Nothing => direction(row.field, draft),
             Value::Number(max) => self.number_field(row, max, draft),
@@ -39,11 +42,12 @@ impl<'t, W: Words<'t> + Clone> Parser<'_, 't, W> {
             Value::Prefix => self.prefix_field(row, false, draft),
             Value::Prefix6 => self.prefix_field(row, true, draft),
             Value::Identity => self.identity(row, word, draft),
+            Value::Mode | Value::Mark | Value::Device | Value::XfrmFlags => {}
         }
     }
 
     /// Reads a number from `min` to `max`.
-    fn number(&mut self, row: &Row, min: u64, max: u64) -> Option<(Word<'t>, u64)> {
+    pub(super) fn number(&mut self, row: &Row, min: u64, max: u64) -> Option<(Word<'t>, u64)> {
         let Some(word) = self.next_value() else {
             self.missing_value(row.word, "a number");
             return None;
@@ -130,7 +134,14 @@ impl<'t, W: Words<'t> + Clone> Parser<'_, 't, W> {
     }
 
     /// Reports a word that is none of a vocabulary.
-    fn unknown(&mut self, code: Code, what: &str, word: Word<'t>, wanted: &str, known: impl Iterator<Item = &'static str>) {
+    pub(super) fn unknown(
+        &mut self,
+        code: Code,
+        what: &str,
+        word: Word<'t>,
+        wanted: &str,
+        known: impl Iterator<Item = &'static str>,
+    ) {
         let message = format!("Unknown {what} {}", self.quoted(word));
         let nearest = if mask::may_be_key(word.bytes) { None } else { suggest::nearest(word.bytes, known) };
         let help = nearest.map(|nearest| format!("did you mean \"{nearest}\"?"));

@@ -1,5 +1,6 @@
 //! The keywords of the command language: ipseckey(1M), EXTENSION VALUE TYPES, and the words that only `help attr` lists.
 
+use super::Vocabulary;
 use crate::sa::LifetimeKind;
 
 /// What a keyword sets. Synonyms share a field, and a field may be given once in a command.
@@ -54,6 +55,18 @@ pub enum Field {
     Dpd,
     IntegLevel,
     IntegMap,
+    Mode,
+    Reqid,
+    Mark,
+    IfId,
+    OutputMark,
+    Offload,
+    Tfcpad,
+    Esn,
+    XfrmFlags,
+    SoftPackets,
+    HardPackets,
+    Icv,
 }
 
 /// One of the four values of a lifetime.
@@ -98,6 +111,14 @@ pub enum Value {
     Prefix6,
     /// Two words: the type of an identity, and the identity.
     Identity,
+    /// A mode of Linux XFRM.
+    Mode,
+    /// A number, with an optional mask.
+    Mark,
+    /// The name of a network interface.
+    Device,
+    /// Flags of Linux XFRM, with commas between them.
+    XfrmFlags,
 }
 
 /// Which commands may use a keyword.
@@ -122,6 +143,8 @@ pub struct Row {
     pub value: Value,
     /// Who may use it.
     pub usage: Usage,
+    /// Whether only Linux XFRM has it.
+    pub only_linux: bool,
     /// What it is called where a second one is refused: "Can only specify single ...".
     pub title: &'static str,
 }
@@ -135,7 +158,11 @@ impl Row {
 }
 
 const fn row(word: &'static str, field: Field, value: Value, usage: Usage, title: &'static str) -> Row {
-    Row { word, field, value, usage, title }
+    Row { word, field, value, usage, only_linux: false, title }
+}
+
+const fn linux(word: &'static str, field: Field, value: Value, usage: Usage, title: &'static str) -> Row {
+    Row { word, field, value, usage, only_linux: true, title }
 }
 
 use Field as F;
@@ -146,6 +173,7 @@ use Value as V;
 const U8: V = V::Number(u8::MAX as u64);
 const U16: V = V::Number(u16::MAX as u64);
 const U32: V = V::Number(u32::MAX as u64);
+const U64: V = V::Number(u64::MAX);
 
 /// Every keyword, in the order `help attr` lists them.
 pub const TABLE: &[Row] = &[
@@ -222,11 +250,25 @@ pub const TABLE: &[Row] = &[
     row("replay_value", F::ReplayValue, U32, Change, "replay value"),
     row("idle_addtime", F::IdleAddtime, V::Lifetime(Idle, Limit::Addtime), Change, "idle post-add lifetime"),
     row("idle_usetime", F::IdleUsetime, V::Lifetime(Idle, Limit::Usetime), Change, "idle post-use lifetime"),
+    linux("mode", F::Mode, V::Mode, Change, "mode"),
+    linux("reqid", F::Reqid, U32, Change, "request id"),
+    linux("mark", F::Mark, V::Mark, Any, "mark"),
+    linux("if_id", F::IfId, U32, Change, "interface id"),
+    linux("output-mark", F::OutputMark, V::Mark, Change, "output mark"),
+    linux("offload", F::Offload, V::Device, Change, "offload device"),
+    linux("offload-packet", F::Offload, V::Device, Change, "offload device"),
+    linux("tfcpad", F::Tfcpad, U32, Change, "padding length"),
+    linux("esn", F::Esn, V::Nothing, Change, "extended sequence numbers"),
+    linux("flag", F::XfrmFlags, V::XfrmFlags, Change, "list of flags"),
+    linux("soft_packets", F::SoftPackets, U64, Change, "soft packet limit"),
+    linux("hard_packets", F::HardPackets, U64, Change, "hard packet limit"),
+    linux("icv", F::Icv, V::Number(512), Change, "length of the integrity check value"),
 ];
 
 /// The keywords a command may use, in the order `help attr` lists them.
-pub fn words(_: super::Vocabulary) -> impl Iterator<Item = &'static str> {
-    TABLE.iter().filter(|row| row.usage != Usage::Reserved).map(|row| row.word)
+pub fn words(vocabulary: Vocabulary) -> impl Iterator<Item = &'static str> {
+    let known = TABLE.iter().filter(move |row| !row.only_linux || vocabulary == Vocabulary::Linux);
+    known.filter(|row| row.usage != Usage::Reserved).map(|row| row.word)
 }
 
 /// Slots of the hash table; a power of two with room to spare, so that probes are short.

@@ -7,6 +7,7 @@ pub mod errnos;
 pub mod identities;
 pub mod ipsecalgs;
 pub mod keywords;
+pub mod linux;
 pub mod messages;
 pub mod protocols;
 pub mod sa_types;

@@ -76,7 +76,7 @@ impl BitOrAssign for XfrmFlags {
 pub struct Offload {
     /// The device's name.
     pub device: String,
-    /// For packets that come in; else for packets that go out.
+    /// For packets that come in; else for packets that go out. A request's own direction decides instead.
     pub inbound: bool,
     /// The device does the whole packet, not only the cryptography.
     pub whole_packet: bool,
@@ -85,7 +85,7 @@ pub struct Offload {
 /// What only Linux XFRM can hold. Everything at its default asks for nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct LinuxExtras {
-    /// Mode; `None` takes it from the tunnel flag.
+    /// Mode; a request's `None` is tunnel if there are inner addresses, else transport. A report always says it.
     pub mode: Option<XfrmMode>,
     /// Which policies may use the SA; 0 for any.
     pub reqid: u32,

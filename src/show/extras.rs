@@ -3,27 +3,14 @@
 use std::io::{self, Write};
 
 use super::Style;
-use crate::sa::{LinuxInfo, Masked, Side, Spi, XfrmFlags, XfrmMode};
+use crate::names::linux;
+use crate::sa::{LinuxInfo, Masked, Side, Spi, XfrmFlags};
 
 /// Key management protocol and what its cookies are called.
 const COOKIE_TITLES: &[(u32, &str)] = &[(0, "Manual SA with cookie:"), (2, "KINK:"), (3, "IKEV2:")];
 
 /// The protocol whose cookies are labelled by its daemon.
 const IKE: u32 = 1;
-
-/// Linux flags and their words in ip-xfrm(8).
-const LINUX_FLAGS: &[(XfrmFlags, &str)] = &[
-    (XfrmFlags::NOECN, "noecn"),
-    (XfrmFlags::DECAP_DSCP, "decap-dscp"),
-    (XfrmFlags::NOPMTUDISC, "nopmtudisc"),
-    (XfrmFlags::WILDRECV, "wildrecv"),
-    (XfrmFlags::ICMP, "icmp"),
-    (XfrmFlags::AF_UNSPEC, "af-unspec"),
-    (XfrmFlags::ALIGN4, "align4"),
-    (XfrmFlags::ESN, "esn"),
-    (XfrmFlags::DONT_ENCAP_DSCP, "dont-encap-dscp"),
-    (XfrmFlags::OSEQ_MAY_WRAP, "oseq-may-wrap"),
-];
 
 /// Who manages the SA.
 pub(super) fn print_cookie(out: &mut dyn Write, proto: u32, cookie: u64, style: &Style<'_>) -> io::Result<()> {
@@ -86,17 +73,14 @@ pub(super) fn print_natt_port(out: &mut dyn Write, side: Side, port: u16) -> io:
 pub(super) fn print_linux(out: &mut dyn Write, info: &LinuxInfo) -> io::Result<()> {
     let extras = &info.extras;
     write!(out, "LNX: reqid={}, replay window={}", extras.reqid, info.replay_window)?;
-    match extras.mode {
+    match extras.mode.map(|mode| (linux::mode_word(mode), mode.0)) {
         None => writeln!(out)?,
-        Some(XfrmMode::TRANSPORT) => writeln!(out, ", mode=transport")?,
-        Some(XfrmMode::TUNNEL) => writeln!(out, ", mode=tunnel")?,
-        Some(XfrmMode::BEET) => writeln!(out, ", mode=beet")?,
-        Some(XfrmMode(mode)) => writeln!(out, ", mode=<unknown {mode}>")?,
+        Some((Some(word), _)) => writeln!(out, ", mode={word}")?,
+        Some((None, number)) => writeln!(out, ", mode=<unknown {number}>")?,
     }
     if extras.flags != XfrmFlags::default() {
         write!(out, "LNX: flags={:#x} < ", extras.flags.0)?;
-        let set = LINUX_FLAGS.iter().filter(|(flag, _)| extras.flags.has(*flag));
-        set.map(|(_, name)| name).try_for_each(|name| write!(out, "{name} "))?;
+        linux::flag_words(extras.flags).try_for_each(|name| write!(out, "{name} "))?;
         writeln!(out, ">")?;
     }
     print_mark(out, "mark", extras.mark)?;
@@ -152,7 +136,7 @@ fn print_counters(out: &mut dyn Write, info: &LinuxInfo) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sa::LinuxExtras;
+    use crate::sa::{LinuxExtras, XfrmMode};
 
     fn text(print: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> String {
         let mut out = Vec::new();

@@ -10,6 +10,7 @@ mod extras;
 mod identity;
 mod key;
 mod lifetime;
+mod linux;
 pub mod message;
 mod names;
 mod offers;

@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use std::net::IpAddr;
 
 use super::address::Text;
-use super::{identity, key};
+use super::{identity, key, linux};
 use crate::names::algorithms::{auth_by_number, encr_by_number};
 use crate::names::{identities, sa_types};
 use crate::sa::{
@@ -141,11 +141,11 @@ fn unsavable(message: &Message) -> Option<&'static str> {
 }
 
 /// What is lost when this SA is loaded again.
-fn warnings(message: &Message) -> Vec<String> {
+fn warnings(message: &Message) -> Vec<&'static str> {
     message.extensions.iter().filter_map(warning).collect()
 }
 
-fn warning(extension: &Extension) -> Option<String> {
+fn warning(extension: &Extension) -> Option<&'static str> {
     let text = match extension {
         Extension::Association(sa) => match sa.state {
             SaState::MATURE | SaState::ACTIVE_ELSEWHERE => return None,
@@ -159,13 +159,9 @@ fn warning(extension: &Extension) -> Option<String> {
         Extension::ReplayValue { value32: 0, value64 } if u32::try_from(*value64).is_err() => {
             "SA has a replay value of more than 32 bits, which cannot be written"
         }
-        Extension::Linux(info) => {
-            let keyword = info.extras.first_keyword()?;
-            return Some(format!("SA has {keyword} of Linux, which no command sets"));
-        }
         _ => return None,
     };
-    Some(text.to_owned())
+    Some(text)
 }
 
 /// The attribute lines of one command, each of which ends in a backslash.
@@ -188,6 +184,9 @@ impl Writing<'_> {
             Extension::Key(role, key) => self.key(out, *role, key),
             Extension::Identity(side, identity) => save_identity(out, *side, identity),
             Extension::ReplayValue { value32, value64 } => save_replay(out, *value32, *value64),
+            Extension::Linux(info) => {
+                linux::save(out, &info.extras, self.message.address(AddressRole::InnerSource).is_some())
+            }
             _ => Ok(()),
         }
     }
@@ -355,7 +354,7 @@ mod tests {
         );
         let extras = LinuxExtras { reqid: 7, ..LinuxExtras::default() };
         let text = saved(LinuxInfo { extras, ..LinuxInfo::default() });
-        assert!(text.contains("# WARNING: SA has reqid of Linux, which no command sets.\nadd esp"), "{text}");
+        assert!(text.contains("\nadd esp") && text.contains("\n    reqid 7 \\\n"), "{text}");
         let foreign = saved(LinuxInfo { foreign_encr: Some("cbc(twofish)".into()), ..LinuxInfo::default() });
         assert!(
             foreign.contains("esp spi 0x100 dst 10.0.0.2 has an algorithm that no command names: not saved."),

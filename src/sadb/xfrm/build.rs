@@ -1,6 +1,6 @@
 //! A request as XFRM says it: one `xfrm_usersa_info` and its attributes.
 
-use std::net::{IpAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 
 use super::check::{self, Algorithms, whole_bits};
 use crate::names::algorithms::{Auth, Encr};
@@ -148,7 +148,7 @@ pub(super) fn addition(request: &Request) -> Result<(SaInfo, Vec<Attribute>), Sa
     attributes.extend(algorithm_attributes(request, &algorithms));
     attributes.extend(replay);
     attributes.extend(encap(request, direction).map(Attribute::Encap));
-    attributes.extend(extra_attributes(extras)?);
+    attributes.extend(extra_attributes(extras, direction)?);
     attributes.extend(Direction::said(request.flags).map(|direction| Attribute::Direction(direction.number())));
     Ok((info, attributes))
 }
@@ -181,6 +181,7 @@ fn selector(request: &Request, name: &Name, src: Option<IpAddr>, mode: XfrmMode)
 }
 
 fn inner_selector(src: InnerEndpoint, dst: InnerEndpoint) -> Result<Selector, SadbError> {
+    let (src, dst) = (open_like(src, dst), open_like(dst, src));
     if src.addr.is_ipv4() != dst.addr.is_ipv4() {
         return Err(SadbError::Unsupported("isrc and idst are of different address families".into()));
     }
@@ -195,6 +196,15 @@ fn inner_selector(src: InnerEndpoint, dst: InnerEndpoint) -> Result<Selector, Sa
         proto: src.proto.max(dst.proto),
         ..Selector::default()
     })
+}
+
+/// An inner address that was left open, in the family of the other one.
+fn open_like(end: InnerEndpoint, other: InnerEndpoint) -> InnerEndpoint {
+    if !end.addr.is_unspecified() || end.addr.is_ipv4() == other.addr.is_ipv4() {
+        return end;
+    }
+    let addr = if other.addr.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    InnerEndpoint { addr, prefix_len: 0, ..end }
 }
 
 fn port_selector(request: &Request, name: &Name, src: Option<IpAddr>) -> Selector {
@@ -326,7 +336,7 @@ pub(super) fn encap(request: &Request, direction: Direction) -> Option<Encap> {
 }
 
 /// Attributes of what only Linux has.
-pub(super) fn extra_attributes(extras: &LinuxExtras) -> Result<Vec<Attribute>, SadbError> {
+pub(super) fn extra_attributes(extras: &LinuxExtras, direction: Direction) -> Result<Vec<Attribute>, SadbError> {
     let mut attributes = Vec::new();
     let words = [
         (attr::IF_ID, extras.if_id),
@@ -337,16 +347,16 @@ pub(super) fn extra_attributes(extras: &LinuxExtras) -> Result<Vec<Attribute>, S
     ];
     attributes.extend(words.into_iter().filter(|(_, value)| *value != 0).map(|(kind, value)| Attribute::Word(kind, value)));
     if let Some(offload) = &extras.offload {
-        attributes.push(Attribute::Offload(offload_device(offload)?));
+        attributes.push(Attribute::Offload(offload_device(offload, direction)?));
     }
     Ok(attributes)
 }
 
-fn offload_device(offload: &Offload) -> Result<OffloadDevice, SadbError> {
+fn offload_device(offload: &Offload, direction: Direction) -> Result<OffloadDevice, SadbError> {
     let Some(ifindex) = interface_index(&offload.device) else {
         return Err(SadbError::Unsupported(format!("offload: this system has no interface {}", offload.device)));
     };
-    let inbound = if offload.inbound { OFFLOAD_INBOUND } else { 0 };
+    let inbound = if direction == Direction::In { OFFLOAD_INBOUND } else { 0 };
     let packet = if offload.whole_packet { OFFLOAD_PACKET } else { 0 };
     Ok(OffloadDevice { ifindex, flags: inbound | packet })
 }

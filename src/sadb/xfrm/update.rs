@@ -37,9 +37,11 @@ fn changes(request: &Request, live: &Live, said: &Message) -> impl Iterator<Item
     let window = said.linux().map_or(0, |info| info.replay_window);
     let asked = &request.linux;
     let differs = |asked: u32, is: u32| asked != 0 && asked != is;
+    // An ESP command without encralg says NULL (RFC 2410).
+    let is_unsaid = request.encr_alg == EncrAlg::NULL && request.encr_key.is_none();
     [
         (request.auth_alg != AuthAlg::NONE && request.auth_alg != association.auth, "authalg"),
-        (request.encr_alg != EncrAlg::NONE && request.encr_alg != association.encr, "encralg"),
+        (request.encr_alg.0 != 0 && !is_unsaid && request.encr_alg != association.encr, "encralg"),
         (another_key(request.auth_key.as_ref(), said.key(KeyRole::Auth)), "authkey"),
         (another_key(request.encr_key.as_ref(), said.key(KeyRole::Encr)), "encrkey"),
         (differs(request.replay, window), "replay"),
@@ -51,7 +53,7 @@ fn changes(request: &Request, live: &Live, said: &Message) -> impl Iterator<Item
         (differs(asked.reqid, live.info.reqid), "reqid"),
         (differs(asked.tfcpad, extras.tfcpad), "tfcpad"),
         (asked.flags != XfrmFlags::default() && asked.flags != extras.flags, "flag"),
-        (asked.offload.is_some() && asked.offload != extras.offload, "offload"),
+        (asked.offload.is_some(), "offload"),
         (asked.icv_bits.is_some() && asked.icv_bits != extras.icv_bits, "icv"),
     ]
     .into_iter()
@@ -109,7 +111,7 @@ impl Xfrm {
         build::change_limits(&mut info.limits, request);
         let direction = direction_of(live, request, name);
         let encap = build::encap(request, direction).or(encap_of(live));
-        let extras = build::extra_attributes(&request.linux)?;
+        let extras = build::extra_attributes(&request.linux, direction)?;
         let new = extras.into_iter().filter(|attribute| !matches!(attribute, Attribute::Offload(_)));
         let new: Vec<Attribute> = new.filter(|attribute| attribute.kind() != attr::TFCPAD).collect();
         if info.limits != live.info.limits || encap != encap_of(live) || !new.is_empty() {

@@ -162,7 +162,7 @@ impl Parts {
         linux.extras.flags |= XfrmFlags(u32::from(info.flags));
         linux.extras.soft_packets = finite(info.limits.packets.0);
         linux.extras.hard_packets = finite(info.limits.packets.1);
-        linux.extras.mode = said_mode(info);
+        linux.extras.mode = Some(XfrmMode(info.mode));
     }
 }
 
@@ -213,13 +213,6 @@ fn is_own(info: &SaInfo) -> bool {
 /// Whether the selector must be told as inner addresses.
 fn is_inner(info: &SaInfo) -> bool {
     !is_open(info) && (info.mode == XfrmMode::TUNNEL.0 || !is_own(info))
-}
-
-/// The mode, where it cannot be told from there being inner addresses.
-fn said_mode(info: &SaInfo) -> Option<XfrmMode> {
-    let mode = XfrmMode(info.mode);
-    let by_inner = if is_inner(info) { XfrmMode::TUNNEL } else { XfrmMode::TRANSPORT };
-    (mode != by_inner).then_some(mode)
 }
 
 fn association(info: &SaInfo, parts: &Parts, state: SaState, beside: Option<&Entry>) -> Association {

@@ -1,0 +1,70 @@
+//! What only Linux XFRM has, as the keywords that ask for it again.
+
+use std::io::{self, Write};
+
+use crate::names::linux;
+use crate::sa::{LinuxExtras, Masked, XfrmFlags, XfrmMode};
+
+/// Writes the keywords of what is not at its default. `has_inner` says whether inner addresses are written too, which make
+/// a tunnel without the keyword `mode`.
+pub(super) fn save(out: &mut dyn Write, extras: &LinuxExtras, has_inner: bool) -> io::Result<()> {
+    let implied = if has_inner { XfrmMode::TUNNEL } else { XfrmMode::TRANSPORT };
+    if let Some(word) = extras.mode.filter(|mode| *mode != implied).and_then(linux::mode_word) {
+        writeln!(out, "    mode {word} \\")?;
+    }
+    let numbers = [
+        ("reqid", u64::from(extras.reqid)),
+        ("if_id", u64::from(extras.if_id)),
+        ("tfcpad", u64::from(extras.tfcpad)),
+        ("soft_packets", extras.soft_packets),
+        ("hard_packets", extras.hard_packets),
+        ("icv", u64::from(extras.icv_bits.unwrap_or(0))),
+    ];
+    for (word, value) in numbers.into_iter().filter(|(_, value)| *value != 0) {
+        writeln!(out, "    {word} {value} \\")?;
+    }
+    save_mark(out, "mark", extras.mark)?;
+    save_mark(out, "output-mark", extras.output_mark)?;
+    if let Some(offload) = &extras.offload {
+        let word = if offload.whole_packet { "offload-packet" } else { "offload" };
+        writeln!(out, "    {word} {} \\", offload.device)?;
+    }
+    save_flags(out, extras.flags)
+}
+
+fn save_mark(out: &mut dyn Write, word: &str, mark: Option<Masked>) -> io::Result<()> {
+    mark.map_or(Ok(()), |mark| writeln!(out, "    {word} {:#x}/{:#x} \\", mark.value, mark.mask))
+}
+
+fn save_flags(out: &mut dyn Write, flags: XfrmFlags) -> io::Result<()> {
+    let words: Vec<_> = linux::flag_words(flags).collect();
+    if words.is_empty() { Ok(()) } else { writeln!(out, "    flag {} \\", words.join(",")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn saved(extras: &LinuxExtras, has_inner: bool) -> String {
+        let mut out = Vec::new();
+        save(&mut out, extras, has_inner).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn only_what_is_not_at_its_default() {
+        assert_eq!(saved(&LinuxExtras::default(), false), "");
+        let tunnel = LinuxExtras { mode: Some(XfrmMode::TUNNEL), ..LinuxExtras::default() };
+        assert_eq!(saved(&tunnel, true), "");
+        assert_eq!(saved(&tunnel, false), "    mode tunnel \\\n");
+        let extras = LinuxExtras {
+            mark: Some(Masked { value: 1, mask: 255 }),
+            flags: XfrmFlags::ESN | XfrmFlags::OSEQ_MAY_WRAP,
+            hard_packets: 9,
+            icv_bits: Some(96),
+            ..LinuxExtras::default()
+        };
+        let wanted = "    hard_packets 9 \\\n    icv 96 \\\n    mark 0x1/0xff \\\n    flag esn,oseq-may-wrap \\\n";
+        assert_eq!(saved(&extras, false), wanted);
+    }
+}
