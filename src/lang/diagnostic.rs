@@ -118,6 +118,7 @@ impl Code {
         Self::NotHere,
         Self::TooManyArguments,
         Self::Quotes,
+        Self::NotForThisSadb,
         Self::Refused,
         Self::CommentContinues,
         Self::EndsInBackslash,

@@ -8,6 +8,7 @@ mod check;
 mod command;
 mod diagnostic;
 mod draft;
+mod extensions;
 mod finish;
 mod key;
 mod lexer;

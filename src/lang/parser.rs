@@ -10,15 +10,13 @@
 //!
 //! A problem does not end the reading: the rest of the command is read too, so that one run reports all problems.
 
-use super::command::{Command, SaCommand, Verb};
+use super::command::Command;
 use super::diagnostic::{Code, Diagnostic, Severity, Span};
-use super::draft::Draft;
 use super::lexer::{Flaw, FlawKind, Word, Words};
 use super::source::Place;
 use super::verb::{self, Action};
 use super::{Item, Options, Rejected, Setting, mask, number, suggest};
-use crate::names::Vocabulary;
-use crate::names::keywords::{self, Row, Usage, Value};
+use crate::names::keywords::{self, Row};
 use crate::sa::SaType;
 
 /// Problems reported of one command. Each costs a walk over the command, and nobody reads more.
@@ -82,7 +80,7 @@ impl<'o, 't, W: Words<'t> + Clone> Parser<'o, 't, W> {
     }
 
     /// Whether no more problems are reported.
-    fn is_full(&self) -> bool {
+    pub(super) fn is_full(&self) -> bool {
         self.diagnostics.len() >= MOST_DIAGNOSTICS
     }
 
@@ -164,7 +162,7 @@ impl<'o, 't, W: Words<'t> + Clone> Parser<'o, 't, W> {
     }
 
     /// The nearest known word, if the word itself may be shown.
-    fn suggestion(&self, word: Word<'t>, known: impl Iterator<Item = &'static str>) -> Option<&'static str> {
+    pub(super) fn suggestion(&self, word: Word<'t>, known: impl Iterator<Item = &'static str>) -> Option<&'static str> {
         if self.is_shown(word) { suggest::nearest(word.bytes, known) } else { None }
     }
 
@@ -204,7 +202,7 @@ impl<'o, 't, W: Words<'t> + Clone> Parser<'o, 't, W> {
     }
 
     /// Reads an SA type: a word in any case, or a number up to 255.
-    fn sa_type(&mut self, word: Word<'t>) -> Option<SaType> {
+    pub(super) fn sa_type(&mut self, word: Word<'t>) -> Option<SaType> {
         const WORDS: &[(&str, SaType)] = &[("all", SaType::UNSPEC), ("ah", SaType::AH), ("esp", SaType::ESP)];
         if let Some((_, sa_type)) = WORDS.iter().find(|(name, _)| name.as_bytes().eq_ignore_ascii_case(word.bytes)) {
             return Some(*sa_type);
@@ -220,76 +218,13 @@ impl<'o, 't, W: Words<'t> + Clone> Parser<'o, 't, W> {
         None
     }
 
-    fn missing_sa_type(&mut self, verb: &str, wanted: &str) {
+    pub(super) fn missing_sa_type(&mut self, verb: &str, wanted: &str) {
         let message = format!("Unexpected end of command line: {verb} needs an SA type");
         self.report(Severity::Error, Code::UnexpectedEnd, None, message, Some(wanted), None);
     }
 
-    fn sa_command(&mut self, verb: Verb, word: Word<'t>) -> Option<SaCommand> {
-        let sa_type = self.single_sa_type(verb);
-        let mut draft = Draft::new(verb, word);
-        draft.request.sa_type = sa_type.unwrap_or_default();
-        self.extensions(&mut draft);
-        self.finish(&mut draft)
-    }
-
-    /// The SA type of a command about one SA: not `all`.
-    fn single_sa_type(&mut self, verb: Verb) -> Option<SaType> {
-        let Some(word) = self.peek() else {
-            self.missing_sa_type(verb.word(), "ah or esp");
-            return None;
-        };
-        if keywords::by_word(word.bytes).is_some() {
-            let message = format!("Unknown SA type {}", self.quoted(word));
-            self.report(Severity::Error, Code::UnknownSaType, Some(word), message, Some("ah or esp"), None);
-            return None;
-        }
-        self.next();
-        let sa_type = self.sa_type(word)?;
-        if sa_type == SaType::UNSPEC {
-            let message = format!("{} needs one SA type, found {}", verb.word(), self.quoted(word));
-            self.report(Severity::Error, Code::UnknownSaType, Some(word), message, Some("ah or esp"), None);
-            return None;
-        }
-        Some(sa_type)
-    }
-
-    fn extensions(&mut self, draft: &mut Draft<'t>) {
-        while let Some(word) = self.next() {
-            match keywords::by_word(word.bytes) {
-                Some(row) => self.extension(row, word, draft),
-                None => self.unknown_extension(word),
-            }
-        }
-    }
-
-    fn extension(&mut self, row: &'static Row, word: Word<'t>, draft: &mut Draft<'t>) {
-        let allowed = match row.usage {
-            Usage::Any => true,
-            Usage::Change => draft.verb.changes(),
-            Usage::Reserved => false,
-        };
-        if !allowed {
-            let message = format!("Don't use extension {} for {}", row.word, draft.verb.word());
-            self.error(Code::NotForThisCommand, word, message);
-            self.skip_values(row);
-            return;
-        }
-        if row.only_linux && self.options.vocabulary != Vocabulary::Linux {
-            let message = format!("{} is for Linux XFRM; this SADB cannot hold it", row.word);
-            self.error(Code::NotForThisSadb, word, message);
-            self.skip_values(row);
-            return;
-        }
-        if draft.is_second(row.field) {
-            self.duplicate(row, word);
-            self.skip_values(row);
-            return;
-        }
-        self.value(row, word, draft);
-    }
-
-    fn duplicate(&mut self, row: &'static Row, word: Word<'t>) {
+    /// Reports a second use of a keyword, and where the first one is.
+    pub(super) fn duplicate(&mut self, row: &'static Row, word: Word<'t>) {
         self.failed = true;
         if self.is_full() {
             return;
@@ -307,35 +242,6 @@ impl<'o, 't, W: Words<'t> + Clone> Parser<'o, 't, W> {
         if let Some(last) = self.diagnostics.last_mut() {
             last.related = related;
         }
-    }
-
-    /// Passes over the values of a keyword that is not used.
-    fn skip_values(&mut self, row: &Row) {
-        let count = match row.value {
-            Value::Nothing => 0,
-            Value::Identity => 2,
-            _ => 1,
-        };
-        for _ in 0..count {
-            self.next_value();
-        }
-    }
-
-    fn unknown_extension(&mut self, word: Word<'t>) {
-        let message = format!("Unknown extension field {}", self.quoted(word));
-        let help = if word.bytes.starts_with(b"#") {
-            Some("# begins a comment only at the start of a command".to_owned())
-        } else if word.bytes == b"\\" {
-            Some(
-                "a backslash continues a line only as its very last byte; a blank or carriage return follows this one"
-                    .to_owned(),
-            )
-        } else {
-            let known = self.suggestion(word, keywords::TABLE.iter().map(|row| row.word));
-            known.map(|known| format!("did you mean \"{known}\"?"))
-        };
-        self.report(Severity::Error, Code::UnknownExtension, Some(word), message, Some("a keyword"), help);
-        while self.next_value().is_some() {}
     }
 
     fn flaw(&mut self, flaw: Flaw) {
