@@ -17,8 +17,10 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 
 use crate::sadb::SADB_VARIABLE;
+use crate::service;
 use crate::sys::hardening;
-use exit::Exit;
+use args::{Args, Task};
+use exit::{Exit, SMF_FMRI};
 
 /// Runs `ipseckey` with the arguments of the process (the program's name first).
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -27,7 +29,25 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(args) => args,
         Err(error) => return show_usage(&error).into(),
     };
-    run::run(&args).into()
+    match under_smf(&args) {
+        Some(method) => service::main(method),
+        None => run::run(&args).into(),
+    }
+}
+
+/// SMF keeps its log readable to the world and wants a flush before the first command: a file is then the service's work.
+fn under_smf(args: &Args) -> Option<Vec<OsString>> {
+    std::env::var_os(SMF_FMRI)?;
+    let (method, file) = match &args.task {
+        Task::Load(file) => ("start", file),
+        Task::Check(file) => ("check", file),
+        _ => return None,
+    };
+    let mut words: Vec<OsString> = vec!["manual-key".into(), method.into(), "--config-file".into(), file.into()];
+    if let Some(sadb) = &args.sadb {
+        words.extend(["--sadb".into(), sadb.to_string().into()]);
+    }
+    Some(words)
 }
 
 /// Help and version are an answer; anything else is a usage error.

@@ -29,6 +29,8 @@ pub struct Case {
     pub uninit: Vec<(usize, usize, usize)>,
     pub ub: bool,
     pub no_socket: bool,
+    /// User id that owns the file; setting it needs root.
+    pub owner: Option<u32>,
 }
 
 /// What our program did.
@@ -50,15 +52,13 @@ pub fn cases() -> Vec<Case> {
     text.lines().map(|line| case(&serde_json::from_str(line).unwrap())).collect()
 }
 
-/// A file of differences: case id -> reason. Lines: `# comment`, or `REASON: ID ID ...`.
+/// A file of differences: case id -> name of the reason.
 pub fn differences(name: &str) -> BTreeMap<String, String> {
     let text = fs::read_to_string(directory().join(name)).unwrap();
+    let rows = text.lines().filter(|line| !line.starts_with('#'));
     let mut listed = BTreeMap::new();
-    for line in text.lines().filter(|line| !line.starts_with('#') && !line.trim().is_empty()) {
-        let (reason, ids) = line.split_once(": ").expect("REASON: ID ID ...");
-        for id in ids.split_whitespace() {
-            assert!(listed.insert(id.to_owned(), reason.to_owned()).is_none(), "{id} is listed twice");
-        }
+    for (id, reason) in rows.map(|line| line.split_once(' ').expect("ID REASON")) {
+        assert!(listed.insert(id.to_owned(), reason.to_owned()).is_none(), "{id} is listed twice");
     }
     listed
 }
@@ -97,6 +97,7 @@ fn case(json: &Value) -> Case {
             .collect(),
         ub: json["ub"].as_bool().unwrap_or(false),
         no_socket: json.get("sockerr").is_some(),
+        owner: json["owner"].as_u64().map(|uid| u32::try_from(uid).unwrap()),
     }
 }
 
@@ -108,6 +109,9 @@ pub fn run(case: &Case) -> Run {
     if let Some(text) = &case.file {
         fs::write(&file, text).unwrap();
         fs::set_permissions(&file, Permissions::from_mode(case.file_mode.unwrap_or(0o600))).unwrap();
+        if let Some(uid) = case.owner {
+            std::os::unix::fs::chown(&file, Some(uid), None).unwrap();
+        }
     }
     let socket = dir.path().join("sadb");
     let sadb = (!case.no_socket).then(|| Script::listen(&socket, case.replies.clone()));
