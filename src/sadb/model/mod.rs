@@ -23,6 +23,8 @@ mod server;
 mod settings;
 mod socket;
 mod table;
+#[cfg(test)]
+mod tests;
 mod update;
 mod weak;
 
