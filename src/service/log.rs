@@ -1,6 +1,9 @@
 //! Where the service's words go: the streams by hand and under SMF, the journal or syslog under systemd.
 
-use std::io::Write;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
 
 use super::event::Event;
 use super::world::{Environment, World};
@@ -53,13 +56,18 @@ impl Log for Journal<'_> {
 
 /// The log of `world`, with `out` and `err` as the streams.
 pub(super) fn open<'a>(world: &World, environment: Environment<'_>, out: Stream<'a>, err: Stream<'a>) -> Box<dyn Log + 'a> {
-    if *world != World::Systemd {
-        return system::beside(world, Streams { out, err });
+    match world {
+        World::Systemd if journal_reads_stderr(environment) => Box::new(Journal { err }),
+        World::Systemd => system::syslog(Streams { out, err }),
+        World::Plain | World::Smf { .. } => system::beside(world, Streams { out, err }),
     }
-    if environment("JOURNAL_STREAM").is_some() {
-        return Box::new(Journal { err });
-    }
-    system::syslog(Streams { out, err })
+}
+
+/// Whether standard error is the journal's: `JOURNAL_STREAM` names it by device and inode (systemd.exec(5)).
+fn journal_reads_stderr(environment: Environment<'_>) -> bool {
+    let stderr = io::stderr().as_fd().try_clone_to_owned().map(File::from).and_then(|file| file.metadata());
+    let stream = environment("JOURNAL_STREAM");
+    stderr.is_ok_and(|stderr| stream.is_some_and(|stream| *stream == *format!("{}:{}", stderr.dev(), stderr.ino())))
 }
 
 /// syslog on Linux: a datagram to the socket that the journal or a syslogd listens on.
@@ -169,28 +177,36 @@ mod tests {
 
     use super::*;
 
-    fn written(world: &World, journal: bool, event: &Event<'_>) -> (String, String) {
+    fn written(
+        open: impl for<'a> FnOnce(Stream<'a>, Stream<'a>) -> Box<dyn Log + 'a>,
+        event: &Event<'_>,
+    ) -> (String, String) {
         let (mut out, mut err) = (Vec::new(), Vec::new());
-        let environment = |name: &str| (journal && name == "JOURNAL_STREAM").then(|| "8:1".into());
-        open(world, &environment, Box::new(&mut out), Box::new(&mut err)).event(event);
+        open(Box::new(&mut out), Box::new(&mut err)).event(event);
         (String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
     }
 
     #[test]
     fn news_go_to_standard_output_and_trouble_to_standard_error() {
         let file = Path::new("/k");
-        let online = written(&World::Plain, false, &Event::Online { added: 2, file });
+        let by_hand = |event: &Event<'_>| written(|out, err| open(&World::Plain, &|_| None, out, err), event);
+        let online = by_hand(&Event::Online { added: 2, file });
         assert_eq!(online, ("online: 2 SAs from /k\n".to_owned(), String::new()));
-        let empty = written(&World::Plain, false, &Event::Empty { file });
+        let empty = by_hand(&Event::Empty { file });
         assert_eq!(empty, (String::new(), "manual-key: /k holds no commands\n".to_owned()));
     }
 
     #[test]
     fn the_journal_gets_priorities() {
-        let (out, err) = written(&World::Systemd, true, &Event::NoSmf);
-        assert!(out.is_empty());
-        assert!(err.starts_with("<3>"), "{err}");
-        assert_eq!(written(&World::Systemd, true, &Event::Disabled).1, "<6>disabled: all SAs are flushed\n");
+        let journal = |event: &Event<'_>| written(|_, err| Box::new(Journal { err }), event).1;
+        assert!(journal(&Event::NoSmf).starts_with("<3>"));
+        assert_eq!(journal(&Event::Disabled), "<6>disabled: all SAs are flushed\n");
+    }
+
+    #[test]
+    fn another_stream_is_not_the_journals() {
+        assert!(!journal_reads_stderr(&|_| None));
+        assert!(!journal_reads_stderr(&|_| Some("0:0".into())));
     }
 
     #[test]

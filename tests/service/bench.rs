@@ -1,9 +1,9 @@
 //! A place to try the service: a private directory, a model SADB that several programs can talk to, and the program.
 
 use std::collections::BTreeMap;
-use std::fs::{self, Permissions};
+use std::fs::{self, File, Permissions};
 use std::ops::ControlFlow;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
@@ -125,19 +125,28 @@ impl Bench {
         self.execute(Command::new(env!("CARGO_BIN_EXE_manual-key")).args(arguments))
     }
 
-    /// Runs `manual-key` as systemd does: as the process whose number it tells.
+    /// Runs `manual-key` as systemd does: as the process whose number it tells, with the journal as standard error.
     pub(crate) fn run_as_unit(&self, method: &str, file: &Path) -> Run {
+        self.run_unit(&[method, "--sadb", &self.spec(), "--config-file", file.to_str().unwrap()])
+    }
+
+    /// The same with exactly `arguments`.
+    pub(crate) fn run_unit(&self, arguments: &[&str]) -> Run {
         let script = "SYSTEMD_EXEC_PID=$$ INVOCATION_ID=0123 exec \"$0\" \"$@\"";
+        let journal = File::create(self.path("journal")).unwrap();
+        let metadata = journal.metadata().unwrap();
         let mut command = Command::new("/bin/sh");
-        command.args(["-c", script, env!("CARGO_BIN_EXE_manual-key"), method, "--sadb", &self.spec()]);
-        self.execute(command.arg("--config-file").arg(file))
+        command.args(["-c", script, env!("CARGO_BIN_EXE_manual-key")]).args(arguments).stderr(journal);
+        command.env("JOURNAL_STREAM", format!("{}:{}", metadata.dev(), metadata.ino()));
+        let run = self.execute(&mut command);
+        Run { stderr: fs::read_to_string(self.path("journal")).unwrap(), ..run }
     }
 
     fn execute(&self, command: &mut Command) -> Run {
         for name in ["SMF_FMRI", "SMF_METHOD", "INVOCATION_ID", "CREDENTIALS_DIRECTORY", "IPSECKEY_SADB"] {
             command.env_remove(name);
         }
-        let output = command.env("JOURNAL_STREAM", "8:1").envs(&self.environment).stdin(Stdio::null()).output().unwrap();
+        let output = command.envs(&self.environment).stdin(Stdio::null()).output().unwrap();
         Run {
             exit: output.status.code(),
             stdout: String::from_utf8(output.stdout).unwrap(),

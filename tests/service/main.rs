@@ -209,6 +209,32 @@ fn a_file_of_another_user_is_refused_in_a_service() {
 }
 
 #[test]
+fn a_file_that_may_not_be_read_is_a_matter_of_permission() {
+    if is_root() {
+        let _ = writeln!(std::io::stderr(), "skipped: root may read every file");
+        return;
+    }
+    let mut bench = Bench::with_model();
+    let file = bench.file("keys", ONE);
+    fs::set_permissions(&file, Permissions::from_mode(0o000)).unwrap();
+    bench.method("start", &file).expect(77);
+    bench.under_smf(&file).run(&["start"]).expect(100);
+}
+
+#[test]
+fn a_credential_of_the_unit_is_the_keys_file() {
+    let mut bench = Bench::with_model();
+    fs::create_dir(bench.path("credentials")).unwrap();
+    let file = bench.file("credentials/ipseckeys", ONE);
+    fs::set_permissions(&file, Permissions::from_mode(0o440)).unwrap();
+    let directory = bench.path("credentials").display().to_string();
+    let spec = bench.spec();
+    let run = bench.set("CREDENTIALS_DIRECTORY", &directory).run_unit(&["start", "--sadb", &spec]).expect(0);
+    assert!(run.stderr.contains(&format!("<6>online: 1 SA from {}", file.display())), "{}", run.stderr);
+    assert_eq!(bench.spis(), [0x1001]);
+}
+
+#[test]
 fn one_refused_sa_does_not_keep_the_others_out() {
     let mut bench = Bench::with_model();
     let text = format!("{ONE}{ONE}{TWO}{THREE}");
