@@ -27,7 +27,7 @@ pub(super) struct Faults {
     pub(super) lines: Vec<u32>,
 }
 
-/// All commands of `text`, up to a `quit` if there is one.
+/// All commands of `text`, up to a `quit` if there is one. What follows it is checked all the same, as `ipseckey -c` does.
 ///
 /// # Errors
 /// [`Faults`] if any of them is wrong.
@@ -36,15 +36,19 @@ pub(super) fn parse(text: &[u8], vocabulary: Vocabulary) -> Result<Vec<Numbered>
     let options = Options { vocabulary, numeric: false, setting: Setting::File, resolver: &resolver };
     let mut sound = Vec::new();
     let mut lines = Vec::new();
+    let mut commands = 0;
+    let mut ended = false;
     for item in lang::commands(text, &options) {
         let line = item.place.line;
+        commands += 1;
         match item.outcome.map(action) {
-            Ok(Wanted::Action(action)) => sound.push(Numbered { line, action }),
-            Ok(Wanted::End) => break,
+            Ok(Wanted::Action(action)) if !ended => sound.push(Numbered { line, action }),
+            Ok(Wanted::Action(_)) => {}
+            Ok(Wanted::End) => ended = true,
             Ok(Wanted::Misplaced) | Err(_) => lines.push(line),
         }
     }
-    if lines.is_empty() { Ok(sound) } else { Err(Faults { commands: sound.len() + lines.len(), lines }) }
+    if lines.is_empty() { Ok(sound) } else { Err(Faults { commands, lines }) }
 }
 
 enum Wanted {
@@ -89,7 +93,8 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_quit_is_not_read() {
-        assert_eq!(parsed(&format!("{SOUND}quit\nbogus\n")), Ok(vec![1]));
+    fn what_follows_quit_is_checked_but_not_applied() {
+        assert_eq!(parsed(&format!("{SOUND}quit\n{SOUND}")), Ok(vec![1]));
+        assert_eq!(parsed(&format!("{SOUND}quit\nbogus\n")), Err(Faults { commands: 3, lines: vec![3] }));
     }
 }
