@@ -96,7 +96,7 @@ fn protection() -> impl Strategy<Value = (bool, String)> {
 
 fn lifetimes() -> impl Strategy<Value = String> {
     let value = 1000_u64..2_000_000_000;
-    let soft = 1_u64..1000;
+    let soft = 100_u64..1000;
     (proptest::option::of(value), proptest::option::of(soft), 0_usize..3).prop_map(|(hard, soft, which)| {
         let name = ["bytes", "addtime", "usetime"][which];
         let hard = hard.map_or(String::new(), |value| format!(" hard_{name} {value}"));

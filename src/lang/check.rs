@@ -37,7 +37,7 @@ impl Checker {
     #[must_use]
     pub fn check(&mut self, item: &Item, text: &[u8]) -> Vec<Diagnostic> {
         let mut warnings = Warnings { place: item.place, text, list: Vec::new() };
-        if item.has_names && !self.told_of_names {
+        if item.has_names && item.outcome.is_ok() && !self.told_of_names {
             self.told_of_names = true;
             warnings.names();
         }
