@@ -31,8 +31,10 @@ pub(super) struct Output {
 pub(super) struct Source<'a> {
     /// What to call it.
     pub(super) name: &'a str,
-    /// All of it.
+    /// All of it, or the part of it that is being read.
     pub(super) text: &'a [u8],
+    /// Number of the first line of `text`.
+    pub(super) first_line: u32,
 }
 
 impl Output {

@@ -77,7 +77,7 @@ fn read(session: &Session<'_>, file: &Path) -> Option<Buffer> {
 fn check(session: &Session<'_>, file: &Path) -> Exit {
     let Some(text) = read(session, file) else { return Exit::Failed };
     let name = file.to_string_lossy();
-    let source = Source { name: &name, text: &text };
+    let source = Source { name: &name, text: &text, first_line: 1 };
     let resolver = session.resolver();
     let options = session.options(Setting::File, &*resolver);
     let mut checker = Checker::new();
@@ -98,7 +98,7 @@ fn load(session: &mut Session<'_>, file: &Path) -> Exit {
     let Some(text) = read(session, file) else { return Exit::Failed };
     let name = file.to_string_lossy();
     let mut tally = Tally::default();
-    run_all(session, Source { name: &name, text: &text }, Setting::File, &mut tally);
+    run_all(session, Source { name: &name, text: &text, first_line: 1 }, Setting::File, &mut tally);
     if tally.exit() != Exit::Done {
         session.output.say(&format!("{name}: {} of {} commands succeeded", tally.done, tally.commands));
     }
@@ -110,7 +110,7 @@ fn run_all(session: &mut Session<'_>, source: Source<'_>, setting: Setting, tall
     let resolver = session.resolver();
     let options = session.options(setting, &*resolver);
     let mut verdict = Verdict::Done;
-    let mut commands = lang::commands(source.text, &options);
+    let mut commands = lang::commands(source.text, &options).from_line(source.first_line);
     let mut checker = Checker::new();
     for mut item in commands.by_ref() {
         if session.denies_weakness() {
@@ -132,7 +132,7 @@ fn one_command(session: &mut Session<'_>, words: &[Vec<u8>]) -> Exit {
     let resolver = session.resolver();
     let item = lang::command_from_words(&words, &session.options(Setting::Shell, &*resolver));
     let text = words.join(&b' ');
-    finished(session.execute(item, Source { name: "command line", text: &text }) != Verdict::Failed)
+    finished(session.execute(item, Source { name: "command line", text: &text, first_line: 1 }) != Verdict::Failed)
 }
 
 /// Commands from a terminal. Its status is 0: the user has seen what failed.
@@ -147,8 +147,12 @@ fn at_prompt(session: &mut Session<'_>) -> Exit {
     loop {
         match prompt.read() {
             Ok(Typed::Line(text)) => {
-                let verdict =
-                    run_all(session, Source { name: "prompt", text: &text }, Setting::Prompt, &mut Tally::default());
+                let verdict = run_all(
+                    session,
+                    Source { name: "prompt", text: &text, first_line: 1 },
+                    Setting::Prompt,
+                    &mut Tally::default(),
+                );
                 if verdict == Verdict::Quit {
                     return Exit::Done;
                 }
@@ -170,13 +174,15 @@ fn at_prompt(session: &mut Session<'_>) -> Exit {
 fn from_pipe(session: &mut Session<'_>) -> Exit {
     let mut tally = Tally::default();
     let mut input = io::stdin().lock();
+    let mut first_line = 1;
     loop {
         match next_command(&mut input) {
             Ok(Some(text)) => {
-                let source = Source { name: "standard input", text: &text };
+                let source = Source { name: "standard input", text: &text, first_line };
                 if run_all(session, source, Setting::Prompt, &mut tally) == Verdict::Quit {
                     return tally.exit();
                 }
+                first_line += u32::try_from(text.iter().filter(|byte| **byte == b'\n').count()).unwrap_or(0);
             }
             Ok(None) => return tally.exit(),
             Err(error) => {

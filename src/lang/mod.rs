@@ -92,6 +92,13 @@ pub struct Commands<'t> {
 }
 
 impl Commands<'_> {
+    /// The same with `line` as the number of the text's first line, for a text that is a part of another.
+    #[must_use]
+    pub fn from_line(mut self, line: u32) -> Self {
+        self.lines.number_from(line);
+        self
+    }
+
     /// Warnings about text behind the last command. To be asked for when the iterator has ended.
     pub fn take_rest(&mut self) -> Vec<Diagnostic> {
         std::mem::take(&mut self.waiting)

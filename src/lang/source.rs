@@ -52,6 +52,11 @@ impl<'t> Lines<'t> {
         Self { text, at: 0, line: 1 }
     }
 
+    /// Numbers the lines from `line` on.
+    pub(super) fn number_from(&mut self, line: u32) {
+        self.line = line;
+    }
+
     /// Takes the next logical line, whatever it holds. The flag says whether it ends in a backslash at the end of the text.
     fn take(&mut self) -> Option<(Place, bool)> {
         let start = self.at;
