@@ -65,6 +65,13 @@ fn rooms_use_only_the_rooms_below_them() {
 }
 
 #[test]
+fn only_sys_and_service_know_the_system() {
+    for (path, (room, text)) in rooms() {
+        assert!(matches!(room.as_str(), "sys" | "service") || !text.contains("target_os"), "{}", path.display());
+    }
+}
+
+#[test]
 fn unsafe_code_lives_in_sys() {
     for (path, (room, text)) in rooms() {
         let at_the_door = path.file_name().is_some_and(|name| name == "mod.rs") && path.parent().unwrap().ends_with(&room)

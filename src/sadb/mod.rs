@@ -8,7 +8,6 @@ pub mod model;
 mod pfkey;
 mod select;
 mod transport;
-#[cfg(target_os = "linux")]
 mod xfrm;
 
 use std::ops::ControlFlow;
@@ -17,7 +16,6 @@ pub use error::SadbError;
 pub use pfkey::PfKey;
 pub use select::{SADB_VARIABLE, Select, UnknownSelect};
 pub use transport::Transport;
-#[cfg(target_os = "linux")]
 pub use xfrm::Xfrm;
 
 use crate::sa::{Message, Request, SaType};

@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use super::model::{Embedded, Settings};
-use super::{PfKey, Sadb, SadbError};
+use super::{PfKey, Sadb, SadbError, Xfrm};
 use crate::names::{Vocabulary, algorithms, ipsecalgs};
 use crate::sys::socket::PacketSocket;
+use crate::sys::{IS_ILLUMOS, IS_LINUX};
 use crate::wire::pfkey::Dialect;
 
 /// The environment variable that `--sadb` overrides.
@@ -70,13 +71,13 @@ impl Select {
     /// administrator has chosen (ipsecalgs(8)), if their table can be read.
     #[must_use]
     pub fn vocabulary(&self) -> Vocabulary {
-        let is_illumos = cfg!(target_os = "illumos") && matches!(self, Self::Auto | Self::PfKey);
+        let is_illumos = IS_ILLUMOS && matches!(self, Self::Auto | Self::PfKey);
         if let Some(table) = is_illumos.then(|| std::fs::read_to_string(ipsecalgs::PATH).ok()).flatten() {
             algorithms::use_system_table(&table);
         }
         match self {
             Self::Xfrm => Vocabulary::Linux,
-            Self::Auto | Self::PfKey if LINUX => Vocabulary::Linux,
+            Self::Auto | Self::PfKey if IS_LINUX => Vocabulary::Linux,
             _ => Vocabulary::Illumos,
         }
     }
@@ -97,33 +98,28 @@ impl Select {
             }
             Self::PfKey => open_pfkey(),
             Self::Xfrm => open_xfrm(),
-            Self::Auto => open_xfrm().or_else(|first| open_pfkey().map_err(|second| if LINUX { first } else { second })),
+            Self::Auto => open_xfrm().or_else(|first| open_pfkey().map_err(|second| if IS_LINUX { first } else { second })),
         }
     }
 }
 
-const LINUX: bool = cfg!(target_os = "linux");
-
-#[cfg(target_os = "linux")]
 fn open_xfrm() -> Result<Box<dyn Sadb>, SadbError> {
-    Ok(Box::new(super::Xfrm::open()?))
-}
-
-#[cfg(not(target_os = "linux"))]
-fn open_xfrm() -> Result<Box<dyn Sadb>, SadbError> {
-    let what = "XFRM is an interface of Linux; this system's is --sadb pfkey".to_owned();
-    Err(SadbError::Unavailable { what, source: io::ErrorKind::Unsupported.into() })
+    if !IS_LINUX {
+        let what = "XFRM is an interface of Linux; this system's is --sadb pfkey".to_owned();
+        return Err(SadbError::Unavailable { what, source: io::ErrorKind::Unsupported.into() });
+    }
+    Ok(Box::new(Xfrm::open()?))
 }
 
 fn open_pfkey() -> Result<Box<dyn Sadb>, SadbError> {
     let socket = PacketSocket::pf_key().map_err(|source| SadbError::Unavailable { what: pfkey_hint(&source), source })?;
-    let dialect = if LINUX { &Dialect::LINUX } else { &Dialect::ILLUMOS };
+    let dialect = if IS_LINUX { &Dialect::LINUX } else { &Dialect::ILLUMOS };
     Ok(Box::new(PfKey::new(socket, dialect)))
 }
 
 /// What was tried, and what would help.
 fn pfkey_hint(error: &io::Error) -> String {
-    let help = match (error.kind(), LINUX) {
+    let help = match (error.kind(), IS_LINUX) {
         (io::ErrorKind::PermissionDenied, true) => "CAP_NET_ADMIN is needed: run as root",
         (io::ErrorKind::PermissionDenied, false) => "the sys_ip_config privilege is needed: run as root",
         (_, true) => "the kernel has no PF_KEY: modprobe af_key, or --sadb model to rehearse without one",

@@ -3,8 +3,14 @@
 
 pub mod hardening;
 pub mod listener;
-#[cfg(target_os = "linux")]
+#[cfg_attr(not(target_os = "linux"), path = "no_netlink.rs")]
 pub mod netlink;
 pub mod secure_file;
 pub mod socket;
 pub mod stop;
+
+/// Whether this program was built for Linux.
+pub const IS_LINUX: bool = cfg!(target_os = "linux");
+
+/// Whether this program was built for illumos.
+pub const IS_ILLUMOS: bool = cfg!(target_os = "illumos");
