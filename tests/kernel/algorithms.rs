@@ -1,0 +1,166 @@
+//! Every algorithm with every key length, in both modes and both address families.
+
+use std::fmt::Write;
+
+use crate::space::Space;
+
+/// An authentication algorithm: its word, the length of its key in bits, how iproute2 names it, the length of its ICV.
+struct Auth(&'static str, usize, &'static str, u32);
+
+/// An encryption algorithm: its word, the lengths of its key with its salt in bits, what iproute2 says before and after the
+/// key. Those without ICV are tried with an authentication algorithm beside them.
+struct Encr(&'static str, &'static [usize], &'static str, Option<u32>);
+
+/// RFC 2403, 2404, 4868, 3566, 4494.
+const AUTH: &[Auth] = &[
+    Auth("md5", 128, "hmac(md5)", 96),
+    Auth("sha1", 160, "hmac(sha1)", 96),
+    Auth("sha256", 256, "hmac(sha256)", 128),
+    Auth("sha384", 384, "hmac(sha384)", 192),
+    Auth("sha512", 512, "hmac(sha512)", 256),
+    Auth("aes-xcbc", 128, "xcbc(aes)", 96),
+    Auth("aes-cmac", 128, "cmac(aes)", 96),
+];
+
+/// RFC 2405, 2451, 3602, 3686, 4309, 4106, 4312, 7634.
+const ENCR: &[Encr] = &[
+    Encr("des", &[64], "enc cbc(des)", None),
+    Encr("3des", &[192], "enc cbc(des3_ede)", None),
+    Encr("blowfish", &[128], "enc cbc(blowfish)", None),
+    Encr("aes", &[128, 192, 256], "enc cbc(aes)", None),
+    Encr("aes-ctr", &[160, 224, 288], "enc rfc3686(ctr(aes))", None),
+    Encr("camellia", &[128, 192, 256], "enc cbc(camellia)", None),
+    Encr("aes-ccm8", &[152, 216, 280], "aead rfc4309(ccm(aes))", Some(64)),
+    Encr("aes-ccm12", &[152, 216, 280], "aead rfc4309(ccm(aes))", Some(96)),
+    Encr("aes-ccm16", &[152, 216, 280], "aead rfc4309(ccm(aes))", Some(128)),
+    Encr("aes-gcm8", &[160, 224, 288], "aead rfc4106(gcm(aes))", Some(64)),
+    Encr("aes-gcm12", &[160, 224, 288], "aead rfc4106(gcm(aes))", Some(96)),
+    Encr("aes-gcm16", &[160, 224, 288], "aead rfc4106(gcm(aes))", Some(128)),
+    Encr("chacha20-poly1305", &[288], "aead rfc7539esp(chacha20,poly1305)", Some(128)),
+];
+
+/// Algorithms as a command asks for them, and as iproute2 shows them.
+struct Asked {
+    sa_type: &'static str,
+    words: String,
+    shown: String,
+}
+
+/// Where an SA runs: its addresses and mode as a command says them, and as iproute2 does.
+struct Path {
+    words: &'static str,
+    ends: &'static str,
+    mode: &'static str,
+    selector: &'static str,
+}
+
+const PATHS: &[Path] = &[
+    Path {
+        words: "src 10.0.0.1 dst 10.0.0.2",
+        ends: "src 10.0.0.1 dst 10.0.0.2",
+        mode: "transport",
+        selector: "src 0.0.0.0/0 dst 0.0.0.0/0",
+    },
+    Path {
+        words: "src 10.0.0.1 dst 10.0.0.2 isrc 10.1.0.0/16 idst 10.2.0.0/16",
+        ends: "src 10.0.0.1 dst 10.0.0.2",
+        mode: "tunnel",
+        selector: "src 10.1.0.0/16 dst 10.2.0.0/16",
+    },
+    Path {
+        words: "src fd00::1 dst fd00::2",
+        ends: "src fd00::1 dst fd00::2",
+        mode: "transport",
+        selector: "src ::/0 dst ::/0",
+    },
+    Path {
+        words: "src fd00::1 dst fd00::2 isrc 10.1.0.0/16 idst 10.2.0.0/16",
+        ends: "src fd00::1 dst fd00::2",
+        mode: "tunnel",
+        selector: "src 10.1.0.0/16 dst 10.2.0.0/16",
+    },
+    Path {
+        words: "src 10.0.0.1 dst 10.0.0.2 isrc fd01::/16 idst fd02::/64",
+        ends: "src 10.0.0.1 dst 10.0.0.2",
+        mode: "tunnel",
+        selector: "src fd01::/16 dst fd02::/64",
+    },
+];
+
+/// A key of that many bits that is no weak one; each byte differs from its neighbours.
+fn key(bits: usize) -> String {
+    (0..bits / 8).map(|at| format!("{:02x}", (at * 37 + 11) % 256)).collect()
+}
+
+fn auth(Auth(word, bits, name, icv): &Auth) -> (String, String) {
+    let key = key(*bits);
+    (format!("auth_alg {word} authkey {key}"), format!("\tauth-trunc {name} 0x{key} ({bits} bits) {icv}\n"))
+}
+
+/// Every combination that the test asks for.
+fn asked() -> Vec<Asked> {
+    let mut asked = Vec::new();
+    for row in AUTH {
+        let (words, shown) = auth(row);
+        asked.push(Asked { sa_type: "ah", words: words.clone(), shown: shown.clone() });
+        asked.push(Asked { sa_type: "esp", words, shown: format!("{shown}\tenc ecb(cipher_null)\n") });
+    }
+    for (at, Encr(word, sizes, name, icv)) in ENCR.iter().enumerate() {
+        for bits in *sizes {
+            let key = key(*bits);
+            let words = format!("encr_alg {word} encrkey {key}");
+            let shown = format!("\t{name} 0x{key} ({bits} bits)");
+            asked.push(match icv {
+                Some(icv) => Asked { sa_type: "esp", words, shown: format!("{shown} {icv}\n") },
+                None => {
+                    let (auth_words, auth_shown) = auth(&AUTH[at % AUTH.len()]);
+                    Asked { sa_type: "esp", words: format!("{words} {auth_words}"), shown: format!("{auth_shown}{shown}\n") }
+                }
+            });
+        }
+    }
+    asked
+}
+
+fn state(asked: &Asked, path: &Path, spi: u32) -> String {
+    let Asked { sa_type, shown, .. } = asked;
+    let Path { ends, mode, selector, .. } = path;
+    format!(
+        "{ends}\n\
+         \tproto {sa_type} spi {spi:#010x}({spi}) reqid 0(0x00000000) mode {mode}\n\
+         \treplay-window 0 seq 0x00000000 flag  (0x00000000)\n\
+         {shown}\
+         \tanti-replay context: seq 0x0, oseq 0x0, bitmap 0x00000000\n\
+         \tsel {selector} uid 0\n\
+         \tlifetime config:\n\
+         \t  limit: soft (INF)(bytes), hard (INF)(bytes)\n\
+         \t  limit: soft (INF)(packets), hard (INF)(packets)\n\
+         \t  expire add: soft 0(sec), hard 0(sec)\n\
+         \t  expire use: soft 0(sec), hard 0(sec)\n\
+         \tlifetime current:\n\
+         \t  0(bytes), 0(packets)\n\
+         \tstats:\n\
+         \t  replay-window 0 replay 0 failed 0\n"
+    )
+}
+
+#[test]
+#[ignore = "needs a kernel: tests/kernel/run"]
+fn each_algorithm_key_length_mode_and_family_is_as_asked() {
+    let (mut keys, mut wanted) = (String::new(), Vec::new());
+    for path in PATHS {
+        for asked in asked() {
+            let spi = 0x1000 + u32::try_from(wanted.len()).expect("few");
+            writeln!(keys, "add {} spi {spi:#x} {} {}", asked.sa_type, path.words, asked.words).expect("writes");
+            wanted.push(state(&asked, path, spi));
+        }
+    }
+    let space = Space::new();
+    space.load(&keys);
+    let found = space.states();
+    assert_eq!(found.len(), wanted.len());
+    for (found, wanted) in found.iter().zip(&wanted) {
+        assert_eq!(found, wanted);
+    }
+    space.assert_saved_file_loads();
+}

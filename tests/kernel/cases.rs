@@ -1,0 +1,37 @@
+//! Keys files and what they make of an empty SADB: cases/NAME.keys beside cases/NAME.state, which is `ip -s xfrm state`
+//! without the moments, in the order of the file, and where it is of interest cases/NAME.dump.
+//!
+//! A new case is two files. `SNAPSHOTS=overwrite tests/kernel/run cases` writes what was found where something was expected.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use snapbox::Data;
+
+use crate::space::{Space, without_moments};
+
+fn cases() -> Vec<PathBuf> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kernel/cases");
+    let files = fs::read_dir(directory).expect("cases").map(|entry| entry.expect("a case").path());
+    let mut cases: Vec<PathBuf> = files.filter(|path| path.extension().is_some_and(|ext| ext == "keys")).collect();
+    cases.sort();
+    assert!(!cases.is_empty());
+    cases
+}
+
+#[test]
+#[ignore = "needs a kernel: tests/kernel/run"]
+fn the_kernel_holds_what_each_keys_file_asks_for() {
+    for case in cases() {
+        let space = Space::new();
+        space.load(&fs::read_to_string(&case).expect("keys"));
+        snapbox::assert_data_eq!(space.states().concat(), Data::read_from(&case.with_extension("state"), None).raw());
+        let dump = case.with_extension("dump");
+        if dump.exists() {
+            let found = without_moments(&space.ipseckey("dump").succeeded());
+            snapbox::assert_data_eq!(found, Data::read_from(&dump, None).raw());
+        }
+        space.assert_saved_file_loads();
+        space.assert_get_agrees_with_dump();
+    }
+}

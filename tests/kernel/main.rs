@@ -1,0 +1,10 @@
+//! What a real Linux kernel does with what this program asks of it.
+//!
+//! The tests need root and a kernel with ESP and AH of its own, so `cargo test` passes them over: `tests/kernel/run` boots a
+//! kernel for them. Each has network namespaces to itself.
+
+#![allow(unreachable_pub, reason = "a test program exports nothing")]
+
+mod algorithms;
+mod cases;
+mod space;
