@@ -4,6 +4,7 @@
 //! dropped. [`Key::expose`] is the one door to key bytes; `grep expose` shows everyone who opens it.
 #![forbid(unsafe_code)]
 
+use std::io;
 use std::ops::{Deref, DerefMut};
 
 use subtle::ConstantTimeEq;
@@ -50,7 +51,8 @@ impl Key {
         self.bytes.len()
     }
 
-    /// The key bytes themselves. Only `wire`, the key printer of `show`, the model's key checks and `lang::check` call this.
+    /// The key bytes themselves. Only `wire`, the key printer of `show`, the model's key checks, `lang::check` and the maker of new keys
+    /// (`genkey`) call this.
     #[must_use]
     pub fn expose(&self) -> &[u8] {
         &self.bytes
@@ -181,6 +183,18 @@ impl Buffer {
     /// Wipes everything and makes the buffer empty; the capacity stays.
     pub fn clear(&mut self) {
         self.truncate(0);
+    }
+}
+
+impl io::Write for Buffer {
+    /// Appends all of `bytes`, or fails without appending anything.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.append(bytes).map_err(io::Error::other)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -8,6 +8,7 @@ use clap::builder::{OsStringValueParser, PossibleValuesParser};
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command, value_parser};
 
+use super::tools::{self, Tool};
 use crate::sadb::{SADB_VARIABLE, Select};
 
 /// What was typed, understood.
@@ -26,6 +27,8 @@ pub(super) struct Args {
     pub(super) hosts: Option<PathBuf>,
     /// `--deny-weak`: warnings about weak keys and unsafe ciphers are errors.
     pub(super) deny_weak: bool,
+    /// `--json`: one object a line on standard output.
+    pub(super) json: bool,
     /// `--color`.
     pub(super) color: Color,
 }
@@ -41,6 +44,8 @@ pub(super) enum Task {
     Save(String),
     /// Words of one command.
     Words(Vec<Vec<u8>>),
+    /// One of the words that this program adds to the man page's.
+    Tool(Tool),
     /// Nothing: commands from standard input.
     Interactive,
 }
@@ -70,9 +75,10 @@ pub(super) fn command() -> Command {
     };
     Command::new("ipseckey")
         .version(env!("CARGO_PKG_VERSION"))
+        .override_usage("ipseckey [OPTIONS] [-c FILE | -f FILE | -s FILE | COMMAND... | TOOL ...]")
         .about("Manually manipulate the IPsec security association database (SADB)")
         .after_help(
-            "Without FILE or COMMAND, commands are read from standard input. `ipseckey help` lists them.\n\
+            "Without FILE or COMMAND, commands of the language are read from standard input. `ipseckey help` lists them.\n\
              Keys are never arguments: add and update work in a file or at the prompt only.",
         )
         .arg(file("check", 'c', "Check the commands in FILE, change nothing; errors go to standard error"))
@@ -86,6 +92,7 @@ pub(super) fn command() -> Command {
                 .long("sadb")
                 .value_name("SPEC")
                 .value_parser(value_parser!(Select))
+                .global(true)
                 .help(format!("auto, xfrm, pfkey, model or unix:PATH [default: ${SADB_VARIABLE}, else auto]")),
         )
         .arg(
@@ -101,11 +108,13 @@ pub(super) fn command() -> Command {
                 .action(ArgAction::SetTrue)
                 .help("Refuse weak keys and ciphers that static keys make unsafe, instead of warning about them"),
         )
+        .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).global(true).help("Print JSON, one object a line"))
         .arg(
             Arg::new("color")
                 .long("color")
                 .value_name("WHEN")
                 .value_parser(PossibleValuesParser::new(["auto", "always", "never"]))
+                .global(true)
                 .default_value("auto")
                 .help("Colour diagnostics"),
         )
@@ -119,6 +128,10 @@ pub(super) fn command() -> Command {
                 .help("One command: delete, delete-pair, get, flush, dump, save, monitor, passive_monitor, pmonitor, help"),
         )
         .group(ArgGroup::new("form").args(["check", "load", "save", "words"]))
+        .disable_help_subcommand(true)
+        .subcommand_value_name("TOOL")
+        .subcommand_help_heading("Tools")
+        .subcommands(tools::commands())
 }
 
 /// Understands the arguments of the process.
@@ -139,6 +152,7 @@ pub(super) fn parse(
         paranoid: matches.get_flag("paranoid"),
         verbose: matches.get_flag("verbose"),
         deny_weak: matches.get_flag("deny-weak"),
+        json: matches.get_flag("json"),
         hosts: matches.remove_one("hosts"),
         color: color(&mut matches),
         sadb,
@@ -163,6 +177,9 @@ fn color(matches: &mut ArgMatches) -> Color {
 }
 
 fn task(matches: &mut ArgMatches) -> Task {
+    if let Some((word, mut matches)) = matches.remove_subcommand() {
+        return Task::Tool(tools::parse(&word, &mut matches));
+    }
     if let Some(file) = matches.remove_one::<OsString>("check") {
         return Task::Check(file.into());
     }

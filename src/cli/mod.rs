@@ -10,6 +10,7 @@ mod prompt;
 mod run;
 mod save_file;
 mod session;
+mod tools;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -47,6 +47,7 @@ pub(super) fn run(args: &Args) -> Exit {
         Task::Check(file) => check(&session, file),
         Task::Load(file) => load(&mut session, file),
         Task::Save(file) => finished(session.save(SaType::UNSPEC, Some(file))),
+        Task::Tool(tool) => tool.run(&mut session),
         Task::Words(words) => one_command(&mut session, words),
         Task::Interactive if io::stdin().is_terminal() => at_prompt(&mut session),
         Task::Interactive => from_pipe(&mut session),

@@ -32,7 +32,8 @@ fn temporary_beside(path: &Path) -> io::Result<NamedTempFile> {
     tempfile::Builder::new().prefix(".ipseckey-").permissions(Permissions::from_mode(0o400)).tempfile_in(directory_of(path))
 }
 
-fn directory_of(path: &Path) -> PathBuf {
+/// The directory that `path` is in.
+pub(super) fn directory_of(path: &Path) -> PathBuf {
     match path.parent() {
         Some(parent) if parent != Path::new("") => parent.to_path_buf(),
         _ => PathBuf::from("."),
@@ -40,7 +41,7 @@ fn directory_of(path: &Path) -> PathBuf {
 }
 
 /// Makes the rename itself durable.
-fn sync_directory(directory: &Path) -> io::Result<()> {
+pub(super) fn sync_directory(directory: &Path) -> io::Result<()> {
     fs::File::open(directory)?.sync_all()
 }
 

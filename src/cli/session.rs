@@ -101,6 +101,11 @@ impl Session<'_> {
         }
     }
 
+    /// Whether answers are JSON (`--json`).
+    pub(super) fn json(&self) -> bool {
+        self.args.json
+    }
+
     /// Whether weak keys are errors (`--deny-weak`).
     pub(super) fn denies_weakness(&self) -> bool {
         self.args.deny_weak
@@ -122,7 +127,7 @@ impl Session<'_> {
     }
 
     /// The SADB, opened when first asked for.
-    fn open(&mut self) -> Result<&mut dyn Sadb, SadbError> {
+    pub(super) fn open(&mut self) -> Result<&mut dyn Sadb, SadbError> {
         if self.sadb.is_none() {
             let mut sadb = self.select.open()?;
             if self.args.verbose {

@@ -209,16 +209,12 @@ impl Warnings<'_> {
 
 /// Key lengths in words, salt included.
 fn wanted_bits(bits: algorithms::KeyBits, salt: u16) -> String {
-    let list = |sizes: &mut dyn Iterator<Item = u16>| {
-        let sizes: Vec<String> = sizes.map(|size| (size + salt).to_string()).collect();
-        format!("{} bits", sizes.join(" or "))
-    };
-    let sizes = match bits {
-        algorithms::KeyBits::None => return "no key".to_owned(),
-        algorithms::KeyBits::Only(sizes) => list(&mut sizes.iter().copied()),
-        algorithms::KeyBits::Range { min, max, step } => list(&mut (min..=max).step_by(usize::from(step).max(1))),
-    };
-    if salt == 0 { sizes } else { format!("{sizes}, {salt} bits of salt at the end included") }
+    let sizes: Vec<String> = bits.lengths().map(|size| (size + salt).to_string()).collect();
+    match (sizes.is_empty(), salt) {
+        (true, _) => "no key".to_owned(),
+        (false, 0) => format!("{} bits", sizes.join(" or ")),
+        (false, _) => format!("{} bits, {salt} bits of salt at the end included", sizes.join(" or ")),
+    }
 }
 
 #[cfg(test)]

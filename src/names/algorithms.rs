@@ -41,6 +41,24 @@ impl KeyBits {
     }
 }
 
+impl KeyBits {
+    /// Every length, shortest first; none for an algorithm without key.
+    pub fn lengths(self) -> impl Iterator<Item = u16> {
+        let (only, range) = match self {
+            Self::None => (&[][..], None),
+            Self::Only(sizes) => (sizes, None),
+            Self::Range { min, max, step } => (&[][..], Some((min..=max).step_by(usize::from(step).max(1)))),
+        };
+        only.iter().copied().chain(range.into_iter().flatten())
+    }
+
+    /// The greatest length; 0 for an algorithm without key.
+    #[must_use]
+    pub fn longest(self) -> u16 {
+        self.lengths().max().unwrap_or(0)
+    }
+}
+
 /// An authentication algorithm.
 #[derive(Debug)]
 pub struct Auth {
@@ -276,5 +294,7 @@ mod tests {
         assert!(KeyBits::None.allows(0));
         assert!(!KeyBits::None.allows(64));
         assert!(KeyBits::Only(&[160]).allows(160));
+        assert_eq!(AES.lengths().collect::<Vec<_>>(), [128, 192, 256]);
+        assert_eq!((KeyBits::Only(&[64, 160]).longest(), KeyBits::None.longest()), (160, 0));
     }
 }

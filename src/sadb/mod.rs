@@ -18,7 +18,7 @@ pub use select::{SADB_VARIABLE, Select, UnknownSelect};
 pub use transport::Transport;
 pub use xfrm::Xfrm;
 
-use crate::sa::{Message, Request, SaType};
+use crate::sa::{AuthAlg, EncrAlg, Message, Request, SaType};
 
 /// Whether a request reaches the named SA only, or the SA it is paired with too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +36,15 @@ pub enum Hearing {
     All,
     /// `passive_monitor`: what the kernel tells every socket.
     Passive,
+}
+
+/// The algorithms an SADB has.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Supported {
+    /// For authentication.
+    pub auth: Vec<AuthAlg>,
+    /// For encryption.
+    pub encr: Vec<EncrAlg>,
 }
 
 /// Called for each message of a dump or monitor; `Break` ends it early.
@@ -87,6 +96,12 @@ pub trait Sadb {
     /// # Errors
     /// [`SadbError`].
     fn monitor(&mut self, hearing: Hearing, each: Each<'_>) -> Result<(), SadbError>;
+
+    /// The algorithms that SAs of this SADB may use. Asking may make the kernel load modules.
+    ///
+    /// # Errors
+    /// [`SadbError`].
+    fn supported(&mut self) -> Result<Supported, SadbError>;
 
     /// Says that the requests from here to the next call belong to one command. A PF_KEY SADB gives them one sequence number, as
     /// ipseckey(1M) always did; they are sent one after the other, each after the answer to the one before.

@@ -4,9 +4,9 @@ use std::io;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-use super::{Each, Hearing, Reach, Sadb, SadbError, Trace, Transport};
+use super::{Each, Hearing, Reach, Sadb, SadbError, Supported, Trace, Transport};
 use crate::names::errnos;
-use crate::sa::{Message, MessageType, Request, SaType};
+use crate::sa::{AuthAlg, EncrAlg, Extension, KeyRole, Message, MessageType, Request, SaType};
 use crate::secret::Buffer;
 use crate::wire::pfkey::{self, Dialect};
 
@@ -165,6 +165,25 @@ impl<T: Transport> Sadb for PfKey<T> {
                 return Ok(());
             }
         }
+    }
+
+    fn supported(&mut self) -> Result<Supported, SadbError> {
+        let mut supported = Supported::default();
+        for sa_type in [SaType::AH, SaType::ESP] {
+            let seq = self.send_header(MessageType::REGISTER, sa_type)?;
+            for extension in self.answer(MessageType::REGISTER, sa_type, seq)?.extensions {
+                match extension {
+                    Extension::Supported(KeyRole::Auth, rows) => {
+                        supported.auth.extend(rows.iter().map(|row| AuthAlg(row.id.into())));
+                    }
+                    Extension::Supported(KeyRole::Encr, rows) => {
+                        supported.encr.extend(rows.iter().map(|row| EncrAlg(row.id.into())));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Ok(supported)
     }
 
     fn begin_command(&mut self) {

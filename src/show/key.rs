@@ -33,6 +33,14 @@ pub(super) fn save(out: &mut dyn Write, key: &Key, paranoid: bool) -> io::Result
     write!(out, "/{}", u32::from(key.bits()) + u32::from(key.reserved()))
 }
 
+/// The digits of a key and its salt, and nothing else.
+///
+/// # Errors
+/// Whatever the writer says.
+pub fn write_key(out: &mut dyn Write, key: &Key) -> io::Result<()> {
+    hex(out, key.expose(), false)
+}
+
 /// The bytes of the key itself, and those of the salt that follows it.
 fn parts(key: &Key) -> (&[u8], &[u8]) {
     let bytes = key.expose();

@@ -18,6 +18,7 @@ pub mod save;
 mod units;
 
 pub use date::{local, utc};
+pub use key::write_key;
 pub use names::{HostTable, Names, NoNames, SystemNames};
 
 /// How to print.

@@ -24,10 +24,16 @@ use self::errors::Asked;
 use self::link::Link;
 use self::pairs::Mate;
 use self::view::Origin;
-use super::{Each, Hearing, Reach, Sadb, SadbError, Trace};
+use super::{Each, Hearing, Reach, Sadb, SadbError, Supported, Trace};
+use crate::names::Vocabulary;
 use crate::sa::{Message, MessageType, Request, SaType};
+use crate::sys::crypto_api::{self, Kind};
 use crate::wire::xfrm::number::kind;
 use crate::wire::xfrm::{Attribute, Body, SaInfo};
+
+/// Why the kernel's algorithms are not known.
+const NO_AF_ALG: &str = "the kernel does not tell its algorithms (modprobe algif_skcipher algif_hash algif_aead; in a unit, allow \
+                         AF_ALG in RestrictAddressFamilies=)";
 
 /// An SA as the kernel describes it.
 struct Live {
@@ -247,6 +253,24 @@ impl Sadb for Xfrm {
 
     fn monitor(&mut self, _hearing: Hearing, each: Each<'_>) -> Result<(), SadbError> {
         events::monitor(self.link.port(), each)
+    }
+
+    /// XFRM takes what the kernel's cryptographic interface has. A kernel without its hash or cipher part seems to have nothing.
+    fn supported(&mut self) -> Result<Supported, SadbError> {
+        let failed = |source| SadbError::Unavailable { what: NO_AF_ALG.into(), source };
+        let mut supported = Supported::default();
+        for row in Vocabulary::Linux.auth_algs() {
+            if crypto_api::has(Kind::Hash, row.xfrm).map_err(failed)? {
+                supported.auth.push(row.number);
+            }
+        }
+        for row in Vocabulary::Linux.encr_algs() {
+            let kind = if row.is_combined() { Kind::Aead } else { Kind::Cipher };
+            if crypto_api::has(kind, row.xfrm).map_err(failed)? {
+                supported.encr.push(row.number);
+            }
+        }
+        if supported == Supported::default() { Err(failed(io::ErrorKind::NotFound.into())) } else { Ok(supported) }
     }
 
     fn set_trace(&mut self, trace: Trace) {

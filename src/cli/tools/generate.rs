@@ -1,0 +1,319 @@
+//! `generate`: a complete keys file for two hosts, an SA for each direction, with random SPIs and keys.
+//!
+//! What it writes is parsed and checked like any keys file before anybody sees it.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::builder::PossibleValuesParser;
+use clap::{Arg, ArgMatches, Command, value_parser};
+
+use super::genkey::{Recipe, output_option};
+use super::{Failure, policy, private_file};
+use crate::cli::exit::Exit;
+use crate::cli::output::Source;
+use crate::cli::session::Session;
+use crate::lang::{self, Checker, SaCommand, Setting};
+use crate::names::keywords::{self, Field, Row, Usage, Value};
+use crate::names::{Vocabulary, algorithms};
+use crate::secret::Buffer;
+use crate::show;
+
+/// The arguments.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::cli) struct Generate {
+    sa_type: String,
+    words: Vec<String>,
+    bits: Option<u16>,
+    output: Option<PathBuf>,
+}
+
+pub(super) fn command() -> Command {
+    Command::new("generate")
+        .about("Write a keys file for two hosts, with random SPIs and keys")
+        .after_help(
+            "Example: ipseckey generate esp src 192.0.2.1 dst 198.51.100.7 -o ipseckeys\n\n\
+             The file holds an SA for each direction and serves both hosts as it is. Without encr_alg it is AES in CBC mode with a \
+             key of 256 bits, without auth_alg HMAC-SHA-256. SPIs and keys are made up; everything else that `add` takes may be \
+             said, for the direction from src to dst.",
+        )
+        .arg(
+            Arg::new("type")
+                .value_name("SA_TYPE")
+                .required(true)
+                .value_parser(PossibleValuesParser::new(["esp", "ah"]))
+                .help("What protects the packets"),
+        )
+        .arg(
+            Arg::new("words")
+                .value_name("KEYWORD VALUE")
+                .required(true)
+                .num_args(1..)
+                .help("src ADDRESS dst ADDRESS, and other keywords of `add`"),
+        )
+        .arg(
+            Arg::new("bits")
+                .long("bits")
+                .value_name("BITS")
+                .value_parser(value_parser!(u16))
+                .help("Length of the encryption keys [default: the longest that the cipher takes]"),
+        )
+        .arg(output_option())
+}
+
+impl From<&mut ArgMatches> for Generate {
+    fn from(matches: &mut ArgMatches) -> Self {
+        Self {
+            sa_type: matches.remove_one("type").unwrap_or_default(),
+            words: matches.remove_many("words").map(Iterator::collect).unwrap_or_default(),
+            bits: matches.remove_one("bits"),
+            output: matches.remove_one("output"),
+        }
+    }
+}
+
+impl Generate {
+    pub(super) fn run(&self, session: &Session<'_>) -> Result<Exit, Failure> {
+        let plan = Plan::of(&self.sa_type, &self.words, session.vocabulary())?;
+        let said: usize = self.words.iter().map(|word| word.len() + 1).sum();
+        let mut text = Buffer::with_capacity(ROOM + 4 * said);
+        writeln!(text, "# Keys for two hosts: the same file serves both, and nobody else may read it.\n")?;
+        let [there, back] = two_spis()?;
+        plan.write(&mut text, there, false, self.bits)?;
+        plan.write(&mut text, back, true, self.bits)?;
+        let Some(commands) = parsed(&text, session) else { return Ok(Exit::Failed) };
+        if session.vocabulary() == Vocabulary::Linux {
+            let policies: Vec<String> = commands.iter().filter_map(|command| policy::of(&command.request)).collect();
+            write_policies(&mut text, &policies)?;
+        }
+        private_file::write(self.output.as_deref(), &text)?;
+        Ok(Exit::Done)
+    }
+}
+
+/// More than the keys, the comments and the keywords of two SAs need, not counting what was said.
+const ROOM: usize = 4096;
+
+/// What was said, in the words of the direction from `src` to `dst`.
+struct Plan<'w> {
+    sa_type: &'w str,
+    words: Vec<(&'static Row, Vec<&'w str>)>,
+    encr: Option<(&'static str, Recipe)>,
+    auth: Option<(&'static str, Recipe)>,
+}
+
+impl<'w> Plan<'w> {
+    fn of(sa_type: &'w str, words: &'w [String], vocabulary: Vocabulary) -> Result<Self, Failure> {
+        let words = pairs(words)?;
+        for (needed, word) in [(Field::Src, "src"), (Field::Dst, "dst")] {
+            if !words.iter().any(|(row, _)| row.field == needed) {
+                return Err(Failure::new(format!("say where packets come from and go to: `{word} ADDRESS` is missing")));
+            }
+        }
+        let said = |field| words.iter().find(|(row, _)| row.field == field).and_then(|(_, values)| values.first().copied());
+        let cipher = said(Field::EncrAlg).or((sa_type == "esp").then_some("aes"));
+        let encr = cipher.map(|name| encr_row(name, vocabulary)).transpose()?;
+        let is_combined = encr.is_some_and(algorithms::Encr::is_combined);
+        let hash = said(Field::AuthAlg).or((!is_combined).then_some("sha256"));
+        let auth = hash.map(|name| auth_row(name, vocabulary)).transpose()?;
+        Ok(Self {
+            sa_type,
+            encr: encr.map(|row| (row.names[0], Recipe::of_encr(row))),
+            auth: auth.map(|row| (row.names[0], Recipe::of_auth(row))),
+            words,
+        })
+    }
+
+    /// Writes the SA of one direction. `back` is the one from `dst` to `src`.
+    fn write(&self, out: &mut Buffer, spi: u32, back: bool, bits: Option<u16>) -> Result<(), Failure> {
+        write!(out, "add {} spi {spi:#x}", self.sa_type)?;
+        let mut words: Vec<(&str, &[&str])> =
+            self.words.iter().map(|(row, values)| (word(row, back), values.as_slice())).collect();
+        words.retain(|(word, _)| !matches!(*word, "encr_alg" | "auth_alg"));
+        // From there to here, whichever of the two was said first.
+        words.sort_by_key(|(word, _)| {
+            ORDER.iter().position(|first| word.trim_end_matches('6') == *first).unwrap_or(ORDER.len())
+        });
+        for (word, values) in words {
+            write!(out, " {word}")?;
+            values.iter().try_for_each(|value| write!(out, " {value}"))?;
+        }
+        for (role, algorithm, bits) in [("encr", self.encr, bits), ("auth", self.auth, None)] {
+            let Some((name, recipe)) = algorithm else { continue };
+            write!(out, " \\\n    {role}_alg {name}")?;
+            if recipe.has_key() {
+                write!(out, " {role}key ")?;
+                show::write_key(out, &recipe.random_key(bits)?)?;
+            }
+        }
+        Ok(writeln!(out, "\n")?)
+    }
+}
+
+/// Keywords that open a command.
+const ORDER: &[&str] = &["src", "sport", "dst", "dport"];
+
+/// The words of the command line, keyword by keyword.
+fn pairs(words: &[String]) -> Result<Vec<(&'static Row, Vec<&str>)>, Failure> {
+    let mut found = Vec::new();
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        let row = keywords::by_word(word.as_bytes()).filter(|row| row.usage != Usage::Reserved).ok_or_else(|| {
+            Failure::new(format!("\"{}\" is no keyword: `ipseckey help attr` lists them", word.escape_debug()))
+        })?;
+        if let Some(reason) = reason_against(row.field) {
+            return Err(Failure::new(format!("{word} is not for generate: {reason}")));
+        }
+        let count = match row.value {
+            Value::Nothing => 0,
+            Value::Identity => 2,
+            _ => 1,
+        };
+        let values: Vec<&str> = words.by_ref().take(count).map(String::as_str).collect();
+        if values.len() < count {
+            return Err(Failure::new(format!("{word} wants a value")));
+        }
+        if values.iter().any(|value| value.contains(char::is_control)) {
+            return Err(Failure::new(format!("the value of {word} holds a control character")));
+        }
+        found.push((row, values));
+    }
+    Ok(found)
+}
+
+/// Why a keyword cannot stand in a file that serves both hosts.
+fn reason_against(field: Field) -> Option<&'static str> {
+    use Field as F;
+    match field {
+        F::Spi | F::PairSpi => Some("it makes up SPIs of its own"),
+        F::AuthKey | F::EncrKey => Some("it makes up keys of its own"),
+        F::Inbound | F::Outbound => Some("what is inbound here is outbound there, and the file serves both hosts"),
+        F::NatLoc | F::NatRem | F::NatLport | F::NatRport | F::Encap => {
+            Some("NAT looks different from the two hosts: add it by hand, as examples/nat-t shows")
+        }
+        F::State | F::ReplayValue | F::ReservedBits => Some("a new SA has none"),
+        _ => None,
+    }
+}
+
+/// The word that says `row` of one direction, or the same of the way back.
+fn word(row: &Row, back: bool) -> &'static str {
+    use Field as F;
+    let six = matches!(row.value, Value::Address6 | Value::Prefix6);
+    let pair = match row.field {
+        F::Src | F::Dst => (["src", "src6"], ["dst", "dst6"]),
+        F::InnerSrc | F::InnerDst => (["isrc", "isrc6"], ["idst", "idst6"]),
+        F::Sport | F::Dport => (["sport"; 2], ["dport"; 2]),
+        F::InnerSport | F::InnerDport => (["isport"; 2], ["idport"; 2]),
+        F::SrcIdType | F::DstIdType => (["srcidtype"; 2], ["dstidtype"; 2]),
+        F::EncrAlg => return "encr_alg",
+        F::AuthAlg => return "auth_alg",
+        _ => return row.word,
+    };
+    let is_source = matches!(row.field, F::Src | F::InnerSrc | F::Sport | F::InnerSport | F::SrcIdType);
+    let words = if is_source == back { pair.1 } else { pair.0 };
+    words[usize::from(six)]
+}
+
+fn encr_row(name: &str, vocabulary: Vocabulary) -> Result<&'static algorithms::Encr, Failure> {
+    vocabulary.encr_algs().find(|row| row.names.contains(&name)).ok_or_else(|| unknown(name))
+}
+
+fn auth_row(name: &str, vocabulary: Vocabulary) -> Result<&'static algorithms::Auth, Failure> {
+    vocabulary.auth_algs().find(|row| row.names.contains(&name)).ok_or_else(|| unknown(name))
+}
+
+fn unknown(name: &str) -> Failure {
+    Failure::new(format!("no such algorithm: \"{}\" (`ipseckey algs` lists them)", name.escape_debug()))
+}
+
+/// Two different SPIs above the range that IANA has reserved (RFC 4303 section 2.1).
+fn two_spis() -> Result<[u32; 2], Failure> {
+    const FIRST: u32 = 0x1000_0000;
+    loop {
+        let spi = || getrandom::u32().map_err(|error| Failure::new(format!("no random bytes: {error}")));
+        let spis @ [one, other] = [spi()?, spi()?];
+        if one != other && one >= FIRST && other >= FIRST {
+            return Ok(spis);
+        }
+    }
+}
+
+/// The commands of `text`; `None` if one of them is wrong, which has been said then.
+fn parsed(text: &Buffer, session: &Session<'_>) -> Option<Vec<SaCommand>> {
+    let source = Source { name: "the new file", text, first_line: 1 };
+    let resolver = session.resolver();
+    let options = session.options(Setting::File, &*resolver);
+    let mut checker = Checker::new();
+    let mut found = Vec::new();
+    for mut item in lang::commands(text, &options) {
+        item.diagnostics.append(&mut checker.check(&item, text));
+        match session.accept(item.outcome.ok(), &item.diagnostics, source)? {
+            lang::Command::Sa(command) => found.push(command),
+            _ => return None,
+        }
+    }
+    Some(found)
+}
+
+fn write_policies(out: &mut Buffer, policies: &[String]) -> Result<(), Failure> {
+    let [there, back] = policies else { return Ok(()) };
+    writeln!(out, "# Linux sends nothing through an SA without a policy. The host that is src above wants")?;
+    writeln!(
+        out,
+        "#   ip xfrm policy add {}\n#   ip xfrm policy add {}",
+        there.replace("DIR", "out"),
+        back.replace("DIR", "in")
+    )?;
+    Ok(writeln!(out, "# and its peer the same two with `dir out` and `dir in` exchanged.")?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(words: &str) -> Result<String, String> {
+        let words: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
+        let mut text = Buffer::with_capacity(ROOM);
+        let plan = Plan::of("esp", &words, Vocabulary::Linux).map_err(|failure| failure.to_string())?;
+        plan.write(&mut text, 5, true, Some(128)).map_err(|failure| failure.to_string())?;
+        Ok(String::from_utf8(text.to_vec()).unwrap())
+    }
+
+    #[test]
+    fn the_way_back_exchanges_the_ends() {
+        let text = plan("dst6 2001:db8::2 src6 2001:db8::1 dport 80 isrc 10.1.0.0/16 idst 10.2.0.0/16 reqid 7").unwrap();
+        let wanted = "add esp spi 0x5 src6 2001:db8::2 sport 80 dst6 2001:db8::1 idst 10.1.0.0/16 isrc 10.2.0.0/16 reqid 7 \\\n    \
+                      encr_alg aes-cbc encrkey ";
+        assert!(text.starts_with(wanted), "{text}");
+        assert!(text.contains(" \\\n    auth_alg hmac-sha256 authkey "), "{text}");
+    }
+
+    #[test]
+    fn a_combined_cipher_needs_no_second_algorithm() {
+        let text = plan("src 192.0.2.1 dst 192.0.2.2 encr_alg aes-gcm").unwrap();
+        assert!(text.contains("encr_alg aes-gcm encrkey ") && !text.contains("auth"), "{text}");
+    }
+
+    #[test]
+    fn what_cannot_serve_both_ends_is_refused() {
+        for (words, wanted) in [
+            ("src 192.0.2.1", "`dst ADDRESS` is missing"),
+            ("spi 5 src 192.0.2.1 dst 192.0.2.2", "SPIs of its own"),
+            ("outbound src 192.0.2.1 dst 192.0.2.2", "outbound there"),
+            ("encrkey 00 src 192.0.2.1 dst 192.0.2.2", "keys of its own"),
+            ("src 192.0.2.1 dst", "dst wants a value"),
+            ("bogus", "no keyword"),
+            ("src 192.0.2.1 dst 192.0.2.2 encr_alg rot13", "no such algorithm"),
+        ] {
+            let refused = plan(words).unwrap_err();
+            assert!(refused.contains(wanted), "{words}: {refused}");
+        }
+    }
+
+    #[test]
+    fn spis_are_random() {
+        let [one, other] = two_spis().unwrap();
+        assert!(one != other && one.min(other) >= 0x1000_0000);
+    }
+}

@@ -1,0 +1,84 @@
+//! The words that this program adds to the commands of the man page. They stand on the shell's command line only: in a file and at
+//! the prompt the language is what it always was.
+
+mod algs;
+mod generate;
+mod genkey;
+mod policy;
+mod private_file;
+
+use clap::{ArgMatches, Command};
+
+use super::exit::Exit;
+use super::session::Session;
+
+/// One of the words, with its arguments.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Tool {
+    /// `genkey ALGORITHM [BITS]`
+    Genkey(genkey::Genkey),
+    /// `generate SA_TYPE KEYWORD VALUE ...`
+    Generate(generate::Generate),
+    /// `algs`
+    Algs,
+}
+
+/// Why a tool did nothing, in a sentence.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct Failure(String);
+
+impl Failure {
+    fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// The option tables of the tools.
+pub(super) fn commands() -> Vec<Command> {
+    vec![genkey::command(), generate::command(), algs::command()]
+}
+
+/// What the shell's words after `word` ask for. `word` is the name of one of [`commands`].
+pub(super) fn parse(word: &str, matches: &mut ArgMatches) -> Tool {
+    match word {
+        "genkey" => Tool::Genkey(genkey::Genkey::from(matches)),
+        "generate" => Tool::Generate(generate::Generate::from(matches)),
+        _ => Tool::Algs,
+    }
+}
+
+impl Tool {
+    /// Does it.
+    pub(super) fn run(&self, session: &mut Session<'_>) -> Exit {
+        let (word, done) = match self {
+            Self::Genkey(genkey) => ("genkey", genkey.run(session)),
+            Self::Generate(generate) => ("generate", generate.run(session)),
+            Self::Algs => ("algs", algs::run(session)),
+        };
+        done.unwrap_or_else(|failure| {
+            session.output.say(&format!("{word}: {failure}"));
+            Exit::Failed
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::commands::COMMAND_WORDS;
+
+    #[test]
+    fn no_tool_takes_a_word_of_the_language() {
+        for command in commands() {
+            assert!(!COMMAND_WORDS.contains(&command.get_name()), "{}", command.get_name());
+            assert!(command.get_about().is_some(), "{}", command.get_name());
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Where new keys go: a new file of mode 0600, or standard output if that is not a file others can read.
+
+use std::fs::{File, Permissions};
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+
+use super::Failure;
+use crate::cli::save_file::{directory_of, sync_directory};
+use crate::sys::secure_file::{shell_word, shown};
+
+/// Group's and others' permissions.
+const SHARED: u32 = 0o077;
+
+/// Writes `contents` to a new file at `path`; without one to standard output.
+///
+/// # Errors
+/// A file that is there already, a standard output that others can read, and the system's errors.
+pub(super) fn write(path: Option<&Path>, contents: &[u8]) -> Result<(), Failure> {
+    match path {
+        Some(path) => create(path, contents),
+        None => {
+            let mut out = io::stdout().lock();
+            require_private(&out)?;
+            Ok(out.write_all(contents).and_then(|()| out.flush())?)
+        }
+    }
+}
+
+/// The file appears under its name when it is complete. One that is there already may hold keys in use: it stays.
+fn create(path: &Path, contents: &[u8]) -> Result<(), Failure> {
+    let failed = |error: io::Error| match error.kind() {
+        io::ErrorKind::AlreadyExists => {
+            let (name, word) = (shown(path), shell_word(path));
+            Failure::new(format!("{name} exists, and its keys may be in use: name another file, or rm {word}"))
+        }
+        _ => Failure::new(format!("{}: {error}", shown(path))),
+    };
+    let directory = directory_of(path);
+    let permissions = Permissions::from_mode(0o600);
+    let mut file =
+        tempfile::Builder::new().prefix(".ipseckey-").permissions(permissions).tempfile_in(&directory).map_err(failed)?;
+    file.write_all(contents).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
+    file.persist_noclobber(path).map_err(|error| failed(error.error))?;
+    sync_directory(&directory).map_err(failed)
+}
+
+/// A terminal and a pipe are the user's own business; a regular file must be as private as one made here.
+fn require_private(out: &impl AsFd) -> Result<(), Failure> {
+    let metadata = File::from(out.as_fd().try_clone_to_owned()?).metadata()?;
+    let mode = metadata.mode() & 0o7777;
+    if metadata.is_file() && mode & SHARED != 0 {
+        return Err(Failure::new(format!(
+            "standard output is a file of mode {mode:04o}, which others can read: use -o FILE, which makes it 0600, or \
+             `umask 077` before the redirection"
+        )));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_new_file_is_private_and_an_old_one_stays() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("keys");
+        write(Some(&path), b"new").unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o600);
+        let refused = write(Some(&path), b"newer").unwrap_err().to_string();
+        assert!(refused.contains("may be in use"), "{refused}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "new");
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_file_that_others_can_read_is_refused() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        require_private(file.as_file()).unwrap();
+        file.as_file().set_permissions(Permissions::from_mode(0o640)).unwrap();
+        assert!(require_private(file.as_file()).unwrap_err().to_string().contains("0640"));
+    }
+}

@@ -1,0 +1,94 @@
+//! The words that this program adds to the man page's: genkey, generate, algs.
+
+mod support;
+
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::PermissionsExt;
+
+use support::model::{Model, succeeded};
+
+const ENDS: [&str; 4] = ["src", "192.0.2.1", "dst", "198.51.100.7"];
+
+/// What `ipseckey generate` writes for those words, and what `-c` says about it.
+fn generated(model: &Model, words: &[&str]) -> (String, String) {
+    let file = model.path("generated");
+    let _ = fs::remove_file(&file);
+    let arguments = [&["generate"], words, &["-o", file.to_str().unwrap()]].concat();
+    succeeded(model.run(&arguments));
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o7777, 0o600);
+    let checked = model.run(&["-c", file.to_str().unwrap()]);
+    assert!(checked.status.success());
+    (fs::read_to_string(&file).unwrap(), String::from_utf8(checked.stderr).unwrap())
+}
+
+#[test]
+fn a_generated_file_is_complete_and_clean() {
+    let model = Model::start(&["192.0.2.1"]);
+    let (text, said) = generated(&model, &[&["esp"], &ENDS[..], &["hard_addtime", "28800"]].concat());
+    assert!(said.ends_with("2 of 2 commands are correct\n") && said.lines().count() == 1, "{said}");
+    succeeded(model.load(&text));
+    let dump = model.ok(&["-n", "dump", "esp"]);
+    for wanted in [": port 0, 192.0.2.1", ": port 0, 198.51.100.7", "hmac-sha256", "aes-cbc", "/256"] {
+        assert_eq!(dump.matches(wanted).count(), if wanted == "/256" { 4 } else { 2 }, "{wanted}\n{dump}");
+    }
+    let keys: Vec<&str> = text.split_whitespace().filter(|word| word.len() == 64).collect();
+    assert_eq!(keys.len(), 4);
+    assert!(keys.iter().all(|key| keys.iter().filter(|other| *other == key).count() == 1), "a key twice");
+}
+
+#[test]
+fn what_was_asked_for_is_in_the_file() {
+    let model = Model::start(&[]);
+    let (text, said) = generated(&model, &[&["ah"], &ENDS[..], &["auth_alg", "sha512"]].concat());
+    assert!(text.contains("add ah spi 0x") && text.contains("auth_alg hmac-sha512") && !text.contains("encr"), "{text}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+    let (text, said) = generated(&model, &[&["esp"], &ENDS[..], &["encr_alg", "aes-gcm", "--bits", "128"]].concat());
+    assert!(text.split_whitespace().filter(|word| word.len() == 40).count() == 2, "key and salt: {text}");
+    assert!(said.contains("IK045"), "a counter mode is worth a warning: {said}");
+}
+
+#[test]
+fn new_keys_do_not_go_where_others_can_read() {
+    let model = Model::start(&[]);
+    let path = model.path("shared");
+    for (mode, is_refused) in [(0o644, true), (0o600, false)] {
+        let file = File::create(&path).unwrap();
+        file.set_permissions(Permissions::from_mode(mode)).unwrap();
+        let output = model.ipseckey(&["genkey", "aes"]).stdout(file).output().unwrap();
+        assert_eq!(output.status.code(), Some(i32::from(is_refused)), "{mode:o}");
+        assert_eq!(fs::metadata(&path).unwrap().len(), if is_refused { 0 } else { 65 });
+    }
+    let again = model.run(&[&["generate", "esp"], &ENDS[..], &["-o", path.to_str().unwrap()]].concat());
+    assert_eq!(again.status.code(), Some(1));
+    assert!(String::from_utf8(again.stderr).unwrap().contains("may be in use"));
+}
+
+#[test]
+fn a_mistake_is_shown_where_it_is_and_nothing_is_written() {
+    let model = Model::start(&[]);
+    let path = model.path("none");
+    let words = ["generate", "esp", "src", "192.0.2.1", "dst", "192.0.2.300", "-o", path.to_str().unwrap()];
+    let output = model.run(&words);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said.contains("Unknown destination address \"192.0.2.300\"") && !path.exists(), "{said}");
+}
+
+#[test]
+fn the_algorithms_of_the_model() {
+    let model = Model::start(&[]);
+    let text = model.ok(&["algs"]);
+    assert!(text.contains("\naes-gcm             128, 192, 256 + 32 salt   aes-gcm16\n"), "{text}");
+    let json = model.ok(&["algs", "--json"]);
+    let rows: Vec<serde_json::Value> = json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let sha256 = rows.iter().find(|row| row["name"] == "hmac-sha256").unwrap();
+    assert_eq!(sha256["key_bits"], serde_json::json!([256]));
+    assert_eq!(sha256["supported"], true);
+}
+
+#[test]
+fn a_tools_name_is_an_ordinary_word_behind_a_command() {
+    let model = Model::start(&[]);
+    let output = model.run(&["dump", "genkey"]);
+    assert!(String::from_utf8(output.stderr).unwrap().contains("Unknown SA type"));
+}
