@@ -9,7 +9,7 @@ use super::Failure;
 use crate::cli::exit::Exit;
 use crate::cli::session::Session;
 use crate::names::algorithms::KeyBits;
-use crate::sadb::Supported;
+use crate::sadb::{Sadb, Supported};
 
 pub(super) fn command() -> Command {
     Command::new("algs")
@@ -31,7 +31,7 @@ struct Row {
 }
 
 pub(super) fn run(session: &mut Session<'_>) -> Result<Exit, Failure> {
-    let supported = session.open().and_then(|sadb| sadb.supported()).map_err(|error| Failure::new(error.to_string()))?;
+    let supported = session.open().and_then(Sadb::supported).map_err(|error| Failure::new(error.to_string()))?;
     let rows = rows(session, &supported);
     let mut out = io::stdout().lock();
     if session.json() {
