@@ -7,16 +7,18 @@ use std::process::Command;
 
 use snapbox::Data;
 
-fn cases() -> Vec<PathBuf> {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
-    let files = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden");
+
+/// The keys files of a directory below tests/golden.
+fn cases(directory: &str) -> Vec<PathBuf> {
+    let files = fs::read_dir(Path::new(GOLDEN).join(directory)).unwrap().map(|entry| entry.unwrap().path());
     let mut cases: Vec<PathBuf> = files.filter(|path| path.extension().is_some_and(|ext| ext == "keys")).collect();
     cases.sort();
     cases
 }
 
-/// What `-c` says about a private copy of `file`.
-fn check(file: &Path) -> String {
+/// What `-c` or `-f` says about a private copy of `file`.
+fn said(option: &str, file: &Path) -> String {
     let directory = tempfile::tempdir().unwrap();
     let name = file.file_name().unwrap();
     let copy = directory.path().join(name);
@@ -25,7 +27,7 @@ fn check(file: &Path) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_ipseckey"))
         .env_clear()
         .current_dir(directory.path())
-        .args(["--sadb", "model", "-n", "-c"])
+        .args(["--sadb", "model", "--hosts", &format!("{GOLDEN}/hosts"), option])
         .arg(name)
         .output()
         .unwrap();
@@ -33,12 +35,36 @@ fn check(file: &Path) -> String {
     format!("{}exit {}\n", String::from_utf8(output.stderr).unwrap(), output.status.code().unwrap())
 }
 
-#[test]
-fn checks_say_what_the_golden_files_say() {
-    let cases = cases();
+/// Compares what is said about each file of a directory with the golden file beside it.
+fn compare(option: &str, directory: &str) {
+    let cases = cases(directory);
     assert!(!cases.is_empty());
     for case in cases {
-        snapbox::assert_data_eq!(check(&case), Data::read_from(&case.with_extension("out"), None).raw());
+        snapbox::assert_data_eq!(said(option, &case), Data::read_from(&case.with_extension("out"), None).raw());
+    }
+}
+
+#[test]
+fn checks_say_what_the_golden_files_say() {
+    compare("-c", "");
+}
+
+#[test]
+fn refusals_say_what_the_golden_files_say() {
+    compare("-f", "refused");
+}
+
+#[test]
+fn every_code_has_a_golden_file_that_shows_it() {
+    let document = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/messages.md")).unwrap();
+    let codes: Vec<&str> =
+        document.lines().filter_map(|line| line.strip_prefix("| ")?.split_once(" |")).map(|row| row.0).collect();
+    let codes: Vec<&str> = codes.into_iter().filter(|code| code.starts_with("IK")).collect();
+    assert!(codes.len() > 30);
+    for code in codes {
+        let directory = if code == "IK030" { "refused" } else { "" };
+        let text = fs::read_to_string(Path::new(GOLDEN).join(directory).join(format!("{code}.out"))).unwrap();
+        assert!(text.contains(&format!("[{code}]: ")), "{code}");
     }
 }
 
@@ -49,7 +75,7 @@ fn longest_hex_run(text: &str) -> usize {
 
 #[test]
 fn no_golden_file_shows_key_text() {
-    for case in cases() {
+    for case in [cases(""), cases("refused")].concat() {
         let out = fs::read_to_string(case.with_extension("out")).unwrap();
         assert!(longest_hex_run(&out) < 8, "{} shows a key", case.display());
     }

@@ -92,3 +92,14 @@ fn a_tools_name_is_an_ordinary_word_behind_a_command() {
     let output = model.run(&["dump", "genkey"]);
     assert!(String::from_utf8(output.stderr).unwrap().contains("Unknown SA type"));
 }
+
+#[test]
+fn explain_tells_of_every_number_and_of_no_other() {
+    let model = Model::start(&[]);
+    let list = model.ok(&["explain"]);
+    for line in list.lines() {
+        let (code, title) = line.split_once("  ").unwrap();
+        assert!(model.ok(&["explain", code]).starts_with(&format!("{code}: {title}\n")), "{code}");
+    }
+    assert_eq!(model.run(&["explain", "IK999"]).status.code(), Some(1));
+}

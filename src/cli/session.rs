@@ -243,6 +243,12 @@ fn refusal(verb: Verb, request: &Request, error: &SadbError, place: Place) -> Di
         error => format!("{sa}: {error}"),
     };
     let help = match error {
+        SadbError::Refused { errno: EEXIST, .. } => {
+            Some("delete it first, or give another SPI: the source does not tell SAs apart".to_owned())
+        }
+        SadbError::Refused { errno: ESRCH, diagnostic, .. } => {
+            next_step(*diagnostic).or_else(|| Some("`ipseckey dump` lists the SAs there are".to_owned()))
+        }
         SadbError::Refused { diagnostic, .. } => next_step(*diagnostic),
         _ => None,
     };

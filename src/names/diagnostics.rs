@@ -20,6 +20,7 @@ const fn hint(text: &'static str, next: &'static str) -> Row {
 
 const SPI_OF_PAIR: &str = "the other SA of the pair needs the same addresses the other way round, and to be there first";
 const PREFIXES: &str = "a prefix length is at most 32 for IPv4 and 128 for IPv6";
+const SOFT_FIRST: &str = "a soft limit warns before the hard one ends the SA: it must be the smaller of the two";
 const KEY_LENGTH: &str = "`ipseckey -c` tells the key lengths each algorithm takes";
 
 /// Code 0 comes first; the index is the code.
@@ -38,10 +39,10 @@ const TABLE: &[Row] = &[
     hint("source and destination are of different families", "give both as IPv4 or both as IPv6"),
     hint("source address not usable", "a source must be a single unicast address"),
     hint("destination address not usable", "a destination must be a single address, not 0.0.0.0 or ::"),
-    row("soft allocation limit above the hard one"),
-    row("soft byte limit above the hard one"),
-    row("soft addtime above the hard one"),
-    row("soft usetime above the hard one"),
+    hint("soft allocation limit above the hard one", SOFT_FIRST),
+    hint("soft byte limit above the hard one", SOFT_FIRST),
+    hint("soft addtime above the hard one", SOFT_FIRST),
+    hint("soft usetime above the hard one", SOFT_FIRST),
     hint("source address missing", "add `src ADDRESS`"),
     hint("destination address missing", "add `dst ADDRESS`"),
     hint("SA extension missing", "add `spi NUMBER`"),

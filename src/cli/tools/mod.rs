@@ -2,6 +2,7 @@
 //! the prompt the language is what it always was.
 
 mod algs;
+mod explain;
 mod generate;
 mod genkey;
 mod policy;
@@ -21,6 +22,8 @@ pub(super) enum Tool {
     Generate(generate::Generate),
     /// `algs`
     Algs,
+    /// `explain [CODE]`
+    Explain(explain::Explain),
 }
 
 /// Why a tool did nothing, in a sentence.
@@ -42,7 +45,7 @@ impl From<std::io::Error> for Failure {
 
 /// The option tables of the tools.
 pub(super) fn commands() -> Vec<Command> {
-    vec![genkey::command(), generate::command(), algs::command()]
+    vec![genkey::command(), generate::command(), algs::command(), explain::command()]
 }
 
 /// What the shell's words after `word` ask for. `word` is the name of one of [`commands`].
@@ -50,6 +53,7 @@ pub(super) fn parse(word: &str, matches: &mut ArgMatches) -> Tool {
     match word {
         "genkey" => Tool::Genkey(genkey::Genkey::from(matches)),
         "generate" => Tool::Generate(generate::Generate::from(matches)),
+        "explain" => Tool::Explain(explain::Explain::from(matches)),
         _ => Tool::Algs,
     }
 }
@@ -61,6 +65,7 @@ impl Tool {
             Self::Genkey(genkey) => ("genkey", genkey.run(session)),
             Self::Generate(generate) => ("generate", generate.run(session)),
             Self::Algs => ("algs", algs::run(session)),
+            Self::Explain(explain) => ("explain", explain.run()),
         };
         done.unwrap_or_else(|failure| {
             session.output.say(&format!("{word}: {failure}"));

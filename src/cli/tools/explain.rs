@@ -1,0 +1,63 @@
+//! `explain`: what a message's number means at length.
+
+use std::io::{self, Write};
+
+use clap::{Arg, ArgMatches, Command};
+
+use super::Failure;
+use crate::cli::exit::Exit;
+use crate::lang::{Explanation, explanations};
+
+/// The arguments.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::cli) struct Explain {
+    code: Option<String>,
+}
+
+pub(super) fn command() -> Command {
+    Command::new("explain")
+        .about("Explain the number of a message, such as IK003")
+        .after_help("Example: ipseckey explain IK003\n\nWithout CODE it lists all numbers.")
+        .arg(Arg::new("code").value_name("CODE").help("The number in the brackets of a message"))
+}
+
+impl From<&mut ArgMatches> for Explain {
+    fn from(matches: &mut ArgMatches) -> Self {
+        Self { code: matches.remove_one("code") }
+    }
+}
+
+impl Explain {
+    pub(super) fn run(&self) -> Result<Exit, Failure> {
+        let mut out = io::stdout().lock();
+        match &self.code {
+            None => explanations().iter().try_for_each(|row| writeln!(out, "{}  {}", row.code, row.title))?,
+            Some(code) => write!(out, "{}", find(code)?)?,
+        }
+        Ok(Exit::Done)
+    }
+}
+
+/// The explanation of `IK003`, however it is written: in brackets, in small letters, or as the bare number.
+fn find(code: &str) -> Result<&'static Explanation, Failure> {
+    let word = code.trim_matches(['[', ']']).to_ascii_uppercase();
+    let number = word.strip_prefix("IK").unwrap_or(&word).parse::<u16>().ok();
+    explanations().iter().find(|row| Some(row.code as u16) == number).ok_or_else(|| {
+        Failure::new(format!("no message has the number \"{}\": `ipseckey explain` lists them", code.escape_debug()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lang::Code;
+
+    #[test]
+    fn a_number_may_be_written_in_several_ways() {
+        for word in ["IK003", "ik003", "3", "[IK003]"] {
+            assert_eq!(find(word).map(|row| row.code).ok(), Some(Code::UnknownExtension), "{word}");
+        }
+        assert!(find("IK999").is_err_and(|failure| failure.to_string().contains("lists them")));
+        assert!(find("").is_err());
+    }
+}
