@@ -1,14 +1,19 @@
-//! Where key bytes live: [`Key`] for one key, [`Buffer`] for bytes that contain keys.
+//! Where key bytes live: [`Key`] for one key, [`Buffer`] for bytes that contain keys, [`Writer`] and [`Reader`] for text on
+//! its way.
 //!
-//! Neither has `Debug`, `Display`, `Clone` or `PartialEq`, neither ever reallocates, both wipe what they held when
-//! dropped. [`Key::expose`] is the one door to key bytes; `grep expose` shows everyone who opens it.
+//! None has `Debug`, `Display`, `Clone` or `PartialEq`, none ever reallocates, all wipe what they held when dropped.
+//! [`Key::expose`] is the one door to key bytes; `grep expose` shows everyone who opens it.
 #![forbid(unsafe_code)]
+
+mod stream;
 
 use std::io;
 use std::ops::{Deref, DerefMut};
 
 use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
+
+pub use stream::{Reader, Writer};
 
 /// Key bytes with their length in bits: what `authkey` and `encrkey` give, and what RFC 2367 section 2.3.4 carries.
 ///
@@ -183,6 +188,11 @@ impl Buffer {
     /// Wipes everything and makes the buffer empty; the capacity stays.
     pub fn clear(&mut self) {
         self.truncate(0);
+    }
+
+    /// Makes the buffer empty for others of its kind: what it held is wiped when it is overwritten or dropped.
+    fn restart(&mut self) {
+        self.bytes.clear();
     }
 }
 

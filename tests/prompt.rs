@@ -1,94 +1,11 @@
 //! The prompt, driven through a pseudo-terminal: editing, Tab, continuation lines, Ctrl-C, Ctrl-D, and a history without keys.
 
-use std::fs::File;
-use std::io::{Read, Write};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::thread;
-use std::time::Duration;
+mod support;
+
+use support::terminal::{PROMPT, Terminal};
 
 const KEY: &str = "0f1e2d3c4b5a69788796a5b4c3d2e1f0";
-const PROMPT: &str = "ipseckey> ";
 const UP: &str = "\x1b[A";
-
-/// `ipseckey` on a pseudo-terminal, with a model SADB of its own.
-struct Terminal {
-    child: Child,
-    keyboard: File,
-    screen: Receiver<Vec<u8>>,
-}
-
-impl Terminal {
-    fn start(term: &str) -> Self {
-        let pty = nix::pty::openpty(None, None).unwrap();
-        let slave = || Stdio::from(pty.slave.try_clone().unwrap());
-        let child = Command::new(env!("CARGO_BIN_EXE_ipseckey"))
-            .env_clear()
-            .env("TERM", term)
-            .args(["-n", "--sadb", "model"])
-            .stdin(slave())
-            .stdout(slave())
-            .stderr(slave())
-            .spawn()
-            .unwrap();
-        drop(pty.slave);
-        let keyboard = File::from(pty.master);
-        let mut reader = keyboard.try_clone().unwrap();
-        let (sender, screen) = channel();
-        thread::spawn(move || {
-            let mut buffer = [0; 4096];
-            // EIO is how a terminal says that the other side has gone.
-            while let Ok(len @ 1..) = reader.read(&mut buffer) {
-                if sender.send(buffer[..len].to_vec()).is_err() {
-                    break;
-                }
-            }
-        });
-        let mut terminal = Self { child, keyboard, screen };
-        terminal.until(PROMPT);
-        terminal
-    }
-
-    fn press(&mut self, keys: &str) {
-        self.keyboard.write_all(keys.as_bytes()).unwrap();
-    }
-
-    /// What appears on the screen up to and including `wanted`.
-    fn until(&mut self, wanted: &str) -> String {
-        let mut seen = String::new();
-        while !seen.contains(wanted) {
-            let bytes = self.screen.recv_timeout(Duration::from_secs(20));
-            let bytes = bytes.unwrap_or_else(|_| panic!("no {wanted:?} in {seen:?}"));
-            seen.push_str(&String::from_utf8_lossy(&bytes));
-        }
-        seen
-    }
-
-    /// Types a line; what appears before the next prompt.
-    fn line(&mut self, text: &str) -> String {
-        self.press(&format!("{text}\r"));
-        let mut seen = self.until("\n");
-        while !ends_at_prompt(&seen) {
-            let bytes =
-                self.screen.recv_timeout(Duration::from_secs(20)).unwrap_or_else(|_| panic!("no prompt in {seen:?}"));
-            seen.push_str(&String::from_utf8_lossy(&bytes));
-        }
-        seen
-    }
-
-    fn end(mut self) -> i32 {
-        self.press("\x04");
-        self.child.wait().unwrap().code().unwrap()
-    }
-}
-
-/// Whether the last thing drawn is an empty prompt; the editor moves the cursor behind it.
-fn ends_at_prompt(seen: &str) -> bool {
-    seen.rfind(PROMPT).is_some_and(|at| {
-        let rest = &seen[at + PROMPT.len()..];
-        !rest.contains('\n') && seen[..at].contains('\n')
-    })
-}
 
 #[test]
 fn tab_completes_and_the_command_runs() {

@@ -30,10 +30,12 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(args) => args,
         Err(error) => return show_usage(&error).into(),
     };
-    match under_smf(&args) {
+    let exit = match under_smf(&args) {
         Some(method) => service::main(method),
         None => run::run(&args).into(),
-    }
+    };
+    hardening::wipe_stack();
+    exit
 }
 
 /// SMF keeps its log readable to the world and wants a flush before the first command: a file is then the service's work.

@@ -1,7 +1,8 @@
 //! Where `ipseckey` writes: the two standard streams, what `-n`, `-p` and `-v` mean to them, and what a closed pipe means (nothing).
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
 use std::rc::Rc;
 use std::time::SystemTime;
 
@@ -12,6 +13,7 @@ use crate::lang::{self, Diagnostic};
 use crate::names::{Vocabulary, errnos};
 use crate::sa::{Message, SaType};
 use crate::sadb::Hearing;
+use crate::secret;
 use crate::show::{self, HostTable, Names, SystemNames, message};
 
 /// The two standard streams.
@@ -71,14 +73,12 @@ impl Output {
 
     /// Prints the answer to `get`.
     pub(super) fn show(&self, answer: &Message) {
-        let mut out = io::stdout();
-        let _ = message::print(&mut out, answer, &self.style(false)).and_then(|()| out.flush());
+        let _ = printed(|out| message::print(out, answer, &self.style(false)));
     }
 
     /// Prints a message before it is sent (`-v`).
     pub(super) fn trace(&self, request: &Message) {
-        let mut out = io::stdout();
-        let _ = message::print_sent(&mut out, request, &self.style(false)).and_then(|()| out.flush());
+        let _ = printed(|out| message::print_sent(out, request, &self.style(false)));
     }
 
     /// Prints an SA of a dump.
@@ -109,8 +109,7 @@ impl Output {
     /// # Errors
     /// The stream's.
     pub(super) fn heard(&self, heard: &Message) -> io::Result<()> {
-        let mut out = io::stdout().lock();
-        message::print_heard(&mut out, heard, &self.style(true)).and_then(|()| out.flush())
+        printed(|out| message::print_heard(out, heard, &self.style(true)))
     }
 
     fn style(&self, timestamp: bool) -> show::Style<'_> {
@@ -125,6 +124,23 @@ impl Output {
             names: &*self.names,
         }
     }
+}
+
+/// Standard output for what may hold keys: past the buffer of [`io::stdout`], which nobody wipes.
+///
+/// # Errors
+/// The system's.
+pub(super) fn secret_stdout() -> io::Result<secret::Writer<File>> {
+    let mut out = io::stdout();
+    out.flush()?;
+    Ok(secret::Writer::new(64 * 1024, File::from(out.as_fd().try_clone_to_owned()?)))
+}
+
+/// Prints one message to standard output.
+fn printed(print: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    let mut out = secret_stdout()?;
+    print(&mut out)?;
+    out.flush()
 }
 
 fn of_this_system(errno: u8) -> Option<&'static str> {

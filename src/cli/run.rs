@@ -1,6 +1,8 @@
 //! The forms of the command: check a file, load a file, save, one command, the prompt.
 
+use std::fs::File;
 use std::io::{self, BufRead, IsTerminal};
+use std::os::fd::AsFd;
 use std::path::Path;
 
 use zeroize::Zeroizing;
@@ -12,7 +14,8 @@ use super::prompt::{Prompt, Typed};
 use super::session::{Session, Verdict};
 use crate::lang::{self, Checker, Setting};
 use crate::sa::SaType;
-use crate::secret::Buffer;
+use crate::secret::{Buffer, Reader};
+use crate::sys::hardening;
 use crate::sys::secure_file::{self, Origin};
 
 /// Commands read, and commands carried out (or found correct).
@@ -146,6 +149,7 @@ fn at_prompt(session: &mut Session<'_>) -> Exit {
         }
     };
     loop {
+        hardening::wipe_stack();
         match prompt.read() {
             Ok(Typed::Line(text)) => {
                 let verdict = run_all(
@@ -174,24 +178,31 @@ fn at_prompt(session: &mut Session<'_>) -> Exit {
 /// Commands from a pipe or a file on standard input, each carried out as soon as it is complete.
 fn from_pipe(session: &mut Session<'_>) -> Exit {
     let mut tally = Tally::default();
-    let mut input = io::stdin().lock();
-    let mut first_line = 1;
-    loop {
-        match next_command(&mut input) {
-            Ok(Some(text)) => {
-                let source = Source { name: "standard input", text: &text, first_line };
-                if run_all(session, source, Setting::Prompt, &mut tally) == Verdict::Quit {
-                    return tally.exit();
-                }
-                first_line += u32::try_from(text.iter().filter(|byte| **byte == b'\n').count()).unwrap_or(0);
-            }
-            Ok(None) => return tally.exit(),
-            Err(error) => {
-                session.output.say(&format!("standard input: {error}"));
-                return Exit::Failed;
-            }
+    match secret_stdin().and_then(|mut input| run_lines(session, &mut input, &mut tally)) {
+        Ok(()) => tally.exit(),
+        Err(error) => {
+            session.output.say(&format!("standard input: {error}"));
+            Exit::Failed
         }
     }
+}
+
+fn run_lines(session: &mut Session<'_>, input: &mut impl BufRead, tally: &mut Tally) -> io::Result<()> {
+    let mut first_line = 1;
+    while let Some(text) = next_command(input)? {
+        let source = Source { name: "standard input", text: &text, first_line };
+        if run_all(session, source, Setting::Prompt, tally) == Verdict::Quit {
+            break;
+        }
+        hardening::wipe_stack();
+        first_line += u32::try_from(text.iter().filter(|byte| **byte == b'\n').count()).unwrap_or(0);
+    }
+    Ok(())
+}
+
+/// Standard input past the buffer of [`io::stdin`], which nobody wipes.
+fn secret_stdin() -> io::Result<Reader<File>> {
+    Ok(Reader::new(READ_AHEAD, File::from(io::stdin().as_fd().try_clone_to_owned()?)))
 }
 
 /// Whether a line that was carried out must stay out of the prompt's history. `add` and `update` may hold keys, comments anything.
@@ -213,8 +224,10 @@ fn next_command(input: &mut impl BufRead) -> io::Result<Option<Buffer>> {
     }
 }
 
-/// Room for a command; a longer one makes the buffer move, which leaves its old bytes behind for the allocator.
-const LINE_CAPACITY: usize = 64 * 1024;
+/// Room for a command; a longer one makes the buffer move, and the allocator wipes its old place.
+const LINE_CAPACITY: usize = 4096;
+/// Most bytes taken from standard input at once.
+const READ_AHEAD: usize = 64 * 1024;
 
 #[cfg(test)]
 mod tests {

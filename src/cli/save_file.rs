@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
+use crate::secret;
+
 /// Saves to `path` what `write` writes. A failure leaves the old file, if any, as it was.
 ///
 /// A symbolic link at `path` is replaced, never followed.
@@ -19,7 +21,7 @@ pub(super) fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Res
     }
     let mut file = temporary_beside(path)?;
     {
-        let mut buffered = io::BufWriter::with_capacity(64 * 1024, file.as_file_mut());
+        let mut buffered = secret::Writer::new(64 * 1024, file.as_file_mut());
         write(&mut buffered)?;
         buffered.flush()?;
     }

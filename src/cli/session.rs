@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use super::args::Args;
 use super::help;
-use super::output::{Output, Source};
+use super::output::{Output, Source, secret_stdout};
 use super::save_file;
 use crate::apply::{self, Outcome};
 use crate::lang::{
@@ -174,7 +174,7 @@ impl Session<'_> {
     fn dump(&mut self, sa_type: SaType) -> Result<(), SadbError> {
         let output = self.output.clone();
         let sadb = self.open()?;
-        let mut out = io::BufWriter::with_capacity(64 * 1024, io::stdout().lock());
+        let mut out = secret_stdout()?;
         sadb.dump(sa_type, &mut |sa| go_on(output.dumped(sa, &mut out)))?;
         output.dump_end(sa_type, &mut out);
         Ok(())
@@ -191,8 +191,7 @@ impl Session<'_> {
     pub(super) fn save(&mut self, sa_type: SaType, file: Option<&str>) -> bool {
         let saved = match file {
             None | Some("-") => {
-                let mut out = io::BufWriter::with_capacity(64 * 1024, io::stdout().lock());
-                self.save_to(sa_type, &mut out).and_then(|()| out.flush())
+                secret_stdout().and_then(|mut out| self.save_to(sa_type, &mut out).and_then(|()| out.flush()))
             }
             Some(path) => save_file::replace(Path::new(path), |out| self.save_to(sa_type, out)),
         };

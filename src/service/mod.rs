@@ -42,6 +42,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             (World::Plain, Err(Reason::NoSmf))
         }
     };
+    hardening::wipe_stack();
     ExitCode::from(reason.err().unwrap_or(Reason::Done).code(&world))
 }
 

@@ -1,6 +1,7 @@
 //! What a program that handles keys does before anything else: no core dumps, private files, no swap.
 
 use std::ffi::c_void;
+use std::hint::black_box;
 use std::ptr::NonNull;
 
 use nix::sys::mman::{MlockAllFlags, mlock, mlockall};
@@ -44,6 +45,16 @@ pub fn lock(bytes: &[u8]) {
     let start = NonNull::from(bytes).cast::<c_void>();
     // SAFETY: the range is a live slice; locking changes neither its contents nor who may access it.
     let _ = unsafe { mlock(start, bytes.len()) };
+}
+
+/// Overwrites what functions that have returned left on the stack below the caller: copies that the compiler made, registers
+/// that were put aside. For where keys have been worked with and the program waits or ends.
+#[inline(never)]
+pub fn wipe_stack() {
+    /// Deeper than any call of these programs goes.
+    const DEPTH: usize = 256 * 1024;
+    let mut room = [0_u8; DEPTH];
+    black_box(&mut room);
 }
 
 #[cfg(test)]

@@ -34,6 +34,11 @@ impl Model {
         model
     }
 
+    /// Its process.
+    pub fn pid(&self) -> nix::unistd::Pid {
+        nix::unistd::Pid::from_raw(self.child.id().cast_signed())
+    }
+
     /// A path in the test's own directory.
     pub fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)

@@ -1,0 +1,290 @@
+//! No program leaves a key in its memory: not while it waits for the next command, and not when it ends.
+//!
+//! A program is stopped at its very end, when its memory is still there but nothing of it is in use any more, and every
+//! writable page is searched for eight bytes in a row of any key, and for eight of its digits. Unprivileged users may
+//! not look into these programs at all, not even their own; then that is what is tested.
+#![cfg(target_os = "linux")]
+
+mod support;
+
+use std::collections::HashSet;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Seek, Write};
+use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use nix::libc::PTRACE_EVENT_EXIT;
+use nix::sys::ptrace;
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
+use support::model::Model;
+use support::terminal::Terminal;
+
+/// Length of the pieces that are looked for, as bytes and as digits.
+const PIECE: usize = 8;
+
+/// Lines that add SAs, and the keys in them.
+struct Secrets {
+    text: String,
+    keys: Vec<String>,
+}
+
+/// `count` SAs, each with two keys that nobody else has.
+fn secrets(count: u32) -> Secrets {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut digits = |len: usize| -> String {
+        let word = || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            format!("{state:016x}")
+        };
+        std::iter::repeat_with(word).take(len / 16).collect()
+    };
+    let (mut text, mut keys) = (String::new(), Vec::new());
+    for spi in 0x1000..0x1000 + count {
+        let (encr, auth) = (digits(32), digits(64));
+        text += &format!(
+            "add esp spi {spi:#x} src 192.0.2.1 dst 198.51.100.7 encralg aes encrkey {encr} authalg sha256 authkey {auth}\n"
+        );
+        keys.extend([encr, auth]);
+    }
+    Secrets { text, keys }
+}
+
+/// What must not be in a memory.
+struct Wanted {
+    pieces: HashSet<[u8; PIECE]>,
+    /// Whether some piece starts with these two bytes.
+    starts: Vec<bool>,
+}
+
+impl Wanted {
+    fn of(keys: &[String]) -> Self {
+        let mut pieces = HashSet::new();
+        for key in keys {
+            for spelling in
+                [key.to_ascii_lowercase().into_bytes(), key.to_ascii_uppercase().into_bytes(), support::unhex(key)]
+            {
+                pieces.extend(spelling.windows(PIECE).map(|piece| <[u8; PIECE]>::try_from(piece).unwrap()));
+            }
+        }
+        let mut starts = vec![false; 1 << 16];
+        for piece in &pieces {
+            starts[usize::from(u16::from_ne_bytes([piece[0], piece[1]]))] = true;
+        }
+        Self { pieces, starts }
+    }
+
+    /// Where in `bytes` there are pieces.
+    fn places(&self, bytes: &[u8]) -> Vec<usize> {
+        let is_piece = |window: &[u8]| {
+            self.starts[usize::from(u16::from_ne_bytes([window[0], window[1]]))] && self.pieces.contains(window)
+        };
+        bytes.windows(PIECE).enumerate().filter_map(|(at, window)| is_piece(window).then_some(at)).collect()
+    }
+}
+
+/// What a search came to.
+#[derive(Default)]
+struct Searched {
+    bytes: usize,
+    found: Vec<String>,
+}
+
+/// Searches every writable page of a process; `None` if nobody may look into it.
+fn search(pid: Pid, wanted: &Wanted) -> Option<Searched> {
+    let memory = File::open(format!("/proc/{pid}/mem")).ok()?;
+    let maps = fs::read_to_string(format!("/proc/{pid}/maps")).ok()?;
+    let mut searched = Searched::default();
+    for line in maps.lines().filter(|line| line.split(' ').nth(1).is_some_and(|rights| rights.starts_with("rw"))) {
+        let (from, to) = line.split(' ').next().unwrap().split_once('-').unwrap();
+        let (from, to) = (u64::from_str_radix(from, 16).unwrap(), u64::from_str_radix(to, 16).unwrap());
+        let mut bytes = vec![0; usize::try_from(to - from).unwrap()];
+        memory.read_exact_at(&mut bytes, from).unwrap();
+        searched.bytes += bytes.len();
+        let name = line.split_whitespace().nth(5).unwrap_or("anonymous");
+        searched.found.extend(wanted.places(&bytes).iter().map(|at| format!("{name}+{at:#x}")));
+    }
+    Some(searched)
+}
+
+/// Runs `command` with `input` as its standard input, and searches its memory at its end; `None` if that is forbidden.
+fn search_at_end(command: &Command, input: &[u8], wanted: &Wanted) -> Option<Searched> {
+    let mut stdin = tempfile::tempfile().unwrap();
+    stdin.write_all(input).unwrap();
+    stdin.rewind().unwrap();
+    let mut child = waiting(command).stdin(stdin).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let pid = Pid::from_raw(child.id().cast_signed());
+    assert!(matches!(waitpid(pid, Some(WaitPidFlag::WUNTRACED)), Ok(WaitStatus::Stopped(..))));
+    ptrace::seize(pid, ptrace::Options::PTRACE_O_TRACEEXIT | ptrace::Options::PTRACE_O_EXITKILL).unwrap();
+    kill(pid, Signal::SIGCONT).unwrap();
+    loop {
+        let signal = match waitpid(pid, None).unwrap() {
+            WaitStatus::PtraceEvent(_, _, PTRACE_EVENT_EXIT) => break,
+            WaitStatus::Stopped(_, signal) => Some(signal),
+            WaitStatus::PtraceEvent(..) => None,
+            other => panic!("{other:?}"),
+        };
+        ptrace::cont(pid, signal.filter(|signal| *signal != Signal::SIGTRAP)).unwrap();
+    }
+    let searched = search(pid, wanted);
+    ptrace::cont(pid, None).unwrap();
+    child.wait().unwrap();
+    searched
+}
+
+/// Waits until a process does nothing but wait (proc(5): state S).
+fn until_it_sleeps(pid: Pid) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !fs::read_to_string(format!("/proc/{pid}/stat")).unwrap().contains(") S ") {
+        assert!(Instant::now() < deadline, "it does not come to rest");
+        sleep(Duration::from_millis(5));
+    }
+}
+
+/// The same command, which stops itself before it starts.
+fn waiting(command: &Command) -> Command {
+    let mut shell = Command::new("/bin/sh");
+    shell.env_clear().args(["-c", "kill -STOP $$; exec \"$0\" \"$@\""]);
+    shell.arg(command.get_program()).args(command.get_args());
+    shell
+}
+
+/// Fails if something was found; tells if nobody may look.
+#[track_caller]
+fn expect_nothing(what: &str, searched: Option<Searched>) {
+    let Some(searched) = searched else {
+        assert!(!nix::unistd::geteuid().is_root(), "{what}: root may look into every memory");
+        return;
+    };
+    assert!(searched.bytes > 100_000, "{what}: only {} bytes were searched", searched.bytes);
+    let found = &searched.found;
+    assert!(
+        found.is_empty(),
+        "{what}: {} pieces in {} bytes: {:?}",
+        found.len(),
+        searched.bytes,
+        &found[..found.len().min(9)]
+    );
+}
+
+fn keys_file(model: &Model, name: &str, text: &str) -> String {
+    let path = model.path(name);
+    fs::write(&path, text).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+fn manual_key(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_manual-key"));
+    command.args(arguments);
+    command
+}
+
+#[test]
+fn pieces_are_found() {
+    let wanted = Wanted::of(&["0f1e2d3c4b5a69788796".to_owned()]);
+    assert_eq!(wanted.places(b"  0f1e2d3c4b  "), [2, 3, 4]);
+    assert_eq!(wanted.places(b"0F1E2D3C"), [0]);
+    assert_eq!(wanted.places(&[1, 0x1e, 0x2d, 0x3c, 0x4b, 0x5a, 0x69, 0x78, 0x87, 0x96]), [1, 2]);
+    assert_eq!(wanted.places(b"0f1e2d3 0x1e2d3c4"), [] as [usize; 0]);
+}
+
+#[test]
+fn ipseckey_ends_without_a_key_in_memory() {
+    let model = Model::start(&[]);
+    let Secrets { text, keys } = secrets(50);
+    let wanted = Wanted::of(&keys);
+    let good = keys_file(&model, "good", &text);
+    let bad = keys_file(&model, "bad", &text.replace("authkey ", "authkye ").replace("encrkey 0", "encrkey 0x0z"));
+    let target = model.path("saved");
+    let forms: &[(&str, &[&str])] = &[
+        ("load", &["-f", &good]),
+        ("load with all of it refused", &["-f", &good]),
+        ("load with a trace", &["-v", "-f", &good]),
+        ("check", &["-c", &good]),
+        ("check what is wrong", &["-c", &bad]),
+        ("load what is wrong", &["-f", &bad]),
+        ("get", &["get", "esp", "spi", "0x1007", "dst", "198.51.100.7"]),
+        ("dump", &["dump"]),
+        ("save", &["save", "all"]),
+        ("save into a file", &["-s", target.to_str().unwrap()]),
+    ];
+    for (what, arguments) in forms {
+        expect_nothing(what, search_at_end(&model.ipseckey(arguments), b"", &wanted));
+    }
+    assert!(fs::read_to_string(&target).unwrap().contains(&keys[99]), "what was saved has no keys");
+    let typed = format!("flush\n{text}save all\ndump\nget esp spi 0x1003 dst 198.51.100.7\n");
+    expect_nothing("commands from a pipe", search_at_end(&model.ipseckey(&[]), typed.as_bytes(), &wanted));
+    expect_nothing("a last line cut short", search_at_end(&model.ipseckey(&[]), &typed.as_bytes()[..400], &wanted));
+}
+
+#[test]
+fn manual_key_ends_without_a_key_in_memory() {
+    let model = Model::start(&[]);
+    let Secrets { text, keys } = secrets(50);
+    let wanted = Wanted::of(&keys);
+    let good = keys_file(&model, "good", &text);
+    let bad = keys_file(&model, "bad", &text.replace("authkey ", "authkye "));
+    let spec = model.spec();
+    for (method, file) in [("start", &good), ("start", &bad), ("refresh", &good), ("check", &good), ("check", &bad)] {
+        let command = manual_key(&[method, "--sadb", &spec, "--config-file", file]);
+        expect_nothing(method, search_at_end(&command, b"", &wanted));
+    }
+    let shown = manual_key(&["start", "--sadb", "model", "--show", "--config-file", &good]);
+    expect_nothing("start with an SADB of its own", search_at_end(&shown, b"", &wanted));
+    let configuration = manual_key(&["start", "--config", &good]);
+    expect_nothing("keys for a configuration", search_at_end(&configuration, b"", &wanted));
+}
+
+#[test]
+fn a_session_that_waits_holds_no_key() {
+    let model = Model::start(&[]);
+    let Secrets { text, keys } = secrets(50);
+    let wanted = Wanted::of(&keys);
+    let mut command = model.ipseckey(&[]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let output = BufReader::new(child.stdout.take().unwrap());
+    write!(input, "{text}save all\nbogus {}\ndump\n", keys[0]).unwrap();
+    assert!(output.lines().map_while(Result::ok).any(|line| line.starts_with("Dump succeeded")));
+    let pid = Pid::from_raw(child.id().cast_signed());
+    until_it_sleeps(pid);
+    expect_nothing("a session that waits", search(pid, &wanted));
+    drop(input);
+    child.wait().unwrap();
+}
+
+#[test]
+fn a_prompt_that_waits_holds_no_key() {
+    let Secrets { text, keys } = secrets(3);
+    let wanted = Wanted::of(&keys);
+    let mut terminal = Terminal::start("xterm");
+    for line in text.lines() {
+        terminal.line(line);
+    }
+    terminal.line("save all");
+    terminal.line("flush");
+    let pid = Pid::from_raw(terminal.child.id().cast_signed());
+    until_it_sleeps(pid);
+    expect_nothing("a prompt that waits", search(pid, &wanted));
+    assert_eq!(terminal.end(), 0);
+}
+
+#[test]
+fn an_emptied_model_holds_no_key() {
+    let model = Model::start(&[]);
+    let Secrets { text, keys } = secrets(50);
+    model.load(&text);
+    model.ok(&["get", "esp", "spi", "0x1007", "dst", "198.51.100.7"]);
+    assert_eq!(model.saved().matches("encrkey").count(), 50);
+    let wanted = Wanted::of(&keys);
+    let held = search(model.pid(), &wanted);
+    assert!(held.is_none_or(|searched| !searched.found.is_empty()), "the search is blind");
+    model.ok(&["flush"]);
+    expect_nothing("an emptied model", search(model.pid(), &wanted));
+}
