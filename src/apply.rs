@@ -1,4 +1,7 @@
-//! One command about SAs, carried out: every target in turn. Shared by the command line and the service.
+//! Commands about SAs, carried out. Shared by the command line and the service.
+//!
+//! [`apply`] does one command, every target in turn. A [`Queue`] holds additions that the SADB takes several of at once: the
+//! Linux kernel does 64 of them in a quarter of the time of 64 times one.
 #![forbid(unsafe_code)]
 
 use crate::lang::{SaCommand, Target, Verb};
@@ -35,6 +38,47 @@ pub fn apply(mut command: SaCommand, sadb: &mut dyn Sadb, each: &mut dyn FnMut(&
     all_done
 }
 
+/// Additions that wait to be carried out together. `T` says where each stands.
+pub struct Queue<T> {
+    places: Vec<T>,
+    requests: Vec<Request>,
+}
+
+impl<T> Default for Queue<T> {
+    fn default() -> Self {
+        Self { places: Vec::new(), requests: Vec::new() }
+    }
+}
+
+impl<T> Queue<T> {
+    /// Enough to make the exchange with the kernel cheap; the largest requests still fit into a socket's buffer.
+    const MOST: usize = 64;
+
+    /// Whether it has to be settled before it can take more.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.requests.len() >= Self::MOST
+    }
+
+    /// Takes `command` if `sadb` carries it out together with others, else gives it back.
+    pub fn offer(&mut self, place: T, command: SaCommand, sadb: &dyn Sadb) -> Option<SaCommand> {
+        if command.verb != Verb::Add || command.targets.len() != 1 || !sadb.batches(&command.request) {
+            return Some(command);
+        }
+        self.places.push(place);
+        self.requests.push(command.request);
+        None
+    }
+
+    /// Carries out what waits; `each` hears what became of it, in order.
+    pub fn settle(&mut self, sadb: &mut dyn Sadb, each: &mut dyn FnMut(T, &Request, Outcome)) {
+        let outcomes = if self.requests.is_empty() { Vec::new() } else { sadb.add_all(&self.requests) };
+        for ((place, request), outcome) in self.places.drain(..).zip(self.requests.drain(..)).zip(outcomes) {
+            each(place, &request, outcome.map_or_else(Outcome::Failed, |()| Outcome::Done));
+        }
+    }
+}
+
 fn set_target(request: &mut Request, target: Target) {
     if let (Some(src), Some(addr)) = (&mut request.src, target.src) {
         src.addr = addr;
@@ -54,4 +98,110 @@ fn carry_out(verb: Verb, request: &Request, sadb: &mut dyn Sadb) -> Outcome {
         Verb::Get => return sadb.get(request).map_or_else(Outcome::Failed, Outcome::Described),
     };
     done.map_or_else(Outcome::Failed, |()| Outcome::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lang::{self, Command, HostsFile, Options, Setting};
+    use crate::names::Vocabulary;
+    use crate::sa::{Message, SaType, Spi};
+    use crate::sadb::{Each, Hearing, Supported, Trace};
+
+    /// Takes additions several at a time, but for those with a pair, and refuses SPI 300. It can do nothing else.
+    #[derive(Default)]
+    struct Batching {
+        sizes: Vec<usize>,
+    }
+
+    impl Sadb for Batching {
+        fn batches(&self, request: &Request) -> bool {
+            request.pair_spi.is_none()
+        }
+
+        fn add_all(&mut self, requests: &[Request]) -> Vec<Result<(), SadbError>> {
+            self.sizes.push(requests.len());
+            let refused = |request: &Request| request.spi == Spi(300);
+            let answer = |request| if refused(request) { Err(SadbError::Unanswered) } else { Ok(()) };
+            requests.iter().map(answer).collect()
+        }
+
+        fn add(&mut self, _: &Request) -> Result<(), SadbError> {
+            unreachable!()
+        }
+        fn update(&mut self, _: &Request, _: Reach) -> Result<(), SadbError> {
+            unreachable!()
+        }
+        fn delete(&mut self, _: &Request, _: Reach) -> Result<(), SadbError> {
+            unreachable!()
+        }
+        fn get(&mut self, _: &Request) -> Result<Message, SadbError> {
+            unreachable!()
+        }
+        fn flush(&mut self, _: SaType) -> Result<(), SadbError> {
+            unreachable!()
+        }
+        fn dump(&mut self, _: SaType, _: Each<'_>) -> Result<(), SadbError> {
+            unreachable!()
+        }
+        fn monitor(&mut self, _: Hearing, _: Each<'_>) -> Result<(), SadbError> {
+            unreachable!()
+        }
+        fn supported(&mut self) -> Result<Supported, SadbError> {
+            unreachable!()
+        }
+        fn set_trace(&mut self, _: Trace) {}
+    }
+
+    fn command(text: &str) -> SaCommand {
+        let resolver = HostsFile::parse("192.0.2.7 two\n192.0.2.8 two\n");
+        let options = Options { vocabulary: Vocabulary::Linux, numeric: false, setting: Setting::File, resolver: &resolver };
+        match lang::commands(text.as_bytes(), &options).next().map(|item| item.outcome) {
+            Some(Ok(Command::Sa(command))) => command,
+            _ => panic!("{text}"),
+        }
+    }
+
+    fn add(spi: u32) -> SaCommand {
+        command(&format!("add esp spi {spi} dst 192.0.2.1 encr_alg null auth_alg sha1 authkey 00"))
+    }
+
+    #[test]
+    fn only_additions_of_one_sa_wait() {
+        let sadb = Batching::default();
+        let mut queue = Queue::default();
+        for text in [
+            "delete esp spi 300 dst 192.0.2.1",
+            "update esp spi 300 dst 192.0.2.1 hard_bytes 5",
+            "add esp spi 300 dst two auth_alg sha1 authkey 00",
+            "add esp spi 300 dst 192.0.2.1 auth_alg sha1 authkey 00 pair-spi 301",
+        ] {
+            assert!(queue.offer(1, command(text), &sadb).is_some(), "{text}");
+        }
+        assert!(queue.offer(1, add(300), &sadb).is_none());
+    }
+
+    #[test]
+    fn each_outcome_comes_with_its_place_in_order() {
+        let mut sadb = Batching::default();
+        let mut queue = Queue::default();
+        for spi in 299..302 {
+            assert!(queue.offer(spi + 1000, add(spi), &sadb).is_none());
+        }
+        let mut heard = Vec::new();
+        let mut each =
+            |place, request: &Request, outcome| heard.push((place, request.spi.0, matches!(outcome, Outcome::Done)));
+        queue.settle(&mut sadb, &mut each);
+        queue.settle(&mut sadb, &mut each);
+        assert_eq!(heard, [(1299, 299, true), (1300, 300, false), (1301, 301, true)]);
+        assert_eq!(sadb.sizes, [3]);
+    }
+
+    #[test]
+    fn it_is_full_at_some_time() {
+        let sadb = Batching::default();
+        let mut queue = Queue::default();
+        let taken = (1000..2000).take_while(|spi| !queue.is_full() && queue.offer(*spi, add(*spi), &sadb).is_none());
+        assert_eq!(taken.count(), 64);
+    }
 }

@@ -11,30 +11,12 @@ use super::args::{Args, Task};
 use super::exit::Exit;
 use super::output::Source;
 use super::prompt::{Prompt, Typed};
-use super::session::{Session, Verdict};
+use super::session::{Session, Tally, Verdict};
 use crate::lang::{self, Checker, Setting};
 use crate::sa::SaType;
 use crate::secret::{Buffer, Reader};
 use crate::sys::hardening;
 use crate::sys::secure_file::{self, Origin};
-
-/// Commands read, and commands carried out (or found correct).
-#[derive(Default)]
-struct Tally {
-    commands: usize,
-    done: usize,
-}
-
-impl Tally {
-    fn count(&mut self, verdict: Verdict) {
-        self.commands += 1;
-        self.done += usize::from(verdict != Verdict::Failed);
-    }
-
-    fn exit(&self) -> Exit {
-        if self.done == self.commands { Exit::Done } else { Exit::Failed }
-    }
-}
 
 /// Does what the arguments say.
 pub(super) fn run(args: &Args) -> Exit {
@@ -120,12 +102,12 @@ fn run_all(session: &mut Session<'_>, source: Source<'_>, setting: Setting, tall
         if session.denies_weakness() {
             item.diagnostics.append(&mut checker.check(&item, source.text));
         }
-        verdict = session.execute(item, source);
-        tally.count(verdict);
+        verdict = session.execute(item, source, tally);
         if verdict == Verdict::Quit {
             return verdict;
         }
     }
+    session.settle(source, tally);
     let _ = session.accept(Some(()), &commands.take_rest(), source);
     verdict
 }
@@ -136,7 +118,10 @@ fn one_command(session: &mut Session<'_>, words: &[Vec<u8>]) -> Exit {
     let resolver = session.resolver();
     let item = lang::command_from_words(&words, &session.options(Setting::Shell, &*resolver));
     let text = words.join(&b' ');
-    finished(session.execute(item, Source { name: "command line", text: &text, first_line: 1 }) != Verdict::Failed)
+    let source = Source { name: "command line", text: &text, first_line: 1 };
+    let mut tally = Tally::default();
+    session.execute(item, source, &mut tally);
+    tally.exit()
 }
 
 /// Commands from a terminal. Its status is 0: the user has seen what failed.

@@ -6,10 +6,11 @@ use std::path::Path;
 use std::rc::Rc;
 
 use super::args::Args;
+use super::exit::Exit;
 use super::help;
 use super::output::{Output, Source, secret_stdout};
 use super::save_file;
-use crate::apply::{self, Outcome};
+use crate::apply::{self, Outcome, Queue};
 use crate::lang::{
     Code, Command, Diagnostic, HostsFile, Item, Options, Place, Resolver, SaCommand, Setting, Severity, SystemResolver, Verb,
 };
@@ -25,6 +26,8 @@ pub(super) enum Verdict {
     Done,
     /// Not, or not wholly; it has been said why.
     Failed,
+    /// Not yet: it waits for others, to be carried out with them.
+    Waiting,
     /// The user is through.
     Quit,
 }
@@ -35,12 +38,31 @@ impl From<bool> for Verdict {
     }
 }
 
+/// Commands read, and commands carried out (or found correct).
+#[derive(Default)]
+pub(super) struct Tally {
+    pub(super) commands: usize,
+    pub(super) done: usize,
+}
+
+impl Tally {
+    pub(super) fn count(&mut self, verdict: Verdict) {
+        self.commands += 1;
+        self.done += usize::from(verdict != Verdict::Failed);
+    }
+
+    pub(super) fn exit(&self) -> Exit {
+        if self.done == self.commands { Exit::Done } else { Exit::Failed }
+    }
+}
+
 /// One run of the program: an SADB, opened when first needed, and where to write.
 pub(super) struct Session<'a> {
     args: &'a Args,
     select: Select,
     resolver: Rc<dyn Resolver>,
     sadb: Option<Box<dyn Sadb>>,
+    waiting: Queue<Place>,
     pub(super) output: Output,
 }
 
@@ -56,7 +78,7 @@ impl<'a> Session<'a> {
         };
         let select = args.sadb.clone().unwrap_or_default();
         let output = Output::new(args, select.vocabulary())?;
-        Ok(Self { args, select, resolver, sadb: None, output })
+        Ok(Self { args, select, resolver, sadb: None, waiting: Queue::default(), output })
     }
 
     /// Who knows names.
@@ -79,12 +101,29 @@ impl<'a> Session<'a> {
 const WEAK: &[Code] = &[Code::ZeroKey, Code::WeakKey, Code::CounterMode];
 
 impl Session<'_> {
-    /// Says what is to be said about `item`, and carries its command out.
-    pub(super) fn execute(&mut self, item: Item, source: Source<'_>) -> Verdict {
-        let Some(command) = self.accept(item.outcome.ok(), &item.diagnostics, source) else { return Verdict::Failed };
+    /// Says what is to be said about `item`, carries its command out or has it wait, and counts it.
+    pub(super) fn execute(&mut self, item: Item, source: Source<'_>, tally: &mut Tally) -> Verdict {
+        if !item.diagnostics.is_empty() {
+            self.settle(source, tally);
+        }
+        let command = self.accept(item.outcome.ok(), &item.diagnostics, source);
+        let command = match command {
+            Some(Command::Sa(command)) => match self.postpone(command, item.place, source, tally) {
+                Some(command) => Some(Command::Sa(command)),
+                None => return Verdict::Waiting,
+            },
+            command => command,
+        };
+        self.settle(source, tally);
+        let verdict = command.map_or(Verdict::Failed, |command| self.carry_out(command, item.place, source));
+        tally.count(verdict);
+        verdict
+    }
+
+    fn carry_out(&mut self, command: Command, place: Place, source: Source<'_>) -> Verdict {
         let done = match command {
             Command::Quit => return Verdict::Quit,
-            Command::Sa(command) => return self.about_sa(command, item.place, source),
+            Command::Sa(command) => return self.about_sa(command, place, source),
             Command::Help(topic) => return self.help(topic.as_deref()).into(),
             Command::Flush(sa_type) => self.open().and_then(|sadb| sadb.flush(sa_type)),
             Command::Dump(sa_type) => self.dump(sa_type),
@@ -95,7 +134,7 @@ impl Session<'_> {
         match done {
             Ok(()) => Verdict::Done,
             Err(error) => {
-                self.output.diagnose(&Diagnostic::refused(item.place, error.to_string(), None), source);
+                self.output.diagnose(&Diagnostic::refused(place, error.to_string(), None), source);
                 Verdict::Failed
             }
         }
@@ -104,6 +143,36 @@ impl Session<'_> {
     /// Whether answers are JSON (`--json`).
     pub(super) fn json(&self) -> bool {
         self.args.json
+    }
+
+    /// Has `command` wait for others if it can; else gives it back.
+    fn postpone(&mut self, command: SaCommand, place: Place, source: Source<'_>, tally: &mut Tally) -> Option<SaCommand> {
+        if self.waiting.is_full() {
+            self.settle(source, tally);
+        }
+        let mut waiting = std::mem::take(&mut self.waiting);
+        let refused = match self.open() {
+            Ok(sadb) => waiting.offer(place, command, sadb),
+            Err(_) => Some(command),
+        };
+        self.waiting = waiting;
+        refused
+    }
+
+    /// Carries out the commands that wait, and counts them.
+    pub(super) fn settle(&mut self, source: Source<'_>, tally: &mut Tally) {
+        let Some(sadb) = &mut self.sadb else { return };
+        let output = &self.output;
+        self.waiting.settle(&mut **sadb, &mut |place, request, outcome| {
+            let failure = match outcome {
+                Outcome::Failed(error) => Some(refusal(Verb::Add, request, &error, place)),
+                Outcome::Done | Outcome::Described(_) => None,
+            };
+            tally.count(failure.is_none().into());
+            if let Some(failure) = failure {
+                output.diagnose(&failure, source);
+            }
+        });
     }
 
     /// Whether weak keys are errors (`--deny-weak`).

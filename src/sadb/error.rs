@@ -26,6 +26,9 @@ pub enum SadbError {
         /// The deadline.
         seconds: u64,
     },
+    /// The answer went missing together with that to an earlier request.
+    #[error("what became of it is not known: its answer was lost with the one before")]
+    Unanswered,
     /// The answer was not one to the request, or not well formed.
     #[error("unusable answer: {0}")]
     BadAnswer(String),

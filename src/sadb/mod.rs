@@ -61,6 +61,16 @@ pub trait Sadb {
     /// [`SadbError`] as for every function here; nothing was added then.
     fn add(&mut self, request: &Request) -> Result<(), SadbError>;
 
+    /// Whether [`Sadb::add_all`] would carry out `request` together with others, faster than one by one.
+    fn batches(&self, _request: &Request) -> bool {
+        false
+    }
+
+    /// Adds SAs in order; the outcomes are in the same order. One that is refused does not keep the others from being added.
+    fn add_all(&mut self, requests: &[Request]) -> Vec<Result<(), SadbError>> {
+        requests.iter().map(|request| self.add(request)).collect()
+    }
+
     /// Changes an SA, and the one it is paired with if `reach` says so.
     ///
     /// # Errors

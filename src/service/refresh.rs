@@ -13,7 +13,7 @@ use super::exit::Reason;
 use super::keys::{self, Action, Faults, Numbered};
 use super::log::Log;
 use super::world::World;
-use crate::apply::{self, Outcome};
+use crate::apply::{self, Outcome, Queue};
 use crate::lang::Verb;
 use crate::names::errnos;
 use crate::sa::SaType;
@@ -137,9 +137,21 @@ impl<'a> Service<'a> {
             self.log.event(&Event::Empty { file });
         }
         let mut tally = Tally::default();
+        let mut waiting = Queue::default();
         for Numbered { line, action } in commands {
-            self.apply_one(line, action, sadb, &mut tally)?;
+            if waiting.is_full() {
+                self.settle(&mut waiting, sadb, &mut tally)?;
+            }
+            let action = match action {
+                Action::Sa(command) => waiting.offer(line, *command, sadb).map(|command| Action::Sa(Box::new(command))),
+                flush => Some(flush),
+            };
+            if let Some(action) = action {
+                self.settle(&mut waiting, sadb, &mut tally)?;
+                self.apply_one(line, action, sadb, &mut tally)?;
+            }
         }
+        self.settle(&mut waiting, sadb, &mut tally)?;
         if tally.refused.is_empty() {
             self.log.event(&Event::Online { added: tally.added, file });
             return Ok(());
@@ -167,13 +179,31 @@ impl<'a> Service<'a> {
         for note in sadb.take_notes() {
             self.log.event(&Event::Note { line, note: &note });
         }
+        self.take_failures(line, &failures, tally)
+    }
+
+    /// Applies the additions that wait, and counts them.
+    ///
+    /// # Errors
+    /// As [`Self::apply_one`].
+    fn settle(&mut self, waiting: &mut Queue<u32>, sadb: &mut dyn Sadb, tally: &mut Tally) -> Result<(), Reason> {
+        let mut failures = Vec::new();
+        waiting.settle(sadb, &mut |line, _, outcome| match outcome {
+            Outcome::Failed(error) => failures.push((line, error)),
+            Outcome::Done | Outcome::Described(_) => tally.added += 1,
+        });
+        failures.into_iter().try_for_each(|(line, error)| self.take_failures(line, &[error], tally))
+    }
+
+    /// Logs what failed in a line, and counts the line.
+    fn take_failures(&mut self, line: u32, failures: &[SadbError], tally: &mut Tally) -> Result<(), Reason> {
         if let Some(fatal) = failures.iter().find(|error| reason_of(error) != Reason::Refused) {
             return Err(self.no_sadb(fatal));
         }
         if !failures.is_empty() {
             tally.refused.push(line);
         }
-        for error in &failures {
+        for error in failures {
             self.log.event(&Event::LineRefused { line, error });
         }
         Ok(())
@@ -216,7 +246,9 @@ fn reason_of(error: &SadbError) -> Reason {
     match error {
         SadbError::Unavailable { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => Reason::Permission,
         SadbError::Refused { errno, .. } if NOT_PERMITTED.contains(errno) => Reason::Permission,
-        SadbError::Unavailable { .. } | SadbError::Io(_) | SadbError::NoAnswer { .. } => Reason::NoSadb,
+        SadbError::Unavailable { .. } | SadbError::Io(_) | SadbError::NoAnswer { .. } | SadbError::Unanswered => {
+            Reason::NoSadb
+        }
         SadbError::Refused { .. } | SadbError::Unsupported(_) | SadbError::BadAnswer(_) => Reason::Refused,
     }
 }

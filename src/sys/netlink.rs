@@ -1,12 +1,12 @@
 //! Linux netlink sockets: datagrams to and from the kernel's XFRM.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::time::Instant;
 
 use nix::libc;
 use nix::sys::socket::sockopt::RcvBufForce;
-use nix::sys::socket::{MsgFlags, NetlinkAddr, bind, getsockname, recvfrom, send, setsockopt};
+use nix::sys::socket::{MsgFlags, NetlinkAddr, bind, getsockname, recvfrom, sendmsg, setsockopt};
 
 use super::socket::wait_readable;
 use crate::secret::Buffer;
@@ -54,12 +54,13 @@ impl NetlinkSocket {
         self.port
     }
 
-    /// Sends one datagram of one or more messages.
+    /// Sends `messages` as one datagram.
     ///
     /// # Errors
     /// The system's: EMSGSIZE if it is larger than the send buffer, EPERM or ECONNREFUSED.
-    pub fn send(&mut self, datagram: &[u8]) -> io::Result<()> {
-        send(self.fd.as_raw_fd(), datagram, MsgFlags::empty())?;
+    pub fn send(&mut self, messages: &[Buffer]) -> io::Result<()> {
+        let parts: Vec<IoSlice<'_>> = messages.iter().map(|message| IoSlice::new(message)).collect();
+        sendmsg::<NetlinkAddr>(self.fd.as_raw_fd(), &parts, &[], MsgFlags::empty(), None)?;
         Ok(())
     }
 

@@ -31,7 +31,7 @@ impl NetlinkSocket {
     ///
     /// # Errors
     /// None.
-    pub fn send(&mut self, _datagram: &[u8]) -> io::Result<()> {
+    pub fn send(&mut self, _messages: &[Buffer]) -> io::Result<()> {
         match self.never {}
     }
 

@@ -6,5 +6,6 @@
 #![allow(unreachable_pub, reason = "a test program exports nothing")]
 
 mod algorithms;
+mod batches;
 mod cases;
 mod space;

@@ -90,9 +90,13 @@ impl Direction {
         }
     }
 
-    /// What the flags say, else inbound if the destination is an address of this system.
+    /// What the flags say, else inbound if the destination is an address of this system, which is looked up only if
+    /// anything depends on it.
     pub(super) fn guess(request: &Request, name: &Name) -> Self {
-        Self::said(request.flags).unwrap_or(if is_local(name.dst) { Self::In } else { Self::Out })
+        let natt = request.natt_local.is_some() || request.natt_remote.is_some();
+        let matters = natt || request.replay_value.is_some() || request.linux.offload.is_some();
+        let guessed = || if matters && is_local(name.dst) { Self::In } else { Self::Out };
+        Self::said(request.flags).unwrap_or_else(guessed)
     }
 
     pub(super) fn numbered(number: u8) -> Option<Self> {

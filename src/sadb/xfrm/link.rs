@@ -46,7 +46,7 @@ impl Link {
         let deadline = Instant::now() + DEADLINE;
         loop {
             let mut answer = None;
-            self.each_answer(deadline, &mut |message| {
+            self.each_answer(deadline, self.seq, &mut |message| {
                 if let Body::Answer(refusal) = message.body {
                     answer = Some(refusal);
                 }
@@ -59,13 +59,42 @@ impl Link {
         }
     }
 
+    /// Adds several SAs at once; what became of each, in their order.
+    ///
+    /// The kernel carries out the messages of a datagram in order and answers each that it refuses, whether it was asked to or
+    /// not (`netlink_rcv_skb`); the answer that the last one asks for says that it is through with all.
+    pub(super) fn add_all(&mut self, additions: &[(Body, Asked)]) -> Result<Vec<Result<(), SadbError>>, SadbError> {
+        let first = next(self.seq);
+        let (mut numbers, mut requests) = (Vec::new(), Vec::new());
+        for (at, (body, _)) in additions.iter().enumerate() {
+            let ack = if at + 1 == additions.len() { flag::ACK } else { 0 };
+            requests.push(self.encode(kind::NEWSA, ack, body)?);
+            numbers.push(self.seq);
+        }
+        self.socket.send(&requests)?;
+        let mut outcomes: Vec<_> = additions.iter().map(|_| Ok(())).collect();
+        let deadline = Instant::now() + DEADLINE;
+        let mut through = additions.is_empty();
+        while !through {
+            self.each_answer(deadline, first, &mut |message| {
+                let Some(at) = numbers.iter().position(|number| *number == message.header.seq) else { return };
+                let Body::Answer(refusal) = message.body else { return };
+                through |= at + 1 == additions.len();
+                if refusal.errno != 0 {
+                    outcomes[at] = Err(refused(&refusal, &requests[at], &additions[at].1));
+                }
+            })?;
+        }
+        Ok(outcomes)
+    }
+
     /// Asks for one message.
     pub(super) fn get(&mut self, body: &Body, asked: &Asked, watch: Watch<'_>) -> Result<Message, SadbError> {
         let request = self.send(kind::GETSA, 0, body, watch)?;
         let deadline = Instant::now() + DEADLINE;
         loop {
             let mut found = None;
-            self.each_answer(deadline, &mut |message| found = Some(message))?;
+            self.each_answer(deadline, self.seq, &mut |message| found = Some(message))?;
             match found {
                 Some(Message { body: Body::Answer(refusal), .. }) => return Err(refused(&refusal, &request, asked)),
                 Some(message) => return Ok(message),
@@ -97,7 +126,7 @@ impl Link {
     fn collect(&mut self, request: &[u8]) -> Result<Option<Vec<Message>>, SadbError> {
         let (mut found, mut end, mut interrupted) = (Vec::new(), None, false);
         while end.is_none() {
-            self.each_answer(Instant::now() + DEADLINE, &mut |message| {
+            self.each_answer(Instant::now() + DEADLINE, self.seq, &mut |message| {
                 interrupted |= message.header.flags & flag::DUMP_INTR != 0;
                 match message.body {
                     Body::Done(0) => end = Some(None),
@@ -127,27 +156,38 @@ impl Link {
     }
 
     fn send(&mut self, kind: u16, flags: u16, body: &Body, watch: Watch<'_>) -> Result<Buffer, SadbError> {
-        self.seq = self.seq.wrapping_add(1).max(1);
-        let header = Header { kind, flags: flag::REQUEST | flags, seq: self.seq, port: self.port() };
-        let request = encode(header, body)
-            .map_err(|error| SadbError::Unsupported(format!("cannot put the {} into a message: {error}", deed(kind))))?;
+        let request = self.encode(kind, flags, body)?;
         watch(&request);
-        self.socket.send(&request)?;
+        self.socket.send(std::slice::from_ref(&request))?;
         Ok(request)
     }
 
-    /// Waits for a datagram and passes on the messages in it that answer the last request.
-    fn each_answer(&mut self, deadline: Instant, each: &mut dyn FnMut(Message)) -> Result<(), SadbError> {
+    /// The message with the next sequence number.
+    fn encode(&mut self, kind: u16, flags: u16, body: &Body) -> Result<Buffer, SadbError> {
+        self.seq = next(self.seq);
+        let header = Header { kind, flags: flag::REQUEST | flags, seq: self.seq, port: self.port() };
+        encode(header, body)
+            .map_err(|error| SadbError::Unsupported(format!("cannot put the {} into a message: {error}", deed(kind))))
+    }
+
+    /// Waits for a datagram and passes on the messages in it that answer a request from number `first` on.
+    fn each_answer(&mut self, deadline: Instant, first: u32, each: &mut dyn FnMut(Message)) -> Result<(), SadbError> {
         let datagram = self.socket.receive(Some(deadline))?;
         let datagram = datagram.ok_or(SadbError::NoAnswer { seconds: DEADLINE.as_secs() })?;
         for message in messages(&datagram) {
             let message = message.map_err(|error| SadbError::BadAnswer(error.to_string()))?;
-            if message.header.seq == self.seq && message.header.port == self.port() {
+            let is_answer = message.header.seq.wrapping_sub(first) <= self.seq.wrapping_sub(first);
+            if is_answer && message.header.port == self.port() {
                 each(message);
             }
         }
         Ok(())
     }
+}
+
+/// The sequence number after `seq`; the kernel's own messages have 0.
+fn next(seq: u32) -> u32 {
+    seq.wrapping_add(1).max(1)
 }
 
 /// Whether datagrams were lost for want of buffer.

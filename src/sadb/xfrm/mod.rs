@@ -118,12 +118,12 @@ impl Xfrm {
 
     /// Keeps what the kernel did not take of a new SA, and its pair.
     fn keep(&mut self, request: &Request, name: &Name, mate: Option<Mate>) -> Result<(), SadbError> {
+        if mate.is_none() && !leaves_traces(request) {
+            return Ok(());
+        }
         let direction = Direction::said(request.flags);
         let mut entry = Entry::default();
         entry.take(request);
-        if entry.is_empty() && mate.is_none() && direction.is_none() && request.linux.offload.is_none() {
-            return Ok(());
-        }
         let live = self.fetch(name)?;
         entry.added = live.info.current.add_time;
         let holds_direction = live.attributes.iter().any(|attribute| matches!(attribute, Attribute::Direction(_)));
@@ -181,6 +181,19 @@ fn asked(name: &Name, request: &Request) -> Asked {
     Asked { algorithms: auth.into_iter().chain(encr).collect(), ..name.asked() }
 }
 
+/// The message that adds an SA.
+fn addition(request: &Request) -> Result<(Body, Asked), SadbError> {
+    let (info, attributes) = build::addition(request)?;
+    Ok((Body::Sa(Box::new(info), attributes), asked(&Name::of(request)?, request)))
+}
+
+/// Whether something of a new SA has to be looked up in the kernel, or kept beside it, once it is there.
+fn leaves_traces(request: &Request) -> bool {
+    let mut entry = Entry::default();
+    entry.take(request);
+    !entry.is_empty() || Direction::said(request.flags).is_some() || request.linux.offload.is_some()
+}
+
 impl Sadb for Xfrm {
     fn add(&mut self, request: &Request) -> Result<(), SadbError> {
         let (info, attributes) = build::addition(request)?;
@@ -193,6 +206,23 @@ impl Sadb for Xfrm {
             self.remove(&name)?;
         }
         kept
+    }
+
+    /// All that takes one message and leaves nothing to keep. Traced ones go one by one, each before its refusal.
+    fn batches(&self, request: &Request) -> bool {
+        self.trace.is_none() && request.pair_spi.is_none() && !leaves_traces(request)
+    }
+
+    fn add_all(&mut self, requests: &[Request]) -> Vec<Result<(), SadbError>> {
+        if !requests.iter().all(|request| self.batches(request)) {
+            return requests.iter().map(|request| self.add(request)).collect();
+        }
+        let mut additions = Vec::with_capacity(requests.len());
+        let built: Vec<_> = requests.iter().map(|request| addition(request).map(|new| additions.push(new))).collect();
+        let mut answers = self.link.add_all(&additions).unwrap_or_else(|error| vec![Err(error)]).into_iter();
+        let answer =
+            |built: Result<(), SadbError>| built.and_then(|()| answers.next().unwrap_or(Err(SadbError::Unanswered)));
+        built.into_iter().map(answer).collect()
     }
 
     fn update(&mut self, request: &Request, reach: Reach) -> Result<(), SadbError> {
