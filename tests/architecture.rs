@@ -14,7 +14,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("lang", &["names", "sa", "secret"]),
     ("show", &["names", "sa", "secret"]),
     ("sadb", &["names", "wire", "sa", "sys", "secret"]),
-    ("apply", &["lang", "sa", "sadb"]),
+    ("apply", &["lang", "names", "sa", "sadb"]),
     ("cli", &["apply", "lang", "names", "sa", "sadb", "secret", "service", "show", "sys"]),
     ("service", &["apply", "lang", "names", "sa", "sadb", "secret", "show", "sys"]),
 ];
