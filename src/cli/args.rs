@@ -29,6 +29,8 @@ pub(super) struct Args {
     pub(super) deny_weak: bool,
     /// `--json`: one object a line on standard output.
     pub(super) json: bool,
+    /// `--show-keys`: keys in what `--json` prints.
+    pub(super) show_keys: bool,
     /// `--color`.
     pub(super) color: Color,
 }
@@ -109,6 +111,7 @@ pub(super) fn command() -> Command {
                 .help("Refuse weak keys and ciphers that static keys make unsafe, instead of warning about them"),
         )
         .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).global(true).help("Print JSON, one object a line"))
+        .arg(Arg::new("show-keys").long("show-keys").action(ArgAction::SetTrue).global(true).help("Print keys in JSON too"))
         .arg(
             Arg::new("color")
                 .long("color")
@@ -147,17 +150,34 @@ pub(super) fn parse(
         Some(select) => Some(select),
         None => environment.map(from_environment).transpose()?,
     };
-    Ok(Args {
+    let mut args = Args {
         numeric: matches.get_flag("numeric"),
         paranoid: matches.get_flag("paranoid"),
         verbose: matches.get_flag("verbose"),
         deny_weak: matches.get_flag("deny-weak"),
         json: matches.get_flag("json"),
+        show_keys: matches.get_flag("show-keys"),
         hosts: matches.remove_one("hosts"),
         color: color(&mut matches),
         sadb,
         task: task(&mut matches),
-    })
+    };
+    args.take_options_behind_the_command();
+    Ok(args)
+}
+
+impl Args {
+    /// `ipseckey dump --json` means what `ipseckey --json dump` does: no word of the language starts with two dashes.
+    fn take_options_behind_the_command(&mut self) {
+        let Task::Words(words) = &mut self.task else { return };
+        let mut take = |option: &[u8]| {
+            let before = words.len();
+            words.retain(|word| word != option);
+            words.len() < before
+        };
+        self.json |= take(b"--json");
+        self.show_keys |= take(b"--show-keys");
+    }
 }
 
 fn from_environment(value: OsString) -> Result<Select, clap::Error> {
@@ -217,6 +237,14 @@ mod tests {
         assert_eq!(args(&[]).unwrap().task, Task::Interactive);
         let Task::Words(words) = args(&["-n", "delete", "esp", "spi", "-1"]).unwrap().task else { panic!("not words") };
         assert_eq!(words.last().unwrap(), b"-1");
+    }
+
+    #[test]
+    fn json_may_stand_behind_the_command() {
+        let parsed = args(&["dump", "esp", "--json"]).unwrap();
+        assert!(parsed.json && !parsed.show_keys);
+        assert_eq!(parsed.task, Task::Words(vec![b"dump".to_vec(), b"esp".to_vec()]));
+        assert!(args(&["--json", "--show-keys", "dump"]).unwrap().show_keys);
     }
 
     #[test]

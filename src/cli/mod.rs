@@ -7,6 +7,7 @@ mod exit;
 mod help;
 mod output;
 mod prompt;
+mod report;
 mod run;
 mod save_file;
 mod session;

@@ -8,13 +8,14 @@ use std::time::SystemTime;
 
 use nix::errno::Errno;
 
-use super::args::{Args, Color};
+use super::args::{Args, Color, Task};
+use super::report;
 use crate::lang::{self, Diagnostic};
 use crate::names::{Vocabulary, errnos};
 use crate::sa::{Message, SaType};
 use crate::sadb::Hearing;
 use crate::secret;
-use crate::show::{self, HostTable, Names, SystemNames, message};
+use crate::show::{self, HostTable, Names, SystemNames, json, message};
 
 /// The two standard streams.
 #[derive(Clone)]
@@ -26,6 +27,10 @@ pub(super) struct Output {
     illumos: bool,
     names: Rc<dyn Names>,
     diagnostics: lang::Style,
+    /// `--json`, and what goes into each object.
+    json: Option<json::Choice>,
+    /// Whether diagnostics are part of the answer: those of `-c` and `-f` are.
+    answers_with_diagnostics: bool,
 }
 
 /// The text a diagnostic is about: a keys file, or what was typed.
@@ -55,6 +60,8 @@ impl Output {
             verbose: args.verbose,
             illumos: vocabulary == Vocabulary::Illumos,
             names,
+            json: args.json.then_some(json::Choice { keys: args.show_keys && !args.paranoid, timestamp: None }),
+            answers_with_diagnostics: matches!(args.task, Task::Check(_) | Task::Load(_)),
             diagnostics: if wants_color(args.color) { lang::Style::Color } else { lang::Style::Plain },
         })
     }
@@ -65,20 +72,45 @@ impl Output {
         let _ = writeln!(io::stderr(), "ipseckey: {text}");
     }
 
-    /// Prints a diagnostic to standard error.
+    /// Prints a diagnostic to standard error, or as an object to standard output.
     pub(super) fn diagnose(&self, diagnostic: &Diagnostic, source: Source<'_>) {
+        if self.json.is_some() && self.answers_with_diagnostics {
+            let _ = report::write_diagnostic(&mut io::stdout(), diagnostic, source.name);
+            return;
+        }
         let text = lang::render(diagnostic, source.name, source.text, self.diagnostics);
         let _ = io::stderr().write_all(text.as_bytes());
     }
 
+    /// Says how many commands of a file were good.
+    pub(super) fn tally(&self, file: &str, commands: usize, good: usize, verb: &str) {
+        if self.json.is_some() && self.answers_with_diagnostics {
+            let _ = report::write_tally(&mut io::stdout(), file, commands, good);
+        } else {
+            self.say(&format!("{file}: {good} of {commands} commands {verb}"));
+        }
+    }
+
+    /// What objects hold under `--json`.
+    pub(super) fn json(&self) -> Option<json::Choice> {
+        self.json
+    }
+
     /// Prints the answer to `get`.
     pub(super) fn show(&self, answer: &Message) {
-        let _ = printed(|out| message::print(out, answer, &self.style(false)));
+        let _ = printed(|out| match self.json {
+            Some(choice) => json::write_line(out, answer, choice),
+            None => message::print(out, answer, &self.style(false)),
+        });
     }
 
     /// Prints a message before it is sent (`-v`).
     pub(super) fn trace(&self, request: &Message) {
-        let _ = printed(|out| message::print_sent(out, request, &self.style(false)));
+        let _ = match self.json {
+            // Standard output is for answers then.
+            Some(_) => message::print_sent(&mut io::stderr(), request, &self.style(false)),
+            None => printed(|out| message::print_sent(out, request, &self.style(false))),
+        };
     }
 
     /// Prints an SA of a dump.
@@ -86,17 +118,27 @@ impl Output {
     /// # Errors
     /// The stream's.
     pub(super) fn dumped(&self, sa: &Message, out: &mut dyn Write) -> io::Result<()> {
-        message::print_entry(out, sa, &self.style(false))
+        match self.json {
+            Some(choice) => json::write_line(out, sa, choice),
+            None => message::print_entry(out, sa, &self.style(false)),
+        }
     }
 
     /// Prints what ends a dump.
     pub(super) fn dump_end(&self, sa_type: SaType, out: &mut dyn Write) {
+        if self.json.is_some() {
+            let _ = out.flush();
+            return;
+        }
         // A reader that has seen enough is no failure.
         let _ = message::print_dump_end(out, sa_type).and_then(|()| out.flush());
     }
 
     /// Prints what a monitor starts with.
     pub(super) fn monitor_start(&self, hearing: Hearing) {
+        if self.json.is_some() {
+            return;
+        }
         let how = match hearing {
             Hearing::All => "Actively",
             Hearing::Passive => "Passively",
@@ -109,7 +151,10 @@ impl Output {
     /// # Errors
     /// The stream's.
     pub(super) fn heard(&self, heard: &Message) -> io::Result<()> {
-        printed(|out| message::print_heard(out, heard, &self.style(true)))
+        printed(|out| match self.json {
+            Some(choice) => json::write_line(out, heard, json::Choice { timestamp: Some(now()), ..choice }),
+            None => message::print_heard(out, heard, &self.style(true)),
+        })
     }
 
     fn style(&self, timestamp: bool) -> show::Style<'_> {
@@ -118,7 +163,7 @@ impl Output {
             paranoid: self.paranoid,
             verbose: self.verbose,
             timestamp,
-            now: SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs()),
+            now: now(),
             date: show::local,
             errno: if self.illumos { errnos::illumos } else { of_this_system },
             names: &*self.names,
@@ -141,6 +186,10 @@ fn printed(print: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<(
     let mut out = secret_stdout()?;
     print(&mut out)?;
     out.flush()
+}
+
+fn now() -> u64 {
+    SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs())
 }
 
 fn of_this_system(errno: u8) -> Option<&'static str> {

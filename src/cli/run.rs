@@ -75,7 +75,7 @@ fn check(session: &Session<'_>, file: &Path) -> Exit {
         tally.count(correct.into());
     }
     let _ = session.accept(Some(()), &commands.take_rest(), source);
-    session.output.say(&format!("{name}: {} of {} commands are correct", tally.done, tally.commands));
+    session.output.tally(&name, tally.commands, tally.done, "are correct");
     tally.exit()
 }
 
@@ -85,8 +85,8 @@ fn load(session: &mut Session<'_>, file: &Path) -> Exit {
     let name = file.to_string_lossy();
     let mut tally = Tally::default();
     run_all(session, Source { name: &name, text: &text, first_line: 1 }, Setting::File, &mut tally);
-    if tally.exit() != Exit::Done {
-        session.output.say(&format!("{name}: {} of {} commands succeeded", tally.done, tally.commands));
+    if tally.exit() != Exit::Done || session.json() {
+        session.output.tally(&name, tally.commands, tally.done, "succeeded");
     }
     tally.exit()
 }

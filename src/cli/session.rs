@@ -17,6 +17,7 @@ use crate::lang::{
 use crate::names::{Vocabulary, diagnostics, sa_types};
 use crate::sa::{self, Request, SaType};
 use crate::sadb::{Hearing, Sadb, SadbError, Select};
+use crate::show::json;
 use crate::show::save::Saver;
 
 /// What became of a command.
@@ -271,6 +272,9 @@ impl Session<'_> {
     }
 
     fn save_to(&mut self, sa_type: SaType, out: &mut dyn Write) -> io::Result<()> {
+        if let Some(choice) = self.output.json() {
+            return self.save_json(sa_type, out, choice);
+        }
         let mut saver = Saver::new(self.output.paranoid);
         saver.begin(out)?;
         let mut written = Ok(());
@@ -282,6 +286,20 @@ impl Session<'_> {
         .map_err(io::Error::other)?;
         written?;
         saver.finish(out)
+    }
+}
+
+impl Session<'_> {
+    /// `save` under `--json`: the objects of a dump.
+    fn save_json(&mut self, sa_type: SaType, out: &mut dyn Write, choice: json::Choice) -> io::Result<()> {
+        let mut written = Ok(());
+        let sadb = self.open().map_err(io::Error::other)?;
+        sadb.dump(sa_type, &mut |message| {
+            written = json::write_line(out, message, choice);
+            if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })
+        .map_err(io::Error::other)?;
+        written
     }
 }
 

@@ -1,6 +1,9 @@
 //! Key bytes as text: the one place in this room that opens keys.
 
+use std::fmt;
 use std::io::{self, Write};
+
+use serde::ser::{Serialize, Serializer};
 
 use super::Style;
 use crate::sa::KeyRole;
@@ -39,6 +42,22 @@ pub(super) fn save(out: &mut dyn Write, key: &Key, paranoid: bool) -> io::Result
 /// Whatever the writer says.
 pub fn write_key(out: &mut dyn Write, key: &Key) -> io::Result<()> {
     hex(out, key.expose(), false)
+}
+
+/// The digits of a key and its salt as a JSON string, which go one by one to the writer below.
+pub(super) struct Digits<'a>(pub(super) &'a Key);
+
+impl Serialize for Digits<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl fmt::Display for Digits<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (own, salt) = parts(self.0);
+        own.iter().chain(salt).try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
 }
 
 /// The bytes of the key itself, and those of the salt that follows it.

@@ -8,6 +8,7 @@ mod date;
 mod der;
 mod extras;
 mod identity;
+pub mod json;
 mod key;
 mod lifetime;
 mod linux;
