@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test program uses its own part of this")]
 
 pub mod model;
+pub mod schema;
 pub mod terminal;
 pub mod vectors;
 

@@ -7,6 +7,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use super::Failure;
+use crate::cli::output::secret_stdout;
 use crate::cli::save_file::{directory_of, sync_directory};
 use crate::sys::secure_file::{shell_word, shown};
 
@@ -21,8 +22,8 @@ pub(super) fn write(path: Option<&Path>, contents: &[u8]) -> Result<(), Failure>
     match path {
         Some(path) => create(path, contents),
         None => {
-            let mut out = io::stdout().lock();
-            require_private(&out)?;
+            require_private(&io::stdout())?;
+            let mut out = secret_stdout()?;
             Ok(out.write_all(contents).and_then(|()| out.flush())?)
         }
     }
