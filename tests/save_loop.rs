@@ -238,6 +238,14 @@ fn identities_that_no_word_can_say_are_left_out() {
 }
 
 #[test]
+fn idle_lifetimes_that_no_word_can_say_are_left_out() {
+    let idle = Some(Lifetime { allocations: 1, bytes: 2, addtime: 3, usetime: 4 });
+    let file = saved(&[described(&Request { idle, ..plain(0x100, HERE, THERE, Flags::default()) })]);
+    assert!(String::from_utf8_lossy(&file).contains("# WARNING: SA has an idle lifetime in bytes or allocations"));
+    assert_eq!(loaded(&file)[0].idle, Some(Lifetime { addtime: 3, usetime: 4, ..Lifetime::default() }));
+}
+
+#[test]
 fn hidden_keys_do_not_load_by_accident() {
     let mut file = Vec::new();
     Saver::new(true).save(&mut file, &described(&plain(0x100, HERE, THERE, Flags::default()))).expect("writes");

@@ -213,6 +213,14 @@ fn read(path: &Path) -> Result<Properties, ConfigError> {
     parse(&text).map_err(|(line, what)| ConfigError::Wrong { path: path.to_owned(), line, what })
 }
 
+/// Whether `text` could be a manual-key.toml; if not, the line and what is wrong there, in the words of the log.
+///
+/// # Errors
+/// Line and words.
+pub fn check_config(text: &str) -> Result<(), (usize, String)> {
+    parse(text).map(drop)
+}
+
 /// The line and the words of the error, with anything that could be a key masked: the file named may be a keys file.
 fn parse(text: &str) -> Result<Properties, (usize, String)> {
     toml::from_str(text).map_err(|error| {

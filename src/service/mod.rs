@@ -21,6 +21,8 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 
 use crate::sys::hardening;
+pub use config::check_config;
+
 use config::Config;
 use event::Event;
 use exit::Reason;

@@ -156,6 +156,9 @@ fn warning(extension: &Extension) -> Option<&'static str> {
         Extension::Identity(_, identity) if identity_words(identity).is_none() => {
             "SA has an identity that cannot be written"
         }
+        Extension::Lifetime(LifetimeKind::Idle, Lifetime { allocations, bytes, .. }) if (*allocations, *bytes) != (0, 0) => {
+            "SA has an idle lifetime in bytes or allocations, which cannot be written"
+        }
         Extension::ReplayValue { value32: 0, value64 } if u32::try_from(*value64).is_err() => {
             "SA has a replay value of more than 32 bits, which cannot be written"
         }
@@ -279,7 +282,7 @@ fn save_lifetime(out: &mut dyn Write, kind: LifetimeKind, lifetime: &Lifetime) -
     write!(out, "\t")?;
     let Lifetime { allocations, bytes, addtime, usetime } = *lifetime;
     for (name, value) in [("alloc", allocations.into()), ("bytes", bytes), ("addtime", addtime), ("usetime", usetime)] {
-        if value != 0 {
+        if value != 0 && (kind != LifetimeKind::Idle || name.ends_with("time")) {
             write!(out, "{word}_{name} {value} ")?;
         }
     }
