@@ -7,5 +7,8 @@
 
 mod algorithms;
 mod batches;
+mod capture;
 mod cases;
+mod hosts;
 mod space;
+mod traffic;

@@ -1,9 +1,10 @@
 //! A network namespace with an SADB of its own, and programs that run in it.
 
 use std::fs::{self, File, Permissions};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
@@ -17,6 +18,7 @@ pub struct Space {
 /// What a program said and how it ended.
 #[derive(Debug)]
 pub struct Ran {
+    line: String,
     /// Exit status; -1 if a signal ended it.
     pub status: i32,
     /// Standard output.
@@ -50,13 +52,26 @@ impl Space {
         done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 
+    /// A path by which `ip` finds the namespace.
+    pub fn path(&self) -> String {
+        format!("/proc/{}/fd/{}", std::process::id(), self.handle.as_raw_fd())
+    }
+
+    /// Starts a program whose standard error is a pipe.
+    pub fn spawn(&self, mut command: Command) -> Child {
+        let child = self.inside(move || command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn());
+        child.expect("the program starts")
+    }
+
     /// Runs a program.
     pub fn run(&self, mut command: Command) -> Ran {
+        let line = format!("{command:?}");
         let output = self.inside(move || command.stdin(Stdio::null()).output());
-        Ran::from(output.expect("the program runs"))
+        Ran::new(line, output.expect("the program runs"))
     }
 
     /// Runs `ip`, which must succeed, with words that blanks separate; what it printed.
+    #[track_caller]
     pub fn ip(&self, words: &str) -> String {
         let mut command = Command::new("ip");
         command.args(words.split_whitespace());
@@ -79,8 +94,25 @@ impl Space {
     }
 
     /// Loads `keys` as a keys file, which must succeed.
+    #[track_caller]
     pub fn load(&self, keys: &str) {
         self.try_load("auto", keys).succeeded();
+    }
+
+    /// Starts the service with `keys` as its keys file; it must succeed.
+    pub fn start_service(&self, keys: &str) {
+        let file = private_file(keys);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_manual-key"));
+        command.args(["start", "--sadb", "xfrm", "--config-file"]).arg(&file);
+        self.run(command).succeeded();
+        fs::remove_file(file).expect("the keys file is there");
+    }
+
+    /// A counter of /proc/net/xfrm_stat.
+    pub fn xfrm_stat(&self, counter: &str) -> u64 {
+        let text = self.inside(|| fs::read_to_string("/proc/thread-self/net/xfrm_stat").expect("CONFIG_XFRM_STATISTICS"));
+        let line = text.lines().find(|line| line.split_whitespace().next() == Some(counter)).expect("the counter");
+        line.split_whitespace().nth(1).and_then(|count| count.parse().ok()).expect("a number")
     }
 
     /// Everything in the SADB, as `save` writes it.
@@ -114,19 +146,18 @@ pub fn without_moments(text: &str) -> String {
     lines.map(|line| format!("{}\n", line.trim_end())).collect()
 }
 
-impl From<Output> for Ran {
-    fn from(output: Output) -> Self {
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
-        Self { status: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
-    }
-}
-
 impl Ran {
+    fn new(line: String, output: Output) -> Self {
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
+        Self { line, status: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
+    }
+
     /// What a program printed that must have succeeded.
     #[track_caller]
     pub fn succeeded(self) -> String {
-        assert_eq!(self.status, 0, "{}{}", self.out, self.err);
-        self.out
+        let Self { line, status, out, err } = self;
+        assert_eq!(status, 0, "{line}\n{out}{err}");
+        out
     }
 }
 

@@ -1,0 +1,149 @@
+//! Two hosts on one cable, and what passes between them.
+
+use std::io::{Read, Write};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::space::Space;
+
+/// How long a datagram may take.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How long a stream may stand still.
+const STALL: Duration = Duration::from_secs(20);
+/// Datagrams that go to the other host and back.
+const DATAGRAMS: u32 = 20;
+
+/// Two hosts, each with a network namespace of its own, and a switch between them in a third: whatever leaves one for the other
+/// is seen there, and nothing else.
+///
+/// On the cable `here` is 10.0.0.1 and fd00::1, `there` 10.0.0.2 and fd00::2. Behind it each has a network of its own, the
+/// ends of tunnels: 10.1.0.1 and fd01::1 here, 10.2.0.1 and fd02::1 there.
+pub struct Hosts {
+    /// One.
+    pub here: Space,
+    /// The other.
+    pub there: Space,
+    /// Where the cables meet.
+    pub switch: Space,
+}
+
+impl Hosts {
+    /// Two hosts that reach each other, unprotected.
+    pub fn new() -> Self {
+        let hosts = Self { here: Space::new(), there: Space::new(), switch: Space::new() };
+        let Self { here, there, switch } = &hosts;
+        switch.ip("link add switch up type bridge");
+        for (host, own, other) in [(here, 1, 2), (there, 2, 1)] {
+            let path = switch.path();
+            host.ip(&format!("link add cable address 02:00:00:00:00:0{own} type veth peer name port{own} netns {path}"));
+            switch.ip(&format!("link set port{own} up master switch"));
+            plug(host, own, other);
+        }
+        hosts
+    }
+}
+
+/// Gives a host its addresses and tells it where the other one is, so that neither has to ask in clear.
+fn plug(host: &Space, own: u8, other: u8) {
+    for addr in [format!("10.0.0.{own}/24"), format!("fd00::{own}/64 nodad")] {
+        host.ip(&format!("addr add {addr} dev cable"));
+    }
+    for addr in [format!("10.{own}.0.1/32"), format!("fd0{own}::1/128 nodad")] {
+        host.ip(&format!("addr add {addr} dev lo"));
+    }
+    host.ip("link set cable up");
+    for addr in [format!("10.0.0.{other}"), format!("fd00::{other}")] {
+        host.ip(&format!("neigh add {addr} lladdr 02:00:00:00:00:0{other} dev cable nud permanent"));
+    }
+    host.ip(&format!("route add 10.{other}.0.0/16 via 10.0.0.{other} src 10.{own}.0.1"));
+    host.ip(&format!("-6 route add fd0{other}::/32 via fd00::{other} src fd0{own}::1"));
+}
+
+impl Hosts {
+    /// Whether one of three pings is answered.
+    pub fn ping(&self, there: IpAddr) -> bool {
+        let mut command = Command::new("ping");
+        command.args(["-n", "-c", "3", "-i", "0.2", "-W", "1", &there.to_string()]);
+        self.here.run(command).status == 0
+    }
+
+    /// Sends [`DATAGRAMS`] one after the other, each to come back unchanged; how many did before one did not.
+    pub fn echo(&self, here: IpAddr, there: IpAddr) -> Result<(), u32> {
+        let far = self.there.inside(|| UdpSocket::bind((there, 0)).expect("binds"));
+        let near = self.here.inside(|| UdpSocket::bind((here, 0)).expect("binds"));
+        for socket in [&far, &near] {
+            socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        }
+        let to = far.local_addr().expect("an address");
+        let back = (0..DATAGRAMS).take_while(|number| came_back(&near, &far, to, *number)).count();
+        let back = u32::try_from(back).expect("few");
+        if back == DATAGRAMS { Ok(()) } else { Err(back) }
+    }
+
+    /// Sends `len` bytes over one TCP connection; the other end compares each of them.
+    pub fn stream(&self, there: IpAddr, len: usize) -> Result<(), String> {
+        let listener = self.there.inside(|| TcpListener::bind((there, 0)).expect("binds"));
+        let to = listener.local_addr().expect("an address");
+        thread::scope(|scope| {
+            let received = scope.spawn(move || receive(&listener, len));
+            self.here.inside(|| send(to, len)).map_err(|error| format!("sending: {error}"))?;
+            received.join().expect("receives").map_err(|error| format!("receiving: {error}"))
+        })
+    }
+}
+
+fn came_back(near: &UdpSocket, far: &UdpSocket, to: SocketAddr, number: u32) -> bool {
+    let mut buffer = [0; 64];
+    let sent = [number.to_be_bytes(), (!number).to_be_bytes()].concat();
+    let there = near.send_to(&sent, to).and_then(|_| far.recv_from(&mut buffer));
+    let Ok((len, from)) = there else { return false };
+    let Ok(len) = far.send_to(&buffer[..len], from).and_then(|_| near.recv(&mut buffer)) else { return false };
+    buffer[..len] == sent
+}
+
+/// A byte for each place in the stream.
+fn pattern(start: usize, buffer: &mut [u8]) {
+    for (at, byte) in buffer.iter_mut().enumerate() {
+        *byte = ((start + at) % 251) as u8;
+    }
+}
+
+fn send(to: SocketAddr, len: usize) -> std::io::Result<()> {
+    let mut stream = TcpStream::connect_timeout(&to, PATIENCE)?;
+    stream.set_write_timeout(Some(STALL))?;
+    let (mut buffer, mut sent) = (vec![0; PIECE], 0);
+    while sent < len {
+        pattern(sent, &mut buffer);
+        stream.write_all(&buffer)?;
+        sent += buffer.len();
+    }
+    Ok(())
+}
+
+/// A multiple of the pattern's period, so that every piece is alike.
+const PIECE: usize = 251 * 256;
+
+fn receive(listener: &TcpListener, len: usize) -> Result<(), String> {
+    listener.set_nonblocking(true).expect("can be asked without waiting");
+    let deadline = Instant::now() + PATIENCE;
+    let mut stream = loop {
+        match listener.accept() {
+            Ok((stream, _)) => break stream,
+            Err(_) if Instant::now() < deadline => thread::sleep(Duration::from_millis(5)),
+            Err(error) => return Err(error.to_string()),
+        }
+    };
+    stream.set_nonblocking(false).and_then(|()| stream.set_read_timeout(Some(STALL))).expect("waits for the stream");
+    let (mut wanted, mut buffer, mut received) = (vec![0; PIECE], vec![0; PIECE], 0);
+    pattern(0, &mut wanted);
+    while received < len {
+        stream.read_exact(&mut buffer).map_err(|error| format!("after {received} bytes: {error}"))?;
+        if buffer != wanted {
+            return Err(format!("other bytes than were sent, after {received}"));
+        }
+        received += PIECE;
+    }
+    Ok(())
+}
