@@ -242,6 +242,33 @@ fn manual_key_ends_without_a_key_in_memory() {
 }
 
 #[test]
+fn a_service_that_waits_holds_no_key() {
+    let model = Model::start(&[]);
+    let Secrets { text, keys } = secrets(50);
+    let wanted = Wanted::of(&keys);
+    let good = keys_file(&model, "good", &text);
+    let directory = model.path("run");
+    let with_directory = |mut command: Command| {
+        command.env("RUNTIME_DIRECTORY", &directory).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+    };
+    let run = manual_key(&["run", "--sadb", &model.spec(), "--config-file", &good]);
+    let mut service = with_directory(run).spawn().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !directory.join("refresh").exists() {
+        assert!(Instant::now() < deadline, "it does not listen");
+        sleep(Duration::from_millis(5));
+    }
+    let refreshed = with_directory(manual_key(&["refresh"])).status().unwrap();
+    assert!(refreshed.success());
+    let pid = Pid::from_raw(service.id().cast_signed());
+    until_it_sleeps(pid);
+    expect_nothing("a service that waits", search(pid, &wanted));
+    kill(pid, Signal::SIGTERM).unwrap();
+    assert!(service.wait().unwrap().success());
+}
+
+#[test]
 fn a_session_that_waits_holds_no_key() {
     let model = Model::start(&[]);
     let Secrets { text, keys } = secrets(50);

@@ -141,7 +141,7 @@ impl Output {
         }
         let how = match hearing {
             Hearing::All => "Actively",
-            Hearing::Passive => "Passively",
+            Hearing::Passive | Hearing::Expiries => "Passively",
         };
         let _ = writeln!(io::stdout(), "{how} monitoring the PF_KEY socket.");
     }

@@ -36,6 +36,8 @@ pub enum Hearing {
     All,
     /// `passive_monitor`: what the kernel tells every socket.
     Passive,
+    /// The service: expiries at least, and of Linux XFRM no more than those.
+    Expiries,
 }
 
 /// The algorithms an SADB has.

@@ -7,11 +7,14 @@ use std::str::FromStr;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use super::config::Overrides;
+use super::world::World;
 use crate::sadb::Select;
 
 /// What `manual-key` is to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Method {
+    /// Load the keys file and stay, as a service.
+    Run,
     /// Load the keys file.
     Start,
     /// Load it again.
@@ -24,8 +27,17 @@ pub(super) enum Method {
 
 /// The methods: word, method, what `--help` says.
 const METHODS: &[(&str, Method, &str)] = &[
+    (
+        "run",
+        Method::Run,
+        "Flush the SADB, load the keys file and stay: refresh when asked, tell of expiries, flush at the end",
+    ),
     ("start", Method::Start, "Flush the SADB and load the keys file"),
-    ("refresh", Method::Refresh, "The same again, after the file or the configuration has changed"),
+    (
+        "refresh",
+        Method::Refresh,
+        "The same again, after the file or the configuration has changed; a running service does it",
+    ),
     ("stop", Method::Stop, "Flush the SADB"),
     ("check", Method::Check, "Parse the keys file and say how many commands are wrong, and in which lines"),
 ];
@@ -41,6 +53,14 @@ pub(super) struct Args {
     pub(super) method: Method,
     pub(super) overrides: Overrides,
     pub(super) show: bool,
+}
+
+impl Args {
+    /// Whether this is a refresh that a running service can do: one with options of its own is not.
+    pub(super) fn leaves_it_to_the_service(&self, world: &World) -> bool {
+        let says_nothing = self.overrides == Overrides::default() && !self.show;
+        self.method == Method::Refresh && says_nothing && !matches!(world, World::Smf { .. })
+    }
 }
 
 /// Understands the arguments, the program's name first.
@@ -92,7 +112,7 @@ fn with_show(method: Method, command: Command) -> Command {
     match method {
         Method::Start | Method::Refresh => command
             .arg(Arg::new("show").long("show").action(ArgAction::SetTrue).help("Print the resulting SAs, keys masked")),
-        Method::Stop | Method::Check => command,
+        Method::Run | Method::Stop | Method::Check => command,
     }
 }
 

@@ -2,10 +2,14 @@
 //! line numbers, file names and what the SADB answered are all there is (ipseckey(1M), SECURITY, point 3).
 
 use std::fmt;
+use std::io;
 use std::path::Path;
 
 use super::config::ConfigError;
 use super::log::{Severity, masked};
+use super::watch::Expiry;
+use crate::names::sa_types;
+use crate::sa::LifetimeKind;
 use crate::sadb::SadbError;
 use crate::sys::secure_file::{FileError, Finding, shell_word, shown};
 
@@ -87,6 +91,19 @@ pub(super) enum Event<'a> {
     NoSadb(&'a SadbError),
     /// SMF's environment is incomplete.
     NoSmf,
+    /// A lifetime of an SA has run out.
+    Expired(&'a Expiry),
+    /// Lifetimes may have run out unseen.
+    Missed,
+    /// A service that runs cannot be reached, or cannot make itself reachable.
+    NoChannel(&'a io::Error),
+    /// The service that runs has refreshed, or failed to: its own words.
+    Refreshed {
+        /// The words.
+        text: &'a str,
+        /// Whether it succeeded.
+        done: bool,
+    },
 }
 
 /// What is in the SADB after a keys file was turned down.
@@ -116,8 +133,37 @@ impl Event<'_> {
     pub(super) fn severity(&self) -> Severity {
         match self {
             Self::Online { .. } | Self::Disabled | Self::Sound { .. } | Self::Flushing => Severity::Info,
-            Self::Empty { .. } | Self::NotPrivate(_) | Self::Note { .. } => Severity::Warning,
+            Self::Refreshed { done: true, .. } => Severity::Info,
+            Self::Empty { .. } | Self::NotPrivate(_) | Self::Note { .. } | Self::Missed => Severity::Warning,
+            Self::Expired(expiry) if expiry.kind != LifetimeKind::Hard => Severity::Warning,
             _ => Severity::Error,
+        }
+    }
+
+    /// Whether it says what state the service is in now, rather than what happens to an SA or a line.
+    #[must_use]
+    pub(super) fn tells_state(&self) -> bool {
+        match self {
+            Self::Online { .. }
+            | Self::Disabled
+            | Self::Faulty { .. }
+            | Self::PartlyApplied { .. }
+            | Self::Refused(_)
+            | Self::NoFile(_)
+            | Self::NoConfig(_)
+            | Self::NoSadb(_)
+            | Self::NoSmf
+            | Self::NoChannel(_) => true,
+            Self::Sound { .. }
+            | Self::Empty { .. }
+            | Self::Flushing
+            | Self::Hint { .. }
+            | Self::LineRefused { .. }
+            | Self::Note { .. }
+            | Self::NotPrivate(_)
+            | Self::Expired(_)
+            | Self::Missed
+            | Self::Refreshed { .. } => false,
         }
     }
 }
@@ -154,7 +200,27 @@ impl fmt::Display for Event<'_> {
                 "an SMF method is run by svc.startd, which sets SMF_FMRI to the name of the instance; it is not set \
                  or no such name: use svcadm enable, or unset SMF_METHOD and SMF_FMRI to run by hand",
             ),
+            Self::Expired(expiry) => write!(f, "{expiry}"),
+            Self::Missed => f.write_str("the SADB had more news than could be read: SAs may have expired unseen"),
+            Self::NoChannel(error) => write!(f, "the service's own socket: {error}; does another manual-key run?"),
+            Self::Refreshed { text, .. } => f.write_str(text),
         }
+    }
+}
+
+impl fmt::Display for Expiry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (kind, outcome) = match self.kind {
+            LifetimeKind::Hard => ("hard", "it is removed"),
+            LifetimeKind::Idle => ("idle", "nobody uses it"),
+            LifetimeKind::Soft | LifetimeKind::Current => ("soft", "it is removed at its hard lifetime"),
+        };
+        let name = sa_types::by_number(self.sa_type).map_or("unknown", |row| row.title);
+        write!(f, "the {kind} lifetime of the {name} SA with SPI {}", self.spi)?;
+        if let Some(dst) = self.dst {
+            write!(f, " to {dst}")?;
+        }
+        write!(f, " has run out: {outcome}")
     }
 }
 

@@ -53,6 +53,12 @@ impl Reason {
             (None, _) => 1,
         }
     }
+
+    /// A reason with that code, elsewhere than under SMF. Reasons that share a code are not told apart.
+    #[must_use]
+    pub(super) fn of_code(code: u8) -> Self {
+        TABLE.iter().find(|(_, elsewhere, _)| *elsewhere == code).map_or(Self::Other, |(reason, ..)| *reason)
+    }
 }
 
 #[cfg(test)]

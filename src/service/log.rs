@@ -23,6 +23,9 @@ pub(super) enum Severity {
 pub(super) trait Log {
     /// Writes one line. A log that cannot be written to is no reason to stop.
     fn event(&mut self, event: &Event<'_>);
+
+    /// Hears that a command has been carried out: a long file is no standstill.
+    fn progress(&mut self) {}
 }
 
 /// Somewhere to write to.

@@ -5,13 +5,17 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod channel;
 mod config;
 mod event;
 mod exit;
 mod keys;
 mod log;
+mod notify;
 mod refresh;
+mod run;
 mod smf;
+mod watch;
 mod world;
 
 use std::ffi::OsString;
@@ -21,14 +25,14 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 
 use crate::sys::hardening;
-pub use config::check_config;
-
+use args::Method;
 use config::Config;
+pub use config::check_config;
 use event::Event;
 use exit::Reason;
 use log::Log;
 use refresh::Service;
-use world::World;
+use world::{Environment, World};
 
 /// Runs `manual-key` with the arguments of the process, the program's name first.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -58,11 +62,37 @@ fn run(arguments: impl IntoIterator<Item = OsString>, world: &World) -> Result<(
         Err(error) => return show_usage(&error),
     };
     let mut log = open_log(world);
-    let config = Config::load(&args.overrides, &|name| std::env::var_os(name), world).map_err(|error| {
+    let environment: Environment<'_> = &|name| std::env::var_os(name);
+    if args.method == Method::Run {
+        return run::run(&args, world, environment, &mut *log);
+    }
+    if let Some(outcome) = args.leaves_it_to_the_service(world).then(|| ask(environment, world, &mut *log)).flatten() {
+        return outcome;
+    }
+    let config = Config::load(&args.overrides, environment, world).map_err(|error| {
         log.event(&Event::NoConfig(&error));
         error.reason()
     })?;
     Service::new(&config, world, &mut *log).carry_out(&args)
+}
+
+/// Has the running service refresh and waits until it has; `None` if none is running.
+fn ask(environment: Environment<'_>, world: &World, log: &mut dyn Log) -> Option<Result<(), Reason>> {
+    let path = channel::socket(&channel::directory(environment));
+    let verdict = match channel::ask(&path) {
+        Ok(verdict) => verdict?,
+        Err(error) => {
+            log.event(&Event::NoChannel(&error));
+            let denied = error.kind() == io::ErrorKind::PermissionDenied;
+            return Some(Err(if denied { Reason::Permission } else { Reason::Other }));
+        }
+    };
+    let reason = Reason::of_code(verdict.code);
+    if *world == World::Plain {
+        // In a unit the service's own line is in the same journal.
+        log.event(&Event::Refreshed { text: &verdict.text, done: reason == Reason::Done });
+    }
+    Some(if reason == Reason::Done { Ok(()) } else { Err(reason) })
 }
 
 /// Help and version are an answer; anything else is a usage error.

@@ -44,14 +44,14 @@ impl<'a> Service<'a> {
     /// Does what the command line says.
     pub(super) fn carry_out(&mut self, args: &Args) -> Result<(), Reason> {
         match args.method {
-            Method::Start | Method::Refresh => self.load(args.show),
+            Method::Run | Method::Start | Method::Refresh => self.load(args.show),
             Method::Stop => self.stop(),
             Method::Check => self.check(),
         }
     }
 
     /// Empties the SADB and fills it from the keys file.
-    fn load(&mut self, show: bool) -> Result<(), Reason> {
+    pub(super) fn load(&mut self, show: bool) -> Result<(), Reason> {
         let (file, text) = self.read()?;
         let mut sadb = self.open()?;
         let commands = match self.config.order {
@@ -73,7 +73,8 @@ impl<'a> Service<'a> {
         applied
     }
 
-    fn stop(&mut self) -> Result<(), Reason> {
+    /// Empties the SADB.
+    pub(super) fn stop(&mut self) -> Result<(), Reason> {
         let mut sadb = self.open()?;
         let flushed = sadb.flush(SaType::UNSPEC);
         flushed.map_err(|error| self.no_sadb(&error))?;
@@ -150,6 +151,7 @@ impl<'a> Service<'a> {
                 self.settle(&mut waiting, sadb, &mut tally)?;
                 self.apply_one(line, action, sadb, &mut tally)?;
             }
+            self.log.progress();
         }
         self.settle(&mut waiting, sadb, &mut tally)?;
         if tally.refused.is_empty() {

@@ -61,15 +61,20 @@ impl Listener {
             Err(error) => Err(error.into()),
         }
     }
-}
 
-impl Drop for Listener {
-    fn drop(&mut self) {
+    /// Removes the socket's file, if it is still there; who is connected stays so.
+    pub fn remove_file(&self) {
         let is_ours = fs::symlink_metadata(&self.path).is_ok_and(|found| (found.dev(), found.ino()) == self.file);
         if is_ours {
             // At exit: nobody is left to hear of a failure.
             let _ = fs::remove_file(&self.path);
         }
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.remove_file();
     }
 }
 
@@ -143,6 +148,13 @@ impl Connection {
         Ok(Self { fd })
     }
 
+    /// Whether root or this process's own user is at the other end. Where the system does not tell, the mode of the
+    /// socket's file has to do.
+    #[must_use]
+    pub fn is_from_owner(&self) -> bool {
+        is_peer_trusted(&self.fd)
+    }
+
     /// Sends one message.
     #[must_use]
     pub fn send(&self, message: &[u8]) -> Moved {
@@ -157,6 +169,17 @@ impl Connection {
             moved => moved,
         }
     }
+}
+
+#[cfg(target_os = "linux")]
+fn is_peer_trusted(fd: &OwnedFd) -> bool {
+    let me = nix::unistd::geteuid().as_raw();
+    nix::sys::socket::getsockopt(fd, sockopt::PeerCredentials).is_ok_and(|peer| peer.uid() == 0 || peer.uid() == me)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_peer_trusted(_fd: &OwnedFd) -> bool {
+    true
 }
 
 /// What became of a wait: clients that can be read or are gone, and clients that can be written to.
@@ -221,6 +244,7 @@ mod tests {
         assert!(listener.accept().unwrap().is_none());
         let mut client = PacketSocket::connect_unix(&path).unwrap();
         let connection = listener.accept().unwrap().unwrap();
+        assert!(connection.is_from_owner());
         let mut buffer = Buffer::zeroed(64);
         assert_eq!(connection.receive(&mut buffer), Moved::NotNow);
         client.send(b"question").unwrap();

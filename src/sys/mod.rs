@@ -9,6 +9,7 @@ pub mod listener;
 #[cfg_attr(not(target_os = "linux"), path = "no_netlink.rs")]
 pub mod netlink;
 pub mod secure_file;
+pub mod signals;
 pub mod socket;
 pub mod stop;
 

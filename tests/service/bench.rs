@@ -15,6 +15,18 @@ use ipseckey::sadb::{Sadb, Select};
 /// The FMRI of the tests' instance.
 pub(crate) const FMRI: &str = "svc:/network/ipsec/manual-key:default";
 
+/// Variables that tell the program who started it.
+const FOREIGN: &[&str] = &[
+    "SMF_FMRI",
+    "SMF_METHOD",
+    "INVOCATION_ID",
+    "CREDENTIALS_DIRECTORY",
+    "IPSECKEY_SADB",
+    "NOTIFY_SOCKET",
+    "WATCHDOG_USEC",
+    "WATCHDOG_PID",
+];
+
 /// What a run of the program came to.
 pub(crate) struct Run {
     pub(crate) exit: Option<i32>,
@@ -81,6 +93,11 @@ impl Bench {
         bench
     }
 
+    /// The listening model, to be killed by hand.
+    pub(crate) fn take_model(&mut self) -> Child {
+        self.model.take().unwrap()
+    }
+
     /// A path in the bench's directory.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
@@ -132,21 +149,33 @@ impl Bench {
 
     /// The same with exactly `arguments`.
     pub(crate) fn run_unit(&self, arguments: &[&str]) -> Run {
+        let run = self.execute(&mut self.unit(arguments));
+        Run { stderr: fs::read_to_string(self.path("journal")).unwrap(), ..run }
+    }
+
+    /// The program with `arguments` as systemd starts it; its standard error is the file `journal`.
+    pub(crate) fn unit(&self, arguments: &[&str]) -> Command {
         let script = "SYSTEMD_EXEC_PID=$$ INVOCATION_ID=0123 exec \"$0\" \"$@\"";
         let journal = File::create(self.path("journal")).unwrap();
         let metadata = journal.metadata().unwrap();
         let mut command = Command::new("/bin/sh");
         command.args(["-c", script, env!("CARGO_BIN_EXE_manual-key")]).args(arguments).stderr(journal);
+        self.prepare(&mut command);
         command.env("JOURNAL_STREAM", format!("{}:{}", metadata.dev(), metadata.ino()));
-        let run = self.execute(&mut command);
-        Run { stderr: fs::read_to_string(self.path("journal")).unwrap(), ..run }
+        command
+    }
+
+    /// Takes this process's own surroundings from the program, and gives it the bench's.
+    fn prepare(&self, command: &mut Command) {
+        for name in FOREIGN {
+            command.env_remove(name);
+        }
+        command.env("RUNTIME_DIRECTORY", self.path("run")).envs(&self.environment).stdin(Stdio::null());
     }
 
     fn execute(&self, command: &mut Command) -> Run {
-        for name in ["SMF_FMRI", "SMF_METHOD", "INVOCATION_ID", "CREDENTIALS_DIRECTORY", "IPSECKEY_SADB"] {
-            command.env_remove(name);
-        }
-        let output = command.envs(&self.environment).stdin(Stdio::null()).output().unwrap();
+        self.prepare(command);
+        let output = command.output().unwrap();
         Run {
             exit: output.status.code(),
             stdout: String::from_utf8(output.stdout).unwrap(),

@@ -8,7 +8,7 @@ use super::build::type_of;
 use super::errors::unavailable;
 use super::link::is_overrun;
 use super::view::{self, Origin};
-use super::{Each, SadbError, Trace};
+use super::{Each, Hearing, SadbError, Trace};
 use crate::sa::{Extension, LifetimeKind, Message, MessageType, SaState};
 use crate::sys::netlink::NetlinkSocket;
 use crate::wire::xfrm::number::{GROUP_EXPIRE, GROUP_SA, kind};
@@ -16,8 +16,12 @@ use crate::wire::xfrm::{self, Attribute, Body, SaInfo, messages};
 
 /// Calls `each` for every change and expiry until it breaks. When the kernel had more to tell than the socket holds, a
 /// message of type RESERVED with error ENOBUFS stands for what was lost.
-pub(super) fn monitor(own_port: u32, each: Each<'_>) -> Result<(), SadbError> {
-    let mut socket = NetlinkSocket::xfrm(GROUP_SA | GROUP_EXPIRE).map_err(unavailable)?;
+pub(super) fn monitor(hearing: Hearing, own_port: u32, each: Each<'_>) -> Result<(), SadbError> {
+    let groups = match hearing {
+        Hearing::All | Hearing::Passive => GROUP_SA | GROUP_EXPIRE,
+        Hearing::Expiries => GROUP_EXPIRE,
+    };
+    let mut socket = NetlinkSocket::xfrm(groups).map_err(unavailable)?;
     loop {
         let heard = match socket.receive(None) {
             Ok(Some(datagram)) => decoded(&datagram, own_port)?,

@@ -281,8 +281,8 @@ impl Sadb for Xfrm {
         self.dump_all(sa_type, each)
     }
 
-    fn monitor(&mut self, _hearing: Hearing, each: Each<'_>) -> Result<(), SadbError> {
-        events::monitor(self.link.port(), each)
+    fn monitor(&mut self, hearing: Hearing, each: Each<'_>) -> Result<(), SadbError> {
+        events::monitor(hearing, self.link.port(), each)
     }
 
     /// XFRM takes what the kernel's cryptographic interface has. A kernel without its hash or cipher part seems to have nothing.

@@ -1,0 +1,152 @@
+//! How `manual-key refresh` reaches a running `manual-key run`: a Unix socket in the service's runtime directory, for its
+//! user and root. The question is one packet, the answer another, sent when the refresh is over; until then the client waits.
+//! Questions are taken in the order in which they come, so two refreshes never overlap.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use super::world::Environment;
+use crate::secret::Buffer;
+use crate::sys::listener::{Connection, Listener, Moved, wait};
+use crate::sys::socket::PacketSocket;
+
+/// Where the service keeps what lasts until the next boot, unless its manager says otherwise.
+const DIRECTORY: &str = "/run/manual-key";
+const SOCKET: &str = "refresh";
+const QUESTION: &[u8] = b"refresh";
+/// A client has asked by then, or it never will.
+const PATIENCE: Duration = Duration::from_secs(1);
+const FOREVER: Duration = Duration::MAX;
+
+/// The first of the unit's runtime directories (systemd.exec(5), `RuntimeDirectory=`), else the usual place.
+pub(super) fn directory(environment: Environment<'_>) -> PathBuf {
+    let told = environment("RUNTIME_DIRECTORY").and_then(|list| list.into_string().ok());
+    let first = told.as_deref().and_then(|list| list.split(':').next()).filter(|path| !path.is_empty());
+    PathBuf::from(first.unwrap_or(DIRECTORY))
+}
+
+/// The socket in `directory`.
+pub(super) fn socket(directory: &Path) -> PathBuf {
+    directory.join(SOCKET)
+}
+
+/// How a refresh ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Verdict {
+    /// The exit code of [`super::exit`].
+    pub(super) code: u8,
+    /// The line that says so in the log.
+    pub(super) text: String,
+}
+
+impl Verdict {
+    fn packet(&self) -> Vec<u8> {
+        [&[self.code], self.text.as_bytes()].concat()
+    }
+
+    fn of_packet(packet: &[u8]) -> Option<Self> {
+        let (code, text) = packet.split_first()?;
+        Some(Self { code: *code, text: String::from_utf8_lossy(text).into_owned() })
+    }
+}
+
+/// A client that waits for its refresh.
+pub(super) struct Client(Connection);
+
+impl Client {
+    /// Tells it how the refresh ended. One that has gone away is not missed.
+    pub(super) fn answer(&self, verdict: &Verdict) {
+        let _ = self.0.send(&verdict.packet());
+    }
+}
+
+/// Hands every client that asks to `each`, until `each` wants no more.
+pub(super) fn serve(listener: &Arc<Listener>, mut each: impl FnMut(Client) -> bool) {
+    loop {
+        let Ok(client) = wait(Some(listener), std::iter::empty(), FOREVER).and_then(|_| listener.accept()) else {
+            // Out of descriptors, say: that passes.
+            thread::sleep(PATIENCE);
+            continue;
+        };
+        let client = client.filter(|client| client.is_from_owner() && has_asked(client));
+        if client.is_some_and(|client| !each(Client(client))) {
+            return;
+        }
+    }
+}
+
+fn has_asked(client: &Connection) -> bool {
+    let mut question = Buffer::zeroed(QUESTION.len());
+    let ready = wait(None, std::iter::once((client, false)), PATIENCE);
+    ready.is_ok_and(|ready| !ready.readable.is_empty())
+        && client.receive(&mut question) == Moved::Bytes(QUESTION.len())
+        && *question == *QUESTION
+}
+
+/// Asks the service that listens at `path` for a refresh and waits until it is over; `None` if nobody listens there.
+///
+/// # Errors
+/// The system's; `UnexpectedEof` if the service ended before it answered.
+pub(super) fn ask(path: &Path) -> io::Result<Option<Verdict>> {
+    let mut socket = match PacketSocket::connect_unix(path) {
+        Ok(socket) => socket,
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    socket.send(QUESTION)?;
+    let answer = socket.receive(None)?.ok_or(io::ErrorKind::UnexpectedEof)?;
+    Verdict::of_packet(&answer).map(Some).ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn the_first_runtime_directory_counts() {
+        let environment = |list: &str| directory(&|name| (name == "RUNTIME_DIRECTORY").then(|| list.into()));
+        assert_eq!(environment("/run/manual-key/north:/run/ipseckey"), Path::new("/run/manual-key/north"));
+        assert_eq!(environment(""), Path::new(DIRECTORY));
+        assert_eq!(directory(&|_| None), Path::new(DIRECTORY));
+    }
+
+    #[test]
+    fn a_question_is_answered() {
+        let place = tempfile::tempdir().unwrap();
+        let path = socket(place.path());
+        assert_eq!(ask(&path).unwrap(), None);
+        let listener = Arc::new(Listener::bind(&path).unwrap());
+        let (send, clients) = mpsc::channel();
+        let verdict = Verdict { code: 78, text: "maintenance".to_owned() };
+        let asker = thread::spawn({
+            let path = path.clone();
+            move || ask(&path).unwrap()
+        });
+        let server = thread::spawn({
+            let listener = listener.clone();
+            move || serve(&listener, |client| send.send(client).is_err())
+        });
+        let client: Client = clients.recv().unwrap();
+        client.answer(&verdict);
+        assert_eq!(asker.join().unwrap(), Some(verdict));
+        server.join().unwrap();
+    }
+
+    #[test]
+    fn who_says_something_else_is_not_served() {
+        let place = tempfile::tempdir().unwrap();
+        let path = socket(place.path());
+        let listener = Listener::bind(&path).unwrap();
+        let mut socket = PacketSocket::connect_unix(&path).unwrap();
+        socket.send(b"restart").unwrap();
+        assert!(!has_asked(&listener.accept().unwrap().unwrap()));
+        let gone = PacketSocket::connect_unix(&path).unwrap();
+        drop(gone);
+        assert!(!has_asked(&listener.accept().unwrap().unwrap()));
+    }
+}

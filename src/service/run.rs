@@ -1,0 +1,232 @@
+//! `manual-key run`: the service as a process that stays. One thread works, and takes what it is asked for from one queue;
+//! the others only wait: for signals, for `manual-key refresh`, and for lifetimes that run out. Of a keys file that is
+//! applied nothing is kept.
+
+use std::fs::DirBuilder;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::args::Args;
+use super::channel::{self, Client, Verdict};
+use super::config::Config;
+use super::event::Event;
+use super::exit::Reason;
+use super::log::Log;
+use super::notify::{self, State};
+use super::refresh::Service;
+use super::watch::{Sight, Watch};
+use super::world::{Environment, World};
+use crate::sys::hardening;
+use crate::sys::listener::Listener;
+use crate::sys::signals::{Asked, Signals};
+
+/// Without a watchdog there is nothing to wake up for.
+const A_DAY: Duration = Duration::from_secs(86_400);
+
+/// What the service is asked for, or hears.
+enum Wish {
+    /// Load the keys file again; a client may be waiting for the outcome.
+    Refresh(Option<Client>),
+    /// End.
+    Stop,
+    /// The SADB's news.
+    Saw(Sight),
+}
+
+/// Runs until a signal ends it, or until it cannot do what it is asked for.
+///
+/// # Errors
+/// Why it ended early; the log says more.
+pub(super) fn run(args: &Args, world: &World, environment: Environment<'_>, log: &mut dyn Log) -> Result<(), Reason> {
+    let (wishes, asked) = channel();
+    let listener = listen(&channel::directory(environment), &wishes).map_err(|error| {
+        log.event(&Event::NoChannel(&error));
+        Reason::Other
+    })?;
+    let reporter = Reporter { log, last: String::new(), pulse: Pulse::begin() };
+    let mut resident = Resident { args, world, environment, reporter, wishes, config: None, watch: None };
+    let outcome = resident.serve(&asked);
+    listener.remove_file();
+    outcome
+}
+
+/// Starts the threads that wait for signals and for clients.
+fn listen(directory: &Path, wishes: &Sender<Wish>) -> io::Result<Arc<Listener>> {
+    let signals = Signals::hold()?;
+    DirBuilder::new().recursive(true).mode(0o755).create(directory)?;
+    let listener = Arc::new(Listener::bind(&channel::socket(directory))?);
+    let queue = wishes.clone();
+    spawn("signals", move || {
+        while let Ok(asked) = signals.wait() {
+            let wish = match asked {
+                Asked::Stop => Wish::Stop,
+                Asked::Refresh => Wish::Refresh(None),
+            };
+            if queue.send(wish).is_err() {
+                return;
+            }
+        }
+    })?;
+    let (queue, clients) = (wishes.clone(), listener.clone());
+    spawn("refresh", move || channel::serve(&clients, |client| queue.send(Wish::Refresh(Some(client))).is_ok()))?;
+    Ok(listener)
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    thread::Builder::new().name(name.to_owned()).spawn(work).map(drop)
+}
+
+struct Resident<'a> {
+    args: &'a Args,
+    world: &'a World,
+    environment: Environment<'a>,
+    reporter: Reporter<'a>,
+    wishes: Sender<Wish>,
+    /// As of the last load.
+    config: Option<Config>,
+    watch: Option<Watch>,
+}
+
+impl Resident<'_> {
+    fn serve(&mut self, asked: &Receiver<Wish>) -> Result<(), Reason> {
+        notify::tell(State::Starting, "loading the keys file");
+        let loaded = self.load();
+        self.settle(loaded)?;
+        loop {
+            match self.next(asked) {
+                Wish::Refresh(client) => self.refresh(client.as_ref(), asked)?,
+                Wish::Saw(sight) => self.see(sight)?,
+                Wish::Stop => return self.stop(),
+            }
+        }
+    }
+
+    /// The next wish; the watchdog is fed while there is none.
+    fn next(&mut self, asked: &Receiver<Wish>) -> Wish {
+        loop {
+            self.reporter.pulse.beat();
+            match asked.recv_timeout(self.reporter.pulse.rest()) {
+                Ok(wish) => return wish,
+                Err(RecvTimeoutError::Timeout) => {}
+                // Impossible while this holds a sender itself; but if nobody could ask, ending would be right.
+                Err(RecvTimeoutError::Disconnected) => return Wish::Stop,
+            }
+        }
+    }
+
+    /// Reads the configuration and the keys file, and watches the SADB that they are for.
+    fn load(&mut self) -> Result<(), Reason> {
+        let config = Config::load(&self.args.overrides, self.environment, self.world).map_err(|error| {
+            self.reporter.event(&Event::NoConfig(&error));
+            error.reason()
+        })?;
+        let config = self.config.insert(config);
+        if self.watch.as_ref().is_none_or(|watch| *watch.sadb() != config.sadb) {
+            let wishes = self.wishes.clone();
+            let watch = Watch::begin(&config.sadb, move |sight| drop(wishes.send(Wish::Saw(sight))));
+            self.watch = Some(watch.map_err(|error| {
+                self.reporter.event(&Event::NoChannel(&error));
+                Reason::Other
+            })?);
+        }
+        let loaded = Service::new(config, self.world, &mut self.reporter).load(self.args.show);
+        hardening::wipe_stack();
+        loaded
+    }
+
+    /// Tells systemd how a load ended; the text is the line of the log.
+    fn settle(&self, loaded: Result<(), Reason>) -> Result<(), Reason> {
+        let state = if loaded.is_ok() { State::Ready } else { State::Stopping };
+        notify::tell(state, &self.reporter.last);
+        loaded
+    }
+
+    fn refresh(&mut self, client: Option<&Client>, asked: &Receiver<Wish>) -> Result<(), Reason> {
+        notify::tell(State::Reloading, "loading the keys file again");
+        let loaded = self.load();
+        let settled = self.settle(loaded);
+        let code = settled.err().unwrap_or(Reason::Done).code(self.world);
+        let verdict = Verdict { code, text: self.reporter.last.clone() };
+        client.into_iter().for_each(|client| client.answer(&verdict));
+        if settled.is_err() {
+            // Whoever waits for a refresh that will not come is told why.
+            asked.try_iter().for_each(|wish| {
+                if let Wish::Refresh(Some(client)) = wish {
+                    client.answer(&verdict);
+                }
+            });
+        }
+        settled
+    }
+
+    fn see(&mut self, sight: Sight) -> Result<(), Reason> {
+        match sight {
+            Sight::Expired(expiry) => self.reporter.event(&Event::Expired(&expiry)),
+            Sight::Missed => self.reporter.event(&Event::Missed),
+            Sight::Lost(error) => {
+                self.reporter.event(&Event::NoSadb(&error));
+                let lost = self.settle(Err(Reason::NoSadb));
+                return lost;
+            }
+        }
+        Ok(())
+    }
+
+    fn stop(&mut self) -> Result<(), Reason> {
+        notify::tell(State::Stopping, "flushing");
+        match &self.config {
+            Some(config) => Service::new(config, self.world, &mut self.reporter).stop(),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The service's log, which also knows the last line that tells the state, and takes every command for a sign of life.
+struct Reporter<'a> {
+    log: &'a mut dyn Log,
+    last: String,
+    pulse: Pulse,
+}
+
+impl Log for Reporter<'_> {
+    fn event(&mut self, event: &Event<'_>) {
+        if event.tells_state() {
+            self.last = event.to_string();
+        }
+        self.log.event(event);
+    }
+
+    fn progress(&mut self) {
+        self.pulse.beat();
+    }
+}
+
+/// Feeds systemd's watchdog, no more often than it needs.
+struct Pulse {
+    every: Duration,
+    due: Instant,
+}
+
+impl Pulse {
+    fn begin() -> Self {
+        // Half the time that systemd waits, as sd_watchdog_enabled(3) advises.
+        Self { every: notify::patience().map_or(A_DAY, |patience| patience / 2), due: Instant::now() }
+    }
+
+    fn beat(&mut self) {
+        let now = Instant::now();
+        if now >= self.due {
+            notify::alive();
+            self.due = now + self.every;
+        }
+    }
+
+    fn rest(&self) -> Duration {
+        self.due.saturating_duration_since(Instant::now())
+    }
+}
