@@ -1,12 +1,33 @@
 //! Dates as ctime(3C) writes them, without its newline.
 
+use std::cell::RefCell;
+
 use chrono::{DateTime, Datelike, Local, TimeZone, Utc};
+
+/// Dates kept: SAs of one file have theirs in common, and finding one costs more than the rest of an SA's printing.
+const KEPT: usize = 64;
+
+thread_local! {
+    /// Dates asked for lately, each at the place that its number of seconds is hashed to.
+    static LATELY: RefCell<[Option<(u64, String)>; KEPT]> = const { RefCell::new([const { None }; KEPT]) };
+}
 
 /// The date in the local time zone (`TZ`, else the system's), like `Tue Nov 14 22:13:20 2023`.
 ///
 /// A moment beyond the calendar is given in seconds.
 #[must_use]
 pub fn local(seconds: u64) -> String {
+    LATELY.with_borrow_mut(|dates| {
+        // By Fibonacci hashing: whole days apart are not the same place.
+        let place = &mut dates[(seconds.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58) as usize];
+        match place {
+            Some((kept, date)) if *kept == seconds => date.clone(),
+            _ => place.insert((seconds, found(seconds))).1.clone(),
+        }
+    })
+}
+
+fn found(seconds: u64) -> String {
     moment(seconds).map_or_else(|| beyond(seconds), |moment| text(&moment.with_timezone(&Local)))
 }
 
@@ -43,6 +64,14 @@ mod tests {
         assert_eq!(utc(1_700_000_000), "Tue Nov 14 22:13:20 2023");
         assert_eq!(utc(8_589_934_592), "Wed Mar 16 12:56:32 2242");
         assert_eq!(utc(1_099_511_627_776), "Mon Feb 20 00:36:16 36812");
+    }
+
+    #[test]
+    fn a_date_that_is_kept_is_that_of_its_moment() {
+        let dates = |start: u64| (start..start + 200).map(local).collect::<Vec<_>>();
+        let first = dates(1_700_000_000);
+        assert_eq!(first, dates(1_700_000_000));
+        assert_eq!(first.iter().collect::<std::collections::HashSet<_>>().len(), 200);
     }
 
     #[test]

@@ -191,6 +191,11 @@ impl Beside {
         self.entries.contains_key(name)
     }
 
+    /// Whether nothing is kept of any SA, by what was read last.
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     /// Keeps what is kept of some SAs, at once for all of them. An empty entry forgets its SA.
     pub(super) fn put(&mut self, entries: Vec<(Name, Entry)>) -> io::Result<()> {
         self.refresh()?;

@@ -1,6 +1,7 @@
 //! Requests and answers over NETLINK_XFRM: each answer matched by sequence number and port, within a deadline.
 
 use std::io;
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -10,15 +11,16 @@ use crate::sadb::SadbError;
 use crate::secret::Buffer;
 use crate::sys::netlink::NetlinkSocket;
 use crate::wire::xfrm::number::{flag, kind};
-use crate::wire::xfrm::{Attribute, Body, Header, Message, encode, messages};
+use crate::wire::xfrm::{Attribute, Body, Header, Message, Refusal, encode, messages};
 
 /// How long an answer, or the next part of a dump, may take.
 const DEADLINE: Duration = Duration::from_secs(10);
-/// How often a dump is begun anew because SAs changed under it or messages were lost.
-const DUMP_TRIES: u32 = 8;
 
 /// Called with each request before it is sent.
 pub(super) type Watch<'a> = &'a mut dyn FnMut(&[u8]);
+
+/// Called with each SA of a dump; `Break` ends it early.
+pub(super) type EachSa<'a> = &'a mut dyn FnMut(Message) -> ControlFlow<()>;
 
 /// A socket, and the sequence number of the last request.
 pub(super) struct Link {
@@ -103,47 +105,38 @@ impl Link {
         }
     }
 
-    /// Asks for every SA that `filters` let through. Begins anew if SAs changed under it or messages were lost.
-    pub(super) fn dump(
-        &mut self,
-        filters: &dyn Fn() -> Vec<Attribute>,
-        watch: Watch<'_>,
-    ) -> Result<Vec<Message>, SadbError> {
-        for _ in 0..DUMP_TRIES {
-            let body = Body::Dump(filters());
-            let request = self.send(kind::GETSA, flag::DUMP, &body, watch)?;
-            match self.collect(&request) {
-                Ok(Some(found)) => return Ok(found),
-                Ok(None) => {}
-                Err(SadbError::Io(error)) if is_overrun(&error) => self.drain()?,
-                Err(error) => return Err(error),
-            }
-        }
-        Err(SadbError::BadAnswer(format!("SAs kept changing while they were listed, {DUMP_TRIES} times over")))
-    }
-
-    /// The messages of a dump up to its end; `None` if it was interrupted.
-    fn collect(&mut self, request: &[u8]) -> Result<Option<Vec<Message>>, SadbError> {
-        let (mut found, mut end, mut interrupted) = (Vec::new(), None, false);
-        while end.is_none() {
-            self.each_answer(Instant::now() + DEADLINE, self.seq, &mut |message| {
+    /// Asks for every SA that `filters` let through and passes each on as it comes, until `each` breaks.
+    ///
+    /// The kernel keeps its place in its list whatever is added or removed meanwhile (`xfrm_state_walk`), and fills the socket no
+    /// further than it is read (`netlink_dump`). Should it lose its place or messages all the same, that is an error.
+    pub(super) fn dump(&mut self, filters: Vec<Attribute>, watch: Watch<'_>, each: EachSa<'_>) -> Result<(), SadbError> {
+        let request = self.send(kind::GETSA, flag::DUMP, &Body::Dump(filters), watch)?;
+        let (mut end, mut interrupted, mut wanted) = (None, false, true);
+        while end.is_none() && wanted {
+            let passed_on = self.each_answer(Instant::now() + DEADLINE, self.seq, &mut |message| {
                 interrupted |= message.header.flags & flag::DUMP_INTR != 0;
                 match message.body {
-                    Body::Done(0) => end = Some(None),
-                    Body::Done(errno) => end = Some(Some(crate::wire::xfrm::Refusal { errno, ..Default::default() })),
-                    Body::Answer(refusal) => end = Some(Some(refusal)),
-                    _ => found.push(message),
+                    Body::Done(errno) => end = Some(Refusal { errno, ..Refusal::default() }),
+                    Body::Answer(refusal) => end = Some(refusal),
+                    _ => wanted = wanted && each(message).is_continue(),
                 }
-            })?;
+            });
+            match passed_on {
+                Err(SadbError::Io(error)) if is_overrun(&error) => interrupted = true,
+                other => other?,
+            }
         }
-        match end.flatten() {
-            Some(refusal) if refusal.errno == Errno::EINTR as i32 => Ok(None),
-            Some(refusal) => Err(refused(&refusal, request, &Asked::default())),
-            None => Ok((!interrupted).then_some(found)),
+        match end {
+            None => self.drain(),
+            Some(refusal) if refusal.errno != 0 => Err(refused(&refusal, &request, &Asked::default())),
+            Some(_) if interrupted => Err(SadbError::BadAnswer(
+                "SAs changed while they were listed, and some may be missing: list them again".to_owned(),
+            )),
+            Some(_) => Ok(()),
         }
     }
 
-    /// Reads what is left of an interrupted dump, so that the kernel takes a new one.
+    /// Reads what is left of a dump, so that the kernel takes a new one.
     fn drain(&mut self) -> Result<(), SadbError> {
         loop {
             match self.socket.receive(Some(Instant::now() + Duration::from_millis(100))) {

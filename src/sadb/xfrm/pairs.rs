@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 
 use nix::errno::Errno;
 
-use super::beside::Entry;
+use super::beside::{Beside, Entry};
 use super::build::{Name, proto_of, type_of};
 use super::view::{self, Origin};
 use super::{Each, Live, SadbError, Xfrm, events};
@@ -79,38 +79,49 @@ impl Xfrm {
         (entry.pair == Some(name.spi)).then_some(Mate { name: mate, entry })
     }
 
-    /// Lists the SAs of a type, and forgets what is kept of those that are no more.
+    /// Lists the SAs of a type as they come, and forgets what is kept of those that are no more.
     pub(super) fn dump_all(&mut self, sa_type: SaType, each: Each<'_>) -> Result<(), SadbError> {
         let proto = proto_of(sa_type)?;
         let filters = || if proto == 0 { Vec::new() } else { vec![Attribute::Proto(proto)] };
-        let trace = &mut self.trace;
-        let found = self.link.dump(&filters, &mut |request| events::trace(trace.as_mut(), request))?;
-        let found: Vec<(Name, Live)> = found.into_iter().filter_map(live).collect();
         let refreshed = self.beside.refresh();
         self.note_failure(refreshed);
-        let alive: HashMap<Name, u64> = found.iter().map(|(name, sa)| (*name, sa.info.current.add_time)).collect();
-        let tidied = self.beside.retain(sa_type, |name, added| alive.get(name) == Some(&added));
-        self.note_failure(tidied);
-        for (name, sa) in found {
-            if let ControlFlow::Break(()) = each(&self.listed(&name, sa, &alive)) {
-                break;
-            }
-        }
-        Ok(())
+        let alive = if self.beside.is_empty() { HashMap::new() } else { self.alive(sa_type, filters())? };
+        let (beside, trace) = (&self.beside, &mut self.trace);
+        let mut watch = |request: &[u8]| events::trace(trace.as_mut(), request);
+        self.link.dump(filters(), &mut watch, &mut |message| match live(message) {
+            Some((name, sa)) => each(&listed(beside, &name, sa, &alive)),
+            None => ControlFlow::Continue(()),
+        })
     }
 
-    fn listed(&self, name: &Name, sa: Live, alive: &HashMap<Name, u64>) -> crate::sa::Message {
-        let mut entry = self.beside.known(name, sa.info.current.add_time).cloned();
-        if let Some(entry) = &mut entry {
-            let stands = entry.pair.and_then(|spi| opposite(name, &sa.info, spi)).and_then(|mate| {
-                let mate = self.beside.known(&mate, *alive.get(&mate)?)?;
-                (mate.pair == Some(name.spi)).then_some(())
-            });
-            entry.pair = entry.pair.filter(|_| stands.is_some());
-        }
-        let origin = Origin { byte_len: sa.byte_len, seq: sa.seq, pid: std::process::id() };
-        view::sa(MessageType::DUMP, origin, &sa.info, sa.attributes, None, entry.as_ref())
+    /// When each SA of a type was added of which something is kept; the rest of what is kept is forgotten.
+    fn alive(&mut self, sa_type: SaType, filters: Vec<Attribute>) -> Result<HashMap<Name, u64>, SadbError> {
+        let mut alive = HashMap::new();
+        let beside = &self.beside;
+        self.link.dump(filters, &mut |_| {}, &mut |message| {
+            alive.extend(
+                live(message).filter(|(name, _)| beside.knows(name)).map(|(name, sa)| (name, sa.info.current.add_time)),
+            );
+            ControlFlow::Continue(())
+        })?;
+        let tidied = self.beside.retain(sa_type, |name, added| alive.get(name) == Some(&added));
+        self.note_failure(tidied);
+        Ok(alive)
     }
+}
+
+/// The message of a dump about one SA.
+fn listed(beside: &Beside, name: &Name, sa: Live, alive: &HashMap<Name, u64>) -> crate::sa::Message {
+    let mut entry = beside.known(name, sa.info.current.add_time).cloned();
+    if let Some(entry) = &mut entry {
+        let stands = entry.pair.and_then(|spi| opposite(name, &sa.info, spi)).and_then(|mate| {
+            let mate = beside.known(&mate, *alive.get(&mate)?)?;
+            (mate.pair == Some(name.spi)).then_some(())
+        });
+        entry.pair = entry.pair.filter(|_| stands.is_some());
+    }
+    let origin = Origin { byte_len: sa.byte_len, seq: sa.seq, pid: std::process::id() };
+    view::sa(MessageType::DUMP, origin, &sa.info, sa.attributes, None, entry.as_ref())
 }
 
 /// Whether the kernel said that there is no such SA.
