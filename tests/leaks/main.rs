@@ -1,0 +1,157 @@
+//! Nothing that the programs say, log or leave behind has eight digits in a row of any key, whatever is wrong with the keys file.
+//!
+//! Thousands of files go through the library, dozens through the programs; `LEAK_FILES` and `LEAK_RUNS` say how many.
+
+#[path = "../service/bench.rs"]
+#[allow(dead_code, reason = "the tests of the service use more of it")]
+mod bench;
+mod damage;
+
+use std::cell::RefCell;
+use std::collections::HashSet;
+use std::fs;
+use std::io::Write;
+use std::net::IpAddr;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use bench::{Bench, Run};
+use damage::{KeysFile, Random, keys_file};
+use ipseckey::lang::{self, Checker, Diagnostic, NameError, Options, Resolver, Setting, Style};
+use ipseckey::names::Vocabulary;
+
+/// Digits in a row that give a key away.
+const PIECE: usize = 8;
+
+/// How many, unless the environment says so.
+fn count(variable: &str, default: u64) -> u64 {
+    std::env::var(variable).map_or(default, |value| value.parse().unwrap())
+}
+
+/// Pieces of the keys of `file` in `said`, also where what stood between digits was taken out.
+fn leaked(file: &KeysFile, said: &str) -> Vec<String> {
+    let said = said.to_ascii_lowercase();
+    let closed: String = said.chars().filter(|c| !matches!(c, ' ' | '\n' | '"' | '\\' | ':' | '\0')).collect();
+    let told: HashSet<&[u8]> = said.as_bytes().windows(PIECE).chain(closed.as_bytes().windows(PIECE)).collect();
+    let keys: Vec<String> = file.keys.iter().map(|key| key.to_ascii_lowercase()).collect();
+    let pieces = keys.iter().flat_map(|key| key.as_bytes().windows(PIECE));
+    pieces.filter(|piece| told.contains(piece)).map(|piece| String::from_utf8_lossy(piece).into_owned()).collect()
+}
+
+#[track_caller]
+fn refuse_leaks(what: &str, file: &KeysFile, said: &str) {
+    let leaked = leaked(file, said);
+    assert!(leaked.is_empty(), "{what}: {leaked:?}\n--- of:\n{}\n--- told:\n{said}", String::from_utf8_lossy(&file.bytes));
+}
+
+/// A name server that knows nobody and remembers who was asked for.
+#[derive(Default)]
+struct Spy {
+    asked: RefCell<Vec<String>>,
+}
+
+impl Resolver for Spy {
+    fn addresses(&self, name: &str) -> Result<Vec<IpAddr>, NameError> {
+        self.asked.borrow_mut().push(name.to_owned());
+        Err(NameError::Unknown)
+    }
+}
+
+/// All that is said about `text`, and the names that were looked up for it.
+fn said_and_asked(text: &[u8], vocabulary: Vocabulary, setting: Setting) -> (String, String) {
+    let spy = Spy::default();
+    let options = Options { vocabulary, numeric: false, setting, resolver: &spy };
+    let mut said = String::new();
+    let mut say = |diagnostics: Vec<Diagnostic>| {
+        for diagnostic in diagnostics {
+            said += &lang::render(&diagnostic, "keys", text, Style::Plain);
+            said += &format!("{diagnostic:?}\n");
+        }
+    };
+    let mut checker = Checker::new();
+    let mut commands = lang::commands(text, &options);
+    for item in commands.by_ref() {
+        say(checker.check(&item, text));
+        say(item.diagnostics);
+    }
+    say(commands.take_rest());
+    (said, spy.asked.into_inner().join("\n"))
+}
+
+#[test]
+fn pieces_of_keys_are_found() {
+    let file = KeysFile { bytes: Vec::new(), keys: vec!["0F1E2D3C4B5a6978".to_owned()] };
+    assert_eq!(leaked(&file, "unknown word \"2d3c4b5a\""), ["2d3c4b5a"]);
+    assert_eq!(leaked(&file, "2d3c 4b5a"), ["2d3c4b5a"]);
+    assert!(leaked(&file, "0f1e2d3, c4b5").is_empty());
+}
+
+#[test]
+fn the_library_tells_nothing() {
+    let (mut wrong, mut asked_for) = (0, 0);
+    let files = count("LEAK_FILES", 1000);
+    for seed in 0..files {
+        let mut random = Random::new(seed);
+        let file = keys_file(&mut random, usize::try_from(seed % 4).unwrap());
+        let vocabulary = if seed % 2 == 0 { Vocabulary::Illumos } else { Vocabulary::Linux };
+        let setting = if seed % 3 == 0 { Setting::Prompt } else { Setting::File };
+        let (said, asked) = said_and_asked(&file.bytes, vocabulary, setting);
+        wrong += u64::from(said.contains("error["));
+        asked_for += asked.lines().count();
+        refuse_leaks(&format!("file {seed}"), &file, &said);
+        refuse_leaks(&format!("names of file {seed}"), &file, &asked);
+    }
+    assert!(wrong > files / 3 && wrong < files, "{wrong} of {files} files were wrong");
+    assert!(asked_for > 0, "no name was looked up");
+}
+
+/// What a run left in the directory besides the keys file.
+fn left_behind(bench: &Bench, keys: &Path) -> String {
+    let entries = fs::read_dir(bench.path("")).unwrap().map(|entry| entry.unwrap().path());
+    let files = entries.filter(|path| path != keys && path.is_file() && !path.ends_with("saved"));
+    files.map(|path| format!("{}: {}\n", path.display(), String::from_utf8_lossy(&fs::read(&path).unwrap()))).collect()
+}
+
+fn ipseckey(bench: &Bench, arguments: &[&str], input: &[u8]) -> Run {
+    let hosts = bench.file("hosts", "192.0.2.1 me\n");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ipseckey"));
+    command.args(["--sadb", &bench.spec(), "--hosts", hosts.to_str().unwrap()]).args(arguments);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.env_clear().spawn().unwrap();
+    // Who has said all there is to say may not have read all of it.
+    let _ = child.stdin.take().unwrap().write_all(input);
+    let output = child.wait_with_output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Run { exit: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
+}
+
+#[test]
+fn the_programs_tell_nothing() {
+    let (bench, mut smf) = (Bench::with_model(), Bench::with_model());
+    let mut codes = HashSet::new();
+    for seed in 0..count("LEAK_RUNS", 15) {
+        let mut random = Random::new(1 << 40 | seed);
+        let file = keys_file(&mut random, usize::try_from(seed % 4).unwrap());
+        let path = bench.file("keys", "");
+        fs::write(&path, &file.bytes).unwrap();
+        let name = path.to_str().unwrap();
+        let forms: &[&[&str]] = &[&["-c", name], &["-f", name], &["-n", "-f", name], &["-p", "-v", "-f", name]];
+        let mut words = String::new();
+        for arguments in forms {
+            words += &ipseckey(&bench, arguments, b"").words();
+        }
+        words += &ipseckey(&bench, &["-p"], &[&file.bytes, &b"\ndump\nsave all\n"[..]].concat()).words();
+        for method in ["check", "start"] {
+            let run = bench.method(method, &path);
+            codes.insert(run.exit);
+            words += &run.words();
+            words += &bench.run_as_unit(method, &path).words();
+        }
+        words += &bench.run_bare(&["start", "--sadb", "model", "--show", "--config-file", name]).words();
+        words += &bench.run_bare(&["check", "--config", name]).words();
+        words += &smf.under_smf(&path).run(&["start"]).words();
+        words += &left_behind(&bench, &path);
+        refuse_leaks(&format!("run {seed}"), &file, &words);
+    }
+    assert!(codes.contains(&Some(0)) && codes.contains(&Some(78)), "{codes:?}");
+}
