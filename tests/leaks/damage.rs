@@ -118,9 +118,7 @@ fn damage_words(random: &mut Random, words: &mut Vec<String>) {
         13 => words[key] = split(random, &words[key], " "),
         14 => words[key] = split(random, &words[key], "\""),
         15 => words[key] += random.pick(&["/999", "/x", "/", ",", ";", "\\", "\"", "h", "/1", "/-1", "[0]"]),
-        16 => {
-            words[key] = format!("{}{}", random.pick(&["0x", "0X", "\"", "#", "=", "(", "$", "x", "\\x", "'"]), words[key])
-        }
+        16 => words[key].insert_str(0, random.pick(&["0x", "0X", "\"", "#", "=", "(", "$", "x", "\\x", "'"])),
         17 => words[before] = format!("{}={}", words[before], words[key]),
         18 => words[key] = words[key].replacen(|c: char| c.is_ascii_digit(), "o", 1),
         19 => words[0] = words[key].clone(),
