@@ -26,7 +26,7 @@ pub fn apply(mut command: SaCommand, sadb: &mut dyn Sadb, each: &mut dyn FnMut(&
     let mut all_done = true;
     sadb.begin_command();
     for target in std::mem::take(&mut command.targets) {
-        set_target(&mut command.request, target);
+        aim_at(&mut command.request, target);
         let outcome = carry_out(command.verb, &command.request, sadb);
         let lost = matches!(&outcome, Outcome::Failed(SadbError::Io(_) | SadbError::NoAnswer { .. }));
         all_done &= !matches!(outcome, Outcome::Failed(_));
@@ -79,7 +79,8 @@ impl<T> Queue<T> {
     }
 }
 
-fn set_target(request: &mut Request, target: Target) {
+/// Makes `request` the one about `target`.
+pub fn aim_at(request: &mut Request, target: Target) {
     if let (Some(src), Some(addr)) = (&mut request.src, target.src) {
         src.addr = addr;
     }

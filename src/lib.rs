@@ -4,6 +4,7 @@
 
 pub mod apply;
 pub mod cli;
+pub mod convert;
 pub mod lang;
 pub mod names;
 pub mod sa;

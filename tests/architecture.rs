@@ -15,7 +15,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("show", &["names", "sa", "secret"]),
     ("sadb", &["names", "wire", "sa", "sys", "secret"]),
     ("apply", &["lang", "names", "sa", "sadb"]),
-    ("cli", &["apply", "lang", "names", "sa", "sadb", "secret", "service", "show", "sys"]),
+    ("convert", &["names", "sa", "secret", "show"]),
+    ("cli", &["apply", "convert", "lang", "names", "sa", "sadb", "secret", "service", "show", "sys"]),
     ("service", &["apply", "lang", "names", "sa", "sadb", "secret", "show", "sys"]),
 ];
 

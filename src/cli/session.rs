@@ -271,7 +271,11 @@ impl Session<'_> {
         saved.is_ok()
     }
 
-    fn save_to(&mut self, sa_type: SaType, out: &mut dyn Write) -> io::Result<()> {
+    /// Writes what `save` writes.
+    ///
+    /// # Errors
+    /// The writer's, and the SADB's.
+    pub(super) fn save_to(&mut self, sa_type: SaType, out: &mut dyn Write) -> io::Result<()> {
         if let Some(choice) = self.output.json() {
             return self.save_json(sa_type, out, choice);
         }

@@ -9,11 +9,9 @@ use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgMatches, Command, value_parser};
 
 use super::genkey::{Recipe, output_option};
-use super::{Failure, policy, private_file};
+use super::{Failure, checked, policy, private_file};
 use crate::cli::exit::Exit;
-use crate::cli::output::Source;
 use crate::cli::session::Session;
-use crate::lang::{self, Checker, SaCommand, Setting};
 use crate::names::keywords::{self, Field, Row, Usage, Value};
 use crate::names::{Vocabulary, algorithms};
 use crate::secret::Buffer;
@@ -81,7 +79,7 @@ impl Generate {
         let [there, back] = two_spis()?;
         plan.write(&mut text, there, false, self.bits)?;
         plan.write(&mut text, back, true, self.bits)?;
-        let Some(commands) = parsed(&text, session) else { return Ok(Exit::Failed) };
+        let Some(commands) = checked::commands("the new file", &text, session) else { return Ok(Exit::Failed) };
         if session.vocabulary() == Vocabulary::Linux {
             let policies: Vec<String> = commands.iter().filter_map(|command| policy::of(&command.request)).collect();
             write_policies(&mut text, &policies)?;
@@ -237,23 +235,6 @@ fn two_spis() -> Result<[u32; 2], Failure> {
             return Ok(spis);
         }
     }
-}
-
-/// The commands of `text`; `None` if one of them is wrong, which has been said then.
-fn parsed(text: &Buffer, session: &Session<'_>) -> Option<Vec<SaCommand>> {
-    let source = Source { name: "the new file", text, first_line: 1 };
-    let resolver = session.resolver();
-    let options = session.options(Setting::File, &*resolver);
-    let mut checker = Checker::new();
-    let mut found = Vec::new();
-    for mut item in lang::commands(text, &options) {
-        item.diagnostics.append(&mut checker.check(&item, text));
-        match session.accept(item.outcome.ok(), &item.diagnostics, source)? {
-            lang::Command::Sa(command) => found.push(command),
-            _ => return None,
-        }
-    }
-    Some(found)
 }
 
 fn write_policies(out: &mut Buffer, policies: &[String]) -> Result<(), Failure> {

@@ -2,9 +2,12 @@
 //! the prompt the language is what it always was.
 
 mod algs;
+mod checked;
 mod explain;
+mod export;
 mod generate;
 mod genkey;
+mod import;
 mod policy;
 mod private_file;
 
@@ -22,6 +25,10 @@ pub(super) enum Tool {
     Generate(generate::Generate),
     /// `algs`
     Algs,
+    /// `import FORMAT FILE`
+    Import(import::Import),
+    /// `export FORMAT [FILE]`
+    Export(export::Export),
     /// `explain [CODE]`
     Explain(explain::Explain),
 }
@@ -45,7 +52,7 @@ impl From<std::io::Error> for Failure {
 
 /// The option tables of the tools.
 pub(super) fn commands() -> Vec<Command> {
-    vec![genkey::command(), generate::command(), algs::command(), explain::command()]
+    vec![genkey::command(), generate::command(), algs::command(), import::command(), export::command(), explain::command()]
 }
 
 /// What the shell's words after `word` ask for. `word` is the name of one of [`commands`].
@@ -53,6 +60,8 @@ pub(super) fn parse(word: &str, matches: &mut ArgMatches) -> Tool {
     match word {
         "genkey" => Tool::Genkey(genkey::Genkey::from(matches)),
         "generate" => Tool::Generate(generate::Generate::from(matches)),
+        "import" => Tool::Import(import::Import::from(matches)),
+        "export" => Tool::Export(export::Export::from(matches)),
         "explain" => Tool::Explain(explain::Explain::from(matches)),
         _ => Tool::Algs,
     }
@@ -65,6 +74,8 @@ impl Tool {
             Self::Genkey(genkey) => ("genkey", genkey.run(session)),
             Self::Generate(generate) => ("generate", generate.run(session)),
             Self::Algs => ("algs", algs::run(session)),
+            Self::Import(import) => ("import", import.run(session)),
+            Self::Export(export) => ("export", export.run(session)),
             Self::Explain(explain) => ("explain", explain.run()),
         };
         done.unwrap_or_else(|failure| {

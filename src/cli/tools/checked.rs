@@ -1,0 +1,24 @@
+//! A keys file that was just made, or is about to be exported: parsed and checked like any other.
+
+use crate::cli::output::Source;
+use crate::cli::session::Session;
+use crate::lang::{self, Checker, Command, SaCommand, Setting};
+
+/// The commands about SAs in `text`, called `name` in messages; `None` if one of them is wrong, which has been said then.
+pub(super) fn commands(name: &str, text: &[u8], session: &Session<'_>) -> Option<Vec<SaCommand>> {
+    let source = Source { name, text, first_line: 1 };
+    let resolver = session.resolver();
+    let options = session.options(Setting::File, &*resolver);
+    let mut checker = Checker::new();
+    let mut found = Vec::new();
+    let mut all_good = true;
+    for mut item in lang::commands(text, &options) {
+        item.diagnostics.append(&mut checker.check(&item, text));
+        match session.accept(item.outcome.ok(), &item.diagnostics, source) {
+            Some(Command::Sa(command)) => found.push(command),
+            Some(_) => {}
+            None => all_good = false,
+        }
+    }
+    all_good.then_some(found)
+}

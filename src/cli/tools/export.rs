@@ -1,0 +1,110 @@
+//! `export`: the SAs of a keys file, or of the SADB, in the words of another program.
+
+use std::path::PathBuf;
+
+use clap::builder::PossibleValuesParser;
+use clap::{Arg, ArgMatches, Command, value_parser};
+
+use super::genkey::output_option;
+use super::{Failure, checked, private_file};
+use crate::apply::aim_at;
+use crate::cli::exit::Exit;
+use crate::cli::session::Session;
+use crate::convert::{self, Target};
+use crate::lang::{SaCommand, Verb};
+use crate::sa::SaType;
+use crate::secret::Buffer;
+use crate::sys::secure_file::{self, Origin};
+
+/// The arguments.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::cli) struct Export {
+    target: Target,
+    file: Option<PathBuf>,
+    output: Option<PathBuf>,
+}
+
+/// The words for whom it is.
+const TARGETS: &[(&str, Target)] = &[
+    ("setkey", Target::Setkey),
+    ("ip-xfrm", Target::IpXfrm),
+    ("wireshark", Target::Wireshark),
+    ("tcpdump", Target::Tcpdump),
+];
+
+/// Room for one SA in any of these languages: two keys of 8192 bytes at most, and words.
+const ROOM_PER_SA: usize = 2048;
+
+pub(super) fn command() -> Command {
+    Command::new("export")
+        .about("Write SAs for setkey, `ip -batch`, Wireshark or tcpdump")
+        .after_help(
+            "Example: ipseckey export wireshark ipseckeys -o ~/.config/wireshark/esp_sa\n\n\
+             Without FILE it is the SAs of the SADB. The output holds the keys. What cannot be said is told, and the exit status is 1.",
+        )
+        .arg(
+            Arg::new("format")
+                .value_name("FORMAT")
+                .required(true)
+                .value_parser(PossibleValuesParser::new(TARGETS.iter().map(|row| row.0)))
+                .help("Whose words to write"),
+        )
+        .arg(Arg::new("file").value_name("FILE").value_parser(value_parser!(PathBuf)).help("A keys file"))
+        .arg(output_option())
+}
+
+impl From<&mut ArgMatches> for Export {
+    fn from(matches: &mut ArgMatches) -> Self {
+        let word: String = matches.remove_one("format").unwrap_or_default();
+        Self {
+            target: TARGETS.iter().find(|row| row.0 == word).map_or(Target::Setkey, |row| row.1),
+            file: matches.remove_one("file"),
+            output: matches.remove_one("output"),
+        }
+    }
+}
+
+impl Export {
+    pub(super) fn run(&self, session: &mut Session<'_>) -> Result<Exit, Failure> {
+        let (name, text) = self.text(session)?;
+        let Some(commands) = checked::commands(&name, &text, session) else { return Ok(Exit::Failed) };
+        let room: usize = commands.iter().map(|command| command.targets.len() * ROOM_PER_SA).sum();
+        let mut out = Buffer::with_capacity(room + 4 * text.len());
+        let mut all = true;
+        for command in commands {
+            all &= self.command(command, &mut out, session)?;
+        }
+        private_file::write(self.output.as_deref(), &out)?;
+        Ok(if all { Exit::Done } else { Exit::Failed })
+    }
+
+    /// The keys file, or what `save` writes.
+    fn text(&self, session: &mut Session<'_>) -> Result<(String, Buffer), Failure> {
+        let Some(path) = &self.file else {
+            let mut text = Vec::new();
+            session.save_to(SaType::UNSPEC, &mut text)?;
+            // Memory that is given back is wiped by the allocator.
+            return Ok(("the SADB".to_owned(), Buffer::copied(&text)));
+        };
+        let file = secure_file::read(path, Origin::ByHand).map_err(|error| Failure::new(error.to_string()))?;
+        file.findings.iter().for_each(|finding| session.output.say(&format!("warning: {finding}")));
+        Ok((secure_file::shown(path), file.contents))
+    }
+
+    /// Writes the SAs that a command adds. Whether all could be written.
+    fn command(&self, mut command: SaCommand, out: &mut Buffer, session: &Session<'_>) -> Result<bool, Failure> {
+        if command.verb != Verb::Add {
+            session.output.say(&format!("not exported: {} is no add", command.verb.word()));
+            return Ok(false);
+        }
+        let mut all = true;
+        for target in std::mem::take(&mut command.targets) {
+            aim_at(&mut command.request, target);
+            if let Err(skipped) = convert::export(self.target, &command.request, out)? {
+                session.output.say(&format!("not exported: the SA with spi {}: {}", command.request.spi, skipped.0));
+                all = false;
+            }
+        }
+        Ok(all)
+    }
+}

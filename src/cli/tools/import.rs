@@ -1,0 +1,73 @@
+//! `import`: a keys file from the configuration of another program.
+
+use std::path::PathBuf;
+
+use clap::builder::PossibleValuesParser;
+use clap::{Arg, ArgMatches, Command, value_parser};
+
+use super::genkey::output_option;
+use super::{Failure, checked, private_file};
+use crate::cli::exit::Exit;
+use crate::cli::session::Session;
+use crate::convert::{self, Source};
+use crate::sys::secure_file::{self, Origin, shown};
+
+/// The arguments.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::cli) struct Import {
+    source: Source,
+    file: PathBuf,
+    output: Option<PathBuf>,
+}
+
+/// The words for whose configuration it is.
+const SOURCES: &[(&str, Source)] =
+    &[("setkey", Source::Setkey), ("ip-xfrm", Source::IpXfrm), ("ipsec.conf", Source::IpsecConf)];
+
+pub(super) fn command() -> Command {
+    Command::new("import")
+        .about("Make a keys file from the configuration of setkey, `ip xfrm` or OpenBSD's ipsec.conf")
+        .after_help(
+            "Example: ipseckey import setkey /etc/ipsec-tools.conf -o ipseckeys\n\n\
+             ip-xfrm is a script or batch of `ip xfrm state add`, or what `ip xfrm state` prints. ipsec.conf is OpenBSD's; that of FreeBSD \
+             and NetBSD is setkey's. What cannot be carried over is told with its line, and the exit status is 1.",
+        )
+        .arg(
+            Arg::new("format")
+                .value_name("FORMAT")
+                .required(true)
+                .value_parser(PossibleValuesParser::new(SOURCES.iter().map(|row| row.0)))
+                .help("Whose configuration FILE is"),
+        )
+        .arg(Arg::new("file").value_name("FILE").required(true).value_parser(value_parser!(PathBuf)))
+        .arg(output_option())
+}
+
+impl From<&mut ArgMatches> for Import {
+    fn from(matches: &mut ArgMatches) -> Self {
+        let word: String = matches.remove_one("format").unwrap_or_default();
+        Self {
+            source: SOURCES.iter().find(|row| row.0 == word).map_or(Source::Setkey, |row| row.1),
+            file: matches.remove_one("file").unwrap_or_default(),
+            output: matches.remove_one("output"),
+        }
+    }
+}
+
+impl Import {
+    pub(super) fn run(&self, session: &Session<'_>) -> Result<Exit, Failure> {
+        let file = secure_file::read(&self.file, Origin::ByHand).map_err(|error| Failure::new(error.to_string()))?;
+        file.findings.iter().for_each(|finding| session.output.say(&format!("warning: {finding}")));
+        let imported = convert::import(self.source, &file.contents)?;
+        for note in &imported.notes {
+            let severity = if note.is_lost { "not carried over" } else { "note" };
+            session.output.say(&format!("{}:{}: {severity}: {}", shown(&self.file), note.line, note.text));
+        }
+        if checked::commands("the new file", &imported.text, session).is_none() {
+            return Err(Failure::new("nothing was written: some of the commands above would not load"));
+        }
+        private_file::write(self.output.as_deref(), &imported.text)?;
+        let lost = imported.notes.iter().any(|note| note.is_lost);
+        Ok(if lost { Exit::Failed } else { Exit::Done })
+    }
+}

@@ -1,0 +1,120 @@
+//! What other programs call the algorithms of this one.
+
+/// Names in setkey(8), and ours.
+pub(super) const SETKEY_ENCR: &[(&str, &str)] = &[
+    ("aes-cbc", "aes-cbc"),
+    ("rijndael-cbc", "aes-cbc"),
+    ("3des-cbc", "3des-cbc"),
+    ("des-cbc", "des-cbc"),
+    ("blowfish-cbc", "blowfish-cbc"),
+    ("camellia-cbc", "camellia-cbc"),
+    ("aes-ctr", "aes-ctr"),
+    ("aes-gcm-16", "aes-gcm"),
+    ("null", "null"),
+];
+
+/// Names in setkey(8), and ours.
+pub(super) const SETKEY_AUTH: &[(&str, &str)] = &[
+    ("hmac-md5", "hmac-md5"),
+    ("hmac-sha1", "hmac-sha1"),
+    ("hmac-sha256", "hmac-sha256"),
+    ("hmac-sha2-256", "hmac-sha256"),
+    ("hmac-sha384", "hmac-sha384"),
+    ("hmac-sha2-384", "hmac-sha384"),
+    ("hmac-sha512", "hmac-sha512"),
+    ("hmac-sha2-512", "hmac-sha512"),
+    ("aes-xcbc-mac", "aes-xcbc"),
+];
+
+/// Names in OpenBSD's ipsec.conf(5), and ours.
+pub(super) const OPENBSD_ENCR: &[(&str, &str)] = &[
+    ("3des", "3des-cbc"),
+    ("des", "des-cbc"),
+    ("aes", "aes-cbc"),
+    ("aes-128", "aes-cbc"),
+    ("aes-192", "aes-cbc"),
+    ("aes-256", "aes-cbc"),
+    ("aesctr", "aes-ctr"),
+    ("aes-128-ctr", "aes-ctr"),
+    ("aes-192-ctr", "aes-ctr"),
+    ("aes-256-ctr", "aes-ctr"),
+    ("blowfish", "blowfish-cbc"),
+    ("null", "null"),
+];
+
+/// Names in OpenBSD's ipsec.conf(5), and ours.
+pub(super) const OPENBSD_AUTH: &[(&str, &str)] = &[
+    ("hmac-md5", "hmac-md5"),
+    ("hmac-sha1", "hmac-sha1"),
+    ("hmac-sha2-256", "hmac-sha256"),
+    ("hmac-sha2-384", "hmac-sha384"),
+    ("hmac-sha2-512", "hmac-sha512"),
+];
+
+/// Short names that ip-xfrm(8) takes for the kernel's.
+pub(super) const XFRM_SHORT: &[(&str, &str)] = &[
+    ("md5", "hmac(md5)"),
+    ("sha1", "hmac(sha1)"),
+    ("sha256", "hmac(sha256)"),
+    ("sha384", "hmac(sha384)"),
+    ("sha512", "hmac(sha512)"),
+    ("aes", "cbc(aes)"),
+    ("des", "cbc(des)"),
+    ("des3_ede", "cbc(des3_ede)"),
+    ("blowfish", "cbc(blowfish)"),
+    ("camellia", "cbc(camellia)"),
+    ("cipher_null", "ecb(cipher_null)"),
+];
+
+/// Ciphers as Wireshark's ESP preferences call them; it has no CCM and no ChaCha20.
+pub(super) const WIRESHARK_ENCR: &[(&str, &str)] = &[
+    ("null", "NULL"),
+    ("des-cbc", "DES-CBC [RFC2405]"),
+    ("3des-cbc", "TripleDES-CBC [RFC2451]"),
+    ("blowfish-cbc", "BLOWFISH-CBC [RFC2451]"),
+    ("aes-cbc", "AES-CBC [RFC3602]"),
+    ("aes-ctr", "AES-CTR [RFC3686]"),
+    ("aes-gcm8", "AES-GCM with 8 octet ICV [RFC4106]"),
+    ("aes-gcm12", "AES-GCM with 12 octet ICV [RFC4106]"),
+    ("aes-gcm", "AES-GCM with 16 octet ICV [RFC4106]"),
+];
+
+/// Authentication as Wireshark's ESP preferences call it.
+pub(super) const WIRESHARK_AUTH: &[(&str, &str)] = &[
+    ("hmac-md5", "HMAC-MD5-96 [RFC2403]"),
+    ("hmac-sha1", "HMAC-SHA-1-96 [RFC2404]"),
+    ("hmac-sha256", "HMAC-SHA-256-128 [RFC4868]"),
+    ("hmac-sha384", "HMAC-SHA-384-192 [RFC4868]"),
+    ("hmac-sha512", "HMAC-SHA-512-256 [RFC4868]"),
+];
+
+/// Our name for another program's.
+pub(super) fn ours(table: &[(&'static str, &'static str)], theirs: &str) -> Option<&'static str> {
+    table.iter().find(|row| row.0 == theirs).map(|row| row.1)
+}
+
+/// Another program's name for ours.
+pub(super) fn theirs(table: &[(&'static str, &'static str)], ours: &str) -> Option<&'static str> {
+    table.iter().find(|row| row.1 == ours).map(|row| row.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::names::algorithms::{AUTH, ENCR};
+
+    #[test]
+    fn our_side_of_each_table_is_a_printed_name() {
+        let known = |name: &str| {
+            AUTH.iter().map(|row| row.names[0]).chain(ENCR.iter().map(|row| row.names[0])).any(|printed| printed == name)
+        };
+        for table in [SETKEY_ENCR, SETKEY_AUTH, OPENBSD_ENCR, OPENBSD_AUTH] {
+            assert!(table.iter().all(|row| known(row.1)));
+        }
+        for table in [WIRESHARK_ENCR, WIRESHARK_AUTH] {
+            assert!(table.iter().all(|row| known(row.0)));
+        }
+        let xfrm: Vec<&str> = AUTH.iter().map(|row| row.xfrm).chain(ENCR.iter().map(|row| row.xfrm)).collect();
+        assert!(XFRM_SHORT.iter().all(|row| xfrm.contains(&row.1)));
+    }
+}

@@ -1,0 +1,115 @@
+//! `export` and `import`: golden text for each format, and what was exported imports to the same SAs.
+
+mod support;
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use snapbox::Data;
+
+const DIRECTORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/convert");
+
+/// `ipseckey` with the words of Linux; no SADB is opened.
+fn ipseckey(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_ipseckey")).env_clear().args(["-n", "--sadb", "xfrm"]).args(arguments).output().unwrap()
+}
+
+/// A directory with private copies of texts.
+struct Files(tempfile::TempDir);
+
+impl Files {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn put(&self, name: &str, text: &str) -> String {
+        let path: PathBuf = self.0.path().join(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+}
+
+fn keys() -> String {
+    fs::read_to_string(format!("{DIRECTORY}/sas.keys")).unwrap()
+}
+
+fn exported(format: &str, keys: &str) -> (String, Output) {
+    let files = Files::new();
+    let output = ipseckey(&["export", format, &files.put("keys", keys)]);
+    (String::from_utf8(output.stdout.clone()).unwrap(), output)
+}
+
+fn imported(format: &str, text: &str) -> (String, Output) {
+    let files = Files::new();
+    let output = ipseckey(&["import", format, &files.put("conf", text)]);
+    (String::from_utf8(output.stdout.clone()).unwrap(), output)
+}
+
+#[test]
+fn each_format_is_as_the_golden_file_says() {
+    for (format, skipped) in [("setkey", 0), ("ip-xfrm", 0), ("wireshark", 1), ("tcpdump", 4)] {
+        let (text, output) = exported(format, &keys());
+        snapbox::assert_data_eq!(text, Data::read_from(format!("{DIRECTORY}/sas.{format}").as_ref(), None).raw());
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(said.matches("not exported").count(), skipped, "{format}: {said}");
+        assert_eq!(output.status.code(), Some(i32::from(skipped > 0)), "{format}");
+    }
+}
+
+#[test]
+fn what_was_exported_imports_to_the_same_sas() {
+    for format in ["setkey", "ip-xfrm"] {
+        let (text, _) = exported(format, &keys());
+        let (keys, output) = imported(format, &text);
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(exported(format, &keys).0, text, "{format}");
+    }
+}
+
+#[test]
+fn a_setkey_file_and_an_ip_script_import_to_the_same_sas() {
+    let key = "0123456789abcdef0123456789abcdef01234567";
+    let (one, _) = imported("setkey", &format!("add 192.0.2.1 192.0.2.2 ah 0x1000 -m tunnel -u 7 -A hmac-sha1 0x{key};"));
+    let script = format!(
+        "ip xfrm state add src 192.0.2.1 dst 192.0.2.2 proto ah spi 0x1000 mode tunnel reqid 7 auth-trunc 'hmac(sha1)' 0x{key} 96"
+    );
+    let (other, _) = imported("ip-xfrm", &script);
+    assert_eq!(one, other);
+    let (bsd, _) = imported(
+        "ipsec.conf",
+        &format!("ah tunnel from 192.0.2.1 to 192.0.2.2 spi 0x1000 auth hmac-sha1 authkey 0x{key}\n"),
+    );
+    assert_eq!(bsd.replace(" mode tunnel", " mode tunnel reqid 7"), one);
+}
+
+#[test]
+fn what_is_not_carried_over_is_told_with_its_line_and_without_its_key() {
+    let key = "0123456789abcdef0123456789abcdef";
+    let text = format!("spdflush;\nadd 192.0.2.1 192.0.2.2 ah 0x1000 -A hmac-md6 0x{key};\nflush;");
+    let (keys, output) = imported("setkey", &text);
+    assert_eq!(keys, "flush\n");
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains(":1: note: a policy") && said.contains(":2: not carried over: an algorithm"), "{said}");
+    assert!(!said.contains(&key[..8]), "{said}");
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn a_text_that_gives_bad_commands_gives_no_file() {
+    let (keys, output) = imported("setkey", "add 192.0.2.1 192.0.2.300 ah 0x1000 -A hmac-md5 0x0123;");
+    assert_eq!((keys.as_str(), output.status.code()), ("", Some(1)));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("Unknown destination address \"192.0.2.300\""));
+}
+
+#[test]
+fn the_sadb_exports_too() {
+    let model = support::model::Model::start(&["192.0.2.1"]);
+    let text = keys().replace(" reqid 7 mark 0x1/0xff flag esn,noecn replay 64", "");
+    support::model::succeeded(model.load(&text));
+    let output = model.run(&["export", "wireshark"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(text.lines().filter(|line| line.contains("AES-CBC [RFC3602]")).count(), 2, "{text}");
+}
