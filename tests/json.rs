@@ -122,3 +122,11 @@ fn algorithms() {
     let model = Model::start(&[]);
     assert!(objects("algorithm", &model.ok(&["--json", "algs"])).len() > 15);
 }
+
+#[test]
+fn findings() {
+    let model = model();
+    let output = model.run(&["--json", "doctor", model.path("keys").to_str().unwrap()]);
+    let found = objects("finding", &String::from_utf8(output.stdout).unwrap());
+    assert!(found.iter().all(|finding| finding["level"] == "ok" || finding["fix"].is_string()), "{found:?}");
+}

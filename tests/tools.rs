@@ -103,3 +103,26 @@ fn explain_tells_of_every_number_and_of_no_other() {
     }
     assert_eq!(model.run(&["explain", "IK999"]).status.code(), Some(1));
 }
+
+#[test]
+fn the_doctor_says_what_is_wrong_and_what_mends_it() {
+    let model = Model::start(&["192.0.2.1"]);
+    let (text, _) = generated(&model, &[&["esp"], &ENDS[..]].concat());
+    succeeded(model.load(&text));
+    let keys = model.path("keys");
+    let keys = keys.to_str().unwrap();
+    let healthy = model.ok(&["doctor", keys]);
+    assert!(healthy.contains("ok       keys file: ") && healthy.contains("adds 2 SAs"), "{healthy}");
+    assert!(healthy.contains("ok       SADB: it answers, and holds 2 SAs"), "{healthy}");
+
+    model.ok(&["flush"]);
+    fs::set_permissions(keys, Permissions::from_mode(0o644)).unwrap();
+    let output = model.run(&["doctor", keys]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains(&format!("fix: chmod 600 {keys}\n")), "{said}");
+    assert!(said.contains("2 of the file's 2 SAs are not in the SADB\n         fix: manual-key refresh"), "{said}");
+
+    let missing = model.run(&["doctor", "/nonexistent/ipseckeys"]);
+    assert!(String::from_utf8(missing.stdout).unwrap().contains("fix: make one with `ipseckey generate`"));
+}

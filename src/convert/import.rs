@@ -39,13 +39,16 @@ pub struct Imported {
 /// Why a statement gives no command.
 pub(super) type Lost = String;
 
+/// Reads one statement of a language.
+type Read = fn(&Statement<'_>, &mut Draft) -> Result<(), Lost>;
+
 /// Makes a keys file from `text`.
 ///
 /// # Errors
 /// A text that is not UTF-8, or a keys file far larger than it.
 pub fn import(source: Source, text: &[u8]) -> io::Result<Imported> {
     let text = std::str::from_utf8(text).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-    let (end, read): (End, fn(&Statement<'_>, &mut Draft) -> Result<(), Lost>) = match source {
+    let (end, read): (End, Read) = match source {
         Source::Setkey => (End::Semicolon, setkey::read),
         Source::IpXfrm => (End::Line(&["ip", "xfrm"]), ip_xfrm::read),
         Source::IpsecConf => (End::Line(&["esp", "ah"]), ipsec_conf::read),

@@ -13,6 +13,7 @@ pub mod protocols;
 pub mod sa_types;
 pub mod states;
 pub mod weak_keys;
+pub mod xfrm_stat;
 
 /// Whose words and limits a text is read with.
 ///

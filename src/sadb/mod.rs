@@ -49,6 +49,17 @@ pub struct Supported {
     pub encr: Vec<EncrAlg>,
 }
 
+/// How many policies send packets through SAs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policies {
+    /// For packets that come in.
+    pub inbound: u32,
+    /// For packets that go out.
+    pub outbound: u32,
+    /// For packets on their way through.
+    pub forwarded: u32,
+}
+
 /// Called for each message of a dump or monitor; `Break` ends it early.
 pub type Each<'a> = &'a mut dyn FnMut(&Message) -> ControlFlow<()>;
 
@@ -114,6 +125,14 @@ pub trait Sadb {
     /// # Errors
     /// [`SadbError`].
     fn supported(&mut self) -> Result<Supported, SadbError>;
+
+    /// How many policies there are; `None` if this SADB's system keeps them elsewhere.
+    ///
+    /// # Errors
+    /// [`SadbError`].
+    fn policies(&mut self) -> Result<Option<Policies>, SadbError> {
+        Ok(None)
+    }
 
     /// Says that the requests from here to the next call belong to one command. A PF_KEY SADB gives them one sequence number, as
     /// ipseckey(1M) always did; they are sent one after the other, each after the answer to the one before.

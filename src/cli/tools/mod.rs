@@ -3,6 +3,7 @@
 
 mod algs;
 mod checked;
+mod doctor;
 mod explain;
 mod export;
 mod generate;
@@ -29,6 +30,8 @@ pub(super) enum Tool {
     Import(import::Import),
     /// `export FORMAT [FILE]`
     Export(export::Export),
+    /// `doctor [FILE]`
+    Doctor(doctor::Doctor),
     /// `explain [CODE]`
     Explain(explain::Explain),
 }
@@ -52,7 +55,15 @@ impl From<std::io::Error> for Failure {
 
 /// The option tables of the tools.
 pub(super) fn commands() -> Vec<Command> {
-    vec![genkey::command(), generate::command(), algs::command(), import::command(), export::command(), explain::command()]
+    vec![
+        genkey::command(),
+        generate::command(),
+        algs::command(),
+        import::command(),
+        export::command(),
+        doctor::command(),
+        explain::command(),
+    ]
 }
 
 /// What the shell's words after `word` ask for. `word` is the name of one of [`commands`].
@@ -62,6 +73,7 @@ pub(super) fn parse(word: &str, matches: &mut ArgMatches) -> Tool {
         "generate" => Tool::Generate(generate::Generate::from(matches)),
         "import" => Tool::Import(import::Import::from(matches)),
         "export" => Tool::Export(export::Export::from(matches)),
+        "doctor" => Tool::Doctor(doctor::Doctor::from(matches)),
         "explain" => Tool::Explain(explain::Explain::from(matches)),
         _ => Tool::Algs,
     }
@@ -76,6 +88,7 @@ impl Tool {
             Self::Algs => ("algs", algs::run(session)),
             Self::Import(import) => ("import", import.run(session)),
             Self::Export(export) => ("export", export.run(session)),
+            Self::Doctor(doctor) => ("doctor", doctor.run(session)),
             Self::Explain(explain) => ("explain", explain.run()),
         };
         done.unwrap_or_else(|failure| {

@@ -11,6 +11,7 @@ mod errors;
 mod events;
 mod link;
 mod pairs;
+mod policies;
 mod update;
 mod view;
 
@@ -24,7 +25,7 @@ use self::errors::Asked;
 use self::link::Link;
 use self::pairs::Mate;
 use self::view::Origin;
-use super::{Each, Hearing, Reach, Sadb, SadbError, Supported, Trace};
+use super::{Each, Hearing, Policies, Reach, Sadb, SadbError, Supported, Trace};
 use crate::names::Vocabulary;
 use crate::sa::{Message, MessageType, Request, SaType};
 use crate::sys::crypto_api::{self, Kind};
@@ -301,6 +302,10 @@ impl Sadb for Xfrm {
             }
         }
         if supported == Supported::default() { Err(failed(io::ErrorKind::NotFound.into())) } else { Ok(supported) }
+    }
+
+    fn policies(&mut self) -> Result<Option<Policies>, SadbError> {
+        Ok(policies::count()?)
     }
 
     fn set_trace(&mut self, trace: Trace) {
