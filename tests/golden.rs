@@ -68,6 +68,25 @@ fn every_code_has_a_golden_file_that_shows_it() {
     }
 }
 
+#[test]
+fn help_says_what_the_golden_files_say() {
+    let help = |tool: &str| {
+        let arguments = [tool, "--help"].into_iter().filter(|word| !word.is_empty());
+        let output = Command::new(env!("CARGO_BIN_EXE_ipseckey")).env_clear().args(arguments).output().unwrap();
+        assert!(output.status.success(), "{tool}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let whole = help("");
+    let tools = whole.split("\nTools:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    for tool in tools.lines().map(|line| line.split_whitespace().next().unwrap()) {
+        snapbox::assert_data_eq!(
+            help(tool),
+            Data::read_from(&Path::new(GOLDEN).join(format!("help/{tool}.txt")), None).raw()
+        );
+    }
+    snapbox::assert_data_eq!(whole, Data::read_from(&Path::new(GOLDEN).join("help/ipseckey.txt"), None).raw());
+}
+
 /// The longest run of hexadecimal digits in `text`.
 fn longest_hex_run(text: &str) -> usize {
     text.split(|c: char| !c.is_ascii_hexdigit()).map(str::len).max().unwrap_or(0)

@@ -187,7 +187,7 @@ fn reason_against(field: Field) -> Option<&'static str> {
         F::AuthKey | F::EncrKey => Some("it makes up keys of its own"),
         F::Inbound | F::Outbound => Some("what is inbound here is outbound there, and the file serves both hosts"),
         F::NatLoc | F::NatRem | F::NatLport | F::NatRport | F::Encap => {
-            Some("NAT looks different from the two hosts: add it by hand, as examples/nat-t shows")
+            Some("NAT looks different from the two hosts: add it by hand, as examples/nat-t.keys shows")
         }
         F::State | F::ReplayValue | F::ReservedBits => Some("a new SA has none"),
         _ => None,
