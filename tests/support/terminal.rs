@@ -77,10 +77,17 @@ impl Terminal {
         seen
     }
 
-    /// Ends it as Ctrl-D does; its exit status.
+    /// Ends it as Ctrl-D does; its exit status. A key pressed before the editor reads is lost, so it is pressed again.
     pub fn end(mut self) -> i32 {
-        self.press("\x04");
-        self.child.wait().unwrap().code().unwrap()
+        loop {
+            self.press("\x04");
+            for _ in 0..50 {
+                if let Some(status) = self.child.try_wait().unwrap() {
+                    return status.code().unwrap();
+                }
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        }
     }
 }
 
