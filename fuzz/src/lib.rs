@@ -96,7 +96,6 @@ fn print(message: &Message) {
 const SENSELESS: &[Code] = &[
     Code::Missing,
     Code::Conflict,
-    Code::Duplicate,
     Code::UnknownSaType,
     Code::UnknownAlgorithm,
     Code::NoMatchingAddress,
@@ -117,8 +116,12 @@ fn check_saved(dialect: &Dialect, message: &Message) {
     let mut count = 0;
     for item in lang::commands(&text, &options) {
         count += 1;
-        let errors = item.diagnostics.iter().filter(|diagnostic| diagnostic.is_error());
-        let odd: Vec<&Diagnostic> = errors.filter(|error| !SENSELESS.contains(&error.code)).collect();
+        let errors: Vec<&Diagnostic> = item.diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).collect();
+        if errors.iter().any(|error| error.code == Code::Duplicate) {
+            // What is given twice is not read as what it was meant to be.
+            continue;
+        }
+        let odd: Vec<_> = errors.iter().filter(|error| !SENSELESS.contains(&error.code)).collect();
         assert!(odd.is_empty(), "{odd:?}\n{}", String::from_utf8_lossy(&text));
     }
     assert!(count <= 1, "{count} commands\n{}", String::from_utf8_lossy(&text));
@@ -162,7 +165,8 @@ pub fn save_loop(bytes: &[u8]) {
         return;
     }
     let first = loaded_and_saved(bytes).0;
-    let (second, failures) = loaded_and_saved(first.as_bytes());
+    let (second, failures) = loaded_and_saved(&first);
+    let (first, second) = (String::from_utf8_lossy(&first), String::from_utf8_lossy(&second));
     assert!(failures.is_empty(), "{failures:?}\n{first}");
     if !first.contains("# WARNING") {
         assert_eq!(blocks(&first), blocks(&second));
@@ -170,7 +174,7 @@ pub fn save_loop(bytes: &[u8]) {
 }
 
 /// Loads a file into an SADB of its own; everything in it then as text, and what failed.
-fn loaded_and_saved(text: &[u8]) -> (String, Vec<String>) {
+fn loaded_and_saved(text: &[u8]) -> (Vec<u8>, Vec<String>) {
     let mut sadb = Select::Model.open().expect("the model needs nothing");
     let failures = load(&mut *sadb, text);
     let (mut out, mut saver) = (Vec::new(), Saver::new(false));
@@ -180,7 +184,7 @@ fn loaded_and_saved(text: &[u8]) -> (String, Vec<String>) {
     };
     sadb.dump(SaType::UNSPEC, &mut save).expect("the model answers");
     saver.finish(&mut out).expect("a vector takes everything");
-    (String::from_utf8(out).expect("text"), failures)
+    (out, failures)
 }
 
 fn load(sadb: &mut dyn Sadb, text: &[u8]) -> Vec<String> {

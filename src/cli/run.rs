@@ -82,6 +82,9 @@ fn check(session: &Session<'_>, file: &Path) -> Exit {
 /// `-f`: the commands of the file in order; one with an error is skipped.
 fn load(session: &mut Session<'_>, file: &Path) -> Exit {
     let Some(text) = read(session, file) else { return Exit::Failed };
+    if !session.take_turn() {
+        return Exit::Failed;
+    }
     let name = file.to_string_lossy();
     let mut tally = Tally::default();
     run_all(session, Source { name: &name, text: &text, first_line: 1 }, Setting::File, &mut tally);

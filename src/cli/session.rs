@@ -16,7 +16,7 @@ use crate::lang::{
 };
 use crate::names::{Vocabulary, diagnostics, sa_types};
 use crate::sa::{self, Request, SaType};
-use crate::sadb::{Hearing, Sadb, SadbError, Select};
+use crate::sadb::{Hearing, Sadb, SadbError, Select, Turn, TurnError};
 use crate::show::json;
 use crate::show::save::Saver;
 
@@ -64,6 +64,7 @@ pub(super) struct Session<'a> {
     resolver: Rc<dyn Resolver>,
     sadb: Option<Box<dyn Sadb>>,
     waiting: Queue<Place>,
+    turn: Option<Turn>,
     pub(super) output: Output,
 }
 
@@ -79,7 +80,7 @@ impl<'a> Session<'a> {
         };
         let select = args.sadb.clone().unwrap_or_default();
         let output = Output::new(args, select.vocabulary())?;
-        Ok(Self { args, select, resolver, sadb: None, waiting: Queue::default(), output })
+        Ok(Self { args, select, resolver, sadb: None, waiting: Queue::default(), turn: None, output })
     }
 
     /// Who knows names.
@@ -176,6 +177,19 @@ impl Session<'_> {
         });
     }
 
+    /// Waits until no other program loads a keys file into this SADB; whether it is this one's turn then.
+    pub(super) fn take_turn(&mut self) -> bool {
+        match self.select.turn() {
+            Ok(turn) => self.turn = Some(turn),
+            Err(error @ TurnError::NoLock { .. }) => self.output.say(&format!("warning: {error}")),
+            Err(error @ TurnError::Taken) => {
+                self.output.say(&error.to_string());
+                return false;
+            }
+        }
+        true
+    }
+
     /// Whether weak keys are errors (`--deny-weak`).
     pub(super) fn denies_weakness(&self) -> bool {
         self.args.deny_weak
@@ -251,6 +265,8 @@ impl Session<'_> {
     }
 
     fn monitor(&mut self, hearing: Hearing) -> Result<(), SadbError> {
+        // Who listens does not load any more.
+        self.turn = None;
         let output = self.output.clone();
         let sadb = self.open()?;
         output.monitor_start(hearing);

@@ -8,6 +8,7 @@ pub mod model;
 mod pfkey;
 mod select;
 mod transport;
+mod turn;
 mod xfrm;
 
 use std::ops::ControlFlow;
@@ -16,6 +17,7 @@ pub use error::SadbError;
 pub use pfkey::PfKey;
 pub use select::{SADB_VARIABLE, Select, UnknownSelect};
 pub use transport::Transport;
+pub use turn::{Turn, TurnError};
 pub use xfrm::Xfrm;
 
 use crate::sa::{AuthAlg, EncrAlg, Message, Request, SaType};

@@ -10,7 +10,7 @@ use super::log::{Severity, masked};
 use super::watch::Expiry;
 use crate::names::sa_types;
 use crate::sa::LifetimeKind;
-use crate::sadb::SadbError;
+use crate::sadb::{SadbError, TurnError};
 use crate::sys::secure_file::{FileError, Finding, shell_word, shown};
 
 /// What happened.
@@ -89,6 +89,8 @@ pub(super) enum Event<'a> {
     NoConfig(&'a ConfigError),
     /// The SADB cannot be reached, emptied or listed.
     NoSadb(&'a SadbError),
+    /// Another program loads a keys file, or may do so.
+    NotAlone(&'a TurnError),
     /// SMF's environment is incomplete.
     NoSmf,
     /// A lifetime of an SA has run out.
@@ -135,6 +137,7 @@ impl Event<'_> {
             Self::Online { .. } | Self::Disabled | Self::Sound { .. } | Self::Flushing => Severity::Info,
             Self::Refreshed { done: true, .. } => Severity::Info,
             Self::Empty { .. } | Self::NotPrivate(_) | Self::Note { .. } | Self::Missed => Severity::Warning,
+            Self::NotAlone(TurnError::NoLock { .. }) => Severity::Warning,
             Self::Expired(expiry) if expiry.kind != LifetimeKind::Hard => Severity::Warning,
             _ => Severity::Error,
         }
@@ -152,6 +155,7 @@ impl Event<'_> {
             | Self::NoFile(_)
             | Self::NoConfig(_)
             | Self::NoSadb(_)
+            | Self::NotAlone(TurnError::Taken)
             | Self::NoSmf
             | Self::NoChannel(_) => true,
             Self::Sound { .. }
@@ -161,6 +165,7 @@ impl Event<'_> {
             | Self::LineRefused { .. }
             | Self::Note { .. }
             | Self::NotPrivate(_)
+            | Self::NotAlone(TurnError::NoLock { .. })
             | Self::Expired(_)
             | Self::Missed
             | Self::Refreshed { .. } => false,
@@ -195,6 +200,7 @@ impl fmt::Display for Event<'_> {
             Self::Refused(finding) => write!(f, "maintenance: {finding}"),
             Self::NoFile(error) => write!(f, "maintenance: {error}"),
             Self::NoConfig(error) => write!(f, "maintenance: {error}"),
+            Self::NotAlone(error) => write!(f, "{error}"),
             Self::NoSadb(error) => write!(f, "the SADB: {}", masked(&error.to_string())),
             Self::NoSmf => f.write_str(
                 "an SMF method is run by svc.startd, which sets SMF_FMRI to the name of the instance; it is not set \

@@ -17,7 +17,7 @@ use crate::apply::{self, Outcome, Queue};
 use crate::lang::Verb;
 use crate::names::errnos;
 use crate::sa::SaType;
-use crate::sadb::{Sadb, SadbError, Select};
+use crate::sadb::{Sadb, SadbError, Select, Turn, TurnError};
 use crate::secret::Buffer;
 use crate::show::{self, message::print_entry};
 use crate::sys::secure_file;
@@ -52,6 +52,8 @@ impl<'a> Service<'a> {
 
     /// Empties the SADB and fills it from the keys file.
     pub(super) fn load(&mut self, show: bool) -> Result<(), Reason> {
+        // Before the file is read: whoever loads last has read the newest.
+        let _turn = self.take_turn()?;
         let (file, text) = self.read()?;
         let mut sadb = self.open()?;
         let commands = match self.config.order {
@@ -75,6 +77,7 @@ impl<'a> Service<'a> {
 
     /// Empties the SADB.
     pub(super) fn stop(&mut self) -> Result<(), Reason> {
+        let _turn = self.take_turn()?;
         let mut sadb = self.open()?;
         let flushed = sadb.flush(SaType::UNSPEC);
         flushed.map_err(|error| self.no_sadb(&error))?;
@@ -107,6 +110,17 @@ impl<'a> Service<'a> {
             return Err(Reason::Insecure);
         }
         Ok((file, read.contents))
+    }
+
+    /// Keeps others from loading meanwhile, where there can be a lock.
+    fn take_turn(&mut self) -> Result<Option<Turn>, Reason> {
+        match self.config.sadb.turn() {
+            Ok(turn) => Ok(Some(turn)),
+            Err(error) => {
+                self.log.event(&Event::NotAlone(&error));
+                if matches!(error, TurnError::NoLock { .. }) { Ok(None) } else { Err(Reason::Other) }
+            }
+        }
     }
 
     fn open(&mut self) -> Result<Box<dyn Sadb>, Reason> {

@@ -141,8 +141,9 @@ fn mistype(random: &mut Random, word: &mut String) {
 }
 
 fn split(random: &mut Random, key: &str, by: &str) -> String {
-    let at = 1 + random.below(key.len() - 1);
-    format!("{}{by}{}", &key[..at], &key[at..])
+    let places: Vec<usize> = key.char_indices().map(|(at, _)| at).skip(1).collect();
+    let (before, after) = key.split_at(random.pick(&places));
+    format!("{before}{by}{after}")
 }
 
 /// Something happens to the file as a whole; half of the time nothing.

@@ -1,0 +1,238 @@
+//! What is left when something goes wrong in the middle of a load, and that the next load puts it right. docs/behaviour.md, "After a
+//! fault", is what these tests show.
+
+mod standin;
+
+use std::fs::{self, Permissions};
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use ipseckey::sys::lock::FileLock;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use standin::{Plan, StandIn};
+
+/// SAs of a file.
+const COUNT: u32 = 5;
+/// Messages of a load by the service: a flush and the additions.
+const MESSAGES: usize = 1 + COUNT as usize;
+/// EEXIST, in the numbers of the illumos dialect.
+const EEXIST: u8 = 17;
+/// SADB_ADD.
+const ADD: u8 = 3;
+/// SADB_FLUSH.
+const FLUSH: u8 = 9;
+
+fn spis_from(first: u32) -> Vec<u32> {
+    (first..first + COUNT).collect()
+}
+
+/// A private keys file of SAs with SPIs from `first` on, behind `head`.
+fn keys_file(sadb: &StandIn, head: &str, first: u32) -> PathBuf {
+    let add = |spi| {
+        format!("add esp spi {spi} src 192.0.2.1 dst 192.0.2.2 encralg aes encrkey {spi:08x}2d3c4b5a69788796a5b4c3d2\n")
+    };
+    let path = sadb.path(&format!("{}keys-{first:x}", head.trim_end()));
+    fs::write(&path, head.to_owned() + &spis_from(first).into_iter().map(add).collect::<String>()).unwrap();
+    fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+    path
+}
+
+fn program(path: &str, sadb: &StandIn, arguments: &[&str]) -> Command {
+    let mut command = Command::new(path);
+    command.env_clear().env("RUNTIME_DIRECTORY", sadb.path("run"));
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// `manual-key METHOD` with a file of SPIs from `first` on.
+fn manual_key(sadb: &StandIn, method: &str, first: u32) -> Command {
+    let file = keys_file(sadb, "", first);
+    let arguments = [method, "--sadb", &sadb.spec(), "--config-file", file.to_str().unwrap()];
+    program(env!("CARGO_BIN_EXE_manual-key"), sadb, &arguments)
+}
+
+/// `ipseckey -f` with a file that flushes and then adds SPIs from `first` on.
+fn ipseckey(sadb: &StandIn, first: u32) -> Command {
+    let file = keys_file(sadb, "flush\n", first);
+    program(env!("CARGO_BIN_EXE_ipseckey"), sadb, &["--sadb", &sadb.spec(), "-n", "-f", file.to_str().unwrap()])
+}
+
+#[track_caller]
+fn expect(mut command: Command, code: i32) -> Output {
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{said}\n{}", String::from_utf8_lossy(&output.stdout));
+    output
+}
+
+/// An SADB with the SAs of an earlier load in it.
+fn loaded() -> StandIn {
+    let sadb = StandIn::start();
+    expect(manual_key(&sadb, "start", 0x1000), 0);
+    sadb
+}
+
+/// Whatever happened: the next refresh makes it right.
+#[track_caller]
+fn expect_recovery(sadb: &StandIn) {
+    sadb.plan(Plan::Obey);
+    expect(manual_key(sadb, "refresh", 0x3000), 0);
+    assert_eq!(sadb.spis(), spis_from(0x3000));
+}
+
+/// The SAs of the new file that the first `messages` messages of its load make.
+fn made_by(messages: usize) -> Vec<u32> {
+    spis_from(0x2000).into_iter().take(messages.saturating_sub(1)).collect()
+}
+
+#[test]
+fn a_refused_flush_changes_nothing() {
+    let sadb = loaded();
+    sadb.plan(Plan::Refuse(1, EEXIST));
+    expect(manual_key(&sadb, "refresh", 0x2000), 1);
+    assert_eq!(sadb.spis(), spis_from(0x1000));
+    expect_recovery(&sadb);
+}
+
+#[test]
+fn a_refused_addition_leaves_out_that_sa_alone() {
+    let sadb = loaded();
+    for nth in 2..=MESSAGES {
+        for load in [manual_key(&sadb, "refresh", 0x2000), ipseckey(&sadb, 0x2000)] {
+            sadb.plan(Plan::Refuse(nth, EEXIST));
+            expect(load, 1);
+            let mut others = spis_from(0x2000);
+            others.remove(nth - 2);
+            assert_eq!(sadb.spis(), others);
+        }
+        expect_recovery(&sadb);
+    }
+}
+
+#[test]
+fn an_sadb_that_dies_has_what_it_had_taken() {
+    let sadb = loaded();
+    for nth in 1..=MESSAGES {
+        let before = if nth == 1 { sadb.spis() } else { made_by(nth - 1) };
+        sadb.plan(Plan::Die(nth));
+        expect(manual_key(&sadb, "refresh", 0x2000), 69);
+        assert_eq!(sadb.spis(), before, "message {nth}");
+        expect_recovery(&sadb);
+    }
+}
+
+#[test]
+fn answers_to_others_are_not_taken_for_ours() {
+    let sadb = loaded();
+    for load in [manual_key(&sadb, "refresh", 0x2000), ipseckey(&sadb, 0x2000)] {
+        sadb.plan(Plan::Foreign);
+        expect(load, 0);
+        assert_eq!(sadb.spis(), spis_from(0x2000));
+    }
+}
+
+/// Takes the ten seconds that an SADB has to answer.
+#[test]
+fn an_answer_that_never_comes_ends_the_load() {
+    if !has_time() {
+        return;
+    }
+    let sadb = loaded();
+    sadb.plan(Plan::Swallow(3));
+    let started = Instant::now();
+    let told = expect(manual_key(&sadb, "refresh", 0x2000), 69);
+    assert!((9..20).contains(&started.elapsed().as_secs()), "{:?}", started.elapsed());
+    assert!(String::from_utf8_lossy(&told.stderr).contains("10 seconds"));
+    assert_eq!(sadb.spis(), made_by(3));
+    expect_recovery(&sadb);
+}
+
+/// Whether tests that only wait are wanted.
+fn has_time() -> bool {
+    let has_time = std::env::var_os("FAULTS_SLOW").is_some();
+    if !has_time {
+        let _ = writeln!(std::io::stderr(), "skipped: FAULTS_SLOW is not set");
+    }
+    has_time
+}
+
+fn send(child: &Child, signal: Signal) {
+    kill(Pid::from_raw(child.id().cast_signed()), signal).unwrap();
+}
+
+#[test]
+fn a_signal_at_any_message_leaves_a_beginning_of_the_file() {
+    let sadb = loaded();
+    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGKILL] {
+        for nth in [1, 2, MESSAGES - 1, MESSAGES] {
+            sadb.plan(Plan::Slow(Duration::from_millis(15)));
+            let child = manual_key(&sadb, "refresh", 0x2000).spawn().unwrap();
+            sadb.until_heard(nth);
+            send(&child, signal);
+            child.wait_with_output().unwrap();
+            let heard = sadb.heard().len();
+            let left = sadb.spis();
+            assert!((nth..=MESSAGES).contains(&heard), "{heard} messages");
+            assert_eq!(left, made_by(heard), "{signal} at message {nth} of {heard}");
+            expect_recovery(&sadb);
+        }
+    }
+}
+
+/// The parts of `heard` that one client after the other said.
+fn turns(heard: &[(usize, u8)]) -> Vec<Vec<u8>> {
+    heard.chunk_by(|one, other| one.0 == other.0).map(|turn| turn.iter().map(|(_, kind)| *kind).collect()).collect()
+}
+
+#[test]
+fn loads_at_the_same_time_do_not_mix() {
+    let sadb = StandIn::start();
+    for round in 0..3 {
+        let firsts = [0x2000, 0x3000, 0x4000, 0x5000];
+        sadb.plan(Plan::Slow(Duration::from_millis(3)));
+        let mut loads: Vec<Command> = firsts[..3].iter().map(|first| manual_key(&sadb, "refresh", *first)).collect();
+        loads.push(ipseckey(&sadb, firsts[3]));
+        let children: Vec<Child> = loads.into_iter().map(|mut load| load.spawn().unwrap()).collect();
+        for child in children {
+            assert!(child.wait_with_output().unwrap().status.success());
+        }
+        let whole = [&[FLUSH][..], &[ADD; COUNT as usize]].concat();
+        assert_eq!(turns(&sadb.heard()), vec![whole; 4], "round {round}");
+        let left = sadb.spis();
+        assert!(firsts.iter().any(|first| left == spis_from(*first)), "{left:x?}");
+    }
+}
+
+#[test]
+fn a_turn_ends_with_its_holder() {
+    let sadb = loaded();
+    sadb.plan(Plan::Slow(Duration::from_millis(50)));
+    let mut hung = manual_key(&sadb, "refresh", 0x2000).spawn().unwrap();
+    sadb.until_heard(2);
+    send(&hung, Signal::SIGKILL);
+    hung.wait().unwrap();
+    let started = Instant::now();
+    expect_recovery(&sadb);
+    assert!(started.elapsed() < Duration::from_secs(5));
+}
+
+/// Takes the fifteen seconds that a load may be waited for.
+#[test]
+fn a_load_that_hangs_keeps_others_out() {
+    if !has_time() {
+        return;
+    }
+    let sadb = loaded();
+    let held = FileLock::take(&sadb.path("sadb.lock"), Duration::ZERO).unwrap();
+    let mut waiting = ipseckey(&sadb, 0x2000).spawn().unwrap();
+    let told = expect(manual_key(&sadb, "refresh", 0x2000), 1);
+    assert!(String::from_utf8_lossy(&told.stderr).contains("another program has been loading"));
+    assert_eq!(waiting.wait().unwrap().code(), Some(1));
+    assert_eq!(sadb.spis(), spis_from(0x1000));
+    drop(held);
+    expect_recovery(&sadb);
+}

@@ -1,0 +1,200 @@
+//! A stand-in for an SADB with something wrong with it: a model SADB behind a socket that follows a plan.
+
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::{JoinHandle, sleep, spawn};
+use std::time::{Duration, Instant, SystemTime};
+
+use ipseckey::sa::SaType;
+use ipseckey::sadb::Select;
+use ipseckey::sadb::model::{Model, Settings, SocketId};
+use ipseckey::secret::Buffer;
+use ipseckey::sys::listener::{Connection, Listener, Moved, wait};
+
+/// What goes wrong. Messages are counted from 1, and from the moment the plan is made.
+#[derive(Clone, Copy)]
+pub(crate) enum Plan {
+    /// Nothing.
+    Obey,
+    /// The message of that number is answered with that error and not carried out.
+    Refuse(usize, u8),
+    /// With the message of that number the connection is closed.
+    Die(usize),
+    /// The message of that number is carried out, but never answered.
+    Swallow(usize),
+    /// Every answer is preceded by answers to somebody else: another process, another request, both refused.
+    Foreign,
+    /// Every message takes that long.
+    Slow(Duration),
+}
+
+/// What the stand-in and its test both look at.
+struct Shared {
+    plan: Plan,
+    /// Client and message type of each message since the plan was made.
+    heard: Vec<(usize, u8)>,
+}
+
+/// The stand-in; ends when dropped.
+pub(crate) struct StandIn {
+    directory: tempfile::TempDir,
+    shared: Arc<Mutex<Shared>>,
+    ends: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl StandIn {
+    /// One that obeys, and has no SAs.
+    pub(crate) fn start() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let shared = Arc::new(Mutex::new(Shared { plan: Plan::Obey, heard: Vec::new() }));
+        let ends = Arc::new(AtomicBool::new(false));
+        let listener = Listener::bind(&directory.path().join("sadb")).unwrap();
+        let (its, stop) = (shared.clone(), ends.clone());
+        let thread = spawn(move || Server::new(its).run(&listener, &stop));
+        Self { directory, shared, ends, thread: Some(thread) }
+    }
+
+    /// A path in its directory.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// Its name for `--sadb`.
+    pub(crate) fn spec(&self) -> String {
+        format!("unix:{}", self.path("sadb").display())
+    }
+
+    /// From now on it does that.
+    pub(crate) fn plan(&self, plan: Plan) {
+        *self.shared.lock().unwrap() = Shared { plan, heard: Vec::new() };
+    }
+
+    /// What it has heard since.
+    pub(crate) fn heard(&self) -> Vec<(usize, u8)> {
+        self.shared.lock().unwrap().heard.clone()
+    }
+
+    /// Waits until it has heard `count` messages.
+    pub(crate) fn until_heard(&self, count: usize) {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while self.heard().len() < count {
+            assert!(Instant::now() < deadline, "message {count} does not come");
+            sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// The SPIs it holds, in ascending order.
+    pub(crate) fn spis(&self) -> Vec<u32> {
+        self.plan(Plan::Obey);
+        let mut spis = Vec::new();
+        let mut sadb = Select::Unix(self.path("sadb")).open().unwrap();
+        let dumped = sadb.dump(SaType::UNSPEC, &mut |message| {
+            spis.extend(message.association().map(|sa| sa.spi.0));
+            ControlFlow::Continue(())
+        });
+        dumped.unwrap();
+        spis.sort_unstable();
+        spis
+    }
+}
+
+impl Drop for StandIn {
+    fn drop(&mut self) {
+        self.ends.store(true, Ordering::Relaxed);
+        let ended = self.thread.take().map(JoinHandle::join);
+        assert!(std::thread::panicking() || ended.is_some_and(|ended| ended.is_ok()), "the stand-in panicked");
+    }
+}
+
+struct Client {
+    number: usize,
+    connection: Connection,
+    socket: SocketId,
+}
+
+struct Server {
+    shared: Arc<Mutex<Shared>>,
+    model: Model,
+    clients: Vec<Client>,
+    count: usize,
+    room: Buffer,
+}
+
+impl Server {
+    fn new(shared: Arc<Mutex<Shared>>) -> Self {
+        let model = Model::new(Settings::default());
+        Self { shared, model, clients: Vec::new(), count: 0, room: Buffer::zeroed(64 * 1024) }
+    }
+
+    fn run(&mut self, listener: &Listener, ends: &AtomicBool) {
+        while !ends.load(Ordering::Relaxed) {
+            let clients = self.clients.iter().map(|client| (&client.connection, false));
+            let ready = wait(Some(listener), clients, Duration::from_millis(20)).unwrap();
+            // From the last, so that removing one does not move those that are still to come.
+            for index in ready.readable.into_iter().rev() {
+                if !self.serve(index) {
+                    let gone = self.clients.remove(index);
+                    self.model.close(gone.socket);
+                }
+            }
+            if let Some(connection) = listener.accept().unwrap() {
+                self.count += 1;
+                self.clients.push(Client { number: self.count, connection, socket: self.model.open() });
+            }
+        }
+    }
+
+    /// Takes one message of a client; whether it stays.
+    fn serve(&mut self, index: usize) -> bool {
+        let Client { number, connection, socket } = &self.clients[index];
+        let Moved::Bytes(len) = connection.receive(&mut self.room) else { return false };
+        let message = &self.room[..len];
+        let (plan, count) = {
+            let mut shared = self.shared.lock().unwrap();
+            shared.heard.push((*number, message[1]));
+            (shared.plan, shared.heard.len())
+        };
+        match plan {
+            Plan::Die(nth) if nth == count => return false,
+            Plan::Refuse(nth, errno) if nth == count => {
+                let _ = connection.send(&refusal(message, errno));
+                return true;
+            }
+            Plan::Slow(time) => sleep(time),
+            _ => {}
+        }
+        let now = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
+        self.model.write(*socket, message, now);
+        self.answer(plan, matches!(plan, Plan::Swallow(nth) if nth == count));
+        true
+    }
+
+    /// Gives everybody what the model has for them.
+    fn answer(&mut self, plan: Plan, swallows: bool) {
+        for client in &self.clients {
+            while let Some(answer) = self.model.read(client.socket) {
+                if matches!(plan, Plan::Foreign) {
+                    for (field, value) in [(12, 77), (8, 77)] {
+                        let mut foreign = refusal(&answer, 17);
+                        foreign[field] ^= value;
+                        let _ = client.connection.send(&foreign);
+                    }
+                }
+                if !swallows {
+                    let _ = client.connection.send(&answer);
+                }
+            }
+        }
+    }
+}
+
+/// The header of `message` with an error and nothing behind it.
+fn refusal(message: &[u8], errno: u8) -> Vec<u8> {
+    let mut header = message[..16].to_vec();
+    header[2] = errno;
+    header[4..6].copy_from_slice(&2_u16.to_ne_bytes());
+    header
+}
