@@ -150,7 +150,7 @@ impl<'t> State<'t> {
             "sel" => self.selector(words)?,
             "limit" => self.limit(words)?,
             // Of what is printed: state that a new SA has not. `0x` flags in brackets follow some numbers.
-            "anti-replay" => words.skip_to(&["sel", "lifetime", "offload"]),
+            "anti-replay" => self.replay_context(words)?,
             "lifetime" | "esn-window" => words.skip_to(&["sel"]),
             "offload" => return Err("offload is written differently here: `offload DEVICE`, or offload-packet".to_owned()),
             "comp" => return Err("compression has no counterpart in a keys file".to_owned()),
@@ -164,6 +164,20 @@ impl<'t> State<'t> {
         let value = words.value(keyword)?.text;
         if value != "0" {
             self.words.push((keyword, value.to_owned()));
+        }
+        Ok(())
+    }
+
+    /// Counters, which a new SA has not, and among them the window of SAs with extended sequence numbers.
+    fn replay_context(&mut self, words: &mut Cursor<'_, 't>) -> Result<(), Lost> {
+        words.skip_to(&["sel", "lifetime", "offload", "replay_window"]);
+        if words.peek() == Some("replay_window") {
+            words.skip(1);
+            let window = words.value("replay_window")?.text.trim_end_matches(',');
+            if window != "0" {
+                self.words.push(("replay", window.to_owned()));
+            }
+            words.skip_to(&["sel", "lifetime", "offload"]);
         }
         Ok(())
     }
@@ -309,12 +323,14 @@ mod tests {
     fn what_it_prints() {
         let text = "src 2001:db8::1 dst 2001:db8::2\n\tproto esp spi 0x00001000 reqid 0 mode transport\n\treplay-window 0 flag esn\n\
                     \taead rfc4106(gcm(aes)) 0x00ff 128\n\tencap type espinudp sport 4500 dport 4501 addr ::\n\
-                    \tanti-replay context: seq 0x0, oseq 0x0, bitmap 0x00000000\n\tsel src ::/0 dst ::/0 \n\
-                    src 192.0.2.1 dst 192.0.2.2\n\tproto ah spi 0x00001001 reqid 0 mode transport\n\tauth hmac(sha256) 0x01\n";
+                    \tanti-replay esn context:\n\t seq-hi 0x0, seq 0x0, oseq-hi 0x0, oseq 0x0\n\t replay_window 64, bitmap-length 2\n\
+                    \t 00000000 00000000 \n\tsel src ::/0 dst ::/0 \n\
+                    src 192.0.2.1 dst 192.0.2.2\n\tproto ah spi 0x00001001 reqid 0 mode transport\n\tauth hmac(sha256) 0x01\n\
+                    \tanti-replay context: seq 0x0, oseq 0x0, bitmap 0x00000000\n";
         let (keys, notes) = imported(Source::IpXfrm, text);
         assert_eq!(
             keys,
-            "add esp spi 0x00001000 src 2001:db8::1 dst 2001:db8::2 flag esn encap udp nat_lport 4500 nat_rport 4501 encr_alg aes-gcm \
+            "add esp spi 0x00001000 src 2001:db8::1 dst 2001:db8::2 flag esn replay 64 encap udp nat_lport 4500 nat_rport 4501 encr_alg aes-gcm \
              \\\n    encrkey 00ff\nadd ah spi 0x00001001 src 192.0.2.1 dst 192.0.2.2 icv 96 auth_alg hmac-sha256 \\\n    authkey 01\n"
         );
         assert_eq!(notes, []);

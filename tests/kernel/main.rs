@@ -9,6 +9,7 @@ mod algorithms;
 mod batches;
 mod capture;
 mod cases;
+mod exchange;
 mod hosts;
 mod space;
 mod traffic;

@@ -1,0 +1,112 @@
+//! Other programs and the guide: `ip -batch` takes what `export` writes, `import` takes what `ip xfrm` prints, and the commands of
+//! docs/guide.md make two hosts talk through ESP.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use crate::capture::Capture;
+use crate::hosts::Hosts;
+use crate::space::{Space, private_file};
+
+const KEYS: &str = include_str!("../convert/sas.keys");
+const GUIDE: &str = include_str!("../../docs/guide.md");
+
+/// `ipseckey export ip-xfrm` of a keys file.
+fn exported(space: &Space, keys: &str) -> String {
+    let file = private_file(keys);
+    let out = private_file("");
+    fs::remove_file(&out).unwrap();
+    space.ipseckey(&format!("export ip-xfrm {} -o {}", file.display(), out.display())).succeeded();
+    let text = fs::read_to_string(&out).unwrap();
+    fs::remove_file(file).unwrap();
+    fs::remove_file(out).unwrap();
+    text
+}
+
+/// Lines in an order that does not depend on the program that wrote them.
+fn sorted(text: &str) -> Vec<&str> {
+    let mut lines: Vec<&str> = text.lines().collect();
+    lines.sort_unstable();
+    lines
+}
+
+#[test]
+#[ignore = "needs a kernel: tests/kernel/run"]
+fn ip_batch_takes_the_export_and_what_it_prints_imports_to_the_same() {
+    let (ours, theirs) = (Space::new(), Space::new());
+    let batch = exported(&ours, KEYS);
+    let file = private_file(&batch);
+    theirs.ip(&format!("-batch {}", file.display()));
+    fs::remove_file(file).unwrap();
+    ours.load(KEYS);
+    let (mut wanted, mut found) = (ours.states(), theirs.states());
+    wanted.sort();
+    found.sort();
+    assert_eq!(wanted.concat(), found.concat());
+
+    let printed = private_file(&theirs.ip("xfrm state"));
+    let keys = private_file("");
+    fs::remove_file(&keys).unwrap();
+    let ran = ours.ipseckey(&format!("import ip-xfrm {} -o {}", printed.display(), keys.display()));
+    // Lifetimes are not in what `ip xfrm state` prints without -s.
+    assert_eq!(ran.status, 0, "{}", ran.err);
+    let again = exported(&ours, &fs::read_to_string(&keys).unwrap());
+    let wanted: String = batch.lines().map(|line| line.split(" limit").next().unwrap_or(line).to_owned() + "\n").collect();
+    assert_eq!(sorted(&wanted), sorted(&again));
+    fs::remove_file(printed).unwrap();
+    fs::remove_file(keys).unwrap();
+}
+
+/// The n-th block of the guide for a shell, with the addresses of these hosts and a keys file of its own.
+fn block(number: usize, directory: &Path) -> String {
+    let block = GUIDE.split("```sh\n").nth(number).expect("the guide has it").split("```").next().unwrap_or_default();
+    let block = block.replace("192.0.2.", "10.0.0.").replace("/etc/inet/secret", &directory.display().to_string());
+    let program = Path::new(env!("CARGO_BIN_EXE_ipseckey")).parent().expect("a directory");
+    format!("set -eu; umask 077; PATH={}:$PATH; {block}", program.display())
+}
+
+fn shell(host: &Space, script: &str) {
+    let mut command = Command::new("sh");
+    command.args(["-c", script]);
+    host.run(command).succeeded();
+}
+
+#[test]
+#[ignore = "needs a kernel: tests/kernel/run"]
+fn the_commands_of_the_guide_protect_two_hosts() {
+    let hosts = Hosts::new();
+    let directory = std::env::temp_dir().join(format!("guide-{}", std::process::id()));
+    shell(&hosts.here, &block(1, &directory));
+    for host in [&hosts.here, &hosts.there] {
+        shell(host, &block(2, &directory));
+    }
+    let policies = block(3, &directory);
+    shell(&hosts.here, &policies);
+    shell(
+        &hosts.there,
+        &policies.replace("dir out", "dir OTHER").replace("dir in", "dir out").replace("dir OTHER", "dir in"),
+    );
+    let capture = Capture::start(&hosts, "host 10.0.0.1");
+    assert!(hosts.ping([10, 0, 0, 2].into()), "no answer through ESP");
+    let packets = capture.stop();
+    assert!(packets.lines("esp").len() >= 2, "no ESP on the cable");
+    assert_eq!(packets.lines("icmp").len(), 0, "a ping in clear");
+    let mut doctor = Command::new(env!("CARGO_BIN_EXE_ipseckey"));
+    doctor.arg("doctor").arg(directory.join("ipseckeys"));
+    let said = hosts.here.run(doctor).succeeded();
+    assert!(said.contains("policies: 1 outbound, 1 inbound"), "{said}");
+    fs::remove_dir_all(directory).unwrap();
+}
+
+#[test]
+#[ignore = "needs a kernel: tests/kernel/run"]
+fn the_example_with_two_namespaces_runs() {
+    let program = Path::new(env!("CARGO_BIN_EXE_ipseckey")).parent().expect("a directory");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/namespace");
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("PATH={}:$PATH exec {script}", program.display())]);
+    let said = Space::new().run(command).succeeded();
+    assert!(said.contains(" 0% packet loss"), "{said}");
+    assert_eq!(said.matches("SADB_ASSOC spi=0x").count(), 2, "{said}");
+}
