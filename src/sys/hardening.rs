@@ -6,6 +6,7 @@ use std::ptr::NonNull;
 
 use nix::sys::mman::{MlockAllFlags, mlock, mlockall};
 use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::signal::{SigHandler, Signal, signal};
 use nix::sys::stat::{Mode, umask};
 
 /// Forbids core dumps, makes new files private, and keeps memory out of swap where the limits allow it.
@@ -16,7 +17,14 @@ pub fn harden() {
     #[cfg(target_os = "linux")]
     let _ = nix::sys::prctl::set_dumpable(false);
     umask(Mode::from_bits_truncate(0o077));
+    survive_full_disks();
     lock_everything();
+}
+
+/// A file that may not grow is to be an error, after which what was begun is removed, not a signal that ends the program.
+fn survive_full_disks() {
+    // SAFETY: no handler is installed; the signal is ignored.
+    let _ = unsafe { signal(Signal::SIGXFSZ, SigHandler::SigIgn) };
 }
 
 /// Locks what is mapped and what will be, as pages are touched, but only without a limit: under one the next allocation

@@ -3,6 +3,7 @@
 //! The tests need root and a kernel with ESP and AH of its own, so `cargo test` passes them over: `tests/kernel/run` boots a
 //! kernel for them. Each has network namespaces to itself.
 
+#![cfg(target_os = "linux")]
 #![allow(unreachable_pub, reason = "a test program exports nothing")]
 
 mod algorithms;

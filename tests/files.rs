@@ -1,0 +1,186 @@
+//! Keys files that are none, that change under the reader, or that others can read; and saves that cannot be finished.
+
+mod support;
+
+use std::fs::{self, OpenOptions, Permissions};
+use std::io::Write;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use support::model::Model;
+
+/// In the SADB before, and to stay there.
+const OLD: &str = "add esp spi 0x1001 src 192.0.2.1 dst 192.0.2.2 encralg aes encrkey 0f1e2d3c4b5a69788796a5b4c3d2e1f0\n";
+
+fn private(path: &Path, text: &str) {
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, Permissions::from_mode(0o600)).unwrap();
+}
+
+fn manual_key(model: &Model, method: &str, file: &Path) -> Output {
+    let arguments = [method, "--sadb", &model.spec(), "--config-file", file.to_str().unwrap()];
+    let mut command = Command::new(env!("CARGO_BIN_EXE_manual-key"));
+    command.env_clear().env("RUNTIME_DIRECTORY", model.path("run")).args(arguments).stdin(Stdio::null()).output().unwrap()
+}
+
+/// What is no keys file, and the words for it.
+fn oddities(model: &Model) -> Vec<(PathBuf, &'static str)> {
+    let fifo = model.path("fifo");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRUSR).unwrap();
+    let socket = model.path("socket");
+    drop(UnixListener::bind(&socket).unwrap());
+    let sparse = model.path("sparse");
+    private(&sparse, OLD);
+    OpenOptions::new().write(true).open(&sparse).unwrap().set_len(10_000_000_000).unwrap();
+    let (dangling, circle) = (model.path("dangling"), model.path("circle"));
+    symlink("nowhere", &dangling).unwrap();
+    symlink("circle", &circle).unwrap();
+    vec![
+        (model.path("missing"), "No such file"),
+        (model.path(""), "is a directory"),
+        (fifo, "is a FIFO"),
+        (socket, "is a socket"),
+        (PathBuf::from("/dev/zero"), "is a character device"),
+        (PathBuf::from("/proc/self/maps"), "changed while it was read"),
+        (sparse, "declares 10000000000 bytes"),
+        (dangling, "No such file"),
+        (circle, "symbolic links"),
+    ]
+}
+
+#[test]
+fn what_is_no_keys_file_is_named_and_changes_nothing() {
+    let model = Model::start(&[]);
+    model.load(OLD);
+    let before = model.saved();
+    for (path, words) in oddities(&model) {
+        let file = path.to_str().unwrap();
+        let runs = [model.run(&["-c", file]), model.run(&["-f", file]), manual_key(&model, "refresh", &path)];
+        for run in runs {
+            let told = String::from_utf8_lossy(&run.stderr).into_owned();
+            assert!(!run.status.success() && run.status.code().is_some(), "{file}: {}", run.status);
+            assert!(told.contains(words), "{file}: {told}");
+        }
+    }
+    assert_eq!(model.saved(), before);
+}
+
+/// Somebody writes to the file again and again; every run either says so or sees it as it was at one moment.
+#[test]
+fn a_file_that_is_written_to_is_read_whole_or_not_at_all() {
+    let model = Model::start(&[]);
+    let path = model.path("busy");
+    private(&path, "");
+    let ends = AtomicBool::new(false);
+    let (mut changed, mut whole) = (0, 0);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut file = OpenOptions::new().append(true).open(&path).unwrap();
+            while !ends.load(Ordering::Relaxed) {
+                file.write_all(format!("# a line that takes its time {}\nflush ah\n", "x".repeat(3000)).as_bytes()).unwrap();
+                if file.metadata().unwrap().len() > 3_000_000 {
+                    file.set_len(0).unwrap();
+                }
+            }
+        });
+        for _ in 0..40 {
+            let run = model.run(&["-c", path.to_str().unwrap()]);
+            let told = String::from_utf8_lossy(&run.stderr);
+            if told.contains("changed while it was read") {
+                changed += 1;
+            } else {
+                assert!(run.status.success(), "{told}");
+                whole += 1;
+            }
+        }
+        ends.store(true, Ordering::Relaxed);
+    });
+    assert!(changed > 0, "nothing was noticed; {whole} runs saw the file whole");
+}
+
+#[test]
+fn a_file_that_is_replaced_is_the_old_or_the_new_one() {
+    let model = Model::start(&[]);
+    let path = model.path("keys");
+    let text = |spi: u32| OLD.replace("0x1001", &format!("{spi:#x}")) + &format!("# {}\n", "y".repeat(200_000));
+    private(&path, &text(0x2000));
+    let ends = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for spi in (0x2000..0x2010).cycle() {
+                let beside = model.path("beside");
+                private(&beside, &text(spi));
+                fs::rename(&beside, &path).unwrap();
+                if ends.load(Ordering::Relaxed) {
+                    return;
+                }
+            }
+        });
+        for _ in 0..15 {
+            let run = manual_key(&model, "refresh", &path);
+            assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+            assert_eq!(model.saved().matches("\nadd esp").count(), 1);
+        }
+        ends.store(true, Ordering::Relaxed);
+    });
+}
+
+/// An access list that lets somebody in shows in the group's bits, which are its mask (acl(5)).
+#[test]
+#[cfg(target_os = "linux")]
+fn an_access_list_that_lets_others_in_is_found() {
+    let model = Model::start(&[]);
+    let path = model.path("keys");
+    private(&path, OLD);
+    let set = Command::new("setfacl").args(["-m", "u:65534:r"]).arg(&path).stderr(Stdio::null()).status();
+    if !set.is_ok_and(|set| set.success()) {
+        let _ = writeln!(std::io::stderr(), "skipped: no setfacl, or a file system without access lists");
+        return;
+    }
+    let run = model.run(&["-c", path.to_str().unwrap()]);
+    assert!(String::from_utf8_lossy(&run.stderr).contains("has mode 06"), "{}", String::from_utf8_lossy(&run.stderr));
+}
+
+/// A shell that lets no file grow beyond 512 bytes, and becomes `ipseckey`.
+fn with_a_full_disk(model: &Model, arguments: &[&str]) -> Output {
+    let ipseckey = model.ipseckey(arguments);
+    let mut shell = Command::new("/bin/sh");
+    shell.env_clear().args(["-c", "ulimit -f 1; exec \"$0\" \"$@\""]).arg(ipseckey.get_program()).args(ipseckey.get_args());
+    shell.stdin(Stdio::null()).output().unwrap()
+}
+
+#[test]
+fn a_save_that_finds_the_disk_full_leaves_the_old_file() {
+    let model = Model::start(&[]);
+    model.load(&(0..20).map(|number| OLD.replace("0x1001", &format!("{:#x}", 0x1001 + number))).collect::<String>());
+    fs::create_dir(model.path("there")).unwrap();
+    let target = model.path("there/saved");
+    private(&target, "old\n");
+    let run = with_a_full_disk(&model, &["-s", target.to_str().unwrap()]);
+    let told = String::from_utf8_lossy(&run.stderr);
+    assert_eq!(run.status.code(), Some(1), "{told}");
+    assert!(told.contains("nothing was replaced"), "{told}");
+    assert_eq!(fs::read_to_string(&target).unwrap(), "old\n");
+    assert_eq!(fs::read_dir(model.path("there")).unwrap().count(), 1, "something is left beside the file");
+}
+
+#[test]
+fn a_save_does_not_follow_or_widen() {
+    let model = Model::start(&[]);
+    model.load(OLD);
+    let (elsewhere, link) = (model.path("elsewhere"), model.path("link"));
+    fs::write(&elsewhere, "untouched\n").unwrap();
+    symlink(&elsewhere, &link).unwrap();
+    model.ok(&["-s", link.to_str().unwrap()]);
+    assert_eq!(fs::read_to_string(&elsewhere).unwrap(), "untouched\n");
+    let saved = fs::symlink_metadata(&link).unwrap();
+    assert!(saved.is_file());
+    assert_eq!(saved.permissions().mode() & 0o7777, 0o400);
+    for target in ["/dev/null", "/proc/version", model.path("").to_str().unwrap()] {
+        assert_eq!(model.run(&["-s", target]).status.code(), Some(1), "{target}");
+    }
+}
