@@ -331,6 +331,15 @@ fn go_on(written: io::Result<()>) -> ControlFlow<()> {
     }
 }
 
+/// Whether "no such SA" is said of the SA that the command names, not of the one it is to be paired with.
+fn is_about_itself(verb: Verb, diagnostic: sa::Diagnostic) -> bool {
+    match verb {
+        Verb::Get | Verb::Delete => true,
+        Verb::Update | Verb::UpdatePair | Verb::DeletePair => diagnostic.0 == 0,
+        _ => false,
+    }
+}
+
 /// The SADB's refusal of one request, in words: which SA, what it said, what to do next.
 fn refusal(verb: Verb, request: &Request, error: &SadbError, place: Place) -> Diagnostic {
     let sa = match request.id() {
@@ -339,7 +348,7 @@ fn refusal(verb: Verb, request: &Request, error: &SadbError, place: Place) -> Di
     };
     let text = match error {
         SadbError::Refused { errno: EEXIST, .. } => format!("{sa} already exists"),
-        SadbError::Refused { errno: ESRCH, .. } if matches!(verb, Verb::Get | Verb::Delete) => {
+        SadbError::Refused { errno: ESRCH, diagnostic, .. } if is_about_itself(verb, *diagnostic) => {
             format!("{sa} does not exist")
         }
         SadbError::Refused { errno: EINVAL, diagnostic, .. } if diagnostic.0 != 0 => {

@@ -22,6 +22,21 @@ impl XfrmMode {
     pub const TUNNEL: Self = Self(1);
     /// Bound end-to-end tunnel: fixed inner addresses that do not travel.
     pub const BEET: Self = Self(4);
+
+    /// The modes of `IPSEC_MODE_*` (`linux/ipsec.h`), which PF_KEY has in X_SA2, in the order of their numbers from 1 on.
+    const PF_KEY: [Self; 3] = [Self::TRANSPORT, Self::TUNNEL, Self::BEET];
+
+    /// The mode of that number in PF_KEY.
+    #[must_use]
+    pub fn from_pf_key(number: u8) -> Option<Self> {
+        Self::PF_KEY.get(usize::from(number).checked_sub(1)?).copied()
+    }
+
+    /// Its number in PF_KEY.
+    #[must_use]
+    pub fn pf_key(self) -> Option<u8> {
+        (1..).zip(Self::PF_KEY).find(|(_, mode)| *mode == self).map(|(number, _)| number)
+    }
 }
 
 /// `XFRM_STATE_*` in the low 8 bits, `XFRM_SA_XFLAG_*` from bit 8 on.

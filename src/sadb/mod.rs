@@ -3,8 +3,10 @@
 //! Nothing above this room knows which kernel interface is in use.
 #![forbid(unsafe_code)]
 
+mod af_key;
 mod error;
 pub mod model;
+mod notes;
 mod pfkey;
 mod select;
 mod transport;

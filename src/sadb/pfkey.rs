@@ -13,6 +13,9 @@ use crate::wire::pfkey::{self, Dialect};
 /// How long an answer may take, as in the original program.
 const DEADLINE: Duration = Duration::from_secs(10);
 
+/// As [`Each`], for who changes the message first.
+pub(super) type EachOwned<'a> = &'a mut dyn FnMut(Message) -> ControlFlow<()>;
+
 /// A PF_KEY client: one request at a time, each answer matched by sequence number and process id.
 pub struct PfKey<T> {
     transport: T,
@@ -103,6 +106,39 @@ impl<T: Transport> PfKey<T> {
         };
         Err(SadbError::Refused { errno, diagnostic: message.diagnostic, text })
     }
+
+    /// See [`Sadb::dump`].
+    pub(super) fn each_of_dump(&mut self, sa_type: SaType, each: EachOwned<'_>) -> Result<(), SadbError> {
+        self.send_header(MessageType::DUMP, sa_type)?;
+        loop {
+            // The deadline is for each message: a large dump may take longer than one of them.
+            let message = self.receive(Instant::now() + DEADLINE)?;
+            if message.pid != self.pid || message.kind != MessageType::DUMP {
+                continue;
+            }
+            self.refusal(&message)?;
+            // The end of a dump has sequence number 0: on illumos a message without an SA, on Linux the last SA's.
+            let is_last = message.seq == 0;
+            let is_sa = !message.extensions.is_empty();
+            if (is_sa && each(message).is_break()) || is_last {
+                return Ok(());
+            }
+        }
+    }
+
+    /// What the SADB tells this socket, until `each` breaks.
+    pub(super) fn each_heard(&mut self, each: EachOwned<'_>) -> Result<(), SadbError> {
+        loop {
+            let Some(bytes) = self.transport.receive(None)? else { continue };
+            let message = match pfkey::decode(self.dialect, &bytes) {
+                Ok(message) => message,
+                Err(error) => return Err(SadbError::BadAnswer(error.to_string())),
+            };
+            if let ControlFlow::Break(()) = each(message) {
+                return Ok(());
+            }
+        }
+    }
 }
 
 impl<T: Transport> Sadb for PfKey<T> {
@@ -136,18 +172,7 @@ impl<T: Transport> Sadb for PfKey<T> {
     }
 
     fn dump(&mut self, sa_type: SaType, each: Each<'_>) -> Result<(), SadbError> {
-        self.send_header(MessageType::DUMP, sa_type)?;
-        loop {
-            // The deadline is for each message: a large dump may take longer than one of them.
-            let message = self.receive(Instant::now() + DEADLINE)?;
-            if message.pid != self.pid || message.kind != MessageType::DUMP {
-                continue;
-            }
-            self.refusal(&message)?;
-            if message.seq == 0 || each(&message).is_break() {
-                return Ok(());
-            }
-        }
+        self.each_of_dump(sa_type, &mut |message| each(&message))
     }
 
     fn monitor(&mut self, hearing: Hearing, each: Each<'_>) -> Result<(), SadbError> {
@@ -155,16 +180,7 @@ impl<T: Transport> Sadb for PfKey<T> {
             // Any type but 0 turns it on.
             self.send_header(MessageType::PROMISC, SaType(1))?;
         }
-        loop {
-            let Some(bytes) = self.transport.receive(None)? else { continue };
-            let message = match pfkey::decode(self.dialect, &bytes) {
-                Ok(message) => message,
-                Err(error) => return Err(SadbError::BadAnswer(error.to_string())),
-            };
-            if let ControlFlow::Break(()) = each(&message) {
-                return Ok(());
-            }
-        }
+        self.each_heard(&mut |message| each(&message))
     }
 
     fn supported(&mut self) -> Result<Supported, SadbError> {

@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use super::af_key::AfKey;
 use super::model::{Embedded, Settings};
 use super::{PfKey, Sadb, SadbError, Xfrm};
 use crate::names::{Vocabulary, algorithms, ipsecalgs};
@@ -113,8 +114,7 @@ fn open_xfrm() -> Result<Box<dyn Sadb>, SadbError> {
 
 fn open_pfkey() -> Result<Box<dyn Sadb>, SadbError> {
     let socket = PacketSocket::pf_key().map_err(|source| SadbError::Unavailable { what: pfkey_hint(&source), source })?;
-    let dialect = if IS_LINUX { &Dialect::LINUX } else { &Dialect::ILLUMOS };
-    Ok(Box::new(PfKey::new(socket, dialect)))
+    Ok(if IS_LINUX { Box::new(AfKey::new(socket)) } else { Box::new(PfKey::new(socket, &Dialect::ILLUMOS)) })
 }
 
 /// What was tried, and what would help.

@@ -13,7 +13,7 @@ use crate::names::algorithms::{auth_by_number, encr_by_number};
 use crate::names::{identities, sa_types};
 use crate::sa::{
     AddressInfo, AddressRole, Association, AuthAlg, EncrAlg, Extension, Flags, Identity, KeyRole, Lifetime, LifetimeKind,
-    Message, SaState, SaType, Side, Spi,
+    LinuxExtras, Message, SaState, SaType, Side, Spi, XfrmMode,
 };
 use crate::secret::Key;
 
@@ -190,6 +190,10 @@ impl Writing<'_> {
             Extension::Linux(info) => {
                 linux::save(out, &info.extras, self.message.address(AddressRole::InnerSource).is_some())
             }
+            Extension::SecondAssociation { mode, reqid, .. } => {
+                let extras = LinuxExtras { mode: XfrmMode::from_pf_key(*mode), reqid: *reqid, ..LinuxExtras::default() };
+                linux::save(out, &extras, self.message.address(AddressRole::InnerSource).is_some())
+            }
             _ => Ok(()),
         }
     }
@@ -321,7 +325,7 @@ fn save_replay(out: &mut dyn Write, value32: u32, value64: u64) -> io::Result<()
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sa::{Diagnostic, LinuxExtras, LinuxInfo, MessageType};
+    use crate::sa::{Diagnostic, LinuxInfo, MessageType};
 
     fn saved(linux: LinuxInfo) -> String {
         let dst = Some(IpAddr::from([10, 0, 0, 2]));

@@ -128,7 +128,7 @@ fn state(asked: &Asked, path: &Path, spi: u32) -> String {
     format!(
         "{ends}\n\
          \tproto {sa_type} spi {spi:#010x}({spi}) reqid 0(0x00000000) mode {mode}\n\
-         \treplay-window 0 seq 0x00000000 flag  (0x00000000)\n\
+         \treplay-window 0 flag  (0x00000000)\n\
          {shown}\
          \tanti-replay context: seq 0x0, oseq 0x0, bitmap 0x00000000\n\
          \tsel {selector} uid 0\n\

@@ -33,7 +33,7 @@ fn refusals_and_errors_in_between_are_told_in_the_order_of_the_lines() {
             _ => write!(keys, "{}", addition(1000 + line)).expect("a string"),
         }
     }
-    let ran = space.try_load("auto", &keys);
+    let ran = space.try_load(&keys);
     let told: Vec<&str> = ran.err.lines().filter(|line| line.contains("error[")).collect();
     let lines: Vec<Option<&str>> = told.iter().map(|line| line.split(':').nth(1)).collect();
     assert!(lines.starts_with(&[Some("70")]) && lines.ends_with(&[Some("200"), Some("201")]), "{}", ran.err);

@@ -1,5 +1,5 @@
-//! Keys files and what they make of an empty SADB: cases/NAME.keys beside cases/NAME.state, which is `ip -s xfrm state`
-//! without the moments, in the order of the file, and where it is of interest cases/NAME.dump.
+//! Keys files and what they make of an empty SADB: cases/SADB/NAME.keys beside cases/SADB/NAME.state, which is
+//! `ip -s xfrm state` without the moments, in the order of the file, and where it is of interest cases/SADB/NAME.dump.
 //!
 //! A new case is two files. `SNAPSHOTS=overwrite tests/kernel/run cases` writes what was found where something was expected.
 
@@ -10,8 +10,8 @@ use snapbox::Data;
 
 use crate::space::{Space, without_moments};
 
-fn cases() -> Vec<PathBuf> {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kernel/cases");
+fn cases(sadb: &str) -> Vec<PathBuf> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kernel/cases").join(sadb);
     let files = fs::read_dir(directory).expect("cases").map(|entry| entry.expect("a case").path());
     let mut cases: Vec<PathBuf> = files.filter(|path| path.extension().is_some_and(|ext| ext == "keys")).collect();
     cases.sort();
@@ -22,8 +22,18 @@ fn cases() -> Vec<PathBuf> {
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
 fn the_kernel_holds_what_each_keys_file_asks_for() {
-    for case in cases() {
-        let space = Space::new();
+    the_kernel_holds_what_is_asked_for("xfrm");
+}
+
+#[test]
+#[ignore = "needs a kernel: tests/kernel/run"]
+fn the_kernel_holds_what_each_keys_file_asks_for_by_pf_key() {
+    the_kernel_holds_what_is_asked_for("pfkey");
+}
+
+fn the_kernel_holds_what_is_asked_for(sadb: &'static str) {
+    for case in cases(sadb) {
+        let space = Space::with_sadb(sadb);
         space.load(&fs::read_to_string(&case).expect("keys"));
         snapbox::assert_data_eq!(space.states().concat(), Data::read_from(&case.with_extension("state"), None).raw());
         let dump = case.with_extension("dump");

@@ -13,6 +13,7 @@ use nix::sched::{CloneFlags, setns, unshare};
 /// A network namespace. It ends when this value and the programs in it do.
 pub struct Space {
     handle: File,
+    sadb: &'static str,
 }
 
 /// What a program said and how it ended.
@@ -30,6 +31,11 @@ pub struct Ran {
 impl Space {
     /// A new one, with its loopback interface up.
     pub fn new() -> Self {
+        Self::with_sadb("auto")
+    }
+
+    /// The same, where `ipseckey` uses the SADB of that name.
+    pub fn with_sadb(sadb: &'static str) -> Self {
         let guest = std::env::var_os("IPSECKEY_KERNEL_TESTS").is_some();
         assert!(guest, "this test changes the kernel's SADB: tests/kernel/run runs it in a kernel of its own");
         let new = || {
@@ -37,7 +43,7 @@ impl Space {
             File::open("/proc/thread-self/ns/net").expect("its handle")
         };
         let handle = thread::scope(|scope| scope.spawn(new).join().expect("a thread in it"));
-        let space = Self { handle };
+        let space = Self { handle, sadb };
         space.ip("link set lo up");
         space
     }
@@ -78,17 +84,22 @@ impl Space {
         self.run(command).succeeded()
     }
 
-    /// Runs `ipseckey -n`, with words that blanks separate.
-    pub fn ipseckey(&self, words: &str) -> Ran {
+    /// `ipseckey -n`, not started yet, with words that blanks separate.
+    pub fn command(&self, words: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ipseckey"));
-        command.arg("-n").args(words.split_whitespace());
-        self.run(command)
+        command.args(["--sadb", self.sadb, "-n"]).args(words.split_whitespace());
+        command
     }
 
-    /// Loads `keys` as a keys file through the SADB that `sadb` names.
-    pub fn try_load(&self, sadb: &str, keys: &str) -> Ran {
+    /// Runs `ipseckey -n`, with words that blanks separate.
+    pub fn ipseckey(&self, words: &str) -> Ran {
+        self.run(self.command(words))
+    }
+
+    /// Loads `keys` as a keys file.
+    pub fn try_load(&self, keys: &str) -> Ran {
         let file = private_file(keys);
-        let ran = self.ipseckey(&format!("--sadb {sadb} -f {}", file.display()));
+        let ran = self.ipseckey(&format!("-f {}", file.display()));
         fs::remove_file(file).expect("the keys file is there");
         ran
     }
@@ -96,7 +107,7 @@ impl Space {
     /// Loads `keys` as a keys file, which must succeed.
     #[track_caller]
     pub fn load(&self, keys: &str) {
-        self.try_load("auto", keys).succeeded();
+        self.try_load(keys).succeeded();
     }
 
     /// Starts the service with `keys` as its keys file; it must succeed.
@@ -126,13 +137,21 @@ impl Space {
         let mut states: Vec<String> = Vec::new();
         for line in without_moments(&self.ip("-s xfrm state list")).lines() {
             match states.last_mut() {
-                Some(state) if line.starts_with(char::is_whitespace) => state.push_str(line),
+                Some(state) if line.starts_with(char::is_whitespace) => state.push_str(&without_message(line)),
                 _ => states.push(line.to_owned()),
             }
             states.last_mut().expect("there is one").push('\n');
         }
         states.reverse();
         states
+    }
+}
+
+/// The line without the number of the PF_KEY message that asked for the SA.
+fn without_message(line: &str) -> String {
+    match (line.find(" seq 0x"), line.find(" flag ")) {
+        (Some(start), Some(end)) => format!("{} {}", &line[..start], &line[end + 1..]),
+        _ => line.to_owned(),
     }
 }
 
@@ -176,7 +195,7 @@ impl Space {
     /// `save` writes a file that makes the same of an empty SADB.
     #[track_caller]
     pub fn assert_saved_file_loads(&self) {
-        let again = Self::new();
+        let again = Self::with_sadb(self.sadb);
         let saved = self.saved();
         again.load(&saved);
         let (mut wanted, mut found) = (self.states(), again.states());

@@ -7,19 +7,22 @@ use crate::sadb::SadbError;
 use crate::secret::Key;
 
 /// The algorithms of a new SA, found and fitting together.
-pub(super) struct Algorithms {
+pub(in crate::sadb) struct Algorithms {
     /// Authentication, unless there is none.
-    pub(super) auth: Option<&'static Auth>,
+    pub(in crate::sadb) auth: Option<&'static Auth>,
     /// Encryption; none in AH.
-    pub(super) encr: Option<&'static Encr>,
+    pub(in crate::sadb) encr: Option<&'static Encr>,
 }
+
+/// Shortest integrity check value, in bits (RFC 2104 section 5).
+const SHORTEST_ICV: u16 = 80;
 
 fn refuse<T>(text: String) -> Result<T, SadbError> {
     Err(SadbError::Unsupported(text))
 }
 
 /// Everything about a request to add that needs no other SA.
-pub(super) fn addition(request: &Request) -> Result<Algorithms, SadbError> {
+pub(in crate::sadb) fn addition(request: &Request) -> Result<Algorithms, SadbError> {
     if request.spi.0 == 0 {
         return refuse("SPI 0 names no SA (RFC 4303 section 2.1): Linux would add one that nothing can reach".into());
     }
@@ -29,6 +32,7 @@ pub(super) fn addition(request: &Request) -> Result<Algorithms, SadbError> {
     soft_before_hard(request.soft, request.hard)?;
     packets_in_order(request)?;
     let algorithms = Algorithms { auth: auth(request.auth_alg)?, encr: encr(request.encr_alg)? };
+    check_icv(request, algorithms.auth)?;
     match request.sa_type {
         SaType::AH => check_ah(request, algorithms),
         SaType::ESP => check_esp(request, algorithms),
@@ -86,6 +90,28 @@ fn check_esp(request: &Request, algorithms: Algorithms) -> Result<Algorithms, Sa
         None => {}
     }
     Ok(Algorithms { auth: algorithms.auth, encr })
+}
+
+/// The kernel takes any length, 8 bits too, and one that is no multiple of 8.
+fn check_icv(request: &Request, auth: Option<&Auth>) -> Result<(), SadbError> {
+    let Some(asked) = request.linux.icv_bits else { return Ok(()) };
+    let Some(auth) = auth else {
+        return refuse("icv is the length of what authalg adds: there is no authalg".into());
+    };
+    let full = full_icv(auth);
+    if (SHORTEST_ICV..=full).contains(&asked) && asked.is_multiple_of(8) {
+        return Ok(());
+    }
+    refuse(format!("icv {asked}: {} wants a multiple of 8 from {SHORTEST_ICV} to {full}", auth.names[0]))
+}
+
+/// What the algorithm computes, in bits; of those there are, each wants a key of that length.
+fn full_icv(auth: &Auth) -> u16 {
+    match auth.key_bits {
+        KeyBits::None => 0,
+        KeyBits::Only(sizes) => sizes.iter().copied().max().unwrap_or(0),
+        KeyBits::Range { max, .. } => max,
+    }
 }
 
 fn check_auth_key(auth: &Auth, key: Option<&Key>) -> Result<(), SadbError> {
@@ -216,6 +242,19 @@ mod tests {
             |bytes: Vec<u8>| Request { encr_alg: EncrAlg::TRIPLE_DES, encr_key: Some(Key::copied(&bytes, 192, 0)), ..esp() };
         assert!(refusal(&triple(vec![0x12; 24])).contains("weak"));
         assert_eq!(refusal(&triple((0..24).map(|n| n * 2).collect())), "");
+    }
+
+    #[test]
+    fn icv_lengths() {
+        let icv = |bits| {
+            let linux = LinuxExtras { icv_bits: Some(bits), ..LinuxExtras::default() };
+            refusal(&Request { linux, ..esp() })
+        };
+        assert_eq!((icv(96), icv(256)), (String::new(), String::new()));
+        assert_eq!(icv(8), "icv 8: hmac-sha256 wants a multiple of 8 from 80 to 256");
+        assert!(icv(100).contains("multiple of 8") && icv(264).contains("to 256"));
+        let linux = LinuxExtras { icv_bits: Some(96), ..LinuxExtras::default() };
+        assert!(refusal(&Request { linux, auth_alg: AuthAlg::NONE, auth_key: None, ..esp() }).contains("no authalg"));
     }
 
     #[test]

@@ -13,11 +13,11 @@ use crate::wire::xfrm::number::{attr, kind};
 
 /// What was asked, as far as a refusal is explained by it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Asked {
-    pub(super) sa_type: SaType,
-    pub(super) is_ipv6: bool,
+pub(in crate::sadb) struct Asked {
+    pub(in crate::sadb) sa_type: SaType,
+    pub(in crate::sadb) is_ipv6: bool,
     /// The kernel's names of the algorithms.
-    pub(super) algorithms: Vec<&'static str>,
+    pub(in crate::sadb) algorithms: Vec<&'static str>,
 }
 
 /// Kernel modules of algorithms, by a part of the kernel's name for them.
@@ -53,6 +53,12 @@ pub(super) fn refused(refusal: &Refusal, request: &[u8], asked: &Asked) -> SadbE
         text = format!("{text}: {hint}");
     }
     SadbError::Refused { errno: refusal.errno, diagnostic: Diagnostic::default(), text }
+}
+
+/// A refusal that came as a number alone, in words.
+pub(in crate::sadb) fn explained(error: SadbError, asked: &Asked) -> SadbError {
+    let SadbError::Refused { errno, .. } = error else { return error };
+    refused(&Refusal { errno, ..Refusal::default() }, &[], asked)
 }
 
 /// What would help.

@@ -6,8 +6,8 @@
 
 mod beside;
 mod build;
-mod check;
-mod errors;
+pub(super) mod check;
+pub(super) mod errors;
 mod events;
 mod link;
 mod pairs;
@@ -15,7 +15,6 @@ mod policies;
 mod update;
 mod view;
 
-use std::collections::HashSet;
 use std::io;
 use std::path::Path;
 
@@ -25,6 +24,7 @@ use self::errors::Asked;
 use self::link::Link;
 use self::pairs::Mate;
 use self::view::Origin;
+use super::notes::Notes;
 use super::{Each, Hearing, Policies, Reach, Sadb, SadbError, Supported, Trace};
 use crate::names::Vocabulary;
 use crate::sa::{Message, MessageType, Request, SaType};
@@ -49,8 +49,7 @@ pub struct Xfrm {
     link: Link,
     beside: Beside,
     trace: Option<Trace>,
-    notes: Vec<String>,
-    noted: HashSet<String>,
+    notes: Notes,
 }
 
 impl Xfrm {
@@ -68,7 +67,7 @@ impl Xfrm {
     /// As [`Xfrm::open`].
     pub fn with_state_in(directory: &Path) -> Result<Self, SadbError> {
         let beside = Beside::new(directory);
-        Ok(Self { link: Link::open()?, beside, trace: None, notes: Vec::new(), noted: HashSet::new() })
+        Ok(Self { link: Link::open()?, beside, trace: None, notes: Notes::default() })
     }
 
     fn ask(&mut self, deed: u16, body: &Body, asked: &Asked) -> Result<(), SadbError> {
@@ -96,17 +95,10 @@ impl Xfrm {
         Ok(())
     }
 
-    /// Says something once.
-    fn note(&mut self, text: &str) {
-        if self.noted.insert(text.to_owned()) {
-            self.notes.push(text.to_owned());
-        }
-    }
-
     /// A failure to read or tidy what is kept beside the kernel is no failure of the command.
     fn note_failure<T: Default>(&mut self, result: io::Result<T>) -> T {
         result.unwrap_or_else(|error| {
-            self.note(&format!("{DIRECTORY}: {error}: pairs, identities and idle lifetimes are not known"));
+            self.notes.say(&format!("{DIRECTORY}: {error}: pairs, identities and idle lifetimes are not known"));
             T::default()
         })
     }
@@ -132,7 +124,7 @@ impl Xfrm {
             entry.set_direction(direction);
         }
         if request.linux.offload.is_some() && !live.attributes.iter().any(|a| matches!(a, Attribute::Offload(_))) {
-            self.note("offload: the device does not do it; the kernel does the work itself");
+            self.notes.say("offload: the device does not do it; the kernel does the work itself");
         }
         self.note_idle(request);
         self.keep_entry(*name, entry, mate)
@@ -140,7 +132,7 @@ impl Xfrm {
 
     fn note_idle(&mut self, request: &Request) {
         if request.idle.is_some_and(|idle| !idle.is_unlimited()) {
-            self.note("idle lifetimes: Linux has none; they are kept, and enforced while manual-key run is running");
+            self.notes.say("idle lifetimes: Linux has none; they are kept, and enforced while manual-key run is running");
         }
     }
 
@@ -177,9 +169,14 @@ impl Name {
 
 /// What a new SA asks of the kernel.
 fn asked(name: &Name, request: &Request) -> Asked {
+    Asked { algorithms: algorithms_of(request), ..name.asked() }
+}
+
+/// The kernel's names of a request's algorithms.
+pub(super) fn algorithms_of(request: &Request) -> Vec<&'static str> {
     let auth = crate::names::algorithms::auth_by_number(request.auth_alg).map(|row| row.xfrm);
     let encr = crate::names::algorithms::encr_by_number(request.encr_alg).map(|row| row.xfrm);
-    Asked { algorithms: auth.into_iter().chain(encr).collect(), ..name.asked() }
+    auth.into_iter().chain(encr).collect()
 }
 
 /// The message that adds an SA.
@@ -313,6 +310,6 @@ impl Sadb for Xfrm {
     }
 
     fn take_notes(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.notes)
+        self.notes.take()
     }
 }

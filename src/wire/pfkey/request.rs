@@ -11,7 +11,7 @@ use super::message::{Header, framed};
 use super::{address, association, extension, identity, key, lifetime, pair, replay, second};
 use crate::sa::{
     AddressInfo, AddressRole, Association, Diagnostic, EncrAlg, Endpoint, Flags, Identity, InnerEndpoint, KeyRole, Lifetime,
-    LifetimeKind, MessageType, Request, Side,
+    LifetimeKind, MessageType, Request, Side, XfrmMode,
 };
 use crate::secret::{Buffer, Key};
 use crate::wire::writer::{Writer, exact};
@@ -21,9 +21,6 @@ const VERSION: u8 = 2;
 
 /// What a mapped IPv4 address has before its own prefix, in bits.
 const MAPPED_BITS: u8 = 96;
-
-/// `IPSEC_MODE_TRANSPORT`, `IPSEC_MODE_TUNNEL` of Linux X_SA2.
-const MODES: [u8; 2] = [1, 2];
 
 /// `UDP_ENCAP_ESPINUDP`, RFC 3948.
 const ESP_IN_UDP: u8 = 2;
@@ -65,7 +62,7 @@ impl Output<'_> {
     /// SA and addresses: what names an SA.
     fn name(&mut self) -> Result<(), EncodeError> {
         self.association()?;
-        let src = self.request.src.or_else(|| self.dialect.source_needed.then(|| self.unspecified()));
+        let src = (self.request.src.is_some() || self.dialect.source_needed).then(|| self.source());
         let specified = src.is_some_and(|src| !src.addr.is_unspecified());
         if specified {
             self.endpoint(AddressRole::Source, src)?;
@@ -90,7 +87,7 @@ impl Output<'_> {
         self.endpoint(AddressRole::Destination, request.dst)?;
         self.natt(AddressRole::NattRemote, request.natt_remote)?;
         self.natt(AddressRole::NattLocal, request.natt_local)?;
-        self.endpoint(AddressRole::Source, request.src.or_else(|| Some(self.unspecified())))?;
+        self.endpoint(AddressRole::Source, Some(self.source()))?;
         let [inner_src, inner_dst] = inner_sides(request);
         self.inner(AddressRole::InnerSource, inner_src)?;
         self.inner(AddressRole::InnerDestination, inner_dst)?;
@@ -170,7 +167,17 @@ impl Output<'_> {
         self.optional(ExtensionKind::Identity(side), |writer| identity::write(writer, identity))
     }
 
-    /// The address that stands for a source that was not said, in the destination's family where that matters.
+    /// The source. One that was left open is in the destination's family where that matters.
+    fn source(&self) -> Endpoint {
+        let open = self.unspecified();
+        match self.request.src {
+            Some(src) if src.addr.is_unspecified() && !self.dialect.mapped_ipv4 => Endpoint { addr: open.addr, ..src },
+            Some(src) => src,
+            None => open,
+        }
+    }
+
+    /// The address that stands for a source that was not said.
     fn unspecified(&self) -> Endpoint {
         let ipv4 = self.request.dst.is_some_and(|dst| dst.addr.is_ipv4()) && !self.dialect.mapped_ipv4;
         let addr = if ipv4 { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
@@ -217,11 +224,13 @@ impl Output<'_> {
         self.optional(ExtensionKind::ReplayValue, |writer| replay::write(writer, value, 0))
     }
 
-    /// Linux: transport or tunnel.
+    /// Linux: mode and request id.
     fn mode(&mut self) -> Result<(), EncodeError> {
-        let [transport, tunnel] = MODES;
-        let mode = if self.request.flags.has(Flags::TUNNEL) { tunnel } else { transport };
-        self.optional(ExtensionKind::SecondAssociation, |writer| second::write(writer, mode, 0, 0))
+        let request = self.request;
+        let by_flag = if request.flags.has(Flags::TUNNEL) { XfrmMode::TUNNEL } else { XfrmMode::TRANSPORT };
+        let mode = request.linux.mode.unwrap_or(by_flag);
+        let number = mode.pf_key().unwrap_or(0);
+        self.optional(ExtensionKind::SecondAssociation, |writer| second::write(writer, number, 0, request.linux.reqid))
     }
 
     /// Linux: the UDP ports of NAT-T. The local port is the source port, except of an inbound SA.

@@ -1,0 +1,134 @@
+//! What becomes of SAs: they expire, are deleted, flushed, paired, changed.
+
+use std::thread;
+use std::time::Duration;
+
+use crate::monitor::Monitor;
+use crate::space::Space;
+
+const KEY: &str = "auth_alg md5 authkey 000102030405060708090a0b0c0d0e0f";
+
+/// Adds an AH SA with these words besides.
+fn ah(spi: u32, words: &str) -> String {
+    format!("add ah spi {spi:#x} src 10.0.0.1 dst 10.0.0.2 {KEY} {words}\n")
+}
+
+/// SPIs that the kernel has, in the order in which they were added.
+fn spis(space: &Space) -> Vec<String> {
+    let spi = |state: &String| state.split_once("spi ").and_then(|(_, rest)| rest.split('(').next()).map(str::to_owned);
+    space.states().iter().filter_map(spi).collect()
+}
+
+fn a_soft_and_a_hard_lifetime_expire_with(sadb: &'static str) {
+    let space = Space::with_sadb(sadb);
+    let monitor = Monitor::start(&space);
+    space.load(&ah(0x100, "soft_addtime 2 hard_addtime 4"));
+    monitor.wait_for("ADD", 0x100, 1);
+    let [soft, hard] = &monitor.wait_for("EXPIRE", 0x100, 2)[..] else { panic!("two, no more") };
+    assert!(soft.contains("state=DYING") && soft.contains("SLT: 2 seconds"), "{soft}");
+    assert!(hard.contains("state=DEAD") && hard.contains("HLT: 4 seconds"), "{hard}");
+    assert_eq!(spis(&space), [""; 0]);
+    assert!(!monitor.heard().contains("000102030405"), "a key is told to everybody");
+}
+
+#[test]
+#[ignore = "needs a kernel: tests/kernel/run"]
+fn a_soft_and_a_hard_lifetime_expire() {
+    a_soft_and_a_hard_lifetime_expire_with("xfrm");
+}
+
+#[test]
+#[ignore = "needs a kernel: tests/kernel/run"]
+fn a_soft_and_a_hard_lifetime_expire_by_pf_key() {
+    a_soft_and_a_hard_lifetime_expire_with("pfkey");
+}
+
+#[test]
+#[ignore = "needs a kernel: tests/kernel/run"]
+fn a_monitor_hears_every_deed() {
+    for sadb in ["xfrm", "pfkey"] {
+        let space = Space::with_sadb(sadb);
+        let monitor = Monitor::start(&space);
+        space.load(&ah(0x100, "hard_addtime 500"));
+        space.load("update ah spi 0x100 dst 10.0.0.2 hard_addtime 600\n");
+        space.load("delete ah spi 0x100 dst 10.0.0.2\n");
+        monitor.wait_for("ADD", 0x100, 1);
+        monitor.wait_for("UPDATE", 0x100, 1);
+        monitor.wait_for("DELETE", 0x100, 1);
+    }
+}
+
+#[test]
+#[ignore = "needs a kernel: tests/kernel/run"]
+fn flushing_esp_leaves_ah() {
+    for sadb in ["xfrm", "pfkey"] {
+        let space = Space::with_sadb(sadb);
+        let esp = format!("add esp spi 0x101 src 10.0.0.1 dst 10.0.0.2 {KEY}\n");
+        space.load(&(ah(0x100, "") + &esp + &esp.replace("0x101", "0x102")));
+        space.ipseckey("flush esp").succeeded();
+        assert_eq!(spis(&space), ["0x00000100"], "{sadb}");
+        space.ipseckey("flush").succeeded();
+        assert_eq!(spis(&space), [""; 0], "{sadb}");
+        // Nothing to flush, nothing to list: no failure.
+        space.ipseckey("flush").succeeded();
+        assert!(!space.ipseckey("dump").succeeded().contains("Base message"), "{sadb}");
+    }
+}
+
+/// Two SAs of opposite directions, the second paired with the first.
+fn pair() -> String {
+    format!(
+        "add ah spi 0x201 src 10.0.0.2 dst 10.0.0.1 inbound {KEY}\n\
+         add ah spi 0x202 src 10.0.0.1 dst 10.0.0.2 outbound pair-spi 0x201 {KEY}\n"
+    )
+}
+
+#[test]
+#[ignore = "needs a kernel: tests/kernel/run"]
+fn a_pair_is_shown_updated_and_deleted_as_one() {
+    let space = Space::new();
+    space.load(&(pair() + &ah(0x203, "")));
+    for (name, other) in [("spi 0x201 dst 10.0.0.1", "0x202"), ("spi 0x202 dst 10.0.0.2", "0x201")] {
+        let got = space.ipseckey(&format!("get ah {name}")).succeeded();
+        assert!(got.contains(&format!("OTH: Paired with spi={other}")), "{got}");
+    }
+    space.load("update-pair ah spi 0x202 dst 10.0.0.2 hard_addtime 777\n");
+    let limited: Vec<bool> = space.states().iter().map(|state| state.contains("hard 777(sec)")).collect();
+    assert_eq!(limited, [true, true, false]);
+    space.ipseckey("delete-pair ah spi 0x201 dst 10.0.0.1").succeeded();
+    assert_eq!(spis(&space), ["0x00000203"]);
+}
+
+#[test]
+#[ignore = "needs a kernel: tests/kernel/run"]
+fn what_is_kept_beside_the_kernel_goes_with_the_sa() {
+    let space = Space::new();
+    let paired = |space: &Space| space.ipseckey("dump").succeeded().matches("OTH: Paired").count();
+    space.load(&pair());
+    assert_eq!(paired(&space), 2);
+    // Another program deletes one of them.
+    space.ip("xfrm state delete src 10.0.0.1 dst 10.0.0.2 proto ah spi 0x202");
+    assert_eq!(paired(&space), 0);
+    // The same name a second later is another SA.
+    thread::sleep(Duration::from_secs(1));
+    space.load(&ah(0x202, ""));
+    assert_eq!(paired(&space), 0);
+    space.ip("xfrm state flush");
+    assert!(!space.saved().contains("spi"));
+}
+
+#[test]
+#[ignore = "needs a kernel: tests/kernel/run"]
+fn an_update_changes_what_it_says_and_nothing_else() {
+    for sadb in ["xfrm", "pfkey"] {
+        let space = Space::with_sadb(sadb);
+        let esp = "add esp spi 0x100 src 10.0.0.1 dst 10.0.0.2 outbound encap udp nat_lport 4500 nat_rport 4501 replay 8 \
+                   soft_bytes 1000 hard_addtime 500";
+        space.load(&format!("{esp} {KEY}\n"));
+        let before = space.states().concat();
+        space.load("update esp spi 0x100 dst 10.0.0.2 hard_addtime 600\n");
+        let wanted = before.replace("hard 500(sec)", "hard 600(sec)");
+        assert_ne!(before, wanted);
+        assert_eq!(space.states().concat(), wanted, "{sadb}");
+    }
+}

@@ -1,0 +1,72 @@
+//! A running `ipseckey monitor`.
+
+use std::io::{BufRead, BufReader};
+use std::process::Child;
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::space::Space;
+
+/// How long something may take to be told.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Loads, and deletes again, an SA by which the monitor shows that it listens.
+const PROBE: &str = "add ah spi 0xffff dst 192.0.2.1 auth_alg md5 authkey 000102030405060708090a0b0c0d0e0f\n\
+                     delete ah spi 0xffff dst 192.0.2.1\n";
+
+/// A monitor that listens; it ends with this value.
+pub struct Monitor {
+    child: Child,
+    heard: Arc<Mutex<String>>,
+}
+
+impl Monitor {
+    /// Starts one, and waits until it hears.
+    pub fn start(space: &Space) -> Self {
+        let mut child = space.spawn(space.command("monitor"));
+        let heard = Arc::new(Mutex::new(String::new()));
+        let (text, out) = (Arc::clone(&heard), child.stdout.take().expect("a pipe"));
+        thread::spawn(move || {
+            for line in BufReader::new(out).lines().map_while(Result::ok) {
+                *text.lock().expect("whole") += &(line + "\n");
+            }
+        });
+        let monitor = Self { child, heard };
+        let deadline = Instant::now() + PATIENCE;
+        while monitor.messages("DELETE", 0xffff).is_empty() {
+            assert!(Instant::now() < deadline, "the monitor hears nothing: {}", monitor.heard());
+            space.load(PROBE);
+        }
+        monitor
+    }
+
+    /// All of it so far.
+    pub fn heard(&self) -> String {
+        self.heard.lock().expect("whole").clone()
+    }
+
+    /// The whole messages of that type about an SPI.
+    fn messages(&self, kind: &str, spi: u32) -> Vec<String> {
+        let (heard, spi) = (self.heard(), format!("spi={spi:#x},"));
+        let (whole, _) = heard.rsplit_once("\n\n").unwrap_or_default();
+        let about = |message: &&str| message.contains(&format!("type {kind},")) && message.contains(&spi);
+        whole.split("\n\n").filter(about).map(str::to_owned).collect()
+    }
+
+    /// Waits until `count` messages of that type about an SPI have been heard.
+    pub fn wait_for(&self, kind: &str, spi: u32, count: usize) -> Vec<String> {
+        let deadline = Instant::now() + PATIENCE;
+        while self.messages(kind, spi).len() < count {
+            assert!(Instant::now() < deadline, "no {kind} of {spi:#x}: {}", self.heard());
+            thread::sleep(Duration::from_millis(50));
+        }
+        self.messages(kind, spi)
+    }
+}
+
+impl Drop for Monitor {
+    fn drop(&mut self) {
+        self.child.kill().expect("runs");
+        self.child.wait().expect("ends");
+    }
+}

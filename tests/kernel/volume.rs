@@ -1,0 +1,47 @@
+//! More SAs than any socket's buffer holds messages.
+
+use std::fmt::Write;
+use std::process::Command;
+use std::thread;
+
+use crate::space::Space;
+
+const COUNT: usize = 20_000;
+
+/// Additions that the kernel finds a place for quickly: no two SAs have addresses and reqid in common.
+fn additions() -> String {
+    let mut keys = String::new();
+    for number in 0..COUNT {
+        let (high, low) = (number / 250, number % 250);
+        let spi = 0x1000 + number;
+        let ends = format!("src 10.0.0.1 dst 10.1.{high}.{low} reqid {spi}");
+        writeln!(keys, "add ah spi {spi} {ends} auth_alg md5 authkey 000102030405060708090a0b0c0d0e0f").expect("writes");
+    }
+    keys
+}
+
+/// The SAs that `ipseckey dump` of that SADB lists.
+fn listed(space: &Space, sadb: &str) -> usize {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ipseckey"));
+    command.args(["--sadb", sadb, "-p", "save", "ah"]);
+    space.run(command).succeeded().matches("add ah").count()
+}
+
+#[test]
+#[ignore = "needs a kernel: tests/kernel/run"]
+fn twenty_thousand_are_all_listed() {
+    let space = Space::new();
+    space.load(&additions());
+    assert_eq!(listed(&space, "xfrm"), COUNT);
+    assert_eq!(listed(&space, "pfkey"), COUNT);
+    // Others come and go meanwhile.
+    let passing = "add ah spi 0x100 dst 10.9.9.9 auth_alg md5 authkey 000102030405060708090a0b0c0d0e0f\n\
+                   delete ah spi 0x100 dst 10.9.9.9\n";
+    thread::scope(|scope| {
+        scope.spawn(|| (0..3).for_each(|_| space.load(&passing.repeat(50))));
+        let found = listed(&space, "xfrm");
+        assert!((COUNT..=COUNT + 1).contains(&found), "{found}");
+    });
+    space.ipseckey("flush").succeeded();
+    assert_eq!(listed(&space, "xfrm"), 0);
+}
