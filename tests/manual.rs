@@ -1,8 +1,9 @@
-//! The examples of the manual pages, run: each command line of ipseckey(8) in a shell, each keys file of ipseckeys(5) with `-c` and `-f`.
+//! The examples of the manual pages, run: each command line of ipseckey(8) and sadb-model(8) in a shell, each keys file of ipseckeys(5) with `-c` and `-f`.
 
 mod support;
 
-use std::process::Command;
+use std::path::Path;
+use std::process::{Command, Output};
 
 use support::model::{Model, succeeded};
 
@@ -17,24 +18,38 @@ fn displays(page: &str) -> Vec<String> {
     starts.map(|part| part.split(".Ed").next().unwrap().replace("\\e\n", "\\\n")).collect()
 }
 
+/// Runs a script where the programs are at hand and the SADB is the model.
+fn shell(model: &Model, script: &str) -> Output {
+    let programs = Path::new(env!("CARGO_BIN_EXE_ipseckey")).parent().unwrap();
+    let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("set -e; umask 077; {script}")]).current_dir(model.path(""));
+    command.env("PATH", path).env("IPSECKEY_SADB", model.spec()).output().unwrap()
+}
+
 #[test]
 fn command_lines_of_ipseckey_8() {
     let model = Model::start(&["192.0.2.1"]);
     let lines = command_lines(include_str!("../man/ipseckey.8"));
     assert!(lines.len() > 8, "{lines:?}");
-    let program = std::path::Path::new(env!("CARGO_BIN_EXE_ipseckey")).parent().unwrap();
-    let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
     for line in lines {
-        let output = Command::new("sh")
-            .args(["-c", &format!("umask 077; {line}")])
-            .current_dir(model.path(""))
-            .env("PATH", &path)
-            .env("IPSECKEY_SADB", model.spec())
-            .output()
-            .unwrap();
-        // What a format cannot say is told with status 1.
+        let output = shell(&model, line);
         assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
     }
+}
+
+#[test]
+fn command_lines_of_sadb_model_8() {
+    let model = Model::start(&["192.0.2.1"]);
+    let loaded = include_str!("../examples/transport.keys");
+    succeeded(model.load(loaded));
+    let lines = command_lines(include_str!("../man/sadb-model.8"));
+    let [start, load, dump] = &lines[..] else { panic!("{lines:?}") };
+    let wait = "while ! [ -S second ]; do sleep 0.01; done";
+    let script = format!("trap 'kill $!' EXIT; {start}\n{wait}\n{load}\n{dump}").replace("sadb --local", "second --local");
+    let script = script.replace("unix:sadb", "unix:second").replace("ipseckeys", "keys");
+    let shown = succeeded(shell(&model, &script));
+    assert_eq!(shown.matches("SADB_ASSOC spi=0x").count(), 2, "{shown}");
 }
 
 #[test]

@@ -9,7 +9,8 @@ use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{Config, Context, Editor, Helper};
 
 use super::commands::COMMAND_WORDS;
-use crate::names::{Vocabulary, keywords};
+use crate::names::keywords::{self, Value};
+use crate::names::{Vocabulary, linux};
 use crate::secret::Buffer;
 
 const PROMPT: &str = "ipseckey> ";
@@ -87,6 +88,8 @@ fn candidates(before: &str, vocabulary: Vocabulary) -> Vec<&'static str> {
         [.., "encr_alg" | "encralg"] => vocabulary.encr_algs().flat_map(|row| row.names).copied().collect(),
         [.., "state"] => vec!["larval", "mature", "dying", "dead"],
         [.., "encap"] => vec!["udp"],
+        [.., "mode"] if takes_value("mode", vocabulary) => linux::MODES.iter().map(|row| row.1).collect(),
+        [.., "flag"] if takes_value("flag", vocabulary) => linux::FLAGS.iter().map(|row| row.1).collect(),
         [.., "srcidtype" | "dstidtype"] => vec!["prefix", "fqdn", "domain", "user_fqdn", "mailbox"],
         [.., last] if takes_value(last, vocabulary) => Vec::new(),
         _ => keywords::words(vocabulary).collect(),
@@ -94,7 +97,8 @@ fn candidates(before: &str, vocabulary: Vocabulary) -> Vec<&'static str> {
 }
 
 fn takes_value(word: &str, vocabulary: Vocabulary) -> bool {
-    !matches!(word, "inbound" | "outbound") && keywords::words(vocabulary).any(|keyword| keyword == word)
+    let row = keywords::by_word(word.as_bytes()).filter(|row| row.value != Value::Nothing);
+    row.is_some() && keywords::words(vocabulary).any(|keyword| keyword == word)
 }
 
 impl Completer for Words {
@@ -144,5 +148,9 @@ mod tests {
         assert!(words("add esp spi ").is_empty());
         assert!(words("add esp encrkey ").is_empty());
         assert!(words("add esp inbound ").contains(&"spi"));
+        assert!(words("add esp mode ").contains(&"spi"), "no keyword of this SADB");
+        let linux = |before| candidates(before, Vocabulary::Linux);
+        assert_eq!(linux("add esp mode "), ["transport", "tunnel", "beet"]);
+        assert!(linux("add esp flag ").contains(&"esn") && linux("add esp esn ").contains(&"spi"));
     }
 }

@@ -133,19 +133,16 @@ impl Draft {
 /// Takes the words of a statement one by one.
 pub(super) struct Cursor<'s, 't> {
     words: std::slice::Iter<'s, Word<'t>>,
-    last: &'t str,
 }
 
 impl<'s, 't> Cursor<'s, 't> {
     pub(super) fn new(statement: &'s Statement<'t>) -> Self {
-        Self { words: statement.words.iter(), last: "" }
+        Self { words: statement.words.iter() }
     }
 
     /// The next word, if there is one.
     pub(super) fn next(&mut self) -> Option<Word<'t>> {
-        let word = self.words.next().copied()?;
-        self.last = word.text;
-        Some(word)
+        self.words.next().copied()
     }
 
     /// The next word without taking it.

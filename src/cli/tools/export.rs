@@ -66,6 +66,9 @@ impl From<&mut ArgMatches> for Export {
 
 impl Export {
     pub(super) fn run(&self, session: &mut Session<'_>) -> Result<Exit, Failure> {
+        if session.json() {
+            return Err(Failure::new("it has formats of its own: leave out --json"));
+        }
         let (name, text) = self.text(session)?;
         let Some(commands) = checked::commands(&name, &text, session) else { return Ok(Exit::Failed) };
         let room: usize = commands.iter().map(|command| command.targets.len() * ROOM_PER_SA).sum();
