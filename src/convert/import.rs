@@ -115,7 +115,7 @@ impl Draft {
                 self.note(format!(
                     "the {keyword} was written in characters, which are easy to guess; they are taken as bytes"
                 ));
-                value.text.bytes().try_for_each(|byte| self.put(format!("{byte:02x}").as_bytes()))
+                value.text.bytes().try_for_each(|byte| write!(self.text, "{byte:02x}")).map_err(|error| error.to_string())
             }
         }
     }

@@ -21,7 +21,7 @@ pub(super) fn read(statement: &Statement<'_>, draft: &mut Draft) -> Result<(), L
     }
     words.skip(1);
     let object = words.value("xfrm")?.text;
-    let verb = words.value(object)?.text;
+    let verb = words.value("what follows xfrm")?.text;
     match (object, verb) {
         ("state", "add" | "update") => add(&mut words, draft),
         ("state", "delete" | "del") => delete(&mut words, draft),

@@ -25,10 +25,8 @@ pub(super) fn read(statement: &Statement<'_>, draft: &mut Draft) -> Result<(), L
     let sa_type = match words.next().map(|word| word.text) {
         Some(word @ ("esp" | "ah")) => word,
         Some("flow") => {
-            return {
-                draft.note("a flow is a policy, not an SA: left out");
-                Ok(())
-            };
+            draft.note("a flow is a policy, not an SA: left out");
+            return Ok(());
         }
         Some("ike") => return Err("keys that IKE negotiates have no counterpart in a keys file".to_owned()),
         _ => return Err("not an SA of ipsec.conf(5): macros and includes must be written out".to_owned()),
