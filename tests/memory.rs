@@ -10,8 +10,10 @@ mod support;
 use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Seek, Write};
-use std::os::unix::fs::{FileExt, PermissionsExt};
-use std::process::{Command, Stdio};
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -202,6 +204,8 @@ fn ipseckey_ends_without_a_key_in_memory() {
     let good = keys_file(&model, "good", &text);
     let bad = keys_file(&model, "bad", &text.replace("authkey ", "authkye ").replace("encrkey 0", "encrkey 0x0z"));
     let target = model.path("saved");
+    let setkey = format!("add 192.0.2.1 198.51.100.7 esp 0x1000 -E aes-cbc 0x{} -A hmac-sha256 0x{};\n", keys[0], keys[1]);
+    let setkey = keys_file(&model, "setkey", &setkey);
     let forms: &[(&str, &[&str])] = &[
         ("load", &["-f", &good]),
         ("load with all of it refused", &["-f", &good]),
@@ -212,6 +216,9 @@ fn ipseckey_ends_without_a_key_in_memory() {
         ("get", &["get", "esp", "spi", "0x1007", "dst", "198.51.100.7"]),
         ("dump", &["dump"]),
         ("save", &["save", "all"]),
+        ("JSON", &["--json", "--show-keys", "dump"]),
+        ("export", &["export", "setkey"]),
+        ("import", &["import", "setkey", &setkey]),
         ("save into a file", &["-s", target.to_str().unwrap()]),
     ];
     for (what, arguments) in forms {
@@ -300,6 +307,61 @@ fn a_prompt_that_waits_holds_no_key() {
     until_it_sleeps(pid);
     expect_nothing("a prompt that waits", search(pid, &wanted));
     assert_eq!(terminal.end(), 0);
+}
+
+/// A program as `command` starts it, its limit for core files raised, waiting for input.
+fn waiting_for_input(command: &mut Command) -> Child {
+    let child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    until_it_sleeps(Pid::from_raw(child.id().cast_signed()));
+    child
+}
+
+/// `program` behind a shell that allows core files of any size.
+fn with_core_files(program: &[&str]) -> Command {
+    let mut shell = Command::new("/bin/sh");
+    shell.env_clear().args(["-c", "ulimit -c unlimited && exec \"$0\" \"$@\""]).args(program);
+    shell
+}
+
+#[test]
+fn no_core_file_is_written() {
+    let ends_with_core = |program: &[&str]| {
+        let directory = tempfile::tempdir().unwrap();
+        let mut child = waiting_for_input(with_core_files(program).current_dir(directory.path()));
+        kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGABRT).unwrap();
+        child.wait().unwrap().core_dumped()
+    };
+    if !ends_with_core(&["/bin/cat"]) {
+        let _ = writeln!(std::io::stderr(), "skipped: nothing leaves a core file here");
+        return;
+    }
+    assert!(!ends_with_core(&[env!("CARGO_BIN_EXE_ipseckey"), "--sadb", "model"]));
+}
+
+/// Where a process may not be looked into, its files in /proc belong to root (proc(5)).
+#[test]
+fn the_same_user_may_not_look_in() {
+    const NOBODY: u32 = 65534;
+    let directory = tempfile::tempdir().unwrap();
+    let program = directory.path().join("ipseckey");
+    fs::copy(env!("CARGO_BIN_EXE_ipseckey"), &program).unwrap();
+    for path in [directory.path(), &program] {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let owner_of_memory = |program: &Path, arguments: &[&str]| {
+        let mut command = Command::new(program);
+        command.env_clear().args(arguments);
+        if nix::unistd::geteuid().is_root() {
+            command.uid(NOBODY).gid(NOBODY);
+        }
+        let mut child = waiting_for_input(&mut command);
+        let owner = fs::metadata(format!("/proc/{}/mem", child.id())).unwrap().uid();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        owner
+    };
+    assert_ne!(owner_of_memory(Path::new("/bin/cat"), &[]), 0);
+    assert_eq!(owner_of_memory(&program, &["--sadb", "model"]), 0);
 }
 
 #[test]
