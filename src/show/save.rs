@@ -136,6 +136,10 @@ fn unsavable(message: &Message) -> Option<&'static str> {
         Extension::Linux(info) if info.foreign_auth.is_some() || info.foreign_encr.is_some() => {
             Some("has an algorithm that no command names")
         }
+        // The PF_KEY of Linux knows of combined ciphers only that there is an SA.
+        Extension::SecondAssociation { .. } if sa.auth == AuthAlg::NONE && sa.encr == EncrAlg::NONE => {
+            Some("has algorithms that PF_KEY does not tell")
+        }
         _ => None,
     })
 }

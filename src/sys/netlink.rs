@@ -5,18 +5,15 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::time::Instant;
 
 use nix::libc;
-use nix::sys::socket::sockopt::RcvBufForce;
-use nix::sys::socket::{MsgFlags, NetlinkAddr, bind, getsockname, recvfrom, sendmsg, setsockopt};
+use nix::sys::socket::{MsgFlags, NetlinkAddr, bind, getsockname, recvfrom, sendmsg};
 
-use super::socket::wait_readable;
+use super::socket::{enlarge, wait_readable};
 use crate::secret::Buffer;
 
 /// `NETLINK_XFRM` (`linux/netlink.h`).
 const NETLINK_XFRM: libc::c_int = 6;
 /// Longer than any datagram of the kernel: dumps come in pieces of at most 32 KiB.
 const LARGEST: usize = 128 * 1024;
-/// Receive buffer asked for where the process may: events of some thousand SAs at once.
-const RECEIVE_BUFFER: usize = 32 * 1024 * 1024;
 
 /// A bound NETLINK_XFRM socket.
 pub struct NetlinkSocket {
@@ -41,8 +38,7 @@ impl NetlinkSocket {
         for option in [libc::NETLINK_EXT_ACK, libc::NETLINK_CAP_ACK] {
             enable(fd.as_fd(), option)?;
         }
-        // Only with CAP_NET_ADMIN in the first user namespace; the default size does elsewhere.
-        let _ = setsockopt(&fd, RcvBufForce, &RECEIVE_BUFFER);
+        enlarge(fd.as_fd());
         bind(fd.as_raw_fd(), &NetlinkAddr::new(0, groups))?;
         let port = getsockname::<NetlinkAddr>(fd.as_raw_fd())?.pid();
         Ok(Self { fd, port, scratch: Buffer::zeroed(LARGEST) })

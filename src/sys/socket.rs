@@ -45,6 +45,7 @@ impl PacketSocket {
         // SAFETY: `raw` is a descriptor that socket(2) has just made, and nobody else has it.
         let fd = unsafe { OwnedFd::from_raw_fd(raw) };
         close_on_exec(fd.as_fd())?;
+        enlarge(fd.as_fd());
         Ok(Self::new(fd))
     }
 
@@ -102,6 +103,18 @@ pub(super) fn no_sigpipe() -> MsgFlags {
     #[cfg(not(target_os = "linux"))]
     return MsgFlags::empty();
 }
+
+/// Asks for room for some ten thousand messages, where the process may: what does not fit is lost, by PF_KEY without a word.
+#[cfg(target_os = "linux")]
+pub(super) fn enlarge(fd: BorrowedFd<'_>) {
+    const RECEIVE_BUFFER: usize = 32 * 1024 * 1024;
+    // Only with CAP_NET_ADMIN in the first user namespace; the default size does elsewhere.
+    let _ = nix::sys::socket::setsockopt(&fd, nix::sys::socket::sockopt::RcvBufForce, &RECEIVE_BUFFER);
+}
+
+/// Elsewhere the system's size does.
+#[cfg(not(target_os = "linux"))]
+fn enlarge(_fd: BorrowedFd<'_>) {}
 
 fn close_on_exec(fd: BorrowedFd<'_>) -> io::Result<()> {
     use nix::fcntl::{FcntlArg, FdFlag, fcntl};

@@ -132,3 +132,17 @@ fn an_update_changes_what_it_says_and_nothing_else() {
         assert_eq!(space.states().concat(), wanted, "{sadb}");
     }
 }
+
+#[test]
+#[ignore = "needs a kernel: tests/kernel/run"]
+fn pf_key_saves_no_sa_whose_cipher_it_cannot_tell() {
+    let space = Space::with_sadb("pfkey");
+    space.ip("xfrm state add src 10.0.0.1 dst 10.0.0.2 proto esp spi 0x100 aead rfc4106(gcm(aes)) \
+         0x000102030405060708090a0b0c0d0e0f10111213 128");
+    let saved = space.saved();
+    assert!(
+        saved.contains("# WARNING: esp spi 0x100 dst 10.0.0.2 has algorithms that PF_KEY does not tell: not saved."),
+        "{saved}"
+    );
+    assert!(!saved.contains("add esp"), "{saved}");
+}

@@ -7,6 +7,7 @@ use nix::{libc, setsockopt_impl, sockopt_impl};
 
 use crate::capture::{Capture, Packets};
 use crate::hosts::Hosts;
+use crate::monitor::Monitor;
 use crate::space::Space;
 
 /// Bytes of the TCP stream.
@@ -264,5 +265,46 @@ fn one_wrong_digit_and_nothing_passes() {
         assert_eq!(hosts.echo(here, there), Err(0), "{what}: datagrams that came back");
         assert!(hosts.stream(there, 1).is_err(), "{what}: a connection");
         assert!(hosts.there.xfrm_stat("XfrmInStateProtoError") > 3, "{what}: errors that the kernel counts");
+    }
+}
+
+#[test]
+#[ignore = "needs a kernel: tests/kernel/run"]
+fn extended_sequence_numbers_and_a_wide_window() {
+    let protection = Protection { mode: "tunnel", ..Protection::ESP };
+    let keys = protection.keys().replace("replay 32", "esn replay 1024");
+    let (hosts, _sockets) = protected(&protection, [&keys, &keys]);
+    let (here, there) = protection.inner();
+    assert!(hosts.ping(there));
+    assert_eq!(hosts.echo(here, there), Ok(()));
+}
+
+#[test]
+#[ignore = "needs a kernel: tests/kernel/run"]
+fn a_receiver_with_a_window_needs_the_senders_counter() {
+    let keys = Protection::ESP.keys();
+    let (hosts, _sockets) = protected(&Protection::ESP, [&keys, &keys]);
+    let (here, there) = Protection::ESP.inner();
+    assert_eq!(hosts.echo(here, there), Ok(()));
+    // One end starts anew, with sequence numbers that the other has seen.
+    hosts.here.start_service(&keys);
+    assert_eq!(hosts.echo(here, there), Err(0));
+    hosts.here.load("update esp spi 0x1000 dst 10.0.0.2 outbound replay_value 5000\n");
+    assert_eq!(hosts.echo(here, there), Ok(()));
+}
+
+#[test]
+#[ignore = "needs a kernel: tests/kernel/run"]
+fn packets_and_bytes_run_out() {
+    // A datagram of 8 bytes counts 16; the one that reaches the limit passes.
+    for (limits, passes) in [("soft_packets 3 hard_packets 6", 6), ("soft_bytes 30 hard_bytes 100", 7)] {
+        let keys = Protection::ESP.keys();
+        let limited = keys.replacen("replay 32", &format!("replay 32 {limits}"), 1);
+        let (hosts, _sockets) = protected(&Protection::ESP, [&limited, &keys]);
+        let (here, there) = Protection::ESP.inner();
+        let monitor = Monitor::start(&hosts.here);
+        assert_eq!(hosts.echo(here, there), Err(passes), "{limits}");
+        let [soft, hard] = &monitor.wait_for("EXPIRE", 0x1000, 2)[..] else { panic!("two, no more") };
+        assert!(soft.contains("state=DYING") && hard.contains("state=DEAD"), "{soft}\n{hard}");
     }
 }

@@ -4,14 +4,15 @@ use std::fmt::Write;
 use std::process::Command;
 use std::thread;
 
-use crate::space::Space;
+use crate::monitor::Monitor;
+use crate::space::{Space, private_file};
 
 const COUNT: usize = 20_000;
 
 /// Additions that the kernel finds a place for quickly: no two SAs have addresses and reqid in common.
-fn additions() -> String {
+fn additions(count: usize) -> String {
     let mut keys = String::new();
-    for number in 0..COUNT {
+    for number in 0..count {
         let (high, low) = (number / 250, number % 250);
         let spi = 0x1000 + number;
         let ends = format!("src 10.0.0.1 dst 10.1.{high}.{low} reqid {spi}");
@@ -31,7 +32,7 @@ fn listed(space: &Space, sadb: &str) -> usize {
 #[ignore = "needs a kernel: tests/kernel/run"]
 fn twenty_thousand_are_all_listed() {
     let space = Space::new();
-    space.load(&additions());
+    space.load(&additions(COUNT));
     assert_eq!(listed(&space, "xfrm"), COUNT);
     assert_eq!(listed(&space, "pfkey"), COUNT);
     // Others come and go meanwhile.
@@ -44,4 +45,21 @@ fn twenty_thousand_are_all_listed() {
     });
     space.ipseckey("flush").succeeded();
     assert_eq!(listed(&space, "xfrm"), 0);
+}
+
+#[test]
+#[ignore = "needs a kernel: tests/kernel/run"]
+fn a_monitor_hears_of_a_thousand_at_once() {
+    for sadb in ["xfrm", "pfkey"] {
+        let (space, count) = (Space::with_sadb(sadb), 1000);
+        let monitor = Monitor::start(&space);
+        let own = monitor.heard().matches("type ADD").count();
+        // By XFRM in any case, which is fast.
+        let mut fast = Command::new(env!("CARGO_BIN_EXE_ipseckey"));
+        let file = private_file(&additions(count));
+        fast.args(["--sadb", "xfrm", "-f"]).arg(&file);
+        space.run(fast).succeeded();
+        monitor.wait_for("ADD", 0x1000 + 999, 1);
+        assert_eq!(monitor.heard().matches("type ADD").count(), own + count, "{sadb}");
+    }
 }
