@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
-use super::config::Overrides;
+use super::config::{Overrides, Scope};
 use super::world::World;
 use crate::sadb::Select;
 
@@ -43,6 +43,8 @@ const METHODS: &[(&str, Method, &str)] = &[
 ];
 
 const SADB_HELP: &str = "Which SADB: auto, xfrm, pfkey, unix:PATH or model";
+
+const FLUSH_HELP: &str = "What is flushed: all SAs, or owned, those that this service has added";
 
 const EXIT_STATUS: &str = "Exit status: 0 done, 1 some commands refused, 2 usage, 69 no SADB, 77 permission, \
                            78 configuration; under SMF 0, 95, 96, 99, 100.";
@@ -85,6 +87,7 @@ fn overrides(matches: &ArgMatches) -> Overrides {
         config: matches.get_one("config").cloned(),
         config_file: matches.get_one("config-file").cloned(),
         sadb: matches.get_one("sadb").cloned(),
+        flush: matches.get_one("flush").copied(),
     }
 }
 
@@ -100,6 +103,7 @@ fn command() -> Command {
             path("config", "FILE", "Properties of the service [default: /etc/inet/manual-key.toml]"),
             path("config-file", "KEYS", "The keys file, whatever the properties say"),
             Arg::new("sadb").long("sadb").value_name("SPEC").global(true).help(SADB_HELP).value_parser(Select::from_str),
+            Arg::new("flush").long("flush").value_name("SCOPE").global(true).help(FLUSH_HELP).value_parser(Scope::from_str),
         ])
         .subcommands(METHODS.iter().map(|(word, method, about)| with_show(*method, Command::new(*word).about(*about))))
 }

@@ -3,9 +3,11 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use serde::Deserialize;
 
+use super::channel;
 use super::exit::Reason;
 use super::log::masked;
 use super::smf::{self, PropertyError};
@@ -38,10 +40,24 @@ enum Policy {
 /// `flush` in manual-key.toml: every SA, or only those this service added.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum Scope {
+pub(super) enum Scope {
+    /// Every SA.
     #[default]
     All,
+    /// Those that this service has added.
     Owned,
+}
+
+impl FromStr for Scope {
+    type Err = &'static str;
+
+    fn from_str(word: &str) -> Result<Self, &'static str> {
+        match word {
+            "all" => Ok(Self::All),
+            "owned" => Ok(Self::Owned),
+            _ => Err("wanted all or owned"),
+        }
+    }
 }
 
 /// The keys of manual-key.toml with their defaults.
@@ -74,6 +90,8 @@ pub(super) struct Overrides {
     pub(super) config_file: Option<PathBuf>,
     /// `--sadb`
     pub(super) sadb: Option<Select>,
+    /// `--flush`
+    pub(super) flush: Option<Scope>,
 }
 
 /// The configuration of one run.
@@ -83,6 +101,8 @@ pub(super) struct Config {
     pub(super) sadb: Select,
     /// What comes first.
     pub(super) order: Order,
+    /// Where the service records its own SAs, if no other is to be flushed.
+    pub(super) record: Option<PathBuf>,
     keys: Keys,
 }
 
@@ -160,15 +180,19 @@ impl Config {
             Some(path) => read(path)?,
             None => read_default(Path::new(DEFAULT_FILE))?,
         };
-        require_all(properties.flush)?;
         let from_environment = || Some(environment(SADB_VARIABLE)?.to_string_lossy().into_owned());
         let sadb = match overrides.sadb.clone() {
             Some(sadb) => sadb,
             None => select(&from_environment().unwrap_or(properties.sadb))?,
         };
+        let record = match overrides.flush.unwrap_or(properties.flush) {
+            Scope::All => None,
+            Scope::Owned => Some(channel::directory(environment)),
+        };
         Ok(Self {
             sadb,
             order: order(properties.refresh)?,
+            record,
             keys: keys(overrides, environment, world, properties.config_file),
         })
     }
@@ -244,13 +268,6 @@ fn order(policy: Policy) -> Result<Order, ConfigError> {
     }
 }
 
-fn require_all(scope: Scope) -> Result<(), ConfigError> {
-    match scope {
-        Scope::All => Ok(()),
-        Scope::Owned => Err(ConfigError::Unavailable { key: "flush", value: "owned", wanted: "\"all\"" }),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -323,10 +340,16 @@ mod tests {
 
     #[test]
     fn what_is_not_there_yet_is_said() {
-        for text in ["refresh = \"reconcile\"", "flush = \"owned\""] {
-            let error = load(text, Overrides::default(), &World::Plain).unwrap_err();
-            assert!(error.to_string().contains("not available in this version"), "{error}");
-        }
+        let error = load("refresh = \"reconcile\"", Overrides::default(), &World::Plain).unwrap_err();
+        assert!(error.to_string().contains("not available in this version"), "{error}");
+    }
+
+    #[test]
+    fn what_is_owned_is_recorded_in_the_runtime_directory() {
+        let config = load("flush = \"owned\"", Overrides::default(), &World::Plain).unwrap();
+        assert_eq!(config.record, Some(PathBuf::from("/run/manual-key")));
+        let overrides = Overrides { flush: Some(Scope::All), ..Overrides::default() };
+        assert_eq!(load("flush = \"owned\"", overrides, &World::Plain).unwrap().record, None);
     }
 
     #[test]

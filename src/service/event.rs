@@ -22,8 +22,11 @@ pub(super) enum Event<'a> {
         /// The keys file.
         file: &'a Path,
     },
-    /// The SADB was emptied on the way out.
-    Disabled,
+    /// SAs were removed on the way out.
+    Disabled {
+        /// Every SA, not only the service's own.
+        all: bool,
+    },
     /// The keys file parses.
     Sound {
         /// Commands in it.
@@ -37,7 +40,10 @@ pub(super) enum Event<'a> {
         file: &'a Path,
     },
     /// Existing SAs are about to be removed.
-    Flushing,
+    Flushing {
+        /// Every SA, not only the service's own.
+        all: bool,
+    },
     /// The keys file has errors; nothing of it was applied.
     Faulty {
         /// The keys file.
@@ -113,6 +119,8 @@ pub(super) enum Event<'a> {
 pub(super) enum Left {
     /// Nothing: it was flushed before.
     Empty,
+    /// SAs of others only: the service's own were removed before.
+    Others,
     /// What was there before.
     Untouched,
     /// Nobody looked: the file was only checked.
@@ -123,6 +131,7 @@ impl Left {
     fn words(self) -> &'static str {
         match self {
             Self::Empty => "; nothing is applied, the SADB is empty",
+            Self::Others => "; nothing is applied, the service's own SAs are removed",
             Self::Untouched => "; nothing is applied, the SAs in use are left alone",
             Self::Unasked => "",
         }
@@ -134,7 +143,7 @@ impl Event<'_> {
     #[must_use]
     pub(super) fn severity(&self) -> Severity {
         match self {
-            Self::Online { .. } | Self::Disabled | Self::Sound { .. } | Self::Flushing => Severity::Info,
+            Self::Online { .. } | Self::Disabled { .. } | Self::Sound { .. } | Self::Flushing { .. } => Severity::Info,
             Self::Refreshed { done: true, .. } => Severity::Info,
             Self::Empty { .. } | Self::NotPrivate(_) | Self::Note { .. } | Self::Missed => Severity::Warning,
             Self::NotAlone(TurnError::NoLock { .. }) => Severity::Warning,
@@ -148,7 +157,7 @@ impl Event<'_> {
     pub(super) fn tells_state(&self) -> bool {
         match self {
             Self::Online { .. }
-            | Self::Disabled
+            | Self::Disabled { .. }
             | Self::Faulty { .. }
             | Self::PartlyApplied { .. }
             | Self::Refused(_)
@@ -160,7 +169,7 @@ impl Event<'_> {
             | Self::NoChannel(_) => true,
             Self::Sound { .. }
             | Self::Empty { .. }
-            | Self::Flushing
+            | Self::Flushing { .. }
             | Self::Hint { .. }
             | Self::LineRefused { .. }
             | Self::Note { .. }
@@ -177,10 +186,12 @@ impl fmt::Display for Event<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Online { added, file } => write!(f, "online: {} from {}", Count(*added, "SA"), shown(file)),
-            Self::Disabled => f.write_str("disabled: all SAs are flushed"),
+            Self::Disabled { all: true } => f.write_str("disabled: all SAs are flushed"),
+            Self::Disabled { all: false } => f.write_str("disabled: the service's own SAs are flushed"),
             Self::Sound { commands, file } => write!(f, "{}: {}, no errors", shown(file), Count(*commands, "command")),
             Self::Empty { file } => write!(f, "{} holds no commands", shown(file)),
-            Self::Flushing => f.write_str("flushing existing SAs before adding new SAs"),
+            Self::Flushing { all: true } => f.write_str("flushing existing SAs before adding new SAs"),
+            Self::Flushing { all: false } => f.write_str("flushing the service's own SAs before adding new SAs"),
             Self::Faulty { file, commands, lines, left } => {
                 let (wrong, all) = (lines.len(), Count(*commands, "command"));
                 write!(f, "maintenance: {}: errors in {wrong} of {all}, {}{}", shown(file), Lines(lines), left.words())

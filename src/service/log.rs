@@ -203,7 +203,7 @@ mod tests {
     fn the_journal_gets_priorities() {
         let journal = |event: &Event<'_>| written(|_, err| Box::new(Journal { err }), event).1;
         assert!(journal(&Event::NoSmf).starts_with("<3>"));
-        assert_eq!(journal(&Event::Disabled), "<6>disabled: all SAs are flushed\n");
+        assert_eq!(journal(&Event::Disabled { all: true }), "<6>disabled: all SAs are flushed\n");
     }
 
     #[test]

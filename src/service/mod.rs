@@ -12,6 +12,7 @@ mod exit;
 mod keys;
 mod log;
 mod notify;
+mod owned;
 mod refresh;
 mod run;
 mod smf;

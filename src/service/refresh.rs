@@ -1,6 +1,7 @@
 //! start, refresh, stop and check. The file is read before anything is flushed; whether it is parsed before or after is
 //! the order that manual-key.toml chooses; nothing is applied unless all of it parses.
 
+use std::collections::HashSet;
 use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -12,11 +13,12 @@ use super::event::{Event, Left};
 use super::exit::Reason;
 use super::keys::{self, Action, Faults, Numbered};
 use super::log::Log;
+use super::owned::{Name, Owned};
 use super::world::World;
 use crate::apply::{self, Outcome, Queue};
 use crate::lang::Verb;
 use crate::names::errnos;
-use crate::sa::SaType;
+use crate::sa::{Request, SaType};
 use crate::sadb::{Sadb, SadbError, Select, Turn, TurnError};
 use crate::secret::Buffer;
 use crate::show::{self, message::print_entry};
@@ -27,18 +29,28 @@ pub(super) struct Service<'a> {
     config: &'a Config,
     world: &'a World,
     log: &'a mut dyn Log,
+    /// The record of the service's own SAs, where only those are flushed.
+    owned: Option<Owned>,
 }
 
 /// What applying a file came to.
 #[derive(Default)]
 struct Tally {
     added: usize,
+    names: HashSet<Name>,
     refused: Vec<u32>,
+}
+
+impl Tally {
+    fn count(&mut self, added: &Request) {
+        self.added += 1;
+        self.names.extend(Name::of(added));
+    }
 }
 
 impl<'a> Service<'a> {
     pub(super) fn new(config: &'a Config, world: &'a World, log: &'a mut dyn Log) -> Self {
-        Self { config, world, log }
+        Self { config, world, log, owned: None }
     }
 
     /// Does what the command line says.
@@ -59,7 +71,8 @@ impl<'a> Service<'a> {
         let commands = match self.config.order {
             Order::FlushFirst => {
                 self.flush(&mut *sadb)?;
-                self.parse(&file, &text, Left::Empty)?
+                let left = if self.owned.is_none() { Left::Empty } else { Left::Others };
+                self.parse(&file, &text, left)?
             }
             Order::CheckFirst => {
                 let commands = self.parse(&file, &text, Left::Untouched)?;
@@ -79,9 +92,8 @@ impl<'a> Service<'a> {
     pub(super) fn stop(&mut self) -> Result<(), Reason> {
         let _turn = self.take_turn()?;
         let mut sadb = self.open()?;
-        let flushed = sadb.flush(SaType::UNSPEC);
-        flushed.map_err(|error| self.no_sadb(&error))?;
-        self.log.event(&Event::Disabled);
+        self.remove(SaType::UNSPEC, &mut *sadb).map_err(|error| self.no_sadb(&error))?;
+        self.log.event(&Event::Disabled { all: self.owned.is_none() });
         Ok(())
     }
 
@@ -124,12 +136,22 @@ impl<'a> Service<'a> {
     }
 
     fn open(&mut self) -> Result<Box<dyn Sadb>, Reason> {
+        let owned = self.config.record.as_deref().map(Owned::read).transpose();
+        self.owned = owned.map_err(|error| self.no_sadb(&error))?;
         self.config.sadb.open().map_err(|error| self.no_sadb(&error))
     }
 
     fn flush(&mut self, sadb: &mut dyn Sadb) -> Result<(), Reason> {
-        self.log.event(&Event::Flushing);
-        sadb.flush(SaType::UNSPEC).map_err(|error| self.no_sadb(&error))
+        self.log.event(&Event::Flushing { all: self.owned.is_none() });
+        self.remove(SaType::UNSPEC, sadb).map_err(|error| self.no_sadb(&error))
+    }
+
+    /// Removes the SAs of a type that are this service's to remove.
+    fn remove(&mut self, sa_type: SaType, sadb: &mut dyn Sadb) -> Result<(), SadbError> {
+        match &mut self.owned {
+            Some(owned) => owned.flush(sa_type, sadb),
+            None => sadb.flush(sa_type),
+        }
     }
 
     fn parse(&mut self, file: &Path, text: &[u8], left: Left) -> Result<Vec<Numbered>, Reason> {
@@ -151,6 +173,9 @@ impl<'a> Service<'a> {
         if count == 0 {
             self.log.event(&Event::Empty { file });
         }
+        if let Some(owned) = &mut self.owned {
+            owned.intend(&commands).map_err(|error| self.no_sadb(&error))?;
+        }
         let mut tally = Tally::default();
         let mut waiting = Queue::default();
         for Numbered { line, action } in commands {
@@ -168,6 +193,9 @@ impl<'a> Service<'a> {
             self.log.progress();
         }
         self.settle(&mut waiting, sadb, &mut tally)?;
+        if let Some(owned) = &mut self.owned {
+            owned.confirm(&tally.names, sadb).map_err(|error| self.no_sadb(&error))?;
+        }
         if tally.refused.is_empty() {
             self.log.event(&Event::Online { added: tally.added, file });
             return Ok(());
@@ -183,12 +211,13 @@ impl<'a> Service<'a> {
     fn apply_one(&mut self, line: u32, action: Action, sadb: &mut dyn Sadb, tally: &mut Tally) -> Result<(), Reason> {
         let mut failures = Vec::new();
         match action {
-            Action::Flush(sa_type) => failures.extend(sadb.flush(sa_type).err()),
+            Action::Flush(sa_type) => failures.extend(self.remove(sa_type, sadb).err()),
             Action::Sa(command) => {
                 let adds = command.verb == Verb::Add;
-                apply::apply(*command, sadb, &mut |_, outcome| match outcome {
+                apply::apply(*command, sadb, &mut |request, outcome| match outcome {
                     Outcome::Failed(error) => failures.push(error),
-                    Outcome::Done | Outcome::Described(_) => tally.added += usize::from(adds),
+                    Outcome::Done if adds => tally.count(request),
+                    Outcome::Done | Outcome::Described(_) => {}
                 });
             }
         }
@@ -204,9 +233,9 @@ impl<'a> Service<'a> {
     /// As [`Self::apply_one`].
     fn settle(&mut self, waiting: &mut Queue<u32>, sadb: &mut dyn Sadb, tally: &mut Tally) -> Result<(), Reason> {
         let mut failures = Vec::new();
-        waiting.settle(sadb, &mut |line, _, outcome| match outcome {
+        waiting.settle(sadb, &mut |line, request, outcome| match outcome {
             Outcome::Failed(error) => failures.push((line, error)),
-            Outcome::Done | Outcome::Described(_) => tally.added += 1,
+            Outcome::Done | Outcome::Described(_) => tally.count(request),
         });
         failures.into_iter().try_for_each(|(line, error)| self.take_failures(line, &[error], tally))
     }

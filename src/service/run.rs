@@ -18,8 +18,9 @@ use super::event::Event;
 use super::exit::Reason;
 use super::log::Log;
 use super::notify::{self, State};
+use super::owned::Owned;
 use super::refresh::Service;
-use super::watch::{Sight, Watch};
+use super::watch::{Expiry, Sight, Watch};
 use super::world::{Environment, World};
 use crate::sys::hardening;
 use crate::sys::listener::Listener;
@@ -166,6 +167,7 @@ impl Resident<'_> {
 
     fn see(&mut self, sight: Sight) -> Result<(), Reason> {
         match sight {
+            Sight::Expired(expiry) if self.is_foreign(&expiry) => {}
             Sight::Expired(expiry) => self.reporter.event(&Event::Expired(&expiry)),
             Sight::Missed => self.reporter.event(&Event::Missed),
             Sight::Lost(error) => {
@@ -175,6 +177,13 @@ impl Resident<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether an SA is somebody else's to care for. In doubt it is not.
+    fn is_foreign(&self, expiry: &Expiry) -> bool {
+        let record = self.config.as_ref().and_then(|config| config.record.as_deref());
+        let owned = record.and_then(|record| Owned::read(record).ok());
+        owned.is_some_and(|owned| !owned.knows(expiry.sa_type, expiry.spi, expiry.dst))
     }
 
     fn stop(&mut self) -> Result<(), Reason> {

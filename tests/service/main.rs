@@ -1,7 +1,9 @@
 //! The program `manual-key` from outside: keys files good and bad, in each world, on a model SADB.
 
 mod bench;
+mod owned;
 mod resident;
+mod units;
 
 use std::fs::{self, Permissions};
 use std::io::Write;
@@ -285,7 +287,7 @@ fn configuration_errors_name_file_and_line() {
         ("refresh = \"maybe\"\n", ".toml:1: "),
         ("config_file = 7\n", ".toml:1: "),
         ("refresh = \"reconcile\"\n", "not available in this version"),
-        ("flush = \"owned\"\n", "not available in this version"),
+        ("flush = \"mine\"\n", ".toml:1: "),
     ];
     for (text, words) in wrong {
         let config = bench.file("manual-key.toml", text);

@@ -1,0 +1,238 @@
+//! Which SAs this service has added, for `flush = "owned"`: a record beside its socket, without keys.
+//!
+//! An SA is the service's while the SADB has one of that name that was added at the recorded second: one that somebody put
+//! in its place later is not. Names are recorded before they are added, so that a crash in between loses none of them.
+
+use std::collections::{HashMap, HashSet};
+use std::fs::{self, DirBuilder};
+use std::io::{self, Write};
+use std::net::IpAddr;
+use std::ops::ControlFlow;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+
+use super::keys::{Action, Numbered};
+use crate::lang::Verb;
+use crate::sa::{AddressRole, Endpoint, LifetimeKind, LinuxExtras, Masked, Message, Request, SaType, Spi};
+use crate::sadb::{Reach, Sadb, SadbError};
+use crate::sys::secure_file::shown;
+
+const FILE: &str = "owned.json";
+/// ESRCH has this number on Linux and illumos.
+const NO_SUCH_SA: i32 = 3;
+
+/// What names an SA.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(super) struct Name {
+    sa_type: u8,
+    spi: u32,
+    dst: IpAddr,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    mark: Option<(u32, u32)>,
+}
+
+impl Name {
+    /// The SA that `request` is about, if it names a destination.
+    pub(super) fn of(request: &Request) -> Option<Self> {
+        request.dst.map(|dst| Self::to(request, dst.addr))
+    }
+
+    fn to(request: &Request, dst: IpAddr) -> Self {
+        let mark = request.linux.mark.map(|mark| (mark.value, mark.mask));
+        Self { sa_type: request.sa_type.0, spi: request.spi.0, dst: dst.to_canonical(), mark }
+    }
+
+    fn of_message(message: &Message) -> Option<Self> {
+        let dst = message.address(AddressRole::Destination)?.addr?.to_canonical();
+        let mark = message.linux().and_then(|linux| linux.extras.mark).map(|mark| (mark.value, mark.mask));
+        Some(Self { sa_type: message.sa_type.0, spi: message.association()?.spi.0, dst, mark })
+    }
+
+    fn deletion(&self) -> Request {
+        Request {
+            sa_type: SaType(self.sa_type),
+            spi: Spi(self.spi),
+            dst: Some(Endpoint { addr: self.dst, port: 0, proto: 0 }),
+            linux: LinuxExtras { mark: self.mark.map(|(value, mask)| Masked { value, mask }), ..LinuxExtras::default() },
+            ..Request::default()
+        }
+    }
+}
+
+/// When an SA was added, in seconds since 1970.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Added {
+    /// Then, as the SADB tells.
+    At(u64),
+    /// Not before then, if at all.
+    Since(u64),
+}
+
+impl Added {
+    fn fits(self, added: u64) -> bool {
+        match self {
+            Self::At(moment) => added == moment,
+            Self::Since(moment) => added >= moment,
+        }
+    }
+}
+
+/// The record.
+pub(super) struct Owned {
+    directory: PathBuf,
+    entries: HashMap<Name, Added>,
+}
+
+impl Owned {
+    /// The record in `directory`; empty if there is none yet.
+    ///
+    /// # Errors
+    /// [`SadbError::Unavailable`] if it cannot be read or understood.
+    pub(super) fn read(directory: &Path) -> Result<Self, SadbError> {
+        let entries: Vec<(Name, Added)> = match fs::read(directory.join(FILE)) {
+            Ok(text) => serde_json::from_slice(&text).map_err(|error| unusable(directory, error.into()))?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(unusable(directory, error)),
+        };
+        Ok(Self { directory: directory.to_owned(), entries: entries.into_iter().collect() })
+    }
+
+    /// Whether an SA like that is in the record, whatever its mark.
+    pub(super) fn knows(&self, sa_type: SaType, spi: Spi, dst: Option<IpAddr>) -> bool {
+        let is_it = |name: &Name| (name.sa_type, name.spi, Some(name.dst)) == (sa_type.0, spi.0, dst);
+        self.entries.keys().any(is_it)
+    }
+
+    /// Records that the SAs of `commands` are about to be added.
+    ///
+    /// # Errors
+    /// As [`Owned::confirm`].
+    pub(super) fn intend(&mut self, commands: &[Numbered]) -> Result<(), SadbError> {
+        // The kernel's clock of whole seconds may be a tick behind.
+        let since = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |now| now.as_secs().saturating_sub(1));
+        for command in commands {
+            let Action::Sa(command) = &command.action else { continue };
+            if command.verb != Verb::Add {
+                continue;
+            }
+            let said = command.request.dst.map(|dst| dst.addr);
+            let named = command.targets.iter().filter_map(|target| target.dst.or(said));
+            self.entries.extend(named.map(|dst| (Name::to(&command.request, dst), Added::Since(since))));
+        }
+        self.write().map_err(|source| self.unusable(source))
+    }
+
+    /// Records what has become of it: `added` are the SAs that the SADB has taken.
+    ///
+    /// # Errors
+    /// The SADB's; [`SadbError::Unavailable`] if the record cannot be written.
+    pub(super) fn confirm(&mut self, added: &HashSet<Name>, sadb: &mut dyn Sadb) -> Result<(), SadbError> {
+        let there = present(sadb, SaType::UNSPEC)?;
+        self.entries.retain(|name, when| match (*when, there.get(name)) {
+            (Added::At(moment), Some(now)) => moment == *now,
+            (Added::Since(moment), Some(now)) if added.contains(name) && *now >= moment => {
+                *when = Added::At(*now);
+                true
+            }
+            _ => false,
+        });
+        self.write().map_err(|source| self.unusable(source))
+    }
+
+    /// Removes the service's SAs of a type from `sadb`; of every type for [`SaType::UNSPEC`].
+    ///
+    /// # Errors
+    /// As [`Owned::confirm`].
+    pub(super) fn flush(&mut self, sa_type: SaType, sadb: &mut dyn Sadb) -> Result<(), SadbError> {
+        for (name, added) in present(sadb, sa_type)? {
+            if !self.entries.get(&name).is_some_and(|when| when.fits(added)) {
+                continue;
+            }
+            match sadb.delete(&name.deletion(), Reach::One) {
+                Ok(()) | Err(SadbError::Refused { errno: NO_SUCH_SA, .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let is_asked = |name: &Name| sa_type == SaType::UNSPEC || sa_type.0 == name.sa_type;
+        self.entries.retain(|name, when| !(is_asked(name) && matches!(when, Added::At(_))));
+        self.write().map_err(|source| self.unusable(source))
+    }
+
+    fn unusable(&self, source: io::Error) -> SadbError {
+        unusable(&self.directory, source)
+    }
+
+    /// Puts the record in the place of the old one, whole.
+    fn write(&self) -> io::Result<()> {
+        DirBuilder::new().recursive(true).mode(0o755).create(&self.directory)?;
+        let mut file = tempfile::NamedTempFile::new_in(&self.directory)?;
+        file.write_all(&serde_json::to_vec(&self.entries.iter().collect::<Vec<_>>())?)?;
+        file.persist(self.directory.join(FILE))?;
+        Ok(())
+    }
+}
+
+fn unusable(directory: &Path, source: io::Error) -> SadbError {
+    let path = directory.join(FILE);
+    SadbError::Unavailable { what: format!("{}: the record of the service's own SAs", shown(&path)), source }
+}
+
+/// The SAs of a type with the seconds at which they were added.
+fn present(sadb: &mut dyn Sadb, sa_type: SaType) -> Result<HashMap<Name, u64>, SadbError> {
+    let mut found = HashMap::new();
+    sadb.dump(sa_type, &mut |message| {
+        let added = message.lifetime(LifetimeKind::Current).map_or(0, |current| current.addtime);
+        found.extend(Name::of_message(message).map(|name| (name, added)));
+        ControlFlow::Continue(())
+    })?;
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sadb::Select;
+
+    const NAME: Name = Name { sa_type: 3, spi: 0x1001, dst: IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 2)), mark: None };
+
+    fn owned(directory: &Path, entries: &[(Name, Added)]) -> Owned {
+        Owned { directory: directory.to_owned(), entries: entries.iter().copied().collect() }
+    }
+
+    #[test]
+    fn the_record_is_read_as_it_was_written() {
+        let directory = tempfile::tempdir().unwrap();
+        assert!(Owned::read(directory.path()).unwrap().entries.is_empty());
+        let marked = Name { mark: Some((1, 0xff)), ..NAME };
+        let entries = [(NAME, Added::At(7)), (marked, Added::Since(9))];
+        owned(directory.path(), &entries).write().unwrap();
+        let read = Owned::read(directory.path()).unwrap();
+        assert_eq!(read.entries, entries.into_iter().collect());
+        assert!(
+            read.knows(SaType::ESP, Spi(0x1001), Some(NAME.dst)) && !read.knows(SaType::AH, Spi(0x1001), Some(NAME.dst))
+        );
+        fs::write(directory.path().join(FILE), "[[").unwrap();
+        let error = Owned::read(directory.path()).err().unwrap().to_string();
+        assert!(error.contains("owned.json: the record"), "{error}");
+    }
+
+    #[test]
+    fn an_sa_that_came_later_is_not_the_services() {
+        assert!(Added::At(7).fits(7) && !Added::At(7).fits(8));
+        assert!(Added::Since(7).fits(8) && !Added::Since(7).fits(6));
+    }
+
+    #[test]
+    fn what_is_gone_or_was_never_added_leaves_the_record() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut sadb = Select::Model.open().unwrap();
+        let other = Name { spi: 2, ..NAME };
+        let mut owned = owned(directory.path(), &[(NAME, Added::At(7)), (other, Added::Since(0))]);
+        owned.confirm(&HashSet::from([other]), &mut *sadb).unwrap();
+        assert!(owned.entries.is_empty());
+    }
+}

@@ -1,0 +1,107 @@
+//! `flush = "owned"`: the service removes what it has added, and nothing else.
+
+use std::fs;
+use std::path::Path;
+use std::thread::sleep;
+use std::time::Duration;
+
+use crate::bench::{Bench, Run};
+use crate::{ONE, THREE, TWO};
+
+/// `manual-key METHOD` with `text` as its keys file, for what it owns only.
+fn owned(bench: &Bench, method: &str, text: &str) -> Run {
+    let file = bench.file("own", text);
+    bench.run(&[method, "--flush", "owned", "--config-file", file.to_str().unwrap()])
+}
+
+/// A bench whose SADB holds an SA that somebody else has added.
+fn with_foreign(text: &str) -> Bench {
+    let bench = Bench::with_model();
+    bench.method("start", &bench.file("foreign", text)).expect(0);
+    bench
+}
+
+fn record(bench: &Bench) -> String {
+    fs::read_to_string(bench.path("run/owned.json")).unwrap()
+}
+
+#[test]
+fn others_keep_their_sas() {
+    let bench = with_foreign(THREE);
+    owned(&bench, "start", &format!("{ONE}{TWO}")).expect(0);
+    assert_eq!(bench.spis(), [0x1001, 0x1002, 0x1003]);
+    let run = owned(&bench, "refresh", TWO).expect(0);
+    assert!(run.stdout.starts_with("flushing the service's own SAs"), "{}", run.stdout);
+    assert_eq!(bench.spis(), [0x1002, 0x1003]);
+    let run = owned(&bench, "stop", TWO).expect(0);
+    assert_eq!(run.stdout, "disabled: the service's own SAs are flushed\n");
+    assert_eq!(bench.spis(), [0x1003]);
+}
+
+#[test]
+fn a_bad_file_leaves_the_others() {
+    let bench = with_foreign(THREE);
+    owned(&bench, "start", ONE).expect(0);
+    let run = owned(&bench, "refresh", "bogus\n").expect(78);
+    assert!(run.stderr.contains("the service's own SAs are removed"), "{}", run.stderr);
+    assert_eq!(bench.spis(), [0x1003]);
+}
+
+#[test]
+fn an_sa_that_was_there_before_stays_somebody_elses() {
+    let bench = with_foreign(ONE);
+    sleep(Duration::from_millis(2100));
+    let run = owned(&bench, "start", &format!("{ONE}{TWO}")).expect(1);
+    assert!(run.stderr.contains("refused 1 of 2 commands, line 1"), "{}", run.stderr);
+    owned(&bench, "stop", TWO).expect(0);
+    assert_eq!(bench.spis(), [0x1001]);
+}
+
+#[test]
+fn an_sa_that_was_added_again_is_somebody_elses() {
+    let bench = Bench::with_model();
+    owned(&bench, "start", &format!("{ONE}{TWO}")).expect(0);
+    sleep(Duration::from_millis(1100));
+    bench.method("start", &bench.file("foreign", ONE)).expect(0);
+    owned(&bench, "stop", TWO).expect(0);
+    assert_eq!(bench.spis(), [0x1001]);
+}
+
+#[test]
+fn a_flush_in_the_file_spares_the_others() {
+    let bench = with_foreign(THREE);
+    owned(&bench, "start", &format!("{ONE}flush esp\n{TWO}")).expect(0);
+    assert_eq!(bench.spis(), [0x1002, 0x1003]);
+}
+
+#[test]
+fn the_record_names_sas_and_holds_no_key() {
+    let bench = Bench::with_model();
+    let text = format!("{ONE}{TWO}");
+    owned(&bench, "start", &text).expect(0);
+    let record = record(&bench);
+    assert!(record.contains(&format!("\"spi\":{}", 0x1001)) && record.contains("192.0.2.2"), "{record}");
+    assert!(!record.contains("since"), "{record}");
+    Run { exit: None, stdout: record, stderr: String::new() }.tells_nothing_of(&text);
+}
+
+#[test]
+fn after_a_crash_before_the_end_nothing_is_lost() {
+    let bench = Bench::with_model();
+    owned(&bench, "start", ONE).expect(0);
+    let at = record(&bench);
+    fs::write(bench.path("run/owned.json"), at.replace("\"at\"", "\"since\"")).unwrap();
+    owned(&bench, "stop", ONE).expect(0);
+    assert!(bench.spis().is_empty());
+}
+
+#[test]
+fn a_record_that_makes_no_sense_is_told_and_nothing_is_touched() {
+    let bench = with_foreign(ONE);
+    fs::create_dir_all(bench.path("run")).unwrap();
+    fs::write(bench.path("run/owned.json"), "[[").unwrap();
+    let run = owned(&bench, "start", TWO).expect(69);
+    assert!(run.stderr.contains("owned.json: the record"), "{}", run.stderr);
+    assert_eq!(bench.spis(), [0x1001]);
+    assert!(Path::new(&bench.path("run/owned.json")).exists());
+}
