@@ -15,17 +15,20 @@ use crate::sys::socket::PacketSocket;
 
 /// Where the service keeps what lasts until the next boot, unless its manager says otherwise.
 const DIRECTORY: &str = "/run/manual-key";
+const NAME: &str = "manual-key";
 const SOCKET: &str = "refresh";
 const QUESTION: &[u8] = b"refresh";
 /// A client has asked by then, or it never will.
 const PATIENCE: Duration = Duration::from_secs(1);
 const FOREVER: Duration = Duration::MAX;
 
-/// The first of the unit's runtime directories (systemd.exec(5), `RuntimeDirectory=`), else the usual place.
+/// The unit's runtime directory (systemd.exec(5), `RuntimeDirectory=`), else the usual place. A unit may have several, and
+/// systemd sorts them: it is the one in a directory called manual-key, else the first.
 pub(super) fn directory(environment: Environment<'_>) -> PathBuf {
-    let told = environment("RUNTIME_DIRECTORY").and_then(|list| list.into_string().ok());
-    let first = told.as_deref().and_then(|list| list.split(':').next()).filter(|path| !path.is_empty());
-    PathBuf::from(first.unwrap_or(DIRECTORY))
+    let told = environment("RUNTIME_DIRECTORY").and_then(|list| list.into_string().ok()).unwrap_or_default();
+    let all = || told.split(':').filter(|path| !path.is_empty()).map(Path::new);
+    let own = all().find(|path| path.components().any(|part| part.as_os_str() == NAME));
+    own.or_else(|| all().next()).unwrap_or(Path::new(DIRECTORY)).to_owned()
 }
 
 /// The socket in `directory`.
@@ -108,9 +111,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_runtime_directory_counts() {
+    fn of_several_runtime_directories_it_is_the_services() {
         let environment = |list: &str| directory(&|name| (name == "RUNTIME_DIRECTORY").then(|| list.into()));
-        assert_eq!(environment("/run/manual-key/north:/run/ipseckey"), Path::new("/run/manual-key/north"));
+        assert_eq!(environment("/run/ipseckey:/run/manual-key/north"), Path::new("/run/manual-key/north"));
+        assert_eq!(environment("/run/mine:/run/yours"), Path::new("/run/mine"));
         assert_eq!(environment(""), Path::new(DIRECTORY));
         assert_eq!(directory(&|_| None), Path::new(DIRECTORY));
     }

@@ -1,0 +1,26 @@
+//! The units in systemd/: what the two must have in common, and what they say of the program.
+
+use std::fs;
+use std::path::Path;
+
+fn unit(name: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd").join(name)).unwrap()
+}
+
+#[test]
+fn the_template_differs_where_it_must() {
+    const DIFFERENT: &[&str] = &["Description=", "ExecStart=", "RuntimeDirectory=", "# Beside other instances"];
+    let common = |text: &str| -> Vec<String> {
+        let is_common = |line: &&str| !DIFFERENT.iter().any(|start| line.starts_with(start));
+        text.lines().filter(is_common).map(str::to_owned).collect()
+    };
+    assert_eq!(common(&unit("manual-key.service")), common(&unit("manual-key@.service")));
+}
+
+#[test]
+fn systemd_knows_the_type_and_no_end_that_needs_a_person_starts_it_again() {
+    let service = unit("manual-key.service");
+    assert!(service.lines().any(|line| line == "Type=notify"), "before 253 systemd takes notify-reload for simple");
+    let ends = service.lines().find_map(|line| line.strip_prefix("RestartPreventExitStatus=")).unwrap();
+    assert_eq!(ends, "1 2 69 77 78");
+}
