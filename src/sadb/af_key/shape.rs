@@ -1,7 +1,7 @@
 //! What Linux PF_KEY says, in the shape of every other SADB.
 //!
-//! The kernel reports lifetimes that limit nothing, prefixes of single addresses, an inner source of nowhere, no inner destination; mode, and the
-//! ports of UDP encapsulation without the addresses they belong to, in extensions of its own.
+//! The kernel reports lifetimes that limit nothing, prefixes of single addresses, an inner source of nowhere, never an inner
+//! destination; and, in extensions of its own, the mode, and the ports of UDP encapsulation without their addresses.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 
