@@ -15,8 +15,8 @@ const STALL: Duration = Duration::from_secs(20);
 /// Datagrams that go to the other host and back.
 const DATAGRAMS: u32 = 20;
 
-/// Two hosts, each with a network namespace of its own, and a switch between them in a third: whatever leaves one for the other
-/// is seen there, and nothing else.
+/// Two hosts, each with a network namespace of its own, and a switch between them in a third: whatever leaves one for the
+/// other is seen there, and nothing else.
 ///
 /// On the cable `here` is 10.0.0.1 and fd00::1, `there` 10.0.0.2 and fd00::2. Behind it each has a network of its own, the
 /// ends of tunnels: 10.1.0.1 and fd01::1 here, 10.2.0.1 and fd02::1 there.

@@ -131,8 +131,8 @@ impl Space {
         self.ipseckey("save all").succeeded()
     }
 
-    /// What the kernel holds, in the words of iproute2: a text for each SA, in the order in which they were added; without the
-    /// moments at which it was added and used.
+    /// What the kernel holds, in the words of iproute2: a text for each SA, in the order in which they were added; without
+    /// the moments at which it was added and used.
     pub fn states(&self) -> Vec<String> {
         let mut states: Vec<String> = Vec::new();
         for line in without_moments(&self.ip("-s xfrm state list")).lines() {

@@ -1,5 +1,5 @@
-//! The PF_KEY of Linux (`net/key/af_key.c`), which drops without a word what it has no room for, and describes an SA in a way
-//! of its own. `check` refuses what would be lost; `shape` puts what the kernel says in the shape of every other SADB.
+//! The PF_KEY of Linux (`net/key/af_key.c`), which drops without a word what it has no room for, and describes an SA in a
+//! way of its own. `check` refuses what would be lost; `shape` puts what the kernel says in the shape of every other SADB.
 
 mod check;
 mod shape;
@@ -32,8 +32,8 @@ impl<T: Transport> AfKey<T> {
     fn note(&mut self, request: &Request) {
         if request.auth_alg == SHA256 {
             self.notes.say(
-                "sha256: Linux PF_KEY cuts the integrity check value to 96 bits; RFC 4868 says 128, so few peers will understand \
-                 it: use --sadb xfrm",
+                "sha256: Linux PF_KEY cuts the integrity check value to 96 bits; RFC 4868 says 128, so few peers will \
+                 understand it: use --sadb xfrm",
             );
         }
         if check::has_direction(request) && !check::has_natt(request) {
