@@ -6,6 +6,7 @@ SBINDIR ?= $(PREFIX)/sbin
 MANDIR ?= $(PREFIX)/share/man
 DATADIR ?= $(PREFIX)/share
 UNITDIR ?= /usr/lib/systemd/system
+TMPFILESDIR ?= /usr/lib/tmpfiles.d
 CARGO ?= cargo
 INSTALL ?= install
 
@@ -23,14 +24,15 @@ check:
 	$(CARGO) test --locked
 
 install:
-	$(INSTALL) -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(UNITDIR)
+	$(INSTALL) -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(UNITDIR) $(DESTDIR)$(TMPFILESDIR)
 	$(INSTALL) -d $(DESTDIR)$(DATADIR)/bash-completion/completions $(DESTDIR)$(DATADIR)/zsh/site-functions
 	$(INSTALL) -d $(DESTDIR)$(DATADIR)/fish/vendor_completions.d
 	$(INSTALL) -d -m 700 $(DESTDIR)$(SYSCONFDIR)/inet/secret
 	$(INSTALL) -m 755 $(PROGRAMS:%=target/release/%) $(DESTDIR)$(SBINDIR)
 	$(INSTALL) -m 644 $(MAN5) $(DESTDIR)$(MANDIR)/man5
 	$(INSTALL) -m 644 $(MAN8) $(DESTDIR)$(MANDIR)/man8
-	$(if $(UNITS),$(INSTALL) -m 644 $(UNITS) $(DESTDIR)$(UNITDIR))
+	$(INSTALL) -m 644 $(UNITS) $(DESTDIR)$(UNITDIR)
+	$(INSTALL) -m 644 systemd/tmpfiles.conf $(DESTDIR)$(TMPFILESDIR)/ipseckey.conf
 	$(INSTALL) -m 644 completions/ipseckey.bash $(DESTDIR)$(DATADIR)/bash-completion/completions/ipseckey
 	$(INSTALL) -m 644 completions/_ipseckey $(DESTDIR)$(DATADIR)/zsh/site-functions/_ipseckey
 	$(INSTALL) -m 644 completions/ipseckey.fish $(DESTDIR)$(DATADIR)/fish/vendor_completions.d/ipseckey.fish
@@ -38,6 +40,6 @@ install:
 uninstall:
 	$(RM) $(PROGRAMS:%=$(DESTDIR)$(SBINDIR)/%)
 	$(RM) $(MAN5:man/%=$(DESTDIR)$(MANDIR)/man5/%) $(MAN8:man/%=$(DESTDIR)$(MANDIR)/man8/%)
-	$(RM) $(UNITS:systemd/%=$(DESTDIR)$(UNITDIR)/%)
+	$(RM) $(UNITS:systemd/%=$(DESTDIR)$(UNITDIR)/%) $(DESTDIR)$(TMPFILESDIR)/ipseckey.conf
 	$(RM) $(DESTDIR)$(DATADIR)/bash-completion/completions/ipseckey $(DESTDIR)$(DATADIR)/zsh/site-functions/_ipseckey
 	$(RM) $(DESTDIR)$(DATADIR)/fish/vendor_completions.d/ipseckey.fish
