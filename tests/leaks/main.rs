@@ -140,6 +140,13 @@ fn the_programs_tell_nothing() {
         for arguments in forms {
             words += &ipseckey(&bench, arguments, b"").words();
         }
+        for arguments in [["--json", "-c", name], ["--json", "-f", name]] {
+            words += &ipseckey(&bench, &arguments, b"").words();
+        }
+        for format in ["setkey", "ip-xfrm", "ipsec.conf"] {
+            // What can be understood is written with its keys; the rest must be told without.
+            words += &ipseckey(&bench, &["import", format, name], b"").stderr;
+        }
         words += &ipseckey(&bench, &["-p"], &[&file.bytes, &b"\ndump\nsave all\n"[..]].concat()).words();
         for method in ["check", "start"] {
             let run = bench.method(method, &path);
