@@ -81,7 +81,10 @@ fn is_value(row: &Row, word: &[u8]) -> bool {
         Value::Number(max) => number::parse(word, max).is_ok(),
         Value::Lifetime(..) => number::parse(word, u64::MAX).is_ok(),
         Value::State | Value::AuthAlg | Value::EncrAlg => number::parse(word, u64::from(u16::MAX)).is_ok(),
-        Value::Address | Value::Address6 | Value::Prefix | Value::Prefix6 => address::is_literal(word),
+        // No address has as many digits in a row as a key, not even one with zeros in front.
+        Value::Address | Value::Address6 | Value::Prefix | Value::Prefix6 => {
+            hex_digits(word).0 < LOOKUP_RUN && address::is_literal(word)
+        }
         Value::Mark => word.split(|byte| *byte == b'/').all(|part| number::parse(part, u64::from(u32::MAX)).is_ok()),
         Value::Nothing | Value::Encap | Value::Key | Value::Identity => false,
         Value::Mode | Value::Device | Value::XfrmFlags => false,
@@ -230,6 +233,7 @@ mod tests {
         assert_eq!(m("add 0123456789abcdef"), "add XXXXXXXXXXXXXXXX");
         assert_eq!(m("add esp encr_alg 0123456789abcdef"), "add esp encr_alg XXXXXXXXXXXXXXXX");
         assert_eq!(m("add esp src 0123:4567:89ab:cdef:0123:4567:89ab:cdeg"), format!("add esp src {}", "X".repeat(39)));
+        assert_eq!(m("add esp src 12345678901234567890123456789012.00"), format!("add esp src {}", "X".repeat(35)));
         assert_eq!(m("add esp srcidtype fqdn abcdef0"), "add esp srcidtype fqdn XXXXXXX");
         assert_eq!(m("add esp spi 0x0123456789abcdef"), "add esp spi XXXXXXXXXXXXXXXXXX");
     }
