@@ -1,0 +1,113 @@
+//! What no program can be faster than, for benches/load/run to compare with:
+//!
+//! - `floor add N`: the kernel adds N SAs that were encoded beforehand, 64 to a datagram; seconds from the first to the last
+//! - `floor dump`: the kernel lists its SAs to a reader that does not look at them; seconds, and how many bytes
+//! - `floor scan FILE`: the line ends of a file in memory; seconds
+#![allow(clippy::print_stdout, reason = "prints its measurements")]
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::{Duration, Instant};
+
+use ipseckey::secret::{Buffer, Key};
+use ipseckey::sys::netlink::NetlinkSocket;
+use ipseckey::wire::xfrm::attribute::Algorithm;
+use ipseckey::wire::xfrm::fixed::{Limits, family_of};
+use ipseckey::wire::xfrm::number::{INFINITE, PROTO_ESP, flag, kind};
+use ipseckey::wire::xfrm::{Attribute, Body, Header, SaInfo, encode, messages};
+
+/// As many as make the cost of a system call small.
+const BATCH: u32 = 64;
+const DEADLINE: Duration = Duration::from_secs(60);
+
+fn main() {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["add", count] => add(count.parse().expect("a number of SAs")),
+        ["dump"] => dump(),
+        ["scan", file] => scan(file),
+        _ => println!("usage: floor add N | dump | scan FILE"),
+    }
+}
+
+/// The SA that benches/load/run writes as line `at` of its keys files.
+fn addition(at: u32, port: u32) -> Buffer {
+    let dst = IpAddr::V4(Ipv4Addr::from(0xc0a8_0000 | at));
+    let unlimited = Limits {
+        bytes: (INFINITE, INFINITE),
+        packets: (INFINITE, INFINITE),
+        add: (0, 86400),
+        ..Limits::default()
+    };
+    let info = SaInfo {
+        dst: dst.into(),
+        spi: 0x1_0000 + at,
+        proto: PROTO_ESP,
+        src: IpAddr::V4(Ipv4Addr::from(0x0a00_0000 | at)).into(),
+        limits: unlimited,
+        family: family_of(dst),
+        ..SaInfo::default()
+    };
+    let algorithm = |name: &str, icv_bits, bytes| {
+        let key = Key::new((0..bytes).map(|byte| byte ^ at.to_le_bytes()[0]).collect(), u16::from(bytes) * 8, 0);
+        Algorithm { name: name.into(), icv_bits, key }
+    };
+    let attributes = vec![
+        Attribute::AuthTrunc(algorithm("hmac(sha256)", 128, 32)),
+        Attribute::Crypt(algorithm("cbc(aes)", 0, 16)),
+    ];
+    let ack = if (at + 1).is_multiple_of(BATCH) { flag::ACK } else { 0 };
+    let header = Header { kind: kind::NEWSA, flags: flag::REQUEST | ack, seq: at + 1, port };
+    encode(header, &Body::Sa(Box::new(info), attributes)).expect("fits")
+}
+
+fn add(count: u32) {
+    let mut socket = NetlinkSocket::xfrm(0).expect("NETLINK_XFRM");
+    // Whole batches only: the last message of each asks for the answer.
+    let count = count.next_multiple_of(BATCH);
+    let requests: Vec<Buffer> = (0..count).map(|at| addition(at, socket.port())).collect();
+    let start = Instant::now();
+    for batch in requests.chunks(BATCH as usize) {
+        socket.send(batch).expect("sends");
+        let answer = socket.receive(Some(Instant::now() + DEADLINE)).expect("receives").expect("an answer");
+        let refused = messages(&answer).any(|message| match message.expect("well formed").body {
+            Body::Answer(refusal) => refusal.errno != 0,
+            _ => true,
+        });
+        assert!(!refused, "the kernel refuses an SA");
+    }
+    println!("{:.6}", start.elapsed().as_secs_f64());
+}
+
+fn dump() {
+    let mut socket = NetlinkSocket::xfrm(0).expect("NETLINK_XFRM");
+    let header = Header { kind: kind::GETSA, flags: flag::REQUEST | flag::DUMP, seq: 1, port: socket.port() };
+    let request = encode(header, &Body::Dump(Vec::new())).expect("fits");
+    let start = Instant::now();
+    socket.send(&[request]).expect("sends");
+    let mut bytes = 0;
+    loop {
+        let answer = socket.receive(Some(Instant::now() + DEADLINE)).expect("receives").expect("an answer");
+        bytes += answer.len();
+        if kinds(&answer).any(|kind| kind == kind::DONE) {
+            break;
+        }
+    }
+    println!("{:.6} {bytes}", start.elapsed().as_secs_f64());
+}
+
+/// The types of a datagram's messages, their contents not looked at.
+fn kinds(mut datagram: &[u8]) -> impl Iterator<Item = u16> {
+    std::iter::from_fn(move || {
+        let (len, rest) = datagram.split_first_chunk::<4>()?;
+        let kind = rest.first_chunk::<2>()?;
+        datagram = datagram.get(u32::from_ne_bytes(*len).next_multiple_of(4) as usize..).unwrap_or_default();
+        Some(u16::from_ne_bytes(*kind))
+    })
+}
+
+fn scan(file: &str) {
+    let text = std::fs::read(file).expect("the file");
+    let start = Instant::now();
+    let lines = memchr::memchr_iter(b'\n', &text).count();
+    println!("{:.6} {lines}", start.elapsed().as_secs_f64());
+}
