@@ -32,12 +32,8 @@ fn main() {
 /// The SA that benches/load/run writes as line `at` of its keys files.
 fn addition(at: u32, port: u32) -> Buffer {
     let dst = IpAddr::V4(Ipv4Addr::from(0xc0a8_0000 | at));
-    let unlimited = Limits {
-        bytes: (INFINITE, INFINITE),
-        packets: (INFINITE, INFINITE),
-        add: (0, 86400),
-        ..Limits::default()
-    };
+    let unlimited =
+        Limits { bytes: (INFINITE, INFINITE), packets: (INFINITE, INFINITE), add: (0, 86400), ..Limits::default() };
     let info = SaInfo {
         dst: dst.into(),
         spi: 0x1_0000 + at,
@@ -51,10 +47,8 @@ fn addition(at: u32, port: u32) -> Buffer {
         let key = Key::new((0..bytes).map(|byte| byte ^ at.to_le_bytes()[0]).collect(), u16::from(bytes) * 8, 0);
         Algorithm { name: name.into(), icv_bits, key }
     };
-    let attributes = vec![
-        Attribute::AuthTrunc(algorithm("hmac(sha256)", 128, 32)),
-        Attribute::Crypt(algorithm("cbc(aes)", 0, 16)),
-    ];
+    let attributes =
+        vec![Attribute::AuthTrunc(algorithm("hmac(sha256)", 128, 32)), Attribute::Crypt(algorithm("cbc(aes)", 0, 16))];
     let ack = if (at + 1).is_multiple_of(BATCH) { flag::ACK } else { 0 };
     let header = Header { kind: kind::NEWSA, flags: flag::REQUEST | ack, seq: at + 1, port };
     encode(header, &Body::Sa(Box::new(info), attributes)).expect("fits")

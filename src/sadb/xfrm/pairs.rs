@@ -86,10 +86,13 @@ impl Xfrm {
         let refreshed = self.beside.refresh();
         self.note_failure(refreshed);
         let alive = if self.beside.is_empty() { HashMap::new() } else { self.alive(sa_type, filters())? };
-        let (beside, trace) = (&self.beside, &mut self.trace);
+        let (beside, trace, pid) = (&self.beside, &mut self.trace, std::process::id());
         let mut watch = |request: &[u8]| events::trace(trace.as_mut(), request);
         self.link.dump(filters(), &mut watch, &mut |message| match live(message) {
-            Some((name, sa)) => each(&listed(beside, &name, sa, &alive)),
+            Some((name, sa)) => {
+                let origin = Origin { byte_len: sa.byte_len, seq: sa.seq, pid };
+                each(&listed(beside, &name, sa, origin, &alive))
+            }
             None => ControlFlow::Continue(()),
         })
     }
@@ -111,7 +114,7 @@ impl Xfrm {
 }
 
 /// The message of a dump about one SA.
-fn listed(beside: &Beside, name: &Name, sa: Live, alive: &HashMap<Name, u64>) -> crate::sa::Message {
+fn listed(beside: &Beside, name: &Name, sa: Live, origin: Origin, alive: &HashMap<Name, u64>) -> crate::sa::Message {
     let mut entry = beside.known(name, sa.info.current.add_time).cloned();
     if let Some(entry) = &mut entry {
         let stands = entry.pair.and_then(|spi| opposite(name, &sa.info, spi)).and_then(|mate| {
@@ -120,7 +123,6 @@ fn listed(beside: &Beside, name: &Name, sa: Live, alive: &HashMap<Name, u64>) ->
         });
         entry.pair = entry.pair.filter(|_| stands.is_some());
     }
-    let origin = Origin { byte_len: sa.byte_len, seq: sa.seq, pid: std::process::id() };
     view::sa(MessageType::DUMP, origin, &sa.info, sa.attributes, None, entry.as_ref())
 }
 

@@ -1,6 +1,7 @@
 //! What XFRM says, as a message: the extensions in the order of an illumos answer, so that `show` prints both alike.
 
 use std::net::IpAddr;
+use std::time::SystemTime;
 
 use super::beside::Entry;
 use super::build::{host_prefix, type_of};
@@ -248,8 +249,8 @@ fn state_of(info: &SaInfo, parts: &Parts) -> SaState {
     }
     let (soft_bytes, soft_packets) = (info.limits.bytes.0, info.limits.packets.0);
     let reached = info.current.bytes >= soft_bytes || info.current.packets >= soft_packets;
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |now| now.as_secs());
-    let past = |start: u64, limit: u64| limit != 0 && start != 0 && now >= start.saturating_add(limit);
+    let now = || SystemTime::UNIX_EPOCH.elapsed().map_or(0, |now| now.as_secs());
+    let past = |start: u64, limit: u64| limit != 0 && start != 0 && now() >= start.saturating_add(limit);
     let aged = past(info.current.add_time, info.limits.add.0) || past(info.current.use_time, info.limits.used.0);
     if reached || aged { SaState::DYING } else { SaState::MATURE }
 }
