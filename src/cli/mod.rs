@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod blocks;
 mod commands;
 mod exit;
 mod help;

@@ -8,6 +8,7 @@ use std::path::Path;
 use zeroize::Zeroizing;
 
 use super::args::{Args, Task};
+use super::blocks::Blocks;
 use super::exit::Exit;
 use super::output::Source;
 use super::prompt::{Prompt, Typed};
@@ -16,7 +17,7 @@ use crate::lang::{self, Checker, Setting};
 use crate::sa::SaType;
 use crate::secret::{Buffer, Reader};
 use crate::sys::hardening;
-use crate::sys::secure_file::{self, Origin};
+use crate::sys::secure_file::{self, FileError, Finding, Origin};
 
 /// Does what the arguments say.
 pub(super) fn run(args: &Args) -> Exit {
@@ -47,9 +48,7 @@ fn finished(done: bool) -> Exit {
 fn read(session: &Session<'_>, file: &Path) -> Option<Buffer> {
     match secure_file::read(file, Origin::ByHand) {
         Ok(keys) => {
-            for finding in &keys.findings {
-                session.output.say(&format!("warning: {finding}"));
-            }
+            warn(session, &keys.findings);
             Some(keys.contents)
         }
         Err(error) => {
@@ -59,24 +58,41 @@ fn read(session: &Session<'_>, file: &Path) -> Option<Buffer> {
     }
 }
 
+fn warn(session: &Session<'_>, findings: &[Finding]) {
+    for finding in findings {
+        session.output.say(&format!("warning: {finding}"));
+    }
+}
+
 /// `-c`: every error and warning of the file; no SADB.
 fn check(session: &Session<'_>, file: &Path) -> Exit {
-    let Some(text) = read(session, file) else { return Exit::Failed };
+    let mut tally = Tally::default();
+    if let Err(error) = check_blocks(session, file, &mut tally) {
+        session.output.say(&error.to_string());
+        return Exit::Failed;
+    }
+    session.output.tally(&file.to_string_lossy(), tally.commands, tally.done, "are correct");
+    tally.exit()
+}
+
+fn check_blocks(session: &Session<'_>, file: &Path, tally: &mut Tally) -> Result<(), FileError> {
+    let mut blocks = Blocks::open(file)?;
+    warn(session, &blocks.take_findings());
     let name = file.to_string_lossy();
-    let source = Source { name: &name, text: &text, first_line: 1 };
     let resolver = session.resolver();
     let options = session.options(Setting::File, &*resolver);
     let mut checker = Checker::new();
-    let mut tally = Tally::default();
-    let mut commands = lang::commands(&text, &options);
-    for mut item in commands.by_ref() {
-        item.diagnostics.append(&mut checker.check(&item, &text));
-        let correct = session.accept(item.outcome.ok(), &item.diagnostics, source).is_some();
-        tally.count(correct.into());
+    while let Some((text, first_line)) = blocks.next()? {
+        let source = Source { name: &name, text, first_line };
+        let mut commands = lang::commands(text, &options).from_line(first_line);
+        for mut item in commands.by_ref() {
+            item.diagnostics.append(&mut checker.check(&item, text));
+            let correct = session.accept(item.outcome.ok(), &item.diagnostics, source).is_some();
+            tally.count(correct.into());
+        }
+        let _ = session.accept(Some(()), &commands.take_rest(), source);
     }
-    let _ = session.accept(Some(()), &commands.take_rest(), source);
-    session.output.tally(&name, tally.commands, tally.done, "are correct");
-    tally.exit()
+    Ok(())
 }
 
 /// `-f`: the commands of the file in order; one with an error is skipped.

@@ -14,9 +14,6 @@ use crate::names::weak_keys::{self, Weakness};
 use crate::sa::{AuthAlg, EncrAlg, SaId, SaType};
 use crate::secret::Key;
 
-/// Bytes of text for each SA that is worth making room for at once.
-const BYTES_PER_ADD: usize = 256;
-
 /// Looks at the commands of one text, one after the other.
 #[derive(Default)]
 pub struct Checker {
@@ -56,9 +53,6 @@ impl Checker {
         });
         match command.verb {
             Verb::Add => {
-                if self.added.is_empty() {
-                    self.added.reserve(warnings.text.len() / BYTES_PER_ADD);
-                }
                 warnings.of_add(command);
                 for id in ids {
                     self.add(id, warnings);

@@ -56,6 +56,30 @@ static SPECIAL: [bool; 256] = {
     table
 };
 
+/// How many bytes at the start of `bytes` are not [`SPECIAL`]. Eight at a time, for keys are long.
+fn plain_len(bytes: &[u8]) -> usize {
+    let mut at = 0;
+    while let Some(eight) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
+        let suspects = suspects(u64::from_le_bytes(*eight));
+        if suspects != 0 {
+            at += suspects.trailing_zeros() as usize / 8;
+            break;
+        }
+        at += 8;
+    }
+    let rest = bytes.get(at..).unwrap_or_default();
+    at + rest.iter().position(|byte| SPECIAL[usize::from(*byte)]).unwrap_or(rest.len())
+}
+
+/// The top bit of each of eight bytes that may be [`SPECIAL`]: those up to the blank, quotes and backslashes. No byte below the
+/// first that is marked is special.
+fn suspects(eight: u64) -> u64 {
+    const ONES: u64 = u64::MAX / 255;
+    let below = |bytes: u64, limit: u8| bytes.wrapping_sub(ONES * u64::from(limit)) & !bytes;
+    let equal = |byte: u8| below(eight ^ (ONES * u64::from(byte)), 1);
+    (below(eight, b' ' + 1) | equal(b'"') | equal(b'\\')) & (ONES << 7)
+}
+
 /// A source of words: a logical line, or the arguments of a shell.
 pub(super) trait Words<'t> {
     /// The next word, if there is one.
@@ -94,7 +118,7 @@ impl<'t> Lexer<'t> {
     fn skip_plain(&mut self) -> bool {
         loop {
             let rest = self.line.get(self.at..).unwrap_or_default();
-            let len = rest.iter().position(|byte| SPECIAL[usize::from(*byte)]).unwrap_or(rest.len());
+            let len = plain_len(rest);
             self.at += len;
             match rest.get(len) {
                 Some(b'"') => {
@@ -225,6 +249,20 @@ impl<'t> Words<'t> for Arguments<'t> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_first_special_byte_is_found_wherever_it_is() {
+        for special in 0..=u8::MAX {
+            for at in 0..20 {
+                let mut bytes = [0xe9_u8; 20];
+                bytes[..10].fill(b'!');
+                bytes[at] = special;
+                let expected = if SPECIAL[usize::from(special)] { at } else { bytes.len() };
+                assert_eq!(plain_len(&bytes), expected, "{special} at {at}");
+            }
+        }
+        assert_eq!(plain_len(b"a\x01b\"c d"), 3);
+    }
 
     fn lex(line: &str) -> (Vec<&str>, Vec<FlawKind>) {
         let mut lexer = Lexer::new(line.as_bytes(), 0);

@@ -33,7 +33,7 @@ pub use diagnostic::{Code, Diagnostic, Severity, Span};
 pub use explain::{Explanation, explanations};
 pub use render::{Style, render};
 pub use resolve::{HostsFile, NameError, Resolver, SystemResolver};
-pub use source::Place;
+pub use source::{Place, whole_len};
 
 use crate::names::Vocabulary;
 use lexer::{Arguments, Lexer};

@@ -3,7 +3,7 @@
 //! A backslash as the very last byte before a newline continues the line; so does one in a comment. Nothing is copied: a
 //! logical line is a range of the text, and [`super::lexer`] reads backslash and newline as a separator.
 
-use memchr::memchr;
+use memchr::{memchr, memrchr_iter};
 
 use super::lexer::is_space;
 
@@ -103,6 +103,12 @@ impl Iterator for Lines<'_> {
     }
 }
 
+/// Length of the part of `text` that is logical lines to their ends: what follows may go on in text that is yet to come.
+#[must_use]
+pub fn whole_len(text: &[u8]) -> usize {
+    memrchr_iter(b'\n', text).find(|end| *end == 0 || text.get(end - 1) != Some(&b'\\')).map_or(0, |end| end + 1)
+}
+
 /// The first byte that is neither white space nor part of a continuation.
 fn first_of(line: &[u8]) -> Option<u8> {
     let mut bytes = line.iter().enumerate();
@@ -123,6 +129,15 @@ mod tests {
         found
             .map(|line| (line.place.line, line.place.last_line, &text[line.place.start..line.place.end], line.kind))
             .collect()
+    }
+
+    #[test]
+    fn what_is_whole_ends_in_a_newline_that_continues_nothing() {
+        for (text, len) in
+            [("", 0), ("add", 0), ("add\n", 4), ("\nadd", 1), ("add\nesp", 4), ("add \\\nesp", 0), ("a\nb\\\n", 2)]
+        {
+            assert_eq!(whole_len(text.as_bytes()), len, "{text:?}");
+        }
     }
 
     #[test]

@@ -126,22 +126,14 @@ impl FileError {
 
 /// Reads all of the keys file at `path`.
 ///
-/// The file is opened without waiting (a FIFO cannot hang the caller) and everything is then asked of the open
-/// descriptor. The directories above it are looked at by name.
-///
 /// # Errors
-/// [`FileError`]; a lack of privacy is no error here but a [`Finding`].
+/// As [`Reader::open`] and [`Reader::read`].
 pub fn read(path: &Path, origin: Origin) -> Result<SecureFile, FileError> {
-    let failed = |source| FileError::Unreadable { path: path.to_owned(), source };
-    require_regular(path, &look(path, origin).map_err(failed)?)?;
-    let mut file = open(path, origin).map_err(failed)?;
-    let metadata = file.metadata().map_err(failed)?;
-    require_regular(path, &metadata)?;
-    let contents = read_all(path, &mut file, &metadata)?;
-    let me = nix::unistd::geteuid().as_raw();
-    let mut findings = judge_file(path, Facts::of(&metadata), origin, me);
-    findings.extend(judge_directories(path, me));
-    Ok(SecureFile { contents, findings })
+    let mut reader = Reader::open(path, origin)?;
+    let mut contents = Buffer::zeroed(reader.left);
+    hardening::lock(&contents);
+    reader.read(&mut contents)?;
+    Ok(SecureFile { contents, findings: reader.take_findings() })
 }
 
 /// What is there, before it is opened: opening a device can do harm.
@@ -178,26 +170,72 @@ fn kind_name(kind: FileType) -> &'static str {
     NAMES.iter().find(|(is, _)| is(&kind)).map_or("something else", |(_, name)| name)
 }
 
-/// Reads exactly as many bytes as the file declares; more or fewer mean that somebody is writing to it.
-fn read_all(path: &Path, file: &mut File, metadata: &Metadata) -> Result<Buffer, FileError> {
-    let too_large = || FileError::TooLarge { path: path.to_owned(), len: metadata.len() };
-    let changed = || FileError::Changed { path: path.to_owned() };
-    let failed = |source| FileError::Unreadable { path: path.to_owned(), source };
-    if metadata.len() > MAX_LEN {
-        return Err(too_large());
+/// A keys file that is read piece by piece. It must have as many bytes as it declared when it was opened; more or fewer mean
+/// that somebody is writing to it.
+pub struct Reader {
+    path: PathBuf,
+    file: File,
+    declared: Metadata,
+    left: usize,
+    findings: Vec<Finding>,
+}
+
+impl Reader {
+    /// Opens the file without waiting (a FIFO cannot hang the caller); everything is then asked of the open descriptor. The
+    /// directories above it are looked at by name.
+    ///
+    /// # Errors
+    /// [`FileError`]; a lack of privacy is no error here but a [`Finding`].
+    pub fn open(path: &Path, origin: Origin) -> Result<Self, FileError> {
+        let failed = |source| FileError::Unreadable { path: path.to_owned(), source };
+        require_regular(path, &look(path, origin).map_err(failed)?)?;
+        let file = open(path, origin).map_err(failed)?;
+        let declared = file.metadata().map_err(failed)?;
+        require_regular(path, &declared)?;
+        let too_large = || FileError::TooLarge { path: path.to_owned(), len: declared.len() };
+        let left = usize::try_from(declared.len()).ok().filter(|_| declared.len() <= MAX_LEN).ok_or_else(too_large)?;
+        let me = nix::unistd::geteuid().as_raw();
+        let mut findings = judge_file(path, Facts::of(&declared), origin, me);
+        findings.extend(judge_directories(path, me));
+        Ok(Self { path: path.to_owned(), file, declared, left, findings })
     }
-    let mut contents = Buffer::zeroed(usize::try_from(metadata.len()).map_err(|_| too_large())?);
-    hardening::lock(&contents);
-    file.read_exact(&mut contents).map_err(|error| match error.kind() {
-        io::ErrorKind::UnexpectedEof => changed(),
-        _ => failed(error),
-    })?;
-    let beyond = file.read(&mut [0]).map_err(failed)?;
-    let after = file.metadata().map_err(failed)?;
-    if beyond > 0 || moment(&after) != moment(metadata) {
-        return Err(changed());
+
+    /// What makes the file less than private.
+    pub fn take_findings(&mut self) -> Vec<Finding> {
+        std::mem::take(&mut self.findings)
     }
-    Ok(contents)
+
+    /// Fills `room` with the next bytes of the file; fewer than it has room for are the last.
+    ///
+    /// # Errors
+    /// [`FileError::Changed`], [`FileError::Unreadable`].
+    pub fn read(&mut self, room: &mut [u8]) -> Result<usize, FileError> {
+        let len = room.len().min(self.left);
+        let wanted = room.get_mut(..len).unwrap_or_default();
+        self.file.read_exact(wanted).map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => self.changed(),
+            _ => self.failed(error),
+        })?;
+        self.left -= len;
+        if self.left == 0 {
+            self.require_end()?;
+        }
+        Ok(len)
+    }
+
+    fn require_end(&mut self) -> Result<(), FileError> {
+        let beyond = self.file.read(&mut [0]).map_err(|error| self.failed(error))?;
+        let after = self.file.metadata().map_err(|error| self.failed(error))?;
+        if beyond > 0 || moment(&after) != moment(&self.declared) { Err(self.changed()) } else { Ok(()) }
+    }
+
+    fn failed(&self, source: io::Error) -> FileError {
+        FileError::Unreadable { path: self.path.clone(), source }
+    }
+
+    fn changed(&self) -> FileError {
+        FileError::Changed { path: self.path.clone() }
+    }
 }
 
 fn moment(metadata: &Metadata) -> (i64, i64) {
@@ -374,11 +412,11 @@ mod tests {
     #[test]
     fn a_file_that_grew_or_shrank_is_refused() {
         let (_dir, path) = private("keys", b"add esp");
-        let before = path.metadata().unwrap();
         for changed in [&b"add esp spi"[..], b"add"] {
+            fs::write(&path, b"add esp").unwrap();
+            let mut reader = Reader::open(&path, Origin::ByHand).unwrap();
             fs::write(&path, changed).unwrap();
-            let outcome = read_all(&path, &mut File::open(&path).unwrap(), &before);
-            assert!(matches!(outcome, Err(FileError::Changed { .. })));
+            assert!(matches!(reader.read(&mut [0; 100]), Err(FileError::Changed { .. })));
         }
     }
 
