@@ -132,7 +132,7 @@ impl Xfrm {
 
     fn note_idle(&mut self, request: &Request) {
         if request.idle.is_some_and(|idle| !idle.is_unlimited()) {
-            self.notes.say("idle lifetimes: Linux has none; they are kept, and enforced while manual-key run is running");
+            self.notes.say("idle lifetimes: Linux has none; they are kept and shown, and nothing ends an idle SA");
         }
     }
 
