@@ -1,26 +1,14 @@
 //! The command language with random input: no panic, no key text in any message, no key text to a name server.
 
-use std::cell::RefCell;
-use std::net::IpAddr;
+#[path = "support/spy.rs"]
+mod spy;
 
-use ipseckey::lang::{self, Checker, Command, NameError, Options, Resolver, Setting, Style};
+use ipseckey::lang::{self, Checker, Command, Options, Setting, Style};
 use ipseckey::names::Vocabulary;
 use ipseckey::names::keywords;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
-
-/// A name server that knows nobody and remembers who was asked for.
-#[derive(Default)]
-struct Spy {
-    asked: RefCell<Vec<String>>,
-}
-
-impl Resolver for Spy {
-    fn addresses(&self, name: &str) -> Result<Vec<IpAddr>, NameError> {
-        self.asked.borrow_mut().push(name.to_owned());
-        Err(NameError::Unknown)
-    }
-}
+use spy::Spy;
 
 /// Reads and checks `text`; gives everything that is said about it, and the names that were looked up.
 fn everything_said(text: &[u8], numeric: bool, setting: Setting) -> (String, Vec<String>) {

@@ -139,11 +139,7 @@ impl Output {
         if self.json.is_some() {
             return;
         }
-        let how = match hearing {
-            Hearing::All => "Actively",
-            Hearing::Passive | Hearing::Expiries => "Passively",
-        };
-        let _ = writeln!(io::stdout(), "{how} monitoring the PF_KEY socket.");
+        let _ = message::print_monitor_start(&mut io::stdout(), hearing != Hearing::All);
     }
 
     /// Prints a message that a monitor has heard.

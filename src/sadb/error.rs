@@ -44,3 +44,8 @@ pub enum SadbError {
     #[error("the SADB's socket: {0}")]
     Io(#[from] io::Error),
 }
+
+/// Says that this SADB cannot hold what was asked for.
+pub(super) fn refuse<T>(text: String) -> Result<T, SadbError> {
+    Err(SadbError::Unsupported(text))
+}

@@ -6,19 +6,20 @@
 #[allow(dead_code, reason = "the tests of the service use more of it")]
 mod bench;
 mod damage;
+#[path = "../support/spy.rs"]
+mod spy;
 
-use std::cell::RefCell;
 use std::collections::HashSet;
 use std::fs;
 use std::io::Write;
-use std::net::IpAddr;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use bench::{Bench, Run};
 use damage::{KeysFile, Random, keys_file};
-use ipseckey::lang::{self, Checker, Diagnostic, NameError, Options, Resolver, Setting, Style};
+use ipseckey::lang::{self, Checker, Diagnostic, Options, Setting, Style};
 use ipseckey::names::Vocabulary;
+use spy::Spy;
 
 /// Digits in a row that give a key away.
 const PIECE: usize = 8;
@@ -42,19 +43,6 @@ fn leaked(file: &KeysFile, said: &str) -> Vec<String> {
 fn refuse_leaks(what: &str, file: &KeysFile, said: &str) {
     let leaked = leaked(file, said);
     assert!(leaked.is_empty(), "{what}: {leaked:?}\n--- of:\n{}\n--- told:\n{said}", String::from_utf8_lossy(&file.bytes));
-}
-
-/// A name server that knows nobody and remembers who was asked for.
-#[derive(Default)]
-struct Spy {
-    asked: RefCell<Vec<String>>,
-}
-
-impl Resolver for Spy {
-    fn addresses(&self, name: &str) -> Result<Vec<IpAddr>, NameError> {
-        self.asked.borrow_mut().push(name.to_owned());
-        Err(NameError::Unknown)
-    }
 }
 
 /// All that is said about `text`, and the names that were looked up for it.

@@ -2,14 +2,11 @@
 
 use crate::names::algorithms::encr_by_number;
 use crate::sa::{AuthAlg, EncrAlg, Endpoint, Flags, InnerEndpoint, LinuxExtras, Request, SaState};
+use crate::sadb::error::refuse;
 use crate::sadb::{Reach, SadbError, xfrm};
 
 /// The largest replay window; of a larger one the kernel takes this much.
 const LARGEST_WINDOW: u32 = 32;
-
-fn refuse<T>(text: String) -> Result<T, SadbError> {
-    Err(SadbError::Unsupported(text))
-}
 
 /// Everything about a request to add.
 pub(super) fn addition(request: &Request) -> Result<(), SadbError> {

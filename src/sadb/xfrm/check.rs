@@ -4,6 +4,7 @@ use crate::names::algorithms::{Auth, Encr, KeyBits, auth_by_number, encr_by_numb
 use crate::names::weak_keys;
 use crate::sa::{AuthAlg, EncrAlg, Lifetime, Request, SaState, SaType};
 use crate::sadb::SadbError;
+use crate::sadb::error::refuse;
 use crate::secret::Key;
 
 /// The algorithms of a new SA, found and fitting together.
@@ -16,10 +17,6 @@ pub(in crate::sadb) struct Algorithms {
 
 /// Shortest integrity check value, in bits (RFC 2104 section 5).
 const SHORTEST_ICV: u16 = 80;
-
-fn refuse<T>(text: String) -> Result<T, SadbError> {
-    Err(SadbError::Unsupported(text))
-}
 
 /// Everything about a request to add that needs no other SA.
 pub(in crate::sadb) fn addition(request: &Request) -> Result<Algorithms, SadbError> {

@@ -1,0 +1,20 @@
+//! A name server for tests about what is looked up.
+
+use std::cell::RefCell;
+use std::net::IpAddr;
+
+use ipseckey::lang::{NameError, Resolver};
+
+/// A name server that knows nobody and remembers who was asked for.
+#[derive(Default)]
+pub(crate) struct Spy {
+    /// The names, in order.
+    pub(crate) asked: RefCell<Vec<String>>,
+}
+
+impl Resolver for Spy {
+    fn addresses(&self, name: &str) -> Result<Vec<IpAddr>, NameError> {
+        self.asked.borrow_mut().push(name.to_owned());
+        Err(NameError::Unknown)
+    }
+}
