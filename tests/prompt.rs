@@ -16,6 +16,26 @@ fn tab_completes_and_the_command_runs() {
 }
 
 #[test]
+fn tab_knows_the_sas_there_are() {
+    let mut terminal = Terminal::start("xterm");
+    terminal.line(&format!(
+        "add esp spi 0x20b1 src 192.0.2.1 dst 192.0.2.2 encr_alg aes encrkey {KEY} auth_alg md5 authkey {KEY}"
+    ));
+    let shown = terminal.line("get esp spi \tdst \t");
+    assert!(shown.contains("get esp spi 0x20b1 dst 192.0.2.2"), "{shown:?}");
+    assert!(shown.contains("SADB_ASSOC spi=0x20b1"), "{shown:?}");
+    terminal.line(&format!(
+        "add esp spi 0x20c1 src 192.0.2.1 dst 192.0.2.3 encr_alg aes encrkey {KEY} auth_alg md5 authkey {KEY}"
+    ));
+    terminal.press("delete esp spi \t\t");
+    let shown = terminal.until("0x20c1");
+    assert!(shown.contains("0x20b1"), "{shown:?}");
+    terminal.press("\x03");
+    terminal.until(PROMPT);
+    assert_eq!(terminal.end(), 0);
+}
+
+#[test]
 fn a_continued_line_is_one_command() {
     let mut terminal = Terminal::start("xterm");
     terminal.press("dump \\\r");

@@ -4,6 +4,7 @@
 mod args;
 mod blocks;
 mod commands;
+mod complete;
 mod exit;
 mod help;
 mod output;

@@ -145,7 +145,7 @@ fn one_command(session: &mut Session<'_>, words: &[Vec<u8>]) -> Exit {
 
 /// Commands from a terminal. Its status is 0: the user has seen what failed.
 fn at_prompt(session: &mut Session<'_>) -> Exit {
-    let mut prompt = match Prompt::new(session.vocabulary()) {
+    let mut prompt = match Prompt::new(session) {
         Ok(prompt) => prompt,
         Err(error) => {
             session.output.say(&format!("the terminal cannot be used for editing: {error}"));
@@ -154,7 +154,7 @@ fn at_prompt(session: &mut Session<'_>) -> Exit {
     };
     loop {
         hardening::wipe_stack();
-        match prompt.read() {
+        match prompt.read(session) {
             Ok(Typed::Line(text)) => {
                 let verdict = run_all(
                     session,

@@ -226,6 +226,21 @@ impl Session<'_> {
         }
     }
 
+    /// The SADB, if it is open, for who asks it something between two commands.
+    pub(super) fn lend(&mut self) -> Option<Box<dyn Sadb>> {
+        self.sadb.take()
+    }
+
+    /// Takes back what was lent, or one that was opened in its place.
+    pub(super) fn take_back(&mut self, sadb: Box<dyn Sadb>) {
+        self.sadb = Some(sadb);
+    }
+
+    /// Where the SAs are, for who asks without being asked to; `None` under `-v`, which shows all that is sent.
+    pub(super) fn asks_unseen(&self) -> Option<Select> {
+        (!self.args.verbose).then(|| self.select.clone())
+    }
+
     fn about_sa(&mut self, command: SaCommand, place: Place, source: Source<'_>) -> Verdict {
         let output = self.output.clone();
         let verb = command.verb;

@@ -6,7 +6,8 @@
 use std::net::IpAddr;
 
 use super::{
-    AuthAlg, Diagnostic, EncrAlg, Flags, IdentityType, Lifetime, LifetimeKind, LinuxInfo, MessageType, SaState, SaType, Spi,
+    AuthAlg, Diagnostic, EncrAlg, Flags, IdentityType, Lifetime, LifetimeKind, LinuxInfo, MessageType, SaId, SaState,
+    SaType, Spi,
 };
 use crate::secret::Key;
 
@@ -275,6 +276,13 @@ impl Message {
             Extension::Address(r, info) if *r == role => Some(info),
             _ => None,
         })
+    }
+
+    /// The name of the SA that this is about; `None` if it does not say one whole.
+    #[must_use]
+    pub fn id(&self) -> Option<SaId> {
+        let dst = self.address(AddressRole::Destination)?.addr?;
+        Some(SaId { sa_type: self.sa_type, spi: self.association()?.spi, dst })
     }
 
     /// The first lifetime of that kind.

@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 use std::io::{self, IsTerminal, Write};
-use std::net::IpAddr;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -14,7 +13,7 @@ use crate::cli::exit::Exit;
 use crate::cli::session::Session;
 use crate::lang::{self, Checker, Code, Setting, Verb};
 use crate::names::{Vocabulary, xfrm_stat};
-use crate::sa::{AddressRole, SaId, SaType};
+use crate::sa::{SaId, SaType};
 use crate::sadb::{Sadb, SadbError};
 use crate::sys::secure_file::{self, Origin, SecureFile, shell_word, shown};
 
@@ -160,10 +159,7 @@ fn sas(session: &mut Session<'_>, chart: &mut Chart) -> Option<HashSet<SaId>> {
     let mut found = HashSet::new();
     let asked = session.open().and_then(|sadb| {
         sadb.dump(SaType::UNSPEC, &mut |sa| {
-            let dst: Option<IpAddr> = sa.address(AddressRole::Destination).and_then(|info| info.addr);
-            if let (Some(association), Some(dst)) = (sa.association(), dst) {
-                found.insert(SaId { sa_type: sa.sa_type, spi: association.spi, dst });
-            }
+            found.extend(sa.id());
             ControlFlow::Continue(())
         })
     });
