@@ -7,6 +7,7 @@ MANDIR ?= $(PREFIX)/share/man
 DATADIR ?= $(PREFIX)/share
 UNITDIR ?= /usr/lib/systemd/system
 TMPFILESDIR ?= /usr/lib/tmpfiles.d
+CATALOGDIR ?= /usr/lib/systemd/catalog
 CARGO ?= cargo
 INSTALL ?= install
 
@@ -24,7 +25,7 @@ check:
 	$(CARGO) test --locked
 
 install:
-	$(INSTALL) -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(UNITDIR) $(DESTDIR)$(TMPFILESDIR)
+	$(INSTALL) -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(UNITDIR) $(DESTDIR)$(TMPFILESDIR) $(DESTDIR)$(CATALOGDIR)
 	$(INSTALL) -d $(DESTDIR)$(DATADIR)/bash-completion/completions $(DESTDIR)$(DATADIR)/zsh/site-functions
 	$(INSTALL) -d $(DESTDIR)$(DATADIR)/fish/vendor_completions.d
 	$(INSTALL) -d -m 700 $(DESTDIR)$(SYSCONFDIR)/inet/secret
@@ -33,6 +34,7 @@ install:
 	$(INSTALL) -m 644 $(MAN8) $(DESTDIR)$(MANDIR)/man8
 	$(INSTALL) -m 644 $(UNITS) $(DESTDIR)$(UNITDIR)
 	$(INSTALL) -m 644 systemd/tmpfiles.conf $(DESTDIR)$(TMPFILESDIR)/ipseckey.conf
+	$(INSTALL) -m 644 systemd/manual-key.catalog $(DESTDIR)$(CATALOGDIR)
 	$(INSTALL) -m 644 completions/ipseckey.bash $(DESTDIR)$(DATADIR)/bash-completion/completions/ipseckey
 	$(INSTALL) -m 644 completions/_ipseckey $(DESTDIR)$(DATADIR)/zsh/site-functions/_ipseckey
 	$(INSTALL) -m 644 completions/ipseckey.fish $(DESTDIR)$(DATADIR)/fish/vendor_completions.d/ipseckey.fish
@@ -41,5 +43,6 @@ uninstall:
 	$(RM) $(PROGRAMS:%=$(DESTDIR)$(SBINDIR)/%)
 	$(RM) $(MAN5:man/%=$(DESTDIR)$(MANDIR)/man5/%) $(MAN8:man/%=$(DESTDIR)$(MANDIR)/man8/%)
 	$(RM) $(UNITS:systemd/%=$(DESTDIR)$(UNITDIR)/%) $(DESTDIR)$(TMPFILESDIR)/ipseckey.conf
+	$(RM) $(DESTDIR)$(CATALOGDIR)/manual-key.catalog
 	$(RM) $(DESTDIR)$(DATADIR)/bash-completion/completions/ipseckey $(DESTDIR)$(DATADIR)/zsh/site-functions/_ipseckey
 	$(RM) $(DESTDIR)$(DATADIR)/fish/vendor_completions.d/ipseckey.fish

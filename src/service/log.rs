@@ -6,6 +6,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 
 use super::event::Event;
+use super::journal::Native;
 use super::world::{Environment, World};
 
 /// How much an event matters; the numbers are those of syslog(3).
@@ -46,21 +47,27 @@ impl Log for Streams<'_> {
     }
 }
 
-/// Lines to the journal, each with its priority in front (sd-daemon(3)).
+/// The journal: fields, or where it takes none, lines with their priority in front (sd-daemon(3)).
 struct Journal<'a> {
+    native: Option<Native>,
     err: Stream<'a>,
 }
 
 impl Log for Journal<'_> {
     fn event(&mut self, event: &Event<'_>) {
-        let _ = writeln!(self.err, "<{}>{event}", event.severity() as u8);
+        if self.native.as_ref().is_none_or(|native| native.tell(event).is_err()) {
+            let _ = writeln!(self.err, "<{}>{event}", event.severity() as u8);
+        }
     }
 }
 
 /// The log of `world`, with `out` and `err` as the streams.
 pub(super) fn open<'a>(world: &World, environment: Environment<'_>, out: Stream<'a>, err: Stream<'a>) -> Box<dyn Log + 'a> {
     match world {
-        World::Systemd if journal_reads_stderr(environment) => Box::new(Journal { err }),
+        World::Systemd if journal_reads_stderr(environment) => {
+            let native = io::stderr().as_fd().try_clone_to_owned().ok().and_then(Native::beside);
+            Box::new(Journal { native, err })
+        }
         World::Systemd => system::syslog(Streams { out, err }),
         World::Plain | World::Smf { .. } => system::beside(world, Streams { out, err }),
     }
@@ -201,7 +208,7 @@ mod tests {
 
     #[test]
     fn the_journal_gets_priorities() {
-        let journal = |event: &Event<'_>| written(|_, err| Box::new(Journal { err }), event).1;
+        let journal = |event: &Event<'_>| written(|_, err| Box::new(Journal { native: None, err }), event).1;
         assert!(journal(&Event::NoSmf).starts_with("<3>"));
         assert_eq!(journal(&Event::Disabled { all: true }), "<6>disabled: all SAs are flushed\n");
     }

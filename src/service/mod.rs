@@ -9,6 +9,7 @@ mod channel;
 mod config;
 mod event;
 mod exit;
+mod journal;
 mod keys;
 mod log;
 mod notify;

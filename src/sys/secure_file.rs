@@ -117,6 +117,17 @@ pub enum FileError {
 }
 
 impl FileError {
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Unreadable { path, .. }
+            | Self::NotRegular { path, .. }
+            | Self::TooLarge { path, .. }
+            | Self::Changed { path } => path,
+        }
+    }
+
     /// Whether the caller lacks a permission, rather than the file being wrong.
     #[must_use]
     pub fn is_permission(&self) -> bool {

@@ -1,6 +1,7 @@
 //! The program `manual-key` from outside: keys files good and bad, in each world, on a model SADB.
 
 mod bench;
+mod journal;
 mod owned;
 mod resident;
 mod units;
