@@ -4,6 +4,7 @@
 
 use super::fixed::{Current, RawAddress, SaInfo};
 use super::number::attr;
+use super::policy::{PolicyInfo, Template};
 use crate::sa::Masked;
 use crate::secret::{Buffer, Key};
 use crate::wire::reader::{ReadError, Reader};
@@ -97,8 +98,14 @@ pub enum Attribute {
     Aead(Algorithm),
     /// `ENCAP`.
     Encap(Encap),
+    /// `TMPL`: what a policy demands, in the order in which a packet goes out through it.
+    Templates(Vec<Template>),
     /// `SA`: of a DELSA event.
     Sa(Box<SaInfo>),
+    /// `POLICY`: of a DELPOLICY event.
+    Policy(Box<PolicyInfo>),
+    /// `POLICY_TYPE`: main or sub.
+    PolicyType(u8),
     /// `LTIME_VAL`.
     Current(Current),
     /// `REPLAY_VAL`.
@@ -153,7 +160,10 @@ impl Attribute {
             Self::Comp(_) => attr::ALG_COMP,
             Self::Aead(_) => attr::ALG_AEAD,
             Self::Encap(_) => attr::ENCAP,
+            Self::Templates(_) => attr::TMPL,
             Self::Sa(_) => attr::SA,
+            Self::Policy(_) => attr::POLICY,
+            Self::PolicyType(_) => attr::POLICY_TYPE,
             Self::Current(_) => attr::LTIME_VAL,
             Self::Replay(_) => attr::REPLAY_VAL,
             Self::ReplayEsn(_) => attr::REPLAY_ESN_VAL,
@@ -177,7 +187,10 @@ impl Attribute {
             Self::Comp(algorithm) => Self::Comp(algorithm.duplicate()),
             Self::Aead(algorithm) => Self::Aead(algorithm.duplicate()),
             Self::Encap(encap) => Self::Encap(*encap),
+            Self::Templates(templates) => Self::Templates(templates.clone()),
             Self::Sa(info) => Self::Sa(info.clone()),
+            Self::Policy(info) => Self::Policy(info.clone()),
+            Self::PolicyType(kind) => Self::PolicyType(*kind),
             Self::Current(current) => Self::Current(*current),
             Self::Replay(replay) => Self::Replay(*replay),
             Self::ReplayEsn(replay) => Self::ReplayEsn(replay.clone()),
@@ -223,7 +236,10 @@ impl Attribute {
             attr::ALG_COMP => Self::Comp(Algorithm::read(&mut r, false)?),
             attr::ALG_AEAD => Self::Aead(Algorithm::read(&mut r, true)?),
             attr::ENCAP => Self::Encap(Encap::read(&mut r)?),
+            attr::TMPL => Self::Templates(Template::read_all(&mut r)?),
             attr::SA => Self::Sa(Box::new(SaInfo::read(&mut r)?)),
+            attr::POLICY => Self::Policy(Box::new(PolicyInfo::read(&mut r)?)),
+            attr::POLICY_TYPE => Self::PolicyType(read_policy_type(&mut r)?),
             attr::LTIME_VAL => Self::Current(Current::read(&mut r)?),
             attr::REPLAY_VAL => Self::Replay(Replay { sent: r.u32()?, received: r.u32()?, bitmap: r.u32()? }),
             attr::REPLAY_ESN_VAL => Self::ReplayEsn(ReplayEsn::read(&mut r)?),
@@ -255,7 +271,10 @@ impl Attribute {
             Self::Auth(algorithm) | Self::Crypt(algorithm) | Self::Comp(algorithm) => algorithm.write(writer, false),
             Self::AuthTrunc(algorithm) | Self::Aead(algorithm) => algorithm.write(writer, true),
             Self::Encap(encap) => encap.write(writer),
+            Self::Templates(templates) => templates.iter().for_each(|template| template.write(writer)),
             Self::Sa(info) => info.write(writer),
+            Self::Policy(info) => info.write(writer),
+            Self::PolicyType(kind) => writer.bytes(&[*kind, 0, 0, 0, 0, 0]),
             Self::Current(current) => current.write(writer),
             Self::Replay(replay) => [replay.sent, replay.received, replay.bitmap].iter().for_each(|v| writer.u32(*v)),
             Self::ReplayEsn(replay) => replay.write(writer),
@@ -269,6 +288,13 @@ impl Attribute {
             Self::Unknown { bytes, .. } => writer.bytes(bytes),
         }
     }
+}
+
+/// `struct xfrm_userpolicy_type`: the type, then five bytes that nobody uses.
+fn read_policy_type(reader: &mut Reader<'_>) -> Result<u8, ReadError> {
+    let kind = reader.u8()?;
+    reader.skip(5)?;
+    Ok(kind)
 }
 
 impl Algorithm {

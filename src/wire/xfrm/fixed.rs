@@ -27,11 +27,11 @@ impl RawAddress {
         }
     }
 
-    fn read(reader: &mut Reader<'_>) -> Result<Self, ReadError> {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, ReadError> {
         reader.array().map(Self)
     }
 
-    fn write(self, writer: &mut Writer) {
+    pub(super) fn write(self, writer: &mut Writer) {
         writer.bytes(&self.0);
     }
 }
@@ -59,7 +59,7 @@ pub fn family_of(addr: IpAddr) -> u16 {
     }
 }
 
-/// `struct xfrm_selector`: which packets an SA is for.
+/// `struct xfrm_selector`: which packets an SA or a policy is for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Selector {
     /// Destination.
@@ -132,7 +132,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    fn read(reader: &mut Reader<'_>) -> Result<Self, ReadError> {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, ReadError> {
         Ok(Self {
             bytes: (reader.u64()?, reader.u64()?),
             packets: (reader.u64()?, reader.u64()?),
@@ -141,7 +141,7 @@ impl Limits {
         })
     }
 
-    fn write(&self, writer: &mut Writer) {
+    pub(super) fn write(&self, writer: &mut Writer) {
         for (soft, hard) in [self.bytes, self.packets, self.add, self.used] {
             writer.u64(soft);
             writer.u64(hard);

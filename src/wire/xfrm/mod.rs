@@ -4,16 +4,18 @@
 //! nlmsghdr, 16 bytes: length 4 | type 2 | flags 2 | seq 4 | port 4      then the fixed part of the type, then attributes
 //! ```
 //!
-//! Decoding is total: any bytes give messages or an error. [`fixed`] has the fixed parts, [`attribute`] the attributes,
-//! [`refusal`] the kernel's error answers.
+//! Decoding is total: any bytes give messages or an error. [`fixed`] has the fixed parts, [`policy`] those of
+//! policies, [`attribute`] the attributes, [`refusal`] the kernel's error answers.
 
 pub mod attribute;
 pub mod fixed;
 pub mod number;
+pub mod policy;
 pub mod refusal;
 
 pub use attribute::Attribute;
 pub use fixed::{EventId, SaInfo, SaName};
+pub use policy::{PolicyInfo, PolicyName, Template};
 pub use refusal::Refusal;
 
 use self::number::{flag, kind};
@@ -43,8 +45,12 @@ pub enum Body {
     Sa(Box<SaInfo>, Vec<Attribute>),
     /// DELSA, and GETSA of one SA.
     Name(SaName, Vec<Attribute>),
-    /// GETSA of all: filters.
+    /// GETSA or GETPOLICY of all: filters.
     Dump(Vec<Attribute>),
+    /// NEWPOLICY, UPDPOLICY.
+    Policy(Box<PolicyInfo>, Vec<Attribute>),
+    /// DELPOLICY, and GETPOLICY of one policy.
+    PolicyName(PolicyName, Vec<Attribute>),
     /// FLUSHSA: the protocol, 0 for all.
     Flush(u8),
     /// EXPIRE: the SA, and whether it is gone.
@@ -103,6 +109,14 @@ fn write_body(writer: &mut Writer, body: &Body) -> Result<(), WriteError> {
             attributes
         }
         Body::Dump(attributes) => attributes,
+        Body::Policy(info, attributes) => {
+            info.write(writer);
+            attributes
+        }
+        Body::PolicyName(name, attributes) => {
+            name.write(writer);
+            attributes
+        }
         Body::Expire(info, hard, attributes) => {
             info.write(writer);
             writer.bytes(&[u8::from(*hard), 0, 0, 0, 0, 0, 0, 0]);
@@ -174,7 +188,9 @@ fn read_body(header: Header, mut reader: Reader<'_>) -> Result<Body, ReadError> 
     let r = &mut reader;
     Ok(match header.kind {
         kind::NEWSA | kind::UPDSA => Body::Sa(Box::new(SaInfo::read(r)?), read_attributes(r)?),
-        kind::GETSA if header.flags & flag::DUMP == flag::DUMP => Body::Dump(read_attributes(r)?),
+        kind::GETSA | kind::GETPOLICY if header.flags & flag::DUMP == flag::DUMP => Body::Dump(read_attributes(r)?),
+        kind::NEWPOLICY | kind::UPDPOLICY => Body::Policy(Box::new(PolicyInfo::read(r)?), read_attributes(r)?),
+        kind::DELPOLICY | kind::GETPOLICY => Body::PolicyName(PolicyName::read(r)?, read_attributes(r)?),
         kind::DELSA | kind::GETSA => Body::Name(SaName::read(r)?, read_attributes(r)?),
         kind::FLUSHSA => Body::Flush(r.u8()?),
         kind::EXPIRE => {

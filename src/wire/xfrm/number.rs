@@ -10,7 +10,11 @@ pub mod kind {
     pub const NEWSA: u16 = 16;
     pub const DELSA: u16 = 17;
     pub const GETSA: u16 = 18;
+    pub const NEWPOLICY: u16 = 19;
+    pub const DELPOLICY: u16 = 20;
+    pub const GETPOLICY: u16 = 21;
     pub const EXPIRE: u16 = 24;
+    pub const UPDPOLICY: u16 = 25;
     pub const UPDSA: u16 = 26;
     pub const FLUSHSA: u16 = 28;
     pub const NEWAE: u16 = 30;
@@ -45,7 +49,9 @@ pub mod attr {
     pub const ALG_CRYPT: u16 = 2;
     pub const ALG_COMP: u16 = 3;
     pub const ENCAP: u16 = 4;
+    pub const TMPL: u16 = 5;
     pub const SA: u16 = 6;
+    pub const POLICY: u16 = 7;
     pub const LTIME_VAL: u16 = 9;
     pub const REPLAY_VAL: u16 = 10;
     pub const REPLAY_THRESH: u16 = 11;
@@ -53,6 +59,7 @@ pub mod attr {
     pub const SRCADDR: u16 = 13;
     pub const COADDR: u16 = 14;
     pub const LASTUSED: u16 = 15;
+    pub const POLICY_TYPE: u16 = 16;
     pub const ALG_AEAD: u16 = 18;
     pub const ALG_AUTH_TRUNC: u16 = 20;
     pub const MARK: u16 = 21;
@@ -97,6 +104,16 @@ pub const ENCAP_ESP_IN_UDP: u16 = 2;
 pub const DIRECTION_IN: u8 = 1;
 /// `XFRM_SA_DIR_OUT`.
 pub const DIRECTION_OUT: u8 = 2;
+/// `XFRM_POLICY_IN`.
+pub const POLICY_IN: u8 = 0;
+/// `XFRM_POLICY_OUT`.
+pub const POLICY_OUT: u8 = 1;
+/// `XFRM_POLICY_FWD`.
+pub const POLICY_FWD: u8 = 2;
+/// `XFRM_POLICY_ALLOW`.
+pub const POLICY_ALLOW: u8 = 0;
+/// `XFRM_POLICY_BLOCK`.
+pub const POLICY_BLOCK: u8 = 1;
 /// `XFRM_OFFLOAD_INBOUND`.
 pub const OFFLOAD_INBOUND: u8 = 2;
 /// `XFRM_OFFLOAD_PACKET`.

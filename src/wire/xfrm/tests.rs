@@ -37,6 +37,35 @@ fn info() -> SaInfo {
     }
 }
 
+fn policy() -> PolicyInfo {
+    PolicyInfo {
+        selector: info().selector,
+        limits: info().limits,
+        current: info().current,
+        priority: 18,
+        index: 19,
+        direction: 1,
+        action: 1,
+        flags: 2,
+        share: 3,
+    }
+}
+
+fn template() -> Template {
+    Template {
+        dst: address(2),
+        spi: 0x1234_5678,
+        proto: 51,
+        family: 2,
+        src: address(1),
+        reqid: 20,
+        mode: 1,
+        share: 3,
+        optional: false,
+        algorithms: [21, 22, u32::MAX],
+    }
+}
+
 fn algorithm(name: &str, icv_bits: u32) -> Algorithm {
     Algorithm { name: name.into(), icv_bits, key: Key::copied(&[7; 20], 160, 0) }
 }
@@ -49,7 +78,10 @@ fn every_attribute() -> Vec<Attribute> {
         Attribute::Comp(algorithm("deflate", 0)),
         Attribute::Aead(algorithm("rfc4106(gcm(aes))", 128)),
         Attribute::Encap(Encap { kind: 2, src_port: 4500, dst_port: 4501, original: address(3) }),
+        Attribute::Templates(vec![template(), Template { optional: true, ..template() }]),
         Attribute::Sa(Box::new(info())),
+        Attribute::Policy(Box::new(policy())),
+        Attribute::PolicyType(1),
         Attribute::Current(Current { bytes: 1, packets: 2, add_time: 3, use_time: 4 }),
         Attribute::Replay(Replay { sent: 1, received: 2, bitmap: 3 }),
         Attribute::ReplayEsn(ReplayEsn { sent: 1 << 33, received: 1 << 34 | 5, window: 64, bitmap: vec![1, 2] }),
@@ -68,6 +100,7 @@ fn every_attribute() -> Vec<Attribute> {
 fn bodies() -> Vec<(u16, u16, Body)> {
     let name = SaName { dst: address(2), spi: 5, family: 2, proto: 50 };
     let event = EventId { name, src: address(1), flags: 2, reqid: 7 };
+    let policy_name = PolicyName { selector: info().selector, index: 19, direction: 2 };
     let refusal = Refusal { errno: 17, seq: 9, text: Some("no".into()), offset: Some(240) };
     vec![
         (kind::NEWSA, 0, Body::Sa(Box::new(info()), every_attribute())),
@@ -78,6 +111,11 @@ fn bodies() -> Vec<(u16, u16, Body)> {
         (kind::FLUSHSA, 0, Body::Flush(50)),
         (kind::EXPIRE, 0, Body::Expire(Box::new(info()), true, every_attribute())),
         (kind::NEWAE, 0, Body::Event(event, every_attribute())),
+        (kind::NEWPOLICY, 0, Body::Policy(Box::new(policy()), every_attribute())),
+        (kind::UPDPOLICY, 0, Body::Policy(Box::new(policy()), Vec::new())),
+        (kind::DELPOLICY, 0, Body::PolicyName(policy_name, every_attribute())),
+        (kind::GETPOLICY, 0, Body::PolicyName(policy_name, Vec::new())),
+        (kind::GETPOLICY, flag::DUMP, Body::Dump(Vec::new())),
         (kind::GETSADINFO, 0, Body::CountRequest(7)),
         (kind::NEWSADINFO, 0, Body::Count(Some(4))),
         (kind::ERROR, flag::CAPPED | flag::ACK_TLVS, Body::Answer(refusal)),
@@ -124,16 +162,49 @@ fn fixed_parts_have_the_kernels_sizes_and_places() {
 }
 
 #[test]
+fn parts_of_policies_have_the_kernels_sizes_and_places() {
+    let bytes = encoded(kind::NEWPOLICY, 0, &Body::Policy(Box::new(policy()), Vec::new()));
+    assert_eq!(bytes.len(), HEADER_LEN + 168);
+    let at = |from: usize, len: usize| &bytes[HEADER_LEN + from..HEADER_LEN + from + len];
+    assert_eq!(at(56, 8), 1u64.to_ne_bytes());
+    assert_eq!(at(120, 8), 9u64.to_ne_bytes());
+    assert_eq!(at(152, 4), 18u32.to_ne_bytes());
+    assert_eq!(at(156, 4), 19u32.to_ne_bytes());
+    assert_eq!(at(160, 8), [1, 1, 2, 3, 0, 0, 0, 0]);
+    let name = PolicyName { selector: info().selector, index: 19, direction: 2 };
+    let bytes = encoded(kind::DELPOLICY, 0, &Body::PolicyName(name, Vec::new()));
+    assert_eq!(bytes.len(), HEADER_LEN + 64);
+    assert_eq!(bytes[HEADER_LEN + 56..HEADER_LEN + 60], 19u32.to_ne_bytes());
+    assert_eq!(bytes[HEADER_LEN + 60..], [2, 0, 0, 0]);
+}
+
+#[test]
+fn a_template_has_the_kernels_size_and_places() {
+    let bytes = encoded(kind::GETSA, flag::DUMP, &Body::Dump(vec![Attribute::Templates(vec![template()])]));
+    let at = |from: usize, len: usize| &bytes[HEADER_LEN + 4 + from..HEADER_LEN + 4 + from + len];
+    assert_eq!(bytes.len(), HEADER_LEN + 4 + 64);
+    assert_eq!(at(0, 4), [10, 0, 0, 2]);
+    assert_eq!(at(16, 5), [0x12, 0x34, 0x56, 0x78, 51]);
+    assert_eq!(at(24, 2), 2u16.to_ne_bytes());
+    assert_eq!(at(28, 4), [10, 0, 0, 1]);
+    assert_eq!(at(44, 4), 20u32.to_ne_bytes());
+    assert_eq!(at(48, 4), [1, 3, 0, 0]);
+    assert_eq!(at(52, 4), 21u32.to_ne_bytes());
+    assert_eq!(at(60, 4), u32::MAX.to_ne_bytes());
+}
+
+#[test]
 fn an_attribute_of_the_wrong_size_is_carried_whole() {
     let odd = vec![
         Attribute::Unknown { kind: attr::ALG_AEAD, bytes: Buffer::copied(&[1; 71]) },
         Attribute::Unknown { kind: attr::MARK, bytes: Buffer::copied(&[1; 9]) },
+        Attribute::Unknown { kind: attr::TMPL, bytes: Buffer::copied(&[1; 65]) },
         Attribute::Unknown { kind: attr::PAD, bytes: Buffer::copied(&[]) },
     ];
     let bytes = encoded(kind::GETSA, flag::DUMP, &Body::Dump(odd));
     let Body::Dump(read) = decode(&mut Reader::new(&bytes)).unwrap().body else { panic!("not a dump") };
     let kinds: Vec<_> = read.iter().map(|a| (a.kind(), matches!(a, Attribute::Unknown { .. }))).collect();
-    assert_eq!(kinds, [(attr::ALG_AEAD, true), (attr::MARK, true)]);
+    assert_eq!(kinds, [(attr::ALG_AEAD, true), (attr::MARK, true), (attr::TMPL, true)]);
 }
 
 #[test]
@@ -186,7 +257,7 @@ proptest! {
     }
 
     #[test]
-    fn damage_to_one_byte_never_panics(which in 0usize..13, at in any::<prop::sample::Index>(), byte in any::<u8>()) {
+    fn damage_to_one_byte_never_panics(which in 0..bodies().len(), at in any::<prop::sample::Index>(), byte in any::<u8>()) {
         let (kind, flags, body) = bodies().swap_remove(which);
         let mut bytes = encoded(kind, flags, &body).to_vec();
         let at = at.index(bytes.len());
