@@ -7,6 +7,7 @@ pub mod cli;
 pub mod convert;
 pub mod lang;
 pub mod names;
+pub mod policy;
 pub mod sa;
 pub mod sadb;
 pub mod secret;

@@ -9,15 +9,16 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("secret", &[]),
     ("sa", &["secret"]),
     ("names", &["sa"]),
+    ("policy", &["names", "sa"]),
     ("sys", &["secret"]),
     ("wire", &["sa", "secret", "names"]),
     ("lang", &["names", "sa", "secret"]),
     ("show", &["names", "sa", "secret"]),
-    ("sadb", &["names", "wire", "sa", "sys", "secret"]),
+    ("sadb", &["names", "policy", "wire", "sa", "sys", "secret"]),
     ("apply", &["lang", "names", "sa", "sadb"]),
     ("convert", &["names", "sa", "secret", "show"]),
-    ("cli", &["apply", "convert", "lang", "names", "sa", "sadb", "secret", "service", "show", "sys"]),
-    ("service", &["apply", "lang", "names", "sa", "sadb", "secret", "show", "sys"]),
+    ("cli", &["apply", "convert", "lang", "names", "policy", "sa", "sadb", "secret", "service", "show", "sys"]),
+    ("service", &["apply", "lang", "names", "policy", "sa", "sadb", "secret", "show", "sys"]),
 ];
 
 fn sources(directory: &Path, found: &mut Vec<PathBuf>) {

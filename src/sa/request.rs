@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{AuthAlg, EncrAlg, Flags, Identity, Lifetime, LinuxExtras, SaState, SaType, Spi};
+use super::{AuthAlg, EncrAlg, Flags, Identity, Lifetime, LinuxExtras, SaState, SaType, Spi, XfrmMode};
 use crate::secret::Key;
 
 /// What names an SA: RFC 4301 section 4.1, as the kernels look it up. The source address is not part of it.
@@ -99,5 +99,13 @@ impl Request {
     #[must_use]
     pub fn id(&self) -> Option<SaId> {
         self.dst.map(|dst| SaId { sa_type: self.sa_type, spi: self.spi, dst: dst.addr })
+    }
+
+    /// The mode asked for, in the numbers of Linux: inner addresses make a tunnel where nothing else is said.
+    #[must_use]
+    pub fn mode(&self) -> XfrmMode {
+        let inner = self.inner_src.is_some() || self.inner_dst.is_some();
+        let by_flag = if inner || self.flags.has(Flags::TUNNEL) { XfrmMode::TUNNEL } else { XfrmMode::TRANSPORT };
+        self.linux.mode.unwrap_or(by_flag)
     }
 }

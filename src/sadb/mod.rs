@@ -1,4 +1,4 @@
-//! The SADB as the programs see it: one trait, [`Sadb`], and the backends behind it.
+//! The SADB as the programs see it: one trait, [`Sadb`], and the backends behind it; beside it [`Spd`], the policies.
 //!
 //! Nothing above this room knows which kernel interface is in use.
 #![forbid(unsafe_code)]
@@ -9,6 +9,7 @@ pub mod model;
 mod notes;
 mod pfkey;
 mod select;
+mod spd;
 mod transport;
 mod turn;
 mod xfrm;
@@ -18,6 +19,7 @@ use std::ops::ControlFlow;
 pub use error::SadbError;
 pub use pfkey::PfKey;
 pub use select::{SADB_VARIABLE, Select, UnknownSelect};
+pub use spd::Spd;
 pub use transport::Transport;
 pub use turn::{Turn, TurnError};
 pub use xfrm::Xfrm;
@@ -51,17 +53,6 @@ pub struct Supported {
     pub auth: Vec<AuthAlg>,
     /// For encryption.
     pub encr: Vec<EncrAlg>,
-}
-
-/// How many policies send packets through SAs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Policies {
-    /// For packets that come in.
-    pub inbound: u32,
-    /// For packets that go out.
-    pub outbound: u32,
-    /// For packets on their way through.
-    pub forwarded: u32,
 }
 
 /// Called for each message of a dump or monitor; `Break` ends it early.
@@ -130,12 +121,9 @@ pub trait Sadb {
     /// [`SadbError`].
     fn supported(&mut self) -> Result<Supported, SadbError>;
 
-    /// How many policies there are; `None` if this SADB's system keeps them elsewhere.
-    ///
-    /// # Errors
-    /// [`SadbError`].
-    fn policies(&mut self) -> Result<Option<Policies>, SadbError> {
-        Ok(None)
+    /// The policies beside it; `None` if this SADB's system keeps them elsewhere.
+    fn spd(&mut self) -> Option<&mut dyn Spd> {
+        None
     }
 
     /// Says that the requests from here to the next call belong to one command. A PF_KEY SADB gives them one sequence number, as

@@ -15,6 +15,7 @@ mod hosts;
 mod life;
 mod missing;
 mod monitor;
+mod policies;
 mod refusals;
 mod space;
 mod traffic;

@@ -13,8 +13,9 @@ use crate::cli::exit::Exit;
 use crate::cli::session::Session;
 use crate::lang::{self, Checker, Code, Setting, Verb};
 use crate::names::{Vocabulary, xfrm_stat};
+use crate::policy::Direction;
 use crate::sa::{SaId, SaType};
-use crate::sadb::{Sadb, SadbError};
+use crate::sadb::{Sadb, SadbError, Spd};
 use crate::sys::secure_file::{self, Origin, SecureFile, shell_word, shown};
 
 /// The keys file of the service, as ipseckey(1M) has it.
@@ -198,8 +199,9 @@ fn compare(path: &Path, wanted: Option<&HashSet<SaId>>, there: &HashSet<SaId>, c
 
 /// Linux protects what a policy names, and nothing else.
 fn policies(session: &mut Session<'_>, sas: usize, chart: &mut Chart) {
-    let Ok(Some(policies)) = session.open().and_then(Sadb::policies) else { return };
-    let (inbound, outbound) = (policies.inbound, policies.outbound);
+    let Ok(Some(listed)) = session.open().and_then(|sadb| sadb.spd().map(Spd::policies).transpose()) else { return };
+    let count = |direction| listed.iter().filter(|listed| listed.policy.name.direction == direction).count();
+    let (inbound, outbound) = (count(Direction::In), count(Direction::Out));
     if sas > 0 && (inbound == 0 || outbound == 0) {
         let found = format!(
             "{sas} SAs, but {outbound} outbound and {inbound} inbound policies: Linux uses an SA where a policy says so"

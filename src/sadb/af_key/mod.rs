@@ -45,7 +45,10 @@ impl<T: Transport> AfKey<T> {
 /// A refusal with what would help.
 fn refused(error: SadbError, request: &Request) -> SadbError {
     let is_ipv6 = request.dst.is_some_and(|dst| dst.addr.is_ipv6());
-    explained(error, &Asked { sa_type: request.sa_type, is_ipv6, algorithms: super::xfrm::algorithms_of(request) })
+    explained(
+        error,
+        &Asked { sa_type: request.sa_type, is_ipv6, algorithms: super::xfrm::algorithms_of(request), ..Asked::default() },
+    )
 }
 
 impl<T: Transport> Sadb for AfKey<T> {

@@ -133,7 +133,7 @@ pub(super) fn addition(request: &Request) -> Result<(SaInfo, Vec<Attribute>), Sa
     let direction = Direction::guess(request, &name);
     let (window, replay) = replay(request, direction)?;
     let extras = &request.linux;
-    let mode = mode(request);
+    let mode = request.mode();
     let info = SaInfo {
         selector: selector(request, &name, src, mode)?,
         dst: name.dst.into(),
@@ -166,12 +166,6 @@ fn source(request: &Request, name: &Name) -> Result<Option<IpAddr>, SadbError> {
         }
         _ => Ok(src),
     }
-}
-
-fn mode(request: &Request) -> XfrmMode {
-    let inner = request.inner_src.is_some() || request.inner_dst.is_some();
-    let by_flag = if inner || request.flags.has(Flags::TUNNEL) { XfrmMode::TUNNEL } else { XfrmMode::TRANSPORT };
-    request.linux.mode.unwrap_or(by_flag)
 }
 
 /// Inner addresses if there are any; else, in transport mode, the SA's own with their ports and protocol if they have any.

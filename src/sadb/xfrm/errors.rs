@@ -18,6 +18,15 @@ pub(in crate::sadb) struct Asked {
     pub(in crate::sadb) is_ipv6: bool,
     /// The kernel's names of the algorithms.
     pub(in crate::sadb) algorithms: Vec<&'static str>,
+    /// Whether it is a policy rather than an SA.
+    pub(in crate::sadb) is_policy: bool,
+}
+
+impl Asked {
+    /// Something about a policy.
+    pub(super) fn policy() -> Self {
+        Self { is_policy: true, ..Self::default() }
+    }
 }
 
 /// Kernel modules of algorithms, by a part of the kernel's name for them.
@@ -65,6 +74,10 @@ pub(in crate::sadb) fn explained(error: SadbError, asked: &Asked) -> SadbError {
 fn hint(errno: Errno, said: &str, asked: &Asked) -> Option<String> {
     let is_type = said.contains("type not found") || said.is_empty();
     match errno {
+        Errno::EEXIST if asked.is_policy => {
+            Some("another policy for these packets is there already (ip xfrm policy); it stays as it is".into())
+        }
+        Errno::ENOENT if asked.is_policy => Some("no policy is for these packets".into()),
         Errno::EEXIST => {
             Some("an SA with this SPI and destination is there already; the source does not tell SAs apart".into())
         }
@@ -72,7 +85,9 @@ fn hint(errno: Errno, said: &str, asked: &Asked) -> Option<String> {
         Errno::EPERM => Some("CAP_NET_ADMIN is needed: run as root".into()),
         Errno::EPROTONOSUPPORT if is_type => Some(type_hint(asked)),
         Errno::ENOSYS => Some(algorithm_hint(said, asked)),
-        Errno::EINVAL if said.is_empty() => Some("the kernel does not say why; key lengths were checked".into()),
+        Errno::EINVAL if said.is_empty() && !asked.is_policy => {
+            Some("the kernel does not say why; key lengths were checked".into())
+        }
         _ => None,
     }
 }
@@ -127,9 +142,9 @@ pub(super) fn unavailable(source: io::Error) -> SadbError {
 /// What a message type asks for, for errors about answers.
 pub(super) fn deed(message: u16) -> &'static str {
     match message {
-        kind::NEWSA => "add",
-        kind::UPDSA => "update",
-        kind::DELSA => "delete",
+        kind::NEWSA | kind::NEWPOLICY => "add",
+        kind::UPDSA | kind::UPDPOLICY => "update",
+        kind::DELSA | kind::DELPOLICY => "delete",
         kind::GETSA => "get",
         kind::FLUSHSA => "flush",
         _ => "request",
@@ -162,7 +177,12 @@ mod tests {
 
     #[test]
     fn missing_modules_are_named() {
-        let asked = Asked { sa_type: SaType::AH, is_ipv6: true, algorithms: vec!["hmac(sha256)", "cbc(camellia)"] };
+        let asked = Asked {
+            sa_type: SaType::AH,
+            is_ipv6: true,
+            algorithms: vec!["hmac(sha256)", "cbc(camellia)"],
+            ..Asked::default()
+        };
         let refused = text(&refusal(Errno::EPROTONOSUPPORT, "Requested type not found"), &asked);
         assert!(refused.contains("modprobe ah6"), "{refused}");
         let refused = text(&refusal(Errno::ENOSYS, "Requested CRYPT algorithm not found"), &asked);

@@ -19,8 +19,8 @@ const DEADLINE: Duration = Duration::from_secs(10);
 /// Called with each request before it is sent.
 pub(super) type Watch<'a> = &'a mut dyn FnMut(&[u8]);
 
-/// Called with each SA of a dump; `Break` ends it early.
-pub(super) type EachSa<'a> = &'a mut dyn FnMut(Message) -> ControlFlow<()>;
+/// Called with each SA or policy of a dump; `Break` ends it early.
+pub(super) type EachListed<'a> = &'a mut dyn FnMut(Message) -> ControlFlow<()>;
 
 /// A socket, and the sequence number of the last request.
 pub(super) struct Link {
@@ -61,29 +61,43 @@ impl Link {
         }
     }
 
-    /// Adds several SAs at once; what became of each, in their order.
-    ///
+    /// Asks for the same deed several times at once; what became of each, in order. What could not be `built` was not asked.
+    pub(super) fn ask_all(
+        &mut self,
+        deed: u16,
+        asked: &[(Body, Asked)],
+        built: Vec<Result<(), SadbError>>,
+    ) -> Vec<Result<(), SadbError>> {
+        let mut answers = self.exchange(deed, asked).unwrap_or_else(|error| vec![Err(error)]).into_iter();
+        let answer =
+            |built: Result<(), SadbError>| built.and_then(|()| answers.next().unwrap_or(Err(SadbError::Unanswered)));
+        built.into_iter().map(answer).collect()
+    }
+
     /// The kernel carries out the messages of a datagram in order and answers each that it refuses, whether it was asked to or
     /// not (`netlink_rcv_skb`); the answer that the last one asks for says that it is through with all.
-    pub(super) fn add_all(&mut self, additions: &[(Body, Asked)]) -> Result<Vec<Result<(), SadbError>>, SadbError> {
+    fn exchange(&mut self, deed: u16, asked: &[(Body, Asked)]) -> Result<Vec<Result<(), SadbError>>, SadbError> {
         let first = next(self.seq);
         let (mut numbers, mut requests) = (Vec::new(), Vec::new());
-        for (at, (body, _)) in additions.iter().enumerate() {
-            let ack = if at + 1 == additions.len() { flag::ACK } else { 0 };
-            requests.push(self.encode(kind::NEWSA, ack, body)?);
+        for (at, (body, _)) in asked.iter().enumerate() {
+            let ack = if at + 1 == asked.len() { flag::ACK } else { 0 };
+            requests.push(self.encode(deed, ack, body)?);
             numbers.push(self.seq);
         }
+        let mut outcomes: Vec<_> = asked.iter().map(|_| Ok(())).collect();
+        if asked.is_empty() {
+            return Ok(outcomes);
+        }
         self.socket.send(&requests)?;
-        let mut outcomes: Vec<_> = additions.iter().map(|_| Ok(())).collect();
         let deadline = Instant::now() + DEADLINE;
-        let mut through = additions.is_empty();
+        let mut through = false;
         while !through {
             self.each_answer(deadline, first, &mut |message| {
                 let Some(at) = numbers.iter().position(|number| *number == message.header.seq) else { return };
                 let Body::Answer(refusal) = message.body else { return };
-                through |= at + 1 == additions.len();
+                through |= at + 1 == asked.len();
                 if refusal.errno != 0 {
-                    outcomes[at] = Err(refused(&refusal, &requests[at], &additions[at].1));
+                    outcomes[at] = Err(refused(&refusal, &requests[at], &asked[at].1));
                 }
             })?;
         }
@@ -105,12 +119,19 @@ impl Link {
         }
     }
 
-    /// Asks for every SA that `filters` let through and passes each on as it comes, until `each` breaks.
+    /// Asks for every SA (GETSA) or policy (GETPOLICY) that `filters` let through and passes each on as it comes, until `each`
+    /// breaks.
     ///
-    /// The kernel keeps its place in its list whatever is added or removed meanwhile (`xfrm_state_walk`), and fills the socket no
+    /// The kernel keeps its place in its list whatever is added or removed meanwhile (`xfrm_state_walk`, `xfrm_policy_walk`), and fills the socket no
     /// further than it is read (`netlink_dump`). Should it lose its place or messages all the same, that is an error.
-    pub(super) fn dump(&mut self, filters: Vec<Attribute>, watch: Watch<'_>, each: EachSa<'_>) -> Result<(), SadbError> {
-        let request = self.send(kind::GETSA, flag::DUMP, &Body::Dump(filters), watch)?;
+    pub(super) fn dump(
+        &mut self,
+        kind: u16,
+        filters: Vec<Attribute>,
+        watch: Watch<'_>,
+        each: EachListed<'_>,
+    ) -> Result<(), SadbError> {
+        let request = self.send(kind, flag::DUMP, &Body::Dump(filters), watch)?;
         let (mut end, mut interrupted, mut wanted) = (None, false, true);
         while end.is_none() && wanted {
             let passed_on = self.each_answer(Instant::now() + DEADLINE, self.seq, &mut |message| {
@@ -130,7 +151,7 @@ impl Link {
             None => self.drain(),
             Some(refusal) if refusal.errno != 0 => Err(refused(&refusal, &request, &Asked::default())),
             Some(_) if interrupted => Err(SadbError::BadAnswer(
-                "SAs changed while they were listed, and some may be missing: list them again".to_owned(),
+                "it changed while it was listed, and some may be missing: list it again".to_owned(),
             )),
             Some(_) => Ok(()),
         }

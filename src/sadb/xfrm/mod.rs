@@ -2,7 +2,8 @@
 //!
 //! `build` turns a request into what the kernel is sent, `check` refuses what the kernel would not, `link` sends it and
 //! waits for the answer, `errors` puts a refusal in words, `view` turns what the kernel says into a message. What the kernel
-//! cannot hold is kept `beside` it; `pairs` and `update` are the two commands that need more than one message.
+//! cannot hold is kept `beside` it; `pairs` and `update` are the two commands that need more than one message. `policies` is
+//! the policy database beside the SAs.
 
 mod beside;
 mod build;
@@ -25,7 +26,7 @@ use self::link::Link;
 use self::pairs::Mate;
 use self::view::Origin;
 use super::notes::Notes;
-use super::{Each, Hearing, Policies, Reach, Sadb, SadbError, Supported, Trace};
+use super::{Each, Hearing, Reach, Sadb, SadbError, Spd, Supported, Trace};
 use crate::names::Vocabulary;
 use crate::sa::{Message, MessageType, Request, SaType};
 use crate::sys::crypto_api::{self, Kind};
@@ -163,7 +164,7 @@ impl Xfrm {
 
 impl Name {
     fn asked(&self) -> Asked {
-        Asked { sa_type: self.sa_type, is_ipv6: self.dst.is_ipv6(), algorithms: Vec::new() }
+        Asked { sa_type: self.sa_type, is_ipv6: self.dst.is_ipv6(), ..Asked::default() }
     }
 }
 
@@ -217,10 +218,7 @@ impl Sadb for Xfrm {
         }
         let mut additions = Vec::with_capacity(requests.len());
         let built: Vec<_> = requests.iter().map(|request| addition(request).map(|new| additions.push(new))).collect();
-        let mut answers = self.link.add_all(&additions).unwrap_or_else(|error| vec![Err(error)]).into_iter();
-        let answer =
-            |built: Result<(), SadbError>| built.and_then(|()| answers.next().unwrap_or(Err(SadbError::Unanswered)));
-        built.into_iter().map(answer).collect()
+        self.link.ask_all(kind::NEWSA, &additions, built)
     }
 
     fn update(&mut self, request: &Request, reach: Reach) -> Result<(), SadbError> {
@@ -301,8 +299,8 @@ impl Sadb for Xfrm {
         if supported == Supported::default() { Err(failed(io::ErrorKind::NotFound.into())) } else { Ok(supported) }
     }
 
-    fn policies(&mut self) -> Result<Option<Policies>, SadbError> {
-        Ok(policies::count()?)
+    fn spd(&mut self) -> Option<&mut dyn Spd> {
+        Some(self)
     }
 
     fn set_trace(&mut self, trace: Trace) {

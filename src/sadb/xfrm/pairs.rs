@@ -14,6 +14,7 @@ use super::view::{self, Origin};
 use super::{Each, Live, SadbError, Xfrm, events};
 use crate::sa::{Diagnostic, MessageType, SaType, Spi};
 use crate::wire::xfrm::fixed::RawAddress;
+use crate::wire::xfrm::number::kind;
 use crate::wire::xfrm::{Attribute, Body, SaInfo};
 
 /// The other SA of a pair.
@@ -88,7 +89,7 @@ impl Xfrm {
         let alive = if self.beside.is_empty() { HashMap::new() } else { self.alive(sa_type, filters())? };
         let (beside, trace, pid) = (&self.beside, &mut self.trace, std::process::id());
         let mut watch = |request: &[u8]| events::trace(trace.as_mut(), request);
-        self.link.dump(filters(), &mut watch, &mut |message| match live(message) {
+        self.link.dump(kind::GETSA, filters(), &mut watch, &mut |message| match live(message) {
             Some((name, sa)) => {
                 let origin = Origin { byte_len: sa.byte_len, seq: sa.seq, pid };
                 each(&listed(beside, &name, sa, origin, &alive))
@@ -101,7 +102,7 @@ impl Xfrm {
     fn alive(&mut self, sa_type: SaType, filters: Vec<Attribute>) -> Result<HashMap<Name, u64>, SadbError> {
         let mut alive = HashMap::new();
         let beside = &self.beside;
-        self.link.dump(filters, &mut |_| {}, &mut |message| {
+        self.link.dump(kind::GETSA, filters, &mut |_| {}, &mut |message| {
             alive.extend(
                 live(message).filter(|(name, _)| beside.knows(name)).map(|(name, sa)| (name, sa.info.current.add_time)),
             );

@@ -1,0 +1,131 @@
+//! Policies in the words of ip-xfrm(8): what is printed of one can be given to `ip xfrm policy add`, of its name to `delete`.
+
+use std::fmt;
+
+use super::{Action, Direction, Name, Net, Policy, Ports, Selector, Template};
+use crate::names::linux::mode_word;
+use crate::names::sa_types;
+
+/// ICMP and ICMPv6 have a type and a code where others have ports.
+const ICMP: [u8; 2] = [1, 58];
+
+impl fmt::Display for Direction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::In => "in",
+            Self::Out => "out",
+            Self::Forward => "fwd",
+        })
+    }
+}
+
+impl fmt::Display for Net {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.addr(), self.prefix_len())
+    }
+}
+
+impl fmt::Display for Selector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "src {} dst {}", self.src, self.dst)?;
+        if self.proto != 0 {
+            write!(f, " proto {}", self.proto)?;
+        }
+        let words = if ICMP.contains(&self.proto) { ["type", "code"] } else { ["sport", "dport"] };
+        for (word, ports) in words.into_iter().zip([self.src_ports, self.dst_ports]) {
+            if ports != Ports::ANY {
+                write!(f, " {word} {}", ports.value)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} dir {}", self.selector, self.direction)?;
+        if let Some(mark) = self.mark {
+            write!(f, " mark {:#x} mask {:#x}", mark.value, mark.mask)?;
+        }
+        if self.if_id != 0 { write!(f, " if_id {:#x}", self.if_id) } else { Ok(()) }
+    }
+}
+
+impl fmt::Display for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("tmpl")?;
+        if !self.dst.is_unspecified() || !self.src.is_unspecified() {
+            write!(f, " src {} dst {}", self.src, self.dst)?;
+        }
+        match sa_types::by_number(self.sa_type) {
+            Some(row) => write!(f, " proto {}", row.word)?,
+            None => write!(f, " proto {}", self.sa_type.0)?,
+        }
+        if self.spi != 0 {
+            write!(f, " spi {:#x}", self.spi)?;
+        }
+        if self.reqid != 0 {
+            write!(f, " reqid {}", self.reqid)?;
+        }
+        match mode_word(self.mode) {
+            Some(word) => write!(f, " mode {word}")?,
+            None => write!(f, " mode {}", self.mode.0)?,
+        }
+        if self.optional { f.write_str(" level use") } else { Ok(()) }
+    }
+}
+
+impl fmt::Display for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.name)?;
+        if self.action == Action::Block {
+            f.write_str(" action block")?;
+        }
+        write!(f, " priority {}", self.priority)?;
+        self.templates.iter().try_for_each(|template| write!(f, " {template}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sa::{Masked, SaType, XfrmMode};
+
+    fn name() -> Name {
+        let (src, dst) = (Net::new([10, 1, 0, 0].into(), 16), Net::host([10, 0, 0, 2].into()));
+        Name { direction: Direction::Forward, selector: Selector::between(src, dst), mark: None, if_id: 0 }
+    }
+
+    #[test]
+    fn a_name_in_the_words_of_ip() {
+        assert_eq!(name().to_string(), "src 10.1.0.0/16 dst 10.0.0.2/32 dir fwd");
+        let web = Selector { proto: 6, dst_ports: Ports::said(80), ..name().selector };
+        let name = Name { selector: web, mark: Some(Masked { value: 1, mask: 255 }), if_id: 7, ..name() };
+        let wanted = "src 10.1.0.0/16 dst 10.0.0.2/32 proto 6 dport 80 dir fwd mark 0x1 mask 0xff if_id 0x7";
+        assert_eq!(name.to_string(), wanted);
+        let echo = Selector { proto: 1, src_ports: Ports::said(8), ..name.selector };
+        assert!(echo.to_string().ends_with("proto 1 type 8 code 80"));
+    }
+
+    #[test]
+    fn a_policy_in_the_words_of_ip() {
+        let any = [0; 4].into();
+        let esp = Template {
+            sa_type: SaType::ESP,
+            mode: XfrmMode::TUNNEL,
+            src: [1; 4].into(),
+            dst: [2; 4].into(),
+            spi: 0,
+            reqid: 9,
+            optional: false,
+        };
+        let ah =
+            Template { sa_type: SaType::AH, mode: XfrmMode::TRANSPORT, src: any, dst: any, reqid: 0, optional: true, ..esp };
+        let policy = Policy { name: name(), action: Action::Allow, priority: 3, templates: vec![esp, ah] };
+        let wanted = "src 10.1.0.0/16 dst 10.0.0.2/32 dir fwd priority 3 tmpl src 1.1.1.1 dst 2.2.2.2 proto esp reqid 9 mode tunnel \
+                      tmpl proto ah mode transport level use";
+        assert_eq!(policy.to_string(), wanted);
+        let block = Policy { action: Action::Block, templates: vec![], ..policy };
+        assert_eq!(block.to_string(), "src 10.1.0.0/16 dst 10.0.0.2/32 dir fwd action block priority 3");
+    }
+}

@@ -1,0 +1,81 @@
+//! The policies of a real kernel: what is listed is what `ip xfrm policy` was told, and what is told is what it lists.
+
+use ipseckey::policy::{Action, Listed, Policy};
+use ipseckey::sadb::{Sadb, SadbError, Xfrm};
+
+use crate::space::Space;
+
+/// Policies in the words of ip-xfrm(8), in the order in which this program says them.
+const POLICIES: &[&str] = &[
+    "src 10.0.0.1/32 dst 10.0.0.2/32 dir out priority 0 tmpl proto esp mode transport",
+    "src 10.0.0.2/32 dst 10.0.0.1/32 proto 6 sport 80 dport 1024 dir in priority 9 tmpl proto esp reqid 5 mode transport \
+     tmpl proto ah spi 0x1234 mode transport level use",
+    "src fd09::/16 dst fd00::/8 dir fwd mark 0x1 mask 0xff if_id 0x7 priority 1000 \
+     tmpl src fd01::1 dst fd01::2 proto esp mode tunnel",
+    "src fd00::1/128 dst fd00::2/128 proto 58 type 128 code 1 dir out priority 1 tmpl proto ah mode transport",
+    "src 0.0.0.0/0 dst 10.9.0.0/16 dir in action block priority 2",
+    "src 10.0.0.2/32 dst 10.0.0.1/32 proto 17 dport 4500 dir in priority 3",
+];
+
+fn listed(space: &Space) -> Vec<Listed> {
+    space.inside(|| Xfrm::open().expect("opens").spd().expect("Linux has one").policies().expect("is listed"))
+}
+
+fn policies(space: &Space) -> Vec<Policy> {
+    let mut policies: Vec<Policy> = listed(space).into_iter().map(|listed| listed.policy).collect();
+    policies.sort_by_key(Policy::to_string);
+    policies
+}
+
+/// What `ip` says of all policies, each on a line, in any order.
+fn by_ip(space: &Space) -> Vec<String> {
+    let text = space.ip("xfrm policy list").replace("\nsrc ", "\0src ");
+    let mut lines: Vec<String> =
+        text.split('\0').map(|policy| policy.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    lines.sort();
+    lines
+}
+
+#[test]
+#[ignore = "needs a kernel: tests/kernel/run"]
+fn what_ip_adds_is_listed_in_the_same_words() {
+    let space = Space::new();
+    for policy in POLICIES {
+        space.ip(&format!("xfrm policy add {policy}"));
+    }
+    let found: Vec<String> = policies(&space).iter().map(Policy::to_string).collect();
+    let mut wanted = POLICIES.to_vec();
+    wanted.sort_unstable();
+    assert_eq!(found, wanted);
+    assert!(listed(&space).iter().all(|listed| listed.added > 1_600_000_000));
+}
+
+#[test]
+#[ignore = "needs a kernel: tests/kernel/run"]
+fn what_is_added_replaced_and_removed_is_what_ip_sees() {
+    let (by_hand, by_program) = (Space::new(), Space::new());
+    POLICIES.iter().for_each(|policy| drop(by_hand.ip(&format!("xfrm policy add {policy}"))));
+    let wanted = policies(&by_hand);
+    let names: Vec<_> = wanted.iter().map(|policy| policy.name).collect();
+    by_program.inside(|| {
+        let mut xfrm = Xfrm::open().expect("opens");
+        let spd = xfrm.spd().expect("Linux has one");
+        assert!(spd.insert(&wanted).iter().all(Result::is_ok));
+        let again = spd.insert(&wanted[..1]).remove(0).expect_err("the name is taken").to_string();
+        assert!(again.contains("another policy for these packets is there already"), "{again}");
+    });
+    assert_eq!(by_ip(&by_program), by_ip(&by_hand));
+    let blocked: Vec<Policy> =
+        wanted.iter().map(|policy| Policy { action: Action::Block, priority: 77, ..policy.clone() }).collect();
+    by_program.inside(|| {
+        let mut xfrm = Xfrm::open().expect("opens");
+        let spd = xfrm.spd().expect("Linux has one");
+        assert!(spd.replace(&blocked).iter().all(Result::is_ok));
+        let found: Vec<_> = spd.policies().expect("is listed");
+        assert!(found.len() == blocked.len() && found.iter().all(|listed| blocked.contains(&listed.policy)));
+        assert!(spd.remove(&names).iter().all(Result::is_ok));
+        let Err(SadbError::Refused { text, .. }) = spd.remove(&names[..1]).remove(0) else { panic!("it is gone") };
+        assert!(text.contains("no policy is for these packets"), "{text}");
+        assert!(spd.policies().expect("is listed").is_empty());
+    });
+}
