@@ -62,10 +62,11 @@ fn fits_key(policy: &Policy, template: &Template, sa: &Association) -> bool {
 }
 
 fn fits_direction(policy: &Policy, sa: &Association) -> bool {
-    match (sa.said, policy.name.direction) {
-        ((true, false), Direction::Out) | ((false, true), Direction::In | Direction::Forward) => false,
-        _ => true,
-    }
+    let other = match policy.name.direction {
+        Direction::Out => (true, false),
+        Direction::In | Direction::Forward => (false, true),
+    };
+    sa.said != other
 }
 
 fn fits_addresses(policy: &Policy, template: &Template, sa: &Association) -> bool {
