@@ -13,6 +13,19 @@ pub enum LifetimeKind {
     Idle,
 }
 
+impl LifetimeKind {
+    /// Its word, as in `hard_addtime`.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Current => "current",
+            Self::Hard => "hard",
+            Self::Soft => "soft",
+            Self::Idle => "idle",
+        }
+    }
+}
+
 /// The four values of a lifetime (RFC 2367 section 2.3.2). 0 means no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Lifetime {

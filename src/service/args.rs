@@ -23,6 +23,8 @@ pub(super) enum Method {
     Stop,
     /// Only parse the keys file.
     Check,
+    /// Tell the state.
+    Status,
 }
 
 /// The methods: word, method, what `--help` says.
@@ -40,14 +42,15 @@ const METHODS: &[(&str, Method, &str)] = &[
     ),
     ("stop", Method::Stop, "Flush the SADB"),
     ("check", Method::Check, "Parse the keys file and say how many commands are wrong, and in which lines"),
+    ("status", Method::Status, "Tell the state, the keys file, the SAs that are there or missing, and what expires next"),
 ];
 
 const SADB_HELP: &str = "Which SADB: auto, xfrm, pfkey, unix:PATH or model";
 
 const FLUSH_HELP: &str = "What is flushed: all SAs, or owned, those that this service has added";
 
-const EXIT_STATUS: &str = "Exit status: 0 done, 1 some commands refused, 2 usage, 69 no SADB, 77 permission, \
-                           78 configuration; under SMF 0, 95, 96, 99, 100.";
+const EXIT_STATUS: &str = "Exit status: 0 done, 1 some commands refused, 2 usage, 3 SAs missing (status --check), \
+                           69 no SADB, 77 permission, 78 configuration; under SMF 0, 95, 96, 99, 100.";
 
 /// What the command line says.
 #[derive(Debug, PartialEq, Eq)]
@@ -55,6 +58,12 @@ pub(super) struct Args {
     pub(super) method: Method,
     pub(super) overrides: Overrides,
     pub(super) show: bool,
+    /// `--json`
+    pub(super) json: bool,
+    /// `--check`: the exit status tells.
+    pub(super) judge: bool,
+    /// `--instance`
+    pub(super) instance: Option<String>,
 }
 
 impl Args {
@@ -78,8 +87,20 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Arg
     let Some((method, of_method)) = found else {
         return Err(command.error(clap::error::ErrorKind::MissingSubcommand, "no method is named"));
     };
-    let show = of_method.try_get_one("show").ok().flatten().copied().unwrap_or(false);
-    Ok(Args { method, overrides: overrides(of_method), show })
+    let overrides = overrides(of_method);
+    if method == Method::Status && !overrides.name_an_sadb_at_most() {
+        let words = "status tells of the service as it runs: --config, --config-file and --flush are not for it";
+        return Err(command.error(clap::error::ErrorKind::ArgumentConflict, words));
+    }
+    let is_set = |name: &str| of_method.try_get_one(name).ok().flatten().copied().unwrap_or(false);
+    Ok(Args {
+        method,
+        overrides,
+        show: is_set("show"),
+        json: is_set("json"),
+        judge: is_set("check"),
+        instance: of_method.try_get_one("instance").ok().flatten().cloned(),
+    })
 }
 
 fn overrides(matches: &ArgMatches) -> Overrides {
@@ -105,19 +126,37 @@ fn command() -> Command {
             Arg::new("sadb").long("sadb").value_name("SPEC").global(true).help(SADB_HELP).value_parser(Select::from_str),
             Arg::new("flush").long("flush").value_name("SCOPE").global(true).help(FLUSH_HELP).value_parser(Scope::from_str),
         ])
-        .subcommands(METHODS.iter().map(|(word, method, about)| with_show(*method, Command::new(*word).about(*about))))
+        .subcommands(METHODS.iter().map(|(word, method, about)| with_options(*method, Command::new(*word).about(*about))))
 }
 
 fn path(name: &'static str, value: &'static str, help: &'static str) -> Arg {
     Arg::new(name).long(name).value_name(value).value_parser(value_parser!(PathBuf)).global(true).help(help)
 }
 
-fn with_show(method: Method, command: Command) -> Command {
+fn with_options(method: Method, command: Command) -> Command {
     match method {
-        Method::Start | Method::Refresh => command
-            .arg(Arg::new("show").long("show").action(ArgAction::SetTrue).help("Print the resulting SAs, keys masked")),
+        Method::Start | Method::Refresh => command.arg(flag("show", "Print the resulting SAs, keys masked")),
+        Method::Status => command.args([
+            flag("json", "Tell it as a JSON object"),
+            flag("check", "Exit with 3 if SAs are missing, 78 in maintenance, 1 if disabled, 77 if it cannot be known"),
+            Arg::new("instance")
+                .long("instance")
+                .value_name("NAME")
+                .value_parser(instance)
+                .help("Of manual-key@NAME.service"),
+        ]),
         Method::Run | Method::Stop | Method::Check => command,
     }
+}
+
+fn flag(name: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
+}
+
+/// The name of an instance, which is also that of a directory.
+fn instance(name: &str) -> Result<String, &'static str> {
+    let is_name = !name.is_empty() && !name.starts_with('.') && !name.contains('/');
+    if is_name { Ok(name.to_owned()) } else { Err("wanted the NAME of a manual-key@NAME.service") }
 }
 
 #[cfg(test)]

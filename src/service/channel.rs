@@ -15,6 +15,8 @@ use crate::sys::socket::PacketSocket;
 
 /// Where the service keeps what lasts until the next boot, unless its manager says otherwise.
 const DIRECTORY: &str = "/run/manual-key";
+/// Where else, if it says so (systemd.exec(5), `RuntimeDirectory=`).
+pub(super) const VARIABLE: &str = "RUNTIME_DIRECTORY";
 const NAME: &str = "manual-key";
 const SOCKET: &str = "refresh";
 const QUESTION: &[u8] = b"refresh";
@@ -22,10 +24,10 @@ const QUESTION: &[u8] = b"refresh";
 const PATIENCE: Duration = Duration::from_secs(1);
 const FOREVER: Duration = Duration::MAX;
 
-/// The unit's runtime directory (systemd.exec(5), `RuntimeDirectory=`), else the usual place. A unit may have several, and
+/// The unit's runtime directory, else the usual place. A unit may have several, and
 /// systemd sorts them: it is the one in a directory called manual-key, else the first.
 pub(super) fn directory(environment: Environment<'_>) -> PathBuf {
-    let told = environment("RUNTIME_DIRECTORY").and_then(|list| list.into_string().ok()).unwrap_or_default();
+    let told = environment(VARIABLE).and_then(|list| list.into_string().ok()).unwrap_or_default();
     let all = || told.split(':').filter(|path| !path.is_empty()).map(Path::new);
     let own = all().find(|path| path.components().any(|part| part.as_os_str() == NAME));
     own.or_else(|| all().next()).unwrap_or(Path::new(DIRECTORY)).to_owned()

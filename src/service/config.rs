@@ -94,6 +94,13 @@ pub(super) struct Overrides {
     pub(super) flush: Option<Scope>,
 }
 
+impl Overrides {
+    /// Whether nothing but an SADB is named.
+    pub(super) fn name_an_sadb_at_most(&self) -> bool {
+        *self == Self { sadb: self.sadb.clone(), ..Self::default() }
+    }
+}
+
 /// The configuration of one run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Config {
@@ -103,6 +110,9 @@ pub(super) struct Config {
     pub(super) order: Order,
     /// Where the service records its own SAs, if no other is to be flushed.
     pub(super) record: Option<PathBuf>,
+    /// Where the state is recorded, for `manual-key status`. What is done to an SADB that is not the system's is no state
+    /// of the service, unless the service has a place of its own.
+    pub(super) state: Option<PathBuf>,
     keys: Keys,
 }
 
@@ -185,14 +195,21 @@ impl Config {
             Some(sadb) => sadb,
             None => select(&from_environment().unwrap_or(properties.sadb))?,
         };
+        let directory = channel::directory(environment);
         let record = match overrides.flush.unwrap_or(properties.flush) {
             Scope::All => None,
-            Scope::Owned => Some(channel::directory(environment)),
+            Scope::Owned => Some(directory.clone()),
+        };
+        let is_service = match sadb {
+            Select::Auto | Select::Xfrm | Select::PfKey => true,
+            Select::Unix(_) => environment(channel::VARIABLE).is_some(),
+            Select::Model => false,
         };
         Ok(Self {
             sadb,
             order: order(properties.refresh)?,
             record,
+            state: is_service.then_some(directory),
             keys: keys(overrides, environment, world, properties.config_file),
         })
     }

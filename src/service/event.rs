@@ -152,6 +152,21 @@ impl Event<'_> {
         }
     }
 
+    /// The keys file that it is about.
+    #[must_use]
+    pub(super) fn file(&self) -> Option<&Path> {
+        match self {
+            Self::Online { file, .. }
+            | Self::Sound { file, .. }
+            | Self::Empty { file }
+            | Self::Faulty { file, .. }
+            | Self::Hint { file, .. }
+            | Self::PartlyApplied { file, .. } => Some(file),
+            Self::NoFile(error) => Some(error.path()),
+            _ => None,
+        }
+    }
+
     /// Whether it says what state the service is in now, rather than what happens to an SA or a line.
     #[must_use]
     pub(super) fn tells_state(&self) -> bool {

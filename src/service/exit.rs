@@ -11,6 +11,8 @@ pub(super) enum Reason {
     Done,
     /// The SADB refused some of the commands; the others are applied.
     Refused,
+    /// SAs that were added are gone.
+    Drift,
     /// Wrong options or arguments.
     Usage,
     /// The keys file or manual-key.toml is missing or wrong: maintenance until somebody mends it.
@@ -34,6 +36,7 @@ const TABLE: &[Row] = &[
     (Reason::Done, 0, 0),
     (Reason::Refused, 1, 95),
     (Reason::Usage, 2, 96),
+    (Reason::Drift, 3, 95),
     (Reason::Configuration, 78, 96),
     (Reason::Insecure, 77, 96),
     (Reason::Permission, 77, 100),

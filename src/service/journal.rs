@@ -5,11 +5,10 @@ use std::io;
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixDatagram, UnixStream};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::event::Event;
 use super::watch::Expiry;
-use crate::sa::LifetimeKind;
 
 /// LOG_AUTH of syslog(3): what concerns who may talk to whom.
 const FACILITY: &str = "4";
@@ -67,53 +66,33 @@ impl Packet {
         self.0.push(b'\n');
     }
 
-    fn file(&mut self, file: &Path) {
-        self.field("IPSECKEY_FILE", file.to_string_lossy());
-    }
-
-    /// A field for each line: the journal keeps them all.
-    fn lines(&mut self, lines: &[u32]) {
-        lines.iter().take(LINES).for_each(|line| self.field("IPSECKEY_LINE", line));
-    }
-
     /// Adds what the event is about.
     fn describe(&mut self, event: &Event<'_>) {
+        if let Some(file) = event.file() {
+            self.field("IPSECKEY_FILE", file.to_string_lossy());
+        }
         match event {
-            Event::Online { added, file } => {
-                self.file(file);
-                self.field("IPSECKEY_SAS", added);
-            }
-            Event::Sound { commands, file } => {
-                self.file(file);
-                self.field("IPSECKEY_COMMANDS", commands);
-            }
-            Event::Empty { file } | Event::Hint { file, .. } => self.file(file),
-            Event::Faulty { file, commands, lines, .. } => self.part("IPSECKEY_ERRORS", file, *commands, lines),
-            Event::PartlyApplied { file, commands, lines } => self.part("IPSECKEY_REFUSED", file, *commands, lines),
+            Event::Online { added, .. } => self.field("IPSECKEY_SAS", added),
+            Event::Sound { commands, .. } => self.field("IPSECKEY_COMMANDS", commands),
+            Event::Faulty { commands, lines, .. } => self.part("IPSECKEY_ERRORS", *commands, lines),
+            Event::PartlyApplied { commands, lines, .. } => self.part("IPSECKEY_REFUSED", *commands, lines),
             Event::LineRefused { line, .. } | Event::Note { line, .. } => self.field("IPSECKEY_LINE", line),
-            Event::NoFile(error) => self.file(error.path()),
             Event::Expired(expiry) => self.expiry(expiry),
             _ => {}
         }
     }
 
-    /// Some of the commands of a file.
-    fn part(&mut self, name: &str, file: &Path, commands: usize, lines: &[u32]) {
-        self.file(file);
+    /// Some of the commands of a file, with a field for each line: the journal keeps them all.
+    fn part(&mut self, name: &str, commands: usize, lines: &[u32]) {
         self.field("IPSECKEY_COMMANDS", commands);
         self.field(name, lines.len());
-        self.lines(lines);
+        lines.iter().take(LINES).for_each(|line| self.field("IPSECKEY_LINE", line));
     }
 
     fn expiry(&mut self, expiry: &Expiry) {
         self.field("IPSECKEY_SPI", expiry.spi);
         expiry.dst.iter().for_each(|dst: &IpAddr| self.field("IPSECKEY_DESTINATION", dst));
-        let lifetime = match expiry.kind {
-            LifetimeKind::Hard => "hard",
-            LifetimeKind::Idle => "idle",
-            LifetimeKind::Soft | LifetimeKind::Current => "soft",
-        };
-        self.field("IPSECKEY_LIFETIME", lifetime);
+        self.field("IPSECKEY_LIFETIME", expiry.kind.word());
     }
 }
 

@@ -6,6 +6,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 
 use super::event::Event;
+use super::fingerprint::Fingerprint;
 use super::journal::Native;
 use super::world::{Environment, World};
 
@@ -27,6 +28,9 @@ pub(super) trait Log {
 
     /// Hears that a command has been carried out: a long file is no standstill.
     fn progress(&mut self) {}
+
+    /// Hears what a keys file that was read can be known by.
+    fn has_read(&mut self, _fingerprint: Fingerprint) {}
 }
 
 /// Somewhere to write to.

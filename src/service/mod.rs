@@ -9,7 +9,9 @@ mod channel;
 mod config;
 mod event;
 mod exit;
+mod fingerprint;
 mod journal;
+mod kept;
 mod keys;
 mod log;
 mod notify;
@@ -17,7 +19,10 @@ mod owned;
 mod refresh;
 mod run;
 mod smf;
+mod state;
+mod status;
 mod watch;
+mod witness;
 mod world;
 
 use std::ffi::OsString;
@@ -34,6 +39,7 @@ use event::Event;
 use exit::Reason;
 use log::Log;
 use refresh::Service;
+use witness::Witness;
 use world::{Environment, World};
 
 /// Runs `manual-key` with the arguments of the process, the program's name first.
@@ -65,6 +71,9 @@ fn run(arguments: impl IntoIterator<Item = OsString>, world: &World) -> Result<(
     };
     let mut log = open_log(world);
     let environment: Environment<'_> = &|name| std::env::var_os(name);
+    if args.method == Method::Status {
+        return status::status(&args, environment);
+    }
     if args.method == Method::Run {
         return run::run(&args, world, environment, &mut *log);
     }
@@ -75,7 +84,12 @@ fn run(arguments: impl IntoIterator<Item = OsString>, world: &World) -> Result<(
         log.event(&Event::NoConfig(&error));
         error.reason()
     })?;
-    Service::new(&config, world, &mut *log).carry_out(&args)
+    let mut witness = Witness::new(&mut *log);
+    let outcome = Service::new(&config, world, &mut witness).carry_out(&args);
+    if args.method != Method::Check {
+        state::keep(&config, &witness, args.method == Method::Stop, outcome, None);
+    }
+    outcome
 }
 
 /// Has the running service refresh and waits until it has; `None` if none is running.

@@ -4,16 +4,15 @@
 //! in its place later is not. Names are recorded before they are added, so that a crash in between loses none of them.
 
 use std::collections::{HashMap, HashSet};
-use std::fs::{self, DirBuilder};
-use std::io::{self, Write};
+use std::io;
 use std::net::IpAddr;
 use std::ops::ControlFlow;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
+use super::kept::{self, Readers};
 use super::keys::{Action, Numbered};
 use crate::lang::Verb;
 use crate::sa::{AddressRole, Endpoint, LifetimeKind, LinuxExtras, Masked, Message, Request, SaType, Spi};
@@ -93,12 +92,25 @@ impl Owned {
     /// # Errors
     /// [`SadbError::Unavailable`] if it cannot be read or understood.
     pub(super) fn read(directory: &Path) -> Result<Self, SadbError> {
-        let entries: Vec<(Name, Added)> = match fs::read(directory.join(FILE)) {
-            Ok(text) => serde_json::from_slice(&text).map_err(|error| unusable(directory, error.into()))?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-            Err(error) => return Err(unusable(directory, error)),
-        };
-        Ok(Self { directory: directory.to_owned(), entries: entries.into_iter().collect() })
+        let entries: Option<Vec<(Name, Added)>> = kept::read(directory, FILE).map_err(|error| unusable(directory, error))?;
+        Ok(Self { directory: directory.to_owned(), entries: entries.unwrap_or_default().into_iter().collect() })
+    }
+
+    /// A record in `directory`, in the place of any other, of SAs that may have just been added.
+    pub(super) fn anew(directory: &Path, added: &HashSet<Name>) -> Self {
+        let entries = added.iter().map(|name| (*name, Added::Since(0))).collect();
+        Self { directory: directory.to_owned(), entries }
+    }
+
+    /// How many SAs are in the record.
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether an SA that the SADB has is in the record: one of that name, added at that second.
+    pub(super) fn has(&self, message: &Message) -> bool {
+        let when = Name::of_message(message).and_then(|name| self.entries.get(&name));
+        when.is_some_and(|when| when.fits(added(message)))
     }
 
     /// Whether an SA like that is in the record, whatever its mark.
@@ -168,11 +180,7 @@ impl Owned {
 
     /// Puts the record in the place of the old one, whole.
     fn write(&self) -> io::Result<()> {
-        DirBuilder::new().recursive(true).mode(0o755).create(&self.directory)?;
-        let mut file = tempfile::NamedTempFile::new_in(&self.directory)?;
-        file.write_all(&serde_json::to_vec(&self.entries.iter().collect::<Vec<_>>())?)?;
-        file.persist(self.directory.join(FILE))?;
-        Ok(())
+        kept::write(&self.directory, FILE, Readers::Owner, &self.entries.iter().collect::<Vec<_>>())
     }
 }
 
@@ -181,12 +189,15 @@ fn unusable(directory: &Path, source: io::Error) -> SadbError {
     SadbError::Unavailable { what: format!("{}: the record of the service's own SAs", shown(&path)), source }
 }
 
+fn added(message: &Message) -> u64 {
+    message.lifetime(LifetimeKind::Current).map_or(0, |current| current.addtime)
+}
+
 /// The SAs of a type with the seconds at which they were added.
 fn present(sadb: &mut dyn Sadb, sa_type: SaType) -> Result<HashMap<Name, u64>, SadbError> {
     let mut found = HashMap::new();
     sadb.dump(sa_type, &mut |message| {
-        let added = message.lifetime(LifetimeKind::Current).map_or(0, |current| current.addtime);
-        found.extend(Name::of_message(message).map(|name| (name, added)));
+        found.extend(Name::of_message(message).map(|name| (name, added(message))));
         ControlFlow::Continue(())
     })?;
     Ok(found)
@@ -194,6 +205,8 @@ fn present(sadb: &mut dyn Sadb, sa_type: SaType) -> Result<HashMap<Name, u64>, S
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::sadb::Select;
 

@@ -11,6 +11,7 @@ use super::args::{Args, Method};
 use super::config::{Config, Order};
 use super::event::{Event, Left};
 use super::exit::Reason;
+use super::fingerprint::Fingerprint;
 use super::keys::{self, Action, Faults, Numbered};
 use super::log::Log;
 use super::owned::{Name, Owned};
@@ -53,12 +54,13 @@ impl<'a> Service<'a> {
         Self { config, world, log, owned: None }
     }
 
-    /// Does what the command line says.
+    /// Does what the command line says; to tell the status is for status.rs.
     pub(super) fn carry_out(&mut self, args: &Args) -> Result<(), Reason> {
         match args.method {
             Method::Run | Method::Start | Method::Refresh => self.load(args.show),
             Method::Stop => self.stop(),
             Method::Check => self.check(),
+            Method::Status => Ok(()),
         }
     }
 
@@ -67,6 +69,7 @@ impl<'a> Service<'a> {
         // Before the file is read: whoever loads last has read the newest.
         let _turn = self.take_turn()?;
         let (file, text) = self.read()?;
+        Fingerprint::of(&text).into_iter().for_each(|fingerprint| self.log.has_read(fingerprint));
         let mut sadb = self.open()?;
         let commands = match self.config.order {
             Order::FlushFirst => {
@@ -193,15 +196,23 @@ impl<'a> Service<'a> {
             self.log.progress();
         }
         self.settle(&mut waiting, sadb, &mut tally)?;
-        if let Some(owned) = &mut self.owned {
-            owned.confirm(&tally.names, sadb).map_err(|error| self.no_sadb(&error))?;
-        }
+        self.record(&tally.names, sadb)?;
         if tally.refused.is_empty() {
             self.log.event(&Event::Online { added: tally.added, file });
             return Ok(());
         }
         self.log.event(&Event::PartlyApplied { file, commands: count, lines: &tally.refused });
         Err(Reason::Refused)
+    }
+
+    /// Records which SAs are the service's own. Where every SA is flushed, the record only serves to tell what is missing.
+    fn record(&mut self, added: &HashSet<Name>, sadb: &mut dyn Sadb) -> Result<(), Reason> {
+        match (&mut self.owned, &self.config.state) {
+            (Some(owned), _) => return owned.confirm(added, sadb).map_err(|error| self.no_sadb(&error)),
+            (None, Some(directory)) => drop(Owned::anew(directory, added).confirm(added, sadb)),
+            (None, None) => {}
+        }
+        Ok(())
     }
 
     /// Applies one command and counts it.
@@ -285,7 +296,7 @@ impl<'a> Service<'a> {
 }
 
 /// What a failure of the SADB means: that it is out of reach, that this process may not use it, or just a refusal.
-fn reason_of(error: &SadbError) -> Reason {
+pub(super) fn reason_of(error: &SadbError) -> Reason {
     /// EPERM and EACCES have these numbers on Linux and illumos.
     const NOT_PERMITTED: [i32; 2] = [1, 13];
     match error {

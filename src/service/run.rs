@@ -2,9 +2,7 @@
 //! the others only wait: for signals, for `manual-key refresh`, and for lifetimes that run out. Of a keys file that is
 //! applied nothing is kept.
 
-use std::fs::DirBuilder;
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -16,11 +14,15 @@ use super::channel::{self, Client, Verdict};
 use super::config::Config;
 use super::event::Event;
 use super::exit::Reason;
+use super::fingerprint::Fingerprint;
+use super::kept;
 use super::log::Log;
 use super::notify::{self, State};
 use super::owned::Owned;
 use super::refresh::Service;
+use super::state;
 use super::watch::{Expiry, Sight, Watch};
+use super::witness::Witness;
 use super::world::{Environment, World};
 use crate::sys::hardening;
 use crate::sys::listener::Listener;
@@ -49,7 +51,7 @@ pub(super) fn run(args: &Args, world: &World, environment: Environment<'_>, log:
         log.event(&Event::NoChannel(&error));
         Reason::Other
     })?;
-    let reporter = Reporter { log, last: String::new(), pulse: Pulse::begin() };
+    let reporter = Reporter { witness: Witness::new(log), pulse: Pulse::begin() };
     let mut resident = Resident { args, world, environment, reporter, wishes, config: None, watch: None };
     let outcome = resident.serve(&asked);
     listener.remove_file();
@@ -59,7 +61,7 @@ pub(super) fn run(args: &Args, world: &World, environment: Environment<'_>, log:
 /// Starts the threads that wait for signals and for clients.
 fn listen(directory: &Path, wishes: &Sender<Wish>) -> io::Result<Arc<Listener>> {
     let signals = Signals::hold()?;
-    DirBuilder::new().recursive(true).mode(0o755).create(directory)?;
+    kept::make(directory)?;
     let listener = Arc::new(Listener::bind(&channel::socket(directory))?);
     let queue = wishes.clone();
     spawn("signals", move || {
@@ -140,11 +142,17 @@ impl Resident<'_> {
         loaded
     }
 
-    /// Tells systemd how a load ended; the text is the line of the log.
+    /// Records how a load ended, and tells systemd; the text is the line of the log.
     fn settle(&self, loaded: Result<(), Reason>) -> Result<(), Reason> {
+        self.record(false, loaded);
         let state = if loaded.is_ok() { State::Ready } else { State::Stopping };
-        notify::tell(state, &self.reporter.last);
+        notify::tell(state, &self.reporter.witness.last);
         loaded
+    }
+
+    fn record(&self, stopped: bool, outcome: Result<(), Reason>) {
+        let me = Some(std::process::id());
+        self.config.iter().for_each(|config| state::keep(config, &self.reporter.witness, stopped, outcome, me));
     }
 
     fn refresh(&mut self, client: Option<&Client>, asked: &Receiver<Wish>) -> Result<(), Reason> {
@@ -152,7 +160,7 @@ impl Resident<'_> {
         let loaded = self.load();
         let settled = self.settle(loaded);
         let code = settled.err().unwrap_or(Reason::Done).code(self.world);
-        let verdict = Verdict { code, text: self.reporter.last.clone() };
+        let verdict = Verdict { code, text: self.reporter.witness.last.clone() };
         client.into_iter().for_each(|client| client.answer(&verdict));
         if settled.is_err() {
             // Whoever waits for a refresh that will not come is told why.
@@ -188,30 +196,32 @@ impl Resident<'_> {
 
     fn stop(&mut self) -> Result<(), Reason> {
         notify::tell(State::Stopping, "flushing");
-        match &self.config {
+        let stopped = match &self.config {
             Some(config) => Service::new(config, self.world, &mut self.reporter).stop(),
             None => Ok(()),
-        }
+        };
+        self.record(true, stopped);
+        stopped
     }
 }
 
-/// The service's log, which also knows the last line that tells the state, and takes every command for a sign of life.
+/// The service's log, which takes every command for a sign of life.
 struct Reporter<'a> {
-    log: &'a mut dyn Log,
-    last: String,
+    witness: Witness<'a>,
     pulse: Pulse,
 }
 
 impl Log for Reporter<'_> {
     fn event(&mut self, event: &Event<'_>) {
-        if event.tells_state() {
-            self.last = event.to_string();
-        }
-        self.log.event(event);
+        self.witness.event(event);
     }
 
     fn progress(&mut self) {
         self.pulse.beat();
+    }
+
+    fn has_read(&mut self, fingerprint: Fingerprint) {
+        self.witness.has_read(fingerprint);
     }
 }
 

@@ -281,12 +281,10 @@ fn word_or_number(names: Option<&[&str]>, number: u16) -> String {
 }
 
 fn save_lifetime(out: &mut dyn Write, kind: LifetimeKind, lifetime: &Lifetime) -> io::Result<()> {
-    let word = match kind {
-        LifetimeKind::Current => return Ok(()),
-        LifetimeKind::Hard => "hard",
-        LifetimeKind::Soft => "soft",
-        LifetimeKind::Idle => "idle",
-    };
+    if kind == LifetimeKind::Current {
+        return Ok(());
+    }
+    let word = kind.word();
     write!(out, "\t")?;
     let Lifetime { allocations, bytes, addtime, usetime } = *lifetime;
     for (name, value) in [("alloc", allocations.into()), ("bytes", bytes), ("addtime", addtime), ("usetime", usetime)] {

@@ -13,6 +13,9 @@ use ipseckey::sadb::model::{Model, Settings, SocketId};
 use ipseckey::secret::Buffer;
 use ipseckey::sys::listener::{Connection, Listener, Moved, wait};
 
+/// SADB_DUMP.
+const DUMP: u8 = 10;
+
 /// What goes wrong. Messages are counted from 1, and from the moment the plan is made.
 #[derive(Clone, Copy)]
 pub(crate) enum Plan {
@@ -72,9 +75,10 @@ impl StandIn {
         *self.shared.lock().unwrap() = Shared { plan, heard: Vec::new() };
     }
 
-    /// What it has heard since.
+    /// What it has heard since, but for questions: a service counts at the end what has become of its SAs.
     pub(crate) fn heard(&self) -> Vec<(usize, u8)> {
-        self.shared.lock().unwrap().heard.clone()
+        let shared = self.shared.lock().unwrap();
+        shared.heard.iter().copied().filter(|(_, kind)| *kind != DUMP).collect()
     }
 
     /// Waits until it has heard `count` messages.

@@ -4,6 +4,9 @@ mod bench;
 mod journal;
 mod owned;
 mod resident;
+mod status;
+#[path = "../support/mod.rs"]
+mod support;
 mod units;
 
 use std::fs::{self, Permissions};

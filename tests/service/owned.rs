@@ -16,9 +16,17 @@ fn owned(bench: &Bench, method: &str, text: &str) -> Run {
 
 /// A bench whose SADB holds an SA that somebody else has added.
 fn with_foreign(text: &str) -> Bench {
-    let bench = Bench::with_model();
-    bench.method("start", &bench.file("foreign", text)).expect(0);
+    let mut bench = Bench::with_model();
+    add_foreign(&mut bench, text);
     bench
+}
+
+/// Another service, which has nothing in common with this one but the SADB, flushes it and loads `text`.
+fn add_foreign(bench: &mut Bench, text: &str) {
+    let (own, other) = (bench.path("run"), bench.path("another"));
+    bench.set("RUNTIME_DIRECTORY", other.to_str().unwrap());
+    bench.method("start", &bench.file("foreign", text)).expect(0);
+    bench.set("RUNTIME_DIRECTORY", own.to_str().unwrap());
 }
 
 fn record(bench: &Bench) -> String {
@@ -59,10 +67,10 @@ fn an_sa_that_was_there_before_stays_somebody_elses() {
 
 #[test]
 fn an_sa_that_was_added_again_is_somebody_elses() {
-    let bench = Bench::with_model();
+    let mut bench = Bench::with_model();
     owned(&bench, "start", &format!("{ONE}{TWO}")).expect(0);
     sleep(Duration::from_millis(1100));
-    bench.method("start", &bench.file("foreign", ONE)).expect(0);
+    add_foreign(&mut bench, ONE);
     owned(&bench, "stop", TWO).expect(0);
     assert_eq!(bench.spis(), [0x1001]);
 }
@@ -104,4 +112,12 @@ fn a_record_that_makes_no_sense_is_told_and_nothing_is_touched() {
     assert!(run.stderr.contains("owned.json: the record"), "{}", run.stderr);
     assert_eq!(bench.spis(), [0x1001]);
     assert!(Path::new(&bench.path("run/owned.json")).exists());
+}
+
+#[test]
+fn what_it_has_added_while_it_flushed_all_is_its_own() {
+    let bench = Bench::with_model();
+    bench.method("start", &bench.file("keys", &format!("{ONE}{TWO}"))).expect(0);
+    owned(&bench, "refresh", TWO).expect(0);
+    assert_eq!(bench.spis(), [0x1002]);
 }

@@ -19,9 +19,9 @@ use crate::{FIVE_MISTAKES, ONE, THREE, TWO, is_root};
 const LONG: Duration = Duration::from_secs(20);
 
 /// A service that runs, with a stand-in for systemd that hears what it tells.
-struct Running<'a> {
+pub(crate) struct Running<'a> {
     bench: &'a Bench,
-    child: Child,
+    pub(crate) child: Child,
     /// Read by a thread of its own: a full socket would hold the service up.
     notices: Receiver<String>,
 }
@@ -39,7 +39,7 @@ impl<'a> Running<'a> {
     }
 
     /// The same, once it is ready.
-    fn ready(bench: &'a Bench, file: &Path, options: &[&str]) -> Self {
+    pub(crate) fn ready(bench: &'a Bench, file: &Path, options: &[&str]) -> Self {
         let running = Self::start(bench, file, options);
         running.hear("READY=1");
         running
@@ -63,7 +63,7 @@ impl<'a> Running<'a> {
 
     /// Waits until the log has `words`.
     #[track_caller]
-    fn logs(&self, words: &str) {
+    pub(crate) fn logs(&self, words: &str) {
         let deadline = Instant::now() + LONG;
         while !self.log().contains(words) {
             assert!(Instant::now() < deadline, "no {words:?} in {}", self.log());
@@ -71,18 +71,18 @@ impl<'a> Running<'a> {
         }
     }
 
-    fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.child.id().cast_signed()), signal).unwrap();
     }
 
     /// `manual-key refresh` beside it.
-    fn refresh(&self) -> Run {
+    pub(crate) fn refresh(&self) -> Run {
         self.bench.run_bare(&["refresh"])
     }
 
     /// Its exit code, and everything it logged.
     #[track_caller]
-    fn end(mut self) -> (i32, String) {
+    pub(crate) fn end(mut self) -> (i32, String) {
         let deadline = Instant::now() + LONG;
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {

@@ -1,0 +1,120 @@
+//! What the service is doing, for `manual-key status`: a file in its runtime directory that everybody may read, and one
+//! that tells a changed keys file, for root. Neither holds a key. They are no more than news: failing to write them is no
+//! failure.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+
+use super::config::Config;
+use super::exit::Reason;
+use super::fingerprint::Fingerprint;
+use super::kept::{self, Readers};
+use super::witness::Witness;
+
+const STATE: &str = "state.json";
+const LOADED: &str = "loaded.json";
+
+/// The states of a service, in the words of SMF (smf(7)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum State {
+    /// The keys file is in use.
+    Online,
+    /// Somebody has to mend something.
+    Maintenance,
+    /// It was stopped, or never started since the system was.
+    Disabled,
+}
+
+impl State {
+    /// Its word.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Online => "online",
+            Self::Maintenance => "maintenance",
+            Self::Disabled => "disabled",
+        }
+    }
+}
+
+/// The state and how it came about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Record {
+    pub(super) state: State,
+    /// Since when, in seconds since 1970.
+    pub(super) since: u64,
+    /// The line of the log.
+    pub(super) reason: String,
+    /// The keys file.
+    pub(super) file: Option<String>,
+    /// When a keys file was applied last.
+    pub(super) loaded: Option<u64>,
+    /// SAs added then.
+    pub(super) added: Option<usize>,
+    /// Which SADB, in the words of `--sadb`.
+    pub(super) sadb: String,
+    /// The process that stays, if one does.
+    pub(super) pid: Option<u32>,
+    /// The network namespace, by its inode, where there are any.
+    pub(super) namespace: Option<u64>,
+}
+
+impl Record {
+    /// The record in `directory`, if there is one.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(super) fn read(directory: &Path) -> io::Result<Option<Self>> {
+        kept::read(directory, STATE)
+    }
+}
+
+/// The fingerprint of the keys file that was applied last.
+///
+/// # Errors
+/// The system's: it is for root only.
+pub(super) fn loaded(directory: &Path) -> io::Result<Option<Fingerprint>> {
+    kept::read(directory, LOADED)
+}
+
+/// Records how a load or a stop has ended; `pid` is the process that stays.
+pub(super) fn keep(config: &Config, said: &Witness<'_>, stopped: bool, outcome: Result<(), Reason>, pid: Option<u32>) {
+    let Some(directory) = &config.state else { return };
+    let state = match (outcome, stopped) {
+        (Err(_), _) => State::Maintenance,
+        (Ok(()), true) => State::Disabled,
+        (Ok(()), false) => State::Online,
+    };
+    let before = Record::read(directory).ok().flatten();
+    let _ = kept::write(directory, STATE, Readers::All, &record(config, said, state, pid, before));
+    if let (true, Some(fingerprint)) = (said.is_applied, &said.fingerprint) {
+        let _ = kept::write(directory, LOADED, Readers::Owner, fingerprint);
+    }
+}
+
+fn record(config: &Config, said: &Witness<'_>, state: State, pid: Option<u32>, before: Option<Record>) -> Record {
+    let now = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |now| now.as_secs());
+    let pid = pid.filter(|_| state == State::Online);
+    let same = before.as_ref().filter(|before| before.state == state && before.pid == pid);
+    Record {
+        state,
+        since: same.map_or(now, |before| before.since),
+        reason: said.last.clone(),
+        file: said.file.as_ref().map(|file| file.to_string_lossy().into_owned()),
+        loaded: if said.is_applied { Some(now) } else { before.as_ref().and_then(|before| before.loaded) },
+        added: said.added,
+        sadb: config.sadb.to_string(),
+        pid,
+        namespace: namespace(),
+    }
+}
+
+/// The network namespace of this process.
+pub(super) fn namespace() -> Option<u64> {
+    fs::metadata("/proc/self/ns/net").ok().map(|namespace| namespace.ino())
+}

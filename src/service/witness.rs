@@ -1,0 +1,44 @@
+//! The service's log, and what was said in it of the service's own state.
+
+use std::path::PathBuf;
+
+use super::event::Event;
+use super::fingerprint::Fingerprint;
+use super::log::Log;
+
+/// Passes on what is said and remembers what of it tells the state.
+pub(super) struct Witness<'a> {
+    log: &'a mut dyn Log,
+    /// The last line that tells the state.
+    pub(super) last: String,
+    /// The keys file it was about.
+    pub(super) file: Option<PathBuf>,
+    /// Of the keys file that was read last.
+    pub(super) fingerprint: Option<Fingerprint>,
+    /// Whether that was applied, all of it or in part.
+    pub(super) is_applied: bool,
+    /// SAs added, if all of it was.
+    pub(super) added: Option<usize>,
+}
+
+impl<'a> Witness<'a> {
+    pub(super) fn new(log: &'a mut dyn Log) -> Self {
+        Self { log, last: String::new(), file: None, fingerprint: None, is_applied: false, added: None }
+    }
+}
+
+impl Log for Witness<'_> {
+    fn event(&mut self, event: &Event<'_>) {
+        if event.tells_state() {
+            self.last = event.to_string();
+            self.file = event.file().map(ToOwned::to_owned).or(self.file.take());
+            self.is_applied = matches!(event, Event::Online { .. } | Event::PartlyApplied { .. });
+            self.added = if let Event::Online { added, .. } = event { Some(*added) } else { None };
+        }
+        self.log.event(event);
+    }
+
+    fn has_read(&mut self, fingerprint: Fingerprint) {
+        self.fingerprint = Some(fingerprint);
+    }
+}

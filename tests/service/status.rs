@@ -1,0 +1,221 @@
+//! `manual-key status` from outside: what it tells of a service that runs, stands still or is gone, and to whom.
+
+use std::fs::{self, Permissions};
+use std::io::Write;
+use std::ops::ControlFlow;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use ipseckey::sa::{AddressRole, Endpoint, Request, SaType};
+use ipseckey::sadb::Reach;
+use nix::sys::signal::Signal;
+use serde_json::Value;
+
+use crate::bench::{Bench, secret_windows};
+use crate::resident::Running;
+use crate::support::schema::misfit;
+use crate::{FIVE_MISTAKES, ONE, THREE, TWO, is_root};
+
+const NOBODY: u32 = 65_534;
+
+impl Bench {
+    fn status(&self) -> Value {
+        let status = serde_json::from_str(&self.run_bare(&["status", "--json"]).expect(0).stdout).unwrap();
+        let schema: Value = serde_json::from_str(include_str!("../../docs/schema.json")).unwrap();
+        assert_eq!(misfit(&schema, &schema["$defs"]["status"], &status), None);
+        status
+    }
+
+    fn check_status(&self, exit: i32) {
+        self.run_bare(&["status", "--check"]).expect(exit);
+    }
+
+    /// Removes the SA with that SPI, as another program would.
+    fn lose(&self, spi: u32) {
+        let mut request = Request::default();
+        let found = self.sadb().dump(SaType::UNSPEC, &mut |message| {
+            if message.association().is_some_and(|sa| sa.spi.0 == spi) {
+                let dst = message.address(AddressRole::Destination).and_then(|dst| dst.addr).unwrap();
+                request.sa_type = message.sa_type;
+                request.spi = message.association().unwrap().spi;
+                request.dst = Some(Endpoint { addr: dst, port: 0, proto: 0 });
+            }
+            ControlFlow::Continue(())
+        });
+        found.unwrap();
+        self.sadb().delete(&request, Reach::One).unwrap();
+    }
+}
+
+#[test]
+fn a_running_service_tells_its_state_file_and_sas() {
+    let bench = Bench::with_model();
+    let one = ONE.replace('\n', " soft_addtime 1000 hard_addtime 2000\n");
+    let file = bench.file("keys", &format!("{one}{TWO}"));
+    let running = Running::ready(&bench, &file, &[]);
+    let status = bench.status();
+    let wanted = [
+        ("state", Value::from("online")),
+        ("reason", format!("online: 2 SAs from {}", file.display()).into()),
+        ("pid", running.child.id().into()),
+        ("file", file.to_str().unwrap().into()),
+        ("changed", false.into()),
+        ("added", 2.into()),
+        ("owned", 2.into()),
+        ("foreign", 0.into()),
+        ("missing", 0.into()),
+        ("expiring", 1.into()),
+    ];
+    wanted.iter().for_each(|(name, value)| assert_eq!(&status[name], value, "{name} in {status}"));
+    let [soft, hard] = status["expiries"].as_array().unwrap().as_slice() else { panic!("two in {status}") };
+    assert_eq!((&soft["lifetime"], &hard["lifetime"]), (&"soft".into(), &"hard".into()));
+    assert_eq!((&hard["spi"], &hard["dst"], &hard["sa_type"]), (&"0x1001".into(), &"192.0.2.2".into(), &"esp".into()));
+    assert_eq!(hard["at"].as_u64().unwrap() - soft["at"].as_u64().unwrap(), 1000);
+    assert!(status["unknown"].is_null() && status["since"].as_u64() <= status["loaded"].as_u64(), "{status}");
+    bench.check_status(0);
+    let text = bench.run_bare(&["status"]).expect(0).stdout;
+    for line in [
+        "state     online since ",
+        "SAs       2 owned, 0 foreign, 0 missing\n",
+        ": hard lifetime of ESP SPI 0x1001 to 192.0.2.2\n",
+    ] {
+        assert!(text.contains(line), "no {line:?} in {text}");
+    }
+}
+
+#[test]
+fn a_changed_file_is_told_until_it_is_loaded() {
+    let bench = Bench::with_model();
+    let running = Running::ready(&bench, &bench.file("keys", ONE), &[]);
+    let since = bench.status()["since"].clone();
+    bench.file("keys", &format!("{ONE}{THREE}"));
+    assert_eq!(bench.status()["changed"], true);
+    assert!(bench.run_bare(&["status"]).expect(0).stdout.contains("; it has changed since: manual-key refresh\n"));
+    bench.check_status(0);
+    running.refresh().expect(0);
+    let status = bench.status();
+    assert_eq!((&status["changed"], &status["owned"], &status["since"]), (&false.into(), &2.into(), &since));
+}
+
+#[test]
+fn sas_that_are_gone_are_missing_and_those_of_others_are_not_owned() {
+    let bench = Bench::with_model();
+    let _running = Running::ready(&bench, &bench.file("keys", &format!("{ONE}{TWO}")), &[]);
+    bench.lose(0x1002);
+    let mut other = Bench::new();
+    other.set("RUNTIME_DIRECTORY", other.path("another").to_str().unwrap());
+    let file = other.file("keys", THREE);
+    other
+        .run_bare(&["start", "--flush", "owned", "--sadb", &bench.spec(), "--config-file", file.to_str().unwrap()])
+        .expect(0);
+    let status = bench.status();
+    assert_eq!((&status["owned"], &status["foreign"], &status["missing"]), (&1.into(), &1.into(), &1.into()), "{status}");
+    bench.check_status(3);
+}
+
+#[test]
+fn maintenance_is_told_with_its_reason_and_no_word_of_the_file() {
+    let bench = Bench::with_model();
+    let running = Running::ready(&bench, &bench.file("keys", ONE), &[]);
+    bench.file("keys", FIVE_MISTAKES);
+    running.refresh().expect(78);
+    assert_eq!(running.end().0, 78);
+    let run = bench.run_bare(&["status"]).expect(0).tells_nothing_of(FIVE_MISTAKES);
+    assert!(run.stdout.starts_with("state     maintenance since "), "{}", run.stdout);
+    assert!(run.stdout.contains(": errors in 5 of 6 commands, lines 2, 3, 4, 5, 6; "), "{}", run.stdout);
+    assert_eq!(bench.status()["pid"], Value::Null);
+    bench.check_status(78);
+    for name in ["state.json", "loaded.json", "owned.json"] {
+        let kept = fs::read_to_string(bench.path("run").join(name)).unwrap().to_lowercase();
+        for window in secret_windows(&format!("{ONE}{FIVE_MISTAKES}")) {
+            assert!(!kept.contains(&window), "{window} is in {name}: {kept}");
+        }
+    }
+}
+
+#[test]
+fn what_was_stopped_or_never_started_is_disabled() {
+    let bench = Bench::with_model();
+    let spec = bench.spec();
+    let run = bench.run_bare(&["status", "--sadb", &spec]).expect(0);
+    assert_eq!(run.stdout, "state     disabled\nSAs       0 owned, 0 foreign, 0 missing\n");
+    bench.run_bare(&["status", "--check", "--sadb", &spec]).expect(1);
+    let running = Running::ready(&bench, &bench.file("keys", ONE), &[]);
+    running.signal(Signal::SIGTERM);
+    running.end();
+    let status = bench.status();
+    assert_eq!((&status["state"], &status["missing"]), (&"disabled".into(), &0.into()), "{status}");
+    assert_eq!(status["reason"], "disabled: all SAs are flushed");
+    bench.check_status(1);
+}
+
+#[test]
+fn a_process_that_was_killed_is_missed() {
+    let bench = Bench::with_model();
+    let mut running = Running::ready(&bench, &bench.file("keys", ONE), &[]);
+    running.child.kill().unwrap();
+    running.child.wait().unwrap();
+    let status = bench.status();
+    assert_eq!((&status["state"], &status["owned"]), (&"maintenance".into(), &1.into()), "{status}");
+    assert!(status["reason"].as_str().unwrap().contains("has ended without a word"), "{status}");
+    bench.check_status(78);
+}
+
+#[test]
+fn without_a_resident_process_it_tells_what_was_done_last() {
+    let bench = Bench::with_model();
+    let file = bench.file("keys", &format!("{ONE}{ONE}{TWO}"));
+    bench.method("start", &file).expect(1);
+    let status = bench.status();
+    assert_eq!((&status["state"], &status["owned"]), (&"maintenance".into(), &2.into()), "{status}");
+    bench.file("keys", TWO);
+    bench.method("refresh", &file).expect(0);
+    let status = bench.status();
+    assert_eq!((&status["state"], &status["owned"], &status["pid"]), (&"online".into(), &1.into(), &Value::Null));
+    bench.run(&["stop"]).expect(0);
+    assert_eq!(bench.status()["state"], "disabled");
+}
+
+#[test]
+fn an_instance_has_a_status_of_its_own() {
+    let mut bench = Bench::with_model();
+    let place = bench.path("run");
+    bench.set("RUNTIME_DIRECTORY", place.join("north").to_str().unwrap());
+    let file = bench.file("keys", ONE);
+    bench.method("start", &file).expect(0);
+    bench.set("RUNTIME_DIRECTORY", place.to_str().unwrap());
+    let run = bench.run_bare(&["status", "--instance", "north"]).expect(0);
+    assert!(run.stdout.starts_with("state     online since "), "{}", run.stdout);
+    for wrong in ["../north", "", ".."] {
+        bench.run_bare(&["status", "--instance", wrong]).expect(2);
+    }
+    bench.run_bare(&["status", "--config-file", "/k"]).expect(2);
+}
+
+#[test]
+fn others_are_told_what_is_no_secret() {
+    if !is_root() {
+        let _ = writeln!(std::io::stderr(), "skipped: only root can become somebody else");
+        return;
+    }
+    let bench = Bench::with_model();
+    let _running = Running::ready(&bench, &bench.file("keys", ONE), &[]);
+    fs::set_permissions(bench.path("."), Permissions::from_mode(0o755)).unwrap();
+    // A copy, since this directory may be closed to others.
+    let program = bench.path("manual-key");
+    fs::copy(env!("CARGO_BIN_EXE_manual-key"), &program).unwrap();
+    let status = |options: &[&str]| {
+        let mut command = Command::new(&program);
+        command.arg("status").args(options).env("RUNTIME_DIRECTORY", bench.path("run")).uid(NOBODY).gid(NOBODY);
+        let output = command.output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    let (exit, text) = status(&[]);
+    assert_eq!(exit, Some(0), "{text}");
+    assert!(text.starts_with("state     online since "), "{text}");
+    assert!(text.contains("reason    online: 1 SA from "), "{text}");
+    assert!(text.contains("unknown   whether the keys file has changed: Permission denied"), "{text}");
+    assert!(text.contains("unknown   the SAs that are there: "), "{text}");
+    assert_eq!(status(&["--check"]).0, Some(77));
+}
