@@ -7,6 +7,7 @@ mod af_key;
 mod error;
 pub mod model;
 mod notes;
+mod patience;
 mod pfkey;
 mod select;
 mod spd;

@@ -1,6 +1,8 @@
 //! What is not there, the capability or a module, is named with the way to get it.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,16 +13,33 @@ const AH6: &str = "add ah spi 0x100 src fd00::1 dst fd00::2 auth_alg md5 authkey
 /// Where the kernel learns what loads modules.
 const LOADER: &str = "/proc/sys/kernel/modprobe";
 
-/// A kernel that cannot load modules; while this lives.
-struct NoModules {
-    loader: String,
+/// A kernel that loads modules by another program; while this lives.
+struct Loader {
+    usual: String,
 }
 
-impl NoModules {
-    fn new() -> Self {
-        let loader = fs::read_to_string(LOADER).expect("modules").trim().to_owned();
-        fs::write(LOADER, "/bin/false").expect("is ours");
-        Self { loader }
+impl Loader {
+    /// That loads none.
+    fn none() -> Self {
+        Self::with("/bin/false")
+    }
+
+    /// That fails twice and then does it: so it looks where others are loading the same modules.
+    fn late() -> Self {
+        let (program, tries) = (tests_directory().join("late-loader"), tests_directory().join("late-loader.tries"));
+        let _ = fs::remove_file(&tries);
+        let usual = fs::read_to_string(LOADER).expect("modules");
+        let (tries, usual) = (tries.display(), usual.trim());
+        let script = format!("#!/bin/sh\necho >>{tries}\n[ $(wc -l <{tries}) -ge 3 ] && exec {usual} \"$@\"\nexit 1\n");
+        fs::write(&program, script).expect("is ours");
+        fs::set_permissions(&program, Permissions::from_mode(0o755)).expect("is ours");
+        Self::with(program.to_str().expect("its name is text"))
+    }
+
+    fn with(program: &str) -> Self {
+        let usual = fs::read_to_string(LOADER).expect("modules").trim().to_owned();
+        fs::write(LOADER, program).expect("is ours");
+        Self { usual }
     }
 
     /// Takes a module out of the kernel, once the namespaces of other tests are gone that use it.
@@ -38,16 +57,29 @@ impl NoModules {
     }
 }
 
-impl Drop for NoModules {
+/// Where tests keep their files.
+fn tests_directory() -> PathBuf {
+    std::env::temp_dir()
+}
+
+impl Drop for Loader {
     fn drop(&mut self) {
-        fs::write(LOADER, &self.loader).expect("is ours");
+        fs::write(LOADER, &self.usual).expect("is ours");
+    }
+}
+
+/// All that the SA takes is there, whichever tests ran before.
+fn load_modules() {
+    for sadb in ["xfrm", "pfkey"] {
+        Space::with_sadb(sadb).load(AH6);
     }
 }
 
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
 fn a_missing_module_is_named() {
-    let kernel = NoModules::new();
+    load_modules();
+    let kernel = Loader::none();
     for (module, sadb, wanted) in [
         ("ah6", "xfrm", "the kernel has no ah6: modprobe ah6"),
         ("ah6", "pfkey", "the kernel has no ah6: modprobe ah6"),
@@ -71,5 +103,21 @@ fn the_missing_capability_is_named() {
         command.args(["--bounding-set", "-net_admin"]).arg(asked.get_program()).args(asked.get_args());
         let ran = space.run(command);
         assert!(ran.status == 1 && ran.err.contains("CAP_NET_ADMIN is needed"), "{sadb}: {}", ran.err);
+    }
+}
+
+#[test]
+#[ignore = "needs a kernel: tests/kernel/run"]
+fn a_module_that_is_still_being_loaded_is_waited_for() {
+    load_modules();
+    for sadb in ["xfrm", "pfkey"] {
+        let space = Space::with_sadb(sadb);
+        let none = Loader::none();
+        none.remove("ah6");
+        drop(none);
+        let late = Loader::late();
+        space.load(AH6);
+        drop(late);
+        assert_eq!(space.states().len(), 1, "{sadb}");
     }
 }

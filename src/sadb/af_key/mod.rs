@@ -9,6 +9,7 @@ use std::ops::ControlFlow;
 use nix::errno::Errno;
 
 use super::notes::Notes;
+use super::patience::Patience;
 use super::xfrm::errors::{Asked, explained};
 use super::{Each, Hearing, PfKey, Reach, Sadb, SadbError, Supported, Trace, Transport};
 use crate::sa::{AuthAlg, Extension, Message, MessageType, Request, SaType};
@@ -21,11 +22,12 @@ const SHA256: AuthAlg = AuthAlg(5);
 pub(super) struct AfKey<T> {
     kernel: PfKey<T>,
     notes: Notes,
+    patience: Patience,
 }
 
 impl<T: Transport> AfKey<T> {
     pub(super) fn new(transport: T) -> Self {
-        Self { kernel: PfKey::new(transport, &Dialect::LINUX), notes: Notes::default() }
+        Self { kernel: PfKey::new(transport, &Dialect::LINUX), notes: Notes::default(), patience: Patience::default() }
     }
 
     /// Says what becomes of an SA otherwise than asked.
@@ -54,7 +56,11 @@ fn refused(error: SadbError, request: &Request) -> SadbError {
 impl<T: Transport> Sadb for AfKey<T> {
     fn add(&mut self, request: &Request) -> Result<(), SadbError> {
         check::addition(request)?;
-        self.kernel.add(request).map_err(|error| refused(error, request))?;
+        let mut added = self.kernel.add(request);
+        while added.as_ref().is_err_and(|error| self.patience.tries_again(error)) {
+            added = self.kernel.add(request);
+        }
+        added.map_err(|error| refused(error, request))?;
         self.note(request);
         Ok(())
     }

@@ -26,6 +26,7 @@ use self::link::Link;
 use self::pairs::Mate;
 use self::view::Origin;
 use super::notes::Notes;
+use super::patience::Patience;
 use super::{Each, Hearing, Reach, Sadb, SadbError, Spd, Supported, Trace};
 use crate::names::Vocabulary;
 use crate::sa::{Message, MessageType, Request, SaType};
@@ -51,6 +52,7 @@ pub struct Xfrm {
     beside: Beside,
     trace: Option<Trace>,
     notes: Notes,
+    patience: Patience,
 }
 
 impl Xfrm {
@@ -68,12 +70,21 @@ impl Xfrm {
     /// As [`Xfrm::open`].
     pub fn with_state_in(directory: &Path) -> Result<Self, SadbError> {
         let beside = Beside::new(directory);
-        Ok(Self { link: Link::open()?, beside, trace: None, notes: Notes::default() })
+        Ok(Self { link: Link::open()?, beside, trace: None, notes: Notes::default(), patience: Patience::default() })
     }
 
     fn ask(&mut self, deed: u16, body: &Body, asked: &Asked) -> Result<(), SadbError> {
         let trace = &mut self.trace;
         self.link.ask(deed, body, asked, &mut |request| events::trace(trace.as_mut(), request))
+    }
+
+    /// Adds or updates an SA.
+    fn put(&mut self, deed: u16, body: &Body, asked: &Asked) -> Result<(), SadbError> {
+        let mut outcome = self.ask(deed, body, asked);
+        while outcome.as_ref().is_err_and(|error| self.patience.tries_again(error)) {
+            outcome = self.ask(deed, body, asked);
+        }
+        outcome
     }
 
     /// The SA of that name.
@@ -198,7 +209,7 @@ impl Sadb for Xfrm {
         let (info, attributes) = build::addition(request)?;
         let name = Name::of(request)?;
         let mate = self.mate_for(request.pair_spi, &name, &info, None)?;
-        self.ask(kind::NEWSA, &Body::Sa(Box::new(info), attributes), &asked(&name, request))?;
+        self.put(kind::NEWSA, &Body::Sa(Box::new(info), attributes), &asked(&name, request))?;
         let kept = self.keep(request, &name, mate);
         if kept.is_err() {
             // The man page: a pairing that fails leaves nothing behind.
@@ -218,7 +229,12 @@ impl Sadb for Xfrm {
         }
         let mut additions = Vec::with_capacity(requests.len());
         let built: Vec<_> = requests.iter().map(|request| addition(request).map(|new| additions.push(new))).collect();
-        self.link.ask_all(kind::NEWSA, &additions, built)
+        let outcomes = self.link.ask_all(kind::NEWSA, &additions, built);
+        let settle = |(request, outcome)| match outcome {
+            Err(error) if self.patience.tries_again(&error) => self.add(request),
+            outcome => outcome,
+        };
+        requests.iter().zip(outcomes).map(settle).collect()
     }
 
     fn update(&mut self, request: &Request, reach: Reach) -> Result<(), SadbError> {

@@ -118,7 +118,7 @@ impl Xfrm {
             let mut attributes = sent_again(&live.attributes, encap);
             attributes.retain(|old| !new.iter().any(|new| new.kind() == old.kind()));
             attributes.extend(new);
-            self.ask(kind::UPDSA, &Body::Sa(Box::new(info), attributes), &name.asked())?;
+            self.put(kind::UPDSA, &Body::Sa(Box::new(info), attributes), &name.asked())?;
         }
         match request.replay_value {
             Some(value) => self.set_counter(name, live, direction, value),
