@@ -6,7 +6,7 @@ _ipseckey() {
     prev=${COMP_WORDS[COMP_CWORD - 1]}
     local commands="delete delete-pair get flush dump save monitor passive_monitor pmonitor help"
     local tools="genkey generate import export algs doctor explain"
-    local options="-c -f -s -n -p -v --sadb --hosts --deny-weak --json --show-keys --color --help --version"
+    local options="-c -f -s -n -p -v --sadb --hosts --deny-weak --json --sarif --show-keys --color --help --version"
     local keywords="
     spi pair-spi replay state auth_alg authalg encr_alg encralg soft_alloc soft_bytes soft_addtime
     soft_usetime hard_alloc hard_bytes hard_addtime hard_usetime saddr srcaddr src daddr dstaddr dst

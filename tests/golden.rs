@@ -1,11 +1,16 @@
 //! Golden text: what `ipseckey -c` says about each file of tests/golden. tests/golden/README.md tells how to add a case.
 
+mod support;
+
 use std::fs::{self, Permissions};
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use snapbox::Data;
+use support::model::Model;
 
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden");
 
@@ -68,23 +73,109 @@ fn every_code_has_a_golden_file_that_shows_it() {
     }
 }
 
+/// The words in front of the descriptions that `--help` lists below `heading`.
+fn listed(help: &str, heading: &str) -> Vec<String> {
+    let Some(part) = help.split(&format!("\n{heading}:\n")).nth(1) else { return Vec::new() };
+    let lines = part.split("\n\n").next().unwrap().lines().filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    lines.map(|line| line.split_whitespace().next().unwrap().to_owned()).collect()
+}
+
+/// Compares with the golden file of that name below tests/golden.
+fn compare_text(said: String, name: &str) {
+    snapbox::assert_data_eq!(said, Data::read_from(&Path::new(GOLDEN).join(name), None).raw());
+}
+
 #[test]
 fn help_says_what_the_golden_files_say() {
-    let help = |tool: &str| {
-        let arguments = [tool, "--help"].into_iter().filter(|word| !word.is_empty());
-        let output = Command::new(env!("CARGO_BIN_EXE_ipseckey")).env_clear().args(arguments).output().unwrap();
-        assert!(output.status.success(), "{tool}");
-        String::from_utf8(output.stdout).unwrap()
-    };
-    let whole = help("");
-    let tools = whole.split("\nTools:\n").nth(1).unwrap().split("\n\n").next().unwrap();
-    for tool in tools.lines().map(|line| line.split_whitespace().next().unwrap()) {
-        snapbox::assert_data_eq!(
-            help(tool),
-            Data::read_from(&Path::new(GOLDEN).join(format!("help/{tool}.txt")), None).raw()
-        );
+    let programs = [
+        ("ipseckey", env!("CARGO_BIN_EXE_ipseckey"), "Tools"),
+        ("manual-key", env!("CARGO_BIN_EXE_manual-key"), "Commands"),
+        ("sadb-model", env!("CARGO_BIN_EXE_sadb-model"), "Commands"),
+    ];
+    for (name, program, heading) in programs {
+        let help = |words: &[&str]| {
+            let output = Command::new(program).env_clear().args(words).arg("--help").output().unwrap();
+            assert!(output.status.success(), "{name} {words:?}");
+            String::from_utf8(output.stdout).unwrap()
+        };
+        let whole = help(&[]);
+        let words = listed(&whole, heading);
+        assert_eq!(words.is_empty(), name == "sadb-model", "{whole}");
+        for word in words {
+            compare_text(help(&[&word]), &format!("help/{name}-{word}.txt"));
+        }
+        compare_text(whole, &format!("help/{name}.txt"));
     }
-    snapbox::assert_data_eq!(whole, Data::read_from(&Path::new(GOLDEN).join("help/ipseckey.txt"), None).raw());
+}
+
+/// `text` without what differs from run to run: moments, and the version.
+fn steady(text: &str) -> String {
+    let version = |version: &str| format!("\"version\": \"{version}\"");
+    let mut text = text.replace(&version(env!("CARGO_PKG_VERSION")), &version("[VERSION]"));
+    for name in ["timestamp", "current_addtime"] {
+        let title = format!("\"{name}\":");
+        let mut parts = text.split(&title);
+        let first = parts.next().unwrap().to_owned();
+        text = parts.fold(first, |done, part| {
+            let rest = part.trim_start_matches(|c: char| c.is_ascii_digit());
+            assert!(part.len() - rest.len() >= 10, "{name} is no moment");
+            format!("{done}{title}[TIME]{rest}")
+        });
+    }
+    text
+}
+
+/// What answers in JSON, and the arguments; `monitor` has a test of its own below.
+const JSON: &[(&str, &[&str])] = &[
+    ("dump", &["--json", "dump"]),
+    ("dump-keys", &["--json", "--show-keys", "dump", "ah"]),
+    ("get", &["--json", "get", "esp", "spi", "0x1000", "dst", "198.51.100.7"]),
+    ("save", &["--json", "save", "all"]),
+    ("check", &["--json", "-c", "mistakes"]),
+    ("load", &["--json", "-f", "keys"]),
+    ("sarif", &["--sarif", "-c", "mistakes"]),
+    ("algs", &["--json", "algs"]),
+    ("doctor", &["--json", "doctor", "keys"]),
+    ("explain", &["--json", "explain", "IK003"]),
+];
+
+/// A model with some SAs, and the file of mistakes beside it.
+fn model() -> Model {
+    let model = Model::start(&["192.0.2.1"]);
+    support::model::succeeded(model.load(include_str!("golden/json/sas")));
+    let mistakes = model.path("mistakes");
+    fs::copy(format!("{GOLDEN}/five-mistakes.keys"), &mistakes).unwrap();
+    fs::set_permissions(&mistakes, Permissions::from_mode(0o600)).unwrap();
+    model
+}
+
+#[test]
+fn json_is_what_the_golden_files_say() {
+    let model = model();
+    for (name, arguments) in JSON {
+        let output = model.ipseckey(arguments).current_dir(model.path("")).output().unwrap();
+        assert!(output.stderr.is_empty(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+        compare_text(steady(std::str::from_utf8(&output.stdout).unwrap()), &format!("json/{name}.json"));
+    }
+}
+
+#[test]
+fn a_monitor_says_what_its_golden_file_says() {
+    let model = model();
+    let mut child = model.ipseckey(&["--json", "pmonitor"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut heard = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    std::thread::scope(|scope| {
+        let hears = scope.spawn(|| heard.read_line(&mut line).unwrap());
+        // It may not listen yet when the first flush comes.
+        while !hears.is_finished() {
+            model.ok(&["flush", "ah"]);
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    });
+    child.kill().unwrap();
+    child.wait().unwrap();
+    compare_text(steady(&line), "json/monitor.json");
 }
 
 /// The longest run of hexadecimal digits in `text`.

@@ -124,6 +124,13 @@ fn algorithms() {
 }
 
 #[test]
+fn explanations() {
+    let model = Model::start(&[]);
+    assert!(objects("explanation", &model.ok(&["--json", "explain"])).len() > 35);
+    assert_eq!(objects("explanation", &model.ok(&["--json", "explain", "ik003"]))[0]["code"], "IK003");
+}
+
+#[test]
 fn findings() {
     let model = model();
     let output = model.run(&["--json", "doctor", model.path("keys").to_str().unwrap()]);

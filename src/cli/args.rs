@@ -29,6 +29,8 @@ pub(super) struct Args {
     pub(super) deny_weak: bool,
     /// `--json`: one object a line on standard output.
     pub(super) json: bool,
+    /// `--sarif`: what `-c` and `-f` say, as one SARIF document.
+    pub(super) sarif: bool,
     /// `--show-keys`: keys in what `--json` prints.
     pub(super) show_keys: bool,
     /// `--color`.
@@ -111,6 +113,14 @@ pub(super) fn command() -> Command {
                 .help("Refuse weak keys and ciphers that static keys make unsafe, instead of warning about them"),
         )
         .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).global(true).help("Print JSON, one object a line"))
+        .arg(
+            Arg::new("sarif")
+                .long("sarif")
+                .action(ArgAction::SetTrue)
+                .requires("file")
+                .conflicts_with("json")
+                .help("Print what -c or -f says as SARIF, for code scanners"),
+        )
         .arg(Arg::new("show-keys").long("show-keys").action(ArgAction::SetTrue).global(true).help("Print keys in JSON too"))
         .arg(
             Arg::new("color")
@@ -131,6 +141,7 @@ pub(super) fn command() -> Command {
                 .help("One command: delete, delete-pair, get, flush, dump, save, monitor, passive_monitor, pmonitor, help"),
         )
         .group(ArgGroup::new("form").args(["check", "load", "save", "words"]))
+        .group(ArgGroup::new("file").args(["check", "load"]))
         .disable_help_subcommand(true)
         .subcommand_value_name("TOOL")
         .subcommand_help_heading("Tools")
@@ -156,6 +167,7 @@ pub(super) fn parse(
         verbose: matches.get_flag("verbose"),
         deny_weak: matches.get_flag("deny-weak"),
         json: matches.get_flag("json"),
+        sarif: matches.get_flag("sarif"),
         show_keys: matches.get_flag("show-keys"),
         hosts: matches.remove_one("hosts"),
         color: color(&mut matches),
@@ -252,6 +264,7 @@ mod tests {
         assert!(args(&["-f", "a", "-s", "b"]).is_err());
         assert!(args(&["-f", "a", "flush"]).is_err());
         assert!(args(&["--sadb", "nonsense"]).is_err());
+        assert!(args(&["--sarif", "-c", "a"]).unwrap().sarif && args(&["--sarif", "dump"]).is_err());
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod output;
 mod prompt;
 mod report;
 mod run;
+mod sarif;
 mod save_file;
 mod session;
 mod tools;

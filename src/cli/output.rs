@@ -1,5 +1,6 @@
 //! Where `ipseckey` writes: the two standard streams, what `-n`, `-p` and `-v` mean to them, and what a closed pipe means (nothing).
 
+use std::cell::RefCell;
 use std::fs::{self, File};
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
@@ -9,7 +10,7 @@ use std::time::SystemTime;
 use nix::errno::Errno;
 
 use super::args::{Args, Color, Task};
-use super::report;
+use super::{report, sarif};
 use crate::lang::{self, Diagnostic};
 use crate::names::{Vocabulary, errnos};
 use crate::sa::{Message, SaType};
@@ -29,8 +30,28 @@ pub(super) struct Output {
     diagnostics: lang::Style,
     /// `--json`, and what goes into each object.
     json: Option<json::Choice>,
-    /// Whether diagnostics are part of the answer: those of `-c` and `-f` are.
-    answers_with_diagnostics: bool,
+    report: Report,
+}
+
+/// Where diagnostics go. Those of `-c` and `-f` are the answer, and may be objects of it.
+#[derive(Clone)]
+enum Report {
+    /// Text on standard error.
+    Text,
+    /// `--json`: an object a line.
+    Objects,
+    /// `--sarif`: one document, when all is said.
+    Sarif(Rc<RefCell<sarif::Log>>),
+}
+
+impl Report {
+    fn of(args: &Args) -> Self {
+        match args.task {
+            Task::Check(_) | Task::Load(_) if args.sarif => Self::Sarif(Rc::default()),
+            Task::Check(_) | Task::Load(_) if args.json => Self::Objects,
+            _ => Self::Text,
+        }
+    }
 }
 
 /// The text a diagnostic is about: a keys file, or what was typed.
@@ -61,7 +82,7 @@ impl Output {
             illumos: vocabulary == Vocabulary::Illumos,
             names,
             json: args.json.then_some(json::Choice { keys: args.show_keys && !args.paranoid, timestamp: None }),
-            answers_with_diagnostics: matches!(args.task, Task::Check(_) | Task::Load(_)),
+            report: Report::of(args),
             diagnostics: if wants_color(args.color) { lang::Style::Color } else { lang::Style::Plain },
         })
     }
@@ -72,23 +93,37 @@ impl Output {
         let _ = writeln!(io::stderr(), "ipseckey: {text}");
     }
 
-    /// Prints a diagnostic to standard error, or as an object to standard output.
+    /// Prints a diagnostic to standard error, or puts it into the answer.
     pub(super) fn diagnose(&self, diagnostic: &Diagnostic, source: Source<'_>) {
-        if self.json.is_some() && self.answers_with_diagnostics {
-            let _ = report::write_diagnostic(&mut io::stdout(), diagnostic, source.name);
-            return;
-        }
-        let text = lang::render(diagnostic, source.name, source.text, self.diagnostics);
-        let _ = io::stderr().write_all(text.as_bytes());
+        // Nobody is left to tell that a stream is closed.
+        let _ = match &self.report {
+            Report::Text => {
+                let text = lang::render(diagnostic, source.name, source.text, self.diagnostics);
+                io::stderr().write_all(text.as_bytes())
+            }
+            Report::Objects => report::write_diagnostic(&mut io::stdout(), diagnostic, source.name),
+            Report::Sarif(log) => {
+                log.borrow_mut().add(diagnostic, source.name);
+                Ok(())
+            }
+        };
     }
 
-    /// Says how many commands of a file were good.
+    /// Says how many commands of a file were good, which is the last word about it.
     pub(super) fn tally(&self, file: &str, commands: usize, good: usize, verb: &str) {
-        if self.json.is_some() && self.answers_with_diagnostics {
-            let _ = report::write_tally(&mut io::stdout(), file, commands, good);
-        } else {
-            self.say(&format!("{file}: {good} of {commands} commands {verb}"));
-        }
+        let _ = match &self.report {
+            Report::Text => {
+                self.say(&format!("{file}: {good} of {commands} commands {verb}"));
+                Ok(())
+            }
+            Report::Objects => report::write_tally(&mut io::stdout(), file, commands, good),
+            Report::Sarif(log) => writeln!(io::stdout(), "{:#}", log.borrow().document()),
+        };
+    }
+
+    /// Whether the answer has a last word in any case.
+    pub(super) fn always_tallies(&self) -> bool {
+        !matches!(self.report, Report::Text)
     }
 
     /// What objects hold under `--json`.

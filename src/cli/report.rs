@@ -47,15 +47,16 @@ pub(super) fn write_diagnostic(out: &mut dyn Write, diagnostic: &Diagnostic, fil
         wanted: diagnostic.wanted.as_deref(),
         help: diagnostic.help.as_deref(),
     };
-    line(out, &object)
+    write_object(out, &object)
 }
 
 /// Writes the last line about `file`.
 pub(super) fn write_tally(out: &mut dyn Write, file: &str, commands: usize, good: usize) -> io::Result<()> {
-    line(out, &Tally { file, commands, good })
+    write_object(out, &Tally { file, commands, good })
 }
 
-fn line(out: &mut dyn Write, object: &impl Serialize) -> io::Result<()> {
+/// Writes an object as one line.
+pub(super) fn write_object(out: &mut dyn Write, object: &impl Serialize) -> io::Result<()> {
     serde_json::to_writer(&mut *out, object)?;
     writeln!(out)
 }

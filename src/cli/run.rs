@@ -13,7 +13,8 @@ use super::exit::Exit;
 use super::output::Source;
 use super::prompt::{Prompt, Typed};
 use super::session::{Session, Tally, Verdict};
-use crate::lang::{self, Checker, Setting};
+use super::tools;
+use crate::lang::{self, Checker, Code, Diagnostic, Setting};
 use crate::sa::SaType;
 use crate::secret::{Buffer, Reader};
 use crate::sys::hardening;
@@ -104,7 +105,7 @@ fn load(session: &mut Session<'_>, file: &Path) -> Exit {
     let name = file.to_string_lossy();
     let mut tally = Tally::default();
     run_all(session, Source { name: &name, text: &text, first_line: 1 }, Setting::File, &mut tally);
-    if tally.exit() != Exit::Done || session.json() {
+    if tally.exit() != Exit::Done || session.output.always_tallies() {
         session.output.tally(&name, tally.commands, tally.done, "succeeded");
     }
     tally.exit()
@@ -135,7 +136,11 @@ fn run_all(session: &mut Session<'_>, source: Source<'_>, setting: Setting, tall
 fn one_command(session: &mut Session<'_>, words: &[Vec<u8>]) -> Exit {
     let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
     let resolver = session.resolver();
-    let item = lang::command_from_words(&words, &session.options(Setting::Shell, &*resolver));
+    let mut item = lang::command_from_words(&words, &session.options(Setting::Shell, &*resolver));
+    if let Some(tool) = words.first().and_then(|word| tools::nearest(word)) {
+        let is_unknown = |diagnostic: &&mut Diagnostic| diagnostic.code == Code::UnknownCommand;
+        item.diagnostics.iter_mut().filter(is_unknown).for_each(|diagnostic| diagnostic.help = Some(tool.clone()));
+    }
     let text = words.join(&b' ');
     let source = Source { name: "command line", text: &text, first_line: 1 };
     let mut tally = Tally::default();

@@ -34,6 +34,7 @@ pub use explain::{Explanation, explanations};
 pub use render::{Style, render};
 pub use resolve::{HostsFile, NameError, Resolver, SystemResolver};
 pub use source::{Place, whole_len};
+pub use suggest::nearest;
 
 use crate::names::Vocabulary;
 use lexer::{Arguments, Lexer};

@@ -154,9 +154,20 @@ impl<'o, 't, W: Words<'t> + Clone> Parser<'o, 't, W> {
         } else if let Some(known) = self.suggestion(word, words()) {
             format!("did you mean \"{known}\"?")
         } else {
-            "a command goes on in the next line only if a backslash is the very last byte of its line".to_owned()
+            match self.options.setting {
+                Setting::File => "a command goes on in the next line only if a backslash is the very last byte of its line",
+                Setting::Prompt => "`help` lists the commands",
+                Setting::Shell => "`ipseckey --help` lists the commands and tools",
+            }
+            .to_owned()
         };
-        let wanted = "add, update, update-pair, delete, delete-pair, get or flush";
+        let wanted = match self.options.setting {
+            Setting::File => "add, update, update-pair, delete, delete-pair, get or flush",
+            Setting::Prompt => {
+                "add, update, update-pair, delete, delete-pair, get, flush, dump, save, monitor, help or quit"
+            }
+            Setting::Shell => "delete, delete-pair, get, flush, dump, save, monitor, help or a tool",
+        };
         self.report(Severity::Error, Code::UnknownCommand, Some(word), message, Some(wanted), Some(help));
         while self.next().is_some() {}
     }

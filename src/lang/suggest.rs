@@ -10,7 +10,8 @@ const SECRET_WORDS: &[&str] =
 const LONGEST: usize = 24;
 
 /// The word of `vocabulary` that is at most two changes away from `word`, if any.
-pub(super) fn nearest(word: &[u8], vocabulary: impl Iterator<Item = &'static str>) -> Option<&'static str> {
+#[must_use]
+pub fn nearest<'a>(word: &[u8], vocabulary: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let word = std::str::from_utf8(word).ok().filter(|word| word.len() <= LONGEST)?.to_ascii_lowercase();
     let limit = if word.len() < 4 { 1 } else { 2 };
     let scored = vocabulary.map(|known| (strsim::damerau_levenshtein(&word, known), known));

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::Failure;
 use crate::cli::exit::Exit;
+use crate::cli::report;
 use crate::cli::session::Session;
 use crate::names::algorithms::KeyBits;
 use crate::sadb::{Sadb, Supported};
@@ -36,8 +37,7 @@ pub(super) fn run(session: &mut Session<'_>) -> Result<Exit, Failure> {
     let mut out = io::stdout().lock();
     if session.json() {
         for row in &rows {
-            serde_json::to_writer(&mut out, row).map_err(io::Error::from)?;
-            writeln!(out)?;
+            report::write_object(&mut out, row)?;
         }
     } else {
         print(&mut out, &rows)?;

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::Failure;
 use crate::cli::exit::Exit;
+use crate::cli::report;
 use crate::cli::session::Session;
 use crate::lang::{self, Checker, Code, Setting, Verb};
 use crate::names::{Vocabulary, xfrm_stat};
@@ -247,8 +248,7 @@ fn print(chart: &Chart, json: bool) -> io::Result<()> {
     let colors = out.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     for finding in &chart.0 {
         if json {
-            serde_json::to_writer(&mut out, finding)?;
-            writeln!(out)?;
+            report::write_object(&mut out, finding)?;
             continue;
         }
         let (word, color) = match finding.level {

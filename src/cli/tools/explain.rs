@@ -3,9 +3,12 @@
 use std::io::{self, Write};
 
 use clap::{Arg, ArgMatches, Command};
+use serde::Serialize;
 
 use super::Failure;
 use crate::cli::exit::Exit;
+use crate::cli::report;
+use crate::cli::session::Session;
 use crate::lang::{Explanation, explanations};
 
 /// The arguments.
@@ -27,12 +30,30 @@ impl From<&mut ArgMatches> for Explain {
     }
 }
 
+/// What `--json` says of a number.
+#[derive(Serialize)]
+struct Object {
+    code: String,
+    title: &'static str,
+    text: &'static str,
+}
+
 impl Explain {
-    pub(super) fn run(&self) -> Result<Exit, Failure> {
+    pub(super) fn run(&self, session: &Session<'_>) -> Result<Exit, Failure> {
+        let found = match &self.code {
+            None => explanations(),
+            Some(code) => std::slice::from_ref(find(code)?),
+        };
         let mut out = io::stdout().lock();
-        match &self.code {
-            None => explanations().iter().try_for_each(|row| writeln!(out, "{}  {}", row.code, row.title))?,
-            Some(code) => write!(out, "{}", find(code)?)?,
+        for row in found {
+            match (session.json(), &self.code) {
+                (true, _) => {
+                    let object = Object { code: row.code.to_string(), title: row.title, text: row.text };
+                    report::write_object(&mut out, &object)?;
+                }
+                (false, None) => writeln!(out, "{}  {}", row.code, row.title)?,
+                (false, Some(_)) => write!(out, "{row}")?,
+            }
         }
         Ok(Exit::Done)
     }

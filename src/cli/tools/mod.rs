@@ -16,6 +16,7 @@ use clap::{ArgMatches, Command};
 
 use super::exit::Exit;
 use super::session::Session;
+use crate::lang;
 
 /// One of the words, with its arguments.
 #[derive(Debug, PartialEq, Eq)]
@@ -66,6 +67,12 @@ pub(super) fn commands() -> Vec<Command> {
     ]
 }
 
+/// What to say of `word`, which is no command, if it is nearly the name of a tool.
+pub(super) fn nearest(word: &[u8]) -> Option<String> {
+    let commands = commands();
+    lang::nearest(word, commands.iter().map(Command::get_name)).map(|tool| format!("did you mean \"{tool}\"?"))
+}
+
 /// What the shell's words after `word` ask for. `word` is the name of one of [`commands`].
 pub(super) fn parse(word: &str, matches: &mut ArgMatches) -> Tool {
     match word {
@@ -89,7 +96,7 @@ impl Tool {
             Self::Import(import) => ("import", import.run(session)),
             Self::Export(export) => ("export", export.run(session)),
             Self::Doctor(doctor) => ("doctor", doctor.run(session)),
-            Self::Explain(explain) => ("explain", explain.run()),
+            Self::Explain(explain) => ("explain", explain.run(session)),
         };
         done.unwrap_or_else(|failure| {
             session.output.say(&format!("{word}: {failure}"));
@@ -109,5 +116,11 @@ mod tests {
             assert!(!COMMAND_WORDS.contains(&command.get_name()), "{}", command.get_name());
             assert!(command.get_about().is_some(), "{}", command.get_name());
         }
+    }
+
+    #[test]
+    fn a_tool_is_known_by_a_wrong_letter() {
+        assert_eq!(nearest(b"genkye").as_deref(), Some("did you mean \"genkey\"?"));
+        assert_eq!(nearest(b"flush"), None);
     }
 }

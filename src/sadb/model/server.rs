@@ -52,6 +52,7 @@ pub fn serve() -> ExitCode {
 
 fn options() -> Command {
     Command::new("sadb-model")
+        .version(env!("CARGO_PKG_VERSION"))
         .about("An in-memory SADB: PF_KEYv2 in the illumos dialect on a Unix SOCK_SEQPACKET socket")
         .after_help("ipseckey --sadb unix:PATH talks to it. What it holds is lost when it ends (SIGTERM, SIGINT).")
         .arg(
