@@ -70,7 +70,7 @@ fn expressions_of_licences() {
 fn every_package_of_a_registry_has_a_checksum() {
     let lock: toml::Value = toml::from_str(&read("Cargo.lock")).unwrap();
     for package in lock["package"].as_array().unwrap() {
-        assert_eq!(package.get("source").is_some(), package.get("checksum").is_some(), "{package}");
+        assert_eq!(package.get("source").is_some(), package.get("checksum").is_some(), "{package:?}");
     }
 }
 
