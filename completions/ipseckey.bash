@@ -5,7 +5,7 @@ _ipseckey() {
     cur=${COMP_WORDS[COMP_CWORD]}
     prev=${COMP_WORDS[COMP_CWORD - 1]}
     local commands="delete delete-pair get flush dump save monitor passive_monitor pmonitor help"
-    local tools="genkey generate import export algs doctor explain"
+    local tools="genkey generate import export algs doctor explain plan reconcile"
     local options="-c -f -s -n -p -v --sadb --hosts --deny-weak --json --sarif --show-keys --color --help --version"
     local keywords="
     spi pair-spi replay state auth_alg authalg encr_alg encralg soft_alloc soft_bytes soft_addtime
@@ -47,6 +47,7 @@ _ipseckey() {
     case $first in
     "") mapfile -t COMPREPLY < <(compgen -W "$commands $tools $options" -- "$cur") ;;
     delete | delete-pair | get | generate) mapfile -t COMPREPLY < <(compgen -W "$keywords -o --bits" -- "$cur") ;;
+    plan | reconcile) mapfile -t COMPREPLY < <(compgen -f -W "--keep-others" -- "$cur") ;;
     import | export | doctor | save) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
     esac
 }

@@ -1,7 +1,7 @@
 # fish completion for ipseckey(8). tests/completions.rs holds it against the program's tables.
 
 set -l commands delete delete-pair get flush dump save monitor passive_monitor pmonitor help
-set -l tools genkey generate import export algs doctor explain
+set -l tools genkey generate import export algs doctor explain plan reconcile
 set -l keywords \
     spi pair-spi replay state auth_alg authalg encr_alg encralg soft_alloc soft_bytes soft_addtime \
     soft_usetime hard_alloc hard_bytes hard_addtime hard_usetime saddr srcaddr src daddr dstaddr dst \
@@ -40,6 +40,7 @@ complete -c ipseckey -n "__fish_seen_subcommand_from flush dump save" -a "ah esp
 complete -c ipseckey -n "__fish_seen_subcommand_from genkey generate" -a "$auth $encr"
 complete -c ipseckey -n "__fish_seen_subcommand_from import" -F -a "setkey ip-xfrm ipsec.conf"
 complete -c ipseckey -n "__fish_seen_subcommand_from export" -F -a "setkey ip-xfrm wireshark tcpdump"
-complete -c ipseckey -n "__fish_seen_subcommand_from doctor save" -F
+complete -c ipseckey -n "__fish_seen_subcommand_from doctor save plan reconcile" -F
+complete -c ipseckey -l keep-others -n "__fish_seen_subcommand_from plan reconcile" -d "Remove nothing"
 complete -c ipseckey -n "__fish_seen_subcommand_from help" -a "add update update-pair quit attr $commands"
 complete -c ipseckey -n "__fish_seen_subcommand_from explain" -a "(ipseckey explain 2>/dev/null | cut -d' ' -f1)"

@@ -8,6 +8,7 @@ pub mod convert;
 pub mod lang;
 pub mod names;
 pub mod policy;
+pub mod reconcile;
 pub mod sa;
 pub mod sadb;
 pub mod secret;

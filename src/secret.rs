@@ -56,8 +56,8 @@ impl Key {
         self.bytes.len()
     }
 
-    /// The key bytes themselves. Only `wire`, the key printer of `show`, the model's key checks, `lang::check` and the maker of new keys
-    /// (`genkey`) call this.
+    /// The key bytes themselves. Only `wire`, the key printer of `show`, the model's key checks, `lang::check`, the maker of new keys
+    /// (`genkey`) and that of fingerprints (`reconcile`) call this.
     #[must_use]
     pub fn expose(&self) -> &[u8] {
         &self.bytes
@@ -88,6 +88,13 @@ impl Key {
             *last &= 0xff << ((8 - bits % 8) % 8);
         }
         self.bits = bits;
+        self
+    }
+
+    /// The same key with the lowest bit of each byte zero: in DES keys that bit is parity, which an SADB may set.
+    #[must_use]
+    pub fn without_parity(mut self) -> Self {
+        self.bytes.iter_mut().for_each(|byte| *byte &= 0xfe);
         self
     }
 

@@ -16,9 +16,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("show", &["names", "sa", "secret"]),
     ("sadb", &["names", "policy", "wire", "sa", "sys", "secret"]),
     ("apply", &["lang", "names", "sa", "sadb"]),
+    ("reconcile", &["apply", "lang", "names", "sa", "sadb", "secret", "sys"]),
     ("convert", &["names", "sa", "secret", "show"]),
-    ("cli", &["apply", "convert", "lang", "names", "policy", "sa", "sadb", "secret", "service", "show", "sys"]),
-    ("service", &["apply", "lang", "names", "policy", "sa", "sadb", "secret", "show", "sys"]),
+    ("cli", &["apply", "convert", "lang", "names", "policy", "reconcile", "sa", "sadb", "secret", "service", "show", "sys"]),
+    ("service", &["apply", "lang", "names", "policy", "reconcile", "sa", "sadb", "secret", "show", "sys"]),
 ];
 
 fn sources(directory: &Path, found: &mut Vec<PathBuf>) {

@@ -137,3 +137,20 @@ fn findings() {
     let found = objects("finding", &String::from_utf8(output.stdout).unwrap());
     assert!(found.iter().all(|finding| finding["level"] == "ok" || finding["fix"].is_string()), "{found:?}");
 }
+
+#[test]
+fn a_plan() {
+    let model = model();
+    let keys = model.path("keys");
+    let text = fs::read_to_string(&keys).unwrap().replace(KEY, &KEY.replace('1', "2"));
+    fs::write(&keys, text).unwrap();
+    let output = model.run(&["--json", "plan", keys.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(3));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let (steps, summary) = text.trim_end().rsplit_once('\n').unwrap();
+    let changed = objects("step", steps).into_iter().find(|step| step["step"] == "replace").unwrap();
+    assert!(changed["changes"][0]["from"].as_str().unwrap().starts_with('#'), "{changed}");
+    assert!(objects("summary", summary)[0]["summary"]["replace"].as_u64().unwrap() > 0);
+    let done = model.ok(&["--json", "reconcile", keys.to_str().unwrap()]);
+    assert_eq!(objects("summary", &done), objects("summary", summary));
+}

@@ -148,7 +148,7 @@ fn sa() -> impl Strategy<Value = Hidden> {
                     dst: Some(Endpoint { addr: dst, port: port(dport), proto }),
                     inner_src: prefixes.map(|(src, len, _, _, proto)| side(src, len, proto)),
                     inner_dst: prefixes.map(|(_, _, dst, len, proto)| side(dst, len, proto)),
-                    replay_value: (value != 0).then_some(value),
+                    replay_value: (value != 0).then_some(value.into()),
                     ..Request::default()
                 })
             },

@@ -210,7 +210,7 @@ mod tests {
         assert_eq!(of("delete esp daddr "), Some((Naming::Dst, SaType::ESP)));
         assert_eq!(of("add esp spi "), None, "a new one is wanted");
         assert_eq!(of("get esp src "), None);
-        let id = |spi, dst: &str| SaId { sa_type: SaType::ESP, spi: Spi(spi), dst: dst.parse().unwrap() };
+        let id = |spi, dst: &str| SaId { sa_type: SaType::ESP, spi: Spi(spi), dst: dst.parse().unwrap(), mark: None };
         let ids = [id(0x1000, "192.0.2.2"), id(0x1000, "192.0.2.1"), id(0x1001, "192.0.2.3")];
         assert_eq!(parts(Naming::Spi, &split("get esp spi"), &ids), ["0x1000", "0x1001"]);
         assert_eq!(parts(Naming::Dst, &split("get esp spi 0x1000 dst"), &ids), ["192.0.2.1", "192.0.2.2"]);

@@ -14,6 +14,8 @@ pub(super) enum Exit {
     Failed,
     /// The arguments make no sense.
     Usage,
+    /// Nothing failed, and there is something to do.
+    Pending,
 }
 
 impl From<Exit> for ExitCode {
@@ -24,7 +26,8 @@ impl From<Exit> for ExitCode {
             (Exit::Done, _) => 0,
             (Exit::Failed, false) => 1,
             (Exit::Usage, false) => 2,
-            (Exit::Failed | Exit::Usage, true) => 95,
+            (Exit::Pending, false) => 3,
+            (Exit::Failed | Exit::Usage | Exit::Pending, true) => 95,
         })
     }
 }

@@ -48,8 +48,9 @@ impl Checker {
 
     fn sa_command(&mut self, command: &SaCommand, warnings: &mut Warnings<'_>) {
         let ids = command.targets.iter().filter_map(|target| {
-            let (sa_type, spi) = (command.request.sa_type, command.request.spi);
-            target.dst.map(|dst| SaId { sa_type, spi, dst })
+            let request = &command.request;
+            let (sa_type, spi, mark) = (request.sa_type, request.spi, request.linux.mark);
+            target.dst.map(|dst| SaId { sa_type, spi, dst, mark })
         });
         match command.verb {
             Verb::Add => {

@@ -86,7 +86,7 @@ impl<'t, W: Words<'t> + Clone> Parser<'_, 't, W> {
                     self.warning(Code::ReplayWithManualKey, word, "Replay with manual keying considered harmful".to_owned());
                 }
             }
-            Field::ReplayValue => draft.request.replay_value = Some(wide),
+            Field::ReplayValue => draft.request.replay_value = Some(wide.into()),
             Field::ReservedBits => draft.reserved_bits = port,
             Field::Sport => draft.ports.src = port,
             Field::Dport => draft.ports.dst = port,

@@ -85,7 +85,7 @@ impl Association {
             (Some(src), Some(dst)) => Some(ends(src, dst)),
             _ => own_traffic(mode, src, dst, said(AddressRole::Source), said(AddressRole::Destination).unwrap_or_default()),
         };
-        let id = SaId { sa_type: message.sa_type, spi: association.spi, dst };
+        let id = SaId { sa_type: message.sa_type, spi: association.spi, dst, mark: extras.mark };
         let udp_port = address(AddressRole::NattLocal).map(|info| info.port);
         Some(Self { udp_port, ..Self::new(id, src, association.flags, extras, mode, traffic) })
     }

@@ -269,6 +269,14 @@ impl Message {
         })
     }
 
+    /// The name of the SA that this is about; `None` if it does not say one whole.
+    #[must_use]
+    pub fn id(&self) -> Option<SaId> {
+        let dst = self.address(AddressRole::Destination)?.addr?.to_canonical();
+        let mark = self.linux().and_then(|linux| linux.extras.mark);
+        Some(SaId { sa_type: self.sa_type, spi: self.association()?.spi, dst, mark })
+    }
+
     /// The first address of that role.
     #[must_use]
     pub fn address(&self, role: AddressRole) -> Option<&AddressInfo> {
@@ -276,13 +284,6 @@ impl Message {
             Extension::Address(r, info) if *r == role => Some(info),
             _ => None,
         })
-    }
-
-    /// The name of the SA that this is about; `None` if it does not say one whole.
-    #[must_use]
-    pub fn id(&self) -> Option<SaId> {
-        let dst = self.address(AddressRole::Destination)?.addr?;
-        Some(SaId { sa_type: self.sa_type, spi: self.association()?.spi, dst })
     }
 
     /// The first lifetime of that kind.

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{AuthAlg, EncrAlg, Flags, Identity, Lifetime, LinuxExtras, SaState, SaType, Spi, XfrmMode};
+use super::{AuthAlg, EncrAlg, Flags, Identity, Lifetime, LinuxExtras, Masked, SaState, SaType, Spi, XfrmMode};
 use crate::secret::Key;
 
 /// What names an SA: RFC 4301 section 4.1, as the kernels look it up. The source address is not part of it.
@@ -14,6 +14,8 @@ pub struct SaId {
     pub spi: Spi,
     /// Destination address.
     pub dst: IpAddr,
+    /// Linux: the mark that its packets carry.
+    pub mark: Option<Masked>,
 }
 
 /// An outer or NAT-T address of a request: `src`, `dst`, `nat_loc`, `nat_rem` with their ports and protocol.
@@ -88,8 +90,8 @@ pub struct Request {
     pub inner_src: Option<InnerEndpoint>,
     /// Inner destination of a tunnel.
     pub inner_dst: Option<InnerEndpoint>,
-    /// Replay counter to start from.
-    pub replay_value: Option<u32>,
+    /// Replay counter to start from; a keys file can say 32 bits of it, extended sequence numbers have 64.
+    pub replay_value: Option<u64>,
     /// What only Linux XFRM can hold.
     pub linux: LinuxExtras,
 }
@@ -98,7 +100,25 @@ impl Request {
     /// The SA this request is about, if it names a destination.
     #[must_use]
     pub fn id(&self) -> Option<SaId> {
-        self.dst.map(|dst| SaId { sa_type: self.sa_type, spi: self.spi, dst: dst.addr })
+        self.dst.map(|dst| SaId {
+            sa_type: self.sa_type,
+            spi: self.spi,
+            dst: dst.addr.to_canonical(),
+            mark: self.linux.mark,
+        })
+    }
+
+    /// A second copy, its keys wiped on their own. Not `Clone`, for the reason that [`Key::duplicate`] gives.
+    #[must_use]
+    pub fn duplicate(&self) -> Self {
+        Self {
+            auth_key: self.auth_key.as_ref().map(Key::duplicate),
+            encr_key: self.encr_key.as_ref().map(Key::duplicate),
+            src_identity: self.src_identity.clone(),
+            dst_identity: self.dst_identity.clone(),
+            linux: self.linux.clone(),
+            ..*self
+        }
     }
 
     /// The mode asked for, in the numbers of Linux: inner addresses make a tunnel where nothing else is said.

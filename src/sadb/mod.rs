@@ -92,6 +92,15 @@ pub trait Sadb {
     /// [`SadbError`].
     fn delete(&mut self, request: &Request, reach: Reach) -> Result<(), SadbError>;
 
+    /// Puts the SA that `new` asks for in the place of the one that `old` names, with as little time as possible between them.
+    ///
+    /// # Errors
+    /// [`SadbError`]; the old SA may be gone then.
+    fn replace(&mut self, old: &Request, new: &Request) -> Result<(), SadbError> {
+        self.delete(old, Reach::One)?;
+        self.add(new)
+    }
+
     /// Describes an SA, keys included.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ mod allocator;
 pub mod crypto_api;
 pub mod hardening;
 pub mod listener;
+pub mod local;
 pub mod lock;
 #[cfg_attr(not(target_os = "linux"), path = "no_netlink.rs")]
 pub mod netlink;

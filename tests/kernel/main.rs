@@ -11,12 +11,18 @@ mod batches;
 mod capture;
 mod cases;
 mod exchange;
+#[path = "../support/goal.rs"]
+mod goal;
 mod hosts;
 mod life;
 mod missing;
 mod monitor;
 mod policies;
+mod reconcile;
 mod refusals;
+#[allow(dead_code, reason = "tests/reconcile has a use for the rest")]
+#[path = "../support/reluctant.rs"]
+mod reluctant;
 mod space;
 mod traffic;
 mod volume;

@@ -1,7 +1,9 @@
 //! What the black-box tests share.
 #![allow(dead_code, unreachable_pub, reason = "each test program uses its own part of this")]
 
+pub mod goal;
 pub mod model;
+pub mod reluctant;
 pub mod schema;
 pub mod terminal;
 pub mod vectors;

@@ -12,7 +12,7 @@ use super::Failure;
 use crate::cli::exit::Exit;
 use crate::cli::report;
 use crate::cli::session::Session;
-use crate::lang::{self, Checker, Code, Setting, Verb};
+use crate::lang::{self, Checker, Code, SaCommand, Setting, Verb};
 use crate::names::{Vocabulary, xfrm_stat};
 use crate::policy::Direction;
 use crate::sa::{SaId, SaType};
@@ -139,8 +139,11 @@ fn contents(name: &str, path: &Path, file: &SecureFile, session: &Session<'_>, c
         if let Ok(lang::Command::Sa(command)) = item.outcome
             && command.verb == Verb::Add
         {
-            let (sa_type, spi) = (command.request.sa_type, command.request.spi);
-            ids.extend(command.targets.iter().filter_map(|target| Some(SaId { sa_type, spi, dst: target.dst? })));
+            let SaCommand { request, targets, .. } = &command;
+            let (sa_type, spi, mark) = (request.sa_type, request.spi, request.linux.mark);
+            ids.extend(
+                targets.iter().filter_map(|target| Some(SaId { sa_type, spi, dst: target.dst?.to_canonical(), mark })),
+            );
         }
     }
     let check = format!("ipseckey -c {}", shell_word(path));
@@ -272,7 +275,7 @@ mod tests {
 
     fn ids(spis: &[u32]) -> HashSet<SaId> {
         let dst = [192, 0, 2, 1].into();
-        spis.iter().map(|spi| SaId { sa_type: SaType::ESP, spi: Spi(*spi), dst }).collect()
+        spis.iter().map(|spi| SaId { sa_type: SaType::ESP, spi: Spi(*spi), dst, mark: None }).collect()
     }
 
     fn words(chart: &Chart) -> Vec<(Level, &str)> {

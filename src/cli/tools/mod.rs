@@ -11,6 +11,7 @@ mod genkey;
 mod import;
 mod policy;
 mod private_file;
+mod reconcile;
 
 use clap::{ArgMatches, Command};
 
@@ -35,6 +36,8 @@ pub(super) enum Tool {
     Doctor(doctor::Doctor),
     /// `explain [CODE]`
     Explain(explain::Explain),
+    /// `plan FILE`, `reconcile FILE`
+    Reconcile(reconcile::Reconcile),
 }
 
 /// Why a tool did nothing, in a sentence.
@@ -45,6 +48,12 @@ pub(super) struct Failure(String);
 impl Failure {
     fn new(text: impl Into<String>) -> Self {
         Self(text.into())
+    }
+
+    /// One that an error tells.
+    #[allow(clippy::needless_pass_by_value, reason = "for map_err")]
+    fn of(error: impl ToString) -> Self {
+        Self(error.to_string())
     }
 }
 
@@ -64,6 +73,8 @@ pub(super) fn commands() -> Vec<Command> {
         export::command(),
         doctor::command(),
         explain::command(),
+        reconcile::plan_command(),
+        reconcile::reconcile_command(),
     ]
 }
 
@@ -82,6 +93,8 @@ pub(super) fn parse(word: &str, matches: &mut ArgMatches) -> Tool {
         "export" => Tool::Export(export::Export::from(matches)),
         "doctor" => Tool::Doctor(doctor::Doctor::from(matches)),
         "explain" => Tool::Explain(explain::Explain::from(matches)),
+        "plan" => Tool::Reconcile(reconcile::Reconcile::from(matches, true)),
+        "reconcile" => Tool::Reconcile(reconcile::Reconcile::from(matches, false)),
         _ => Tool::Algs,
     }
 }
@@ -97,6 +110,7 @@ impl Tool {
             Self::Export(export) => ("export", export.run(session)),
             Self::Doctor(doctor) => ("doctor", doctor.run(session)),
             Self::Explain(explain) => ("explain", explain.run(session)),
+            Self::Reconcile(reconcile) => (reconcile.word(), reconcile.run(session)),
         };
         done.unwrap_or_else(|failure| {
             session.output.say(&format!("{word}: {failure}"));

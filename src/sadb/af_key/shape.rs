@@ -3,12 +3,13 @@
 //! The kernel reports lifetimes that limit nothing, prefixes of single addresses, an inner source of nowhere, never an inner
 //! destination; and, in extensions of its own, the mode, and the ports of UDP encapsulation without their addresses.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::sa::{
     AddressInfo, AddressRole, Endpoint, Extension, Flags, KeyRole, Lifetime, LifetimeKind, LinuxExtras, Message, Request,
     Side, XfrmMode,
 };
+use crate::sys::local::is_local;
 
 /// Tunnel, in X_SA2.
 const TUNNEL: u8 = 2;
@@ -75,8 +76,7 @@ fn natt(message: &Message) -> Option<Natt> {
     let (src, dst) = (message.address(AddressRole::Source)?, message.address(AddressRole::Destination)?);
     let src = AddressInfo { port: port(Side::Source)?, proto: 0, ..*src };
     let dst = AddressInfo { port: port(Side::Destination)?, proto: 0, ..*dst };
-    // Only an address of this system can be bound to.
-    let is_inbound = dst.addr.is_some_and(|addr| UdpSocket::bind((addr, 0)).is_ok());
+    let is_inbound = dst.addr.is_some_and(is_local);
     let (direction, local, remote) = if is_inbound { (Flags::INBOUND, dst, src) } else { (Flags::OUTBOUND, src, dst) };
     let end = |role, info: AddressInfo| Extension::Address(role, AddressInfo { prefix_len: 0, ..info });
     Some(Natt { direction, addresses: [end(AddressRole::NattLocal, local), end(AddressRole::NattRemote, remote)] })

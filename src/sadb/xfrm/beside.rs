@@ -191,6 +191,11 @@ impl Beside {
         self.entries.contains_key(name)
     }
 
+    /// Whether an SA of that name is one of a pair, by what was read last.
+    pub(super) fn pairs(&self, name: &Name) -> bool {
+        self.entries.get(name).is_some_and(|entry| entry.pair.is_some())
+    }
+
     /// Whether nothing is kept of any SA, by what was read last.
     pub(super) fn is_empty(&self) -> bool {
         self.entries.is_empty()

@@ -1,6 +1,6 @@
 //! A request as XFRM says it: one `xfrm_usersa_info` and its attributes.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::check::{self, Algorithms, whole_bits};
 use crate::names::algorithms::{Auth, Encr};
@@ -9,6 +9,7 @@ use crate::sa::{
 };
 use crate::sadb::SadbError;
 use crate::secret::Key;
+use crate::sys::local::is_local;
 use crate::sys::netlink::interface_index;
 use crate::wire::xfrm::attribute::{Algorithm, Encap, OffloadDevice, Replay, ReplayEsn};
 use crate::wire::xfrm::fixed::{Limits, RawAddress, Selector, family_of};
@@ -113,11 +114,6 @@ impl Direction {
             Self::Out => DIRECTION_OUT,
         }
     }
-}
-
-/// Only an address of this system can be bound to.
-fn is_local(addr: IpAddr) -> bool {
-    UdpSocket::bind((addr, 0)).is_ok()
 }
 
 /// See [`is_local`].
@@ -273,19 +269,31 @@ fn replay(request: &Request, direction: Direction) -> Result<(u8, Option<Attribu
         return Err(SadbError::Unsupported(format!("replay {window}: Linux holds a window of {LARGEST_WINDOW} at most")));
     }
     let counter = request.replay_value.unwrap_or(0);
+    let is_esn = request.linux.flags.has(XfrmFlags::ESN);
+    if !is_esn {
+        narrow(counter)?;
+    }
     let (sent, received) = match direction {
         Direction::Out => (counter, 0),
         Direction::In => (0, counter),
     };
     // What came before the counter to start from is taken as seen.
     let seen = if received == 0 { 0 } else { u32::MAX };
-    if window > LARGEST_LEGACY_WINDOW || request.linux.flags.has(XfrmFlags::ESN) {
+    if window > LARGEST_LEGACY_WINDOW || is_esn {
         let bitmap = vec![seen; window.div_ceil(32).max(1) as usize];
-        let (sent, received) = (u64::from(sent), u64::from(received));
         return Ok((0, Some(Attribute::ReplayEsn(ReplayEsn { sent, received, window, bitmap }))));
     }
-    let record = request.replay_value.map(|_| Attribute::Replay(Replay { sent, received, bitmap: seen }));
-    Ok((window as u8, record))
+    if request.replay_value.is_none() {
+        return Ok((window as u8, None));
+    }
+    let record = Replay { sent: narrow(sent)?, received: narrow(received)?, bitmap: seen };
+    Ok((window as u8, Some(Attribute::Replay(record))))
+}
+
+/// A counter of an SA without extended sequence numbers.
+pub(super) fn narrow(counter: u64) -> Result<u32, SadbError> {
+    let too_large = || SadbError::Unsupported(format!("replay_value {counter}: more than 32 bits want esn"));
+    u32::try_from(counter).map_err(|_| too_large())
 }
 
 fn algorithm_attributes(request: &Request, algorithms: &Algorithms) -> Vec<Attribute> {

@@ -68,20 +68,27 @@ impl Link {
         asked: &[(Body, Asked)],
         built: Vec<Result<(), SadbError>>,
     ) -> Vec<Result<(), SadbError>> {
-        let mut answers = self.exchange(deed, asked).unwrap_or_else(|error| vec![Err(error)]).into_iter();
+        let mut answers =
+            self.exchange(&vec![deed; asked.len()], asked).unwrap_or_else(|error| vec![Err(error)]).into_iter();
         let answer =
             |built: Result<(), SadbError>| built.and_then(|()| answers.next().unwrap_or(Err(SadbError::Unanswered)));
         built.into_iter().map(answer).collect()
     }
 
+    /// Asks for a deed each, all at once.
+    ///
     /// The kernel carries out the messages of a datagram in order and answers each that it refuses, whether it was asked to or
     /// not (`netlink_rcv_skb`); the answer that the last one asks for says that it is through with all.
-    fn exchange(&mut self, deed: u16, asked: &[(Body, Asked)]) -> Result<Vec<Result<(), SadbError>>, SadbError> {
+    pub(super) fn exchange(
+        &mut self,
+        deeds: &[u16],
+        asked: &[(Body, Asked)],
+    ) -> Result<Vec<Result<(), SadbError>>, SadbError> {
         let first = next(self.seq);
         let (mut numbers, mut requests) = (Vec::new(), Vec::new());
-        for (at, (body, _)) in asked.iter().enumerate() {
+        for (at, (deed, (body, _))) in deeds.iter().zip(asked).enumerate() {
             let ack = if at + 1 == asked.len() { flag::ACK } else { 0 };
-            requests.push(self.encode(deed, ack, body)?);
+            requests.push(self.encode(*deed, ack, body)?);
             numbers.push(self.seq);
         }
         let mut outcomes: Vec<_> = asked.iter().map(|_| Ok(())).collect();

@@ -275,6 +275,27 @@ impl Sadb for Xfrm {
         }
     }
 
+    /// Both in one datagram, so that no packet comes between them. Of a pair one after the other: the mate is to know of both.
+    fn replace(&mut self, old: &Request, new: &Request) -> Result<(), SadbError> {
+        let name = Name::of(old)?;
+        let refreshed = self.beside.refresh();
+        self.note_failure(refreshed);
+        if self.trace.is_some() || new.pair_spi.is_some() || self.beside.pairs(&name) {
+            self.delete(old, Reach::One)?;
+            return self.add(new);
+        }
+        let addition = addition(new)?;
+        let deletion = (Body::Name(name.wire(), name.attributes()), name.asked());
+        let mut outcomes = self.link.exchange(&[kind::DELSA, kind::NEWSA], &[deletion, addition])?;
+        match outcomes.pop().unwrap_or(Err(SadbError::Unanswered)) {
+            Err(error) if self.patience.tries_again(&error) => return self.add(new),
+            outcome => outcome?,
+        }
+        let removed = self.beside.remove(name);
+        self.note_failure(removed);
+        self.keep(new, &name, None)
+    }
+
     fn get(&mut self, request: &Request) -> Result<Message, SadbError> {
         let name = Name::of(request)?;
         let live = self.fetch(&name)?;

@@ -147,8 +147,9 @@ impl Xfrm {
         if entry == partner.entry { Ok(()) } else { self.keep_entry(partner.name, entry, None) }
     }
 
-    fn set_counter(&mut self, name: &Name, live: &Live, direction: Direction, value: u32) -> Result<(), SadbError> {
-        let record = live.attributes.iter().find_map(|attribute| counted(attribute, direction, value));
+    fn set_counter(&mut self, name: &Name, live: &Live, direction: Direction, value: u64) -> Result<(), SadbError> {
+        let record =
+            live.attributes.iter().find_map(|attribute| counted(attribute, direction, value).transpose()).transpose()?;
         let Some(record) = record else {
             return Err(SadbError::BadAnswer("the kernel does not tell the replay counters".into()));
         };
@@ -160,23 +161,21 @@ impl Xfrm {
 }
 
 /// The replay record with the counter of that direction set; what came before it is taken as seen.
-fn counted(attribute: &Attribute, direction: Direction, value: u32) -> Option<Attribute> {
+fn counted(attribute: &Attribute, direction: Direction, value: u64) -> Result<Option<Attribute>, SadbError> {
     let record = match (attribute, direction) {
-        (Attribute::Replay(replay), Direction::Out) => Attribute::Replay(Replay { sent: value, ..*replay }),
+        (Attribute::Replay(replay), Direction::Out) => Attribute::Replay(Replay { sent: build::narrow(value)?, ..*replay }),
         (Attribute::Replay(replay), Direction::In) => {
-            Attribute::Replay(Replay { received: value, bitmap: u32::MAX, ..*replay })
+            Attribute::Replay(Replay { received: build::narrow(value)?, bitmap: u32::MAX, ..*replay })
         }
-        (Attribute::ReplayEsn(replay), Direction::Out) => {
-            Attribute::ReplayEsn(ReplayEsn { sent: u64::from(value), ..replay.clone() })
-        }
+        (Attribute::ReplayEsn(replay), Direction::Out) => Attribute::ReplayEsn(ReplayEsn { sent: value, ..replay.clone() }),
         (Attribute::ReplayEsn(replay), Direction::In) => Attribute::ReplayEsn(ReplayEsn {
-            received: u64::from(value),
+            received: value,
             bitmap: vec![u32::MAX; replay.bitmap.len()],
             ..replay.clone()
         }),
-        _ => return None,
+        _ => return Ok(None),
     };
-    Some(record)
+    Ok(Some(record))
 }
 
 /// What the SA itself says of its direction, else the request, else its addresses.

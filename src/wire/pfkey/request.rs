@@ -221,6 +221,9 @@ impl Output<'_> {
 
     fn replay_value(&mut self) -> Result<(), EncodeError> {
         let Some(value) = self.request.replay_value else { return Ok(()) };
+        let most = u32::MAX.into();
+        let too_large = EncodeError::Value { what: "replay value", value, most, dialect: self.dialect.name };
+        let value = u32::try_from(value).map_err(|_| too_large)?;
         self.optional(ExtensionKind::ReplayValue, |writer| replay::write(writer, value, 0))
     }
 

@@ -18,7 +18,7 @@ fn inbound(spi: u32) -> Recipe {
 
 fn use_it(bench: &mut Bench, spi: u32, bytes: u64) -> bool {
     bench.heard();
-    let id = SaId { sa_type: SaType::ESP, spi: Spi(spi), dst: B.parse().unwrap() };
+    let id = SaId { sa_type: SaType::ESP, spi: Spi(spi), dst: B.parse().unwrap(), mark: None };
     let is_allowed = bench.model.use_sa(id, Direction::Outbound, bytes, bench.now);
     bench.check();
     is_allowed
@@ -232,7 +232,7 @@ fn the_largest_lifetimes_never_come() {
     assert!(use_it(&mut bench, 1, u64::MAX - 1));
     assert!(bench.pass(1 << 40).is_empty());
     assert!(!use_it(&mut bench, 1, u64::MAX));
-    let id = SaId { sa_type: SaType::ESP, spi: Spi(77), dst: B.parse().unwrap() };
+    let id = SaId { sa_type: SaType::ESP, spi: Spi(77), dst: B.parse().unwrap(), mark: None };
     assert!(!bench.model.use_sa(id, Direction::Inbound, 1, START));
     assert!(!bench.model.use_sa(SaId { sa_type: SaType(9), ..id }, Direction::Inbound, 1, START));
 }

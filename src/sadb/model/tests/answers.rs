@@ -278,7 +278,7 @@ fn a_dump_shows_each_sa_once_in_the_kernels_order() {
 fn an_extended_dump_shows_what_was_used_of_late() {
     let mut bench = Bench::new();
     (1..=3).for_each(|spi| drop(bench.ok(plain(spi, OUTBOUND))));
-    let id = |spi| crate::sa::SaId { sa_type: SaType::ESP, spi: crate::sa::Spi(spi), dst: B.parse().unwrap() };
+    let id = |spi| crate::sa::SaId { sa_type: SaType::ESP, spi: crate::sa::Spi(spi), dst: B.parse().unwrap(), mark: None };
     assert!(bench.model.use_sa(id(1), super::super::Direction::Outbound, 1, START + 10));
     assert!(bench.model.use_sa(id(2), super::super::Direction::Outbound, 1, START + 95));
     bench.now = START + 100;

@@ -171,7 +171,7 @@ proptest! {
                 Step::Use(spi, is_inbound, bytes) => {
                     let (dst, direction) =
                         if is_inbound { (A, super::super::Direction::Inbound) } else { (B, super::super::Direction::Outbound) };
-                    let id = SaId { sa_type: SaType::ESP, spi: Spi(spi), dst: dst.parse().unwrap() };
+                    let id = SaId { sa_type: SaType::ESP, spi: Spi(spi), dst: dst.parse().unwrap(), mark: None };
                     bench.model.use_sa(id, direction, bytes, bench.now);
                 }
             }

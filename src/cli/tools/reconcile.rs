@@ -1,0 +1,128 @@
+//! `plan` and `reconcile`: what differs between a keys file and the SADB, told or done.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+
+use super::{Failure, checked};
+use crate::cli::exit::Exit;
+use crate::cli::session::Session;
+use crate::lang;
+use crate::reconcile::{self, Goal, Plan, Salt, Scope, Summary, Terms};
+use crate::sys::secure_file::{self, Origin, shown};
+
+/// The arguments.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::cli) struct Reconcile {
+    file: PathBuf,
+    keep_others: bool,
+    /// Told only.
+    plan: bool,
+}
+
+pub(super) fn plan_command() -> Command {
+    let about = "Tell what `reconcile` would do, and do nothing";
+    with_arguments(Command::new("plan").about(about)).after_help(
+        "Example: ipseckey plan ipseckeys\n\n\
+         Keys are told as fingerprints, which differ from run to run. Exit status: 0 nothing to do, 3 something to do, 1 it failed.",
+    )
+}
+
+pub(super) fn reconcile_command() -> Command {
+    let about = "Make the SADB what the commands of FILE make of an empty one, by the smallest change";
+    with_arguments(Command::new("reconcile").about(about)).after_help(
+        "Example: ipseckey reconcile ipseckeys\n\n\
+         What is as it should be is not touched. If the SADB refuses a step, what was done before is taken back.",
+    )
+}
+
+fn with_arguments(command: Command) -> Command {
+    command
+        .arg(Arg::new("file").value_name("FILE").required(true).value_parser(value_parser!(PathBuf)).help("A keys file"))
+        .arg(
+            Arg::new("keep-others")
+                .long("keep-others")
+                .action(ArgAction::SetTrue)
+                .help("Remove nothing: SAs that FILE does not name stay"),
+        )
+}
+
+impl Reconcile {
+    pub(super) fn from(matches: &mut ArgMatches, plan: bool) -> Self {
+        Self { file: matches.remove_one("file").unwrap_or_default(), keep_others: matches.get_flag("keep-others"), plan }
+    }
+
+    /// Its word.
+    pub(super) fn word(&self) -> &'static str {
+        if self.plan { "plan" } else { "reconcile" }
+    }
+
+    pub(super) fn run(&self, session: &mut Session<'_>) -> Result<Exit, Failure> {
+        let Some(goal) = self.goal(session)? else { return Ok(Exit::Failed) };
+        if !self.plan && !session.take_turn() {
+            return Ok(Exit::Failed);
+        }
+        let salt = Salt::new().map_err(|error| Failure::new(format!("no random bytes: {error}")))?;
+        let scope = if self.keep_others { Scope::Named } else { Scope::All };
+        let terms = Terms { scope, salt, carried: &|_, _| None };
+        let sadb = session.open().map_err(Failure::of)?;
+        let plan = reconcile::plan(&goal, sadb, &terms).map_err(Failure::of)?;
+        if self.plan {
+            return Ok(tell(&plan, session.json())?);
+        }
+        carry_out(plan, &goal, salt, session)
+    }
+
+    /// What the file asks for; `None` if it has errors, which have been told then.
+    fn goal(&self, session: &Session<'_>) -> Result<Option<Goal>, Failure> {
+        let name = shown(&self.file);
+        let file = secure_file::read(&self.file, Origin::ByHand).map_err(Failure::of)?;
+        file.findings.iter().for_each(|finding| session.output.say(&format!("warning: {finding}")));
+        let Some(commands) = checked::numbered(&name, &file.contents, session, session.denies_weakness()) else {
+            return Ok(None);
+        };
+        let mut goal = Goal::default();
+        let fits = |unfit: reconcile::Unfit| Failure::new(format!("{name}: {unfit}"));
+        for (line, command) in commands {
+            match command {
+                lang::Command::Sa(command) => goal.take(line, command).map_err(fits)?,
+                lang::Command::Flush(sa_type) => goal.flush(sa_type),
+                lang::Command::Quit => break,
+                _ => return Err(Failure::new(format!("{name}: line {line}: only add, delete, get and flush make a state"))),
+            }
+        }
+        goal.finish().map(Some).map_err(fits)
+    }
+}
+
+/// Prints a plan; whether it is empty is the exit status.
+fn tell(plan: &Plan, json: bool) -> io::Result<Exit> {
+    let mut out = io::stdout().lock();
+    let written = if json { reconcile::write_json(&mut out, plan) } else { reconcile::write_text(&mut out, plan) };
+    // A reader that has seen enough is no failure.
+    let _ = written.and_then(|()| out.flush());
+    Ok(if plan.steps.is_empty() { Exit::Done } else { Exit::Pending })
+}
+
+/// Does it, reads it back, and says what it came to.
+fn carry_out(plan: Plan, goal: &Goal, salt: Salt, session: &mut Session<'_>) -> Result<Exit, Failure> {
+    let (summary, is_idle) = (Summary::of(&plan), plan.steps.is_empty());
+    let sadb = session.open().map_err(Failure::of)?;
+    let done = reconcile::carry_out(plan, sadb, &mut |_| {});
+    let wrong = if is_idle || done.is_err() { Ok(Vec::new()) } else { reconcile::verify(goal, sadb, salt) };
+    for note in sadb.take_notes() {
+        session.output.say(&note);
+    }
+    done.map_err(Failure::of)?;
+    let wrong = wrong.map_err(Failure::of)?;
+    for step in &wrong {
+        session.output.say(&format!("the SADB has taken it otherwise: {step}"));
+    }
+    if session.json() {
+        let _ = reconcile::write_summary(&mut io::stdout(), summary);
+    } else {
+        session.output.say(&format!("{summary}"));
+    }
+    Ok(if wrong.is_empty() { Exit::Done } else { Exit::Failed })
+}

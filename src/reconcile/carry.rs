@@ -1,0 +1,173 @@
+//! A plan, carried out as a whole or not at all: when the SADB refuses a step, those before it are taken back.
+
+use super::current::Current;
+use super::difference::{Change, Deed, Plan, Step, Subject};
+use super::fields::Both;
+use super::sequence::MARGIN;
+use super::text::Named;
+use crate::sa::{Endpoint, Flags, LinuxExtras, Request, SaId, SaState};
+use crate::sadb::{Reach, Sadb, SadbError};
+
+/// These numbers are the same on every system whose SADB this program talks to.
+const ESRCH: i32 = 3;
+const EEXIST: i32 = 17;
+
+/// Most additions that are sent together.
+const MOST: usize = 64;
+
+/// Why a plan was not carried out.
+#[derive(Debug, thiserror::Error)]
+#[error("{}{source}{}", at(*line, *id), aftermath(undone))]
+pub struct Failed {
+    /// First line of the command whose step failed.
+    pub line: Option<u32>,
+    /// The SA of that step.
+    pub id: SaId,
+    /// What the SADB said.
+    pub source: SadbError,
+    /// SAs that could not be put back as they were, with what the SADB said.
+    pub undone: Vec<(SaId, SadbError)>,
+}
+
+fn at(line: Option<u32>, id: SaId) -> String {
+    let line = line.map_or_else(String::new, |line| format!("line {line}: "));
+    format!("{line}{}: ", Named(id))
+}
+
+fn aftermath(left: &[(SaId, SadbError)]) -> String {
+    match left.first() {
+        None => "; what was done before is taken back: the SADB is as it was".to_owned(),
+        Some((id, error)) => {
+            format!(
+                "; what was done before could not be taken back for {} SAs, {} among them: {error}",
+                left.len(),
+                Named(*id)
+            )
+        }
+    }
+}
+
+/// Carries out `plan`; `each` hears of every step that is done.
+///
+/// # Errors
+/// [`Failed`] with the first step that the SADB refused. Those before it are taken back then.
+pub fn carry_out(plan: Plan, sadb: &mut dyn Sadb, each: &mut dyn FnMut(&Step)) -> Result<(), Failed> {
+    let mut steps = plan.steps;
+    let mut done = 0;
+    while done < steps.len() {
+        let batch = batch(&mut steps[done..], sadb);
+        let outcomes = if batch.is_empty() { vec![carry_out_one(&mut steps[done], sadb)] } else { sadb.add_all(&batch) };
+        let taken = outcomes.len();
+        let failure = outcomes.into_iter().enumerate().find_map(|(at, outcome)| Some((at, outcome.err()?)));
+        if let Some((at, source)) = failure {
+            let failed = &steps[done + at];
+            let (line, id) = (failed.line, failed.id());
+            // Of a batch those behind the refused one may be done.
+            let undone = take_back(&mut steps[..done + taken], sadb);
+            return Err(Failed { line, id, source, undone });
+        }
+        steps[done..done + taken].iter().for_each(&mut *each);
+        done += taken;
+    }
+    Ok(())
+}
+
+/// The requests of the additions that come next and go together.
+fn batch(steps: &mut [Step], sadb: &dyn Sadb) -> Vec<Request> {
+    let mut requests = Vec::new();
+    for step in steps.iter_mut().take(MOST) {
+        let Subject::Sa(change) = &mut step.subject;
+        let Some(request) = change.new.take_if(|new| step.deed == Deed::Add && sadb.batches(new)) else { break };
+        requests.push(request);
+    }
+    requests
+}
+
+fn carry_out_one(step: &mut Step, sadb: &mut dyn Sadb) -> Result<(), SadbError> {
+    sadb.begin_command();
+    let Subject::Sa(change) = &step.subject;
+    match (step.deed, &change.new) {
+        (Deed::Add, Some(new)) => sadb.add(new),
+        (Deed::Update, Some(new)) => sadb.update(new, Reach::One),
+        (Deed::Replace, Some(new)) => sadb.replace(&name(change), new),
+        _ => gone(sadb.delete(&name(change), Reach::One)),
+    }
+}
+
+/// The request that names the SA of a change, by all that an SADB may look at.
+fn name(change: &Change) -> Request {
+    let id = change.id;
+    let mark = LinuxExtras { mark: id.mark, ..LinuxExtras::default() };
+    let flags = change.old.as_ref().map_or(Flags::default(), |old| old.request.flags);
+    Request {
+        sa_type: id.sa_type,
+        spi: id.spi,
+        flags: flags & (Flags::INBOUND | Flags::OUTBOUND),
+        dst: Some(Endpoint { addr: id.dst, port: 0, proto: 0 }),
+        linux: mark,
+        ..Request::default()
+    }
+}
+
+/// An SA that is not there is removed.
+fn gone(outcome: Result<(), SadbError>) -> Result<(), SadbError> {
+    passing(outcome, ESRCH)
+}
+
+fn passing(outcome: Result<(), SadbError>, passed: i32) -> Result<(), SadbError> {
+    match outcome {
+        Err(SadbError::Refused { errno, .. }) if errno == passed => Ok(()),
+        outcome => outcome,
+    }
+}
+
+/// Puts back what the steps have changed, the last one first; what could not be.
+fn take_back(steps: &mut [Step], sadb: &mut dyn Sadb) -> Vec<(SaId, SadbError)> {
+    let mut left = Vec::new();
+    for step in steps.iter_mut().rev() {
+        sadb.begin_command();
+        let Subject::Sa(change) = &mut step.subject;
+        let id = change.id;
+        let restored = match (step.deed, change.old.take()) {
+            (_, None) => gone(sadb.delete(&name(change), Reach::One)),
+            (Deed::Update, Some(old)) => change_back(change, old, sadb),
+            (_, Some(old)) => put_back(change, old, sadb),
+        };
+        left.extend(restored.err().map(|error| (id, error)));
+    }
+    left
+}
+
+/// Undoes an update by another, unless it has set a limit where there was none.
+fn change_back(change: &Change, old: Current, sadb: &mut dyn Sadb) -> Result<(), SadbError> {
+    let Some(new) = &change.new else { return Ok(()) };
+    let mut after = old.request.duplicate();
+    (after.hard, after.soft, after.idle) = (new.hard, new.soft, new.idle);
+    (after.natt_local, after.natt_remote) = (new.natt_local, new.natt_remote);
+    let linux = &mut after.linux;
+    (linux.soft_packets, linux.hard_packets) = (new.linux.soft_packets, new.linux.hard_packets);
+    (linux.if_id, linux.output_mark) = (new.linux.if_id, new.linux.output_mark);
+    let both = Both { wanted: &old.request, live: &after, tongue: old.tongue };
+    if new.pair_spi.is_none() && both.changes_in_place(&both.differing()) {
+        return sadb.update(&Request { state: SaState::MATURE, ..both.update() }, Reach::One);
+    }
+    put_back(change, old, sadb)
+}
+
+/// Puts the old SA in the place of whatever there is, or of nothing.
+fn put_back(change: &Change, old: Current, sadb: &mut dyn Sadb) -> Result<(), SadbError> {
+    let mut request = old.request;
+    // One that was never used has sent nothing since its numbers were read.
+    old.counters.carry_into(&mut request, if old.used.usetime == 0 { 0 } else { MARGIN });
+    gone(sadb.delete(&name_of(change, &request), Reach::One))?;
+    request.pair_spi = old.pair;
+    match sadb.add(&request) {
+        // Its mate is to come, and will name it.
+        Err(SadbError::Refused { .. }) if request.pair_spi.take().is_some() => passing(sadb.add(&request), EEXIST),
+        outcome => outcome,
+    }
+}
+
+fn name_of(change: &Change, request: &Request) -> Request {
+    Request { flags: request.flags & (Flags::INBOUND | Flags::OUTBOUND), ..name(change) }
+}

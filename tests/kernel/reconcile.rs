@@ -1,0 +1,168 @@
+//! `reconcile` in a real kernel: what is kept is not touched, what changes is changed in place or replaced, and a refusal
+//! takes everything back.
+
+use ipseckey::names::Vocabulary;
+use ipseckey::reconcile::{self, Salt, Scope, Terms};
+use ipseckey::sadb::Xfrm;
+
+use crate::goal;
+use crate::reluctant::Reluctant;
+use crate::space::Space;
+
+const KEY: &str = "encr_alg aes encrkey 000102030405060708090a0b0c0d0e0f auth_alg sha256 \
+                   authkey 000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+
+fn esp(spi: u32, words: &str) -> String {
+    format!("add esp spi {spi:#x} src 10.0.0.1 dst 10.0.0.2 {KEY} {words}\n")
+}
+
+/// Runs `plan` or `reconcile`.
+fn with_file(space: &Space, word: &str, keys: &str) -> crate::space::Ran {
+    let file = crate::space::private_file(keys);
+    let ran = space.ipseckey(&format!("{word} {}", file.display()));
+    std::fs::remove_file(file).expect("the keys file is there");
+    ran
+}
+
+/// Every kind of SA that the cases have.
+fn cases() -> impl Iterator<Item = (String, String)> {
+    ["xfrm", "pfkey"].into_iter().flat_map(|sadb| {
+        let directory = format!("{}/tests/kernel/cases/{sadb}", env!("CARGO_MANIFEST_DIR"));
+        let files = std::fs::read_dir(directory).expect("the cases").map(|entry| entry.expect("a case").path());
+        let keys = files.filter(|path| path.extension().is_some_and(|ext| ext == "keys"));
+        keys.map(move |path| (sadb.to_owned(), std::fs::read_to_string(path).expect("a keys file"))).collect::<Vec<_>>()
+    })
+}
+
+#[test]
+#[ignore = "needs a kernel: tests/kernel/run"]
+fn what_was_just_added_never_differs_from_its_command() {
+    for (sadb, keys) in cases() {
+        if keys.contains("\nupdate") || keys.contains("\ndelete") {
+            continue;
+        }
+        let space = Space::with_sadb(if sadb == "xfrm" { "xfrm" } else { "pfkey" });
+        space.load(&keys);
+        let planned = with_file(&space, "plan", &keys);
+        assert_eq!(planned.status, 0, "{sadb}: {}{}\n{keys}", planned.out, planned.err);
+    }
+}
+
+#[test]
+#[ignore = "needs a kernel: tests/kernel/run"]
+fn each_change_is_made_by_the_smallest_step() {
+    for (old, new, step) in [
+        ("hard_addtime 5000", "hard_addtime 6000", "update"),
+        ("", "hard_bytes 5000000", "update"),
+        ("hard_bytes 5000000", "", "replace"),
+        ("soft_packets 7", "soft_packets 8", "update"),
+        ("encap udp nat_lport 4500 nat_rport 4501", "encap udp nat_lport 4500 nat_rport 4502", "update"),
+        ("output-mark 1", "output-mark 2", "update"),
+        ("if_id 1", "if_id 2", "update"),
+        ("replay 32", "replay 64", "replace"),
+        ("reqid 1", "reqid 2", "replace"),
+        ("", "mode tunnel", "replace"),
+        ("", "isrc 10.1.0.0/16 idst 10.2.0.0/16", "replace"),
+        ("srcidtype fqdn a.example", "srcidtype fqdn b.example", "replace"),
+        ("idle_addtime 5000", "idle_addtime 6000", "update"),
+    ] {
+        let space = Space::with_sadb("xfrm");
+        space.load(&(esp(0x100, old) + &esp(0x101, "")));
+        let new = esp(0x100, new) + &esp(0x101, "");
+        let planned = with_file(&space, "plan", &new);
+        assert!(planned.status == 3 && planned.out.starts_with(step), "{old:?} {new}{}{}", planned.out, planned.err);
+        with_file(&space, "reconcile", &new).succeeded();
+        let again = with_file(&space, "plan", &new);
+        assert!(again.out.ends_with("0 added, 0 updated, 0 replaced, 0 removed, 2 kept\n"), "{}", again.out);
+        let fresh = Space::with_sadb("xfrm");
+        fresh.load(&new);
+        let (mut found, mut wanted) = (space.states(), fresh.states());
+        found.sort();
+        wanted.sort();
+        assert_eq!(found, wanted);
+    }
+}
+
+/// An SA like strongSwan's, which this program did not put there.
+const FOREIGN: &str = "xfrm state add src 10.0.0.9 dst 10.0.0.8 proto esp spi 0xc0ffee reqid 7 mode tunnel mark 0x2a mask 0xff \
+                       aead rfc4106(gcm(aes)) 0x000102030405060708090a0b0c0d0e0f10111213 128";
+
+#[test]
+#[ignore = "needs a kernel: tests/kernel/run"]
+fn what_others_added_stays_for_who_asks() {
+    let space = Space::with_sadb("xfrm");
+    space.ip(FOREIGN);
+    with_file(&space, "reconcile --keep-others", &esp(0x100, "")).succeeded();
+    assert_eq!(space.states().len(), 2);
+    with_file(&space, "reconcile", &esp(0x100, "")).succeeded();
+    assert_eq!(space.states().len(), 1);
+}
+
+/// What is there, and a file that adds, updates, replaces and removes.
+fn old_and_new() -> (String, String) {
+    let back = |spi: u32, pair: u32| format!("add esp spi {spi:#x} src 10.0.0.2 dst 10.0.0.1 pair-spi {pair:#x} {KEY}\n");
+    let old = [
+        esp(0x100, "hard_addtime 5000"),
+        esp(0x101, "replay 32 replay_value 9"),
+        esp(0x102, ""),
+        esp(0x103, "hard_bytes 9000"),
+        esp(0x105, "") + &back(0x106, 0x105),
+    ];
+    let new = [
+        esp(0x100, "hard_addtime 6000"),
+        esp(0x101, "replay 64 replay_value 9"),
+        esp(0x103, "hard_bytes 9000 soft_bytes 5000"),
+        esp(0x104, ""),
+        esp(0x105, "reqid 5") + &back(0x107, 0x105),
+    ];
+    (old.concat(), new.concat())
+}
+
+#[test]
+#[ignore = "needs a kernel: tests/kernel/run"]
+fn a_refusal_leaves_the_sadb_as_it_was() {
+    let space = Space::with_sadb("xfrm");
+    space.ip(FOREIGN);
+    let (old, new) = old_and_new();
+    space.load(&old);
+    let before = space.saved();
+    // Only a tunnel can be padded, says the kernel; the batch that this addition is in has others before and behind it.
+    let refused = new.clone() + &esp(0x1ff, "tfcpad 400 mode transport") + &esp(0x200, "");
+    let failed = with_file(&space, "reconcile", &refused);
+    assert_eq!(failed.status, 1, "{}{}", failed.out, failed.err);
+    assert!(failed.err.contains("esp spi 0x1ff") && failed.err.contains("the SADB is as it was"), "{}", failed.err);
+    assert_eq!(sorted(&space.saved()), sorted(&before));
+
+    let mut refusals = 0;
+    while !space.inside(|| is_done_in_spite_of_a_refusal(&new, refusals + 1)) {
+        assert_eq!(sorted(&space.saved()), sorted(&before), "refusal {refusals}");
+        refusals += 1;
+    }
+    // Two additions, two updates, two replacements of two requests each, three removals.
+    assert!(refusals >= 10, "{refusals}");
+    assert_eq!(with_file(&space, "plan", &new).status, 0);
+}
+
+/// Reconciles with an SADB that refuses one request; whether it was never asked so often.
+fn is_done_in_spite_of_a_refusal(new: &str, nth: usize) -> bool {
+    let mut sadb = Reluctant::new(Box::new(Xfrm::open().expect("XFRM")));
+    let terms = Terms { scope: Scope::All, salt: Salt::from_bytes([0; 16]), carried: &|_, _| None };
+    let plan = reconcile::plan(&goal::goal(new, Vocabulary::Linux), &mut sadb, &terms).expect("a plan");
+    sadb.refuse(nth);
+    match reconcile::carry_out(plan, &mut sadb, &mut |_| {}) {
+        Ok(()) => sadb.was_not_asked_so_often(),
+        Err(failed) => {
+            assert!(failed.undone.is_empty(), "{failed}");
+            false
+        }
+    }
+}
+
+/// The SAs of a saved file in an order of their own, and how many pairs they make: which of a pair names the other depends on
+/// which of them was added first.
+fn sorted(saved: &str) -> (Vec<String>, usize) {
+    let without_pairs = |sa: &str| sa.lines().filter(|line| !line.contains("pair-spi")).collect::<Vec<_>>().join("\n");
+    let mut sas: Vec<String> = saved.split("# begin assoc").map(without_pairs).collect();
+    sas.sort_unstable();
+    (sas, saved.matches("pair-spi").count())
+}

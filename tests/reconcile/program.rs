@@ -1,0 +1,106 @@
+//! `ipseckey plan` and `ipseckey reconcile` on a model SADB.
+
+use std::fs;
+use std::process::Output;
+
+use crate::support::model::Model;
+
+const KEY: &str = "000102030405060708090a0b0c0d0e0f";
+
+fn line(spi: u32, words: &str) -> String {
+    format!("add esp spi {spi:#x} src 192.0.2.1 dst 198.51.100.7 encr_alg aes encrkey {KEY} {words}\n")
+}
+
+fn file(model: &Model, text: &str) -> String {
+    let path = model.path("wanted");
+    fs::write(&path, text).unwrap();
+    fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+fn run(model: &Model, words: &[&str], text: &str) -> Output {
+    model.run(&[words, &[&file(model, text)]].concat())
+}
+
+fn said(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+#[test]
+fn a_plan_is_told_and_then_done() {
+    let model = Model::start(&["192.0.2.1"]);
+    model.load(&(line(1, "hard_addtime 5000") + &line(2, "") + &line(3, "")));
+    let text = line(1, "hard_addtime 6000") + &line(3, "") + &line(4, "");
+    let before = model.saved();
+
+    let planned = run(&model, &["plan"], &text);
+    assert_eq!(planned.status.code(), Some(3));
+    let wanted = "add     esp spi 0x4 dst 198.51.100.7 (line 3)\n\
+                  update  esp spi 0x1 dst 198.51.100.7 (line 1): hard_addtime 5000 -> 6000\n\
+                  remove  esp spi 0x2 dst 198.51.100.7\n\
+                  1 added, 1 updated, 0 replaced, 1 removed, 1 kept\n";
+    assert_eq!(said(&planned), wanted);
+    assert_eq!(model.saved(), before);
+
+    let done = run(&model, &["reconcile"], &text);
+    assert_eq!(
+        (done.status.code(), said(&done)),
+        (Some(0), "ipseckey: 1 added, 1 updated, 0 replaced, 1 removed, 1 kept\n".to_owned())
+    );
+    let again = run(&model, &["plan"], &text);
+    assert_eq!(
+        (again.status.code(), said(&again)),
+        (Some(0), "0 added, 0 updated, 0 replaced, 0 removed, 3 kept\n".to_owned())
+    );
+}
+
+#[test]
+fn others_are_kept_for_who_asks() {
+    let model = Model::start(&["192.0.2.1"]);
+    model.load(&line(1, ""));
+    let done = run(&model, &["reconcile", "--keep-others"], &line(2, ""));
+    assert_eq!(said(&done), "ipseckey: 1 added, 0 updated, 0 replaced, 0 removed, 0 kept, 1 of others left alone\n");
+    assert_eq!(model.saved().matches("add esp").count(), 2);
+}
+
+#[test]
+fn a_file_with_an_error_changes_nothing() {
+    let model = Model::start(&["192.0.2.1"]);
+    model.load(&line(1, ""));
+    let before = model.saved();
+    for text in [line(2, "") + "bogus\n", line(2, "") + &line(2, ""), line(2, "") + "dump\n", line(2, "pair-spi 3")] {
+        for word in ["plan", "reconcile"] {
+            let output = run(&model, &[word], &text);
+            assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+            assert!(!said(&output).contains(KEY), "{}", said(&output));
+            assert_eq!(model.saved(), before);
+        }
+    }
+}
+
+#[test]
+fn a_refusal_names_line_and_sa_and_takes_back() {
+    let model = Model::start(&["192.0.2.1"]);
+    model.load(&line(1, ""));
+    let before = model.saved();
+    // The model knows no AES key of 24 bits less; `-c` has nothing to say about it.
+    let text = line(2, "") + &line(3, "").replace(KEY, &KEY[..26]);
+    let output = run(&model, &["reconcile"], &text);
+    assert_eq!(output.status.code(), Some(1));
+    let told = said(&output);
+    assert!(told.contains("reconcile: line 2: esp spi 0x3 dst 198.51.100.7: "), "{told}");
+    assert!(told.contains("what was done before is taken back: the SADB is as it was"), "{told}");
+    assert_eq!(model.saved(), before);
+}
+
+#[test]
+fn numbers_go_on_where_the_key_stays() {
+    let model = Model::start(&["192.0.2.1"]);
+    model.load(&line(1, "outbound replay_value 1000"));
+    let replaced = run(&model, &["reconcile"], &line(1, "outbound replay 32"));
+    assert_eq!(replaced.status.code(), Some(0), "{}", said(&replaced));
+    assert!(model.saved().contains("replay_value 5096"), "{}", model.saved());
+    let rekeyed = run(&model, &["reconcile"], &line(1, "outbound replay 32").replace(KEY, &KEY.replace("00", "10")));
+    assert_eq!(rekeyed.status.code(), Some(0), "{}", said(&rekeyed));
+    assert!(!model.saved().contains("replay_value"), "{}", model.saved());
+}

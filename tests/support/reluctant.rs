@@ -1,0 +1,122 @@
+//! An SADB that counts what it is asked for, refuses one request, or dies.
+
+use ipseckey::sa::{Diagnostic, Message, Request, SaType};
+use ipseckey::sadb::{Each, Hearing, Reach, Sadb, SadbError, Supported, Trace};
+
+/// How often it was asked for what.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Deeds {
+    pub adds: usize,
+    pub updates: usize,
+    pub deletes: usize,
+    pub dumps: usize,
+}
+
+/// What it does to requests that change something.
+#[derive(Clone, Copy)]
+enum Mood {
+    Obeys,
+    /// Refuses the one after so many others, and obeys from then on.
+    Refuses(usize),
+    /// Does nothing any more after so many.
+    Dies(usize),
+}
+
+/// An SADB in front of another one.
+pub struct Reluctant {
+    inner: Box<dyn Sadb>,
+    deeds: Deeds,
+    mood: Mood,
+}
+
+impl Reluctant {
+    pub fn new(inner: Box<dyn Sadb>) -> Self {
+        Self { inner, deeds: Deeds::default(), mood: Mood::Obeys }
+    }
+
+    pub fn deeds(&self) -> Deeds {
+        self.deeds
+    }
+
+    pub fn forget(&mut self) {
+        self.deeds = Deeds::default();
+    }
+
+    /// Refuses the `nth` request from here on that changes something.
+    pub fn refuse(&mut self, nth: usize) {
+        self.mood = Mood::Refuses(nth - 1);
+    }
+
+    /// Whether the request that was to be refused has not come.
+    pub fn was_not_asked_so_often(&self) -> bool {
+        matches!(self.mood, Mood::Refuses(_))
+    }
+
+    /// Answers nothing after the `nth` request from here on.
+    pub fn die_after(&mut self, nth: usize) {
+        self.mood = Mood::Dies(nth - 1);
+    }
+
+    pub fn revive(&mut self) {
+        self.mood = Mood::Obeys;
+    }
+
+    fn judge(&mut self) -> Result<(), SadbError> {
+        self.mood = match self.mood {
+            Mood::Refuses(0) => {
+                self.mood = Mood::Obeys;
+                return Err(SadbError::Refused { errno: 22, diagnostic: Diagnostic::default(), text: "no".to_owned() });
+            }
+            Mood::Dies(0) => return Err(SadbError::NoAnswer { seconds: 10 }),
+            Mood::Refuses(left) => Mood::Refuses(left - 1),
+            Mood::Dies(left) => Mood::Dies(left - 1),
+            Mood::Obeys => Mood::Obeys,
+        };
+        Ok(())
+    }
+}
+
+impl Sadb for Reluctant {
+    fn add(&mut self, request: &Request) -> Result<(), SadbError> {
+        self.deeds.adds += 1;
+        self.judge()?;
+        self.inner.add(request)
+    }
+
+    fn update(&mut self, request: &Request, reach: Reach) -> Result<(), SadbError> {
+        self.deeds.updates += 1;
+        self.judge()?;
+        self.inner.update(request, reach)
+    }
+
+    fn delete(&mut self, request: &Request, reach: Reach) -> Result<(), SadbError> {
+        self.deeds.deletes += 1;
+        self.judge()?;
+        self.inner.delete(request, reach)
+    }
+
+    fn get(&mut self, request: &Request) -> Result<Message, SadbError> {
+        self.inner.get(request)
+    }
+
+    fn flush(&mut self, sa_type: SaType) -> Result<(), SadbError> {
+        self.inner.flush(sa_type)
+    }
+
+    fn dump(&mut self, sa_type: SaType, each: Each<'_>) -> Result<(), SadbError> {
+        self.deeds.dumps += 1;
+        self.inner.dump(sa_type, each)
+    }
+
+    fn monitor(&mut self, hearing: Hearing, each: Each<'_>) -> Result<(), SadbError> {
+        self.inner.monitor(hearing, each)
+    }
+
+    fn supported(&mut self) -> Result<Supported, SadbError> {
+        self.inner.supported()
+    }
+
+    fn set_trace(&mut self, trace: Trace) {
+        self.inner.set_trace(trace);
+    }
+}
