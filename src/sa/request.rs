@@ -18,6 +18,20 @@ pub struct SaId {
     pub mark: Option<Masked>,
 }
 
+impl SaId {
+    /// A request that names it and says nothing else.
+    #[must_use]
+    pub fn request(&self) -> Request {
+        Request {
+            sa_type: self.sa_type,
+            spi: self.spi,
+            dst: Some(Endpoint { addr: self.dst, port: 0, proto: 0 }),
+            linux: LinuxExtras { mark: self.mark, ..LinuxExtras::default() },
+            ..Request::default()
+        }
+    }
+}
+
 /// An outer or NAT-T address of a request: `src`, `dst`, `nat_loc`, `nat_rem` with their ports and protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Endpoint {

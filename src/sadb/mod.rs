@@ -125,6 +125,17 @@ pub trait Sadb {
     /// [`SadbError`].
     fn monitor(&mut self, hearing: Hearing, each: Each<'_>) -> Result<(), SadbError>;
 
+    /// The SAs whose idle lifetimes are kept here while the kernel has none: whoever stays can enforce them.
+    ///
+    /// # Errors
+    /// [`SadbError`].
+    fn idle_limited(&mut self) -> Result<Vec<Message>, SadbError> {
+        Ok(Vec::new())
+    }
+
+    /// Says that this program enforces the lifetimes of [`Sadb::idle_limited`], so that nobody need be warned of them.
+    fn enforces_idle(&mut self) {}
+
     /// The algorithms that SAs of this SADB may use. Asking may make the kernel load modules.
     ///
     /// # Errors

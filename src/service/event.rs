@@ -242,11 +242,12 @@ impl fmt::Display for Event<'_> {
 
 impl fmt::Display for Expiry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (kind, outcome) = match self.kind {
-            LifetimeKind::Hard => ("hard", "it is removed"),
-            LifetimeKind::Idle => ("idle", "nobody uses it"),
-            LifetimeKind::Soft | LifetimeKind::Current => ("soft", "it is removed at its hard lifetime"),
+        let outcome = match self.kind {
+            _ if self.is_gone => "it is removed",
+            LifetimeKind::Idle => "nobody uses it",
+            LifetimeKind::Soft | LifetimeKind::Hard | LifetimeKind::Current => "it is removed at its hard lifetime",
         };
+        let kind = self.kind.word();
         let name = sa_types::by_number(self.sa_type).map_or("unknown", |row| row.title);
         write!(f, "the {kind} lifetime of the {name} SA with SPI {}", self.spi)?;
         if let Some(dst) = self.dst {

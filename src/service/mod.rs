@@ -10,6 +10,7 @@ mod config;
 mod event;
 mod exit;
 mod fingerprint;
+mod idle;
 mod journal;
 mod kept;
 mod keys;

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::kept::{self, Readers};
 use super::keys::{Action, Numbered};
 use crate::lang::Verb;
-use crate::sa::{AddressRole, Endpoint, LifetimeKind, LinuxExtras, Masked, Message, Request, SaType, Spi};
+use crate::sa::{LifetimeKind, Masked, Message, Request, SaId, SaType, Spi};
 use crate::sadb::{Reach, Sadb, SadbError};
 use crate::sys::secure_file::shown;
 
@@ -45,19 +45,18 @@ impl Name {
     }
 
     fn of_message(message: &Message) -> Option<Self> {
-        let dst = message.address(AddressRole::Destination)?.addr?.to_canonical();
-        let mark = message.linux().and_then(|linux| linux.extras.mark).map(|mark| (mark.value, mark.mask));
-        Some(Self { sa_type: message.sa_type.0, spi: message.association()?.spi.0, dst, mark })
+        message.id().map(Self::from)
     }
 
     fn deletion(&self) -> Request {
-        Request {
-            sa_type: SaType(self.sa_type),
-            spi: Spi(self.spi),
-            dst: Some(Endpoint { addr: self.dst, port: 0, proto: 0 }),
-            linux: LinuxExtras { mark: self.mark.map(|(value, mask)| Masked { value, mask }), ..LinuxExtras::default() },
-            ..Request::default()
-        }
+        let mark = self.mark.map(|(value, mask)| Masked { value, mask });
+        SaId { sa_type: SaType(self.sa_type), spi: Spi(self.spi), dst: self.dst, mark }.request()
+    }
+}
+
+impl From<SaId> for Name {
+    fn from(id: SaId) -> Self {
+        Self { sa_type: id.sa_type.0, spi: id.spi.0, dst: id.dst, mark: id.mark.map(|mark| (mark.value, mark.mask)) }
     }
 }
 
@@ -111,6 +110,11 @@ impl Owned {
     pub(super) fn has(&self, message: &Message) -> bool {
         let when = Name::of_message(message).and_then(|name| self.entries.get(&name));
         when.is_some_and(|when| when.fits(added(message)))
+    }
+
+    /// Whether an SA of that name is in the record.
+    pub(super) fn names(&self, id: SaId) -> bool {
+        self.entries.contains_key(&id.into())
     }
 
     /// Whether an SA like that is in the record, whatever its mark.

@@ -32,6 +32,8 @@ pub(super) struct Service<'a> {
     log: &'a mut dyn Log,
     /// The record of the service's own SAs, where only those are flushed.
     owned: Option<Owned>,
+    /// Whether the process stays, and enforces idle lifetimes where the kernel does not.
+    stays: bool,
 }
 
 /// What applying a file came to.
@@ -51,7 +53,12 @@ impl Tally {
 
 impl<'a> Service<'a> {
     pub(super) fn new(config: &'a Config, world: &'a World, log: &'a mut dyn Log) -> Self {
-        Self { config, world, log, owned: None }
+        Self { config, world, log, owned: None, stays: false }
+    }
+
+    /// The same for a process that stays.
+    pub(super) fn that_stays(self) -> Self {
+        Self { stays: true, ..self }
     }
 
     /// Does what the command line says; to tell the status is for status.rs.
@@ -141,7 +148,11 @@ impl<'a> Service<'a> {
     fn open(&mut self) -> Result<Box<dyn Sadb>, Reason> {
         let owned = self.config.record.as_deref().map(Owned::read).transpose();
         self.owned = owned.map_err(|error| self.no_sadb(&error))?;
-        self.config.sadb.open().map_err(|error| self.no_sadb(&error))
+        let mut sadb = self.config.sadb.open().map_err(|error| self.no_sadb(&error))?;
+        if self.stays {
+            sadb.enforces_idle();
+        }
+        Ok(sadb)
     }
 
     fn flush(&mut self, sadb: &mut dyn Sadb) -> Result<(), Reason> {

@@ -15,6 +15,7 @@ use super::config::Config;
 use super::event::Event;
 use super::exit::Reason;
 use super::fingerprint::Fingerprint;
+use super::idle::Idle;
 use super::kept;
 use super::log::Log;
 use super::notify::{self, State};
@@ -24,6 +25,8 @@ use super::state;
 use super::watch::{Expiry, Sight, Watch};
 use super::witness::Witness;
 use super::world::{Environment, World};
+use crate::sa::SaId;
+use crate::sadb::SadbError;
 use crate::sys::hardening;
 use crate::sys::listener::Listener;
 use crate::sys::signals::{Asked, Signals};
@@ -39,6 +42,8 @@ enum Wish {
     Stop,
     /// The SADB's news.
     Saw(Sight),
+    /// Nobody's: it is time to look for SAs that are not used.
+    Look,
 }
 
 /// Runs until a signal ends it, or until it cannot do what it is asked for.
@@ -52,7 +57,7 @@ pub(super) fn run(args: &Args, world: &World, environment: Environment<'_>, log:
         Reason::Other
     })?;
     let reporter = Reporter { witness: Witness::new(log), pulse: Pulse::begin() };
-    let mut resident = Resident { args, world, environment, reporter, wishes, config: None, watch: None };
+    let mut resident = Resident { args, world, environment, reporter, wishes, config: None, watch: None, idle: Idle::new() };
     let outcome = resident.serve(&asked);
     listener.remove_file();
     outcome
@@ -93,6 +98,7 @@ struct Resident<'a> {
     /// As of the last load.
     config: Option<Config>,
     watch: Option<Watch>,
+    idle: Idle,
 }
 
 impl Resident<'_> {
@@ -104,6 +110,7 @@ impl Resident<'_> {
             match self.next(asked) {
                 Wish::Refresh(client) => self.refresh(client.as_ref(), asked)?,
                 Wish::Saw(sight) => self.see(sight)?,
+                Wish::Look => self.look()?,
                 Wish::Stop => return self.stop(),
             }
         }
@@ -113,7 +120,10 @@ impl Resident<'_> {
     fn next(&mut self, asked: &Receiver<Wish>) -> Wish {
         loop {
             self.reporter.pulse.beat();
-            match asked.recv_timeout(self.reporter.pulse.rest()) {
+            if self.idle.rest().is_zero() {
+                return Wish::Look;
+            }
+            match asked.recv_timeout(self.reporter.pulse.rest().min(self.idle.rest())) {
                 Ok(wish) => return wish,
                 Err(RecvTimeoutError::Timeout) => {}
                 // Impossible while this holds a sender itself; but if nobody could ask, ending would be right.
@@ -137,7 +147,8 @@ impl Resident<'_> {
                 Reason::Other
             })?);
         }
-        let loaded = Service::new(config, self.world, &mut self.reporter).load(self.args.show);
+        let loaded = Service::new(config, self.world, &mut self.reporter).that_stays().load(self.args.show);
+        self.idle.hurry();
         hardening::wipe_stack();
         loaded
     }
@@ -178,19 +189,33 @@ impl Resident<'_> {
             Sight::Expired(expiry) if self.is_foreign(&expiry) => {}
             Sight::Expired(expiry) => self.reporter.event(&Event::Expired(&expiry)),
             Sight::Missed => self.reporter.event(&Event::Missed),
-            Sight::Lost(error) => {
-                self.reporter.event(&Event::NoSadb(&error));
-                let lost = self.settle(Err(Reason::NoSadb));
-                return lost;
-            }
+            Sight::Lost(error) => return self.lose(&error),
         }
         Ok(())
     }
 
+    /// Ends the SAs that nobody uses, where the kernel does not.
+    fn look(&mut self) -> Result<(), Reason> {
+        let Some(config) = &self.config else { return Ok(()) };
+        let owned = owned(config);
+        let is_own = |id: &SaId| owned.as_ref().is_none_or(|owned| owned.names(*id));
+        let ended = self.idle.look(&config.sadb, is_own);
+        hardening::wipe_stack();
+        match ended {
+            Ok(ended) => ended.iter().for_each(|expiry| self.reporter.event(&Event::Expired(expiry))),
+            Err(error) => return self.lose(&error),
+        }
+        Ok(())
+    }
+
+    fn lose(&mut self, error: &SadbError) -> Result<(), Reason> {
+        self.reporter.event(&Event::NoSadb(error));
+        self.settle(Err(Reason::NoSadb))
+    }
+
     /// Whether an SA is somebody else's to care for. In doubt it is not.
     fn is_foreign(&self, expiry: &Expiry) -> bool {
-        let record = self.config.as_ref().and_then(|config| config.record.as_deref());
-        let owned = record.and_then(|record| Owned::read(record).ok());
+        let owned = self.config.as_ref().and_then(owned);
         owned.is_some_and(|owned| !owned.knows(expiry.sa_type, expiry.spi, expiry.dst))
     }
 
@@ -203,6 +228,11 @@ impl Resident<'_> {
         self.record(true, stopped);
         stopped
     }
+}
+
+/// The record of the service's own SAs, if those of others are not its to care for.
+fn owned(config: &Config) -> Option<Owned> {
+    config.record.as_deref().and_then(|record| Owned::read(record).ok())
 }
 
 /// The service's log, which takes every command for a sign of life.

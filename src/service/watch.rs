@@ -19,6 +19,8 @@ pub(super) struct Expiry {
     pub(super) dst: Option<IpAddr>,
     /// Soft, hard or idle.
     pub(super) kind: LifetimeKind,
+    /// Whether that was the end of the SA.
+    pub(super) is_gone: bool,
 }
 
 /// What a watch sees.
@@ -84,10 +86,12 @@ fn expiry(message: &Message) -> Option<Expiry> {
         Extension::Lifetime(kind, _) if *kind != LifetimeKind::Current => Some(*kind),
         _ => None,
     });
+    let kind = kind?;
     Some(Expiry {
         sa_type: message.sa_type,
         spi: message.association()?.spi,
         dst: message.address(AddressRole::Destination).and_then(|dst| dst.addr),
-        kind: kind?,
+        is_gone: kind == LifetimeKind::Hard,
+        kind,
     })
 }

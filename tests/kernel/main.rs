@@ -14,6 +14,7 @@ mod exchange;
 #[path = "../support/goal.rs"]
 mod goal;
 mod hosts;
+mod idle;
 mod life;
 mod missing;
 mod monitor;

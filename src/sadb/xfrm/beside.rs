@@ -196,6 +196,11 @@ impl Beside {
         self.entries.get(name).is_some_and(|entry| entry.pair.is_some())
     }
 
+    /// The SAs that have an idle lifetime, by what was read last.
+    pub(super) fn idle_limited(&self) -> Vec<Name> {
+        self.entries.iter().filter(|(_, entry)| entry.idle.is_some()).map(|(name, _)| *name).collect()
+    }
+
     /// Whether nothing is kept of any SA, by what was read last.
     pub(super) fn is_empty(&self) -> bool {
         self.entries.is_empty()

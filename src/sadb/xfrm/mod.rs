@@ -19,6 +19,8 @@ mod view;
 use std::io;
 use std::path::Path;
 
+use nix::errno::Errno;
+
 use self::beside::{Beside, DIRECTORY, Entry};
 use self::build::{Direction, Name, proto_of};
 use self::errors::Asked;
@@ -29,7 +31,7 @@ use super::notes::Notes;
 use super::patience::Patience;
 use super::{Each, Hearing, Reach, Sadb, SadbError, Spd, Supported, Trace};
 use crate::names::Vocabulary;
-use crate::sa::{Message, MessageType, Request, SaType};
+use crate::sa::{Extension, Message, MessageType, Request, SaType};
 use crate::sys::crypto_api::{self, Kind};
 use crate::wire::xfrm::number::kind;
 use crate::wire::xfrm::{Attribute, Body, SaInfo};
@@ -53,6 +55,7 @@ pub struct Xfrm {
     trace: Option<Trace>,
     notes: Notes,
     patience: Patience,
+    enforces_idle: bool,
 }
 
 impl Xfrm {
@@ -70,7 +73,14 @@ impl Xfrm {
     /// As [`Xfrm::open`].
     pub fn with_state_in(directory: &Path) -> Result<Self, SadbError> {
         let beside = Beside::new(directory);
-        Ok(Self { link: Link::open()?, beside, trace: None, notes: Notes::default(), patience: Patience::default() })
+        Ok(Self {
+            link: Link::open()?,
+            beside,
+            trace: None,
+            notes: Notes::default(),
+            enforces_idle: false,
+            patience: Patience::default(),
+        })
     }
 
     fn ask(&mut self, deed: u16, body: &Body, asked: &Asked) -> Result<(), SadbError> {
@@ -143,8 +153,8 @@ impl Xfrm {
     }
 
     fn note_idle(&mut self, request: &Request) {
-        if request.idle.is_some_and(|idle| !idle.is_unlimited()) {
-            self.notes.say("idle lifetimes: Linux has none; they are kept and shown, and nothing ends an idle SA");
+        if !self.enforces_idle && request.idle.is_some_and(|idle| !idle.is_unlimited()) {
+            self.notes.say("idle lifetimes: Linux has none; an idle SA ends only while manual-key run is there to end it");
         }
     }
 
@@ -316,6 +326,25 @@ impl Sadb for Xfrm {
 
     fn monitor(&mut self, hearing: Hearing, each: Each<'_>) -> Result<(), SadbError> {
         events::monitor(hearing, self.link.port(), each)
+    }
+
+    fn idle_limited(&mut self) -> Result<Vec<Message>, SadbError> {
+        let refreshed = self.beside.refresh();
+        self.note_failure(refreshed);
+        let mut found = Vec::new();
+        for name in self.beside.idle_limited() {
+            match self.fetch(&name) {
+                Ok(live) => found.push(self.describe(MessageType::GET, &name, live)),
+                Err(SadbError::Refused { errno, .. }) if errno == Errno::ESRCH as i32 => {}
+                Err(error) => return Err(error),
+            }
+        }
+        found.iter_mut().for_each(|message| message.extensions.retain(|ext| !matches!(ext, Extension::Key(..))));
+        Ok(found)
+    }
+
+    fn enforces_idle(&mut self) {
+        self.enforces_idle = true;
     }
 
     /// XFRM takes what the kernel's cryptographic interface has. A kernel without its hash or cipher part seems to have nothing.

@@ -1,0 +1,108 @@
+//! Idle lifetimes, which Linux has not: `manual-key run` enforces them.
+
+use std::fs;
+use std::net::UdpSocket;
+use std::path::PathBuf;
+use std::process::{Child, Command};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::space::{Space, private_file};
+
+const KEY: &str = "auth_alg md5 authkey 000102030405060708090a0b0c0d0e0f";
+const LONG: Duration = Duration::from_secs(20);
+
+/// `manual-key run` for its own SAs in a namespace, with what it keeps in a directory of its own.
+pub struct Service {
+    child: Child,
+    directory: PathBuf,
+    keys: PathBuf,
+}
+
+impl Service {
+    /// Starts it with `options`, and waits until `count` SAs are there.
+    pub fn start(space: &Space, keys: &str, options: &[&str], count: usize) -> Self {
+        let keys = private_file(keys);
+        let directory = keys.with_extension("run");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_manual-key"));
+        command.args(["run", "--sadb", "xfrm", "--config-file"]).arg(&keys).args(options);
+        command.env("RUNTIME_DIRECTORY", &directory);
+        let service = Self { child: space.spawn(command), directory, keys };
+        wait_until(|| space.states().len() == count);
+        service
+    }
+
+    /// Ends it; what it said of what needs attention.
+    pub fn end(mut self) -> String {
+        let process = nix::unistd::Pid::from_raw(self.child.id().cast_signed());
+        nix::sys::signal::kill(process, nix::sys::signal::Signal::SIGTERM).expect("it runs");
+        let mut said = String::new();
+        std::io::Read::read_to_string(&mut self.child.stderr.take().expect("a pipe"), &mut said).expect("text");
+        assert!(self.child.wait().expect("it ends").success(), "{said}");
+        said
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = fs::remove_dir_all(&self.directory);
+        let _ = fs::remove_file(&self.keys);
+    }
+}
+
+#[track_caller]
+fn wait_until(is_so: impl Fn() -> bool) {
+    let deadline = Instant::now() + LONG;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "it does not come");
+        thread::sleep(Duration::from_millis(100));
+    }
+}
+
+fn has(space: &Space, spi: u32) -> bool {
+    space.states().iter().any(|state| state.contains(&format!("spi {spi:#010x}")))
+}
+
+#[test]
+#[ignore = "needs a kernel: tests/kernel/run"]
+fn an_idle_sa_is_ended_by_the_service_and_one_in_use_is_not() {
+    let space = Space::new();
+    space.ip("link add d0 type dummy");
+    space.ip("address add 10.0.0.1/24 dev d0");
+    space.ip("link set d0 up");
+    space.ip("xfrm policy add dst 10.0.0.3 dir out tmpl src 10.0.0.1 dst 10.0.0.3 proto ah mode transport");
+    let ah = |spi: u32, dst: &str, words: &str| format!("add ah spi {spi:#x} src 10.0.0.1 dst {dst} {KEY} {words}\n");
+    let keys =
+        ah(0x100, "10.0.0.2", "idle_addtime 2") + &ah(0x101, "10.0.0.3", "idle_addtime 3") + &ah(0x102, "10.0.0.2", "");
+    let service = Service::start(&space, &keys, &["--flush", "owned"], 3);
+    let ran = space.try_load(&ah(0x103, "10.0.0.2", "idle_addtime 1"));
+    assert!(ran.err.contains("an idle SA ends only while manual-key run is there"), "{}", ran.err);
+    let socket = space.inside(|| UdpSocket::bind("10.0.0.1:0").expect("the address is there"));
+    let stop = AtomicBool::new(false);
+    thread::scope(|side| {
+        side.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                socket.send_to(b"here", "10.0.0.3:9").expect("goes out");
+                thread::sleep(Duration::from_millis(200));
+            }
+        });
+        let started = Instant::now();
+        wait_until(|| !has(&space, 0x100));
+        thread::sleep(Duration::from_secs(7).saturating_sub(started.elapsed()));
+        let left = [0x101, 0x102, 0x103].map(|spi| has(&space, spi));
+        stop.store(true, Ordering::Relaxed);
+        assert_eq!(left, [true; 3], "used all the time, without an idle lifetime, somebody else's");
+    });
+    wait_until(|| !has(&space, 0x101));
+    let said = service.end();
+    for (spi, dst) in [("0x100", "10.0.0.2"), ("0x101", "10.0.0.3")] {
+        let told =
+            format!("manual-key: the idle lifetime of the AH SA with SPI {spi} to {dst} has run out: it is removed\n");
+        assert!(said.contains(&told), "{said}");
+    }
+    assert!(!said.contains("warning"), "{said}");
+    assert!(has(&space, 0x103) && !has(&space, 0x102));
+}
