@@ -121,7 +121,7 @@ fn the_doctor_says_what_is_wrong_and_what_mends_it() {
     let said = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains(&format!("fix: chmod 600 {keys}\n")), "{said}");
-    assert!(said.contains("2 of the file's 2 SAs are not in the SADB\n         fix: manual-key refresh"), "{said}");
+    assert!(said.contains("of the file's 2 SAs, 2 are not in the SADB\n         fix: manual-key refresh"), "{said}");
 
     let missing = model.run(&["doctor", "/nonexistent/ipseckeys"]);
     assert!(String::from_utf8(missing.stdout).unwrap().contains("fix: make one with `ipseckey generate`"));

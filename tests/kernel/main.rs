@@ -10,6 +10,7 @@ mod algorithms;
 mod batches;
 mod capture;
 mod cases;
+mod doctor;
 mod exchange;
 #[path = "../support/goal.rs"]
 mod goal;
