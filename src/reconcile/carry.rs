@@ -5,7 +5,7 @@ use super::difference::{Change, Deed, Plan, Step, Subject};
 use super::fields::Both;
 use super::sequence::MARGIN;
 use super::text::Named;
-use crate::sa::{Endpoint, Flags, LinuxExtras, Request, SaId, SaState};
+use crate::sa::{Flags, Request, SaId, SaState};
 use crate::sadb::{Reach, Sadb, SadbError};
 
 /// These numbers are the same on every system whose SADB this program talks to.
@@ -96,17 +96,8 @@ fn carry_out_one(step: &mut Step, sadb: &mut dyn Sadb) -> Result<(), SadbError> 
 
 /// The request that names the SA of a change, by all that an SADB may look at.
 fn name(change: &Change) -> Request {
-    let id = change.id;
-    let mark = LinuxExtras { mark: id.mark, ..LinuxExtras::default() };
     let flags = change.old.as_ref().map_or(Flags::default(), |old| old.request.flags);
-    Request {
-        sa_type: id.sa_type,
-        spi: id.spi,
-        flags: flags & (Flags::INBOUND | Flags::OUTBOUND),
-        dst: Some(Endpoint { addr: id.dst, port: 0, proto: 0 }),
-        linux: mark,
-        ..Request::default()
-    }
+    Request { flags: flags & (Flags::INBOUND | Flags::OUTBOUND), ..change.id.request() }
 }
 
 /// An SA that is not there is removed.

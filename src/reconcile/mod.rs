@@ -20,5 +20,5 @@ pub use carry::{Failed, carry_out};
 pub use difference::{Change, Deed, Difference, Obstacle, Plan, Scope, Step, Subject, Terms, plan, verify};
 pub use fingerprint::Salt;
 pub use sequence::{Counters, MARGIN};
-pub use text::{Named, Summary, write_json, write_summary, write_text};
+pub use text::{Brief, Named, Summary, write_json, write_summary, write_text};
 pub use wanted::{Goal, Unfit};

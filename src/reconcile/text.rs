@@ -91,6 +91,21 @@ impl fmt::Display for Step {
     }
 }
 
+/// What an SA that was read back has otherwise than it should, without its values.
+pub struct Brief<'a>(pub &'a Step);
+
+impl fmt::Display for Brief<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Subject::Sa(change) = &self.0.subject;
+        self.0.line.map_or(Ok(()), |line| write!(f, "line {line}: "))?;
+        if self.0.deed == Deed::Add {
+            return write!(f, "{} is not there", Named(change.id));
+        }
+        let fields: Vec<&str> = change.differences.iter().map(|difference| difference.field).collect();
+        write!(f, "{} has otherwise: {}", Named(change.id), fields.join(", "))
+    }
+}
+
 /// Writes a line for each step, and one with the numbers.
 ///
 /// # Errors

@@ -40,6 +40,11 @@ impl Goal {
         self.sas.len()
     }
 
+    /// The names of its SAs.
+    pub fn ids(&self) -> impl Iterator<Item = &SaId> {
+        self.sas.keys()
+    }
+
     /// Whether it has none.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -23,8 +23,17 @@ pub(super) enum Method {
     Stop,
     /// Only parse the keys file.
     Check,
+    /// Tell what a reconciling refresh would do.
+    Plan,
     /// Tell the state.
     Status,
+}
+
+impl Method {
+    /// Whether how it ends is the state of the service.
+    pub(super) fn changes_state(self) -> bool {
+        matches!(self, Self::Run | Self::Start | Self::Refresh | Self::Stop)
+    }
 }
 
 /// The methods: word, method, what `--help` says.
@@ -42,6 +51,7 @@ const METHODS: &[(&str, Method, &str)] = &[
     ),
     ("stop", Method::Stop, "Flush the SADB"),
     ("check", Method::Check, "Parse the keys file and say how many commands are wrong, and in which lines"),
+    ("plan", Method::Plan, "Tell what differs between the keys file and the SADB, and change nothing"),
     ("status", Method::Status, "Tell the state, the keys file, the SAs that are there or missing, and what expires next"),
 ];
 
@@ -49,7 +59,8 @@ const SADB_HELP: &str = "Which SADB: auto, xfrm, pfkey, unix:PATH or model";
 
 const FLUSH_HELP: &str = "What is flushed: all SAs, or owned, those that this service has added";
 
-const EXIT_STATUS: &str = "Exit status: 0 done, 1 some commands refused, 2 usage, 3 SAs missing (status --check), \
+const EXIT_STATUS: &str = "Exit status: 0 done, 1 some commands refused, 2 usage, 3 SAs missing (status --check) \
+                           or something to do (plan), \
                            69 no SADB, 77 permission, 78 configuration; under SMF 0, 95, 96, 99, 100.";
 
 /// What the command line says.
@@ -136,6 +147,7 @@ fn path(name: &'static str, value: &'static str, help: &'static str) -> Arg {
 fn with_options(method: Method, command: Command) -> Command {
     match method {
         Method::Start | Method::Refresh => command.arg(flag("show", "Print the resulting SAs, keys masked")),
+        Method::Plan => command.arg(flag("json", "Tell it as JSON objects, one a line")),
         Method::Status => command.args([
             flag("json", "Tell it as a JSON object"),
             flag("check", "Exit with 3 if SAs are missing, 78 in maintenance, 1 if disabled, 77 if it cannot be known"),

@@ -25,6 +25,8 @@ pub(super) enum Order {
     FlushFirst,
     /// Parse, then flush, then apply: a syntax error leaves the SAs in use alone.
     CheckFirst,
+    /// Parse, then change what differs.
+    Reconcile,
 }
 
 /// `refresh` in manual-key.toml.
@@ -144,16 +146,6 @@ pub(super) enum ConfigError {
         /// What was found there.
         what: String,
     },
-    /// A value that this version cannot honour.
-    #[error("{key} = \"{value}\" is not available in this version; wanted {key} = {wanted}")]
-    Unavailable {
-        /// The key.
-        key: &'static str,
-        /// Its value.
-        value: &'static str,
-        /// What can be had.
-        wanted: &'static str,
-    },
     /// No SADB is called that.
     #[error("sadb = {word:?}: {source}")]
     Sadb {
@@ -207,7 +199,7 @@ impl Config {
         };
         Ok(Self {
             sadb,
-            order: order(properties.refresh)?,
+            order: order(properties.refresh),
             record,
             state: is_service.then_some(directory),
             keys: keys(overrides, environment, world, properties.config_file),
@@ -274,14 +266,11 @@ fn select(word: &str) -> Result<Select, ConfigError> {
     word.parse().map_err(|source| ConfigError::Sadb { word: masked(word), source })
 }
 
-fn order(policy: Policy) -> Result<Order, ConfigError> {
+fn order(policy: Policy) -> Order {
     match policy {
-        Policy::Flush => Ok(Order::FlushFirst),
-        Policy::CheckFirst => Ok(Order::CheckFirst),
-        Policy::Reconcile => {
-            let wanted = "\"flush\" or \"check-first\"";
-            Err(ConfigError::Unavailable { key: "refresh", value: "reconcile", wanted })
-        }
+        Policy::Flush => Order::FlushFirst,
+        Policy::CheckFirst => Order::CheckFirst,
+        Policy::Reconcile => Order::Reconcile,
     }
 }
 
@@ -356,9 +345,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_yet_is_said() {
-        let error = load("refresh = \"reconcile\"", Overrides::default(), &World::Plain).unwrap_err();
-        assert!(error.to_string().contains("not available in this version"), "{error}");
+    fn a_refresh_may_reconcile() {
+        let config = load("refresh = \"reconcile\"", Overrides::default(), &World::Plain).unwrap();
+        assert_eq!(config.order, Order::Reconcile);
     }
 
     #[test]

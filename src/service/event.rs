@@ -9,6 +9,7 @@ use super::config::ConfigError;
 use super::log::{Severity, masked};
 use super::watch::Expiry;
 use crate::names::sa_types;
+use crate::reconcile::{Brief, Failed, Obstacle, Step, Summary, Unfit};
 use crate::sa::LifetimeKind;
 use crate::sadb::{SadbError, TurnError};
 use crate::sys::secure_file::{FileError, Finding, shell_word, shown};
@@ -85,6 +86,37 @@ pub(super) enum Event<'a> {
         /// First lines of the refused ones.
         lines: &'a [u32],
     },
+    /// The SADB is what the keys file asks for.
+    Reconciled {
+        /// What was done.
+        summary: Summary,
+        /// SAs of the file.
+        sas: usize,
+        /// The keys file.
+        file: &'a Path,
+    },
+    /// A command of the keys file has no place in a file to reconcile with.
+    Unfit {
+        /// The keys file.
+        file: &'a Path,
+        /// Which, and why.
+        unfit: &'a Unfit,
+    },
+    /// An SA of the keys file is there, otherwise, and somebody else's.
+    Foreign(&'a Obstacle),
+    /// The SADB has refused a step, and those before it are taken back.
+    NotReconciled {
+        /// The keys file.
+        file: &'a Path,
+        /// Which step, and what is left.
+        failed: &'a Failed,
+    },
+    /// An SA was read back, and is not what was asked for.
+    Differs(&'a Step),
+    /// What the SADB did otherwise than it was asked, of no line in particular.
+    Remark(&'a str),
+    /// The system has no random numbers.
+    NoRandom(&'a str),
     /// The keys file is not private, and is used all the same.
     NotPrivate(&'a Finding),
     /// The keys file is not private, and so not used.
@@ -144,8 +176,10 @@ impl Event<'_> {
     pub(super) fn severity(&self) -> Severity {
         match self {
             Self::Online { .. } | Self::Disabled { .. } | Self::Sound { .. } | Self::Flushing { .. } => Severity::Info,
-            Self::Refreshed { done: true, .. } => Severity::Info,
-            Self::Empty { .. } | Self::NotPrivate(_) | Self::Note { .. } | Self::Missed => Severity::Warning,
+            Self::Reconciled { .. } | Self::Refreshed { done: true, .. } => Severity::Info,
+            Self::Empty { .. } | Self::NotPrivate(_) | Self::Note { .. } | Self::Remark(_) | Self::Missed => {
+                Severity::Warning
+            }
             Self::NotAlone(TurnError::NoLock { .. }) => Severity::Warning,
             Self::Expired(expiry) if expiry.kind != LifetimeKind::Hard => Severity::Warning,
             _ => Severity::Error,
@@ -161,6 +195,9 @@ impl Event<'_> {
             | Self::Empty { file }
             | Self::Faulty { file, .. }
             | Self::Hint { file, .. }
+            | Self::Reconciled { file, .. }
+            | Self::Unfit { file, .. }
+            | Self::NotReconciled { file, .. }
             | Self::PartlyApplied { file, .. } => Some(file),
             Self::NoFile(error) => Some(error.path()),
             _ => None,
@@ -175,6 +212,12 @@ impl Event<'_> {
             | Self::Disabled { .. }
             | Self::Faulty { .. }
             | Self::PartlyApplied { .. }
+            | Self::Reconciled { .. }
+            | Self::Unfit { .. }
+            | Self::Foreign(_)
+            | Self::NotReconciled { .. }
+            | Self::Differs(_)
+            | Self::NoRandom(_)
             | Self::Refused(_)
             | Self::NoFile(_)
             | Self::NoConfig(_)
@@ -188,6 +231,7 @@ impl Event<'_> {
             | Self::Hint { .. }
             | Self::LineRefused { .. }
             | Self::Note { .. }
+            | Self::Remark(_)
             | Self::NotPrivate(_)
             | Self::NotAlone(TurnError::NoLock { .. })
             | Self::Expired(_)
@@ -222,6 +266,17 @@ impl fmt::Display for Event<'_> {
                 write!(f, "maintenance: {}: the SADB refused {refused} of {all}, {}; ", shown(file), Lines(lines))?;
                 f.write_str("the others are applied")
             }
+            Self::Reconciled { summary, file, .. } => write!(f, "online: {summary}, from {}", shown(file)),
+            Self::Unfit { file, unfit } => {
+                write!(f, "maintenance: {}: {unfit}; nothing is applied, the SAs in use are left alone", shown(file))
+            }
+            Self::Foreign(obstacle) => write!(f, "maintenance: {obstacle}; nothing is applied"),
+            Self::NotReconciled { file, failed } => {
+                write!(f, "maintenance: {}: the SADB: {}", shown(file), masked(&failed.to_string()))
+            }
+            Self::Differs(step) => write!(f, "maintenance: the SADB has taken it otherwise: {}", Brief(step)),
+            Self::Remark(remark) => write!(f, "warning: {}", masked(remark)),
+            Self::NoRandom(error) => write!(f, "maintenance: no random numbers: {error}"),
             Self::NotPrivate(finding) => write!(f, "warning: {finding}"),
             Self::Refused(finding) => write!(f, "maintenance: {finding}"),
             Self::NoFile(error) => write!(f, "maintenance: {error}"),

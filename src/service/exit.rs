@@ -11,7 +11,7 @@ pub(super) enum Reason {
     Done,
     /// The SADB refused some of the commands; the others are applied.
     Refused,
-    /// SAs that were added are gone.
+    /// The SADB is not as it should be: SAs that were added are gone, or a plan has steps.
     Drift,
     /// Wrong options or arguments.
     Usage,

@@ -73,6 +73,7 @@ impl Packet {
         }
         match event {
             Event::Online { added, .. } => self.field("IPSECKEY_SAS", added),
+            Event::Reconciled { sas, .. } => self.field("IPSECKEY_SAS", sas),
             Event::Sound { commands, .. } => self.field("IPSECKEY_COMMANDS", commands),
             Event::Faulty { commands, lines, .. } => self.part("IPSECKEY_ERRORS", *commands, lines),
             Event::PartlyApplied { commands, lines, .. } => self.part("IPSECKEY_REFUSED", *commands, lines),
@@ -99,7 +100,7 @@ impl Packet {
 /// What kind of event it is, for ever: who waits for one in the journal knows it by this.
 fn message_id(event: &Event<'_>) -> Option<&'static str> {
     Some(match event {
-        Event::Online { .. } => "039b1a3b0740e50b30ee0ffcaf431450",
+        Event::Online { .. } | Event::Reconciled { .. } => "039b1a3b0740e50b30ee0ffcaf431450",
         Event::Disabled { .. } => "402627e3d01d62527f63dca62d57de18",
         Event::Empty { .. } => "5aa2c39a48428e64b6d0eabc975326e7",
         Event::Faulty { .. } => "91478031c3e6f21b3c1e7392939d7381",
@@ -111,6 +112,8 @@ fn message_id(event: &Event<'_>) -> Option<&'static str> {
         Event::NoConfig(_) => "d34c910a7851f50cfce30846bf69a386",
         Event::NoSadb(_) => "643cb9e3fe86e004f2a551aad0ddd831",
         Event::Expired(_) => "8ca364a4200e2169c89a7a78e2464122",
+        Event::NotReconciled { .. } => "c3a9d2b15e7f46089d1fa07b64e2c85d",
+        Event::Differs(_) => "7e41b06fa8d3495c92e57d10c6fb3a29",
         Event::Missed => "1b0023ecde5fb9fc701d219f93741428",
         _ => return None,
     })

@@ -7,6 +7,7 @@
 mod args;
 mod channel;
 mod config;
+mod converge;
 mod event;
 mod exit;
 mod fingerprint;
@@ -87,7 +88,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>, world: &World) -> Result<(
     })?;
     let mut witness = Witness::new(&mut *log);
     let outcome = Service::new(&config, world, &mut witness).carry_out(&args);
-    if args.method != Method::Check {
+    if args.method.changes_state() {
         state::keep(&config, &witness, args.method == Method::Stop, outcome, None);
     }
     outcome

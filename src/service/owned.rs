@@ -68,6 +68,8 @@ enum Added {
     At(u64),
     /// Not before then, if at all.
     Since(u64),
+    /// At the first moment; but it is about to be put there again, and then it was not before the second.
+    Again(u64, u64),
 }
 
 impl Added {
@@ -75,6 +77,7 @@ impl Added {
         match self {
             Self::At(moment) => added == moment,
             Self::Since(moment) => added >= moment,
+            Self::Again(moment, again) => added == moment || added >= again,
         }
     }
 }
@@ -128,8 +131,7 @@ impl Owned {
     /// # Errors
     /// As [`Owned::confirm`].
     pub(super) fn intend(&mut self, commands: &[Numbered]) -> Result<(), SadbError> {
-        // The kernel's clock of whole seconds may be a tick behind.
-        let since = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |now| now.as_secs().saturating_sub(1));
+        let since = about_now();
         for command in commands {
             let Action::Sa(command) = &command.action else { continue };
             if command.verb != Verb::Add {
@@ -142,6 +144,28 @@ impl Owned {
         self.write().map_err(|source| self.unusable(source))
     }
 
+    /// Records that the SAs of those names are about to be added, or removed and perhaps put back.
+    ///
+    /// # Errors
+    /// As [`Owned::confirm`].
+    pub(super) fn intend_steps(&mut self, ids: impl Iterator<Item = SaId>) -> Result<(), SadbError> {
+        let since = about_now();
+        for name in ids.map(Name::from) {
+            let intended = match self.entries.get(&name) {
+                Some(Added::At(moment)) => Added::Again(*moment, since),
+                Some(cut_off) => *cut_off,
+                None => Added::Since(since),
+            };
+            self.entries.insert(name, intended);
+        }
+        self.write().map_err(|source| self.unusable(source))
+    }
+
+    /// Whether an SA of that name that was added at that second is in the record.
+    pub(super) fn owns(&self, id: SaId, added: u64) -> bool {
+        self.entries.get(&Name::from(id)).is_some_and(|when| when.fits(added))
+    }
+
     /// Records what has become of it: `added` are the SAs that the SADB has taken.
     ///
     /// # Errors
@@ -150,7 +174,7 @@ impl Owned {
         let there = present(sadb, SaType::UNSPEC)?;
         self.entries.retain(|name, when| match (*when, there.get(name)) {
             (Added::At(moment), Some(now)) => moment == *now,
-            (Added::Since(moment), Some(now)) if added.contains(name) && *now >= moment => {
+            (intended, Some(now)) if added.contains(name) && intended.fits(*now) => {
                 *when = Added::At(*now);
                 true
             }
@@ -191,6 +215,11 @@ impl Owned {
 fn unusable(directory: &Path, source: io::Error) -> SadbError {
     let path = directory.join(FILE);
     SadbError::Unavailable { what: format!("{}: the record of the service's own SAs", shown(&path)), source }
+}
+
+/// The kernel's clock of whole seconds may be a tick behind.
+fn about_now() -> u64 {
+    SystemTime::UNIX_EPOCH.elapsed().map_or(0, |now| now.as_secs().saturating_sub(1))
 }
 
 fn added(message: &Message) -> u64 {
@@ -241,6 +270,8 @@ mod tests {
     fn an_sa_that_came_later_is_not_the_services() {
         assert!(Added::At(7).fits(7) && !Added::At(7).fits(8));
         assert!(Added::Since(7).fits(8) && !Added::Since(7).fits(6));
+        let again = Added::Again(3, 7);
+        assert!(again.fits(3) && again.fits(8) && !again.fits(5));
     }
 
     #[test]

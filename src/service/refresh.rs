@@ -29,9 +29,9 @@ use crate::sys::secure_file;
 pub(super) struct Service<'a> {
     config: &'a Config,
     world: &'a World,
-    log: &'a mut dyn Log,
+    pub(super) log: &'a mut dyn Log,
     /// The record of the service's own SAs, where only those are flushed.
-    owned: Option<Owned>,
+    pub(super) owned: Option<Owned>,
     /// Whether the process stays, and enforces idle lifetimes where the kernel does not.
     stays: bool,
 }
@@ -67,11 +67,12 @@ impl<'a> Service<'a> {
             Method::Run | Method::Start | Method::Refresh => self.load(args.show),
             Method::Stop => self.stop(),
             Method::Check => self.check(),
+            Method::Plan => self.plan(args.json),
             Method::Status => Ok(()),
         }
     }
 
-    /// Empties the SADB and fills it from the keys file.
+    /// Empties the SADB and fills it from the keys file; or, reconciling, changes what differs.
     pub(super) fn load(&mut self, show: bool) -> Result<(), Reason> {
         // Before the file is read: whoever loads last has read the newest.
         let _turn = self.take_turn()?;
@@ -89,9 +90,13 @@ impl<'a> Service<'a> {
                 self.flush(&mut *sadb)?;
                 commands
             }
+            Order::Reconcile => self.parse(&file, &text, Left::Untouched)?,
         };
         drop(text);
-        let applied = self.apply(&file, commands, &mut *sadb);
+        let applied = match self.config.order {
+            Order::Reconcile => self.reconcile(&file, commands, &mut *sadb),
+            Order::FlushFirst | Order::CheckFirst => self.apply(&file, commands, &mut *sadb),
+        };
         if show {
             self.show(&mut *sadb)?;
         }
@@ -115,7 +120,7 @@ impl<'a> Service<'a> {
     }
 
     /// The keys file's name and contents, if it may be used.
-    fn read(&mut self) -> Result<(PathBuf, Buffer), Reason> {
+    pub(super) fn read(&mut self) -> Result<(PathBuf, Buffer), Reason> {
         let (file, origin) = self.config.keys_file().map_err(|error| {
             self.log.event(&Event::NoConfig(&error));
             error.reason()
@@ -145,7 +150,7 @@ impl<'a> Service<'a> {
         }
     }
 
-    fn open(&mut self) -> Result<Box<dyn Sadb>, Reason> {
+    pub(super) fn open(&mut self) -> Result<Box<dyn Sadb>, Reason> {
         let owned = self.config.record.as_deref().map(Owned::read).transpose();
         self.owned = owned.map_err(|error| self.no_sadb(&error))?;
         let mut sadb = self.config.sadb.open().map_err(|error| self.no_sadb(&error))?;
@@ -168,7 +173,7 @@ impl<'a> Service<'a> {
         }
     }
 
-    fn parse(&mut self, file: &Path, text: &[u8], left: Left) -> Result<Vec<Numbered>, Reason> {
+    pub(super) fn parse(&mut self, file: &Path, text: &[u8], left: Left) -> Result<Vec<Numbered>, Reason> {
         let parsed = keys::parse(text, self.config.sadb.vocabulary());
         parsed.map_err(|Faults { commands, lines }| {
             self.log.event(&Event::Faulty { file, commands, lines: &lines, left });
@@ -217,7 +222,7 @@ impl<'a> Service<'a> {
     }
 
     /// Records which SAs are the service's own. Where every SA is flushed, the record only serves to tell what is missing.
-    fn record(&mut self, added: &HashSet<Name>, sadb: &mut dyn Sadb) -> Result<(), Reason> {
+    pub(super) fn record(&mut self, added: &HashSet<Name>, sadb: &mut dyn Sadb) -> Result<(), Reason> {
         match (&mut self.owned, &self.config.state) {
             (Some(owned), _) => return owned.confirm(added, sadb).map_err(|error| self.no_sadb(&error)),
             (None, Some(directory)) => drop(Owned::anew(directory, added).confirm(added, sadb)),
@@ -297,7 +302,7 @@ impl<'a> Service<'a> {
         dumped.map_err(|error| self.no_sadb(&error))
     }
 
-    fn no_sadb(&mut self, error: &SadbError) -> Reason {
+    pub(super) fn no_sadb(&mut self, error: &SadbError) -> Reason {
         self.log.event(&Event::NoSadb(error));
         match reason_of(error) {
             Reason::Refused => Reason::Other,

@@ -17,7 +17,7 @@ pub(super) struct Witness<'a> {
     pub(super) fingerprint: Option<Fingerprint>,
     /// Whether that was applied, all of it or in part.
     pub(super) is_applied: bool,
-    /// SAs added, if all of it was.
+    /// SAs added, or found as they should be, if all of it was.
     pub(super) added: Option<usize>,
 }
 
@@ -32,8 +32,12 @@ impl Log for Witness<'_> {
         if event.tells_state() {
             self.last = event.to_string();
             self.file = event.file().map(ToOwned::to_owned).or(self.file.take());
-            self.is_applied = matches!(event, Event::Online { .. } | Event::PartlyApplied { .. });
-            self.added = if let Event::Online { added, .. } = event { Some(*added) } else { None };
+            self.is_applied = matches!(event, Event::Online { .. } | Event::Reconciled { .. } | Event::PartlyApplied { .. });
+            self.added = match event {
+                Event::Online { added, .. } => Some(*added),
+                Event::Reconciled { sas, .. } => Some(*sas),
+                _ => None,
+            };
         }
         self.log.event(event);
     }

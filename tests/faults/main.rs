@@ -1,6 +1,7 @@
 //! What is left when something goes wrong in the middle of a load, and that the next load puts it right. docs/behaviour.md, "After a
 //! fault", is what these tests show.
 
+mod reconcile;
 mod standin;
 
 use std::fs::{self, Permissions};

@@ -16,7 +16,7 @@ use ipseckey::sys::listener::{Connection, Listener, Moved, wait};
 /// SADB_DUMP.
 const DUMP: u8 = 10;
 
-/// What goes wrong. Messages are counted from 1, and from the moment the plan is made.
+/// What goes wrong. Messages are counted from 1, and from the moment the plan is made; questions do not count.
 #[derive(Clone, Copy)]
 pub(crate) enum Plan {
     /// Nothing.
@@ -156,12 +156,14 @@ impl Server {
         let Client { number, connection, socket } = &self.clients[index];
         let Moved::Bytes(len) = connection.receive(&mut self.room) else { return false };
         let message = &self.room[..len];
+        let is_question = message[1] == DUMP;
         let (plan, count) = {
             let mut shared = self.shared.lock().unwrap();
             shared.heard.push((*number, message[1]));
-            (shared.plan, shared.heard.len())
+            (shared.plan, shared.heard.iter().filter(|(_, kind)| *kind != DUMP).count())
         };
         match plan {
+            _ if is_question => {}
             Plan::Die(nth) if nth == count => return false,
             Plan::Refuse(nth, errno) if nth == count => {
                 let _ = connection.send(&refusal(message, errno));
@@ -172,7 +174,7 @@ impl Server {
         }
         let now = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
         self.model.write(*socket, message, now);
-        self.answer(plan, matches!(plan, Plan::Swallow(nth) if nth == count));
+        self.answer(plan, !is_question && matches!(plan, Plan::Swallow(nth) if nth == count));
         true
     }
 

@@ -3,6 +3,7 @@
 mod bench;
 mod journal;
 mod owned;
+mod reconcile;
 mod resident;
 mod status;
 #[path = "../support/mod.rs"]
@@ -290,7 +291,6 @@ fn configuration_errors_name_file_and_line() {
         ("sadb = \"auto\"\nsabd = \"auto\"\n", ".toml:2: "),
         ("refresh = \"maybe\"\n", ".toml:1: "),
         ("config_file = 7\n", ".toml:1: "),
-        ("refresh = \"reconcile\"\n", "not available in this version"),
         ("flush = \"mine\"\n", ".toml:1: "),
     ];
     for (text, words) in wrong {

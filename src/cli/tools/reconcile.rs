@@ -117,7 +117,7 @@ fn carry_out(plan: Plan, goal: &Goal, salt: Salt, session: &mut Session<'_>) -> 
     done.map_err(Failure::of)?;
     let wrong = wrong.map_err(Failure::of)?;
     for step in &wrong {
-        session.output.say(&format!("the SADB has taken it otherwise: {step}"));
+        session.output.say(&format!("the SADB has taken it otherwise: {}", reconcile::Brief(step)));
     }
     if session.json() {
         let _ = reconcile::write_summary(&mut io::stdout(), summary);

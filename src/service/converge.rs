@@ -1,0 +1,110 @@
+//! `refresh = "reconcile"`, and `manual-key plan`: only what differs between the keys file and the SADB is touched, all of it or
+//! nothing.
+
+use std::collections::HashSet;
+use std::io::{self, Write};
+use std::path::Path;
+
+use super::event::{Event, Left};
+use super::exit::Reason;
+use super::keys::{Action, Numbered};
+use super::owned::{Name, Owned};
+use super::refresh::{Service, reason_of};
+use crate::reconcile::{self, Failed, Goal, Obstacle, Plan, Salt, Scope, Step, Summary, Terms, Unfit};
+use crate::sa::SaId;
+use crate::sadb::Sadb;
+
+impl Service<'_> {
+    /// Makes the SADB what the keys file asks for.
+    pub(super) fn reconcile(&mut self, file: &Path, commands: Vec<Numbered>, sadb: &mut dyn Sadb) -> Result<(), Reason> {
+        let goal = self.goal(file, commands)?;
+        let salt = self.salt()?;
+        let plan = self.find(&goal, salt, sadb)?;
+        let (summary, is_idle) = (Summary::of(&plan), plan.steps.is_empty());
+        if let Some(owned) = self.owned.as_mut().filter(|_| !is_idle) {
+            owned.intend_steps(plan.steps.iter().map(Step::id)).map_err(|error| self.no_sadb(&error))?;
+        }
+        let touched: HashSet<Name> = plan.steps.iter().map(|step| Name::from(step.id())).collect();
+        let done = reconcile::carry_out(plan, sadb, &mut |_| self.log.progress());
+        for note in sadb.take_notes() {
+            self.log.event(&Event::Remark(&note));
+        }
+        if !is_idle {
+            let wanted = if self.owned.is_some() { touched } else { goal.ids().map(|id| Name::from(*id)).collect() };
+            self.record(&wanted, sadb)?;
+        }
+        done.map_err(|failed| self.not_reconciled(file, &failed))?;
+        if !is_idle {
+            self.verify(&goal, salt, sadb)?;
+        }
+        self.log.event(&Event::Reconciled { summary, sas: goal.len(), file });
+        Ok(())
+    }
+
+    /// `manual-key plan`: tells what [`Self::reconcile`] would do.
+    pub(super) fn plan(&mut self, json: bool) -> Result<(), Reason> {
+        let (file, text) = self.read()?;
+        let commands = self.parse(&file, &text, Left::Unasked)?;
+        drop(text);
+        let goal = self.goal(&file, commands)?;
+        let mut sadb = self.open()?;
+        let salt = self.salt()?;
+        let plan = self.find(&goal, salt, &mut *sadb)?;
+        let mut out = io::stdout().lock();
+        // A reader that has seen enough is no failure.
+        let _ = if json { reconcile::write_json(&mut out, &plan) } else { reconcile::write_text(&mut out, &plan) };
+        let _ = out.flush();
+        if plan.steps.is_empty() { Ok(()) } else { Err(Reason::Drift) }
+    }
+
+    fn goal(&mut self, file: &Path, commands: Vec<Numbered>) -> Result<Goal, Reason> {
+        goal(commands).map_err(|unfit| {
+            self.log.event(&Event::Unfit { file, unfit: &unfit });
+            Reason::Configuration
+        })
+    }
+
+    fn salt(&mut self) -> Result<Salt, Reason> {
+        Salt::new().map_err(|error| {
+            self.log.event(&Event::NoRandom(&error.to_string()));
+            Reason::Other
+        })
+    }
+
+    fn find(&mut self, goal: &Goal, salt: Salt, sadb: &mut dyn Sadb) -> Result<Plan, Reason> {
+        let owns = |id: &SaId, added| self.owned.as_ref().is_some_and(|owned: &Owned| owned.owns(*id, added));
+        let scope = if self.owned.is_some() { Scope::Owned(&owns) } else { Scope::All };
+        let terms = Terms { scope, salt, carried: &|_, _| None };
+        reconcile::plan(goal, sadb, &terms).map_err(|obstacle| match obstacle {
+            Obstacle::Sadb(error) => self.no_sadb(&error),
+            Obstacle::Foreign { .. } => {
+                self.log.event(&Event::Foreign(&obstacle));
+                Reason::Refused
+            }
+        })
+    }
+
+    fn not_reconciled(&mut self, file: &Path, failed: &Failed) -> Reason {
+        self.log.event(&Event::NotReconciled { file, failed });
+        reason_of(&failed.source)
+    }
+
+    /// Reads every SA of the file back.
+    fn verify(&mut self, goal: &Goal, salt: Salt, sadb: &mut dyn Sadb) -> Result<(), Reason> {
+        let wrong = reconcile::verify(goal, sadb, salt).map_err(|error| self.no_sadb(&error))?;
+        wrong.iter().for_each(|step| self.log.event(&Event::Differs(step)));
+        if wrong.is_empty() { Ok(()) } else { Err(Reason::Refused) }
+    }
+}
+
+/// What the commands ask for.
+fn goal(commands: Vec<Numbered>) -> Result<Goal, Unfit> {
+    let mut goal = Goal::default();
+    for Numbered { line, action } in commands {
+        match action {
+            Action::Sa(command) => goal.take(line, *command)?,
+            Action::Flush(sa_type) => goal.flush(sa_type),
+        }
+    }
+    goal.finish()
+}
