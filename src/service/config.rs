@@ -70,6 +70,7 @@ struct Properties {
     sadb: String,
     refresh: Policy,
     flush: Scope,
+    hold_natt_ports: bool,
 }
 
 impl Default for Properties {
@@ -79,6 +80,7 @@ impl Default for Properties {
             sadb: "auto".to_owned(),
             refresh: Policy::default(),
             flush: Scope::default(),
+            hold_natt_ports: false,
         }
     }
 }
@@ -115,6 +117,8 @@ pub(super) struct Config {
     /// Where the state is recorded, for `manual-key status`. What is done to an SADB that is not the system's is no state
     /// of the service, unless the service has a place of its own.
     pub(super) state: Option<PathBuf>,
+    /// Linux: whether a service that stays holds the UDP ports of its SAs.
+    pub(super) holds_natt_ports: bool,
     keys: Keys,
 }
 
@@ -137,7 +141,10 @@ pub(super) enum ConfigError {
         source: io::Error,
     },
     /// manual-key.toml is not understood.
-    #[error("{}:{line}: {what}; wanted the keys config_file, sadb, refresh and flush, each once", shown(path))]
+    #[error(
+        "{}:{line}: {what}; wanted the keys config_file, sadb, refresh, flush and hold_natt_ports, each once",
+        shown(path)
+    )]
     Wrong {
         /// The file.
         path: PathBuf,
@@ -202,6 +209,7 @@ impl Config {
             order: order(properties.refresh),
             record,
             state: is_service.then_some(directory),
+            holds_natt_ports: properties.hold_natt_ports,
             keys: keys(overrides, environment, world, properties.config_file),
         })
     }
@@ -295,9 +303,11 @@ mod tests {
 
     #[test]
     fn every_key_is_read_and_options_win() {
-        let text = "config_file = \"/k\"\nsadb = \"pfkey\"\nrefresh = \"check-first\"\nflush = \"all\"\n";
+        let text =
+            "config_file = \"/k\"\nsadb = \"pfkey\"\nrefresh = \"check-first\"\nflush = \"all\"\nhold_natt_ports = true\n";
         let config = load(text, Overrides::default(), &World::Systemd).unwrap();
         assert_eq!(config.keys_file().unwrap(), (PathBuf::from("/k"), Origin::Service));
+        assert!(config.holds_natt_ports);
         assert_eq!((config.sadb, config.order), (Select::PfKey, Order::CheckFirst));
         let overrides = Overrides { config_file: Some("/other".into()), sadb: Some(Select::Model), ..Overrides::default() };
         let config = load(text, overrides, &World::Plain).unwrap();

@@ -135,6 +135,18 @@ pub(super) enum Event<'a> {
     Expired(&'a Expiry),
     /// Lifetimes may have run out unseen.
     Missed,
+    /// A UDP port is held for ESP.
+    Holds {
+        /// The port.
+        port: u16,
+    },
+    /// A UDP port cannot be held.
+    NoPort {
+        /// The port.
+        port: u16,
+        /// The system's error.
+        error: &'a io::Error,
+    },
     /// A service that runs cannot be reached, or cannot make itself reachable.
     NoChannel(&'a io::Error),
     /// The service that runs has refreshed, or failed to: its own words.
@@ -176,7 +188,8 @@ impl Event<'_> {
     pub(super) fn severity(&self) -> Severity {
         match self {
             Self::Online { .. } | Self::Disabled { .. } | Self::Sound { .. } | Self::Flushing { .. } => Severity::Info,
-            Self::Reconciled { .. } | Self::Refreshed { done: true, .. } => Severity::Info,
+            Self::Reconciled { .. } | Self::Refreshed { done: true, .. } | Self::Holds { .. } => Severity::Info,
+            Self::NoPort { error, .. } if error.kind() == io::ErrorKind::AddrInUse => Severity::Warning,
             Self::Empty { .. } | Self::NotPrivate(_) | Self::Note { .. } | Self::Remark(_) | Self::Missed => {
                 Severity::Warning
             }
@@ -236,6 +249,8 @@ impl Event<'_> {
             | Self::NotAlone(TurnError::NoLock { .. })
             | Self::Expired(_)
             | Self::Missed
+            | Self::Holds { .. }
+            | Self::NoPort { .. }
             | Self::Refreshed { .. } => false,
         }
     }
@@ -289,6 +304,17 @@ impl fmt::Display for Event<'_> {
             ),
             Self::Expired(expiry) => write!(f, "{expiry}"),
             Self::Missed => f.write_str("the SADB had more news than could be read: SAs may have expired unseen"),
+            Self::Holds { port } => write!(f, "UDP port {port} is held, so that the kernel takes ESP out of it"),
+            Self::NoPort { port, error } if error.kind() == io::ErrorKind::AddrInUse => {
+                write!(
+                    f,
+                    "UDP port {port} is held by another program, which has to have UDP_ENCAP set for ESP to be received"
+                )
+            }
+            Self::NoPort { port, error } => {
+                write!(f, "UDP port {port} cannot be held ({error}), so that no ESP is taken out of it; ")?;
+                f.write_str("in a unit, natt.conf among the examples allows it")
+            }
             Self::NoChannel(error) => write!(f, "the service's own socket: {error}; does another manual-key run?"),
             Self::Refreshed { text, .. } => f.write_str(text),
         }

@@ -18,6 +18,7 @@ mod keys;
 mod log;
 mod notify;
 mod owned;
+mod ports;
 mod refresh;
 mod run;
 mod smf;

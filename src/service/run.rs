@@ -20,6 +20,7 @@ use super::kept;
 use super::log::Log;
 use super::notify::{self, State};
 use super::owned::Owned;
+use super::ports::Ports;
 use super::refresh::Service;
 use super::state;
 use super::watch::{Expiry, Sight, Watch};
@@ -57,7 +58,17 @@ pub(super) fn run(args: &Args, world: &World, environment: Environment<'_>, log:
         Reason::Other
     })?;
     let reporter = Reporter { witness: Witness::new(log), pulse: Pulse::begin() };
-    let mut resident = Resident { args, world, environment, reporter, wishes, config: None, watch: None, idle: Idle::new() };
+    let mut resident = Resident {
+        args,
+        world,
+        environment,
+        reporter,
+        wishes,
+        config: None,
+        watch: None,
+        idle: Idle::new(),
+        ports: Ports::default(),
+    };
     let outcome = resident.serve(&asked);
     listener.remove_file();
     outcome
@@ -99,6 +110,7 @@ struct Resident<'a> {
     config: Option<Config>,
     watch: Option<Watch>,
     idle: Idle,
+    ports: Ports,
 }
 
 impl Resident<'_> {
@@ -149,8 +161,14 @@ impl Resident<'_> {
         }
         let loaded = Service::new(config, self.world, &mut self.reporter).that_stays().load(self.args.show);
         self.idle.hurry();
+        let followed = loaded.and_then(|()| {
+            self.ports.follow(config, &mut self.reporter).map_err(|error| {
+                self.reporter.event(&Event::NoSadb(&error));
+                Reason::NoSadb
+            })
+        });
         hardening::wipe_stack();
-        loaded
+        followed
     }
 
     /// Records how a load ended, and tells systemd; the text is the line of the log.

@@ -14,6 +14,8 @@ pub mod secure_file;
 pub mod signals;
 pub mod socket;
 pub mod stop;
+#[cfg_attr(not(target_os = "linux"), path = "no_udp_port.rs")]
+pub mod udp_port;
 
 /// Whether this program was built for Linux.
 pub const IS_LINUX: bool = cfg!(target_os = "linux");

@@ -1,66 +1,14 @@
 //! Idle lifetimes, which Linux has not: `manual-key run` enforces them.
 
-use std::fs;
 use std::net::UdpSocket;
-use std::path::PathBuf;
-use std::process::{Child, Command};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::space::{Space, private_file};
+use crate::service::{Service, wait_until};
+use crate::space::Space;
 
 const KEY: &str = "auth_alg md5 authkey 000102030405060708090a0b0c0d0e0f";
-const LONG: Duration = Duration::from_secs(20);
-
-/// `manual-key run` for its own SAs in a namespace, with what it keeps in a directory of its own.
-pub struct Service {
-    child: Child,
-    directory: PathBuf,
-    keys: PathBuf,
-}
-
-impl Service {
-    /// Starts it with `options`, and waits until `count` SAs are there.
-    pub fn start(space: &Space, keys: &str, options: &[&str], count: usize) -> Self {
-        let keys = private_file(keys);
-        let directory = keys.with_extension("run");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_manual-key"));
-        command.args(["run", "--sadb", "xfrm", "--config-file"]).arg(&keys).args(options);
-        command.env("RUNTIME_DIRECTORY", &directory);
-        let service = Self { child: space.spawn(command), directory, keys };
-        wait_until(|| space.states().len() == count);
-        service
-    }
-
-    /// Ends it; what it said of what needs attention.
-    pub fn end(mut self) -> String {
-        let process = nix::unistd::Pid::from_raw(self.child.id().cast_signed());
-        nix::sys::signal::kill(process, nix::sys::signal::Signal::SIGTERM).expect("it runs");
-        let mut said = String::new();
-        std::io::Read::read_to_string(&mut self.child.stderr.take().expect("a pipe"), &mut said).expect("text");
-        assert!(self.child.wait().expect("it ends").success(), "{said}");
-        said
-    }
-}
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        let _ = fs::remove_dir_all(&self.directory);
-        let _ = fs::remove_file(&self.keys);
-    }
-}
-
-#[track_caller]
-fn wait_until(is_so: impl Fn() -> bool) {
-    let deadline = Instant::now() + LONG;
-    while !is_so() {
-        assert!(Instant::now() < deadline, "it does not come");
-        thread::sleep(Duration::from_millis(100));
-    }
-}
 
 fn has(space: &Space, spi: u32) -> bool {
     space.states().iter().any(|state| state.contains(&format!("spi {spi:#010x}")))

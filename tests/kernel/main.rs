@@ -25,6 +25,7 @@ mod refusals;
 #[allow(dead_code, reason = "tests/reconcile has a use for the rest")]
 #[path = "../support/reluctant.rs"]
 mod reluctant;
+mod service;
 mod space;
 mod traffic;
 mod volume;

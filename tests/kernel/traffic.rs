@@ -1,5 +1,6 @@
 //! One keys file on two hosts: what passes between them, and what the cable shows of it.
 
+use std::fs;
 use std::net::{IpAddr, UdpSocket};
 
 use nix::sys::socket::setsockopt;
@@ -8,7 +9,8 @@ use nix::{libc, setsockopt_impl, sockopt_impl};
 use crate::capture::{Capture, Packets};
 use crate::hosts::Hosts;
 use crate::monitor::Monitor;
-use crate::space::Space;
+use crate::service::Service;
+use crate::space::{Space, private_file};
 
 /// Bytes of the TCP stream.
 const STREAM: usize = 100_000_000;
@@ -247,6 +249,31 @@ fn esp_in_udp() {
 #[ignore = "needs a kernel: tests/kernel/run"]
 fn esp_in_udp_ipv6() {
     everything_passes(&Protection { natt: true, is_ipv6: true, words: GCM, wireshark: GCM_WIRESHARK, ..Protection::ESP });
+}
+
+#[test]
+#[ignore = "needs a kernel: tests/kernel/run"]
+fn the_service_holds_the_ports_of_its_sas() {
+    for is_ipv6 in [false, true] {
+        let protection = Protection { natt: true, is_ipv6, ..Protection::ESP };
+        let keys = protection.keys().replace("replay 32", "");
+        let hosts = Hosts::new();
+        let properties = private_file("");
+        let options = ["--config", properties.to_str().expect("UTF-8")];
+        let services = [&hosts.here, &hosts.there].map(|host| Service::start(host, &keys, &options, 2));
+        protection.demand(&hosts.here, protection.outer(), protection.inner());
+        protection.demand(&hosts.there, swapped(protection.outer()), swapped(protection.inner()));
+        let (here, there) = protection.inner();
+        assert!(!hosts.ping(there), "nobody takes ESP out of UDP");
+        for (wish, is_held) in [("true", true), ("false", false)] {
+            fs::write(&properties, format!("hold_natt_ports = {wish}\n")).expect("writes");
+            [&hosts.here, &hosts.there].iter().zip(&services).for_each(|(host, service)| service.refresh(host));
+            assert_eq!(hosts.ping(there), is_held, "hold_natt_ports = {wish}, IPv6: {is_ipv6}");
+            assert_eq!(hosts.echo(here, there).is_ok(), is_held, "hold_natt_ports = {wish}, IPv6: {is_ipv6}");
+        }
+        services.into_iter().for_each(|service| assert_eq!(service.end(), ""));
+        fs::remove_file(properties).expect("it is there");
+    }
 }
 
 #[test]
