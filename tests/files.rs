@@ -145,6 +145,33 @@ fn an_access_list_that_lets_others_in_is_found() {
     assert!(String::from_utf8_lossy(&run.stderr).contains("has mode 06"), "{}", String::from_utf8_lossy(&run.stderr));
 }
 
+/// A file's name is told, but cannot begin a line of its own or speak to the terminal.
+#[test]
+fn a_files_name_gives_no_orders() {
+    let model = Model::start(&[]);
+    let path = model.path("keys\u{1b}]0;title\u{7}\nonline: 5 SAs");
+    private(&path, "bogus\n");
+    let file = path.to_str().unwrap();
+    let config = model.path("manual-key.toml");
+    fs::write(&config, format!("sadb = {:?}\n", "unix:/nowhere/\u{1b}[2J")).unwrap();
+    let mut service = Command::new(env!("CARGO_BIN_EXE_manual-key"));
+    service.env_clear().env("RUNTIME_DIRECTORY", model.path("run"));
+    service.args(["start", "--config", config.to_str().unwrap(), "--config-file", file]);
+    let runs = [
+        model.run(&["-c", file]),
+        model.run(&["-f", file]),
+        manual_key(&model, "refresh", &path),
+        service.output().unwrap(),
+    ];
+    for run in runs {
+        let said = [&run.stdout[..], &run.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
+        assert!(!run.status.success() && !said.is_empty());
+        assert!(!said.contains(|c: char| c.is_control() && c != '\n'), "{said:?}");
+        assert!(!said.lines().any(|line| line.starts_with("online")), "{said:?}");
+    }
+}
+
 /// A shell that lets no file grow beyond 512 bytes, and becomes `ipseckey`.
 fn with_a_full_disk(model: &Model, arguments: &[&str]) -> Output {
     let ipseckey = model.ipseckey(arguments);

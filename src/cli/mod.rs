@@ -24,12 +24,13 @@ use clap::error::ErrorKind;
 use crate::sadb::SADB_VARIABLE;
 use crate::service;
 use crate::sys::hardening;
+use crate::sys::privilege::Need;
 use args::{Args, Task};
 use exit::{Exit, SMF_FMRI};
 
 /// Runs `ipseckey` with the arguments of the process (the program's name first).
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    hardening::harden();
+    hardening::harden(Need::SadbAndFiles);
     let args = match args::parse(arguments, std::env::var_os(SADB_VARIABLE)) {
         Ok(args) => args,
         Err(error) => return show_usage(&error).into(),

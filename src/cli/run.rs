@@ -18,7 +18,7 @@ use crate::lang::{self, Checker, Code, Diagnostic, Setting};
 use crate::sa::SaType;
 use crate::secret::{Buffer, Reader};
 use crate::sys::hardening;
-use crate::sys::secure_file::{self, FileError, Finding, Origin};
+use crate::sys::secure_file::{self, FileError, Finding, Origin, shown};
 
 /// Does what the arguments say.
 pub(super) fn run(args: &Args) -> Exit {
@@ -72,14 +72,14 @@ fn check(session: &Session<'_>, file: &Path) -> Exit {
         session.output.say(&error.to_string());
         return Exit::Failed;
     }
-    session.output.tally(&file.to_string_lossy(), tally.commands, tally.done, "are correct");
+    session.output.tally(&shown(file), tally.commands, tally.done, "are correct");
     tally.exit()
 }
 
 fn check_blocks(session: &Session<'_>, file: &Path, tally: &mut Tally) -> Result<(), FileError> {
     let mut blocks = Blocks::open(file)?;
     warn(session, &blocks.take_findings());
-    let name = file.to_string_lossy();
+    let name = shown(file);
     let resolver = session.resolver();
     let options = session.options(Setting::File, &*resolver);
     let mut checker = Checker::new();
@@ -102,7 +102,7 @@ fn load(session: &mut Session<'_>, file: &Path) -> Exit {
     if !session.take_turn() {
         return Exit::Failed;
     }
-    let name = file.to_string_lossy();
+    let name = shown(file);
     let mut tally = Tally::default();
     run_all(session, Source { name: &name, text: &text, first_line: 1 }, Setting::File, &mut tally);
     if tally.exit() != Exit::Done || session.output.always_tallies() {

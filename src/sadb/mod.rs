@@ -23,7 +23,7 @@ pub use select::{SADB_VARIABLE, Select, UnknownSelect};
 pub use spd::Spd;
 pub use transport::Transport;
 pub use turn::{Turn, TurnError};
-pub use xfrm::Xfrm;
+pub use xfrm::{Xfrm, rewritten_state};
 
 use crate::sa::{AuthAlg, EncrAlg, Message, Request, SaType};
 

@@ -9,6 +9,7 @@ use super::af_key::AfKey;
 use super::model::{Embedded, Settings};
 use super::{PfKey, Sadb, SadbError, Xfrm};
 use crate::names::{Vocabulary, algorithms, ipsecalgs};
+use crate::sys::secure_file::shown;
 use crate::sys::socket::PacketSocket;
 use crate::sys::{IS_ILLUMOS, IS_LINUX};
 use crate::wire::pfkey::Dialect;
@@ -92,7 +93,7 @@ impl Select {
             Self::Model => Ok(Box::new(PfKey::new(Embedded::new(Settings::default()), &Dialect::ILLUMOS))),
             Self::Unix(path) => {
                 let socket = PacketSocket::connect_unix(path).map_err(|source| SadbError::Unavailable {
-                    what: format!("no SADB listens at {} (start one: sadb-model --listen PATH)", path.display()),
+                    what: format!("no SADB listens at {} (start one: sadb-model --listen PATH)", shown(path)),
                     source,
                 })?;
                 Ok(Box::new(PfKey::new(socket, &Dialect::ILLUMOS)))

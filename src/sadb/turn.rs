@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::Select;
 use crate::sys::IS_ILLUMOS;
 use crate::sys::lock::FileLock;
+use crate::sys::secure_file::shown;
 
 /// Longer than a load of a hundred thousand SAs, shorter than service managers wait.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -27,7 +28,7 @@ pub enum TurnError {
     )]
     Taken,
     /// There can be no lock; others may load at the same time.
-    #[error("{}: {source}: another program may load a keys file at the same time", path.display())]
+    #[error("{}: {source}: another program may load a keys file at the same time", shown(path))]
     NoLock {
         /// The lock's file.
         path: PathBuf,

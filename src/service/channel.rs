@@ -54,7 +54,9 @@ impl Verdict {
 
     fn of_packet(packet: &[u8]) -> Option<Self> {
         let (code, text) = packet.split_first()?;
-        Some(Self { code: *code, text: String::from_utf8_lossy(text).into_owned() })
+        // Whoever listens at that path: what it says is one line, and no order to the terminal.
+        let text = String::from_utf8_lossy(text).chars().filter(|c| !c.is_control()).collect();
+        Some(Self { code: *code, text })
     }
 }
 
@@ -84,11 +86,12 @@ pub(super) fn serve(listener: &Arc<Listener>, mut each: impl FnMut(Client) -> bo
 }
 
 fn has_asked(client: &Connection) -> bool {
-    let mut question = Buffer::zeroed(QUESTION.len());
+    // A longer one would be cut to the same bytes.
+    let mut question = Buffer::zeroed(QUESTION.len() + 1);
     let ready = wait(None, std::iter::once((client, false)), PATIENCE);
     ready.is_ok_and(|ready| !ready.readable.is_empty())
         && client.receive(&mut question) == Moved::Bytes(QUESTION.len())
-        && *question == *QUESTION
+        && question.starts_with(QUESTION)
 }
 
 /// Asks the service that listens at `path` for a refresh and waits until it is over; `None` if nobody listens there.
@@ -104,6 +107,13 @@ pub(super) fn ask(path: &Path) -> io::Result<Option<Verdict>> {
     socket.send(QUESTION)?;
     let answer = socket.receive(None)?.ok_or(io::ErrorKind::UnexpectedEof)?;
     Verdict::of_packet(&answer).map(Some).ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
+/// What `packet` would be as an answer, and as a packet again; `None` if it is none.
+#[must_use]
+pub fn reread_answer(packet: &[u8]) -> Option<(String, Vec<u8>)> {
+    let verdict = Verdict::of_packet(packet)?;
+    Some((verdict.text.clone(), verdict.packet()))
 }
 
 #[cfg(test)]
@@ -148,9 +158,11 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let path = socket(place.path());
         let listener = Listener::bind(&path).unwrap();
-        let mut socket = PacketSocket::connect_unix(&path).unwrap();
-        socket.send(b"restart").unwrap();
-        assert!(!has_asked(&listener.accept().unwrap().unwrap()));
+        for other in [&b"restart"[..], b"refres", b"refresh\0", b"refresh refresh"] {
+            let mut socket = PacketSocket::connect_unix(&path).unwrap();
+            socket.send(other).unwrap();
+            assert!(!has_asked(&listener.accept().unwrap().unwrap()));
+        }
         let gone = PacketSocket::connect_unix(&path).unwrap();
         drop(gone);
         assert!(!has_asked(&listener.accept().unwrap().unwrap()));

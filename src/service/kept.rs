@@ -8,6 +8,8 @@ use std::path::Path;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::sys::state_file;
+
 /// Who may read a file.
 #[derive(Clone, Copy)]
 pub(super) enum Readers {
@@ -22,11 +24,8 @@ pub(super) enum Readers {
 /// # Errors
 /// The system's; `InvalidData` if it is not understood.
 pub(super) fn read<T: DeserializeOwned>(directory: &Path, name: &str) -> io::Result<Option<T>> {
-    match fs::read(directory.join(name)) {
-        Ok(text) => Ok(Some(serde_json::from_slice(&text)?)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
+    let text = state_file::read(&directory.join(name))?;
+    Ok(text.map(|text| serde_json::from_slice(&text)).transpose()?)
 }
 
 /// Makes the directory, which everybody may read, if nobody has yet.

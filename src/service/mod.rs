@@ -35,21 +35,28 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 
 use crate::sys::hardening;
+use crate::sys::privilege::{self, Need};
 use args::Method;
+pub use channel::reread_answer;
 use config::Config;
 pub use config::check_config;
 use event::Event;
 use exit::Reason;
 use log::Log;
+pub use owned::rewritten_record;
 use refresh::Service;
+pub use state::rewritten_news;
 use witness::Witness;
 use world::{Environment, World};
 
 /// Runs `manual-key` with the arguments of the process, the program's name first.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    hardening::harden();
+    privilege::distrust_environment();
     let environment = |name: &str| std::env::var_os(name);
-    let (world, reason) = match World::detect(&environment) {
+    let world = World::detect(&environment);
+    let is_service = world.as_ref().is_ok_and(World::is_service);
+    hardening::harden(if is_service { Need::Sadb } else { Need::SadbAndFiles });
+    let (world, reason) = match world {
         Ok(world) => {
             let reason = run(arguments, &world);
             (world, reason)

@@ -174,7 +174,8 @@ impl Owned {
         let there = present(sadb, SaType::UNSPEC)?;
         self.entries.retain(|name, when| match (*when, there.get(name)) {
             (Added::At(moment), Some(now)) => moment == *now,
-            (intended, Some(now)) if added.contains(name) && intended.fits(*now) => {
+            // Whatever the clock says: it may have been set in between.
+            (_, Some(now)) if added.contains(name) => {
                 *when = Added::At(*now);
                 true
             }
@@ -210,6 +211,15 @@ impl Owned {
     fn write(&self) -> io::Result<()> {
         kept::write(&self.directory, FILE, Readers::Owner, &self.entries.iter().collect::<Vec<_>>())
     }
+}
+
+/// A record with this text, as it would be written again, in the order of its names; `None` if it is not understood.
+#[must_use]
+pub fn rewritten_record(text: &[u8]) -> Option<Vec<u8>> {
+    let read: HashMap<Name, Added> = serde_json::from_slice::<Vec<_>>(text).ok()?.into_iter().collect();
+    let mut entries: Vec<_> = read.into_iter().collect();
+    entries.sort_unstable_by_key(|(name, _)| (name.sa_type, name.spi, name.dst, name.mark));
+    serde_json::to_vec(&entries).ok()
 }
 
 fn unusable(directory: &Path, source: io::Error) -> SadbError {

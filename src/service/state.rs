@@ -82,6 +82,12 @@ pub(super) fn loaded(directory: &Path) -> io::Result<Option<Fingerprint>> {
     kept::read(directory, LOADED)
 }
 
+/// A state file with this text, as it would be written again; `None` if it is not understood.
+#[must_use]
+pub fn rewritten_news(text: &[u8]) -> Option<Vec<u8>> {
+    serde_json::to_vec(&serde_json::from_slice::<Record>(text).ok()?).ok()
+}
+
 /// Records how a load or a stop has ended; `pid` is the process that stays.
 pub(super) fn keep(config: &Config, said: &Witness<'_>, stopped: bool, outcome: Result<(), Reason>, pid: Option<u32>) {
     let Some(directory) = &config.state else { return };

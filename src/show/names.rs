@@ -50,7 +50,12 @@ impl Names for SystemNames {
 fn reverse(addr: IpAddr) -> Option<String> {
     dns_lookup::lookup_addr(&addr)
         .ok()
-        .filter(|name| name.split('%').next().is_none_or(|name| name.parse::<IpAddr>().is_err()))
+        .filter(|name| is_printable(name) && name.split('%').next().is_none_or(|name| name.parse::<IpAddr>().is_err()))
+}
+
+/// Whoever answers for an address chooses its name: one that could move a terminal's cursor, or begin a line, is none.
+fn is_printable(name: &str) -> bool {
+    !name.contains(|c: char| c.is_control() || c.is_whitespace())
 }
 
 /// A hosts(5) file and a list of cookies, as text; the first line about an address or cookie counts.
@@ -95,6 +100,14 @@ mod tests {
         assert_eq!(label(list, 2), None);
         assert_eq!(label(list, 3).as_deref(), Some("a"));
         assert_eq!(label(list, 4), None);
+    }
+
+    #[test]
+    fn names_that_speak_to_the_terminal_are_none() {
+        assert!(is_printable("gw.example.com") && is_printable("b\u{fc}ro.example"));
+        for name in ["gw\u{1b}]0;x\u{7}", "gw\nflush", "gw\u{9b}2J", "two words"] {
+            assert!(!is_printable(name), "{name:?}");
+        }
     }
 
     #[test]

@@ -1,24 +1,43 @@
-//! What a program that handles keys does before anything else: no core dumps, private files, no swap.
+//! What a program that handles keys does before anything else: no core dumps, private files, no swap, no rights that it does
+//! not need, no last words.
 
 use std::ffi::c_void;
 use std::hint::black_box;
+use std::io::{self, Write};
+use std::panic::{self, PanicHookInfo};
 use std::ptr::NonNull;
 
 use nix::sys::mman::{MlockAllFlags, mlock, mlockall};
-use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
 use nix::sys::signal::{SigHandler, Signal, signal};
 use nix::sys::stat::{Mode, umask};
 
-/// Forbids core dumps, makes new files private, and keeps memory out of swap where the limits allow it.
+use super::privilege::{self, Need};
+
+/// Forbids core dumps, makes new files private, keeps memory out of swap where the limits allow it, and gives up what is not
+/// needed for `need`.
 ///
-/// All of it is best effort: a program that may not lock memory must still be able to do its work.
-pub fn harden() {
+/// All of it is best effort: a program that may not lock memory must still be able to do its work. To be called while the
+/// process has one thread.
+pub fn harden(need: Need) {
+    privilege::distrust_environment();
+    panic::set_hook(Box::new(tell_panic));
     let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
     #[cfg(target_os = "linux")]
     let _ = nix::sys::prctl::set_dumpable(false);
     umask(Mode::from_bits_truncate(0o077));
     survive_full_disks();
+    // Who may raise the limit will not be able to any more.
+    let _ = setrlimit(Resource::RLIMIT_MEMLOCK, RLIM_INFINITY, RLIM_INFINITY);
     lock_everything();
+    privilege::keep_only(need);
+}
+
+/// Says where the program failed, and nothing else: the text of a panic may cite what was worked on.
+fn tell_panic(panic: &PanicHookInfo<'_>) {
+    let place = panic.location().map_or_else(String::new, |at| format!(" at {}:{}", at.file(), at.line()));
+    let _ =
+        writeln!(io::stderr(), "internal error{place}: please report this line and what was asked for, without any keys");
 }
 
 /// A file that may not grow is to be an error, after which what was begun is removed, not a signal that ends the program.
@@ -31,7 +50,7 @@ fn survive_full_disks() {
 /// could fail.
 #[cfg(target_os = "linux")]
 fn lock_everything() {
-    use nix::sys::resource::{RLIM_INFINITY, getrlimit};
+    use nix::sys::resource::getrlimit;
     let unlimited = getrlimit(Resource::RLIMIT_MEMLOCK).is_ok_and(|(soft, _)| soft == RLIM_INFINITY);
     if unlimited {
         let on_fault = MlockAllFlags::from_bits_retain(nix::libc::MCL_ONFAULT);
@@ -67,7 +86,28 @@ pub fn wipe_stack() {
 
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+
     use super::*;
+
+    /// Set in the second run of the test below.
+    const FAILS: &str = "IPSECKEY_TEST_FAILS_WITH";
+
+    /// What the library of the language says of a slice that cannot be, for one, cites the text.
+    #[test]
+    fn a_panic_cites_nothing() {
+        if let Some(text) = std::env::var_os(FAILS) {
+            panic::set_hook(Box::new(tell_panic));
+            let text = text.into_string().unwrap();
+            drop(text[1..].to_owned());
+        }
+        let test = std::thread::current().name().unwrap().to_owned();
+        let mut again = Command::new(std::env::current_exe().unwrap());
+        let run = again.args([&test, "--exact", "--nocapture"]).env(FAILS, "\u{e9}0f1e2d3c4b5a6978").output().unwrap();
+        let said = String::from_utf8_lossy(&run.stderr);
+        assert!(said.contains("internal error at src/sys/hardening.rs:"), "{said}");
+        assert!(!said.contains("0f1e2d3c"), "{said}");
+    }
 
     #[test]
     fn locking_leaves_the_bytes_alone() {

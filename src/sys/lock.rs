@@ -1,16 +1,16 @@
 //! A lock between programs: a file that one of them at a time has locked. The system releases it when its holder ends,
 //! however that comes about.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
-use nix::libc::O_NOFOLLOW;
+
+use super::state_file;
 
 /// Between two looks whether the lock is free.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -28,7 +28,8 @@ impl FileLock {
     /// `TimedOut` if it is still locked then; the system's.
     pub fn take(path: &Path, patience: Duration) -> io::Result<Self> {
         let deadline = Instant::now() + patience;
-        let mut file = open(path)?;
+        state_file::make_directory_of(path)?;
+        let mut file = state_file::open(path)?;
         loop {
             match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
                 Ok(file) => return Ok(Self { _file: file }),
@@ -41,21 +42,10 @@ impl FileLock {
     }
 }
 
-/// The file is its directory's owner's, whoever comes first: root, or a service with a user of its own.
-fn open(path: &Path) -> io::Result<File> {
-    let directory = path.parent().unwrap_or(Path::new("/"));
-    DirBuilder::new().recursive(true).mode(0o755).create(directory)?;
-    let file = OpenOptions::new().write(true).create(true).mode(0o600).custom_flags(O_NOFOLLOW).open(path)?;
-    let (above, own) = (directory.metadata()?, file.metadata()?);
-    if own.uid() != above.uid() {
-        // Only root can, and only root needs to.
-        let _ = std::os::unix::fs::fchown(&file, Some(above.uid()), Some(above.gid()));
-    }
-    Ok(file)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::MetadataExt;
+
     use super::*;
 
     const NOW: Duration = Duration::ZERO;
@@ -83,14 +73,5 @@ mod tests {
         sleep(PAUSE);
         drop(held);
         assert!(waiting.join().unwrap());
-    }
-
-    #[test]
-    fn a_link_is_not_followed() {
-        let place = tempfile::tempdir().unwrap();
-        let path = place.path().join("lock");
-        std::os::unix::fs::symlink(place.path().join("elsewhere"), &path).unwrap();
-        assert!(FileLock::take(&path, NOW).is_err());
-        assert!(!place.path().join("elsewhere").exists());
     }
 }

@@ -4,15 +4,18 @@
 mod allocator;
 #[cfg_attr(not(target_os = "linux"), path = "no_crypto_api.rs")]
 pub mod crypto_api;
+mod directories;
 pub mod hardening;
 pub mod listener;
 pub mod local;
 pub mod lock;
 #[cfg_attr(not(target_os = "linux"), path = "no_netlink.rs")]
 pub mod netlink;
+pub mod privilege;
 pub mod secure_file;
 pub mod signals;
 pub mod socket;
+pub mod state_file;
 pub mod stop;
 #[cfg_attr(not(target_os = "linux"), path = "no_udp_port.rs")]
 pub mod udp_port;

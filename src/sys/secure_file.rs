@@ -3,7 +3,6 @@
 //! The caller decides what a [`Finding`] means: a service refuses the file, a program run by hand warns (ipseckey(1M),
 //! SECURITY, point 2).
 
-use std::collections::BTreeSet;
 use std::fs::{File, FileType, Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
@@ -11,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use nix::libc::{O_NOFOLLOW, O_NONBLOCK};
 
-use super::hardening;
+use super::{directories, hardening};
 use crate::secret::Buffer;
 
 /// A keys file larger than this is taken for a mistake: 1 GiB holds several million SAs.
@@ -92,6 +91,14 @@ pub enum FileError {
         /// The system's error.
         source: io::Error,
     },
+    /// The system refused to open it, as it is somebody else's: a service has no right to the files of others.
+    #[error("{} belongs to user {uid}, wanted root: chown root {}", shown(path), shell_word(path))]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// Its owner.
+        uid: u32,
+    },
     /// It is not a regular file.
     #[error("{} is {found}, wanted a regular file", shown(path))]
     NotRegular {
@@ -122,6 +129,7 @@ impl FileError {
     pub fn path(&self) -> &Path {
         match self {
             Self::Unreadable { path, .. }
+            | Self::Foreign { path, .. }
             | Self::NotRegular { path, .. }
             | Self::TooLarge { path, .. }
             | Self::Changed { path } => path,
@@ -131,7 +139,11 @@ impl FileError {
     /// Whether the caller lacks a permission, rather than the file being wrong.
     #[must_use]
     pub fn is_permission(&self) -> bool {
-        matches!(self, Self::Unreadable { source, .. } if source.kind() == io::ErrorKind::PermissionDenied)
+        match self {
+            Self::Unreadable { source, .. } => source.kind() == io::ErrorKind::PermissionDenied,
+            Self::Foreign { .. } => true,
+            Self::NotRegular { .. } | Self::TooLarge { .. } | Self::Changed { .. } => false,
+        }
     }
 }
 
@@ -193,21 +205,27 @@ pub struct Reader {
 
 impl Reader {
     /// Opens the file without waiting (a FIFO cannot hang the caller); everything is then asked of the open descriptor. The
-    /// directories above it are looked at by name.
+    /// directories on the way to it are looked at by name.
     ///
     /// # Errors
     /// [`FileError`]; a lack of privacy is no error here but a [`Finding`].
     pub fn open(path: &Path, origin: Origin) -> Result<Self, FileError> {
         let failed = |source| FileError::Unreadable { path: path.to_owned(), source };
-        require_regular(path, &look(path, origin).map_err(failed)?)?;
-        let file = open(path, origin).map_err(failed)?;
+        let seen = look(path, origin).map_err(failed)?;
+        require_regular(path, &seen)?;
+        let me = nix::unistd::geteuid().as_raw();
+        let file = open(path, origin).map_err(|error| match error.kind() {
+            io::ErrorKind::PermissionDenied if ![0, me].contains(&seen.uid()) => {
+                FileError::Foreign { path: path.to_owned(), uid: seen.uid() }
+            }
+            _ => failed(error),
+        })?;
         let declared = file.metadata().map_err(failed)?;
         require_regular(path, &declared)?;
         let too_large = || FileError::TooLarge { path: path.to_owned(), len: declared.len() };
         let left = usize::try_from(declared.len()).ok().filter(|_| declared.len() <= MAX_LEN).ok_or_else(too_large)?;
-        let me = nix::unistd::geteuid().as_raw();
         let mut findings = judge_file(path, Facts::of(&declared), origin, me);
-        findings.extend(judge_directories(path, me));
+        findings.extend(directories::judge(path, me));
         Ok(Self { path: path.to_owned(), file, declared, left, findings })
     }
 
@@ -257,13 +275,12 @@ fn moment(metadata: &Metadata) -> (i64, i64) {
 #[derive(Clone, Copy)]
 struct Facts {
     uid: u32,
-    gid: u32,
     mode: u32,
 }
 
 impl Facts {
     fn of(metadata: &Metadata) -> Self {
-        Self { uid: metadata.uid(), gid: metadata.gid(), mode: metadata.mode() & 0o7777 }
+        Self { uid: metadata.uid(), mode: metadata.mode() & 0o7777 }
     }
 }
 
@@ -277,31 +294,6 @@ fn judge_file(path: &Path, facts: Facts, origin: Origin, me: u32) -> Vec<Finding
         findings.push(Finding::Mode { path: path.to_owned(), mode: facts.mode });
     }
     findings
-}
-
-/// Looks at every directory above the file, both as it is named and as the links in that name lead.
-fn judge_directories(path: &Path, me: u32) -> Vec<Finding> {
-    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let real = absolute.canonicalize().unwrap_or_else(|_| absolute.clone());
-    let directories: BTreeSet<&Path> = absolute.ancestors().skip(1).chain(real.ancestors().skip(1)).collect();
-    let my_group = nix::unistd::getegid().as_raw();
-    let facts = directories.into_iter().filter_map(|dir| Some((dir, Facts::of(&dir.metadata().ok()?))));
-    facts.filter_map(|(dir, facts)| judge_directory(dir, facts, me, my_group)).collect()
-}
-
-/// A directory is safe if only root and the caller can rename what is in it. A sticky one protects files from all but its
-/// owner. A group that is root's or the caller's own is trusted.
-fn judge_directory(path: &Path, facts: Facts, me: u32, my_group: u32) -> Option<Finding> {
-    /// How Linux shows a user that has no number in this user namespace; a container's own root directory may be theirs.
-    const UNMAPPED: u32 = 65534;
-    const STICKY: u32 = 0o1000;
-    let group_is_trusted = facts.gid == 0 || facts.gid == my_group;
-    let forbidden = if group_is_trusted { 0o002 } else { 0o022 };
-    if facts.mode & STICKY == 0 && facts.mode & forbidden != 0 {
-        return Some(Finding::DirectoryMode { path: path.to_owned(), mode: facts.mode });
-    }
-    let owner_is_trusted = [0, me, UNMAPPED].contains(&facts.uid);
-    (!owner_is_trusted).then(|| Finding::DirectoryOwner { path: path.to_owned(), uid: facts.uid })
 }
 
 /// `path` for a message: control characters escaped, so that a file name cannot forge a log line.
@@ -332,11 +324,7 @@ mod tests {
     const ME: u32 = 1000;
 
     fn file(uid: u32, mode: u32, origin: Origin) -> Vec<Finding> {
-        judge_file(Path::new("/k"), Facts { uid, gid: 5, mode }, origin, ME)
-    }
-
-    fn directory(uid: u32, gid: u32, mode: u32) -> Option<Finding> {
-        judge_directory(Path::new("/d"), Facts { uid, gid, mode }, ME, 100)
+        judge_file(Path::new("/k"), Facts { uid, mode }, origin, ME)
     }
 
     fn private(name: &str, text: &[u8]) -> (tempfile::TempDir, PathBuf) {
@@ -362,17 +350,6 @@ mod tests {
         }
         assert_eq!(file(0, 0o440, Origin::Credential), []);
         assert_ne!(file(0, 0o444, Origin::Credential), []);
-    }
-
-    #[test]
-    fn directories_that_others_can_change() {
-        assert_eq!(directory(0, 5, 0o755), None);
-        assert_eq!(directory(ME, 5, 0o700), None);
-        assert_eq!(directory(0, 5, 0o1777), None);
-        assert_eq!(directory(ME, 100, 0o775), None);
-        assert!(matches!(directory(0, 5, 0o777), Some(Finding::DirectoryMode { mode: 0o777, .. })));
-        assert!(matches!(directory(0, 5, 0o775), Some(Finding::DirectoryMode { mode: 0o775, .. })));
-        assert!(matches!(directory(7, 5, 0o755), Some(Finding::DirectoryOwner { uid: 7, .. })));
     }
 
     #[test]

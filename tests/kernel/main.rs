@@ -12,6 +12,7 @@ mod capture;
 mod cases;
 mod doctor;
 mod exchange;
+mod faults;
 #[path = "../support/goal.rs"]
 mod goal;
 mod hosts;
@@ -25,6 +26,7 @@ mod refusals;
 #[allow(dead_code, reason = "tests/reconcile has a use for the rest")]
 #[path = "../support/reluctant.rs"]
 mod reluctant;
+mod rights;
 mod service;
 mod space;
 mod traffic;

@@ -16,6 +16,7 @@ use super::{Model, Seconds, Settings, SocketId};
 use crate::secret::Buffer;
 use crate::sys::hardening;
 use crate::sys::listener::{Connection, Listener, Moved, wait};
+use crate::sys::privilege::Need;
 use crate::sys::stop;
 
 /// Room for the largest message and one byte more, so that what is too long shows.
@@ -76,7 +77,7 @@ fn options() -> Command {
 fn run(path: &Path, options: &ArgMatches) -> io::Result<()> {
     let local = options.get_many::<IpAddr>("local").unwrap_or_default().copied().collect();
     let settings = Settings { local, seed: now(), ..Settings::default() };
-    hardening::harden();
+    hardening::harden(Need::SadbAndFiles);
     stop::on_signals()?;
     let listener = Listener::bind(path)?;
     Server::new(settings).run(&listener)

@@ -5,10 +5,10 @@
 //! then written anew. An entry counts only while the kernel has an SA of that name that was added at the same second.
 
 use std::collections::HashMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::net::IpAddr;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{Flock, FlockArg};
@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::build::{Direction, Name};
 use crate::sa::{Identity, IdentityType, Lifetime, Request, SaType};
+use crate::sys::state_file;
 
 /// Where the files are.
 pub(super) const DIRECTORY: &str = "/run/ipseckey";
@@ -244,15 +245,13 @@ impl Beside {
 
     /// Reads what others have written since the last time.
     pub(super) fn refresh(&mut self) -> io::Result<()> {
-        let mut file = match File::open(self.path()) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+        match state_file::open_to_read(&self.path())? {
+            Some(mut file) => self.read_new(&mut file),
+            None => {
                 self.forget();
-                return Ok(());
+                Ok(())
             }
-            Err(error) => return Err(error),
-        };
-        self.read_new(&mut file)
+        }
     }
 
     fn forget(&mut self) {
@@ -271,13 +270,18 @@ impl Beside {
         file.seek(SeekFrom::Start(self.seen.1))?;
         let mut text = Vec::new();
         file.read_to_end(&mut text)?;
+        self.seen = (meta.ino(), self.seen.1 + self.take_lines(&text) as u64);
+        Ok(())
+    }
+
+    /// Takes over what whole lines say; their length.
+    fn take_lines(&mut self, text: &[u8]) -> usize {
         // A line without its end was cut off by a crash, or is being written.
         let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
         for line in text.get(..whole).unwrap_or_default().split(|byte| *byte == b'\n') {
             self.apply_text(line);
         }
-        self.seen = (meta.ino(), self.seen.1 + whole as u64);
-        Ok(())
+        whole
     }
 
     /// A line that cannot be read says nothing.
@@ -299,8 +303,9 @@ impl Beside {
 
     fn append(&mut self, lines: &[Line]) -> io::Result<()> {
         let _lock = self.lock()?;
-        let mut file = self.create(&self.path(), OpenOptions::new().read(true).append(true).create(true))?;
+        let mut file = state_file::open(&self.path())?;
         self.read_new(&mut file)?;
+        file.seek(SeekFrom::End(0))?;
         if file.metadata()?.len() != self.seen.1 {
             // Ends the line that a crash cut off.
             file.write_all(b"\n")?;
@@ -318,34 +323,29 @@ impl Beside {
     /// Writes the entries alone beside the file and puts that in its place.
     fn rewrite(&mut self) -> io::Result<()> {
         let new = self.directory.join(format!("{}.new", self.stem));
-        let mut file = self.create(&new, OpenOptions::new().write(true).create(true).truncate(true))?;
-        let mut text = Vec::new();
-        for (name, entry) in &self.entries {
-            serde_json::to_writer(&mut text, &Line::Put((*name).into(), entry.clone()))?;
-            text.push(b'\n');
-        }
+        let mut file = state_file::open(&new)?;
+        file.set_len(0)?;
+        let text = self.text()?;
         file.write_all(&text)?;
         fs::rename(&new, self.path())?;
         (self.lines, self.seen) = (self.entries.len(), (file.metadata()?.ino(), text.len() as u64));
         Ok(())
     }
 
-    fn lock(&self) -> io::Result<Flock<File>> {
-        fs::DirBuilder::new().recursive(true).mode(0o755).create(&self.directory)?;
-        let path = self.directory.join(format!("{}.lock", self.stem));
-        let file = self.create(&path, OpenOptions::new().write(true).create(true))?;
-        Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, errno)| errno.into())
+    /// The entries alone, as lines.
+    fn text(&self) -> io::Result<Vec<u8>> {
+        let mut text = Vec::new();
+        for (name, entry) in &self.entries {
+            serde_json::to_writer(&mut text, &Line::Put((*name).into(), entry.clone()))?;
+            text.push(b'\n');
+        }
+        Ok(text)
     }
 
-    /// Opens a file that belongs to whoever the directory belongs to: root, or the service's own user.
-    fn create(&self, path: &Path, options: &mut OpenOptions) -> io::Result<File> {
-        let file = options.mode(0o600).open(path)?;
-        let (owner, own) = (fs::metadata(&self.directory)?, file.metadata()?);
-        if (own.uid(), own.gid()) != (owner.uid(), owner.gid()) {
-            // Only root can; anybody else owns what they have made already.
-            let _ = std::os::unix::fs::fchown(&file, Some(owner.uid()), Some(owner.gid()));
-        }
-        Ok(file)
+    fn lock(&self) -> io::Result<Flock<File>> {
+        let path = self.directory.join(format!("{}.lock", self.stem));
+        state_file::make_directory_of(&path)?;
+        Flock::lock(state_file::open(&path)?, FlockArg::LockExclusive).map_err(|(_, errno)| errno.into())
     }
 
     fn path(&self) -> PathBuf {
@@ -353,8 +353,20 @@ impl Beside {
     }
 }
 
+/// A file with this text, as it would be written anew: what is understood of it.
+///
+/// # Errors
+/// None that is known: what was read can be written.
+pub fn rewritten_state(text: &[u8]) -> io::Result<Vec<u8>> {
+    let mut beside = Beside::new(Path::new(DIRECTORY));
+    beside.take_lines(text);
+    beside.text()
+}
+
 #[cfg(test)]
 mod tests {
+    use std::fs::OpenOptions;
+
     use super::*;
 
     fn name(spi: u32) -> Name {

@@ -21,6 +21,7 @@ use std::path::Path;
 
 use nix::errno::Errno;
 
+pub use self::beside::rewritten_state;
 use self::beside::{Beside, DIRECTORY, Entry};
 use self::build::{Direction, Name, proto_of};
 use self::errors::Asked;

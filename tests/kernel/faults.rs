@@ -1,0 +1,175 @@
+//! Faults that only a real kernel or a real file system has: datagrams lost, a clock that is set, a disk that is full.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, SystemTime};
+
+use nix::mount::{MsFlags, mount, umount};
+use nix::time::{ClockId, clock_gettime, clock_settime};
+
+use crate::space::{Space, private_file};
+
+const KEY: &str = "encr_alg aes encrkey 0f1e2d3c4b5a69788796a5b4c3d2e1f0";
+
+/// A private keys file of five SAs, with SPIs from `first` on.
+fn five(first: u32) -> PathBuf {
+    let add = |spi| format!("add esp spi {spi:#x} src 10.0.0.1 dst 10.0.0.2 {KEY}\n");
+    private_file(&(first..first + 5).map(add).collect::<String>())
+}
+
+fn spis(space: &Space) -> Vec<u32> {
+    let spi = |state: &String| {
+        let (_, rest) = state.split_once("spi 0x").expect("an SA has one");
+        u32::from_str_radix(&rest[..8], 16).expect("a number")
+    };
+    let mut spis: Vec<u32> = space.states().iter().map(spi).collect();
+    spis.sort_unstable();
+    spis
+}
+
+/// `manual-key METHOD`, with what lasts in `directory`, behind other words.
+fn manual_key(before: &[&str], method: &str, directory: &Path, keys: &Path) -> Command {
+    let words = [before, &[env!("CARGO_BIN_EXE_manual-key"), method, "--sadb", "xfrm", "--config-file"]].concat();
+    let mut command = Command::new(words[0]);
+    command.args(&words[1..]).arg(keys).env("RUNTIME_DIRECTORY", directory);
+    command
+}
+
+/// The k-th datagram that is sent or received is lost: ENOBUFS, for each k.
+#[test]
+#[ignore = "needs a kernel: tests/kernel/run"]
+fn a_datagram_lost_at_any_place_leaves_a_defined_state() {
+    let (space, old, new) = (Space::with_sadb("xfrm"), five(0x1000), five(0x2000));
+    let place = std::env::temp_dir();
+    let mut faults = 0;
+    for call in ["sendmsg", "recvfrom"] {
+        for nth in 1.. {
+            space.run(manual_key(&[], "start", &place, &old)).succeeded();
+            let inject = format!("inject={call}:error=ENOBUFS:when={nth}");
+            let strace = ["strace", "-qq", "-o", "/dev/null", "-e", &inject];
+            let ran = space.run(manual_key(&strace, "refresh", &place, &new));
+            let left = spis(&space);
+            if ran.status == 0 {
+                assert_eq!(left, (0x2000..0x2005).collect::<Vec<_>>(), "{inject}");
+                break;
+            }
+            faults += 1;
+            assert!([1, 69].contains(&ran.status), "{inject}: {ran:?}");
+            assert!(ran.err.contains("No buffer space"), "{inject}: {}", ran.err);
+            let is_old = left == (0x1000..0x1005).collect::<Vec<_>>();
+            let is_beginning = (0..=5).any(|count| left == (0x2000..0x2000 + count).collect::<Vec<_>>());
+            assert!(is_old || is_beginning, "{inject}: {left:x?}");
+            space.run(manual_key(&[], "refresh", &place, &new)).succeeded();
+            assert_eq!(spis(&space), (0x2000..0x2005).collect::<Vec<_>>(), "{inject}: the next refresh");
+        }
+    }
+    assert!(faults >= 4, "{faults} faults");
+}
+
+/// Sets the clock, and sets it right again when dropped.
+struct Jump {
+    seconds: i64,
+}
+
+impl Jump {
+    fn by(seconds: i64) -> Self {
+        Self::set(seconds);
+        Self { seconds }
+    }
+
+    fn set(seconds: i64) {
+        let now = Duration::from(clock_gettime(ClockId::CLOCK_REALTIME).expect("a clock"));
+        let then = now.as_secs().checked_add_signed(seconds).expect("a time");
+        clock_settime(ClockId::CLOCK_REALTIME, Duration::from_secs(then).into()).expect("is ours");
+    }
+}
+
+impl Drop for Jump {
+    fn drop(&mut self) {
+        Self::set(-self.seconds);
+    }
+}
+
+/// A service that removes only its own SAs knows them again, however the clock is set meanwhile.
+#[test]
+#[ignore = "needs a kernel: tests/kernel/run"]
+fn a_clock_that_jumps_changes_nothing() {
+    for seconds in [-86_400, 86_400] {
+        let space = Space::with_sadb("xfrm");
+        let place = std::env::temp_dir().join(format!("clock{seconds}"));
+        let owned = |method: &str, keys: &Path| {
+            let mut command = manual_key(&[], method, &place, keys);
+            command.args(["--flush", "owned"]);
+            space.run(command).succeeded();
+            spis(&space)
+        };
+        space.load(&format!("add esp spi 0x500 src 10.0.0.1 dst 10.0.0.2 {KEY}\n"));
+        let with_theirs = |first: u32| std::iter::once(0x500).chain(first..first + 5).collect::<Vec<_>>();
+        assert_eq!(owned("start", &five(0x1000)), with_theirs(0x1000));
+        let jump = Jump::by(seconds);
+        assert_eq!(owned("refresh", &five(0x2000)), with_theirs(0x2000), "{seconds}");
+        drop(jump);
+        assert_eq!(owned("refresh", &five(0x3000)), with_theirs(0x3000), "{seconds} and back");
+        assert_eq!(owned("stop", &five(0x3000)), [0x500]);
+    }
+}
+
+/// A file system that holds `size` bytes.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    fn new(size: &str) -> Self {
+        let place = std::env::temp_dir()
+            .join(format!("disk-{size}-{}", SystemTime::UNIX_EPOCH.elapsed().expect("after it").as_nanos()));
+        fs::create_dir(&place).expect("a new directory");
+        let options = format!("size={size},mode=755");
+        mount(Some("tmpfs"), &place, Some("tmpfs"), MsFlags::empty(), Some(options.as_str())).expect("root may");
+        Self(place)
+    }
+
+    fn fill(&self) -> PathBuf {
+        let path = self.0.join("filler");
+        // It ends with "no space left", which is what it is for.
+        let _ = fs::write(&path, vec![0; 1 << 20]);
+        path
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = umount(&self.0);
+    }
+}
+
+#[test]
+#[ignore = "needs a kernel: tests/kernel/run"]
+fn a_full_disk_spoils_neither_a_saved_file_nor_the_record() {
+    let (space, disk) = (Space::with_sadb("xfrm"), SmallDisk::new("64k"));
+    let keys = (0..1000)
+        .map(|spi| format!("add esp spi {:#x} src 10.0.0.1 dst 10.0.0.2 {KEY}\n", 0x1000 + spi))
+        .collect::<String>();
+    space.load(&keys);
+    let target = disk.0.join("saved");
+    fs::write(&target, "old\n").expect("fits");
+    let ran = space.ipseckey(&format!("-s {}", target.display()));
+    assert!(ran.status == 1 && ran.err.contains("nothing was replaced"), "{}", ran.err);
+    assert_eq!(fs::read_to_string(&target).expect("is there"), "old\n");
+    assert_eq!(fs::read_dir(&disk.0).expect("is there").count(), 1, "something is left beside the file");
+
+    let owned = |method: &str, keys: &Path| {
+        let mut command = manual_key(&[], method, &disk.0.join("run"), keys);
+        command.args(["--flush", "owned"]);
+        space.run(command)
+    };
+    space.ipseckey("flush").succeeded();
+    owned("start", &five(0x1000)).succeeded();
+    let filler = disk.fill();
+    let ran = owned("refresh", &five(0x2000));
+    assert!(ran.status == 69 && ran.err.contains("No space left"), "{ran:?}");
+    let left = spis(&space);
+    assert!(left.is_empty() || left == (0x1000..0x1005).collect::<Vec<_>>(), "{left:x?}");
+    fs::remove_file(filler).expect("is there");
+    owned("refresh", &five(0x3000)).succeeded();
+    assert_eq!(spis(&space), (0x3000..0x3005).collect::<Vec<_>>());
+}

@@ -1,0 +1,214 @@
+//! What the programs give up before they read a key, and whom they do not trust: capabilities, the environment, other users.
+//!
+//! Most of it shows only when root runs the tests; who cannot is told what was skipped.
+#![cfg(target_os = "linux")]
+
+#[path = "../service/bench.rs"]
+#[allow(dead_code, reason = "the tests of the service use more of it")]
+mod bench;
+
+use std::fs::{self, Permissions};
+use std::io::{Read, Write};
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use bench::Bench;
+use ipseckey::sys::socket::PacketSocket;
+
+const ONE: &str = "add esp spi 0x1001 src 192.0.2.1 dst 192.0.2.2 encralg aes encrkey 0f1e2d3c4b5a69788796a5b4c3d2e1f0\n";
+/// CAP_NET_ADMIN as /proc/PID/status shows it (linux/capability.h).
+const NET_ADMIN: u64 = 1 << 12;
+/// CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER.
+const FILES: u64 = 0b1111;
+const NOBODY: u32 = 65534;
+const SOMEBODY: u32 = 65533;
+
+/// Whether this is root; if not, says what that leaves out.
+fn is_root(what: &str) -> bool {
+    let is_root = nix::unistd::geteuid().is_root();
+    if !is_root {
+        let _ = writeln!(std::io::stderr(), "skipped: only root can {what}");
+    }
+    is_root
+}
+
+/// A program that is stopped when the test ends, however it ends.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// `manual-key run` as systemd starts it, once it listens.
+fn service(bench: &Bench) -> Running {
+    let file = bench.file("keys", ONE);
+    let arguments = ["run", "--sadb", &bench.spec(), "--config-file", file.to_str().unwrap()];
+    let child = bench.unit(&arguments).stdout(Stdio::null()).spawn().unwrap();
+    let running = Running(child);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !fs::read_to_string(bench.path("journal")).unwrap().contains("online: 1 SA") {
+        assert!(Instant::now() < deadline, "{}", fs::read_to_string(bench.path("journal")).unwrap());
+        sleep(Duration::from_millis(5));
+    }
+    running
+}
+
+/// A field of each thread of a process (proc(5), /proc/PID/status).
+fn fields(process: u32, name: &str) -> Vec<String> {
+    let threads = fs::read_dir(format!("/proc/{process}/task")).unwrap();
+    let field = |text: String| {
+        let line = text.lines().find(|line| line.starts_with(name)).unwrap().to_owned();
+        line[name.len()..].trim().to_owned()
+    };
+    threads.map(|thread| field(fs::read_to_string(thread.unwrap().path().join("status")).unwrap())).collect()
+}
+
+/// A capability set, which must be the same in each thread.
+#[track_caller]
+fn capabilities(process: u32, name: &str) -> u64 {
+    let sets = fields(process, name);
+    assert!(sets.windows(2).all(|pair| pair[0] == pair[1]), "{name} {sets:?}");
+    u64::from_str_radix(&sets[0], 16).unwrap()
+}
+
+/// `ipseckey`, once it waits for commands.
+fn waiting() -> Running {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ipseckey"));
+    command.env_clear().args(["--sadb", "model"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut running = Running(command.spawn().unwrap());
+    // Whatever it says, it has begun by then.
+    running.0.stdin.as_mut().unwrap().write_all(b"help\n").unwrap();
+    running.0.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+    running
+}
+
+#[test]
+fn a_service_keeps_one_capability() {
+    let bench = Bench::with_model();
+    let running = service(&bench);
+    let process = running.0.id();
+    let wanted = if is_root("have capabilities to give up") { NET_ADMIN } else { 0 };
+    for set in ["CapPrm:", "CapEff:"] {
+        assert_eq!(capabilities(process, set) & !wanted, 0, "{set}");
+    }
+    assert_eq!(capabilities(process, "CapInh:") | capabilities(process, "CapAmb:"), 0);
+    assert!(fields(process, "NoNewPrivs:").iter().all(|field| field == "1"));
+    if wanted != 0 {
+        assert_eq!(capabilities(process, "CapPrm:"), NET_ADMIN);
+        assert_eq!(capabilities(process, "CapBnd:"), NET_ADMIN);
+    }
+}
+
+#[test]
+fn by_hand_the_rights_over_files_are_kept() {
+    let running = waiting();
+    let process = running.0.id();
+    for set in ["CapPrm:", "CapEff:"] {
+        assert_eq!(capabilities(process, set) & !(NET_ADMIN | FILES), 0, "{set}");
+    }
+    assert!(fields(process, "NoNewPrivs:").iter().all(|field| field == "1"));
+    if is_root("have capabilities to give up") {
+        assert_eq!(capabilities(process, "CapBnd:"), NET_ADMIN | FILES);
+        assert_ne!(capabilities(process, "CapEff:") & NET_ADMIN, 0);
+    }
+}
+
+/// A keys file of somebody else's, which only root can read: a warning, and it is loaded.
+#[test]
+fn root_reads_the_files_of_others_by_hand() {
+    if !is_root("read the files of others") {
+        return;
+    }
+    let bench = Bench::with_model();
+    let file = bench.file("theirs", ONE);
+    chown(&file, Some(NOBODY), Some(NOBODY)).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ipseckey"));
+    let output = command.env_clear().args(["--sadb", &bench.spec(), "-f", file.to_str().unwrap()]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.contains("belongs to user 65534"), "{said}");
+    assert_eq!(bench.spis(), [0x1001]);
+}
+
+/// A copy of a program that everybody can run.
+fn program_for_all(directory: &Path, program: &str) -> PathBuf {
+    let copy = directory.join(Path::new(program).file_name().unwrap());
+    fs::copy(program, &copy).unwrap();
+    for path in [directory, &copy] {
+        fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
+    }
+    copy
+}
+
+fn as_user(user: u32, command: &mut Command) -> Output {
+    command.uid(user).gid(user).stdin(Stdio::null()).output().unwrap()
+}
+
+/// Run with the rights of another user, the program does not do what the environment of its caller says.
+#[test]
+fn set_user_id_it_forgets_the_environment() {
+    if !is_root("make programs of others") {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let program = program_for_all(directory.path(), env!("CARGO_BIN_EXE_ipseckey"));
+    let dump = || {
+        let mut command = Command::new(&program);
+        command.env_clear().env("IPSECKEY_SADB", "model").arg("dump");
+        String::from_utf8(as_user(SOMEBODY, &mut command).stdout).unwrap()
+    };
+    assert!(dump().contains("Dump succeeded"), "IPSECKEY_SADB counts for its user's own program");
+    chown(&program, Some(NOBODY), Some(NOBODY)).unwrap();
+    fs::set_permissions(&program, Permissions::from_mode(0o4755)).unwrap();
+    let is_set_user_id =
+        as_user(SOMEBODY, Command::new("/bin/sh").arg("-c").arg("grep -q ^NoNewPrivs:.0 /proc/self/status"));
+    let mounted = nix::sys::statvfs::statvfs(directory.path()).unwrap();
+    if !is_set_user_id.status.success() || mounted.flags().contains(nix::sys::statvfs::FsFlags::ST_NOSUID) {
+        let _ = writeln!(std::io::stderr(), "skipped: set-user-ID programs have no effect here");
+        return;
+    }
+    assert!(!dump().contains("Dump succeeded"), "the caller's IPSECKEY_SADB counted");
+}
+
+/// Two locks: the socket's mode, and the question who is at the other end.
+#[test]
+fn others_cannot_ask_for_a_refresh() {
+    if !is_root("become somebody else") {
+        return;
+    }
+    let bench = Bench::with_model();
+    let running = service(&bench);
+    let directory = bench.path("run");
+    let socket = directory.join("refresh");
+    let program = program_for_all(&bench.path(""), env!("CARGO_BIN_EXE_manual-key"));
+    fs::set_permissions(&directory, Permissions::from_mode(0o755)).unwrap();
+    let ask = |user| as_user(user, Command::new(&program).env_clear().env("RUNTIME_DIRECTORY", &directory).arg("refresh"));
+    let online = || fs::read_to_string(bench.path("journal")).unwrap().matches("online:").count();
+
+    assert_eq!(fs::metadata(&socket).unwrap().permissions().mode() & 0o7777, 0o600);
+    let refused = ask(NOBODY);
+    assert_eq!(refused.status.code(), Some(77), "{}", String::from_utf8_lossy(&refused.stderr));
+
+    // Somebody has opened the door: the service still looks who comes in.
+    fs::set_permissions(&socket, Permissions::from_mode(0o666)).unwrap();
+    let refused = ask(NOBODY);
+    assert!(!refused.status.success(), "{}", String::from_utf8_lossy(&refused.stdout));
+    assert_eq!(online(), 1, "another user's refresh was carried out");
+    assert_eq!(ask(0).status.code(), Some(0));
+    assert_eq!(online(), 2);
+
+    // Whoever says something else, nothing or too much keeps nobody from being served.
+    for question in [&b"refresh\0"[..], b"stop", &[0xff; 4096], b"refresh refresh"] {
+        PacketSocket::connect_unix(&socket).unwrap().send(question).unwrap();
+    }
+    let _silent = PacketSocket::connect_unix(&socket).unwrap();
+    assert_eq!(ask(0).status.code(), Some(0));
+    assert_eq!(online(), 3);
+    drop(running);
+}
