@@ -12,7 +12,7 @@ use ipseckey::lang::{self, Checker, Code, Command, Diagnostic, HostsFile, NameEr
 use ipseckey::names::Vocabulary;
 use ipseckey::sa::{Message, SaType};
 use ipseckey::sadb::model::{Model, Settings};
-use ipseckey::sadb::{Sadb, Select};
+use ipseckey::sadb::{self, Sadb, Select};
 use ipseckey::service;
 use ipseckey::show::save::Saver;
 use ipseckey::show::{NoNames, Style, message, utc};
@@ -221,4 +221,31 @@ pub fn toml(bytes: &[u8]) {
         assert!((1..=text.matches('\n').count() + 1).contains(&line), "line {line}");
         leak::refuse(bytes, &what);
     }
+}
+
+/// What the programs keep in /run and read back: the state beside the kernel, the record of the service's own SAs. What is
+/// understood of any bytes is written so that it is read as the same.
+pub fn state(bytes: &[u8]) {
+    let beside = |text: &[u8]| sadb::rewritten_state(text).expect("what was read can be written");
+    let once = beside(bytes);
+    assert_eq!(lines(&once), lines(&beside(&once)));
+    for rewritten in [service::rewritten_record, service::rewritten_news] {
+        if let Some(once) = rewritten(bytes) {
+            assert_eq!(rewritten(&once).as_ref(), Some(&once), "{}", String::from_utf8_lossy(&once));
+        }
+    }
+}
+
+/// The lines of a text, in an order of their own.
+fn lines(text: &[u8]) -> Vec<&[u8]> {
+    let mut lines: Vec<&[u8]> = text.split(|byte| *byte == b'\n').collect();
+    lines.sort_unstable();
+    lines
+}
+
+/// An answer from the refresh channel: one line, and the same after another journey.
+pub fn channel(bytes: &[u8]) {
+    let Some((text, packet)) = service::reread_answer(bytes) else { return };
+    assert!(!text.contains(char::is_control), "{text:?}");
+    assert_eq!(service::reread_answer(&packet), Some((text, packet)));
 }

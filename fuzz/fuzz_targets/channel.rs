@@ -1,0 +1,4 @@
+//! Answers from the refresh channel.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| ipseckey_fuzz::channel(bytes));
