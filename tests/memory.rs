@@ -107,11 +107,38 @@ fn search(pid: Pid, wanted: &Wanted) -> Option<Searched> {
         let (from, to) = (u64::from_str_radix(from, 16).unwrap(), u64::from_str_radix(to, 16).unwrap());
         let mut bytes = vec![0; usize::try_from(to - from).unwrap()];
         memory.read_exact_at(&mut bytes, from).unwrap();
-        searched.bytes += bytes.len();
-        let name = line.split_whitespace().nth(5).unwrap_or("anonymous");
-        searched.found.extend(wanted.places(&bytes).iter().map(|at| format!("{name}+{at:#x}")));
+        let part = search_bytes(line.split_whitespace().nth(5).unwrap_or("anonymous"), &bytes, wanted);
+        searched.bytes += part.bytes;
+        searched.found.extend(part.found);
     }
     Some(searched)
+}
+
+fn search_bytes(name: &str, bytes: &[u8], wanted: &Wanted) -> Searched {
+    let found = wanted.places(bytes).iter().map(|at| format!("{name}+{at:#x}")).collect();
+    Searched { bytes: bytes.len(), found }
+}
+
+/// A core of everything in a process, mappings that ask to be left out included, as root can take it with gdb; `None`, with
+/// the reason told, where that cannot be.
+fn core_of(pid: Pid) -> Option<Vec<u8>> {
+    let told = |reason: &str| {
+        let _ = writeln!(std::io::stderr(), "skipped: no core of a running program: {reason}");
+        None
+    };
+    if !nix::unistd::geteuid().is_root() {
+        return told("only root may take one");
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let stem = directory.path().join("core");
+    let taken = Command::new("gcore").arg("-a").arg("-o").arg(&stem).arg(pid.to_string()).output();
+    match taken {
+        Err(error) => told(&format!("gcore (package gdb): {error}")),
+        Ok(output) => {
+            let core = fs::read(stem.with_extension(pid.to_string()));
+            Some(core.unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr))))
+        }
+    }
 }
 
 /// Runs `command` with `input` as its standard input, and searches its memory at its end; `None` if that is forbidden.
@@ -271,6 +298,9 @@ fn a_service_that_waits_holds_no_key() {
     let pid = Pid::from_raw(service.id().cast_signed());
     until_it_sleeps(pid);
     expect_nothing("a service that waits", search(pid, &wanted));
+    if let Some(core) = core_of(pid) {
+        expect_nothing("the core of a service that waits", Some(search_bytes("core", &core, &wanted)));
+    }
     kill(pid, Signal::SIGTERM).unwrap();
     assert!(service.wait().unwrap().success());
 }
@@ -374,6 +404,8 @@ fn an_emptied_model_holds_no_key() {
     let wanted = Wanted::of(&keys);
     let held = search(model.pid(), &wanted);
     assert!(held.is_none_or(|searched| !searched.found.is_empty()), "the search is blind");
+    let core = core_of(model.pid());
+    assert!(core.is_none_or(|core| !search_bytes("core", &core, &wanted).found.is_empty()), "the search of cores is blind");
     model.ok(&["flush"]);
     expect_nothing("an emptied model", search(model.pid(), &wanted));
 }

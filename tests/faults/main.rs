@@ -3,6 +3,8 @@
 
 mod reconcile;
 mod standin;
+#[cfg(target_os = "linux")]
+mod steps;
 
 use std::fs::{self, Permissions};
 use std::io::Write;

@@ -5,6 +5,8 @@
 #[path = "../service/bench.rs"]
 #[allow(dead_code, reason = "the tests of the service use more of it")]
 mod bench;
+#[cfg(target_os = "linux")]
+mod cell;
 mod damage;
 #[path = "../support/spy.rs"]
 mod spy;
@@ -149,4 +151,80 @@ fn the_programs_tell_nothing() {
         refuse_leaks(&format!("run {seed}"), &file, &words);
     }
     assert!(codes.contains(&Some(0)) && codes.contains(&Some(78)), "{codes:?}");
+}
+
+/// The same files where everything that is told and left behind can be seen: syslog, the journal's fields, what `systemctl status`
+/// shows, /run with the service's record, the home directory, where the program was started.
+#[test]
+#[cfg(target_os = "linux")]
+fn nothing_is_told_to_or_left_in_the_system() {
+    const IPSECKEY: &str = env!("CARGO_BIN_EXE_ipseckey");
+    const MANUAL_KEY: &str = env!("CARGO_BIN_EXE_manual-key");
+    let Some(cell) = cell::Cell::new() else { return };
+    let bench = Bench::with_model();
+    let (mut scanned, mut words) = (0, String::new());
+    for seed in 0..count("LEAK_RUNS", 15) {
+        let mut random = Random::new(1 << 41 | seed);
+        let mut file = keys_file(&mut random, usize::try_from(seed % 4).unwrap());
+        if seed == 0 {
+            file.bytes = format!("add ah spi 0x2000 dst 192.0.2.9 authalg md5 authkey {}\n", &file.keys[0].repeat(4)[..32])
+                .into_bytes();
+        }
+        let path = bench.file("keys", "");
+        fs::write(&path, &file.bytes).unwrap();
+        let (name, spec) = (path.to_str().unwrap(), bench.spec());
+        words += &cell.run(IPSECKEY, &["-n", "--sadb", &spec, "-c", name]);
+        words += &cell.run(IPSECKEY, &["-n", "-v", "-p", "--sadb", &spec, "-f", name]);
+        let service = ["--sadb", &spec, "--config-file", name];
+        words += &cell.run(MANUAL_KEY, &[&["start"][..], &service].concat());
+        words += &cell.run(IPSECKEY, &["--sadb", &spec, "flush"]);
+        let again = || drop(cell.run(MANUAL_KEY, &["refresh"]));
+        words += &cell.serve(MANUAL_KEY, &[&["run", "--flush", "owned"][..], &service].concat(), again);
+        let seen = format!("{words}{}{}", cell.heard(), cell.left_behind());
+        scanned += seen.len();
+        refuse_leaks(&format!("run {seed}"), &file, &seen);
+    }
+    let (heard, left) = (cell.heard(), cell.left_behind());
+    assert!(
+        heard.contains("manual-key[") && heard.contains("STATUS=online") && heard.contains("STATUS=maintenance"),
+        "{heard}"
+    );
+    assert!(left.contains("owned.json"), "{left}");
+    let _ = writeln!(std::io::stderr(), "{scanned} bytes searched");
+}
+
+/// With `-p` nobody sees a key, whatever is asked for.
+#[test]
+fn paranoid_masks_everywhere() {
+    let bench = Bench::with_model();
+    let key = "0f1e2d3c4b5a69788796a5b4c3d2e1f0";
+    let add = format!("add esp spi 0x1001 src 192.0.2.1 dst 192.0.2.2 encralg aes encrkey {key}\n");
+    let keys = bench.file("keys", &add);
+    let file = KeysFile { bytes: add.clone().into_bytes(), keys: vec![key.to_owned()] };
+    assert_eq!(ipseckey(&bench, &["-f", keys.to_str().unwrap()], b"").exit, Some(0));
+    assert!(!leaked(&file, &ipseckey(&bench, &["save", "all"], b"").stdout).is_empty(), "the search is blind");
+    let target = bench.path("saved");
+    let get = ["get", "esp", "spi", "0x1001", "dst", "192.0.2.2"];
+    let asked: &[&[&str]] = &[
+        &["dump"],
+        &["dump", "esp"],
+        &get,
+        &["save", "all"],
+        &["-s", target.to_str().unwrap()],
+        &["-v", "dump"],
+        &["--json", "--show-keys", "dump"],
+        &["--json", "--show-keys", "save", "all"],
+        &["-f", keys.to_str().unwrap()],
+        &["-v", "-f", keys.to_str().unwrap()],
+        &["-c", keys.to_str().unwrap()],
+    ];
+    for arguments in asked {
+        let words = ipseckey(&bench, &[&["-n", "-p"][..], arguments].concat(), b"").words();
+        refuse_leaks(&format!("-p {arguments:?}"), &file, &words);
+    }
+    refuse_leaks("-p -s", &file, &fs::read_to_string(&target).unwrap());
+    let typed = format!("delete esp spi 0x1001 dst 192.0.2.2\n{add}{}\ndump\nsave all\n", get.join(" "));
+    for flags in [&["-p"][..], &["-p", "-v"]] {
+        refuse_leaks("typed under -p", &file, &ipseckey(&bench, flags, typed.as_bytes()).words());
+    }
 }

@@ -15,16 +15,20 @@ pub struct Terminal {
     pub child: Child,
     keyboard: File,
     screen: Receiver<Vec<u8>>,
+    home: tempfile::TempDir,
 }
 
 impl Terminal {
     /// Starts it, and waits for its prompt.
     pub fn start(term: &str) -> Self {
+        let home = tempfile::tempdir().unwrap();
         let pty = nix::pty::openpty(None, None).unwrap();
         let slave = || Stdio::from(pty.slave.try_clone().unwrap());
         let child = Command::new(env!("CARGO_BIN_EXE_ipseckey"))
             .env_clear()
             .env("TERM", term)
+            .env("HOME", home.path())
+            .current_dir(home.path())
             .args(["-n", "--sadb", "model"])
             .stdin(slave())
             .stdout(slave())
@@ -44,7 +48,7 @@ impl Terminal {
                 }
             }
         });
-        let mut terminal = Self { child, keyboard, screen };
+        let mut terminal = Self { child, keyboard, screen, home };
         terminal.until(PROMPT);
         terminal
     }
@@ -77,12 +81,14 @@ impl Terminal {
         seen
     }
 
-    /// Ends it as Ctrl-D does; its exit status. A key pressed before the editor reads is lost, so it is pressed again.
+    /// Ends it as Ctrl-D does; its exit status. It must have left nothing where it was started, which was its home too. A key pressed before the editor reads is lost, so it is pressed again.
     pub fn end(mut self) -> i32 {
         loop {
             self.press("\x04");
             for _ in 0..50 {
                 if let Some(status) = self.child.try_wait().unwrap() {
+                    let left: Vec<_> = std::fs::read_dir(&self.home).unwrap().collect();
+                    assert!(left.is_empty(), "{left:?}");
                     return status.code().unwrap();
                 }
                 std::thread::sleep(Duration::from_millis(20));

@@ -1,0 +1,219 @@
+//! Signals at every step of a load: the program is traced, and at one system call after the other it is struck.
+
+use std::fs;
+use std::io::Write;
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use nix::sys::ptrace::{self, Options};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
+
+use super::standin::{Plan, StandIn};
+use super::{MESSAGES, expect, keys_file, loaded, made_by, manual_key, program, spis_from};
+
+/// Those that somebody sends.
+const SIGNALS: [Signal; 4] = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGKILL];
+
+/// How a traced program ended.
+#[derive(Debug, PartialEq, Eq)]
+enum End {
+    /// By itself, before there was a system call of that number.
+    Exited(i32),
+    /// By the signal.
+    Struck,
+}
+
+/// The same command, which stops itself before it starts.
+fn stopped(command: &Command) -> Command {
+    let mut shell = Command::new("/bin/sh");
+    shell.env_clear().args(["-c", "kill -STOP $$; exec \"$0\" \"$@\""]);
+    shell.arg(command.get_program()).args(command.get_args());
+    let set = command.get_envs().filter_map(|(name, value)| Some((name, value?)));
+    shell.envs(set).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    shell
+}
+
+/// Runs `command` until it enters its system call number `step`, then sends it `signal`. Without a signal, how many it has.
+fn strike(command: &Command, step: usize, signal: Option<Signal>) -> (End, usize) {
+    let mut child = stopped(command).spawn().unwrap();
+    let pid = Pid::from_raw(child.id().cast_signed());
+    assert!(matches!(waitpid(pid, Some(WaitPidFlag::WUNTRACED)), Ok(WaitStatus::Stopped(..))));
+    let options = [Options::PTRACE_O_TRACESYSGOOD, Options::PTRACE_O_TRACEEXEC, Options::PTRACE_O_EXITKILL];
+    ptrace::seize(pid, options.into_iter().collect()).unwrap();
+    kill(pid, Signal::SIGCONT).unwrap();
+    // From the exec on; each call stops twice, when it is entered and when it is left.
+    let (mut stops, mut has_begun) = (0, false);
+    loop {
+        let deliver = match waitpid(pid, None).unwrap() {
+            WaitStatus::PtraceEvent(_, _, nix::libc::PTRACE_EVENT_EXEC) => {
+                (stops, has_begun) = (0, true);
+                None
+            }
+            WaitStatus::PtraceSyscall(_) => {
+                stops += usize::from(has_begun);
+                if let Some(signal) = signal.filter(|_| stops == 2 * step) {
+                    kill(pid, signal).unwrap();
+                }
+                None
+            }
+            WaitStatus::Stopped(_, signal) => Some(signal),
+            WaitStatus::PtraceEvent(..) => None,
+            WaitStatus::Exited(_, code) => {
+                drop(child.try_wait());
+                return (End::Exited(code), stops / 2);
+            }
+            WaitStatus::Signaled(..) => return (End::Struck, stops / 2),
+            other => panic!("{other:?}"),
+        };
+        // ESRCH: it was killed meanwhile.
+        let _ = ptrace::syscall(pid, deliver.filter(|signal| !matches!(signal, Signal::SIGTRAP | Signal::SIGCONT)));
+    }
+}
+
+/// How many steps lie between two strikes: each in the long form (`FAULTS_SLOW`), else some, at other places for each signal.
+fn stride() -> usize {
+    if std::env::var_os("FAULTS_SLOW").is_some() { 1 } else { 29 }
+}
+
+/// What is left is the old SAs, or those of a first part of the file.
+#[track_caller]
+fn expect_beginning(sadb: &StandIn, what: &str) {
+    let left = sadb.spis();
+    let is_beginning = (1..=MESSAGES).any(|messages| left == made_by(messages));
+    assert!(is_beginning || left == spis_from(0x1000), "{what}: {left:x?}");
+}
+
+#[test]
+fn a_signal_at_any_step_leaves_the_old_or_a_beginning_of_the_new() {
+    let sadb = loaded();
+    let (mut strikes, mut found_old, mut found_new) = (0, false, false);
+    for (number, signal) in SIGNALS.into_iter().enumerate() {
+        for step in (1 + 7 * number..).step_by(stride()) {
+            let load = manual_key(&sadb, "refresh", 0x2000);
+            let (end, steps) = strike(&load, step, Some(signal));
+            let what = format!("{signal} at step {step}");
+            if end != End::Struck {
+                assert!(end == End::Exited(0) && steps > 50, "{what}: {end:?} after {steps} steps");
+                break;
+            }
+            strikes += 1;
+            expect_beginning(&sadb, &what);
+            (found_old, found_new) =
+                (found_old || sadb.spis() == spis_from(0x1000), found_new || sadb.spis() == spis_from(0x2000));
+            expect(manual_key(&sadb, "refresh", 0x1000), 0);
+            assert_eq!(sadb.spis(), spis_from(0x1000), "{what}: the next refresh");
+        }
+    }
+    assert!(strikes > 15 && found_old && found_new, "{strikes} strikes, old {found_old}, new {found_new}");
+    let _ = writeln!(std::io::stderr(), "{strikes} signals at steps of a refresh");
+}
+
+/// A service that runs, with SAs from 0x1000 on, and now a file of SAs from 0x2000 on.
+fn service(sadb: &StandIn) -> Child {
+    let file = keys_file(sadb, "", 0x1000);
+    let child = manual_key(sadb, "run", 0x1000).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !sadb.path("run/refresh").exists() || sadb.spis() != spis_from(0x1000) {
+        assert!(Instant::now() < deadline, "it does not come up");
+        sleep(Duration::from_millis(5));
+    }
+    // Answered when the first load is over.
+    expect(program(env!("CARGO_BIN_EXE_manual-key"), sadb, &["refresh"]), 0);
+    fs::rename(keys_file(sadb, "", 0x2000), file).unwrap();
+    sadb.plan(Plan::Obey);
+    child
+}
+
+/// Asks a service for a refresh, and strikes it when its working thread enters system call number `step`; whether it got that
+/// far.
+fn strike_service(sadb: &StandIn, child: &Child, step: usize, signal: Signal) -> bool {
+    let pid = Pid::from_raw(child.id().cast_signed());
+    ptrace::seize(pid, Options::PTRACE_O_TRACESYSGOOD).unwrap();
+    ptrace::interrupt(pid).unwrap();
+    let mut stops = 0;
+    let mut last = Instant::now();
+    kill(pid, Signal::SIGHUP).unwrap();
+    while stops < 2 * step {
+        match waitpid(pid, Some(WaitPidFlag::WNOHANG | WaitPidFlag::__WALL)).unwrap() {
+            WaitStatus::StillAlive if sadb.heard().len() >= MESSAGES && last.elapsed() > Duration::from_millis(250) => break,
+            WaitStatus::StillAlive => {
+                sleep(Duration::from_micros(50));
+                continue;
+            }
+            WaitStatus::PtraceSyscall(_) => stops += 1,
+            _ => {}
+        }
+        last = Instant::now();
+        if stops < 2 * step {
+            ptrace::syscall(pid, None).unwrap();
+        }
+    }
+    let is_struck = stops >= 2 * step;
+    if !is_struck {
+        // It waits for what comes next, and has to stop before it can be let go.
+        ptrace::interrupt(pid).unwrap();
+        waitpid(pid, Some(WaitPidFlag::__WALL)).unwrap();
+    }
+    kill(pid, signal).unwrap();
+    // ESRCH: it has been killed.
+    let _ = ptrace::detach(pid, None);
+    is_struck
+}
+
+/// Its exit code; none if a signal ended it.
+fn end(mut child: Child) -> Option<i32> {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status.code();
+        }
+        assert!(Instant::now() < deadline, "it does not end");
+        sleep(Duration::from_millis(5));
+    }
+}
+
+/// A service finishes what it has begun before it obeys a signal; only SIGKILL leaves a beginning.
+#[test]
+fn a_service_that_is_struck_at_any_step_of_a_refresh() {
+    if !nix::unistd::geteuid().is_root() {
+        let _ = writeln!(std::io::stderr(), "skipped: only root can trace a service");
+        return;
+    }
+    let mut strikes = 0;
+    for (number, signal) in SIGNALS.into_iter().enumerate() {
+        for step in (1 + 5 * number..).step_by(stride()) {
+            let sadb = loaded();
+            let child = service(&sadb);
+            let process = child.id();
+            let is_last = !strike_service(&sadb, &child, step, signal);
+            let what = format!("{signal} at step {step}");
+            strikes += 1;
+            match signal {
+                Signal::SIGKILL => {
+                    assert_eq!(end(child), None, "{what}");
+                    expect_beginning(&sadb, &what);
+                    expect(manual_key(&sadb, "refresh", 0x3000), 0);
+                    assert_eq!(sadb.spis(), spis_from(0x3000), "{what}: the next refresh");
+                }
+                Signal::SIGHUP => {
+                    expect(program(env!("CARGO_BIN_EXE_manual-key"), &sadb, &["refresh"]), 0);
+                    assert_eq!(sadb.spis(), spis_from(0x2000), "{what}");
+                    kill(Pid::from_raw(process.cast_signed()), Signal::SIGTERM).unwrap();
+                    assert_eq!(end(child), Some(0), "{what}");
+                }
+                _ => {
+                    assert_eq!(end(child), Some(0), "{what}");
+                    assert!(sadb.spis().is_empty(), "{what}: {:x?}", sadb.spis());
+                }
+            }
+            if is_last {
+                break;
+            }
+        }
+    }
+    assert!(strikes > 8, "{strikes} strikes");
+    let _ = writeln!(std::io::stderr(), "{strikes} signals at steps of a service's refresh");
+}
