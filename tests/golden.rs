@@ -112,7 +112,7 @@ fn help_says_what_the_golden_files_say() {
 fn steady(text: &str) -> String {
     let version = |version: &str| format!("\"version\": \"{version}\"");
     let mut text = text.replace(&version(env!("CARGO_PKG_VERSION")), &version("[VERSION]"));
-    for name in ["timestamp", "current_addtime"] {
+    for name in ["timestamp", "current_addtime", "since", "loaded", "at"] {
         let title = format!("\"{name}\":");
         let mut parts = text.split(&title);
         let first = parts.next().unwrap().to_owned();
@@ -137,15 +137,20 @@ const JSON: &[(&str, &[&str])] = &[
     ("algs", &["--json", "algs"]),
     ("doctor", &["--json", "doctor", "keys"]),
     ("explain", &["--json", "explain", "IK003"]),
+    ("plan", &["--json", "plan", "changed"]),
 ];
 
-/// A model with some SAs, and the file of mistakes beside it.
+/// A model with some SAs, and two files beside it: one with mistakes, and that of the SAs with something changed.
 fn model() -> Model {
     let model = Model::start(&["192.0.2.1"]);
-    support::model::succeeded(model.load(include_str!("golden/json/sas")));
-    let mistakes = model.path("mistakes");
-    fs::copy(format!("{GOLDEN}/five-mistakes.keys"), &mistakes).unwrap();
-    fs::set_permissions(&mistakes, Permissions::from_mode(0o600)).unwrap();
+    let sas = include_str!("golden/json/sas");
+    support::model::succeeded(model.load(sas));
+    let changed = sas.replace("0x1002", "0x1003").replace("hard_addtime 28800", "hard_addtime 60");
+    for (name, text) in [("mistakes", include_str!("golden/five-mistakes.keys")), ("changed", &changed)] {
+        let path = model.path(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+    }
     model
 }
 
@@ -157,6 +162,20 @@ fn json_is_what_the_golden_files_say() {
         assert!(output.stderr.is_empty(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
         compare_text(steady(std::str::from_utf8(&output.stdout).unwrap()), &format!("json/{name}.json"));
     }
+}
+
+#[test]
+fn the_status_of_the_service_is_what_its_golden_file_says() {
+    let model = model();
+    let service = |words: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_manual-key"));
+        command.env_clear().env("RUNTIME_DIRECTORY", model.path("run")).current_dir(model.path(""));
+        support::model::succeeded(command.args(words).args(["--sadb", &model.spec()]).output().unwrap())
+    };
+    fs::create_dir(model.path("run")).unwrap();
+    service(&["start", "--config-file", "keys"]);
+    let said = steady(&service(&["status", "--json"]));
+    compare_text(said.replace(model.path("").to_str().unwrap(), "[DIRECTORY]/"), "json/status.json");
 }
 
 #[test]
