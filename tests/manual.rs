@@ -1,4 +1,5 @@
-//! The examples of the manual pages, run: each command line of ipseckey(8) and sadb-model(8) in a shell, each keys file of ipseckeys(5) with `-c` and `-f`.
+//! The examples of the manual pages, run: each command line of ipseckey(8), manual-key(8) and sadb-model(8) in a shell, each manual-key.toml of
+//! manual-key.toml(5), each keys file of ipseckeys(5) with `-c` and `-f`.
 
 mod support;
 
@@ -24,7 +25,8 @@ fn shell(model: &Model, script: &str) -> Output {
     let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
     let mut command = Command::new("sh");
     command.args(["-c", &format!("set -e; umask 077; {script}")]).current_dir(model.path(""));
-    command.env("PATH", path).env("IPSECKEY_SADB", model.spec()).output().unwrap()
+    command.env("PATH", path).env("IPSECKEY_SADB", model.spec()).env("RUNTIME_DIRECTORY", model.path(""));
+    command.output().unwrap()
 }
 
 #[test]
@@ -35,6 +37,30 @@ fn command_lines_of_ipseckey_8() {
     for line in lines {
         let output = shell(&model, line);
         assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+#[test]
+fn command_lines_of_manual_key_8() {
+    let model = Model::start(&["192.0.2.1"]);
+    succeeded(model.load(include_str!("../examples/transport.keys")));
+    let lines = command_lines(include_str!("../man/manual-key.8"));
+    assert!(lines.len() > 4, "{lines:?}");
+    for line in lines {
+        succeeded(shell(&model, &line.replace("file ipseckeys", "file keys")));
+    }
+}
+
+#[test]
+fn files_of_manual_key_toml_5() {
+    let model = Model::start(&["192.0.2.1"]);
+    succeeded(model.load(include_str!("../examples/transport.keys")));
+    let displays = displays(include_str!("../man/manual-key.toml.5"));
+    assert!(displays.len() > 1, "{displays:?}");
+    model.ok(&["flush"]);
+    for config in displays {
+        std::fs::write(model.path("config"), config).unwrap();
+        succeeded(shell(&model, "manual-key refresh --config config --config-file keys"));
     }
 }
 

@@ -123,6 +123,8 @@ fn the_doctor_says_what_is_wrong_and_what_mends_it() {
     assert!(said.contains(&format!("fix: chmod 600 {keys}\n")), "{said}");
     assert!(said.contains("of the file's 2 SAs, 2 are not in the SADB\n         fix: manual-key refresh"), "{said}");
 
+    let painted = model.run(&["--color", "always", "doctor", keys]);
+    assert!(String::from_utf8(painted.stdout).unwrap().contains("\x1b[1;31mproblem \x1b[0m "));
     let missing = model.run(&["doctor", "/nonexistent/ipseckeys"]);
     assert!(String::from_utf8(missing.stdout).unwrap().contains("fix: make one with `ipseckey generate`"));
 }

@@ -28,6 +28,7 @@ pub(super) struct Output {
     illumos: bool,
     names: Rc<dyn Names>,
     diagnostics: lang::Style,
+    color: Color,
     /// `--json`, and what goes into each object.
     json: Option<json::Choice>,
     report: Report,
@@ -83,7 +84,8 @@ impl Output {
             names,
             json: args.json.then_some(json::Choice { keys: args.show_keys && !args.paranoid, timestamp: None }),
             report: Report::of(args),
-            diagnostics: if wants_color(args.color) { lang::Style::Color } else { lang::Style::Plain },
+            diagnostics: if wants_color(args.color, &io::stderr()) { lang::Style::Color } else { lang::Style::Plain },
+            color: args.color,
         })
     }
 
@@ -124,6 +126,11 @@ impl Output {
     /// Whether the answer has a last word in any case.
     pub(super) fn always_tallies(&self) -> bool {
         !matches!(self.report, Report::Text)
+    }
+
+    /// Whether standard output is coloured.
+    pub(super) fn colors(&self) -> bool {
+        wants_color(self.color, &io::stdout())
     }
 
     /// What objects hold under `--json`.
@@ -227,11 +234,11 @@ fn of_this_system(errno: u8) -> Option<&'static str> {
     Some(Errno::from_raw(i32::from(errno)).desc())
 }
 
-/// NO_COLOR: <https://no-color.org>.
-fn wants_color(color: Color) -> bool {
+/// Whether what goes to `stream` is coloured. NO_COLOR: <https://no-color.org>.
+fn wants_color(color: Color, stream: &impl IsTerminal) -> bool {
     match color {
         Color::Always => true,
         Color::Never => false,
-        Color::Auto => io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+        Color::Auto => stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
     }
 }

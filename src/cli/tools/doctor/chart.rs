@@ -1,6 +1,6 @@
 //! What was found: each thing with how bad it is, and what mends it.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 
 use serde::Serialize;
 
@@ -62,13 +62,12 @@ impl Chart {
         self.0.iter().map(|finding| (finding.level, finding.about)).collect()
     }
 
-    /// Writes it to standard output.
+    /// Writes it to standard output, as objects or as text.
     ///
     /// # Errors
     /// The stream's.
-    pub(super) fn print(&self, json: bool) -> io::Result<()> {
+    pub(super) fn print(&self, json: bool, colors: bool) -> io::Result<()> {
         let mut out = io::stdout().lock();
-        let colors = out.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         for finding in &self.0 {
             match json {
                 true => report::write_object(&mut out, finding)?,
