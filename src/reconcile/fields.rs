@@ -214,6 +214,13 @@ impl Field {
     }
 }
 
+/// The keys of a request as one fingerprint: it tells whether an SA is added again with the same ones.
+#[must_use]
+pub fn keys_fingerprint(request: &Request, salt: Salt) -> String {
+    let (auth, encr) = (auth_key(request), encr_key(request));
+    salt.of([auth.as_ref(), encr.as_ref()])
+}
+
 /// Whether both protect packets with the same keys, so that sequence numbers must not start over.
 pub(super) fn same_keys(both: &Both<'_>) -> bool {
     same_key(both, encr_key) && same_key(both, auth_key) && cipher(both.wanted) == cipher(both.live)

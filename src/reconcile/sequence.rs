@@ -3,7 +3,10 @@
 //! A peer with a replay window takes nothing below what it has seen (RFC 4303 section 3.4.3), so the numbers that go out jump
 //! ahead: past what was sent after they were read. Those that came in go on exactly, and what came before counts as seen.
 
-use crate::sa::{Extension, Flags, Message, Request, XfrmFlags};
+use super::current::Current;
+use super::fields::keys_fingerprint;
+use super::fingerprint::Salt;
+use crate::sa::{Extension, Flags, Message, Request, SaId, XfrmFlags};
 use crate::sys::local::is_local;
 
 /// How far the numbers of an SA that is added again jump ahead of what was read: more than is sent meanwhile.
@@ -33,7 +36,7 @@ impl Counters {
     }
 
     /// Lets `request` go on from here. What the request itself says counts if it is further.
-    pub(super) fn carry_into(self, request: &mut Request, margin: u64) {
+    pub fn carry_into(self, request: &mut Request, margin: u64) {
         if self == Self::default() {
             return;
         }
@@ -46,6 +49,31 @@ impl Counters {
     /// Without a window nobody looks at what was received.
     fn received_by(self, request: &Request) -> u64 {
         if request.replay == 0 { 0 } else { self.received }
+    }
+}
+
+/// How far an SA with certain keys has come.
+pub struct Progress {
+    /// Its name.
+    pub id: SaId,
+    /// Its numbers.
+    pub counters: Counters,
+    /// The fingerprint of its keys.
+    pub keys: String,
+}
+
+impl Progress {
+    /// That of the SA that `message` describes, unless it is at its beginning.
+    #[must_use]
+    pub fn of(message: &Message, salt: Salt) -> Option<Self> {
+        if Counters::of(message) == Counters::default() {
+            return None;
+        }
+        Some(Self::of_current(&Current::of(message)?, salt))
+    }
+
+    pub(super) fn of_current(current: &Current, salt: Salt) -> Self {
+        Self { id: current.id, counters: current.counters, keys: keys_fingerprint(&current.request, salt) }
     }
 }
 

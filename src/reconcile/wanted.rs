@@ -55,13 +55,13 @@ impl Goal {
     ///
     /// # Errors
     /// [`Unfit`], for a command that an SADB with the SAs of the lines before would refuse, and for one that changes an SA.
-    pub fn take(&mut self, line: u32, mut command: SaCommand) -> Result<(), Unfit> {
-        for target in std::mem::take(&mut command.targets) {
-            aim_at(&mut command.request, target);
-            let request = &command.request;
+    pub fn take(&mut self, line: u32, command: &SaCommand) -> Result<(), Unfit> {
+        for target in &command.targets {
+            let mut request = command.request.duplicate();
+            aim_at(&mut request, *target);
             let Some(id) = request.id() else { return unfit(line, "an SA is named by its destination: dst".to_owned()) };
             match command.verb {
-                Verb::Add => self.add(line, id, request.duplicate())?,
+                Verb::Add => self.add(line, id, request)?,
                 Verb::Delete if self.sas.remove(&id).is_some() => {}
                 Verb::Get if self.sas.contains_key(&id) => {}
                 Verb::Delete | Verb::Get => return unfit(line, "the lines before add no such SA".to_owned()),

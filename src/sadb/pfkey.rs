@@ -109,11 +109,15 @@ impl<T: Transport> PfKey<T> {
 
     /// See [`Sadb::dump`].
     pub(super) fn each_of_dump(&mut self, sa_type: SaType, each: EachOwned<'_>) -> Result<(), SadbError> {
-        self.send_header(MessageType::DUMP, sa_type)?;
+        let seq = self.send_header(MessageType::DUMP, sa_type)?;
         loop {
             // The deadline is for each message: a large dump may take longer than one of them.
             let message = self.receive(Instant::now() + DEADLINE)?;
             if message.pid != self.pid || message.kind != MessageType::DUMP {
+                continue;
+            }
+            if message.errno != 0 && ![0, seq].contains(&message.seq) {
+                // It refuses another request.
                 continue;
             }
             self.refusal(&message)?;

@@ -27,10 +27,15 @@ const FOREVER: Duration = Duration::MAX;
 /// The unit's runtime directory, else the usual place. A unit may have several, and
 /// systemd sorts them: it is the one in a directory called manual-key, else the first.
 pub(super) fn directory(environment: Environment<'_>) -> PathBuf {
-    let told = environment(VARIABLE).and_then(|list| list.into_string().ok()).unwrap_or_default();
+    told(environment, VARIABLE, DIRECTORY)
+}
+
+/// The directory that an environment variable of systemd tells, else `usual`.
+pub(super) fn told(environment: Environment<'_>, variable: &str, usual: &str) -> PathBuf {
+    let told = environment(variable).and_then(|list| list.into_string().ok()).unwrap_or_default();
     let all = || told.split(':').filter(|path| !path.is_empty()).map(Path::new);
     let own = all().find(|path| path.components().any(|part| part.as_os_str() == NAME));
-    own.or_else(|| all().next()).unwrap_or(Path::new(DIRECTORY)).to_owned()
+    own.or_else(|| all().next()).unwrap_or(Path::new(usual)).to_owned()
 }
 
 /// The socket in `directory`.

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use super::channel;
 use super::exit::Reason;
 use super::log::masked;
+use super::sequence::Places;
 use super::smf::{self, PropertyError};
 use super::world::{Environment, World};
 use crate::sadb::{SADB_VARIABLE, Select, UnknownSelect};
@@ -62,6 +63,19 @@ impl FromStr for Scope {
     }
 }
 
+/// `carry_sequence` in manual-key.toml: how long sequence numbers are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Carry {
+    Off,
+    #[default]
+    Run,
+    Reboot,
+}
+
+/// What outlasts a boot, unless the service's manager says otherwise (systemd.exec(5), `StateDirectory=`).
+const STATE_DIRECTORY: (&str, &str) = ("STATE_DIRECTORY", "/var/lib/manual-key");
+
 /// The keys of manual-key.toml with their defaults.
 #[derive(Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -70,6 +84,7 @@ struct Properties {
     sadb: String,
     refresh: Policy,
     flush: Scope,
+    carry_sequence: Carry,
     hold_natt_ports: bool,
 }
 
@@ -80,6 +95,7 @@ impl Default for Properties {
             sadb: "auto".to_owned(),
             refresh: Policy::default(),
             flush: Scope::default(),
+            carry_sequence: Carry::default(),
             hold_natt_ports: false,
         }
     }
@@ -117,6 +133,8 @@ pub(super) struct Config {
     /// Where the state is recorded, for `manual-key status`. What is done to an SADB that is not the system's is no state
     /// of the service, unless the service has a place of its own.
     pub(super) state: Option<PathBuf>,
+    /// Where sequence numbers are kept.
+    pub(super) sequence: Places,
     /// Linux: whether a service that stays holds the UDP ports of its SAs.
     pub(super) holds_natt_ports: bool,
     keys: Keys,
@@ -142,7 +160,7 @@ pub(super) enum ConfigError {
     },
     /// manual-key.toml is not understood.
     #[error(
-        "{}:{line}: {what}; wanted the keys config_file, sadb, refresh, flush and hold_natt_ports, each once",
+        "{}:{line}: {what}; wanted the keys config_file, sadb, refresh, flush, carry_sequence and hold_natt_ports, each once",
         shown(path)
     )]
     Wrong {
@@ -208,6 +226,7 @@ impl Config {
             sadb,
             order: order(properties.refresh),
             record,
+            sequence: places(properties.carry_sequence, is_service.then_some(&directory), environment),
             state: is_service.then_some(directory),
             holds_natt_ports: properties.hold_natt_ports,
             keys: keys(overrides, environment, world, properties.config_file),
@@ -272,6 +291,14 @@ fn parse(text: &str) -> Result<Properties, (usize, String)> {
 
 fn select(word: &str) -> Result<Select, ConfigError> {
     word.parse().map_err(|source| ConfigError::Sadb { word: masked(word), source })
+}
+
+/// What is done to an SADB that is not the system's is not kept, unless the service has a place of its own.
+fn places(carry: Carry, directory: Option<&PathBuf>, environment: Environment<'_>) -> Places {
+    let (variable, usual) = STATE_DIRECTORY;
+    let Some(directory) = directory.filter(|_| carry != Carry::Off) else { return Places::default() };
+    let lasting = (carry == Carry::Reboot).then(|| channel::told(environment, variable, usual));
+    Places { runtime: Some(directory.clone()), lasting }
 }
 
 fn order(policy: Policy) -> Order {

@@ -10,20 +10,22 @@ use super::exit::Reason;
 use super::keys::{Action, Numbered};
 use super::owned::{Name, Owned};
 use super::refresh::{Service, reason_of};
-use crate::reconcile::{self, Failed, Goal, Obstacle, Plan, Salt, Scope, Step, Summary, Terms, Unfit};
-use crate::sa::SaId;
+use crate::reconcile::{self, Failed, Goal, Obstacle, Plan, Progress, Salt, Scope, Step, Summary, Terms, Unfit};
+use crate::sa::{Request, SaId};
 use crate::sadb::Sadb;
 
 impl Service<'_> {
     /// Makes the SADB what the keys file asks for.
     pub(super) fn reconcile(&mut self, file: &Path, commands: Vec<Numbered>, sadb: &mut dyn Sadb) -> Result<(), Reason> {
-        let goal = self.goal(file, commands)?;
+        let goal = self.goal(file, &commands)?;
+        drop(commands);
         let salt = self.salt()?;
         let plan = self.find(&goal, salt, sadb)?;
         let (summary, is_idle) = (Summary::of(&plan), plan.steps.is_empty());
         if let Some(owned) = self.owned.as_mut().filter(|_| !is_idle) {
             owned.intend_steps(plan.steps.iter().map(Step::id)).map_err(|error| self.no_sadb(&error))?;
         }
+        self.keep_numbers(&plan);
         let touched: HashSet<Name> = plan.steps.iter().map(|step| Name::from(step.id())).collect();
         let done = reconcile::carry_out(plan, sadb, &mut |_| self.log.progress());
         for note in sadb.take_notes() {
@@ -46,7 +48,7 @@ impl Service<'_> {
         let (file, text) = self.read()?;
         let commands = self.parse(&file, &text, Left::Unasked)?;
         drop(text);
-        let goal = self.goal(&file, commands)?;
+        let goal = self.goal(&file, &commands)?;
         let mut sadb = self.open()?;
         let salt = self.salt()?;
         let plan = self.find(&goal, salt, &mut *sadb)?;
@@ -57,14 +59,14 @@ impl Service<'_> {
         if plan.steps.is_empty() { Ok(()) } else { Err(Reason::Drift) }
     }
 
-    fn goal(&mut self, file: &Path, commands: Vec<Numbered>) -> Result<Goal, Reason> {
+    fn goal(&mut self, file: &Path, commands: &[Numbered]) -> Result<Goal, Reason> {
         goal(commands).map_err(|unfit| {
             self.log.event(&Event::Unfit { file, unfit: &unfit });
             Reason::Configuration
         })
     }
 
-    fn salt(&mut self) -> Result<Salt, Reason> {
+    pub(super) fn salt(&mut self) -> Result<Salt, Reason> {
         Salt::new().map_err(|error| {
             self.log.event(&Event::NoRandom(&error.to_string()));
             Reason::Other
@@ -74,7 +76,8 @@ impl Service<'_> {
     fn find(&mut self, goal: &Goal, salt: Salt, sadb: &mut dyn Sadb) -> Result<Plan, Reason> {
         let owns = |id: &SaId, added| self.owned.as_ref().is_some_and(|owned: &Owned| owned.owns(*id, added));
         let scope = if self.owned.is_some() { Scope::Owned(&owns) } else { Scope::All };
-        let terms = Terms { scope, salt, carried: &|_, _| None };
+        let carried = |id: &SaId, request: &Request| self.sequence.as_ref()?.of(id, request);
+        let terms = Terms { scope, salt, carried: &carried };
         reconcile::plan(goal, sadb, &terms).map_err(|obstacle| match obstacle {
             Obstacle::Sadb(error) => self.no_sadb(&error),
             Obstacle::Foreign { .. } => {
@@ -89,8 +92,18 @@ impl Service<'_> {
         reason_of(&failed.source)
     }
 
+    /// Writes down how far the SAs have come that are removed.
+    fn keep_numbers(&mut self, plan: &Plan) {
+        let Some(sequence) = &mut self.sequence else { return };
+        let removed: Vec<Progress> = plan.removed(sequence.salt()).collect();
+        if !removed.is_empty() {
+            let kept = sequence.keep(removed);
+            self.note_numbers(kept);
+        }
+    }
+
     /// Reads every SA of the file back.
-    fn verify(&mut self, goal: &Goal, salt: Salt, sadb: &mut dyn Sadb) -> Result<(), Reason> {
+    pub(super) fn verify(&mut self, goal: &Goal, salt: Salt, sadb: &mut dyn Sadb) -> Result<(), Reason> {
         let wrong = reconcile::verify(goal, sadb, salt).map_err(|error| self.no_sadb(&error))?;
         wrong.iter().for_each(|step| self.log.event(&Event::Differs(step)));
         if wrong.is_empty() { Ok(()) } else { Err(Reason::Refused) }
@@ -98,12 +111,12 @@ impl Service<'_> {
 }
 
 /// What the commands ask for.
-fn goal(commands: Vec<Numbered>) -> Result<Goal, Unfit> {
+pub(super) fn goal(commands: &[Numbered]) -> Result<Goal, Unfit> {
     let mut goal = Goal::default();
     for Numbered { line, action } in commands {
         match action {
-            Action::Sa(command) => goal.take(line, *command)?,
-            Action::Flush(sa_type) => goal.flush(sa_type),
+            Action::Sa(command) => goal.take(*line, command)?,
+            Action::Flush(sa_type) => goal.flush(*sa_type),
         }
     }
     goal.finish()

@@ -115,6 +115,8 @@ pub(super) enum Event<'a> {
     Differs(&'a Step),
     /// What the SADB did otherwise than it was asked, of no line in particular.
     Remark(&'a str),
+    /// Sequence numbers are not known, or not kept.
+    NoNumbers(&'a io::Error),
     /// The system has no random numbers.
     NoRandom(&'a str),
     /// The keys file is not private, and is used all the same.
@@ -190,6 +192,7 @@ impl Event<'_> {
             Self::Online { .. } | Self::Disabled { .. } | Self::Sound { .. } | Self::Flushing { .. } => Severity::Info,
             Self::Reconciled { .. } | Self::Refreshed { done: true, .. } | Self::Holds { .. } => Severity::Info,
             Self::NoPort { error, .. } if error.kind() == io::ErrorKind::AddrInUse => Severity::Warning,
+            Self::NoNumbers(_) => Severity::Warning,
             Self::Empty { .. } | Self::NotPrivate(_) | Self::Note { .. } | Self::Remark(_) | Self::Missed => {
                 Severity::Warning
             }
@@ -245,6 +248,7 @@ impl Event<'_> {
             | Self::LineRefused { .. }
             | Self::Note { .. }
             | Self::Remark(_)
+            | Self::NoNumbers(_)
             | Self::NotPrivate(_)
             | Self::NotAlone(TurnError::NoLock { .. })
             | Self::Expired(_)
@@ -291,6 +295,7 @@ impl fmt::Display for Event<'_> {
             }
             Self::Differs(step) => write!(f, "maintenance: the SADB has taken it otherwise: {}", Brief(step)),
             Self::Remark(remark) => write!(f, "warning: {}", masked(remark)),
+            Self::NoNumbers(error) => write!(f, "warning: sequence numbers do not go on: {error}"),
             Self::NoRandom(error) => write!(f, "maintenance: no random numbers: {error}"),
             Self::NotPrivate(finding) => write!(f, "warning: {finding}"),
             Self::Refused(finding) => write!(f, "maintenance: {finding}"),

@@ -21,6 +21,7 @@ mod owned;
 mod ports;
 mod refresh;
 mod run;
+mod sequence;
 mod smf;
 mod state;
 mod status;

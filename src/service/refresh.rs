@@ -9,12 +9,14 @@ use std::time::SystemTime;
 
 use super::args::{Args, Method};
 use super::config::{Config, Order};
+use super::converge;
 use super::event::{Event, Left};
 use super::exit::Reason;
 use super::fingerprint::Fingerprint;
 use super::keys::{self, Action, Faults, Numbered};
 use super::log::Log;
 use super::owned::{Name, Owned};
+use super::sequence::Sequence;
 use super::world::World;
 use crate::apply::{self, Outcome, Queue};
 use crate::lang::Verb;
@@ -32,6 +34,8 @@ pub(super) struct Service<'a> {
     pub(super) log: &'a mut dyn Log,
     /// The record of the service's own SAs, where only those are flushed.
     pub(super) owned: Option<Owned>,
+    /// How far SAs have come that were there before.
+    pub(super) sequence: Option<Sequence>,
     /// Whether the process stays, and enforces idle lifetimes where the kernel does not.
     stays: bool,
 }
@@ -53,7 +57,7 @@ impl Tally {
 
 impl<'a> Service<'a> {
     pub(super) fn new(config: &'a Config, world: &'a World, log: &'a mut dyn Log) -> Self {
-        Self { config, world, log, owned: None, stays: false }
+        Self { config, world, log, owned: None, sequence: None, stays: false }
     }
 
     /// The same for a process that stays.
@@ -81,12 +85,14 @@ impl<'a> Service<'a> {
         let mut sadb = self.open()?;
         let commands = match self.config.order {
             Order::FlushFirst => {
+                self.take_numbers(&mut *sadb);
                 self.flush(&mut *sadb)?;
                 let left = if self.owned.is_none() { Left::Empty } else { Left::Others };
                 self.parse(&file, &text, left)?
             }
             Order::CheckFirst => {
                 let commands = self.parse(&file, &text, Left::Untouched)?;
+                self.take_numbers(&mut *sadb);
                 self.flush(&mut *sadb)?;
                 commands
             }
@@ -107,6 +113,7 @@ impl<'a> Service<'a> {
     pub(super) fn stop(&mut self) -> Result<(), Reason> {
         let _turn = self.take_turn()?;
         let mut sadb = self.open()?;
+        self.take_numbers(&mut *sadb);
         self.remove(SaType::UNSPEC, &mut *sadb).map_err(|error| self.no_sadb(&error))?;
         self.log.event(&Event::Disabled { all: self.owned.is_none() });
         Ok(())
@@ -153,11 +160,36 @@ impl<'a> Service<'a> {
     pub(super) fn open(&mut self) -> Result<Box<dyn Sadb>, Reason> {
         let owned = self.config.record.as_deref().map(Owned::read).transpose();
         self.owned = owned.map_err(|error| self.no_sadb(&error))?;
+        let sequence = Sequence::read(&self.config.sequence);
+        self.sequence = sequence.map_err(|error| self.log.event(&Event::NoNumbers(&error))).ok();
         let mut sadb = self.config.sadb.open().map_err(|error| self.no_sadb(&error))?;
         if self.stays {
             sadb.enforces_idle();
         }
         Ok(sadb)
+    }
+
+    /// Before SAs are removed: those that come again go on where they are now.
+    fn take_numbers(&mut self, sadb: &mut dyn Sadb) {
+        let taken = self.sequence.as_mut().map_or(Ok(()), |sequence| sequence.take(sadb));
+        self.note_numbers(taken);
+    }
+
+    /// Without numbers SAs begin anew, as they would without this program.
+    pub(super) fn note_numbers(&mut self, kept: io::Result<()>) {
+        kept.unwrap_or_else(|error| self.log.event(&Event::NoNumbers(&error)));
+    }
+
+    /// The command, or what becomes of it to let sequence numbers go on.
+    fn going_on(&self, command: Numbered) -> Vec<Numbered> {
+        let Numbered { line, action } = command;
+        match (action, &self.sequence) {
+            (Action::Sa(command), Some(sequence)) => {
+                let all = sequence.carry_into(*command).into_iter();
+                all.map(|command| Numbered { line, action: Action::Sa(Box::new(command)) }).collect()
+            }
+            (action, _) => vec![Numbered { line, action }],
+        }
     }
 
     fn flush(&mut self, sadb: &mut dyn Sadb) -> Result<(), Reason> {
@@ -195,8 +227,10 @@ impl<'a> Service<'a> {
         if let Some(owned) = &mut self.owned {
             owned.intend(&commands).map_err(|error| self.no_sadb(&error))?;
         }
+        let goal = converge::goal(&commands).ok();
         let mut tally = Tally::default();
         let mut waiting = Queue::default();
+        let commands: Vec<Numbered> = commands.into_iter().flat_map(|command| self.going_on(command)).collect();
         for Numbered { line, action } in commands {
             if waiting.is_full() {
                 self.settle(&mut waiting, sadb, &mut tally)?;
@@ -214,6 +248,10 @@ impl<'a> Service<'a> {
         self.settle(&mut waiting, sadb, &mut tally)?;
         self.record(&tally.names, sadb)?;
         if tally.refused.is_empty() {
+            if let Some(goal) = goal {
+                let salt = self.salt()?;
+                self.verify(&goal, salt, sadb)?;
+            }
             self.log.event(&Event::Online { added: tally.added, file });
             return Ok(());
         }
@@ -272,7 +310,7 @@ impl<'a> Service<'a> {
         if let Some(fatal) = failures.iter().find(|error| reason_of(error) != Reason::Refused) {
             return Err(self.no_sadb(fatal));
         }
-        if !failures.is_empty() {
+        if !failures.is_empty() && tally.refused.last() != Some(&line) {
             tally.refused.push(line);
         }
         for error in failures {

@@ -15,6 +15,7 @@ mod exchange;
 mod faults;
 #[path = "../support/goal.rs"]
 mod goal;
+mod hitless;
 mod hosts;
 mod idle;
 mod life;

@@ -17,7 +17,7 @@ fn esp(spi: u32, words: &str) -> String {
 }
 
 /// Runs `plan` or `reconcile`.
-fn with_file(space: &Space, word: &str, keys: &str) -> crate::space::Ran {
+pub fn with_file(space: &Space, word: &str, keys: &str) -> crate::space::Ran {
     let file = crate::space::private_file(keys);
     let ran = space.ipseckey(&format!("{word} {}", file.display()));
     std::fs::remove_file(file).expect("the keys file is there");

@@ -198,8 +198,26 @@ fn a_command_that_changes_an_sa_is_no_state() {
     let mut refusals = Vec::new();
     each_command(&text, &mut |line, command| {
         if let Command::Sa(command) = command {
-            refusals.extend(goal.take(line, command).err().map(|unfit| unfit.to_string()));
+            refusals.extend(goal.take(line, &command).err().map(|unfit| unfit.to_string()));
         }
     });
     assert_eq!(refusals, ["line 2: update: this file says what SAs there shall be: say it in their add"]);
+}
+
+#[test]
+fn what_the_sadb_has_otherwise_is_named() {
+    let mut sadb = Reluctant::new(model());
+    let text = pool_line(0x1001, "outbound hard_addtime 4000") + &pool_line(0x1002, "outbound");
+    let first = plan(&text, &mut sadb);
+    sadb.lie();
+    reconcile::carry_out(first, &mut sadb, &mut |_| {}).expect("says that it is done");
+    let wrong = reconcile::verify(&goal(&text), &mut sadb, Salt::from_bytes(SALT)).expect("dumps");
+    let told: Vec<String> = wrong.iter().map(|step| reconcile::Brief(step).to_string()).collect();
+    assert_eq!(
+        told,
+        [
+            "line 2: esp spi 0x1002 dst 192.0.2.2 is not there",
+            "line 1: esp spi 0x1001 dst 192.0.2.2 has otherwise: hard_addtime"
+        ]
+    );
 }

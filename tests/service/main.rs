@@ -5,6 +5,7 @@ mod journal;
 mod owned;
 mod reconcile;
 mod resident;
+mod sequence;
 mod status;
 #[path = "../support/mod.rs"]
 mod support;

@@ -20,6 +20,8 @@ enum Mood {
     Refuses(usize),
     /// Does nothing any more after so many.
     Dies(usize),
+    /// Acknowledges additions and forgets their lifetimes, or all of them.
+    Lies,
 }
 
 /// An SADB in front of another one.
@@ -57,6 +59,11 @@ impl Reluctant {
         self.mood = Mood::Dies(nth - 1);
     }
 
+    /// Acknowledges from here on what it does not do.
+    pub fn lie(&mut self) {
+        self.mood = Mood::Lies;
+    }
+
     pub fn revive(&mut self) {
         self.mood = Mood::Obeys;
     }
@@ -70,7 +77,7 @@ impl Reluctant {
             Mood::Dies(0) => return Err(SadbError::NoAnswer { seconds: 10 }),
             Mood::Refuses(left) => Mood::Refuses(left - 1),
             Mood::Dies(left) => Mood::Dies(left - 1),
-            Mood::Obeys => Mood::Obeys,
+            honest_or_not => honest_or_not,
         };
         Ok(())
     }
@@ -80,7 +87,11 @@ impl Sadb for Reluctant {
     fn add(&mut self, request: &Request) -> Result<(), SadbError> {
         self.deeds.adds += 1;
         self.judge()?;
-        self.inner.add(request)
+        match self.mood {
+            Mood::Lies if request.hard.is_none() => Ok(()),
+            Mood::Lies => self.inner.add(&Request { hard: None, ..request.duplicate() }),
+            _ => self.inner.add(request),
+        }
     }
 
     fn update(&mut self, request: &Request, reach: Reach) -> Result<(), SadbError> {

@@ -86,7 +86,7 @@ impl Reconcile {
         let fits = |unfit: reconcile::Unfit| Failure::new(format!("{name}: {unfit}"));
         for (line, command) in commands {
             match command {
-                lang::Command::Sa(command) => goal.take(line, command).map_err(fits)?,
+                lang::Command::Sa(command) => goal.take(line, &command).map_err(fits)?,
                 lang::Command::Flush(sa_type) => goal.flush(sa_type),
                 lang::Command::Quit => break,
                 _ => return Err(Failure::new(format!("{name}: line {line}: only add, delete, get and flush make a state"))),

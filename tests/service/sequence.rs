@@ -1,0 +1,98 @@
+//! Sequence numbers go on: over a flush and over a stop, and over a boot for who wants it.
+
+use std::fs;
+
+use ipseckey::reconcile::Counters;
+use ipseckey::sa::SaType;
+
+use crate::bench::Bench;
+
+const KEY: &str = "encralg aes encrkey 0f1e2d3c4b5a69788796a5b4c3d2e1f0";
+/// More than is sent between the last look and the new SA.
+const MARGIN: u64 = 4096;
+
+fn sa(words: &str) -> String {
+    format!("add esp spi 0x1001 src 192.0.2.1 dst 192.0.2.2 outbound {KEY} {words}\n")
+}
+
+fn method(bench: &Bench, method: &str, properties: &str, keys: &str) {
+    let keys = bench.file("own", keys);
+    let config = bench.file("manual-key.toml", properties);
+    bench.run(&[method, "--config", config.to_str().unwrap(), "--config-file", keys.to_str().unwrap()]).expect(0);
+}
+
+/// The number that the one SA has sent last.
+fn sent(bench: &Bench) -> u64 {
+    let mut found = Vec::new();
+    let dumped = bench.sadb().dump(SaType::UNSPEC, &mut |message| {
+        found.push(Counters::of(message).sent);
+        std::ops::ControlFlow::Continue(())
+    });
+    dumped.unwrap();
+    assert_eq!(found.len(), 1);
+    found[0]
+}
+
+/// A bench whose SADB has an SA that has sent a thousand packets.
+fn used(properties: &str) -> Bench {
+    let bench = Bench::with_model();
+    method(&bench, "start", properties, &sa("replay_value 1000"));
+    assert_eq!(sent(&bench), 1000);
+    bench
+}
+
+#[test]
+fn a_flushed_sa_goes_on_if_its_key_stays() {
+    for properties in ["", "refresh = \"check-first\"\n", "refresh = \"reconcile\"\n", "flush = \"owned\"\n"] {
+        let bench = used(properties);
+        // Another window, so that reconciling replaces it too.
+        method(&bench, "refresh", properties, &sa("replay 32"));
+        assert_eq!(sent(&bench), 1000 + MARGIN, "{properties}");
+        method(&bench, "refresh", properties, &sa("replay 32").replace("0f1e", "1f1e"));
+        assert_eq!(sent(&bench), 0, "{properties}");
+    }
+}
+
+#[test]
+fn a_stopped_service_goes_on() {
+    for properties in ["", "refresh = \"reconcile\"\n"] {
+        let bench = used(properties);
+        method(&bench, "stop", properties, &sa(""));
+        assert_eq!(bench.spis(), [0; 0]);
+        method(&bench, "start", properties, &sa(""));
+        assert_eq!(sent(&bench), 1000 + MARGIN, "{properties}");
+    }
+}
+
+#[test]
+fn an_sa_that_was_out_of_the_file_goes_on() {
+    let properties = "refresh = \"reconcile\"\n";
+    let bench = used(properties);
+    method(&bench, "refresh", properties, "");
+    assert_eq!(bench.spis(), [0; 0]);
+    method(&bench, "refresh", properties, &sa(""));
+    assert_eq!(sent(&bench), 1000 + MARGIN);
+}
+
+#[test]
+fn who_does_not_want_it_begins_anew() {
+    let bench = used("carry_sequence = \"off\"\n");
+    method(&bench, "refresh", "carry_sequence = \"off\"\n", &sa(""));
+    assert_eq!(sent(&bench), 0);
+    assert!(!bench.path("run/sequence.json").exists());
+}
+
+#[test]
+fn a_boot_costs_more_numbers() {
+    let properties = "carry_sequence = \"reboot\"\n";
+    let mut bench = Bench::with_model();
+    let lasting = bench.path("lasting");
+    bench.set("STATE_DIRECTORY", lasting.to_str().unwrap());
+    method(&bench, "start", properties, &sa("replay_value 1000"));
+    method(&bench, "stop", properties, &sa(""));
+    fs::remove_dir_all(bench.path("run")).unwrap();
+    method(&bench, "start", properties, &sa(""));
+    assert_eq!(sent(&bench), 1000 + (1 << 20));
+    let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(lasting.join("sequence.json")).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+}
