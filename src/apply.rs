@@ -51,8 +51,9 @@ impl<T> Default for Queue<T> {
 }
 
 impl<T> Queue<T> {
-    /// Enough to make the exchange with the kernel cheap; the largest requests still fit into a socket's buffer.
-    const MOST: usize = 64;
+    /// Enough to make the exchange with the kernel cheap; the largest requests still fit into a socket's buffer, and so do the
+    /// answers if all are refused.
+    const MOST: usize = 128;
 
     /// Whether it has to be settled before it can take more.
     #[must_use]
@@ -203,6 +204,6 @@ mod tests {
         let sadb = Batching::default();
         let mut queue = Queue::default();
         let taken = (1000..2000).take_while(|spi| !queue.is_full() && queue.offer(*spi, add(*spi), &sadb).is_none());
-        assert_eq!(taken.count(), 64);
+        assert_eq!(taken.count(), 128);
     }
 }

@@ -203,11 +203,40 @@ impl Buffer {
     }
 }
 
+/// Bytes of a buffer, lent to a reader and wiped when the reader is through.
+pub struct Lent<'b>(&'b mut [u8]);
+
+impl<'b> Lent<'b> {
+    /// Lends `bytes`.
+    #[must_use]
+    pub fn new(bytes: &'b mut [u8]) -> Self {
+        Self(bytes)
+    }
+}
+
+impl Deref for Lent<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.0
+    }
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
 impl io::Write for Buffer {
     /// Appends all of `bytes`, or fails without appending anything.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.append(bytes).map_err(io::Error::other)?;
+        self.write_all(bytes)?;
         Ok(bytes.len())
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.append(bytes).map_err(io::Error::other)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -249,6 +278,15 @@ mod tests {
         assert!(!key.same_as(&Key::copied(&[1, 2], 24, 0)));
         assert!(!key.is_all_zero());
         assert!(Key::copied(&[0, 0], 16, 0).is_all_zero());
+    }
+
+    #[test]
+    fn what_was_lent_is_wiped() {
+        let mut bytes = [7; 4];
+        let lent = Lent::new(&mut bytes[..3]);
+        assert_eq!(&*lent, [7; 3]);
+        drop(lent);
+        assert_eq!(bytes, [0, 0, 0, 7]);
     }
 
     #[test]

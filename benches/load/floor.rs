@@ -1,6 +1,7 @@
 //! What no program can be faster than, for benches/load/run to compare with:
 //!
 //! - `floor add N`: the kernel adds N SAs that were encoded beforehand, 64 to a datagram; seconds from the first to the last
+//! - `floor pfkey-add N`: the same through PF_KEY, whose messages go and come one by one, but 64 to a system call
 //! - `floor dump`: the kernel lists its SAs to a reader that does not look at them; seconds, and how many bytes
 //! - `floor scan FILE`: the line ends of a file in memory; seconds
 #![allow(clippy::print_stdout, reason = "prints its measurements")]
@@ -8,8 +9,12 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
+use ipseckey::sa::{AuthAlg, EncrAlg, Endpoint, Lifetime, MessageType, Request, SaState, SaType, Spi};
+use ipseckey::sadb::Transport;
 use ipseckey::secret::{Buffer, Key};
 use ipseckey::sys::netlink::NetlinkSocket;
+use ipseckey::sys::socket::{Head, PacketSocket};
+use ipseckey::wire::pfkey::{self, Dialect};
 use ipseckey::wire::xfrm::attribute::Algorithm;
 use ipseckey::wire::xfrm::fixed::{Limits, family_of};
 use ipseckey::wire::xfrm::number::{INFINITE, PROTO_ESP, flag, kind};
@@ -23,35 +28,81 @@ fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
     match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["add", count] => add(count.parse().expect("a number of SAs")),
+        ["pfkey-add", count] => pfkey_add(count.parse().expect("a number of SAs")),
         ["dump"] => dump(),
         ["scan", file] => scan(file),
-        _ => println!("usage: floor add N | dump | scan FILE"),
+        _ => println!("usage: floor add N | pfkey-add N | dump | scan FILE"),
     }
 }
 
-/// The SA that benches/load/run writes as line `at` of its keys files.
+/// The addresses of the SA that benches/load/run writes as line `at` of its keys files.
+fn ends(at: u32) -> (IpAddr, IpAddr) {
+    (IpAddr::V4(Ipv4Addr::from(0x0a00_0000 | at)), IpAddr::V4(Ipv4Addr::from(0xc0a8_0000 + at)))
+}
+
+/// Some key for that SA.
+fn key(at: u32, bytes: u8) -> Key {
+    Key::new((0..bytes).map(|byte| byte ^ at.to_le_bytes()[0]).collect(), u16::from(bytes) * 8, 0)
+}
+
 fn addition(at: u32, port: u32) -> Buffer {
-    let dst = IpAddr::V4(Ipv4Addr::from(0xc0a8_0000 | at));
+    let (src, dst) = ends(at);
     let unlimited =
         Limits { bytes: (INFINITE, INFINITE), packets: (INFINITE, INFINITE), add: (0, 86400), ..Limits::default() };
     let info = SaInfo {
         dst: dst.into(),
         spi: 0x1_0000 + at,
         proto: PROTO_ESP,
-        src: IpAddr::V4(Ipv4Addr::from(0x0a00_0000 | at)).into(),
+        src: src.into(),
         limits: unlimited,
         family: family_of(dst),
         ..SaInfo::default()
     };
-    let algorithm = |name: &str, icv_bits, bytes| {
-        let key = Key::new((0..bytes).map(|byte| byte ^ at.to_le_bytes()[0]).collect(), u16::from(bytes) * 8, 0);
-        Algorithm { name: name.into(), icv_bits, key }
-    };
+    let algorithm = |name: &'static str, icv_bits, bytes| Algorithm { name: name.into(), icv_bits, key: key(at, bytes) };
     let attributes =
         vec![Attribute::AuthTrunc(algorithm("hmac(sha256)", 128, 32)), Attribute::Crypt(algorithm("cbc(aes)", 0, 16))];
     let ack = if (at + 1).is_multiple_of(BATCH) { flag::ACK } else { 0 };
     let header = Header { kind: kind::NEWSA, flags: flag::REQUEST | ack, seq: at + 1, port };
     encode(header, &Body::Sa(Box::new(info), attributes)).expect("fits")
+}
+
+fn pfkey_addition(at: u32) -> Buffer {
+    let (src, dst) = ends(at);
+    let end = |addr| Some(Endpoint { addr, port: 0, proto: 0 });
+    let request = Request {
+        sa_type: SaType::ESP,
+        spi: Spi(0x1_0000 + at),
+        state: SaState::MATURE,
+        auth_alg: AuthAlg(5),
+        encr_alg: EncrAlg(12),
+        auth_key: Some(key(at, 32)),
+        encr_key: Some(key(at, 16)),
+        hard: Some(Lifetime { addtime: 86400, ..Lifetime::default() }),
+        src: end(src),
+        dst: end(dst),
+        ..Request::default()
+    };
+    pfkey::request(&Dialect::LINUX, MessageType::ADD, &request, at + 1, std::process::id()).expect("encodes")
+}
+
+/// Sends as many as the socket holds answers to, and reads those.
+fn pfkey_add(count: u32) {
+    let mut socket = PacketSocket::pf_key().expect("PF_KEY");
+    let requests: Vec<Buffer> = (0..count).map(pfkey_addition).collect();
+    let mut heads = [Head::default(); BATCH as usize];
+    let start = Instant::now();
+    for batch in requests.chunks(BATCH as usize) {
+        assert_eq!(Transport::send_many(&mut socket, batch).expect("sends"), batch.len());
+        let mut left = batch.len();
+        while left > 0 {
+            let came = Transport::receive_heads(&mut socket, Some(Instant::now() + DEADLINE), &mut heads[..left])
+                .expect("receives");
+            let refused = heads.iter().take(came).any(|head| head[2] != 0);
+            assert!(came > 0 && !refused, "the kernel refuses an SA, or is silent");
+            left -= came;
+        }
+    }
+    println!("{:.6}", start.elapsed().as_secs_f64());
 }
 
 fn add(count: u32) {

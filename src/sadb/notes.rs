@@ -12,9 +12,15 @@ pub(super) struct Notes {
 impl Notes {
     /// Says something, if it has not been said before.
     pub(super) fn say(&mut self, text: &str) {
-        if self.said.insert(text.to_owned()) {
+        if !self.has_said(text) {
+            self.said.insert(text.to_owned());
             self.untold.push(text.to_owned());
         }
+    }
+
+    /// Whether it has been said before.
+    pub(super) fn has_said(&self, text: &str) -> bool {
+        self.said.contains(text)
     }
 
     /// What has been said since the last call.

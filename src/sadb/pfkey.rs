@@ -1,5 +1,7 @@
 //! An SADB behind PF_KEYv2 messages (RFC 2367): the system's socket, `sadb-model`, or the embedded model.
 
+mod many;
+
 use std::io;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
@@ -77,16 +79,20 @@ impl<T: Transport> PfKey<T> {
             if message.seq != seq || message.pid != self.pid {
                 continue;
             }
-            self.refusal(&message)?;
-            if (message.kind, message.sa_type) != (kind, sa_type) {
-                let (found, found_type) = (message.kind.0, message.sa_type.0);
-                let wanted = format!("message type {} and SA type {}", kind.0, sa_type.0);
-                return Err(SadbError::BadAnswer(format!(
-                    "found message type {found} and SA type {found_type}, wanted {wanted}"
-                )));
-            }
+            self.judge(&message, kind, sa_type)?;
             return Ok(message);
         }
+    }
+
+    /// Whether an answer grants a request of that kind.
+    fn judge(&self, answer: &Message, kind: MessageType, sa_type: SaType) -> Result<(), SadbError> {
+        self.refusal(answer)?;
+        if (answer.kind, answer.sa_type) == (kind, sa_type) {
+            return Ok(());
+        }
+        let (found, found_type) = (answer.kind.0, answer.sa_type.0);
+        let wanted = format!("message type {} and SA type {}", kind.0, sa_type.0);
+        Err(SadbError::BadAnswer(format!("found message type {found} and SA type {found_type}, wanted {wanted}")))
     }
 
     fn receive(&mut self, deadline: Instant) -> Result<Message, SadbError> {

@@ -4,7 +4,7 @@ use std::io;
 use std::time::Instant;
 
 use crate::secret::Buffer;
-use crate::sys::socket::PacketSocket;
+use crate::sys::socket::{Head, PacketSocket};
 
 /// Carries messages, one at a time and whole.
 pub trait Transport {
@@ -19,6 +19,26 @@ pub trait Transport {
     /// # Errors
     /// The system's; `UnexpectedEof` when the SADB has gone away.
     fn receive(&mut self, deadline: Option<Instant>) -> io::Result<Option<Buffer>>;
+
+    /// Sends messages in order; how many went out, which is at least one.
+    ///
+    /// # Errors
+    /// What keeps the first from going out.
+    fn send_many(&mut self, messages: &[Buffer]) -> io::Result<usize> {
+        messages.iter().try_for_each(|message| self.send(message))?;
+        Ok(messages.len())
+    }
+
+    /// Receives messages of which only the headers matter, as many as have come and there is room for; none if none came
+    /// before `deadline`.
+    ///
+    /// # Errors
+    /// As [`Transport::receive`].
+    fn receive_heads(&mut self, deadline: Option<Instant>, heads: &mut [Head]) -> io::Result<usize> {
+        let (Some(head), Some(message)) = (heads.first_mut(), self.receive(deadline)?) else { return Ok(0) };
+        *head = message.first_chunk().copied().unwrap_or_default();
+        Ok(1)
+    }
 }
 
 impl Transport for PacketSocket {
@@ -28,5 +48,13 @@ impl Transport for PacketSocket {
 
     fn receive(&mut self, deadline: Option<Instant>) -> io::Result<Option<Buffer>> {
         Self::receive(self, deadline)
+    }
+
+    fn send_many(&mut self, messages: &[Buffer]) -> io::Result<usize> {
+        Self::send_many(self, messages)
+    }
+
+    fn receive_heads(&mut self, deadline: Option<Instant>, heads: &mut [Head]) -> io::Result<usize> {
+        Self::receive_heads(self, deadline, heads)
     }
 }

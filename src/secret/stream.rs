@@ -20,6 +20,16 @@ impl<W: Write> Writer<W> {
         Self { inner, buffer: Buffer::with_capacity(capacity) }
     }
 
+    /// Writes what does not fit beside what is gathered.
+    #[cold]
+    fn write_beyond(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.drain()?;
+        match self.buffer.append(bytes) {
+            Ok(()) => Ok(()),
+            Err(_) => self.inner.write_all(bytes),
+        }
+    }
+
     /// Writes out what is gathered. After an error it is gone, as nobody knows how much of it went.
     fn drain(&mut self) -> io::Result<()> {
         let written = self.inner.write_all(&self.buffer);
@@ -30,13 +40,16 @@ impl<W: Write> Writer<W> {
 
 impl<W: Write> Write for Writer<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.buffer.append(bytes).is_ok() {
-            return Ok(bytes.len());
-        }
-        self.drain()?;
+        self.write_all(bytes)?;
+        Ok(bytes.len())
+    }
+
+    /// Text comes in small pieces, of which almost all fit.
+    #[inline]
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
         match self.buffer.append(bytes) {
-            Ok(()) => Ok(bytes.len()),
-            Err(_) => self.inner.write(bytes),
+            Ok(()) => Ok(()),
+            Err(_) => self.write_beyond(bytes),
         }
     }
 
@@ -68,6 +81,12 @@ impl<R: Read> Reader<R> {
     pub fn new(capacity: usize, inner: R) -> Self {
         Self { inner, buffer: Buffer::zeroed(capacity), start: 0, end: 0 }
     }
+
+    /// What is read and not consumed.
+    #[must_use]
+    pub fn ahead(&self) -> &[u8] {
+        self.buffer.get(self.start..self.end).unwrap_or_default()
+    }
 }
 
 impl<R: Read> BufRead for Reader<R> {
@@ -76,7 +95,7 @@ impl<R: Read> BufRead for Reader<R> {
             self.start = 0;
             self.end = self.inner.read(&mut self.buffer)?;
         }
-        Ok(self.buffer.get(self.start..self.end).unwrap_or_default())
+        Ok(self.ahead())
     }
 
     fn consume(&mut self, count: usize) {

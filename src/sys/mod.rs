@@ -9,6 +9,8 @@ pub mod hardening;
 pub mod listener;
 pub mod local;
 pub mod lock;
+#[cfg_attr(not(target_os = "linux"), path = "no_many.rs")]
+mod many;
 #[cfg_attr(not(target_os = "linux"), path = "no_netlink.rs")]
 pub mod netlink;
 pub mod privilege;

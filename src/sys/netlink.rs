@@ -1,19 +1,20 @@
 //! Linux netlink sockets: datagrams to and from the kernel's XFRM.
 
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::time::Instant;
 
+use nix::errno::Errno;
 use nix::libc;
-use nix::sys::socket::{MsgFlags, NetlinkAddr, bind, getsockname, recvfrom, sendmsg};
+use nix::sys::socket::{MsgFlags, NetlinkAddr, bind, getsockname, recvmsg, sendmsg};
 
 use super::socket::{enlarge, wait_readable};
-use crate::secret::Buffer;
+use crate::secret::{Buffer, Lent};
 
 /// `NETLINK_XFRM` (`linux/netlink.h`).
 const NETLINK_XFRM: libc::c_int = 6;
 /// Longer than any datagram of the kernel: dumps come in pieces of at most 32 KiB.
-const LARGEST: usize = 128 * 1024;
+const LARGEST: usize = 64 * 1024;
 
 /// A bound NETLINK_XFRM socket.
 pub struct NetlinkSocket {
@@ -64,18 +65,26 @@ impl NetlinkSocket {
     ///
     /// # Errors
     /// The system's; ENOBUFS when datagrams were lost for want of buffer.
-    pub fn receive(&mut self, deadline: Option<Instant>) -> io::Result<Option<Buffer>> {
+    pub fn receive(&mut self, deadline: Option<Instant>) -> io::Result<Option<Lent<'_>>> {
         loop {
-            if !wait_readable(self.fd.as_fd(), deadline)? {
-                return Ok(None);
-            }
-            let (len, sender) = recvfrom::<NetlinkAddr>(self.fd.as_raw_fd(), &mut self.scratch)?;
-            let datagram = Buffer::copied(&self.scratch[..len]);
-            self.scratch[..len].fill(0);
+            // What the kernel does at once it has answered by now: no need to wait for it.
+            let (len, sender) = match self.take() {
+                Err(Errno::EAGAIN) if !wait_readable(self.fd.as_fd(), deadline)? => return Ok(None),
+                Err(Errno::EAGAIN | Errno::EINTR) => continue,
+                taken => taken?,
+            };
             if sender.is_none_or(|address| address.pid() == 0) {
-                return Ok(Some(datagram));
+                return Ok(Some(Lent::new(&mut self.scratch[..len])));
             }
+            self.scratch[..len].fill(0);
         }
+    }
+
+    /// Takes a datagram that has come: its length and its sender.
+    fn take(&mut self) -> Result<(usize, Option<NetlinkAddr>), Errno> {
+        let mut room = [IoSliceMut::new(&mut self.scratch)];
+        let taken = recvmsg::<NetlinkAddr>(self.fd.as_raw_fd(), &mut room, None, MsgFlags::MSG_DONTWAIT)?;
+        Ok((taken.bytes, taken.address))
     }
 }
 

@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Instant;
 
-use crate::secret::Buffer;
+use crate::secret::{Buffer, Lent};
 
 /// A NETLINK_XFRM socket, of which there is none on this system.
 pub struct NetlinkSocket {
@@ -39,7 +39,7 @@ impl NetlinkSocket {
     ///
     /// # Errors
     /// None.
-    pub fn receive(&mut self, _deadline: Option<Instant>) -> io::Result<Option<Buffer>> {
+    pub fn receive(&mut self, _deadline: Option<Instant>) -> io::Result<Option<Lent<'_>>> {
         match self.never {}
     }
 }

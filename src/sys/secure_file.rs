@@ -229,6 +229,12 @@ impl Reader {
         Ok(Self { path: path.to_owned(), file, declared, left, findings })
     }
 
+    /// Bytes of the whole file.
+    #[must_use]
+    pub fn file_len(&self) -> u64 {
+        self.declared.len()
+    }
+
     /// What makes the file less than private.
     pub fn take_findings(&mut self) -> Vec<Finding> {
         std::mem::take(&mut self.findings)

@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::path::Path;
 use std::time::Instant;
 
+use nix::errno::Errno;
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, connect, recv, send, socket};
@@ -13,6 +14,9 @@ use crate::secret::Buffer;
 
 /// The largest PF_KEY message: 65,535 words of 8 bytes (RFC 2367 section 2.1, `sadb_msg_len`).
 const LARGEST: usize = 65_535 * 8;
+
+/// The first bytes of a PF_KEY message: all of its header (RFC 2367 section 2.1).
+pub type Head = [u8; 16];
 
 /// A connected socket on which each send and each receive is one whole message.
 pub struct PacketSocket {
@@ -65,15 +69,44 @@ impl PacketSocket {
         Ok(())
     }
 
+    /// Sends messages, one after the other; how many went out, which is at least one.
+    ///
+    /// # Errors
+    /// What keeps the first from going out.
+    pub fn send_many(&mut self, messages: &[Buffer]) -> io::Result<usize> {
+        super::many::send(self.fd.as_fd(), messages)
+    }
+
+    /// Receives messages of which only the headers matter, as many as have come and there is room for; none if none came
+    /// before `deadline`.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn receive_heads(&mut self, deadline: Option<Instant>, heads: &mut [Head]) -> io::Result<usize> {
+        loop {
+            match super::many::receive_heads(self.fd.as_fd(), heads) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                received => return received,
+            }
+            if !wait_readable(self.fd.as_fd(), deadline)? {
+                return Ok(0);
+            }
+        }
+    }
+
     /// Receives one message; `None` if none came before `deadline`.
     ///
     /// # Errors
     /// The system's, and `UnexpectedEof` when the other side has closed.
     pub fn receive(&mut self, deadline: Option<Instant>) -> io::Result<Option<Buffer>> {
-        if !wait_readable(self.fd.as_fd(), deadline)? {
-            return Ok(None);
-        }
-        let len = recv(self.fd.as_raw_fd(), &mut self.scratch, MsgFlags::empty())?;
+        let len = loop {
+            // Linux PF_KEY has answered by the time it is asked for its answer: no need to wait then.
+            match recv(self.fd.as_raw_fd(), &mut self.scratch, MsgFlags::MSG_DONTWAIT) {
+                Err(Errno::EAGAIN) if !wait_readable(self.fd.as_fd(), deadline)? => return Ok(None),
+                Err(Errno::EAGAIN) => {}
+                received => break received?,
+            }
+        };
         if len == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
@@ -139,8 +172,8 @@ pub fn wait_readable(fd: BorrowedFd<'_>, deadline: Option<Instant>) -> io::Resul
         match poll(&mut fds, timeout) {
             Ok(0) => return Ok(false),
             Ok(_) => return Ok(true),
-            Err(nix::errno::Errno::EINTR) if deadline.is_none_or(|at| at > Instant::now()) => {}
-            Err(nix::errno::Errno::EINTR) => return Ok(false),
+            Err(Errno::EINTR) if deadline.is_none_or(|at| at > Instant::now()) => {}
+            Err(Errno::EINTR) => return Ok(false),
             Err(error) => return Err(error.into()),
         }
     }

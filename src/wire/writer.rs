@@ -31,6 +31,7 @@ pub struct Held {
 /// Writes fields one after the other.
 pub struct Writer {
     buffer: Option<Buffer>,
+    whole: usize,
     len: usize,
     held: usize,
     overflow: bool,
@@ -44,9 +45,10 @@ const POISON: u16 = u16::MAX;
 /// # Errors
 /// What `fill` says; [`WriteError::Unfinished`] if a length field was not filled.
 pub fn exact<E: From<WriteError>>(fill: impl Fn(&mut Writer) -> Result<(), E>) -> Result<Buffer, E> {
-    let mut count = Writer { buffer: None, len: 0, held: 0, overflow: false };
+    let mut count = Writer { buffer: None, whole: 0, len: 0, held: 0, overflow: false };
     fill(&mut count)?;
-    let mut writer = Writer { buffer: Some(Buffer::with_capacity(count.len)), len: 0, held: 0, overflow: false };
+    let buffer = Some(Buffer::with_capacity(count.len));
+    let mut writer = Writer { buffer, whole: count.len, len: 0, held: 0, overflow: false };
     fill(&mut writer)?;
     match writer.buffer {
         Some(buffer) if writer.held == 0 && !writer.overflow && buffer.len() == count.len => Ok(buffer),
@@ -61,7 +63,14 @@ impl Writer {
         self.len
     }
 
+    /// Length of the whole message; 0 while it is being counted.
+    #[must_use]
+    pub fn whole(&self) -> usize {
+        self.whole
+    }
+
     /// Writes `bytes`.
+    #[inline]
     pub fn bytes(&mut self, bytes: &[u8]) {
         self.len += bytes.len();
         if let Some(buffer) = &mut self.buffer {

@@ -21,27 +21,32 @@ const SHA256: AuthAlg = AuthAlg(5);
 /// A client of Linux PF_KEY.
 pub(super) struct AfKey<T> {
     kernel: PfKey<T>,
+    is_traced: bool,
     notes: Notes,
     patience: Patience,
 }
 
 impl<T: Transport> AfKey<T> {
     pub(super) fn new(transport: T) -> Self {
-        Self { kernel: PfKey::new(transport, &Dialect::LINUX), notes: Notes::default(), patience: Patience::default() }
+        let (kernel, patience) = (PfKey::new(transport, &Dialect::LINUX), Patience::default());
+        Self { kernel, is_traced: false, notes: Notes::default(), patience }
     }
 
     /// Says what becomes of an SA otherwise than asked.
     fn note(&mut self, request: &Request) {
-        if request.auth_alg == SHA256 {
-            self.notes.say(
-                "sha256: Linux PF_KEY cuts the integrity check value to 96 bits; RFC 4868 says 128, so few peers will \
-                 understand it: use --sadb xfrm",
-            );
-        }
-        if check::has_direction(request) && !check::has_natt(request) {
-            self.notes.say("inbound, outbound: Linux PF_KEY does not keep the direction");
-        }
+        notes_about(request).for_each(|note| self.notes.say(note));
     }
+}
+
+/// What becomes of an SA otherwise than asked.
+fn notes_about(request: &Request) -> impl Iterator<Item = &'static str> {
+    let sha256 = (request.auth_alg == SHA256).then_some(
+        "sha256: Linux PF_KEY cuts the integrity check value to 96 bits; RFC 4868 says 128, so few peers will understand it: \
+         use --sadb xfrm",
+    );
+    let has_direction = check::has_direction(request) && !check::has_natt(request);
+    let direction = has_direction.then_some("inbound, outbound: Linux PF_KEY does not keep the direction");
+    sha256.into_iter().chain(direction)
 }
 
 /// A refusal with what would help.
@@ -63,6 +68,28 @@ impl<T: Transport> Sadb for AfKey<T> {
         added.map_err(|error| refused(error, request))?;
         self.note(request);
         Ok(())
+    }
+
+    /// All but the first about which something is to be said, which is said of its own line. Traced ones go one by one, each before
+    /// its refusal.
+    fn batches(&self, request: &Request) -> bool {
+        !self.is_traced && notes_about(request).all(|note| self.notes.has_said(note))
+    }
+
+    fn add_all(&mut self, requests: &[Request]) -> Vec<Result<(), SadbError>> {
+        let checked: Vec<_> = requests.iter().map(check::addition).collect();
+        let good = requests.iter().zip(&checked).filter(|(_, checked)| checked.is_ok()).map(|(request, _)| request);
+        let mut added = self.kernel.add_all(&good.collect::<Vec<_>>()).into_iter();
+        let mut outcome = |request, checked: Result<(), SadbError>| {
+            checked?;
+            match added.next().unwrap_or(Err(SadbError::Unanswered)) {
+                Ok(()) => self.note(request),
+                Err(error) if self.patience.tries_again(&error) => return self.add(request),
+                Err(error) => return Err(refused(error, request)),
+            }
+            Ok(())
+        };
+        requests.iter().zip(checked).map(|(request, checked)| outcome(request, checked)).collect()
     }
 
     fn update(&mut self, request: &Request, reach: Reach) -> Result<(), SadbError> {
@@ -118,6 +145,7 @@ impl<T: Transport> Sadb for AfKey<T> {
     }
 
     fn set_trace(&mut self, trace: Trace) {
+        self.is_traced = true;
         self.kernel.set_trace(trace);
     }
 
@@ -137,10 +165,12 @@ mod tests {
     use crate::secret::{Buffer, Key};
     use crate::wire::pfkey;
 
-    /// A kernel that grants every request, and has these SAs.
+    /// A kernel that grants every request, and has these SAs. It refuses or forgets to answer those with these SPIs.
     #[derive(Default)]
     struct Kernel {
         sas: Vec<Request>,
+        refused: Vec<u32>,
+        silent: Vec<u32>,
         answers: VecDeque<Vec<u8>>,
     }
 
@@ -157,7 +187,10 @@ mod tests {
     impl Transport for Kernel {
         fn send(&mut self, message: &[u8]) -> io::Result<()> {
             if message[1] != MessageType::DUMP.0 {
-                self.answers.push_back(message.to_vec());
+                let spi = u32::from_be_bytes(message[20..24].try_into().expect("an SA extension"));
+                let mut answer = message.to_vec();
+                answer[2] = if self.refused.contains(&spi) { Errno::EEXIST as u8 } else { 0 };
+                self.answers.extend((!self.silent.contains(&spi)).then_some(answer));
                 return Ok(());
             }
             let count = self.sas.len();
@@ -192,6 +225,39 @@ mod tests {
         sadb.add(&ah(0x102, 5, 32)).unwrap();
         let notes = sadb.take_notes();
         assert!(matches!(&notes[..], [cut, way] if cut.contains("96 bits") && way.contains("direction")), "{notes:?}");
+    }
+
+    #[test]
+    fn many_additions_are_answered_each_on_its_own() {
+        let mut sadb = AfKey::new(Kernel { refused: vec![0x141, 0x180], ..Kernel::default() });
+        let mut requests: Vec<Request> = (0x100..0x1c8).map(|spi| ah(spi, 5, 32)).collect();
+        requests.insert(7, Request { pair_spi: Some(Spi(9)), ..ah(0x99, 5, 32) });
+        assert!(!sadb.batches(&requests[0]));
+        let outcomes = sadb.add_all(&requests);
+        let refused: Vec<u32> = requests
+            .iter()
+            .zip(&outcomes)
+            .filter(|(_, outcome)| outcome.is_err())
+            .map(|(request, _)| request.spi.0)
+            .collect();
+        assert_eq!((outcomes.len(), refused), (201, vec![0x99, 0x141, 0x180]));
+        assert!(matches!(&outcomes[0x41 + 1], Err(SadbError::Refused { errno: 17, .. })));
+        assert_eq!(sadb.take_notes().len(), 1);
+        assert!(sadb.batches(&requests[0]));
+    }
+
+    #[test]
+    fn an_answer_that_is_lost_is_told_and_nothing_waits_for_ever() {
+        let mut sadb = AfKey::new(Kernel { silent: vec![0x102], ..Kernel::default() });
+        let outcomes = sadb.add_all(&(0x100..0x105).map(|spi| ah(spi, 3, 20)).collect::<Vec<_>>());
+        assert!(matches!(&outcomes[..], [Ok(()), Ok(()), Err(SadbError::NoAnswer { .. }), Ok(()), Ok(())]));
+    }
+
+    #[test]
+    fn what_is_traced_goes_alone() {
+        let mut sadb = AfKey::new(Kernel::default());
+        sadb.set_trace(Box::new(|_| {}));
+        assert!(!sadb.batches(&ah(0x100, 3, 20)));
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub(in crate::sadb) struct Asked {
     pub(in crate::sadb) sa_type: SaType,
     pub(in crate::sadb) is_ipv6: bool,
     /// The kernel's names of the algorithms.
-    pub(in crate::sadb) algorithms: Vec<&'static str>,
+    pub(in crate::sadb) algorithms: [Option<&'static str>; 2],
     /// Whether it is a policy rather than an SA.
     pub(in crate::sadb) is_policy: bool,
 }
@@ -100,7 +100,7 @@ fn type_hint(asked: &Asked) -> String {
 
 fn algorithm_hint(said: &str, asked: &Asked) -> String {
     let is_auth = said.contains("AUTH");
-    let suspects = asked.algorithms.iter().filter(|name| said.is_empty() || is_auth_name(name) == is_auth);
+    let suspects = asked.algorithms.iter().flatten().filter(|name| said.is_empty() || is_auth_name(name) == is_auth);
     let suspects: Vec<&str> = suspects.copied().collect();
     let modules: Vec<&str> = suspects.iter().filter_map(|name| module_of(name)).collect();
     format!("this kernel has no {}: try modprobe {}", suspects.join(" or no "), modules.join(" "))
@@ -180,7 +180,7 @@ mod tests {
         let asked = Asked {
             sa_type: SaType::AH,
             is_ipv6: true,
-            algorithms: vec!["hmac(sha256)", "cbc(camellia)"],
+            algorithms: [Some("hmac(sha256)"), Some("cbc(camellia)")],
             ..Asked::default()
         };
         let refused = text(&refusal(Errno::EPROTONOSUPPORT, "Requested type not found"), &asked);

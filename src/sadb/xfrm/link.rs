@@ -193,12 +193,13 @@ impl Link {
 
     /// Waits for a datagram and passes on the messages in it that answer a request from number `first` on.
     fn each_answer(&mut self, deadline: Instant, first: u32, each: &mut dyn FnMut(Message)) -> Result<(), SadbError> {
+        let (last, port) = (self.seq, self.port());
         let datagram = self.socket.receive(Some(deadline))?;
         let datagram = datagram.ok_or(SadbError::NoAnswer { seconds: DEADLINE.as_secs() })?;
         for message in messages(&datagram) {
             let message = message.map_err(|error| SadbError::BadAnswer(error.to_string()))?;
-            let is_answer = message.header.seq.wrapping_sub(first) <= self.seq.wrapping_sub(first);
-            if is_answer && message.header.port == self.port() {
+            let is_answer = message.header.seq.wrapping_sub(first) <= last.wrapping_sub(first);
+            if is_answer && message.header.port == port {
                 each(message);
             }
         }

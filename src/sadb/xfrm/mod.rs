@@ -196,10 +196,10 @@ fn asked(name: &Name, request: &Request) -> Asked {
 }
 
 /// The kernel's names of a request's algorithms.
-pub(super) fn algorithms_of(request: &Request) -> Vec<&'static str> {
+pub(super) fn algorithms_of(request: &Request) -> [Option<&'static str>; 2] {
     let auth = crate::names::algorithms::auth_by_number(request.auth_alg).map(|row| row.xfrm);
     let encr = crate::names::algorithms::encr_by_number(request.encr_alg).map(|row| row.xfrm);
-    auth.into_iter().chain(encr).collect()
+    [auth, encr]
 }
 
 /// The message that adds an SA.

@@ -132,7 +132,7 @@ impl Parts {
             None if algorithm.name == "digest_null" => return,
             None => {
                 self.auth = AuthAlg(FOREIGN);
-                self.linux.foreign_auth = Some(algorithm.name);
+                self.linux.foreign_auth = Some(algorithm.name.into_owned());
             }
         }
         self.auth_key = Some(algorithm.key);
@@ -144,7 +144,7 @@ impl Parts {
             Some(row) => self.encr = row.number,
             None => {
                 self.encr = EncrAlg(FOREIGN);
-                self.linux.foreign_encr = Some(algorithm.name);
+                self.linux.foreign_encr = Some(algorithm.name.into_owned());
             }
         }
         let salt = row.map_or(0, |row| row.salt_bits);

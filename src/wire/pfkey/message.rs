@@ -41,6 +41,14 @@ pub fn decode(dialect: &Dialect, bytes: &[u8]) -> Result<Message, DecodeError> {
     Ok(message)
 }
 
+/// Understands the header of a message whose extensions do not matter; the message has none then.
+///
+/// # Errors
+/// [`DecodeError::Header`] for fewer bytes than a header has.
+pub fn decode_head(dialect: &Dialect, bytes: &[u8]) -> Result<Message, DecodeError> {
+    header(dialect, &mut Reader::new(bytes)).ok_or(DecodeError::Header(bytes.len()))
+}
+
 fn header(dialect: &Dialect, reader: &mut Reader<'_>) -> Option<Message> {
     Some(Message {
         version: reader.u8().ok()?,

@@ -2,6 +2,8 @@
 //!
 //! An attribute that is not known, or not of the size it should have, is carried whole.
 
+use std::borrow::Cow;
+
 use super::fixed::{Current, RawAddress, SaInfo};
 use super::number::attr;
 use super::policy::{PolicyInfo, Template};
@@ -16,7 +18,7 @@ const NAME_LEN: usize = 64;
 /// `struct xfrm_algo`, `xfrm_algo_auth`, `xfrm_algo_aead`.
 pub struct Algorithm {
     /// The kernel's name.
-    pub name: String,
+    pub name: Cow<'static, str>,
     /// Length of the integrity check value in bits; 0 where the struct has none.
     pub icv_bits: u32,
     /// Key, salt included.
@@ -306,7 +308,7 @@ impl Algorithm {
     fn read(reader: &mut Reader<'_>, has_icv: bool) -> Result<Self, ReadError> {
         let name = reader.bytes(NAME_LEN)?;
         let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
-        let name = String::from_utf8_lossy(name).into_owned();
+        let name = Cow::Owned(String::from_utf8_lossy(name).into_owned());
         let wanted = reader.u32()?;
         let icv_bits = if has_icv { reader.u32()? } else { 0 };
         let Ok(bits) = u16::try_from(wanted) else {

@@ -84,17 +84,14 @@ pub struct Message {
 /// # Errors
 /// [`WriteError::TooLong`] for an attribute of 64 KiB or more.
 pub fn encode(header: Header, body: &Body) -> Result<Buffer, WriteError> {
-    let payload = exact(|writer| write_body(writer, body))?;
-    let len = u32::try_from(HEADER_LEN + payload.len())
-        .map_err(|_| WriteError::TooLong { len: payload.len(), most: u32::MAX as usize })?;
     exact(|writer| {
-        writer.u32(len);
+        let len = writer.whole();
+        writer.u32(u32::try_from(len).map_err(|_| WriteError::TooLong { len, most: u32::MAX as usize })?);
         writer.u16(header.kind);
         writer.u16(header.flags);
         writer.u32(header.seq);
         writer.u32(header.port);
-        writer.bytes(&payload);
-        Ok(())
+        write_body(writer, body)
     })
 }
 

@@ -66,7 +66,7 @@ fn template() -> Template {
     }
 }
 
-fn algorithm(name: &str, icv_bits: u32) -> Algorithm {
+fn algorithm(name: &'static str, icv_bits: u32) -> Algorithm {
     Algorithm { name: name.into(), icv_bits, key: Key::copied(&[7; 20], 160, 0) }
 }
 
