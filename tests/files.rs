@@ -211,3 +211,42 @@ fn a_save_does_not_follow_or_widen() {
         assert_eq!(model.run(&["-s", target]).status.code(), Some(1), "{target}");
     }
 }
+
+#[test]
+fn of_many_refusals_for_one_reason_the_first_are_told_and_the_others_counted() {
+    let model = Model::start(&[]);
+    let other = "add esp spi 0x2000 dst 192.0.2.2 encralg aes encrkey 0f1e2d3c4b5a69788796a5b4c3d2e1f0 pair-spi 0x9999\n";
+    let file = model.path("keys");
+    private(&file, &[&OLD.repeat(51), other, OLD].concat());
+    let load = |options: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ipseckey"));
+        command.args(options).args(["--sadb", &model.spec(), "-n", "-f"]).arg(&file).stdin(Stdio::null()).output().unwrap()
+    };
+    let told = load(&[]);
+    let text = String::from_utf8(told.stderr).unwrap();
+    assert_eq!(told.status.code(), Some(1));
+    assert_eq!(text.matches("already exists").count(), 20, "{text}");
+    assert!(text.contains(":52:") && !text.contains(":53:"), "{text}");
+    assert_eq!(text.matches("31 more commands were refused for the same reason as 20 above").count(), 1, "{text}");
+    assert!(text.ends_with("1 of 53 commands succeeded\n"), "{text}");
+    let objects = String::from_utf8(load(&["--json"]).stdout).unwrap();
+    assert_eq!(objects.lines().filter(|line| line.contains("already exists")).count(), 52);
+}
+
+#[test]
+fn too_many_sas_alike_are_told_for_linux_only() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("keys");
+    let line = |spi| format!("add ah spi {spi} src 192.0.2.1 dst 192.0.2.2 authalg sha1 authkey {spi:040x}\n");
+    private(&file, &(1000..4000).map(line).collect::<String>());
+    let check = |sadb: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ipseckey"));
+        let checked = command.args(["--sadb", sadb, "-n", "-c"]).arg(&file).output().unwrap();
+        assert_eq!(checked.status.code(), Some(0));
+        String::from_utf8(checked.stderr).unwrap()
+    };
+    let told = check("xfrm");
+    assert_eq!(told.matches("[IK055]").count(), 1, "{told}");
+    assert!(told.contains("keys:2000:1: warning[IK055]: With this one, 2000 SAs"), "{told}");
+    assert!(!check("model").contains("IK055"));
+}

@@ -29,9 +29,17 @@ impl Blocks {
     /// # Errors
     /// As [`Reader::open`].
     pub(super) fn open(path: &Path) -> Result<Self, FileError> {
-        let buffer = Buffer::zeroed(BLOCK);
+        let reader = Reader::open(path, Origin::ByHand)?;
+        // One byte more than the file has: so the first block of a short one is known to be its last.
+        let len = usize::try_from(reader.file_len()).map_or(BLOCK, |len| BLOCK.min(len + 1));
+        let buffer = Buffer::zeroed(len);
         hardening::lock(&buffer);
-        Ok(Self { reader: Reader::open(path, Origin::ByHand)?, buffer, filled: 0, given: 0, line: 1 })
+        Ok(Self { reader, buffer, filled: 0, given: 0, line: 1 })
+    }
+
+    /// Bytes of the whole file.
+    pub(super) fn file_len(&self) -> u64 {
+        self.reader.file_len()
     }
 
     /// What makes the file less than private.

@@ -10,6 +10,7 @@ use std::time::SystemTime;
 use nix::errno::Errno;
 
 use super::args::{Args, Color, Task};
+use super::progress::Progress;
 use super::{report, sarif};
 use crate::lang::{self, Diagnostic};
 use crate::names::{Vocabulary, errnos};
@@ -32,6 +33,7 @@ pub(super) struct Output {
     /// `--json`, and what goes into each object.
     json: Option<json::Choice>,
     report: Report,
+    progress: Rc<Progress>,
 }
 
 /// Where diagnostics go. Those of `-c` and `-f` are the answer, and may be objects of it.
@@ -84,6 +86,7 @@ impl Output {
             names,
             json: args.json.then_some(json::Choice { keys: args.show_keys && !args.paranoid, timestamp: None }),
             report: Report::of(args),
+            progress: Rc::default(),
             diagnostics: if wants_color(args.color, &io::stderr()) { lang::Style::Color } else { lang::Style::Plain },
             color: args.color,
         })
@@ -91,12 +94,14 @@ impl Output {
 
     /// Prints a line to standard error, after the program's name.
     pub(super) fn say(&self, text: &str) {
+        self.progress.clear();
         // Nobody is left to tell that standard error is closed.
         let _ = writeln!(io::stderr(), "ipseckey: {text}");
     }
 
     /// Prints a diagnostic to standard error, or puts it into the answer.
     pub(super) fn diagnose(&self, diagnostic: &Diagnostic, source: Source<'_>) {
+        self.progress.clear();
         // Nobody is left to tell that a stream is closed.
         let _ = match &self.report {
             Report::Text => {
@@ -121,6 +126,23 @@ impl Output {
             Report::Objects => report::write_tally(&mut io::stdout(), file, commands, good),
             Report::Sarif(log) => writeln!(io::stdout(), "{:#}", log.borrow().document()),
         };
+    }
+
+    /// The line that tells how far long work is.
+    pub(super) fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    /// Listing SAs begins. Where they are listed on the terminal itself, nothing stands between them.
+    pub(super) fn begin_listing(&self) {
+        if !io::stdout().is_terminal() {
+            self.progress.begin("SAs", None);
+        }
+    }
+
+    /// Whether diagnostics are for people, who read a few and not thousands.
+    pub(super) fn is_for_people(&self) -> bool {
+        matches!(self.report, Report::Text)
     }
 
     /// Whether the answer has a last word in any case.
@@ -155,19 +177,30 @@ impl Output {
         };
     }
 
+    /// How the SAs of a dump are printed: as of now, all of them.
+    pub(super) fn dump_style(&self) -> show::Style<'_> {
+        self.style(false)
+    }
+
     /// Prints an SA of a dump.
     ///
     /// # Errors
     /// The stream's.
-    pub(super) fn dumped(&self, sa: &Message, out: &mut dyn Write) -> io::Result<()> {
+    pub(super) fn dumped(&self, sa: &Message, style: &show::Style<'_>, out: &mut dyn Write) -> io::Result<()> {
         match self.json {
             Some(choice) => json::write_line(out, sa, choice),
-            None => message::print_entry(out, sa, &self.style(false)),
+            None => message::print_entry(out, sa, style),
         }
     }
 
     /// Prints what ends a dump.
     pub(super) fn dump_end(&self, sa_type: SaType, out: &mut dyn Write) {
+        self.progress.end();
+        if self.names.gave_up() {
+            self.say(
+                "names: the name service is slow or does not answer, so not every address has its name (-n asks for none)",
+            );
+        }
         if self.json.is_some() {
             let _ = out.flush();
             return;
@@ -214,14 +247,21 @@ impl Output {
 /// # Errors
 /// The system's.
 pub(super) fn secret_stdout() -> io::Result<secret::Writer<File>> {
+    secret_stdout_for(64 * 1024)
+}
+
+/// The same, for some `capacity` bytes.
+fn secret_stdout_for(capacity: usize) -> io::Result<secret::Writer<File>> {
     let mut out = io::stdout();
     out.flush()?;
-    Ok(secret::Writer::new(64 * 1024, File::from(out.as_fd().try_clone_to_owned()?)))
+    Ok(secret::Writer::new(capacity, File::from(out.as_fd().try_clone_to_owned()?)))
 }
 
 /// Prints one message to standard output.
 fn printed(print: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
-    let mut out = secret_stdout()?;
+    /// About twice what one SA takes.
+    const MESSAGE: usize = 4 * 1024;
+    let mut out = secret_stdout_for(MESSAGE)?;
     print(&mut out)?;
     out.flush()
 }

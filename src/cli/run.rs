@@ -14,7 +14,8 @@ use super::output::Source;
 use super::prompt::{Prompt, Typed};
 use super::session::{Session, Tally, Verdict};
 use super::tools;
-use crate::lang::{self, Checker, Code, Diagnostic, Setting};
+use crate::lang::{self, Checker, Code, Crowds, Diagnostic, Item, Setting};
+use crate::names::Vocabulary;
 use crate::sa::SaType;
 use crate::secret::{Buffer, Reader};
 use crate::sys::hardening;
@@ -82,17 +83,24 @@ fn check_blocks(session: &Session<'_>, file: &Path, tally: &mut Tally) -> Result
     let name = shown(file);
     let resolver = session.resolver();
     let options = session.options(Setting::File, &*resolver);
-    let mut checker = Checker::new();
+    let (mut checker, mut crowds) = (Checker::new(), Crowds::default());
+    let progress = session.output.progress();
+    progress.begin("commands", Some(blocks.file_len()));
+    let mut before = 0;
     while let Some((text, first_line)) = blocks.next()? {
         let source = Source { name: &name, text, first_line };
         let mut commands = lang::commands(text, &options).from_line(first_line);
         for mut item in commands.by_ref() {
             item.diagnostics.append(&mut checker.check(&item, text));
+            item.diagnostics.extend(crowds.check(&item).filter(|_| session.vocabulary() == Vocabulary::Linux));
+            progress.step(tally.commands, before + item.place.end as u64);
             let correct = session.accept(item.outcome.ok(), &item.diagnostics, source).is_some();
             tally.count(correct.into());
         }
         let _ = session.accept(Some(()), &commands.take_rest(), source);
+        before += text.len() as u64;
     }
+    progress.end();
     Ok(())
 }
 
@@ -104,21 +112,34 @@ fn load(session: &mut Session<'_>, file: &Path) -> Exit {
     }
     let name = shown(file);
     let mut tally = Tally::default();
-    run_all(session, Source { name: &name, text: &text, first_line: 1 }, Setting::File, &mut tally);
+    let (output, is_linux) = (session.output.clone(), session.vocabulary() == Vocabulary::Linux);
+    let (mut crowds, mut count) = (Crowds::default(), 0);
+    session.begin_load(text.len());
+    let mut watch = |item: &mut Item| {
+        count += 1;
+        output.progress().step(count, item.place.start as u64);
+        item.diagnostics.extend(crowds.check(item).filter(|_| is_linux));
+    };
+    run_all(session, Source { name: &name, text: &text, first_line: 1 }, Setting::File, &mut tally, &mut watch);
+    session.end_load();
     if tally.exit() != Exit::Done || session.output.always_tallies() {
         session.output.tally(&name, tally.commands, tally.done, "succeeded");
     }
     tally.exit()
 }
 
+/// Called with each command before it is carried out.
+type Watch<'a> = &'a mut dyn FnMut(&mut Item);
+
 /// Carries out the commands of `source` until one of them quits. The last command's verdict.
-fn run_all(session: &mut Session<'_>, source: Source<'_>, setting: Setting, tally: &mut Tally) -> Verdict {
+fn run_all(session: &mut Session<'_>, source: Source<'_>, setting: Setting, tally: &mut Tally, watch: Watch<'_>) -> Verdict {
     let resolver = session.resolver();
     let options = session.options(setting, &*resolver);
     let mut verdict = Verdict::Done;
     let mut commands = lang::commands(source.text, &options).from_line(source.first_line);
     let mut checker = Checker::new();
     for mut item in commands.by_ref() {
+        watch(&mut item);
         if session.denies_weakness() {
             item.diagnostics.append(&mut checker.check(&item, source.text));
         }
@@ -166,6 +187,7 @@ fn at_prompt(session: &mut Session<'_>) -> Exit {
                     Source { name: "prompt", text: &text, first_line: 1 },
                     Setting::Prompt,
                     &mut Tally::default(),
+                    &mut |_| {},
                 );
                 if verdict == Verdict::Quit {
                     return Exit::Done;
@@ -196,17 +218,20 @@ fn from_pipe(session: &mut Session<'_>) -> Exit {
     }
 }
 
-fn run_lines(session: &mut Session<'_>, input: &mut impl BufRead, tally: &mut Tally) -> io::Result<()> {
+fn run_lines(session: &mut Session<'_>, input: &mut Reader<File>, tally: &mut Tally) -> io::Result<()> {
     let mut first_line = 1;
-    while let Some(text) = next_command(input)? {
-        let source = Source { name: "standard input", text: &text, first_line };
-        if run_all(session, source, Setting::Prompt, tally) == Verdict::Quit {
-            break;
+    loop {
+        if lang::whole_len(input.ahead()) == 0 {
+            // The next command may be long in coming.
+            hardening::wipe_stack();
         }
-        hardening::wipe_stack();
+        let Some(text) = next_command(input)? else { return Ok(()) };
+        let source = Source { name: "standard input", text: &text, first_line };
+        if run_all(session, source, Setting::Prompt, tally, &mut |_| {}) == Verdict::Quit {
+            return Ok(());
+        }
         first_line += u32::try_from(text.iter().filter(|byte| **byte == b'\n').count()).unwrap_or(0);
     }
-    Ok(())
 }
 
 /// Standard input past the buffer of [`io::stdin`], which nobody wipes.

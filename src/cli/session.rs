@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use super::args::Args;
 use super::exit::Exit;
+use super::flood::Flood;
 use super::help;
 use super::output::{Output, Source, secret_stdout};
 use super::save_file;
@@ -65,6 +66,8 @@ pub(super) struct Session<'a> {
     sadb: Option<Box<dyn Sadb>>,
     waiting: Queue<Place>,
     turn: Option<Turn>,
+    /// While a file is loaded: what was refused.
+    flood: Option<Flood>,
     pub(super) output: Output,
 }
 
@@ -80,7 +83,7 @@ impl<'a> Session<'a> {
         };
         let select = args.sadb.clone().unwrap_or_default();
         let output = Output::new(args, select.vocabulary())?;
-        Ok(Self { args, select, resolver, sadb: None, waiting: Queue::default(), turn: None, output })
+        Ok(Self { args, select, resolver, sadb: None, waiting: Queue::default(), turn: None, flood: None, output })
     }
 
     /// Who knows names.
@@ -164,17 +167,33 @@ impl Session<'_> {
     /// Carries out the commands that wait, and counts them.
     pub(super) fn settle(&mut self, source: Source<'_>, tally: &mut Tally) {
         let Some(sadb) = &mut self.sadb else { return };
-        let output = &self.output;
+        let (output, flood) = (&self.output, &mut self.flood);
         self.waiting.settle(&mut **sadb, &mut |place, request, outcome| {
             let failure = match outcome {
-                Outcome::Failed(error) => Some(refusal(Verb::Add, request, &error, place)),
+                Outcome::Failed(error) => Some(error),
                 Outcome::Done | Outcome::Described(_) => None,
             };
             tally.count(failure.is_none().into());
-            if let Some(failure) = failure {
-                output.diagnose(&failure, source);
+            if let Some(error) = failure.filter(|error| flood.as_mut().is_none_or(|flood| flood.tells(error))) {
+                output.diagnose(&refusal(Verb::Add, request, &error, place), source);
             }
         });
+    }
+
+    /// A file of that many bytes is loaded from here to [`Self::end_load`]: how far it is, is shown, and of many refusals for
+    /// one reason only the first are told one by one.
+    pub(super) fn begin_load(&mut self, len: usize) {
+        self.flood = self.output.is_for_people().then(Flood::default);
+        if !self.args.verbose {
+            self.output.progress().begin("commands", Some(len as u64));
+        }
+    }
+
+    /// Says how many refusals were not told.
+    pub(super) fn end_load(&mut self) {
+        self.output.progress().end();
+        let flood = self.flood.take();
+        flood.iter().flat_map(Flood::counted).for_each(|line| self.output.say(&line));
     }
 
     /// Waits until no other program loads a keys file into this SADB; whether it is this one's turn then.
@@ -243,22 +262,30 @@ impl Session<'_> {
 
     fn about_sa(&mut self, command: SaCommand, place: Place, source: Source<'_>) -> Verdict {
         let output = self.output.clone();
+        let mut flood = self.flood.take();
         let verb = command.verb;
         let sadb = match self.open() {
             Ok(sadb) => sadb,
             Err(error) => {
-                output.diagnose(&Diagnostic::refused(place, error.to_string(), None), source);
+                if flood.as_mut().is_none_or(|flood| flood.tells(&error)) {
+                    output.diagnose(&Diagnostic::refused(place, error.to_string(), None), source);
+                }
+                self.flood = flood;
                 return Verdict::Failed;
             }
         };
         let all_done = apply::apply(command, sadb, &mut |request, outcome| match outcome {
             Outcome::Done => {}
             Outcome::Described(message) => output.show(&message),
-            Outcome::Failed(error) => output.diagnose(&refusal(verb, request, &error, place), source),
+            Outcome::Failed(error) if flood.as_mut().is_none_or(|flood| flood.tells(&error)) => {
+                output.diagnose(&refusal(verb, request, &error, place), source);
+            }
+            Outcome::Failed(_) => {}
         });
         for note in sadb.take_notes() {
             output.say(&note);
         }
+        self.flood = flood;
         all_done.into()
     }
 
@@ -273,8 +300,14 @@ impl Session<'_> {
     fn dump(&mut self, sa_type: SaType) -> Result<(), SadbError> {
         let output = self.output.clone();
         let sadb = self.open()?;
-        let mut out = secret_stdout()?;
-        sadb.dump(sa_type, &mut |sa| go_on(output.dumped(sa, &mut out)))?;
+        let (mut out, style) = (secret_stdout()?, output.dump_style());
+        let mut count = 0;
+        output.begin_listing();
+        sadb.dump(sa_type, &mut |sa| {
+            count += 1;
+            output.progress().step(count, 0);
+            go_on(output.dumped(sa, &style, &mut out))
+        })?;
         output.dump_end(sa_type, &mut out);
         Ok(())
     }
@@ -313,12 +346,18 @@ impl Session<'_> {
         let mut saver = Saver::new(self.output.paranoid);
         saver.begin(out)?;
         let mut written = Ok(());
+        let output = self.output.clone();
         let sadb = self.open().map_err(io::Error::other)?;
+        output.begin_listing();
+        let mut count = 0;
         sadb.dump(sa_type, &mut |message| {
+            count += 1;
+            output.progress().step(count, 0);
             written = saver.save(out, message);
             if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         })
         .map_err(io::Error::other)?;
+        output.progress().end();
         written?;
         saver.finish(out)
     }

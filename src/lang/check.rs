@@ -1,7 +1,8 @@
 //! What `-c` says beyond errors: commands that are well formed and still not what anyone wants.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+
+use rustc_hash::FxHashMap;
 
 use super::command::{Command, SaCommand, Verb};
 use super::diagnostic::{Code, Diagnostic, Severity, Span};
@@ -18,7 +19,7 @@ use crate::secret::Key;
 #[derive(Default)]
 pub struct Checker {
     /// Line of each SA that the text has added so far.
-    added: HashMap<SaId, u32>,
+    added: FxHashMap<SaId, u32>,
     /// Whether names were mentioned already.
     told_of_names: bool,
 }

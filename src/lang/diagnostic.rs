@@ -92,6 +92,8 @@ pub enum Code {
     DuplicateSa = 53,
     /// An algorithm without key, or no integrity protection.
     Unprotected = 54,
+    /// Thousands of SAs with the same addresses and request id.
+    Crowd = 55,
 }
 
 impl Code {
@@ -135,6 +137,7 @@ impl Code {
         Self::ReservedSpi,
         Self::DuplicateSa,
         Self::Unprotected,
+        Self::Crowd,
     ];
 }
 

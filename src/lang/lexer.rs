@@ -67,8 +67,10 @@ fn plain_len(bytes: &[u8]) -> usize {
         }
         at += 8;
     }
-    let rest = bytes.get(at..).unwrap_or_default();
-    at + rest.iter().position(|byte| SPECIAL[usize::from(*byte)]).unwrap_or(rest.len())
+    while bytes.get(at).is_some_and(|byte| !SPECIAL[usize::from(*byte)]) {
+        at += 1;
+    }
+    at
 }
 
 /// The top bit of each of eight bytes that may be [`SPECIAL`]: those up to the blank, quotes and backslashes. No byte below the
@@ -193,8 +195,29 @@ impl<'t> Lexer<'t> {
     }
 }
 
+impl<'t> Lexer<'t> {
+    /// The next word if it is as most are: blanks before it, neither quotes nor backslashes in it, a blank or the line's end
+    /// behind it.
+    fn usual_word(&mut self) -> Option<Word<'t>> {
+        let mut from = self.at;
+        while self.line.get(from) == Some(&b' ') {
+            from += 1;
+        }
+        let len = plain_len(self.line.get(from..)?);
+        let to = from + len;
+        if len == 0 || self.line.get(to).is_some_and(|byte| *byte != b' ') {
+            return None;
+        }
+        self.at = to;
+        Some(self.word(from, to))
+    }
+}
+
 impl<'t> Words<'t> for Lexer<'t> {
     fn next_word(&mut self) -> Option<Word<'t>> {
+        if let Some(word) = self.usual_word() {
+            return Some(word);
+        }
         loop {
             self.skip_separators();
             let from = self.at;

@@ -6,6 +6,7 @@
 mod address;
 mod check;
 mod command;
+mod crowd;
 mod diagnostic;
 mod draft;
 mod explain;
@@ -29,6 +30,7 @@ mod verb;
 
 pub use check::Checker;
 pub use command::{Command, SaCommand, Target, Verb};
+pub use crowd::Crowds;
 pub use diagnostic::{Code, Diagnostic, Severity, Span};
 pub use explain::{Explanation, explanations};
 pub use render::{Style, render};

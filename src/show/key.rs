@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::{self, Write};
 
 use serde::ser::{Serialize, Serializer};
+use zeroize::Zeroizing;
 
 use super::Style;
 use crate::sa::KeyRole;
@@ -69,17 +70,22 @@ fn parts(key: &Key) -> (&[u8], &[u8]) {
     (own, rest.split_at(salt).0)
 }
 
-/// Two digits a byte; `XX` under `-p`. Nothing is kept in a string.
+/// Two digits a byte; `XX` under `-p`. They go to the writer some at a time, through a place that is wiped.
 fn hex(out: &mut dyn Write, bytes: &[u8], paranoid: bool) -> io::Result<()> {
-    for byte in bytes {
-        if paranoid {
-            out.write_all(b"XX")?;
-        } else {
-            let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).copied().unwrap_or(b'?');
-            out.write_all(&[digit(byte >> 4), digit(byte & 15)])?;
+    let mut digits = Zeroizing::new([b'X'; 64]);
+    for some in bytes.chunks(digits.len() / 2) {
+        if !paranoid {
+            for (pair, byte) in digits.chunks_exact_mut(2).zip(some) {
+                pair.copy_from_slice(&digits_of(*byte));
+            }
         }
+        out.write_all(digits.get(..2 * some.len()).unwrap_or_default())?;
     }
     Ok(())
+}
+
+fn digits_of(byte: u8) -> [u8; 2] {
+    [byte >> 4, byte & 15].map(|nibble| DIGITS.get(usize::from(nibble)).copied().unwrap_or(b'?'))
 }
 
 #[cfg(test)]
@@ -113,6 +119,14 @@ mod tests {
         let key = Key::copied(&[0xab, 0xcd, 0xef, 0, 0], 16, 8);
         assert_eq!(printed(&key, false), "EKY: Encryption key.\nEKY: abcd[ef]/16+8\n");
         assert_eq!(saved(&key, false), "abcdef/24");
+    }
+
+    #[test]
+    fn long_ones() {
+        let key = Key::copied(&(0..100).collect::<Vec<u8>>(), 800, 0);
+        let digits: String = (0..100).map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(saved(&key, false), format!("{digits}/800"));
+        assert_eq!(saved(&key, true), format!("{}/800", "X".repeat(200)));
     }
 
     #[test]

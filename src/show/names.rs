@@ -1,9 +1,10 @@
 //! Names beside numbers: hosts by reverse lookup, key management cookies by the daemon's own list.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::fs;
 use std::net::IpAddr;
+use std::time::{Duration, Instant};
 
 /// Where in.iked of illumos says what its cookies mean.
 const COOKIE_LABELS: &str = "/var/run/ipsec_kmc_map";
@@ -15,6 +16,11 @@ pub trait Names {
 
     /// What the IKE daemon calls its cookie.
     fn cookie(&self, cookie: u64) -> Option<String>;
+
+    /// Whether addresses are not asked for any more, because the answers took too long.
+    fn gave_up(&self) -> bool {
+        false
+    }
 }
 
 /// No names at all.
@@ -30,19 +36,52 @@ impl Names for NoNames {
     }
 }
 
-/// The system's resolver; each address is asked for once.
-#[derive(Default)]
+/// The system's resolver; each address is asked for once. It is not asked any more once its answers have taken too long in all,
+/// as they do when the name server cannot be reached.
 pub struct SystemNames {
     hosts: RefCell<HashMap<IpAddr, Option<String>>>,
+    ask: fn(IpAddr) -> Option<String>,
+    /// Time left for answers.
+    patience: Cell<Duration>,
+}
+
+/// What answers may take in all. One lookup that fails takes 10 s with the usual resolv.conf(5), and an SA has two addresses.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+impl Default for SystemNames {
+    fn default() -> Self {
+        Self::asking(reverse, PATIENCE)
+    }
+}
+
+impl SystemNames {
+    fn asking(ask: fn(IpAddr) -> Option<String>, patience: Duration) -> Self {
+        Self { hosts: RefCell::default(), ask, patience: Cell::new(patience) }
+    }
+
+    fn look_up(&self, addr: IpAddr) -> Option<String> {
+        let patience = self.patience.get();
+        if patience.is_zero() {
+            return None;
+        }
+        let start = Instant::now();
+        let name = (self.ask)(addr);
+        self.patience.set(patience.saturating_sub(start.elapsed()));
+        name
+    }
 }
 
 impl Names for SystemNames {
     fn host(&self, addr: IpAddr) -> Option<String> {
-        self.hosts.borrow_mut().entry(addr).or_insert_with(|| reverse(addr)).clone()
+        self.hosts.borrow_mut().entry(addr).or_insert_with(|| self.look_up(addr)).clone()
     }
 
     fn cookie(&self, cookie: u64) -> Option<String> {
         label(&fs::read_to_string(COOKIE_LABELS).ok()?, cookie)
+    }
+
+    fn gave_up(&self) -> bool {
+        self.patience.get().is_zero()
     }
 }
 
@@ -108,6 +147,20 @@ mod tests {
         for name in ["gw\u{1b}]0;x\u{7}", "gw\nflush", "gw\u{9b}2J", "two words"] {
             assert!(!is_printable(name), "{name:?}");
         }
+    }
+
+    #[test]
+    fn a_resolver_that_is_slow_is_not_asked_for_ever() {
+        fn slow(addr: IpAddr) -> Option<String> {
+            std::thread::sleep(Duration::from_millis(30));
+            Some(addr.to_string())
+        }
+        let names = SystemNames::asking(slow, Duration::from_millis(50));
+        let addresses: Vec<IpAddr> = (0..5).map(|last| IpAddr::from([192, 0, 2, last])).collect();
+        let known = |names: &SystemNames| addresses.iter().filter(|addr| names.host(**addr).is_some()).count();
+        assert!(!names.gave_up());
+        assert!(matches!(known(&names), 1 | 2));
+        assert!(names.gave_up() && known(&names) < 3);
     }
 
     #[test]
