@@ -14,16 +14,23 @@ fn addition(spi: usize) -> String {
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
 fn a_long_file_is_loaded_whole() {
-    let space = Space::new();
-    space.load(&(1000..1000 + COUNT).map(addition).collect::<String>());
-    assert_eq!(space.states().len(), COUNT);
-    assert_eq!(space.saved().matches("add esp").count(), COUNT);
+    for sadb in ["xfrm", "pfkey"] {
+        let space = Space::with_sadb(sadb);
+        space.load(&(1000..1000 + COUNT).map(addition).collect::<String>());
+        assert_eq!(space.states().len(), COUNT, "{sadb}");
+        assert_eq!(space.saved().matches("add esp").count(), COUNT, "{sadb}");
+    }
 }
 
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
 fn refusals_and_errors_in_between_are_told_in_the_order_of_the_lines() {
-    let space = Space::new();
+    for sadb in ["xfrm", "pfkey"] {
+        refusals_are_told_in_the_order_of_the_lines(&Space::with_sadb(sadb));
+    }
+}
+
+fn refusals_are_told_in_the_order_of_the_lines(space: &Space) {
     let mut keys = String::new();
     for line in 1..=COUNT {
         match line {
