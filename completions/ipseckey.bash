@@ -47,7 +47,7 @@ _ipseckey() {
     case $first in
     "") mapfile -t COMPREPLY < <(compgen -W "$commands $tools $options" -- "$cur") ;;
     delete | delete-pair | get | generate) mapfile -t COMPREPLY < <(compgen -W "$keywords -o --bits" -- "$cur") ;;
-    plan | reconcile) mapfile -t COMPREPLY < <(compgen -f -W "--keep-others" -- "$cur") ;;
+    plan | reconcile) mapfile -t COMPREPLY < <(compgen -f -W "--keep-others --inbound" -- "$cur") ;;
     import | export | doctor | save) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
     esac
 }

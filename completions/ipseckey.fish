@@ -42,5 +42,6 @@ complete -c ipseckey -n "__fish_seen_subcommand_from import" -F -a "setkey ip-xf
 complete -c ipseckey -n "__fish_seen_subcommand_from export" -F -a "setkey ip-xfrm wireshark tcpdump"
 complete -c ipseckey -n "__fish_seen_subcommand_from doctor save plan reconcile" -F
 complete -c ipseckey -l keep-others -n "__fish_seen_subcommand_from plan reconcile" -d "Remove nothing"
+complete -c ipseckey -l inbound -n "__fish_seen_subcommand_from plan reconcile" -d "Only what comes in"
 complete -c ipseckey -n "__fish_seen_subcommand_from help" -a "add update update-pair quit attr $commands"
 complete -c ipseckey -n "__fish_seen_subcommand_from explain" -a "(ipseckey explain 2>/dev/null | cut -d' ' -f1)"

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
+use super::sequence::is_inbound;
 use crate::apply::aim_at;
 use crate::lang::{SaCommand, Verb};
 use crate::sa::{Flags, Request, SaId, SaType, Spi};
@@ -72,6 +73,14 @@ impl Goal {
             }
         }
         Ok(())
+    }
+
+    /// Leaves those whose packets come in, without their pairs: the first step of a change of keys.
+    #[must_use]
+    pub fn inbound(mut self) -> Self {
+        self.sas.retain(|_, wanted| is_inbound(&wanted.request));
+        self.sas.values_mut().for_each(|wanted| wanted.pair = None);
+        self
     }
 
     fn add(&mut self, line: u32, id: SaId, mut request: Request) -> Result<(), Unfit> {

@@ -1,6 +1,11 @@
 //! `reconcile` in a real kernel: what is kept is not touched, what changes is changed in place or replaced, and a refusal
 //! takes everything back.
 
+use std::io::Write;
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+
 use ipseckey::names::Vocabulary;
 use ipseckey::reconcile::{self, Salt, Scope, Terms};
 use ipseckey::sadb::Xfrm;
@@ -96,6 +101,56 @@ fn what_others_added_stays_for_who_asks() {
     assert_eq!(space.states().len(), 2);
     with_file(&space, "reconcile", &esp(0x100, "")).succeeded();
     assert_eq!(space.states().len(), 1);
+}
+
+/// `manual-key METHOD` of a service of its own that reconciles its own SAs.
+fn service(space: &Space, directory: &Path, method: &str, keys: &str) -> crate::space::Ran {
+    let (keys, config) = (crate::space::private_file(keys), directory.join("manual-key.toml"));
+    std::fs::write(&config, "refresh = \"reconcile\"\nflush = \"owned\"\nsadb = \"xfrm\"\n").expect("writes");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_manual-key"));
+    command.env("RUNTIME_DIRECTORY", directory).args([method, "--config-file"]).arg(&keys).arg("--config").arg(config);
+    let ran = space.run(command);
+    std::fs::remove_file(keys).expect("the keys file is there");
+    ran
+}
+
+#[test]
+#[ignore = "needs a kernel: tests/kernel/run"]
+fn what_others_added_survives_the_service() {
+    let (space, directory) = (Space::with_sadb("xfrm"), tempfile::tempdir().expect("a directory"));
+    space.ip(FOREIGN);
+    let foreign = space.states();
+    service(&space, directory.path(), "start", &(esp(0x100, "") + &esp(0x101, ""))).succeeded();
+    assert_eq!(space.states().len(), 3);
+    let told = service(&space, directory.path(), "refresh", &(esp(0x101, "") + &esp(0x102, ""))).succeeded();
+    assert!(told.contains("1 added, 0 updated, 0 replaced, 1 removed, 1 kept, 1 of others left alone"), "{told}");
+    service(&space, directory.path(), "stop", &esp(0x101, "")).succeeded();
+    assert_eq!(space.states(), foreign);
+}
+
+#[test]
+#[ignore = "needs a kernel: tests/kernel/run"]
+fn an_unchanged_file_asks_for_a_dump_and_nothing_else() {
+    const COUNT: u32 = 10_000;
+    let space = Space::with_sadb("xfrm");
+    let keys: String =
+        (0..COUNT).map(|at| esp(0x1000 + at, "").replace("10.0.0.2", &format!("10.1.{}.{}", at / 250, at % 250))).collect();
+    space.load(&keys);
+    let told = with_file(&space, "-v reconcile", &keys).succeeded();
+    assert_eq!(told.matches("VERBOSE ON").count(), 1, "{}", &told[..told.len().min(2000)]);
+    assert!(told.contains("type DUMP"), "{told}");
+    let timed = |work: &dyn Fn()| {
+        let best = (0..3).map(|_| {
+            let started = Instant::now();
+            work();
+            started.elapsed()
+        });
+        best.min().expect("three")
+    };
+    let dump = timed(&|| drop(space.ipseckey("dump").succeeded()));
+    let reconcile = timed(&|| drop(with_file(&space, "reconcile", &keys).succeeded()));
+    let _ = writeln!(std::io::stderr(), "10,000 unchanged SAs: dump {dump:?}, reconcile {reconcile:?}");
+    assert!(reconcile < dump * 2, "{reconcile:?}, a dump {dump:?}");
 }
 
 /// What is there, and a file that adds, updates, replaces and removes.

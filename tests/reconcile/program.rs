@@ -104,3 +104,19 @@ fn numbers_go_on_where_the_key_stays() {
     assert_eq!(rekeyed.status.code(), Some(0), "{}", said(&rekeyed));
     assert!(!model.saved().contains("replay_value"), "{}", model.saved());
 }
+
+#[test]
+fn keys_are_changed_in_three_steps() {
+    let model = Model::start(&["192.0.2.1"]);
+    let back =
+        |spi: u32| format!("add esp spi {spi:#x} src 198.51.100.7 dst 192.0.2.1 inbound encr_alg aes encrkey {KEY}\n");
+    model.load(&(line(0x1001, "outbound") + &back(0x1002)));
+    let new = line(0x2001, "outbound") + &back(0x2002);
+    for (words, told) in [
+        (&["reconcile", "--inbound"][..], "1 added, 0 updated, 0 replaced, 0 removed, 0 kept, 2 of others left alone\n"),
+        (&["reconcile", "--keep-others"], "1 added, 0 updated, 0 replaced, 0 removed, 1 kept, 2 of others left alone\n"),
+        (&["reconcile"], "0 added, 0 updated, 0 replaced, 2 removed, 2 kept\n"),
+    ] {
+        assert_eq!(said(&run(&model, words, &new)), format!("ipseckey: {told}"));
+    }
+}

@@ -17,6 +17,7 @@ use crate::sys::secure_file::{self, Origin, shown};
 pub(in crate::cli) struct Reconcile {
     file: PathBuf,
     keep_others: bool,
+    inbound: bool,
     /// Told only.
     plan: bool,
 }
@@ -46,11 +47,19 @@ fn with_arguments(command: Command) -> Command {
                 .action(ArgAction::SetTrue)
                 .help("Remove nothing: SAs that FILE does not name stay"),
         )
+        .arg(
+            Arg::new("inbound")
+                .long("inbound")
+                .action(ArgAction::SetTrue)
+                .help("Only the SAs of FILE whose packets come in, and remove nothing"),
+        )
 }
 
 impl Reconcile {
     pub(super) fn from(matches: &mut ArgMatches, plan: bool) -> Self {
-        Self { file: matches.remove_one("file").unwrap_or_default(), keep_others: matches.get_flag("keep-others"), plan }
+        let inbound = matches.get_flag("inbound");
+        let keep_others = inbound || matches.get_flag("keep-others");
+        Self { file: matches.remove_one("file").unwrap_or_default(), keep_others, inbound, plan }
     }
 
     /// Its word.
@@ -92,7 +101,8 @@ impl Reconcile {
                 _ => return Err(Failure::new(format!("{name}: line {line}: only add, delete, get and flush make a state"))),
             }
         }
-        goal.finish().map(Some).map_err(fits)
+        let goal = goal.finish().map_err(fits)?;
+        Ok(Some(if self.inbound { goal.inbound() } else { goal }))
     }
 }
 
