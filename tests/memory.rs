@@ -301,6 +301,9 @@ fn a_service_that_waits_holds_no_key() {
     if let Some(core) = core_of(pid) {
         expect_nothing("the core of a service that waits", Some(search_bytes("core", &core, &wanted)));
     }
+    // It reads the keys file and the SADB.
+    let status = with_directory(manual_key(&["status"]));
+    expect_nothing("status", search_at_end(&status, b"", &wanted));
     kill(pid, Signal::SIGTERM).unwrap();
     assert!(service.wait().unwrap().success());
 }

@@ -200,7 +200,7 @@ impl Sas {
         });
         dumped.map_err(why)?;
         if state != Some(State::Disabled) {
-            sas.missing = owned.len() - sas.owned;
+            sas.missing = owned.len().saturating_sub(sas.owned);
         }
         sas.expiries.sort_unstable_by_key(|ahead| ahead.at);
         sas.expiries.truncate(AHEAD);
