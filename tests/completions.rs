@@ -70,6 +70,24 @@ fn bash_completes_by_what_stands_before() {
 }
 
 #[test]
+#[allow(clippy::print_stdout, reason = "a test that is skipped says why")]
+fn fish_completes_by_what_stands_before() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/completions/ipseckey.fish");
+    let lines = ["genk", "flush ", "generate esp encr_alg aes-c", "delete esp sp", "get "];
+    let asks = lines
+        .map(|line| format!("string join ' ' -- (complete -C 'ipseckey {line}' | string split -f 1 \\t | sort)"))
+        .join("; ");
+    let Ok(output) =
+        Command::new("fish").env("LC_ALL", "C").args(["--no-config", "-c", &format!("source {file}; {asks}")]).output()
+    else {
+        return println!("fish is not here");
+    };
+    let text = String::from_utf8(output.stdout).unwrap();
+    let found: Vec<&str> = text.lines().collect();
+    assert_eq!(found, ["genkey", "ah all esp", "aes-cbc aes-ccm aes-ccm12 aes-ccm8 aes-ctr", "spi sport", "ah esp"]);
+}
+
+#[test]
 fn the_manual_names_everything() {
     let page = read("man/ipseckey.8");
     for tool in listed("Tools") {
