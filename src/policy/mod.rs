@@ -1,9 +1,12 @@
 //! Security policies (RFC 4301 section 4.4.1), as Linux has them: which packets must go through which SAs.
 //!
-//! Pure values here; [`association`] is what of an SA matters to them, [`matching`] which SAs a policy uses.
+//! Pure values here; [`association`] is what of an SA matters to them, [`matching`] which SAs a
+//! policy uses. [`derive`] says which policies SAs ask for, [`lockout`] whether one cuts off the session from which it comes.
 #![forbid(unsafe_code)]
 
 pub mod association;
+pub mod derive;
+pub mod lockout;
 pub mod matching;
 mod text;
 

@@ -1,0 +1,224 @@
+//! A table: the SAs of a keys file, and the policies they ask for in the words of ip-xfrm(8).
+
+use super::*;
+use crate::sa::{Endpoint, Flags, InnerEndpoint, LinuxExtras, Offload, Request, Spi};
+
+/// An SA of ESP from 10.0.0.1, this system, to 10.0.0.2.
+fn esp() -> Request {
+    Request { sa_type: SaType::ESP, spi: Spi(0x1000), src: host("10.0.0.1"), dst: host("10.0.0.2"), ..Request::default() }
+}
+
+/// The other way round.
+fn back() -> Request {
+    Request { src: host("10.0.0.2"), dst: host("10.0.0.1"), ..esp() }
+}
+
+fn host(addr: &str) -> Option<Endpoint> {
+    end(addr, 0, 0)
+}
+
+fn end(addr: &str, port: u16, proto: u8) -> Option<Endpoint> {
+    Some(Endpoint { addr: addr.parse().unwrap(), port, proto })
+}
+
+fn net(addr: &str, prefix_len: u8) -> Option<InnerEndpoint> {
+    Some(InnerEndpoint { addr: addr.parse().unwrap(), prefix_len, port: 0, proto: 0 })
+}
+
+fn tunnel(request: Request, src: &str, dst: &str) -> Request {
+    Request { inner_src: net(src, 16), inner_dst: net(dst, 16), ..request }
+}
+
+fn ah(request: Request) -> Request {
+    Request { sa_type: SaType::AH, ..request }
+}
+
+fn linux(request: Request, linux: LinuxExtras) -> Request {
+    Request { linux, ..request }
+}
+
+fn asked(requests: &[Request]) -> Derived {
+    let local = ["10.0.0.1", "fd00::1"].map(|addr| addr.parse::<IpAddr>().unwrap());
+    let sas: Vec<Association> = requests.iter().map(|request| Association::of_request(request).unwrap()).collect();
+    derive(&sas, &|addr| local.contains(&addr))
+}
+
+#[track_caller]
+fn assert_policies(requests: &[Request], wanted: &[&str]) {
+    let derived = asked(requests);
+    assert_eq!(derived.without, []);
+    let told: Vec<String> = derived.policies.iter().map(Policy::to_string).collect();
+    assert_eq!(told, wanted);
+}
+
+#[track_caller]
+fn assert_without(requests: &[Request], wanted: &[(usize, Without)]) {
+    assert_eq!(asked(requests).without, wanted);
+}
+
+#[test]
+fn transport_mode_by_which_address_is_local() {
+    assert_policies(
+        &[esp(), back()],
+        &[
+            "src 10.0.0.1/32 dst 10.0.0.2/32 dir out priority 10006 tmpl proto esp mode transport",
+            "src 10.0.0.2/32 dst 10.0.0.1/32 dir in priority 10006 tmpl proto esp mode transport",
+        ],
+    );
+    let six = Request { src: host("fd00::1"), dst: host("fd00::2"), ..esp() };
+    assert_policies(&[six], &["src fd00::1/128 dst fd00::2/128 dir out priority 10006 tmpl proto esp mode transport"]);
+}
+
+#[test]
+fn a_flag_says_more_than_the_addresses() {
+    let far = Request { flags: Flags::INBOUND, src: host("10.0.0.8"), dst: host("10.0.0.9"), ..esp() };
+    assert_policies(&[far], &["src 10.0.0.8/32 dst 10.0.0.9/32 dir in priority 10006 tmpl proto esp mode transport"]);
+}
+
+#[test]
+fn multicast_goes_both_ways() {
+    let ospf = Request { flags: Flags::INBOUND | Flags::OUTBOUND, src: None, dst: end("ff02::5", 0, 89), ..ah(esp()) };
+    assert_policies(
+        &[ospf],
+        &[
+            "src ::/0 dst ff02::5/128 proto 89 dir out priority 11026 tmpl proto ah mode transport",
+            "src ::/0 dst ff02::5/128 proto 89 dir in priority 11026 tmpl proto ah mode transport",
+        ],
+    );
+}
+
+#[test]
+fn ports_and_protocol_narrow_and_the_narrower_wins() {
+    let web = Request { src: end("10.0.0.1", 0, 6), dst: end("10.0.0.2", 80, 6), ..esp() };
+    let all = Request { src: end("10.0.0.1", 1024, 6), dst: end("10.0.0.2", 80, 6), ..esp() };
+    let tcp = Request { dst: end("10.0.0.2", 0, 6), ..esp() };
+    assert_policies(
+        &[all, web, tcp, esp()],
+        &[
+            "src 10.0.0.1/32 dst 10.0.0.2/32 proto 6 sport 1024 dport 80 dir out priority 10000 tmpl proto esp mode transport",
+            "src 10.0.0.1/32 dst 10.0.0.2/32 proto 6 dport 80 dir out priority 10001 tmpl proto esp mode transport",
+            "src 10.0.0.1/32 dst 10.0.0.2/32 proto 6 dir out priority 10002 tmpl proto esp mode transport",
+            "src 10.0.0.1/32 dst 10.0.0.2/32 dir out priority 10006 tmpl proto esp mode transport",
+        ],
+    );
+}
+
+#[test]
+fn a_tunnel_is_for_its_networks_and_forwards() {
+    assert_policies(
+        &[tunnel(esp(), "10.1.2.3", "10.2.0.0"), tunnel(back(), "10.2.0.0", "10.1.0.0")],
+        &[
+            "src 10.1.0.0/16 dst 10.2.0.0/16 dir out priority 10262 tmpl src 10.0.0.1 dst 10.0.0.2 proto esp mode tunnel",
+            "src 10.2.0.0/16 dst 10.1.0.0/16 dir in priority 10262 tmpl src 10.0.0.2 dst 10.0.0.1 proto esp mode tunnel",
+            "src 10.2.0.0/16 dst 10.1.0.0/16 dir fwd priority 10262 tmpl src 10.0.0.2 dst 10.0.0.1 proto esp mode tunnel",
+        ],
+    );
+}
+
+#[test]
+fn a_tunnel_through_the_other_family() {
+    let six = Request { src: host("fd00::1"), dst: host("fd00::2"), ..tunnel(esp(), "10.1.0.0", "10.2.0.0") };
+    assert_policies(
+        &[six],
+        &["src 10.1.0.0/16 dst 10.2.0.0/16 dir out priority 10262 tmpl src fd00::1 dst fd00::2 proto esp mode tunnel"],
+    );
+}
+
+#[test]
+fn ah_and_esp_for_the_same_packets_are_one_bundle_whatever_their_order() {
+    let bundle = "src 10.0.0.1/32 dst 10.0.0.2/32 dir out priority 10006 tmpl proto esp mode transport \
+                  tmpl proto ah mode transport";
+    assert_policies(&[esp(), ah(esp())], &[bundle]);
+    assert_policies(&[ah(esp()), esp()], &[bundle]);
+}
+
+#[test]
+fn ah_around_a_tunnel() {
+    let outer = linux(
+        tunnel(ah(esp()), "10.1.0.0", "10.2.0.0"),
+        LinuxExtras { mode: Some(XfrmMode::TRANSPORT), ..LinuxExtras::default() },
+    );
+    assert_policies(
+        &[outer, tunnel(esp(), "10.1.0.0", "10.2.0.0")],
+        &["src 10.1.0.0/16 dst 10.2.0.0/16 dir out priority 10262 tmpl src 10.0.0.1 dst 10.0.0.2 proto esp mode tunnel \
+           tmpl proto ah mode transport"],
+    );
+}
+
+#[test]
+fn what_differs_in_spi_and_keys_only_shares_a_policy() {
+    let newer = Request { spi: Spi(0x1001), ..esp() };
+    assert_policies(
+        &[esp(), newer],
+        &["src 10.0.0.1/32 dst 10.0.0.2/32 dir out priority 10006 tmpl proto esp mode transport"],
+    );
+}
+
+#[test]
+fn reqid_mark_and_interface_go_into_the_policy() {
+    let extras = LinuxExtras { reqid: 7, mark: Some(Masked { value: 1, mask: 0xff }), if_id: 9, ..LinuxExtras::default() };
+    assert_policies(
+        &[linux(esp(), extras)],
+        &["src 10.0.0.1/32 dst 10.0.0.2/32 dir out mark 0x1 mask 0xff if_id 0x9 priority 10006 \
+           tmpl proto esp reqid 7 mode transport"],
+    );
+    let other = LinuxExtras { mark: Some(Masked { value: 2, mask: 0xff }), ..LinuxExtras::default() };
+    assert_eq!(asked(&[esp(), linux(esp(), other)]).policies.len(), 2, "marks make two of them");
+}
+
+#[test]
+fn esp_in_udp_lets_the_udp_pass_where_a_policy_would_not() {
+    let natt = |request| Request { natt_local: end("0.0.0.0", 4500, 0), natt_remote: end("0.0.0.0", 4500, 0), ..request };
+    let pass = "src 10.0.0.2/32 dst 10.0.0.1/32 proto 17 dport 4500 dir in priority 10001";
+    assert_policies(
+        &[natt(esp()), natt(back()), natt(Request { spi: Spi(9), ..back() })],
+        &[
+            "src 10.0.0.1/32 dst 10.0.0.2/32 dir out priority 10006 tmpl proto esp mode transport",
+            "src 10.0.0.2/32 dst 10.0.0.1/32 dir in priority 10006 tmpl proto esp mode transport",
+            pass,
+        ],
+    );
+    let inner = asked(&[natt(tunnel(back(), "10.2.0.0", "10.1.0.0"))]);
+    assert!(inner.policies.iter().all(|policy| !policy.templates.is_empty()), "nothing catches the UDP");
+    let all = Request { inner_src: net("0.0.0.0", 0), inner_dst: net("0.0.0.0", 0), ..back() };
+    let told: Vec<String> = asked(&[natt(all)]).policies.iter().map(Policy::to_string).collect();
+    assert!(told.contains(&pass.to_owned()), "{told:?}");
+}
+
+#[test]
+fn what_cannot_be_told_gets_none() {
+    let foreign = Request { src: host("10.0.0.8"), ..esp() };
+    let own = Request { dst: host("10.0.0.1"), ..esp() };
+    assert_without(&[foreign, own], &[(0, Without::Direction), (1, Without::Direction)]);
+    assert_without(&[Request { flags: Flags::TUNNEL, ..esp() }], &[(0, Without::Traffic)]);
+    assert_without(&[Request { src: None, ..back() }], &[(0, Without::Everybody)]);
+    let offload = Offload { device: "eth0".into(), inbound: false, whole_packet: true };
+    let offloaded = LinuxExtras { offload: Some(offload), ..LinuxExtras::default() };
+    assert_without(&[linux(esp(), offloaded)], &[(0, Without::Offloaded)]);
+}
+
+#[test]
+fn packets_go_one_way_only() {
+    let numbered = linux(esp(), LinuxExtras { reqid: 7, ..LinuxExtras::default() });
+    assert_without(&[ah(esp()), esp(), numbered], &[(2, Without::Taken(1))]);
+    let other = Request { dst: host("10.0.0.3"), ..tunnel(esp(), "10.1.0.0", "10.2.0.0") };
+    assert_without(&[tunnel(esp(), "10.1.0.0", "10.2.0.0"), other], &[(1, Without::Taken(0))]);
+}
+
+#[test]
+fn every_sa_that_has_a_policy_is_used_by_it() {
+    use crate::policy::matching::{Unmatched, unmatched};
+    let natt = Request { natt_local: end("0.0.0.0", 0, 0), ..back() };
+    let extras = LinuxExtras { reqid: 7, if_id: 3, mark: Some(Masked { value: 1, mask: 1 }), ..LinuxExtras::default() };
+    let requests = [
+        esp(),
+        ah(esp()),
+        natt,
+        tunnel(esp(), "10.1.0.0", "10.2.0.0"),
+        tunnel(back(), "10.2.0.0", "10.1.0.0"),
+        linux(Request { dst: end("10.0.0.2", 80, 6), ..esp() }, extras),
+    ];
+    let sas: Vec<Association> = requests.iter().map(|request| Association::of_request(request).unwrap()).collect();
+    let derived = asked(&requests);
+    assert_eq!(unmatched(&derived.policies.iter().collect::<Vec<_>>(), &sas), Unmatched::default());
+}
