@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::{Net, Ports, Selector};
-use crate::sa::{AddressInfo, AddressRole, Flags, LinuxExtras, Masked, Message, Request, SaId, XfrmMode};
+use crate::sa::{AddressInfo, AddressRole, Flags, LinuxExtras, Message, Request, SaId, XfrmMode};
 
 /// The UDP port of NAT traversal where none is said (RFC 3948 section 2.1).
 pub const NATT_PORT: u16 = 4500;
@@ -19,8 +19,6 @@ pub struct Association {
     pub mode: XfrmMode,
     /// Which policies may use it.
     pub reqid: u32,
-    /// Only for packets with this mark.
-    pub mark: Option<Masked>,
     /// XFRM interface.
     pub if_id: u32,
     /// Whether it says that it is for packets that come in, and that go out.
@@ -103,7 +101,6 @@ impl Association {
             src,
             mode,
             reqid: extras.reqid,
-            mark: extras.mark,
             if_id: extras.if_id,
             said: (flags.has(Flags::INBOUND), flags.has(Flags::OUTBOUND)),
             traffic,

@@ -37,8 +37,8 @@ pub enum Without {
     /// A network device handles whole packets, and a policy for it is bound to that device.
     #[error("its packets are left to a network device whole, and so must be its policy: add one by hand")]
     Offloaded,
-    /// Packets can go one way only.
-    #[error("the SA at {0} wants the same packets in another way: they go that way")]
+    /// Packets can go one way only: that of the SA at this position.
+    #[error("an SA before it wants the same packets to go another way (mode, reqid or ends of the tunnel), and they do")]
     Taken(usize),
 }
 
@@ -139,7 +139,7 @@ impl Bundles {
             return Err(Without::Offloaded);
         }
         let template = template(sa, &selector);
-        let mark = sa.mark.filter(|mark| *mark != Masked::default());
+        let mark = sa.id.mark.filter(|mark| *mark != Masked::default());
         let name = |direction| Name { direction, selector, mark, if_id: sa.if_id };
         directions.iter().try_for_each(|direction| self.ask(at, name(*direction), template))
     }

@@ -56,7 +56,7 @@ fn is_kind(template: &Template, sa: &Association) -> bool {
 fn fits_key(policy: &Policy, template: &Template, sa: &Association) -> bool {
     let is_out = policy.name.direction == Direction::Out;
     let mark = policy.name.mark.unwrap_or_default();
-    let fits_mark = sa.mark.is_none_or(|wanted| mark.value & mark.mask & wanted.mask == wanted.value);
+    let fits_mark = sa.id.mark.is_none_or(|wanted| mark.value & mark.mask & wanted.mask == wanted.value);
     let same = |policy: u32, sa: u32| policy == sa || (!is_out && policy == 0);
     same(template.reqid, sa.reqid) && same(policy.name.if_id, sa.if_id) && (!is_out || fits_mark)
 }

@@ -1,4 +1,5 @@
 //! Policies in the words of ip-xfrm(8): what is printed of one can be given to `ip xfrm policy add`, of its name to `delete`.
+//! Two names never print alike; some ports (`80/0xfff0`) are more than `ip` can say.
 
 use std::fmt;
 
@@ -33,11 +34,14 @@ impl fmt::Display for Selector {
         }
         let words = if ICMP.contains(&self.proto) { ["type", "code"] } else { ["sport", "dport"] };
         for (word, ports) in words.into_iter().zip([self.src_ports, self.dst_ports]) {
-            if ports != Ports::ANY {
-                write!(f, " {word} {}", ports.value)?;
+            match ports {
+                Ports::ANY => {}
+                Ports { value, mask: u16::MAX } => write!(f, " {word} {value}")?,
+                Ports { value, mask } => write!(f, " {word} {value}/{mask:#x}")?,
             }
         }
-        Ok(())
+        // ip-xfrm(8) has the name of the interface there.
+        if self.interface != 0 { write!(f, " dev if{}", self.interface) } else { Ok(()) }
     }
 }
 
@@ -105,6 +109,8 @@ mod tests {
         assert_eq!(name.to_string(), wanted);
         let echo = Selector { proto: 1, src_ports: Ports::said(8), ..name.selector };
         assert!(echo.to_string().ends_with("proto 1 type 8 code 80"));
+        let some = Selector { dst_ports: Ports { value: 64, mask: 0xffc0 }, interface: 2, ..web };
+        assert!(some.to_string().ends_with("proto 6 dport 64/0xffc0 dev if2"), "{some}");
     }
 
     #[test]

@@ -14,6 +14,7 @@ use super::sequence::Places;
 use super::smf::{self, PropertyError};
 use super::world::{Environment, World};
 use crate::sadb::{SADB_VARIABLE, Select, UnknownSelect};
+use crate::sys::IS_LINUX;
 use crate::sys::secure_file::{Origin, shown};
 
 /// Read if there is no `--config`; it need not exist.
@@ -76,6 +77,33 @@ enum Carry {
 /// What outlasts a boot, unless the service's manager says otherwise (systemd.exec(5), `StateDirectory=`).
 const STATE_DIRECTORY: (&str, &str) = ("STATE_DIRECTORY", "/var/lib/manual-key");
 
+/// `policy` in manual-key.toml.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum PolicySource {
+    #[default]
+    None,
+    FromSas,
+}
+
+/// `on_stop` in manual-key.toml.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum OnStop {
+    #[default]
+    Open,
+    Closed,
+}
+
+/// What is done about policies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Protection {
+    /// Whether the SAs' policies are installed.
+    pub(super) from_sas: bool,
+    /// Whether they stay when the service stops.
+    pub(super) stays: bool,
+}
+
 /// The keys of manual-key.toml with their defaults.
 #[derive(Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -86,6 +114,8 @@ struct Properties {
     flush: Scope,
     carry_sequence: Carry,
     hold_natt_ports: bool,
+    policy: PolicySource,
+    on_stop: OnStop,
 }
 
 impl Default for Properties {
@@ -97,6 +127,8 @@ impl Default for Properties {
             flush: Scope::default(),
             carry_sequence: Carry::default(),
             hold_natt_ports: false,
+            policy: PolicySource::default(),
+            on_stop: OnStop::default(),
         }
     }
 }
@@ -137,6 +169,8 @@ pub(super) struct Config {
     pub(super) sequence: Places,
     /// Linux: whether a service that stays holds the UDP ports of its SAs.
     pub(super) holds_natt_ports: bool,
+    /// What is done about policies.
+    pub(super) protection: Protection,
     keys: Keys,
 }
 
@@ -160,7 +194,7 @@ pub(super) enum ConfigError {
     },
     /// manual-key.toml is not understood.
     #[error(
-        "{}:{line}: {what}; wanted the keys config_file, sadb, refresh, flush, carry_sequence and hold_natt_ports, each once",
+        "{}:{line}: {what}; wanted the keys config_file, sadb, refresh, flush, carry_sequence, hold_natt_ports, policy and on_stop, each once",
         shown(path)
     )]
     Wrong {
@@ -171,6 +205,21 @@ pub(super) enum ConfigError {
         /// What was found there.
         what: String,
     },
+    /// This system's policies are loaded by a service of its own.
+    #[error(
+        "policy = \"from-sas\" is for Linux: here svc:/network/ipsec/policy loads the policies of ipsecinit.conf (ipsecconf(8)); \
+         wanted policy = \"none\""
+    )]
+    PolicyService,
+    /// Nobody can install policies through this SADB.
+    #[error("policy = \"from-sas\" wants sadb = \"xfrm\": policies are installed through NETLINK_XFRM, and not with {sadb}")]
+    PolicySadb {
+        /// The SADB.
+        sadb: Select,
+    },
+    /// There are no policies that could stay.
+    #[error("on_stop = \"closed\" keeps the policies, and wants policy = \"from-sas\"")]
+    NothingStays,
     /// No SADB is called that.
     #[error("sadb = {word:?}: {source}")]
     Sadb {
@@ -222,6 +271,7 @@ impl Config {
             Select::Unix(_) => environment(channel::VARIABLE).is_some(),
             Select::Model => false,
         };
+        let protection = protection(properties.policy, properties.on_stop, &sadb)?;
         Ok(Self {
             sadb,
             order: order(properties.refresh),
@@ -229,6 +279,7 @@ impl Config {
             sequence: places(properties.carry_sequence, is_service.then_some(&directory), environment),
             state: is_service.then_some(directory),
             holds_natt_ports: properties.hold_natt_ports,
+            protection,
             keys: keys(overrides, environment, world, properties.config_file),
         })
     }
@@ -301,6 +352,19 @@ fn places(carry: Carry, directory: Option<&PathBuf>, environment: Environment<'_
     Places { runtime: Some(directory.clone()), lasting }
 }
 
+fn protection(policy: PolicySource, on_stop: OnStop, sadb: &Select) -> Result<Protection, ConfigError> {
+    match (policy, on_stop) {
+        (PolicySource::None, OnStop::Open) => return Ok(Protection::default()),
+        (PolicySource::None, OnStop::Closed) => return Err(ConfigError::NothingStays),
+        (PolicySource::FromSas, _) => {}
+    }
+    match sadb {
+        _ if !IS_LINUX => Err(ConfigError::PolicyService),
+        Select::Auto | Select::Xfrm => Ok(Protection { from_sas: true, stays: on_stop == OnStop::Closed }),
+        other => Err(ConfigError::PolicySadb { sadb: other.clone() }),
+    }
+}
+
 fn order(policy: Policy) -> Order {
     match policy {
         Policy::Flush => Order::FlushFirst,
@@ -340,6 +404,26 @@ mod tests {
         let config = load(text, overrides, &World::Plain).unwrap();
         assert_eq!(config.keys_file().unwrap(), (PathBuf::from("/other"), Origin::ByHand));
         assert_eq!(config.sadb, Select::Model);
+    }
+
+    #[test]
+    fn policies_want_linux_and_xfrm() {
+        let protection = |text: &str| load(text, Overrides::default(), &World::Plain).map(|config| config.protection);
+        assert_eq!(protection("on_stop = \"open\"").unwrap(), Protection::default());
+        let error = |text: &str| protection(text).unwrap_err().to_string();
+        assert!(error("on_stop = \"closed\"").contains("wants policy = \"from-sas\""));
+        if IS_LINUX {
+            let closed = Protection { from_sas: true, stays: true };
+            assert_eq!(protection("policy = \"from-sas\"\non_stop = \"closed\"\nsadb = \"xfrm\"").unwrap(), closed);
+            assert!(!protection("policy = \"from-sas\"").unwrap().stays);
+            for sadb in ["pfkey", "model", "unix:/s"] {
+                let text = format!("policy = \"from-sas\"\nsadb = \"{sadb}\"");
+                let error = error(&text);
+                assert!(error.contains("wants sadb = \"xfrm\"") && error.ends_with(sadb), "{error}");
+            }
+        } else {
+            assert!(error("policy = \"from-sas\"").contains("svc:/network/ipsec/policy"));
+        }
     }
 
     #[test]

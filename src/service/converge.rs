@@ -16,11 +16,19 @@ use crate::sadb::Sadb;
 
 impl Service<'_> {
     /// Makes the SADB what the keys file asks for.
-    pub(super) fn reconcile(&mut self, file: &Path, commands: Vec<Numbered>, sadb: &mut dyn Sadb) -> Result<(), Reason> {
+    pub(super) fn reconcile(&mut self, file: &Path, mut commands: Vec<Numbered>, sadb: &mut dyn Sadb) -> Result<(), Reason> {
+        let asked = self.asked(&mut commands);
         let goal = self.goal(file, &commands)?;
         drop(commands);
+        let raised = self.raise_for(&asked, sadb)?;
+        // If it fails, the SAs that were there are there again, and keep their policies.
+        self.converge(file, &goal, sadb)?;
+        self.lower(raised, sadb)
+    }
+
+    fn converge(&mut self, file: &Path, goal: &Goal, sadb: &mut dyn Sadb) -> Result<(), Reason> {
         let salt = self.salt()?;
-        let plan = self.find(&goal, salt, sadb)?;
+        let plan = self.find(goal, salt, sadb)?;
         let (summary, is_idle) = (Summary::of(&plan), plan.steps.is_empty());
         if let Some(owned) = self.owned.as_mut().filter(|_| !is_idle) {
             owned.intend_steps(plan.steps.iter().map(Step::id)).map_err(|error| self.no_sadb(&error))?;
@@ -37,7 +45,7 @@ impl Service<'_> {
         }
         done.map_err(|failed| self.not_reconciled(file, &failed))?;
         if !is_idle {
-            self.verify(&goal, salt, sadb)?;
+            self.verify(goal, salt, sadb)?;
         }
         self.log.event(&Event::Reconciled { summary, sas: goal.len(), file });
         Ok(())

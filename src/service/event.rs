@@ -9,6 +9,8 @@ use super::config::ConfigError;
 use super::log::{Severity, masked};
 use super::watch::Expiry;
 use crate::names::sa_types;
+use crate::policy::Name;
+use crate::policy::derive::Without;
 use crate::reconcile::{Brief, Failed, Obstacle, Step, Summary, Unfit};
 use crate::sa::LifetimeKind;
 use crate::sadb::{SadbError, TurnError};
@@ -70,6 +72,39 @@ pub(super) enum Event<'a> {
         /// What the SADB said.
         error: &'a SadbError,
     },
+    /// An SA gets no policy.
+    NoPolicy {
+        /// The first line of its command.
+        line: u32,
+        /// Why.
+        why: Without,
+    },
+    /// A policy was not installed.
+    PolicyRefused {
+        /// Which one.
+        name: &'a Name,
+        /// What the SADB said.
+        error: &'a SadbError,
+    },
+    /// A policy was not installed, since another is in its place.
+    PolicyTaken(&'a Name),
+    /// A policy is not there although the SADB has taken it, or is another.
+    PolicyMissing(&'a Name),
+    /// Policies are installed, before the SAs.
+    PoliciesUp {
+        /// New ones.
+        added: usize,
+        /// The service's own that are changed.
+        replaced: usize,
+        /// Those that are as they should be.
+        kept: usize,
+    },
+    /// Policies that nobody wants any more are removed, after the SAs.
+    PoliciesDown(usize),
+    /// The service ends, and its policies stay.
+    PoliciesStay,
+    /// The system does not say which addresses it has.
+    NoAddresses(&'a io::Error),
     /// What the SADB did otherwise than a command asked.
     Note {
         /// The command's first line.
@@ -190,6 +225,8 @@ impl Event<'_> {
     pub(super) fn severity(&self) -> Severity {
         match self {
             Self::Online { .. } | Self::Disabled { .. } | Self::Sound { .. } | Self::Flushing { .. } => Severity::Info,
+            Self::PoliciesUp { .. } | Self::PoliciesDown(_) | Self::PoliciesStay => Severity::Info,
+            Self::NoPolicy { .. } => Severity::Warning,
             Self::Reconciled { .. } | Self::Refreshed { done: true, .. } | Self::Holds { .. } => Severity::Info,
             Self::NoPort { error, .. } if error.kind() == io::ErrorKind::AddrInUse => Severity::Warning,
             Self::NoNumbers(_) => Severity::Warning,
@@ -249,6 +286,14 @@ impl Event<'_> {
             | Self::Note { .. }
             | Self::Remark(_)
             | Self::NoNumbers(_)
+            | Self::NoPolicy { .. }
+            | Self::PolicyRefused { .. }
+            | Self::PolicyTaken(_)
+            | Self::PolicyMissing(_)
+            | Self::PoliciesUp { .. }
+            | Self::PoliciesDown(_)
+            | Self::PoliciesStay
+            | Self::NoAddresses(_)
             | Self::NotPrivate(_)
             | Self::NotAlone(TurnError::NoLock { .. })
             | Self::Expired(_)
@@ -279,6 +324,24 @@ impl fmt::Display for Event<'_> {
                 fmri.map_or(Ok(()), |fmri| write!(f, "; once they are mended: svcadm clear {fmri}"))
             }
             Self::LineRefused { line, error } => write!(f, "line {line}: the SADB: {}", masked(&error.to_string())),
+            Self::NoPolicy { line, why } => write!(f, "line {line}: warning: no policy uses this SA: {why}"),
+            Self::PolicyRefused { name, error } => write!(f, "policy {name}: the SADB: {}", masked(&error.to_string())),
+            Self::PolicyTaken(name) => write!(
+                f,
+                "policy {name}: another one is in its place and stays; to have the service's: ip xfrm policy delete {name}, then \
+                 refresh"
+            ),
+            Self::PolicyMissing(name) => {
+                write!(f, "policy {name}: the SADB took it, and has it not: does somebody else change it?")
+            }
+            Self::PoliciesUp { added, replaced, kept } => {
+                write!(f, "policies: {added} added, {replaced} changed, {kept} kept")
+            }
+            Self::PoliciesDown(removed) => write!(f, "policies: {removed} removed"),
+            Self::PoliciesStay => {
+                f.write_str("the policies stay: what they protect does not pass in clear (on_stop = closed)")
+            }
+            Self::NoAddresses(error) => write!(f, "this system's addresses: {error}"),
             Self::Note { line, note } => write!(f, "line {line}: warning: {}", masked(note)),
             Self::PartlyApplied { file, commands, lines } => {
                 let (refused, all) = (lines.len(), Count(*commands, "command"));

@@ -60,10 +60,10 @@ impl From<SaId> for Name {
     }
 }
 
-/// When an SA was added, in seconds since 1970.
+/// When an SA or a policy was added, in seconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Added {
+pub(super) enum Added {
     /// Then, as the SADB tells.
     At(u64),
     /// Not before then, if at all.
@@ -73,7 +73,21 @@ enum Added {
 }
 
 impl Added {
-    fn fits(self, added: u64) -> bool {
+    /// About to be added.
+    pub(super) fn soon() -> Self {
+        Self::Since(about_now())
+    }
+
+    /// About to be put there again.
+    pub(super) fn again(self) -> Self {
+        match self {
+            Self::At(moment) => Self::Again(moment, about_now()),
+            cut_off => cut_off,
+        }
+    }
+
+    /// Whether what was added at that second may be what is meant.
+    pub(super) fn fits(self, added: u64) -> bool {
         match self {
             Self::At(moment) => added == moment,
             Self::Since(moment) => added >= moment,
@@ -131,7 +145,7 @@ impl Owned {
     /// # Errors
     /// As [`Owned::confirm`].
     pub(super) fn intend(&mut self, commands: &[Numbered]) -> Result<(), SadbError> {
-        let since = about_now();
+        let soon = Added::soon();
         for command in commands {
             let Action::Sa(command) = &command.action else { continue };
             if command.verb != Verb::Add {
@@ -139,7 +153,7 @@ impl Owned {
             }
             let said = command.request.dst.map(|dst| dst.addr);
             let named = command.targets.iter().filter_map(|target| target.dst.or(said));
-            self.entries.extend(named.map(|dst| (Name::to(&command.request, dst), Added::Since(since))));
+            self.entries.extend(named.map(|dst| (Name::to(&command.request, dst), soon)));
         }
         self.write().map_err(|source| self.unusable(source))
     }
@@ -149,13 +163,8 @@ impl Owned {
     /// # Errors
     /// As [`Owned::confirm`].
     pub(super) fn intend_steps(&mut self, ids: impl Iterator<Item = SaId>) -> Result<(), SadbError> {
-        let since = about_now();
         for name in ids.map(Name::from) {
-            let intended = match self.entries.get(&name) {
-                Some(Added::At(moment)) => Added::Again(*moment, since),
-                Some(cut_off) => *cut_off,
-                None => Added::Since(since),
-            };
+            let intended = self.entries.get(&name).map_or_else(Added::soon, |when| when.again());
             self.entries.insert(name, intended);
         }
         self.write().map_err(|source| self.unusable(source))

@@ -16,6 +16,7 @@ use super::fingerprint::Fingerprint;
 use super::keys::{self, Action, Faults, Numbered};
 use super::log::Log;
 use super::owned::{Name, Owned};
+use super::protect::Raising;
 use super::sequence::Sequence;
 use super::world::World;
 use crate::apply::{self, Outcome, Queue};
@@ -29,7 +30,7 @@ use crate::sys::secure_file;
 
 /// One run of the service.
 pub(super) struct Service<'a> {
-    config: &'a Config,
+    pub(super) config: &'a Config,
     world: &'a World,
     pub(super) log: &'a mut dyn Log,
     /// The record of the service's own SAs, where only those are flushed.
@@ -83,25 +84,29 @@ impl<'a> Service<'a> {
         let (file, text) = self.read()?;
         Fingerprint::of(&text).into_iter().for_each(|fingerprint| self.log.has_read(fingerprint));
         let mut sadb = self.open()?;
-        let commands = match self.config.order {
+        let applied = match self.config.order {
             Order::FlushFirst => {
                 self.take_numbers(&mut *sadb);
                 self.flush(&mut *sadb)?;
                 let left = if self.owned.is_none() { Left::Empty } else { Left::Others };
-                self.parse(&file, &text, left)?
+                let mut commands = self.parse(&file, &text, left)?;
+                let raised = self.raise(&mut commands, &mut *sadb)?;
+                drop(text);
+                self.apply_under(raised, &file, commands, &mut *sadb)
             }
             Order::CheckFirst => {
-                let commands = self.parse(&file, &text, Left::Untouched)?;
+                let mut commands = self.parse(&file, &text, Left::Untouched)?;
+                let raised = self.raise(&mut commands, &mut *sadb)?;
                 self.take_numbers(&mut *sadb);
                 self.flush(&mut *sadb)?;
-                commands
+                drop(text);
+                self.apply_under(raised, &file, commands, &mut *sadb)
             }
-            Order::Reconcile => self.parse(&file, &text, Left::Untouched)?,
-        };
-        drop(text);
-        let applied = match self.config.order {
-            Order::Reconcile => self.reconcile(&file, commands, &mut *sadb),
-            Order::FlushFirst | Order::CheckFirst => self.apply(&file, commands, &mut *sadb),
+            Order::Reconcile => {
+                let commands = self.parse(&file, &text, Left::Untouched)?;
+                drop(text);
+                self.reconcile(&file, commands, &mut *sadb)
+            }
         };
         if show {
             self.show(&mut *sadb)?;
@@ -115,6 +120,7 @@ impl<'a> Service<'a> {
         let mut sadb = self.open()?;
         self.take_numbers(&mut *sadb);
         self.remove(SaType::UNSPEC, &mut *sadb).map_err(|error| self.no_sadb(&error))?;
+        self.lower_all(&mut *sadb)?;
         self.log.event(&Event::Disabled { all: self.owned.is_none() });
         Ok(())
     }
@@ -216,6 +222,19 @@ impl<'a> Service<'a> {
             self.log.event(&Event::Hint { file, fmri });
             Reason::Configuration
         })
+    }
+
+    /// The same between the policies that go up before and down after.
+    fn apply_under(
+        &mut self,
+        raised: Option<Raising>,
+        file: &Path,
+        commands: Vec<Numbered>,
+        sadb: &mut dyn Sadb,
+    ) -> Result<(), Reason> {
+        let applied = self.apply(file, commands, sadb);
+        // An SA that was refused is not there any more, nor are those that nobody wants.
+        if matches!(applied, Ok(()) | Err(Reason::Refused)) { self.lower(raised, sadb).and(applied) } else { applied }
     }
 
     /// Applies all commands; one that the SADB refuses does not keep the others from their peers.

@@ -2,9 +2,7 @@
 //! that tells a changed keys file, for root. Neither holds a key. They are no more than news: failing to write them is no
 //! failure.
 
-use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -15,6 +13,7 @@ use super::exit::Reason;
 use super::fingerprint::Fingerprint;
 use super::kept::{self, Readers};
 use super::witness::Witness;
+use crate::sys::interfaces::network_namespace;
 
 const STATE: &str = "state.json";
 const LOADED: &str = "loaded.json";
@@ -116,11 +115,6 @@ fn record(config: &Config, said: &Witness<'_>, state: State, pid: Option<u32>, b
         added: said.added,
         sadb: config.sadb.to_string(),
         pid,
-        namespace: namespace(),
+        namespace: network_namespace(),
     }
-}
-
-/// The network namespace of this process.
-pub(super) fn namespace() -> Option<u64> {
-    fs::metadata("/proc/self/ns/net").ok().map(|namespace| namespace.ino())
 }

@@ -23,6 +23,7 @@ use crate::names::sa_types;
 use crate::sa::{AddressRole, Lifetime, LifetimeKind, Message, SaState, SaType, Spi};
 use crate::sadb::{SADB_VARIABLE, SadbError, Select};
 use crate::show;
+use crate::sys::interfaces::network_namespace;
 use crate::sys::secure_file::{self, Origin, shown};
 
 /// So many SAs are told of, those that expire first.
@@ -264,7 +265,7 @@ fn end(message: &Message, kind: LifetimeKind) -> Option<u64> {
 
 /// The SADB that is meant: as said, else as the service does.
 fn sadb(args: &Args, environment: Environment<'_>, record: Option<&Record>) -> Result<Select, (Reason, String)> {
-    if record.is_some_and(|record| record.namespace != state::namespace()) {
+    if record.is_some_and(|record| record.namespace != network_namespace()) {
         let why = "the service is in another network namespace: ip netns exec NAME manual-key status";
         return Err((Reason::NoSadb, why.to_owned()));
     }

@@ -6,6 +6,7 @@ mod allocator;
 pub mod crypto_api;
 mod directories;
 pub mod hardening;
+pub mod interfaces;
 pub mod listener;
 pub mod local;
 pub mod lock;

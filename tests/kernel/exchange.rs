@@ -78,15 +78,12 @@ fn the_commands_of_the_guide_protect_two_hosts() {
     let hosts = Hosts::new();
     let directory = std::env::temp_dir().join(format!("guide-{}", std::process::id()));
     shell(&hosts.here, &block(1, &directory));
-    for host in [&hosts.here, &hosts.there] {
-        shell(host, &block(2, &directory));
+    for (name, host) in [("here", &hosts.here), ("there", &hosts.there)] {
+        let properties = directory.join(name).display().to_string();
+        let options = format!("--config-file {} --config {properties}", directory.join("ipseckeys").display());
+        let commands = block(2, &directory).replace("/etc/inet/manual-key.toml", &properties);
+        shell(host, &commands.replace("manual-key start", &format!("manual-key start {options}")));
     }
-    let policies = block(3, &directory);
-    shell(&hosts.here, &policies);
-    shell(
-        &hosts.there,
-        &policies.replace("dir out", "dir OTHER").replace("dir in", "dir out").replace("dir OTHER", "dir in"),
-    );
     let capture = Capture::start(&hosts, "host 10.0.0.1");
     assert!(hosts.ping([10, 0, 0, 2].into()), "no answer through ESP");
     let packets = capture.stop();

@@ -22,6 +22,7 @@ mod life;
 mod missing;
 mod monitor;
 mod policies;
+mod protection;
 mod reconcile;
 mod refusals;
 #[allow(dead_code, reason = "tests/reconcile has a use for the rest")]

@@ -26,19 +26,19 @@ sockopt_impl!(
 const ESP_IN_UDP: libc::c_int = 2;
 
 /// How two hosts protect what they say.
-struct Protection {
+pub struct Protection {
     /// `esp` or `ah`.
-    proto: &'static str,
+    pub proto: &'static str,
     /// `transport` or `tunnel`.
-    mode: &'static str,
+    pub mode: &'static str,
     /// Between fd00::1 and fd00::2 rather than 10.0.0.1 and 10.0.0.2.
-    is_ipv6: bool,
+    pub is_ipv6: bool,
     /// Whether ESP goes in UDP.
-    natt: bool,
+    pub natt: bool,
     /// Algorithms and keys, as a command says them.
-    words: &'static str,
+    pub words: &'static str,
     /// The same for Wireshark's table of ESP SAs; empty for AH.
-    wireshark: &'static str,
+    pub wireshark: &'static str,
 }
 
 const AES_SHA256: &str = "encr_alg aes encrkey 4bd65b3976f6593223a8743b5e1b1b1a \
@@ -50,7 +50,7 @@ const GCM_WIRESHARK: &str =
 const SHA1: &str = "auth_alg sha1 authkey 53e0b4ed29b1a2e0e4a5d9c2f4a7b6c8d1e3f507";
 
 impl Protection {
-    const ESP: Self = Self {
+    pub const ESP: Self = Self {
         proto: "esp",
         mode: "transport",
         is_ipv6: false,
@@ -58,15 +58,15 @@ impl Protection {
         words: AES_SHA256,
         wireshark: AES_SHA256_WIRESHARK,
     };
-    const AH: Self = Self { proto: "ah", words: SHA1, wireshark: "", ..Self::ESP };
+    pub const AH: Self = Self { proto: "ah", words: SHA1, wireshark: "", ..Self::ESP };
 
     /// Addresses on the cable.
-    fn outer(&self) -> (IpAddr, IpAddr) {
+    pub fn outer(&self) -> (IpAddr, IpAddr) {
         ends(if self.is_ipv6 { ["fd00::1", "fd00::2"] } else { ["10.0.0.1", "10.0.0.2"] })
     }
 
     /// Addresses of what is protected.
-    fn inner(&self) -> (IpAddr, IpAddr) {
+    pub fn inner(&self) -> (IpAddr, IpAddr) {
         match (self.mode, self.is_ipv6) {
             ("tunnel", false) => ends(["10.1.0.1", "10.2.0.1"]),
             ("tunnel", true) => ends(["fd01::1", "fd02::1"]),
@@ -75,7 +75,7 @@ impl Protection {
     }
 
     /// The keys file of both hosts.
-    fn keys(&self) -> String {
+    pub fn keys(&self) -> String {
         let (here, there) = self.outer();
         self.add(0x1000, here, there, self.inner()) + &self.add(0x2000, there, here, swapped(self.inner()))
     }
@@ -116,7 +116,7 @@ impl Protection {
     }
 
     /// A pcap-filter(7) for packets that should have been protected. What IPv6 says of links is none of our business.
-    fn in_clear(&self) -> String {
+    pub fn in_clear(&self) -> String {
         let unicast = "(ip or ip6) and not ip6 multicast and not ip multicast and not src net fe80::/10";
         format!("{unicast} and not ({})", self.on_the_cable())
     }
@@ -141,6 +141,16 @@ fn swapped((here, there): (IpAddr, IpAddr)) -> (IpAddr, IpAddr) {
     (there, here)
 }
 
+/// Sockets on both hosts that hand ESP in UDP to the kernel, as long as they are open.
+pub fn take_esp_out_of_udp(hosts: &Hosts, (here, there): (IpAddr, IpAddr)) -> Vec<UdpSocket> {
+    let socket = |host: &Space, own: IpAddr| {
+        let socket = host.inside(|| UdpSocket::bind((own, NATT_PORT)).expect("binds"));
+        setsockopt(&socket, UdpEncap, &ESP_IN_UDP).expect("takes ESP out of UDP");
+        socket
+    };
+    vec![socket(&hosts.here, here), socket(&hosts.there, there)]
+}
+
 /// Two hosts that protect what they say, each with its keys file; and the sockets that take ESP out of UDP.
 fn protected(protection: &Protection, keys: [&str; 2]) -> (Hosts, Vec<UdpSocket>) {
     let hosts = Hosts::new();
@@ -148,17 +158,11 @@ fn protected(protection: &Protection, keys: [&str; 2]) -> (Hosts, Vec<UdpSocket>
         (&hosts.here, protection.outer(), protection.inner()),
         (&hosts.there, swapped(protection.outer()), swapped(protection.inner())),
     ];
-    let mut sockets = Vec::new();
     for ((host, outer, inner), keys) in sides.into_iter().zip(keys) {
         host.start_service(keys);
         protection.demand(host, outer, inner);
-        if protection.natt {
-            sockets.push(host.inside(|| UdpSocket::bind((outer.0, NATT_PORT)).expect("binds")));
-        }
     }
-    for socket in &sockets {
-        setsockopt(&socket, UdpEncap, &ESP_IN_UDP).expect("takes ESP out of UDP");
-    }
+    let sockets = if protection.natt { take_esp_out_of_udp(&hosts, protection.outer()) } else { Vec::new() };
     (hosts, sockets)
 }
 

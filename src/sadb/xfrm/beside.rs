@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::build::{Direction, Name};
 use crate::sa::{Identity, IdentityType, Lifetime, Request, SaType};
+use crate::sys::interfaces::network_namespace;
 use crate::sys::state_file;
 
 /// Where the files are.
@@ -166,10 +167,9 @@ pub(super) struct Beside {
 impl Beside {
     /// The file of this thread's network namespace in `directory`. Nothing is opened yet.
     pub(super) fn new(directory: &Path) -> Self {
-        let namespace = fs::metadata("/proc/thread-self/ns/net").map_or(0, |meta| meta.ino());
         Self {
             directory: directory.to_path_buf(),
-            stem: format!("xfrm-{namespace}"),
+            stem: format!("xfrm-{}", network_namespace().unwrap_or(0)),
             entries: HashMap::new(),
             lines: 0,
             seen: (0, 0),

@@ -30,7 +30,7 @@ fn compare(policies: &[&Policy], sas: &[Association], chart: &mut Chart) {
         chart.problem(
             "policies",
             found,
-            "`ip xfrm policy add`, as docs/guide.md shows; `ipseckey generate` writes the commands",
+            "policy = \"from-sas\" in manual-key.toml installs them; or `ip xfrm policy add`: `ipseckey generate` writes the commands",
         );
     }
     if alone.sas.len() > TOLD {
