@@ -53,7 +53,7 @@ pub struct Derived {
 
 /// The policies that `sas` ask for. `is_local` says whether an address is one of this system.
 #[must_use]
-pub fn derive(sas: &[Association], is_local: &dyn Fn(IpAddr) -> bool) -> Derived {
+pub fn derive(sas: &[&Association], is_local: &dyn Fn(IpAddr) -> bool) -> Derived {
     let mut bundles = Bundles::default();
     let mut derived = Derived::default();
     for (at, sa) in sas.iter().enumerate() {

@@ -1,6 +1,7 @@
 //! Which SAs a policy uses, as the kernel decides it (`xfrm_state_find`, `xfrm_state_ok` of `net/xfrm`), and which of both
 //! stand alone.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 
 use super::{Action, Association, Direction, Policy, Template};
@@ -20,14 +21,19 @@ pub struct Unmatched {
 pub fn unmatched(policies: &[&Policy], sas: &[Association]) -> Unmatched {
     let mut is_used = vec![false; sas.len()];
     let mut found = Unmatched::default();
+    let mut by_dst: HashMap<IpAddr, Vec<usize>> = HashMap::new();
+    sas.iter().enumerate().for_each(|(at, sa)| by_dst.entry(sa.id.dst).or_default().push(at));
+    let all: Vec<usize> = (0..sas.len()).collect();
     for (at, policy) in policies.iter().enumerate().filter(|(_, policy)| policy.action == Action::Allow) {
         let mut is_whole = true;
         for template in &policy.templates {
             let mut is_served = template.optional;
-            for (sa, is_used) in sas.iter().zip(&mut is_used) {
-                if uses(policy, template, sa) {
-                    (*is_used, is_served) = (true, true);
-                }
+            let candidates = match destination(policy, template) {
+                Some(dst) => by_dst.get(&dst).map_or(&[][..], Vec::as_slice),
+                None => &all,
+            };
+            for sa in candidates.iter().filter(|sa| uses(policy, template, &sas[**sa])) {
+                (is_used[*sa], is_served) = (true, true);
             }
             is_whole &= is_served;
         }
@@ -37,6 +43,15 @@ pub fn unmatched(policies: &[&Policy], sas: &[Association]) -> Unmatched {
     }
     found.sas = is_used.iter().enumerate().filter(|(_, is_used)| !**is_used).map(|(at, _)| at).collect();
     found
+}
+
+/// The destination that an SA of `template` must have, if there is one only.
+fn destination(policy: &Policy, template: &Template) -> Option<IpAddr> {
+    let dst = policy.name.selector.dst;
+    match template.mode {
+        XfrmMode::TRANSPORT => (dst.free_bits() == 0).then(|| dst.addr()),
+        _ => Some(template.dst).filter(|dst| !dst.is_unspecified()),
+    }
 }
 
 /// Whether packets of `policy` may go through `sa` where it says `template`.

@@ -13,6 +13,7 @@ use super::log::masked;
 use super::sequence::Places;
 use super::smf::{self, PropertyError};
 use super::world::{Environment, World};
+use crate::policy::lockout::Session;
 use crate::sadb::{SADB_VARIABLE, Select, UnknownSelect};
 use crate::sys::IS_LINUX;
 use crate::sys::secure_file::{Origin, shown};
@@ -171,6 +172,8 @@ pub(super) struct Config {
     pub(super) holds_natt_ports: bool,
     /// What is done about policies.
     pub(super) protection: Protection,
+    /// The session over SSH that this comes from, if it does.
+    pub(super) session: Option<Session>,
     keys: Keys,
 }
 
@@ -280,6 +283,7 @@ impl Config {
             state: is_service.then_some(directory),
             holds_natt_ports: properties.hold_natt_ports,
             protection,
+            session: environment("SSH_CONNECTION").and_then(|value| Session::parse(value.to_str()?)),
             keys: keys(overrides, environment, world, properties.config_file),
         })
     }

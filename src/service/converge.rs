@@ -7,6 +7,7 @@ use std::path::Path;
 
 use super::event::{Event, Left};
 use super::exit::Reason;
+use super::foresee;
 use super::keys::{Action, Numbered};
 use super::owned::{Name, Owned};
 use super::refresh::{Service, reason_of};
@@ -54,17 +55,20 @@ impl Service<'_> {
     /// `manual-key plan`: tells what [`Self::reconcile`] would do.
     pub(super) fn plan(&mut self, json: bool) -> Result<(), Reason> {
         let (file, text) = self.read()?;
-        let commands = self.parse(&file, &text, Left::Unasked)?;
+        let mut commands = self.parse(&file, &text, Left::Unasked)?;
         drop(text);
+        let asked = self.asked(&mut commands);
         let goal = self.goal(&file, &commands)?;
         let mut sadb = self.open()?;
         let salt = self.salt()?;
         let plan = self.find(&goal, salt, &mut *sadb)?;
+        let policies = self.foresee(&asked, &mut *sadb)?;
         let mut out = io::stdout().lock();
         // A reader that has seen enough is no failure.
+        let _ = foresee::write(&mut out, &policies, json);
         let _ = if json { reconcile::write_json(&mut out, &plan) } else { reconcile::write_text(&mut out, &plan) };
         let _ = out.flush();
-        if plan.steps.is_empty() { Ok(()) } else { Err(Reason::Drift) }
+        if plan.steps.is_empty() && policies.is_empty() { Ok(()) } else { Err(Reason::Drift) }
     }
 
     fn goal(&mut self, file: &Path, commands: &[Numbered]) -> Result<Goal, Reason> {

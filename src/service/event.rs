@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::io;
+use std::net::IpAddr;
 use std::path::Path;
 
 use super::config::ConfigError;
@@ -90,6 +91,13 @@ pub(super) enum Event<'a> {
     PolicyTaken(&'a Name),
     /// A policy is not there although the SADB has taken it, or is another.
     PolicyMissing(&'a Name),
+    /// A policy would cut off the session from which it is asked for.
+    CutsOff {
+        /// Which one.
+        name: &'a Name,
+        /// Who is cut off.
+        peer: IpAddr,
+    },
     /// Policies are installed, before the SAs.
     PoliciesUp {
         /// New ones.
@@ -226,7 +234,7 @@ impl Event<'_> {
         match self {
             Self::Online { .. } | Self::Disabled { .. } | Self::Sound { .. } | Self::Flushing { .. } => Severity::Info,
             Self::PoliciesUp { .. } | Self::PoliciesDown(_) | Self::PoliciesStay => Severity::Info,
-            Self::NoPolicy { .. } => Severity::Warning,
+            Self::NoPolicy { .. } | Self::CutsOff { .. } => Severity::Warning,
             Self::Reconciled { .. } | Self::Refreshed { done: true, .. } | Self::Holds { .. } => Severity::Info,
             Self::NoPort { error, .. } if error.kind() == io::ErrorKind::AddrInUse => Severity::Warning,
             Self::NoNumbers(_) => Severity::Warning,
@@ -290,6 +298,7 @@ impl Event<'_> {
             | Self::PolicyRefused { .. }
             | Self::PolicyTaken(_)
             | Self::PolicyMissing(_)
+            | Self::CutsOff { .. }
             | Self::PoliciesUp { .. }
             | Self::PoliciesDown(_)
             | Self::PoliciesStay
@@ -334,6 +343,11 @@ impl fmt::Display for Event<'_> {
             Self::PolicyMissing(name) => {
                 write!(f, "policy {name}: the SADB took it, and has it not: does somebody else change it?")
             }
+            Self::CutsOff { name, peer } => write!(
+                f,
+                "warning: policy {name}: this session over SSH from {peer} would be cut off, unless {peer} has the SAs too; have another \
+                 way in, or narrow the SA by proto, sport and dport"
+            ),
             Self::PoliciesUp { added, replaced, kept } => {
                 write!(f, "policies: {added} added, {replaced} changed, {kept} kept")
             }

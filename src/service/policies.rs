@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use super::kept::{self, Readers};
 use super::keys::{Action, Numbered};
 use super::owned::Added;
+use super::recorded::Recorded;
 use crate::apply::aim_at;
 use crate::lang::Verb;
 use crate::policy::derive::{Derived, derive};
@@ -52,7 +53,7 @@ pub(super) fn asked(commands: &mut [Numbered]) -> Vec<Asked> {
 
 /// The policies that SAs of a keys file ask for. `local` are the addresses of this system.
 pub(super) fn wanted(asked: &[Asked], local: &HashSet<IpAddr>) -> Derived {
-    let sas: Vec<Association> = asked.iter().map(|(_, sa)| sa.clone()).collect();
+    let sas: Vec<&Association> = asked.iter().map(|(_, sa)| sa).collect();
     derive(&sas, &|addr| local.contains(&addr))
 }
 
@@ -69,6 +70,13 @@ pub(super) struct Steps {
     pub(super) kept: usize,
     /// Wanted, but another policy for these packets is there that is not the service's and says something else.
     pub(super) taken: Vec<Name>,
+}
+
+impl Steps {
+    /// Whether there is nothing to be done.
+    pub(super) fn is_empty(&self) -> bool {
+        self.add.is_empty() && self.replace.is_empty() && self.remove.is_empty()
+    }
 }
 
 /// What came of the additions.
@@ -93,8 +101,7 @@ impl Raised {
 pub(super) struct Policies {
     directory: PathBuf,
     file: String,
-    /// By what [`Name`] prints.
-    record: HashMap<String, Added>,
+    record: HashMap<Name, Added>,
 }
 
 impl Policies {
@@ -104,8 +111,10 @@ impl Policies {
     /// [`SadbError::Unavailable`] if it cannot be read or understood.
     pub(super) fn read(directory: &Path) -> Result<Self, SadbError> {
         let file = format!("policies-{}.json", network_namespace().unwrap_or(0));
-        let record = kept::read(directory, &file).map_err(|source| unusable(directory, &file, source))?;
-        Ok(Self { directory: directory.to_owned(), file, record: record.unwrap_or_default() })
+        let record: Option<Vec<(Recorded, Added)>> =
+            kept::read(directory, &file).map_err(|source| unusable(directory, &file, source))?;
+        let record = record.unwrap_or_default().into_iter().map(|(name, when)| (name.into(), when)).collect();
+        Ok(Self { directory: directory.to_owned(), file, record })
     }
 
     /// Whether none is recorded.
@@ -115,7 +124,7 @@ impl Policies {
 
     /// Whether a policy that the kernel has is the service's.
     pub(super) fn owns(&self, listed: &Listed) -> bool {
-        self.record.get(&listed.policy.name.to_string()).is_some_and(|when| when.fits(listed.added))
+        self.record.get(&listed.policy.name).is_some_and(|when| when.fits(listed.added))
     }
 
     /// What is to be done so that of the service's policies exactly the `wanted` ones are `there`.
@@ -180,9 +189,9 @@ impl Policies {
     /// Records what is about to be added. What is replaced stays the service's until it is.
     fn intend(&mut self, steps: &Steps) -> Result<(), SadbError> {
         let soon = Added::soon();
-        self.record.extend(steps.add.iter().map(|policy| (policy.name.to_string(), soon)));
+        self.record.extend(steps.add.iter().map(|policy| (policy.name, soon)));
         for policy in &steps.replace {
-            self.record.entry(policy.name.to_string()).and_modify(|when| *when = when.again());
+            self.record.entry(policy.name).and_modify(|when| *when = when.again());
         }
         self.write()
     }
@@ -191,13 +200,14 @@ impl Policies {
     fn confirm(&mut self, spd: &mut dyn Spd) -> Result<HashMap<Name, Policy>, SadbError> {
         let there = spd.policies()?;
         let own = there.iter().filter(|listed| self.owns(listed));
-        self.record = own.map(|listed| (listed.policy.name.to_string(), Added::At(listed.added))).collect();
+        self.record = own.map(|listed| (listed.policy.name, Added::At(listed.added))).collect();
         self.write()?;
         Ok(there.into_iter().map(|listed| (listed.policy.name, listed.policy)).collect())
     }
 
     fn write(&self) -> Result<(), SadbError> {
-        kept::write(&self.directory, &self.file, Readers::Owner, &self.record)
+        let record: Vec<(Recorded, Added)> = self.record.iter().map(|(name, when)| (name.into(), *when)).collect();
+        kept::write(&self.directory, &self.file, Readers::Owner, &record)
             .map_err(|source| unusable(&self.directory, &self.file, source))
     }
 }

@@ -18,6 +18,8 @@ pub(super) struct Raising {
     policies: Policies,
     wanted: Vec<Policy>,
     is_whole: bool,
+    /// Whether there are any that nobody asks for any more.
+    has_stale: bool,
 }
 
 impl Service<'_> {
@@ -45,7 +47,8 @@ impl Service<'_> {
         };
         let raised = policies.raise(&wanted, spd).map_err(|error| self.no_sadb(&error))?;
         self.tell(&raised);
-        Ok(Some(Raising { policies, wanted, is_whole: raised.is_whole() }))
+        let has_stale = !raised.steps.remove.is_empty() || wanted.is_empty();
+        Ok(Some(Raising { policies, wanted, is_whole: raised.is_whole(), has_stale }))
     }
 
     /// The record of the service's own policies, where there can be any.
@@ -85,7 +88,9 @@ impl Service<'_> {
     /// [`Reason::Refused`] if not all policies could be raised.
     pub(super) fn lower(&mut self, raised: Option<Raising>, sadb: &mut dyn Sadb) -> Result<(), Reason> {
         let Some(mut raised) = raised else { return Ok(()) };
-        self.lower_to(&mut raised.policies, &raised.wanted, sadb)?;
+        if raised.has_stale {
+            self.lower_to(&mut raised.policies, &raised.wanted, sadb)?;
+        }
         if raised.is_whole { Ok(()) } else { Err(Reason::Refused) }
     }
 
@@ -109,7 +114,7 @@ impl Service<'_> {
         Ok(())
     }
 
-    fn no_spd(&mut self) -> Reason {
+    pub(super) fn no_spd(&mut self) -> Reason {
         self.no_sadb(&SadbError::Unsupported(NO_SPD.to_owned()))
     }
 }

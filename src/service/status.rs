@@ -15,11 +15,13 @@ use super::args::Args;
 use super::channel;
 use super::exit::Reason;
 use super::log::masked;
+use super::lone::Lone;
 use super::owned::Owned;
 use super::refresh::reason_of;
 use super::state::{self, Record, State};
 use super::world::Environment;
 use crate::names::sa_types;
+use crate::policy::Association;
 use crate::sa::{AddressRole, Lifetime, LifetimeKind, Message, SaState, SaType, Spi};
 use crate::sadb::{SADB_VARIABLE, SadbError, Select};
 use crate::show;
@@ -67,6 +69,12 @@ struct Sas {
     /// SAs of the service with a lifetime in seconds that has not run out.
     expiring: usize,
     expiries: Vec<Ahead>,
+    /// Linux: what stands alone.
+    #[serde(flatten)]
+    lone: Option<Lone>,
+    /// The service's own SAs, as far as policies are concerned.
+    #[serde(skip)]
+    own: Vec<Association>,
 }
 
 /// A lifetime that will run out.
@@ -195,11 +203,17 @@ impl Sas {
         let now = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |now| now.as_secs());
         let mut sas = Self::default();
         let mut sadb = select.open().map_err(why)?;
+        let has_policies = sadb.spd().is_some();
         let dumped = sadb.dump(SaType::UNSPEC, &mut |message| {
-            sas.take(message, owned.has(message), now);
+            let is_own = owned.has(message);
+            sas.take(message, is_own, now);
+            sas.own.extend(Some(message).filter(|_| is_own && has_policies).and_then(Association::of_message));
             ControlFlow::Continue(())
         });
         dumped.map_err(why)?;
+        if let Some(spd) = sadb.spd() {
+            sas.lone = Some(Lone::find(&std::mem::take(&mut sas.own), spd, directory).map_err(why)?);
+        }
         if state != Some(State::Disabled) {
             sas.missing = owned.len().saturating_sub(sas.owned);
         }
@@ -237,7 +251,7 @@ impl Sas {
             let dst = dst.map(|dst| format!(" to {dst}")).unwrap_or_default();
             writeln!(out, "expiry    {}: {} lifetime of {title} SPI {spi}{dst}", show::local(*at), lifetime.word())?;
         }
-        Ok(())
+        self.lone.as_ref().map_or(Ok(()), |lone| lone.write_text(out))
     }
 }
 

@@ -272,3 +272,116 @@ fn nothing_passes_in_clear_through_refreshes_a_crash_and_a_stop() {
     assert_eq!(left.matches("dir ").count(), 1, "{left}");
     assert!(foreign("policy") && foreign("state"));
 }
+
+#[test]
+#[ignore = "needs a kernel: tests/kernel/run"]
+fn plan_and_status_tell_of_policies_and_of_a_session_that_would_be_cut_off() {
+    let hosts = Hosts::new();
+    let service = Service::new(&hosts.here, &Protection::ESP.keys(), "refresh = \"reconcile\"\n");
+    let plan = |session: &str| {
+        let mut command = service.command("plan");
+        command.env("SSH_CONNECTION", session);
+        hosts.here.run(command)
+    };
+    let told = plan("10.0.0.2 40000 10.0.0.1 22");
+    assert_eq!(told.status, 3, "{told:?}");
+    let wanted = "add     policy src 10.0.0.2/32 dst 10.0.0.1/32 dir in priority 10006 tmpl proto esp mode transport\n";
+    assert!(told.out.contains(wanted) && told.out.contains("2 added"), "{}", told.out);
+    let cut = "src 10.0.0.2/32 dst 10.0.0.1/32 dir in: this session over SSH from 10.0.0.2 would be cut off";
+    assert!(told.err.contains(cut), "{}", told.err);
+    assert_eq!(plan("10.0.0.3 40000 10.0.0.1 22").err, "");
+    assert!(hosts.here.ip("xfrm policy list").is_empty(), "a plan does nothing");
+
+    service.run("start").succeeded();
+    let told = plan("10.0.0.2 40000 10.0.0.1 22");
+    assert_eq!((told.status, told.err.as_str()), (0, ""), "{}", told.out);
+    let told = service.host.run(status(&service)).succeeded();
+    assert!(told.contains("policies  2 owned; 0 SAs without a policy, 0 policies without an SA"), "{told}");
+    hosts.here.ip("xfrm policy delete src 10.0.0.1 dst 10.0.0.2 dir out");
+    hosts.here.ipseckey("delete esp spi 0x2000 dst 10.0.0.1").succeeded();
+    let told = service.host.run(status(&service)).succeeded();
+    for line in [
+        "1 SAs without a policy, 1 policies without an SA",
+        "no policy esp spi 0x1000 dst 10.0.0.2",
+        "no SA     src 10.0.0.2/32 dst 10.0.0.1/32 dir in",
+    ] {
+        assert!(told.contains(line), "{line} in {told}");
+    }
+    service.run("refresh").succeeded();
+    let told = service.host.run(status(&service)).succeeded();
+    assert!(told.contains("0 SAs without a policy, 0 policies without an SA"), "{told}");
+    assert_eq!(hosts.here.ip("xfrm policy list").matches("dir ").count(), 2);
+}
+
+fn status(service: &Service<'_>) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_manual-key"));
+    command.arg("status").env("RUNTIME_DIRECTORY", service.directory.path().join("run"));
+    command
+}
+
+#[test]
+#[ignore = "needs a kernel: tests/kernel/run"]
+fn another_policy_in_the_place_of_one_is_told_and_stays() {
+    let hosts = Hosts::new();
+    hosts.here.ip("xfrm policy add src 10.0.0.1 dst 10.0.0.2 dir out action block");
+    let service = Service::new(&hosts.here, &Protection::ESP.keys(), "");
+    let ran = service.run("start");
+    let told = "policy src 10.0.0.1/32 dst 10.0.0.2/32 dir out: another one is in its place and stays";
+    assert!(ran.status == 1 && ran.err.contains(told), "{ran:?}");
+    service.run("stop").succeeded();
+    let left = hosts.here.ip("xfrm policy list");
+    assert!(left.contains("action block") && left.matches("dir ").count() == 1, "{left}");
+}
+
+#[test]
+#[ignore = "needs a kernel: tests/kernel/run"]
+fn without_the_setting_the_services_policies_go_and_what_cannot_be_told_is_warned_about() {
+    let hosts = Hosts::new();
+    let keys = Protection::ESP.keys();
+    let service = Service::new(&hosts.here, &(keys.clone() + &keys.replace("10.0.0.", "10.3.0.")), "");
+    let ran = service.run("start");
+    assert!(
+        ran.status == 0 && ran.err.contains("line 3: warning: no policy uses this SA: nothing tells whether"),
+        "{ran:?}"
+    );
+    assert_eq!(hosts.here.ip("xfrm policy list").matches("dir ").count(), 2);
+    fs::write(service.path("toml"), format!("config_file = \"{}\"\n", service.path("keys"))).expect("writes");
+    service.run("refresh").succeeded();
+    assert_eq!(hosts.here.ip("xfrm policy list"), "");
+    fs::write(service.path("toml"), "policy = \"from-sas\"\nsadb = \"pfkey\"\n").expect("writes");
+    let ran = service.run("start");
+    assert!(ran.status == 78 && ran.err.contains("policy = \"from-sas\" wants sadb = \"xfrm\""), "{ran:?}");
+}
+
+const MANY: usize = 1000;
+
+/// SAs to and from so many hosts.
+fn many() -> String {
+    let words = "encr_alg aes encrkey 4bd65b3976f6593223a8743b5e1b1b1a auth_alg sha256 \
+                 authkey 2acebd65e17cac7aa01bc2d826ffaa76f12750f8220df45c071b08bf75335eb8";
+    let pair = |number: usize| {
+        let (far, spi) = (format!("10.5.{}.{}", number / 250, number % 250 + 1), 0x1000 + 2 * number);
+        format!("add esp spi {spi} src 10.0.0.1 dst {far} {words}\nadd esp spi {} src {far} dst 10.0.0.1 {words}\n", spi + 1)
+    };
+    (0..MANY / 2).map(pair).collect()
+}
+
+#[test]
+#[ignore = "needs a kernel: tests/kernel/run"]
+fn an_unchanged_refresh_of_a_thousand_sas_sends_nothing() {
+    let hosts = Hosts::new();
+    let service = Service::new(&hosts.here, &many(), "refresh = \"reconcile\"\n");
+    service.run("start").succeeded();
+    let mut command = Command::new("ip");
+    command.args(["xfrm", "monitor"]);
+    let mut monitor = hosts.here.spawn(command);
+    thread::sleep(Duration::from_millis(500));
+    service.run("refresh").succeeded();
+    thread::sleep(Duration::from_millis(500));
+    monitor.kill().expect("kills");
+    let heard = monitor.wait_with_output().expect("ends").stdout;
+    assert_eq!(String::from_utf8_lossy(&heard), "");
+    assert_eq!(hosts.here.ip("xfrm policy list").matches("dir ").count(), MANY);
+    service.run("stop").succeeded();
+    assert_eq!(hosts.here.ip("xfrm policy list"), "");
+}

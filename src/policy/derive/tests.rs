@@ -40,7 +40,7 @@ fn linux(request: Request, linux: LinuxExtras) -> Request {
 fn asked(requests: &[Request]) -> Derived {
     let local = ["10.0.0.1", "fd00::1"].map(|addr| addr.parse::<IpAddr>().unwrap());
     let sas: Vec<Association> = requests.iter().map(|request| Association::of_request(request).unwrap()).collect();
-    derive(&sas, &|addr| local.contains(&addr))
+    derive(&sas.iter().collect::<Vec<_>>(), &|addr| local.contains(&addr))
 }
 
 #[track_caller]
