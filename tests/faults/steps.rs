@@ -73,9 +73,10 @@ fn strike(command: &Command, step: usize, signal: Option<Signal>) -> (End, usize
     }
 }
 
-/// How many steps lie between two strikes: each in the long form (`FAULTS_SLOW`), else some, at other places for each signal.
-fn stride() -> usize {
-    if std::env::var_os("FAULTS_SLOW").is_some() { 1 } else { 29 }
+/// The steps at which a signal strikes. In the long form (`FAULTS_SLOW`) each step is struck by one of the signals, else some are.
+fn steps(number: usize) -> impl Iterator<Item = usize> {
+    let stride = if std::env::var_os("FAULTS_SLOW").is_some() { SIGNALS.len() } else { 28 };
+    (1 + number * stride / SIGNALS.len()..).step_by(stride)
 }
 
 /// What is left is the old SAs, or those of a first part of the file.
@@ -91,12 +92,12 @@ fn a_signal_at_any_step_leaves_the_old_or_a_beginning_of_the_new() {
     let sadb = loaded();
     let (mut strikes, mut found_old, mut found_new) = (0, false, false);
     for (number, signal) in SIGNALS.into_iter().enumerate() {
-        for step in (1 + 7 * number..).step_by(stride()) {
+        for step in steps(number) {
             let load = manual_key(&sadb, "refresh", 0x2000);
-            let (end, steps) = strike(&load, step, Some(signal));
+            let (end, count) = strike(&load, step, Some(signal));
             let what = format!("{signal} at step {step}");
             if end != End::Struck {
-                assert!(end == End::Exited(0) && steps > 50, "{what}: {end:?} after {steps} steps");
+                assert!(end == End::Exited(0) && count > 50, "{what}: {end:?} after {count} steps");
                 break;
             }
             strikes += 1;
@@ -184,7 +185,7 @@ fn a_service_that_is_struck_at_any_step_of_a_refresh() {
     }
     let mut strikes = 0;
     for (number, signal) in SIGNALS.into_iter().enumerate() {
-        for step in (1 + 5 * number..).step_by(stride()) {
+        for step in steps(number) {
             let sadb = loaded();
             let child = service(&sadb);
             let process = child.id();
