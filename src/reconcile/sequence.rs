@@ -7,7 +7,7 @@ use super::current::Current;
 use super::fields::keys_fingerprint;
 use super::fingerprint::Salt;
 use crate::sa::{Extension, Flags, Message, Request, SaId, XfrmFlags};
-use crate::sys::local::is_local;
+use crate::sys::interfaces::is_local;
 
 /// How far the numbers of an SA that is added again jump ahead of what was read: more than is sent meanwhile.
 pub const MARGIN: u64 = 4096;

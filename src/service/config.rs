@@ -1,6 +1,5 @@
 //! What the service is to do: manual-key.toml, options, environment, SMF property, in one place.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -16,7 +15,8 @@ use super::world::{Environment, World};
 use crate::policy::lockout::Session;
 use crate::sadb::{SADB_VARIABLE, Select, UnknownSelect};
 use crate::sys::IS_LINUX;
-use crate::sys::secure_file::{Origin, shown};
+use crate::sys::secure_file::{Origin, shell_word, shown};
+use crate::sys::settings_file;
 
 /// Read if there is no `--config`; it need not exist.
 pub(super) const DEFAULT_FILE: &str = "/etc/inet/manual-key.toml";
@@ -195,6 +195,12 @@ pub(super) enum ConfigError {
         /// The system's error.
         source: io::Error,
     },
+    /// Others could tell the service what to do.
+    #[error("{0} can be changed by others than root: chown root {1}; chmod go-w {1}", shown(path), shell_word(path))]
+    OpenToOthers {
+        /// The file.
+        path: PathBuf,
+    },
     /// manual-key.toml is not understood.
     #[error(
         "{}:{line}: {what}; wanted the keys config_file, sadb, refresh, flush, carry_sequence, hold_natt_ports, policy and on_stop, each once",
@@ -242,6 +248,7 @@ impl ConfigError {
     pub(super) fn reason(&self) -> Reason {
         match self {
             Self::Unreadable { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => Reason::Permission,
+            Self::OpenToOthers { .. } => Reason::Insecure,
             _ => Reason::Configuration,
         }
     }
@@ -256,8 +263,8 @@ impl Config {
     /// [`ConfigError`].
     pub(super) fn load(overrides: &Overrides, environment: Environment<'_>, world: &World) -> Result<Self, ConfigError> {
         let properties = match &overrides.config {
-            Some(path) => read(path)?,
-            None => read_default(Path::new(DEFAULT_FILE))?,
+            Some(path) => read(path, world)?,
+            None => read_default(Path::new(DEFAULT_FILE), world)?,
         };
         let from_environment = || Some(environment(SADB_VARIABLE)?.to_string_lossy().into_owned());
         let sadb = match overrides.sadb.clone() {
@@ -315,17 +322,19 @@ fn keys(overrides: &Overrides, environment: Environment<'_>, world: &World, conf
     }
 }
 
-fn read_default(path: &Path) -> Result<Properties, ConfigError> {
-    match read(path) {
+fn read_default(path: &Path, world: &World) -> Result<Properties, ConfigError> {
+    match read(path, world) {
         Err(ConfigError::Unreadable { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(Properties::default()),
         outcome => outcome,
     }
 }
 
-fn read(path: &Path) -> Result<Properties, ConfigError> {
-    let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
-    let text = fs::read_to_string(path).map_err(unreadable)?;
-    parse(&text).map_err(|(line, what)| ConfigError::Wrong { path: path.to_owned(), line, what })
+fn read(path: &Path, world: &World) -> Result<Properties, ConfigError> {
+    let file = settings_file::read(path).map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+    if world.is_service() && file.is_open_to_others {
+        return Err(ConfigError::OpenToOthers { path: path.to_owned() });
+    }
+    parse(&file.text).map_err(|(line, what)| ConfigError::Wrong { path: path.to_owned(), line, what })
 }
 
 /// Whether `text` could be a manual-key.toml; if not, the line and what is wrong there, in the words of the log.
@@ -379,6 +388,8 @@ fn order(policy: Policy) -> Order {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn load(text: &str, overrides: Overrides, world: &World) -> Result<Config, ConfigError> {
@@ -491,7 +502,7 @@ mod tests {
 
     #[test]
     fn only_the_default_file_may_be_missing() {
-        assert_eq!(read_default(Path::new("/nonexistent/manual-key.toml")).unwrap(), Properties::default());
+        assert_eq!(read_default(Path::new("/nonexistent/manual-key.toml"), &World::Plain).unwrap(), Properties::default());
         let overrides = Overrides { config: Some("/nonexistent/manual-key.toml".into()), ..Overrides::default() };
         assert!(Config::load(&overrides, &|_| None, &World::Plain).is_err());
     }

@@ -12,12 +12,26 @@ const MAX_LINKS: usize = 40;
 
 /// What makes the directories on the way to `path` unsafe for the user `me`.
 pub(super) fn judge(path: &Path, me: u32) -> Vec<Finding> {
-    let my_group = nix::unistd::getegid().as_raw();
+    let my_group = my_group();
     let facts = on_the_way(path).into_iter().filter_map(|dir| {
         let facts = Facts::of(&dir.metadata().ok()?);
         judge_directory(dir, facts, me, my_group)
     });
     facts.collect()
+}
+
+fn my_group() -> u32 {
+    nix::unistd::getegid().as_raw()
+}
+
+/// The permission bits by which others than its owner write to something of the group `gid`.
+pub(super) fn writers_besides_owner(gid: u32) -> u32 {
+    writers_beside(gid, my_group())
+}
+
+/// A group that is root's or the caller's own is trusted.
+fn writers_beside(gid: u32, my_group: u32) -> u32 {
+    if gid == 0 || gid == my_group { 0o002 } else { 0o022 }
 }
 
 /// Every directory in which a name is looked up when `path` is opened, links on the way and what they lead to included.
@@ -67,14 +81,12 @@ impl Facts {
 }
 
 /// A directory is safe if only root and the caller can rename what is in it. A sticky one protects files from all but its
-/// owner. A group that is root's or the caller's own is trusted.
+/// owner.
 fn judge_directory(path: PathBuf, facts: Facts, me: u32, my_group: u32) -> Option<Finding> {
     /// How Linux shows a user that has no number in this user namespace; a container's own root directory may be theirs.
     const UNMAPPED: u32 = 65534;
     const STICKY: u32 = 0o1000;
-    let group_is_trusted = facts.gid == 0 || facts.gid == my_group;
-    let forbidden = if group_is_trusted { 0o002 } else { 0o022 };
-    if facts.mode & STICKY == 0 && facts.mode & forbidden != 0 {
+    if facts.mode & STICKY == 0 && facts.mode & writers_beside(facts.gid, my_group) != 0 {
         return Some(Finding::DirectoryMode { path, mode: facts.mode });
     }
     let owner_is_trusted = [0, me, UNMAPPED].contains(&facts.uid);

@@ -8,7 +8,6 @@ mod directories;
 pub mod hardening;
 pub mod interfaces;
 pub mod listener;
-pub mod local;
 pub mod lock;
 #[cfg_attr(not(target_os = "linux"), path = "no_many.rs")]
 mod many;
@@ -16,6 +15,7 @@ mod many;
 pub mod netlink;
 pub mod privilege;
 pub mod secure_file;
+pub mod settings_file;
 pub mod signals;
 pub mod socket;
 pub mod state_file;

@@ -193,6 +193,21 @@ fn a_file_that_others_can_read_is_refused_in_a_service_only() {
 }
 
 #[test]
+fn settings_that_others_can_change_are_refused_in_a_service() {
+    let bench = Bench::with_model();
+    let (file, settings) = (bench.file("keys", ONE), bench.file("manual-key.toml", "refresh = \"check-first\"\n"));
+    fs::set_permissions(&settings, Permissions::from_mode(0o646)).unwrap();
+    let (spec, name) = (bench.spec(), file.to_str().unwrap());
+    let arguments = ["start", "--sadb", &spec, "--config", settings.to_str().unwrap(), "--config-file", name];
+    let run = bench.run_unit(&arguments).expect(77);
+    assert!(run.stderr.contains("can be changed by others than root"), "{}", run.stderr);
+    assert!(bench.spis().is_empty());
+    bench.run_bare(&arguments).expect(0);
+    fs::set_permissions(&settings, Permissions::from_mode(0o644)).unwrap();
+    bench.run_unit(&arguments).expect(0);
+}
+
+#[test]
 fn a_directory_that_others_can_change_is_refused_in_a_service() {
     let bench = Bench::with_model();
     let open = bench.path("open");

@@ -13,6 +13,7 @@ use super::patience::Patience;
 use super::xfrm::errors::{Asked, explained};
 use super::{Each, Hearing, PfKey, Reach, Sadb, SadbError, Supported, Trace, Transport};
 use crate::sa::{AuthAlg, Extension, Message, MessageType, Request, SaType};
+use crate::sys::interfaces::forget_addresses;
 use crate::wire::pfkey::Dialect;
 
 /// The one algorithm whose integrity check value is cut to another length than its RFC says.
@@ -114,6 +115,7 @@ impl<T: Transport> Sadb for AfKey<T> {
     }
 
     fn dump(&mut self, sa_type: SaType, each: Each<'_>) -> Result<(), SadbError> {
+        forget_addresses();
         match self.kernel.each_of_dump(sa_type, &mut |message| each(&shape::usual(message))) {
             // So the kernel says that there is no SA.
             Err(SadbError::Refused { errno, .. }) if errno == Errno::ENOENT as i32 => Ok(()),
@@ -141,6 +143,7 @@ impl<T: Transport> Sadb for AfKey<T> {
     }
 
     fn begin_command(&mut self) {
+        forget_addresses();
         self.kernel.begin_command();
     }
 

@@ -9,7 +9,7 @@ use crate::sa::{
     AddressInfo, AddressRole, Endpoint, Extension, Flags, KeyRole, Lifetime, LifetimeKind, LinuxExtras, Message, Request,
     Side, XfrmMode,
 };
-use crate::sys::local::is_local;
+use crate::sys::interfaces::is_local;
 
 /// Tunnel, in X_SA2.
 const TUNNEL: u8 = 2;

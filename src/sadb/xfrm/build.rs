@@ -9,7 +9,7 @@ use crate::sa::{
 };
 use crate::sadb::SadbError;
 use crate::secret::Key;
-use crate::sys::local::is_local;
+use crate::sys::interfaces::is_local;
 use crate::sys::netlink::interface_index;
 use crate::wire::xfrm::attribute::{Algorithm, Encap, OffloadDevice, Replay, ReplayEsn};
 use crate::wire::xfrm::fixed::{Limits, RawAddress, Selector, family_of};

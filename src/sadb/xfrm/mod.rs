@@ -34,6 +34,7 @@ use super::{Each, Hearing, Reach, Sadb, SadbError, Spd, Supported, Trace};
 use crate::names::Vocabulary;
 use crate::sa::{Extension, Message, MessageType, Request, SaType};
 use crate::sys::crypto_api::{self, Kind};
+use crate::sys::interfaces::forget_addresses;
 use crate::wire::xfrm::number::kind;
 use crate::wire::xfrm::{Attribute, Body, SaInfo};
 
@@ -73,6 +74,7 @@ impl Xfrm {
     /// # Errors
     /// As [`Xfrm::open`].
     pub fn with_state_in(directory: &Path) -> Result<Self, SadbError> {
+        forget_addresses();
         let beside = Beside::new(directory);
         Ok(Self {
             link: Link::open()?,
@@ -322,6 +324,7 @@ impl Sadb for Xfrm {
     }
 
     fn dump(&mut self, sa_type: SaType, each: Each<'_>) -> Result<(), SadbError> {
+        forget_addresses();
         self.dump_all(sa_type, each)
     }
 
@@ -368,6 +371,10 @@ impl Sadb for Xfrm {
 
     fn spd(&mut self) -> Option<&mut dyn Spd> {
         Some(self)
+    }
+
+    fn begin_command(&mut self) {
+        forget_addresses();
     }
 
     fn set_trace(&mut self, trace: Trace) {
