@@ -12,7 +12,7 @@ use ipseckey::sadb::Xfrm;
 
 use crate::goal;
 use crate::reluctant::Reluctant;
-use crate::space::Space;
+use crate::space::{Ran, Space, private_file};
 
 const KEY: &str = "encr_alg aes encrkey 000102030405060708090a0b0c0d0e0f auth_alg sha256 \
                    authkey 000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
@@ -22,8 +22,8 @@ fn esp(spi: u32, words: &str) -> String {
 }
 
 /// Runs `plan` or `reconcile`.
-pub fn with_file(space: &Space, word: &str, keys: &str) -> crate::space::Ran {
-    let file = crate::space::private_file(keys);
+pub fn with_file(space: &Space, word: &str, keys: &str) -> Ran {
+    let file = private_file(keys);
     let ran = space.ipseckey(&format!("{word} {}", file.display()));
     std::fs::remove_file(file).expect("the keys file is there");
     ran
@@ -104,11 +104,17 @@ fn what_others_added_stays_for_who_asks() {
 }
 
 /// `manual-key METHOD` of a service of its own that reconciles its own SAs.
-fn service(space: &Space, directory: &Path, method: &str, keys: &str) -> crate::space::Ran {
-    let (keys, config) = (crate::space::private_file(keys), directory.join("manual-key.toml"));
+fn service(space: &Space, directory: &Path, method: &str, keys: &str) -> Ran {
+    service_behind(&[], space, directory, method, keys)
+}
+
+/// The same behind the words of a program that runs it.
+fn service_behind(runner: &[&str], space: &Space, directory: &Path, method: &str, keys: &str) -> Ran {
+    let (keys, config) = (private_file(keys), directory.join("manual-key.toml"));
     std::fs::write(&config, "refresh = \"reconcile\"\nflush = \"owned\"\nsadb = \"xfrm\"\n").expect("writes");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_manual-key"));
-    command.env("RUNTIME_DIRECTORY", directory).args([method, "--config-file"]).arg(&keys).arg("--config").arg(config);
+    let words = [runner, &[env!("CARGO_BIN_EXE_manual-key"), method, "--config-file"]].concat();
+    let mut command = Command::new(words[0]);
+    command.args(&words[1..]).arg(&keys).arg("--config").arg(config).env("RUNTIME_DIRECTORY", directory);
     let ran = space.run(command);
     std::fs::remove_file(keys).expect("the keys file is there");
     ran
@@ -150,6 +156,31 @@ fn an_unchanged_file_asks_for_a_dump_and_nothing_else() {
     let dump = timed(&|| drop(space.ipseckey("dump").succeeded()));
     let reconcile = timed(&|| drop(with_file(&space, "reconcile", &keys).succeeded()));
     let _ = writeln!(std::io::stderr(), "10,000 unchanged SAs: dump {dump:?}, reconcile {reconcile:?}");
+}
+
+#[test]
+#[ignore = "needs a kernel: tests/kernel/run"]
+fn killed_at_any_message_the_next_refresh_comes_to_the_same_end() {
+    const FEWEST: usize = 6;
+    let (old, new) = old_and_new();
+    for nth in 1.. {
+        let (space, directory) = (Space::with_sadb("xfrm"), tempfile::tempdir().expect("a directory"));
+        space.ip(FOREIGN);
+        let foreign = space.states();
+        service(&space, directory.path(), "start", &old).succeeded();
+        let inject = format!("inject=sendmsg:signal=KILL:when={nth}");
+        let strace = ["strace", "-qq", "-o", "/dev/null", "-e", &inject];
+        let struck = service_behind(&strace, &space, directory.path(), "refresh", &new);
+        service(&space, directory.path(), "refresh", &new).succeeded();
+        let planned = service(&space, directory.path(), "plan", &new);
+        assert_eq!(planned.status, 0, "{inject}: {}", planned.out);
+        assert!(space.states().contains(&foreign[0]), "{inject}");
+        if struck.status == 0 {
+            assert!(nth > FEWEST, "only {nth} messages");
+            return;
+        }
+        assert_eq!(struck.status, -1, "{inject}: {struck:?}");
+    }
 }
 
 /// What is there, and a file that adds, updates, replaces and removes.
