@@ -8,7 +8,7 @@ use std::panic::{self, PanicHookInfo};
 use std::ptr::NonNull;
 
 use nix::sys::mman::{MlockAllFlags, mlock, mlockall};
-use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
+use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::{SigHandler, Signal, signal};
 use nix::sys::stat::{Mode, umask};
 
@@ -27,8 +27,6 @@ pub fn harden(need: Need) {
     let _ = nix::sys::prctl::set_dumpable(false);
     umask(Mode::from_bits_truncate(0o077));
     survive_full_disks();
-    // Who may raise the limit will not be able to any more.
-    let _ = setrlimit(Resource::RLIMIT_MEMLOCK, RLIM_INFINITY, RLIM_INFINITY);
     lock_everything();
     privilege::keep_only(need);
 }
@@ -50,7 +48,9 @@ fn survive_full_disks() {
 /// could fail.
 #[cfg(target_os = "linux")]
 fn lock_everything() {
-    use nix::sys::resource::getrlimit;
+    use nix::sys::resource::{RLIM_INFINITY, getrlimit};
+    // Who may raise the limit will not be able to once its other rights are given up.
+    let _ = setrlimit(Resource::RLIMIT_MEMLOCK, RLIM_INFINITY, RLIM_INFINITY);
     let unlimited = getrlimit(Resource::RLIMIT_MEMLOCK).is_ok_and(|(soft, _)| soft == RLIM_INFINITY);
     if unlimited {
         let on_fault = MlockAllFlags::from_bits_retain(nix::libc::MCL_ONFAULT);
