@@ -15,6 +15,7 @@ use crate::lang::{SaCommand, Target, Verb};
 use crate::reconcile::{Counters, MARGIN, Progress, Salt, keys_fingerprint};
 use crate::sa::{Request, SaId, SaType};
 use crate::sadb::Sadb;
+use crate::sys::interfaces::network_namespace;
 
 const FILE: &str = "sequence.json";
 /// How far numbers jump ahead that are from before a boot: what was sent since they were written down is not known.
@@ -40,6 +41,8 @@ struct Entry {
 /// A file of it.
 #[derive(Serialize, Deserialize)]
 struct Record {
+    /// The network namespace that the SAs are in: another's may have the same names.
+    namespace: Option<u64>,
     salt: [u8; 16],
     entries: Vec<(Name, Entry)>,
 }
@@ -62,7 +65,7 @@ impl Sequence {
             None => Ok(None),
         };
         let record = match read(&places.runtime)? {
-            Some(record) => Some(record),
+            Some(record) => Some(record).filter(|record| record.namespace == network_namespace()),
             None => read(&places.lasting)?.map(after_boot),
         };
         let (salt, entries) = match record {
@@ -110,7 +113,7 @@ impl Sequence {
             return Ok(());
         }
         let entries = self.entries.iter().map(|(name, entry)| (*name, entry.clone())).collect();
-        let record = Record { salt: self.salt.bytes(), entries };
+        let record = Record { namespace: network_namespace(), salt: self.salt.bytes(), entries };
         let mut places = [&self.places.runtime, &self.places.lasting].into_iter().flatten();
         places.try_for_each(|directory| kept::write(directory, FILE, Readers::Owner, &record))
     }

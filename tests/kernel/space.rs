@@ -14,6 +14,8 @@ use nix::sched::{CloneFlags, setns, unshare};
 pub struct Space {
     handle: File,
     sadb: &'static str,
+    /// What its service keeps until the next boot.
+    runtime: tempfile::TempDir,
 }
 
 /// What a program said and how it ended.
@@ -43,7 +45,7 @@ impl Space {
             File::open("/proc/thread-self/ns/net").expect("its handle")
         };
         let handle = thread::scope(|scope| scope.spawn(new).join().expect("a thread in it"));
-        let space = Self { handle, sadb };
+        let space = Self { handle, sadb, runtime: tempfile::tempdir().expect("a directory") };
         space.ip("link set lo up");
         space
     }
@@ -115,6 +117,7 @@ impl Space {
         let file = private_file(keys);
         let mut command = Command::new(env!("CARGO_BIN_EXE_manual-key"));
         command.args(["start", "--sadb", "xfrm", "--config-file"]).arg(&file);
+        command.env("RUNTIME_DIRECTORY", self.runtime.path());
         self.run(command).succeeded();
         fs::remove_file(file).expect("the keys file is there");
     }

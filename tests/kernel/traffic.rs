@@ -318,7 +318,7 @@ fn a_receiver_with_a_window_needs_the_senders_counter() {
     let (here, there) = Protection::ESP.inner();
     assert_eq!(hosts.echo(here, there), Ok(()));
     // One end starts anew, with sequence numbers that the other has seen.
-    hosts.here.start_service(&keys);
+    hosts.here.load(&format!("flush esp\n{keys}"));
     assert_eq!(hosts.echo(here, there), Err(0));
     hosts.here.load("update esp spi 0x1000 dst 10.0.0.2 outbound replay_value 5000\n");
     assert_eq!(hosts.echo(here, there), Ok(()));
