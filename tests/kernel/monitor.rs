@@ -53,6 +53,11 @@ impl Monitor {
         whole.split("\n\n").filter(about).map(str::to_owned).collect()
     }
 
+    /// How many SAs it has heard being added, but for its own probes, which may be heard late.
+    pub fn additions(&self) -> usize {
+        self.heard().matches("type ADD").count() - self.messages("ADD", 0xffff).len()
+    }
+
     /// Waits until `count` messages of that type about an SPI have been heard.
     pub fn wait_for(&self, kind: &str, spi: u32, count: usize) -> Vec<String> {
         let deadline = Instant::now() + PATIENCE;
