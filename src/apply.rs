@@ -6,7 +6,7 @@
 
 use crate::lang::{SaCommand, Target, Verb};
 use crate::sa::{Message, Request};
-use crate::sadb::{Reach, Sadb, SadbError};
+use crate::sadb::{MOST_TOGETHER, Reach, Sadb, SadbError};
 
 /// What became of one target of a command.
 pub enum Outcome {
@@ -51,14 +51,10 @@ impl<T> Default for Queue<T> {
 }
 
 impl<T> Queue<T> {
-    /// Enough to make the exchange with the kernel cheap; the largest requests still fit into a socket's buffer, and so do the
-    /// answers if all are refused.
-    const MOST: usize = 128;
-
     /// Whether it has to be settled before it can take more.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        self.requests.len() >= Self::MOST
+        self.requests.len() >= MOST_TOGETHER
     }
 
     /// Takes `command` if `sadb` carries it out together with others, else gives it back.

@@ -401,8 +401,8 @@ fn refusal(verb: Verb, request: &Request, error: &SadbError, place: Place) -> Di
         None => format!("{} SA with spi {}", sa_type_word(request.sa_type), request.spi),
     };
     let text = match error {
-        SadbError::Refused { errno: EEXIST, .. } => format!("{sa} already exists"),
-        SadbError::Refused { errno: ESRCH, diagnostic, .. } if is_about_itself(verb, *diagnostic) => {
+        error if error.is_there_already() => format!("{sa} already exists"),
+        SadbError::Refused { diagnostic, .. } if error.is_missing() && is_about_itself(verb, *diagnostic) => {
             format!("{sa} does not exist")
         }
         SadbError::Refused { errno: EINVAL, diagnostic, .. } if diagnostic.0 != 0 => {
@@ -412,10 +412,10 @@ fn refusal(verb: Verb, request: &Request, error: &SadbError, place: Place) -> Di
         error => format!("{sa}: {error}"),
     };
     let help = match error {
-        SadbError::Refused { errno: EEXIST, .. } => {
+        error if error.is_there_already() => {
             Some("delete it first, or give another SPI: the source does not tell SAs apart".to_owned())
         }
-        SadbError::Refused { errno: ESRCH, diagnostic, .. } => {
+        SadbError::Refused { diagnostic, .. } if error.is_missing() => {
             next_step(*diagnostic).or_else(|| Some("`ipseckey dump` lists the SAs there are".to_owned()))
         }
         SadbError::Refused { diagnostic, .. } => next_step(*diagnostic),
@@ -432,7 +432,5 @@ fn next_step(diagnostic: sa::Diagnostic) -> Option<String> {
     diagnostics::by_code(diagnostic).filter(|row| !row.next.is_empty()).map(|row| row.next.to_owned())
 }
 
-/// These numbers are the same on every system whose SADB this program talks to.
-const ESRCH: i32 = 3;
-const EEXIST: i32 = 17;
+/// This number is the same on every system whose SADB this program talks to.
 const EINVAL: i32 = 22;

@@ -6,14 +6,7 @@ use super::fields::Both;
 use super::sequence::MARGIN;
 use super::text::Named;
 use crate::sa::{Flags, Request, SaId, SaState};
-use crate::sadb::{Reach, Sadb, SadbError};
-
-/// These numbers are the same on every system whose SADB this program talks to.
-const ESRCH: i32 = 3;
-const EEXIST: i32 = 17;
-
-/// Most additions that are sent together.
-const MOST: usize = 64;
+use crate::sadb::{MOST_TOGETHER, Reach, Sadb, SadbError};
 
 /// Why a plan was not carried out.
 #[derive(Debug, thiserror::Error)]
@@ -75,7 +68,7 @@ pub fn carry_out(plan: Plan, sadb: &mut dyn Sadb, each: &mut dyn FnMut(&Step)) -
 /// The requests of the additions that come next and go together.
 fn batch(steps: &mut [Step], sadb: &dyn Sadb) -> Vec<Request> {
     let mut requests = Vec::new();
-    for step in steps.iter_mut().take(MOST) {
+    for step in steps.iter_mut().take(MOST_TOGETHER) {
         let Subject::Sa(change) = &mut step.subject;
         let Some(request) = change.new.take_if(|new| step.deed == Deed::Add && sadb.batches(new)) else { break };
         requests.push(request);
@@ -90,7 +83,7 @@ fn carry_out_one(step: &mut Step, sadb: &mut dyn Sadb) -> Result<(), SadbError> 
         (Deed::Add, Some(new)) => sadb.add(new),
         (Deed::Update, Some(new)) => sadb.update(new, Reach::One),
         (Deed::Replace, Some(new)) => sadb.replace(&name(change), new),
-        _ => gone(sadb.delete(&name(change), Reach::One)),
+        _ => sadb.delete_if_there(&name(change)).map(drop),
     }
 }
 
@@ -98,18 +91,6 @@ fn carry_out_one(step: &mut Step, sadb: &mut dyn Sadb) -> Result<(), SadbError> 
 fn name(change: &Change) -> Request {
     let flags = change.old.as_ref().map_or(Flags::default(), |old| old.request.flags);
     Request { flags: flags & (Flags::INBOUND | Flags::OUTBOUND), ..change.id.request() }
-}
-
-/// An SA that is not there is removed.
-fn gone(outcome: Result<(), SadbError>) -> Result<(), SadbError> {
-    passing(outcome, ESRCH)
-}
-
-fn passing(outcome: Result<(), SadbError>, passed: i32) -> Result<(), SadbError> {
-    match outcome {
-        Err(SadbError::Refused { errno, .. }) if errno == passed => Ok(()),
-        outcome => outcome,
-    }
 }
 
 /// Puts back what the steps have changed, the last one first; what could not be.
@@ -120,7 +101,7 @@ fn take_back(steps: &mut [Step], sadb: &mut dyn Sadb) -> Vec<(SaId, SadbError)> 
         let Subject::Sa(change) = &mut step.subject;
         let id = change.id;
         let restored = match (step.deed, change.old.take()) {
-            (_, None) => gone(sadb.delete(&name(change), Reach::One)),
+            (_, None) => sadb.delete_if_there(&name(change)).map(drop),
             (Deed::Update, Some(old)) => change_back(change, old, sadb),
             (_, Some(old)) => put_back(change, old, sadb),
         };
@@ -150,11 +131,18 @@ fn put_back(change: &Change, old: Current, sadb: &mut dyn Sadb) -> Result<(), Sa
     let mut request = old.request;
     // One that was never used has sent nothing since its numbers were read.
     old.counters.carry_into(&mut request, if old.used.usetime == 0 { 0 } else { MARGIN });
-    gone(sadb.delete(&name_of(change, &request), Reach::One))?;
+    sadb.delete_if_there(&name_of(change, &request))?;
     request.pair_spi = old.pair;
     match sadb.add(&request) {
         // Its mate is to come, and will name it.
-        Err(SadbError::Refused { .. }) if request.pair_spi.take().is_some() => passing(sadb.add(&request), EEXIST),
+        Err(SadbError::Refused { .. }) if request.pair_spi.take().is_some() => add_if_missing(&request, sadb),
+        outcome => outcome,
+    }
+}
+
+fn add_if_missing(request: &Request, sadb: &mut dyn Sadb) -> Result<(), SadbError> {
+    match sadb.add(request) {
+        Err(error) if error.is_there_already() => Ok(()),
         outcome => outcome,
     }
 }

@@ -45,6 +45,24 @@ pub enum SadbError {
     Io(#[from] io::Error),
 }
 
+/// These numbers are the same on every system whose SADB this program talks to.
+const ESRCH: i32 = 3;
+const EEXIST: i32 = 17;
+
+impl SadbError {
+    /// Whether the SADB says that there is no such SA, or none that the request needs.
+    #[must_use]
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Self::Refused { errno: ESRCH, .. })
+    }
+
+    /// Whether the SADB says that there is such an SA already.
+    #[must_use]
+    pub fn is_there_already(&self) -> bool {
+        matches!(self, Self::Refused { errno: EEXIST, .. })
+    }
+}
+
 /// Says that this SADB cannot hold what was asked for.
 pub(super) fn refuse<T>(text: String) -> Result<T, SadbError> {
     Err(SadbError::Unsupported(text))

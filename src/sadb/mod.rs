@@ -47,6 +47,10 @@ pub enum Hearing {
     Expiries,
 }
 
+/// Most requests that are sent together: enough to make the exchange with a kernel cheap; the largest still fit into a socket's
+/// buffer, and so do the answers if all are refused.
+pub const MOST_TOGETHER: usize = 128;
+
 /// The algorithms an SADB has.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Supported {
@@ -99,6 +103,17 @@ pub trait Sadb {
     fn replace(&mut self, old: &Request, new: &Request) -> Result<(), SadbError> {
         self.delete(old, Reach::One)?;
         self.add(new)
+    }
+
+    /// Removes an SA; whether there was one.
+    ///
+    /// # Errors
+    /// [`SadbError`], but not for want of the SA.
+    fn delete_if_there(&mut self, request: &Request) -> Result<bool, SadbError> {
+        match self.delete(request, Reach::One) {
+            Err(error) if error.is_missing() => Ok(false),
+            outcome => outcome.map(|()| true),
+        }
     }
 
     /// Describes an SA, keys included.

@@ -6,11 +6,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::watch::Expiry;
 use crate::sa::{LifetimeKind, Message, SaId};
-use crate::sadb::{Reach, Sadb, SadbError, Select};
+use crate::sadb::{Sadb, SadbError, Select};
 use crate::sys::IS_LINUX;
 
-/// ESRCH has this number on Linux and illumos.
-const NO_SUCH_SA: i32 = 3;
 /// How often is looked whether there is such an SA at all.
 const SELDOM: u64 = 60;
 /// A period is looked at so many times, so that an end is late by a part of it at most.
@@ -73,7 +71,7 @@ impl Idle {
             if end > now {
                 rest = rest.min(next(end.saturating_sub(look.quiet), end - now));
                 looks.insert(id, look);
-            } else if remove(sadb, &id)? {
+            } else if sadb.delete_if_there(&id.request())? {
                 ended.push(Expiry {
                     sa_type: id.sa_type,
                     spi: id.spi,
@@ -92,15 +90,6 @@ impl Idle {
 /// Seconds until the next look at an SA with that period, of which so much is left.
 fn next(period: u64, left: u64) -> u64 {
     (period / LOOKS).min(left).max(1)
-}
-
-/// Whether it was still there to be removed.
-fn remove(sadb: &mut dyn Sadb, id: &SaId) -> Result<bool, SadbError> {
-    match sadb.delete(&id.request(), Reach::One) {
-        Ok(()) => Ok(true),
-        Err(SadbError::Refused { errno: NO_SUCH_SA, .. }) => Ok(false),
-        Err(error) => Err(error),
-    }
 }
 
 impl Look {

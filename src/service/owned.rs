@@ -16,12 +16,10 @@ use super::kept::{self, Readers};
 use super::keys::{Action, Numbered};
 use crate::lang::Verb;
 use crate::sa::{LifetimeKind, Masked, Message, Request, SaId, SaType, Spi};
-use crate::sadb::{Reach, Sadb, SadbError};
+use crate::sadb::{Sadb, SadbError};
 use crate::sys::secure_file::shown;
 
 const FILE: &str = "owned.json";
-/// ESRCH has this number on Linux and illumos.
-const NO_SUCH_SA: i32 = 3;
 
 /// What names an SA.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -202,10 +200,7 @@ impl Owned {
             if !self.entries.get(&name).is_some_and(|when| when.fits(added)) {
                 continue;
             }
-            match sadb.delete(&name.deletion(), Reach::One) {
-                Ok(()) | Err(SadbError::Refused { errno: NO_SUCH_SA, .. }) => {}
-                Err(error) => return Err(error),
-            }
+            sadb.delete_if_there(&name.deletion())?;
         }
         let is_asked = |name: &Name| sa_type == SaType::UNSPEC || sa_type.0 == name.sa_type;
         self.entries.retain(|name, when| !(is_asked(name) && matches!(when, Added::At(_))));

@@ -19,8 +19,6 @@ mod view;
 use std::io;
 use std::path::Path;
 
-use nix::errno::Errno;
-
 pub use self::beside::rewritten_state;
 use self::beside::{Beside, DIRECTORY, Entry};
 use self::build::{Direction, Name, proto_of};
@@ -339,7 +337,7 @@ impl Sadb for Xfrm {
         for name in self.beside.idle_limited() {
             match self.fetch(&name) {
                 Ok(live) => found.push(self.describe(MessageType::GET, &name, live)),
-                Err(SadbError::Refused { errno, .. }) if errno == Errno::ESRCH as i32 => {}
+                Err(error) if error.is_missing() => {}
                 Err(error) => return Err(error),
             }
         }

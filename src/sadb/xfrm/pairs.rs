@@ -61,7 +61,7 @@ impl Xfrm {
         };
         let live = match self.fetch(&mate) {
             Ok(live) if answers(&live.info, info) => live,
-            Err(error) if !is_missing(&error) => return Err(error),
+            Err(error) if !error.is_missing() => return Err(error),
             _ => return refused(format!("pair-spi {spi}: there is no such SA from {} to {}", name.dst, mate.dst)),
         };
         let entry = self.entry(&mate, live.info.current.add_time);
@@ -125,11 +125,6 @@ fn listed(beside: &Beside, name: &Name, sa: Live, origin: Origin, alive: &HashMa
         entry.pair = entry.pair.filter(|_| stands.is_some());
     }
     view::sa(MessageType::DUMP, origin, &sa.info, sa.attributes, None, entry.as_ref())
-}
-
-/// Whether the kernel said that there is no such SA.
-fn is_missing(error: &SadbError) -> bool {
-    matches!(error, SadbError::Refused { errno, .. } if *errno == Errno::ESRCH as i32)
 }
 
 /// An AH or ESP SA of a dump. What waits for a key manager has no SPI and is none; nor is IPComp.

@@ -8,15 +8,13 @@ use super::build::{proto_of, type_of};
 use super::errors::Asked;
 use crate::policy::{Action, Direction, Listed, Name, Net, Policy, Ports, Selector, Template};
 use crate::sa::{Masked, XfrmMode};
-use crate::sadb::{SadbError, Spd};
+use crate::sadb::{MOST_TOGETHER, SadbError, Spd};
 use crate::wire::xfrm::fixed::{Limits, RawAddress, family_of};
 use crate::wire::xfrm::number::{
     FAMILY_INET6, INFINITE, POLICY_ALLOW, POLICY_BLOCK, POLICY_FWD, POLICY_IN, POLICY_OUT, attr, kind,
 };
 use crate::wire::xfrm::{self, Attribute, Body, PolicyInfo, PolicyName};
 
-/// Policies asked for at once: enough to make the exchange cheap, and their answers fit into a socket's buffer.
-const MOST: usize = 128;
 /// Every algorithm will do.
 const ANY_ALGORITHM: [u32; 3] = [u32::MAX; 3];
 /// No lifetime.
@@ -57,7 +55,7 @@ impl Xfrm {
         body: impl Fn(&T) -> Result<Body, SadbError>,
     ) -> Vec<Result<(), SadbError>> {
         let mut outcomes = Vec::with_capacity(things.len());
-        for some in things.chunks(MOST) {
+        for some in things.chunks(MOST_TOGETHER) {
             let mut asked = Vec::with_capacity(some.len());
             let built: Vec<_> =
                 some.iter().map(|thing| body(thing).map(|body| asked.push((body, Asked::policy())))).collect();
