@@ -21,7 +21,8 @@ pub(super) struct Wanted {
 /// The SAs of a keys file.
 #[derive(Default)]
 pub struct Goal {
-    pub(super) sas: HashMap<SaId, Wanted>,
+    /// Boxed, for a map that grows moves what is in it.
+    pub(super) sas: HashMap<SaId, Box<Wanted>>,
 }
 
 /// Why a command has no place in a file that says what SAs there shall be. No word of the file is in it.
@@ -88,7 +89,7 @@ impl Goal {
         request.flags = request.flags & !Flags::PAIRED;
         match self.sas.entry(id) {
             Entry::Vacant(entry) => {
-                entry.insert(Wanted { line, request, pair });
+                entry.insert(Box::new(Wanted { line, request, pair }));
                 Ok(())
             }
             Entry::Occupied(entry) => unfit(line, format!("line {} adds this SA already", entry.get().line)),

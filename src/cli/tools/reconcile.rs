@@ -1,6 +1,7 @@
 //! `plan` and `reconcile`: what differs between a keys file and the SADB, told or done.
 
 use std::io::{self, Write};
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
@@ -9,7 +10,7 @@ use super::{Failure, checked};
 use crate::cli::exit::Exit;
 use crate::cli::session::Session;
 use crate::lang;
-use crate::reconcile::{self, Goal, Plan, Salt, Scope, Summary, Terms};
+use crate::reconcile::{self, Goal, Plan, Salt, Scope, Summary, Terms, Unfit};
 use crate::sys::secure_file::{self, Origin, shown};
 
 /// The arguments.
@@ -88,22 +89,30 @@ impl Reconcile {
         let name = shown(&self.file);
         let file = secure_file::read(&self.file, Origin::ByHand).map_err(Failure::of)?;
         file.findings.iter().for_each(|finding| session.output.say(&format!("warning: {finding}")));
-        let Some(commands) = checked::numbered(&name, &file.contents, session, session.denies_weakness()) else {
-            return Ok(None);
-        };
-        let mut goal = Goal::default();
-        let fits = |unfit: reconcile::Unfit| Failure::new(format!("{name}: {unfit}"));
-        for (line, command) in commands {
-            match command {
-                lang::Command::Sa(command) => goal.take(line, &command).map_err(fits)?,
-                lang::Command::Flush(sa_type) => goal.flush(sa_type),
-                lang::Command::Quit => break,
-                _ => return Err(Failure::new(format!("{name}: line {line}: only add, delete, get and flush make a state"))),
+        let fits = |unfit: Unfit| Failure::new(format!("{name}: {unfit}"));
+        let (mut goal, mut so_far) = (Goal::default(), Ok(ControlFlow::Continue(())));
+        let all_good = checked::each(&name, &file.contents, session, session.denies_weakness(), &mut |line, command| {
+            if matches!(so_far, Ok(ControlFlow::Continue(()))) {
+                so_far = take(&mut goal, line, command);
             }
+        });
+        if !all_good {
+            return Ok(None);
         }
-        let goal = goal.finish().map_err(fits)?;
+        let goal = so_far.and_then(|_| goal.finish()).map_err(fits)?;
         Ok(Some(if self.inbound { goal.inbound() } else { goal }))
     }
+}
+
+/// Takes the next command of the file into `goal`; breaks at `quit`.
+fn take(goal: &mut Goal, line: u32, command: lang::Command) -> Result<ControlFlow<()>, Unfit> {
+    match command {
+        lang::Command::Sa(command) => goal.take(line, &command)?,
+        lang::Command::Flush(sa_type) => goal.flush(sa_type),
+        lang::Command::Quit => return Ok(ControlFlow::Break(())),
+        _ => return Err(Unfit { line, what: "only add, delete, get and flush make a state".to_owned() }),
+    }
+    Ok(ControlFlow::Continue(()))
 }
 
 /// Prints a plan; whether it is empty is the exit status.
