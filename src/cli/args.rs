@@ -67,6 +67,27 @@ pub(super) enum Color {
 
 /// The option table; also what --help prints.
 pub(super) fn command() -> Command {
+    Command::new("ipseckey")
+        .version(env!("CARGO_PKG_VERSION"))
+        .override_usage("ipseckey [OPTIONS] [-c FILE | -f FILE | -s FILE | COMMAND... | TOOL ...]")
+        .about("Manually manipulate the IPsec security association database (SADB)")
+        .after_help(
+            "Without FILE or COMMAND, commands of the language are read from standard input. `ipseckey help` lists them.\n\
+             Keys are never arguments: add and update work in a file or at the prompt only.",
+        )
+        .args(short_options())
+        .args(long_options())
+        .arg(words())
+        .group(ArgGroup::new("form").args(["check", "load", "save", "words"]))
+        .group(ArgGroup::new("file").args(["check", "load"]))
+        .disable_help_subcommand(true)
+        .subcommand_value_name("TOOL")
+        .subcommand_help_heading("Tools")
+        .subcommands(tools::commands())
+}
+
+/// The options of the man page.
+fn short_options() -> [Arg; 6] {
     let flag =
         |id: &'static str, short: char, help: &'static str| Arg::new(id).short(short).action(ArgAction::SetTrue).help(help);
     let file = |id: &'static str, short: char, help: &'static str| {
@@ -77,75 +98,61 @@ pub(super) fn command() -> Command {
             .allow_hyphen_values(true)
             .help(help)
     };
-    Command::new("ipseckey")
-        .version(env!("CARGO_PKG_VERSION"))
-        .override_usage("ipseckey [OPTIONS] [-c FILE | -f FILE | -s FILE | COMMAND... | TOOL ...]")
-        .about("Manually manipulate the IPsec security association database (SADB)")
-        .after_help(
-            "Without FILE or COMMAND, commands of the language are read from standard input. `ipseckey help` lists them.\n\
-             Keys are never arguments: add and update work in a file or at the prompt only.",
-        )
-        .arg(file("check", 'c', "Check the commands in FILE, change nothing; errors go to standard error"))
-        .arg(file("load", 'f', "Read commands from FILE"))
-        .arg(file("save", 's', "Save all SAs to FILE as commands that -f reads; '-' is standard output"))
-        .arg(flag("numeric", 'n', "Numbers, no names: nothing is looked up"))
-        .arg(flag("paranoid", 'p', "Print an X for every digit of a key, even when saving"))
-        .arg(flag("verbose", 'v', "Show the messages being sent, and raw seconds of times"))
-        .arg(
-            Arg::new("sadb")
-                .long("sadb")
-                .value_name("SPEC")
-                .value_parser(value_parser!(Select))
-                .global(true)
-                .help(format!("auto, xfrm, pfkey, model or unix:PATH [default: ${SADB_VARIABLE}, else auto]")),
-        )
-        .arg(
-            Arg::new("hosts")
-                .long("hosts")
-                .value_name("FILE")
-                .value_parser(value_parser!(PathBuf))
-                .help("Look names up in FILE (hosts(5) format) and nowhere else"),
-        )
-        .arg(
-            Arg::new("deny-weak")
-                .long("deny-weak")
-                .action(ArgAction::SetTrue)
-                .help("Refuse weak keys and ciphers that static keys make unsafe, instead of warning about them"),
-        )
-        .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).global(true).help("Print JSON, one object a line"))
-        .arg(
-            Arg::new("sarif")
-                .long("sarif")
-                .action(ArgAction::SetTrue)
-                .requires("file")
-                .conflicts_with("json")
-                .help("Print what -c or -f says as SARIF, for code scanners"),
-        )
-        .arg(Arg::new("show-keys").long("show-keys").action(ArgAction::SetTrue).global(true).help("Print keys in JSON too"))
-        .arg(
-            Arg::new("color")
-                .long("color")
-                .value_name("WHEN")
-                .value_parser(PossibleValuesParser::new(["auto", "always", "never"]))
-                .global(true)
-                .default_value("auto")
-                .help("Colour diagnostics"),
-        )
-        .arg(
-            Arg::new("words")
-                .value_name("COMMAND")
-                .num_args(0..)
-                .trailing_var_arg(true)
-                .allow_hyphen_values(true)
-                .value_parser(OsStringValueParser::new())
-                .help("One command: delete, delete-pair, get, flush, dump, save, monitor, passive_monitor, pmonitor, help"),
-        )
-        .group(ArgGroup::new("form").args(["check", "load", "save", "words"]))
-        .group(ArgGroup::new("file").args(["check", "load"]))
-        .disable_help_subcommand(true)
-        .subcommand_value_name("TOOL")
-        .subcommand_help_heading("Tools")
-        .subcommands(tools::commands())
+    [
+        file("check", 'c', "Check the commands in FILE, change nothing; errors go to standard error"),
+        file("load", 'f', "Read commands from FILE"),
+        file("save", 's', "Save all SAs to FILE as commands that -f reads; '-' is standard output"),
+        flag("numeric", 'n', "Numbers, no names: nothing is looked up"),
+        flag("paranoid", 'p', "Print an X for every digit of a key, even when saving"),
+        flag("verbose", 'v', "Show the messages being sent, and raw seconds of times"),
+    ]
+}
+
+/// The others.
+fn long_options() -> [Arg; 7] {
+    [
+        Arg::new("sadb")
+            .long("sadb")
+            .value_name("SPEC")
+            .value_parser(value_parser!(Select))
+            .global(true)
+            .help(format!("auto, xfrm, pfkey, model or unix:PATH [default: ${SADB_VARIABLE}, else auto]")),
+        Arg::new("hosts")
+            .long("hosts")
+            .value_name("FILE")
+            .value_parser(value_parser!(PathBuf))
+            .help("Look names up in FILE (hosts(5) format) and nowhere else"),
+        Arg::new("deny-weak")
+            .long("deny-weak")
+            .action(ArgAction::SetTrue)
+            .help("Refuse weak keys and ciphers that static keys make unsafe, instead of warning about them"),
+        Arg::new("json").long("json").action(ArgAction::SetTrue).global(true).help("Print JSON, one object a line"),
+        Arg::new("sarif")
+            .long("sarif")
+            .action(ArgAction::SetTrue)
+            .requires("file")
+            .conflicts_with("json")
+            .help("Print what -c or -f says as SARIF, for code scanners"),
+        Arg::new("show-keys").long("show-keys").action(ArgAction::SetTrue).global(true).help("Print keys in JSON too"),
+        Arg::new("color")
+            .long("color")
+            .value_name("WHEN")
+            .value_parser(PossibleValuesParser::new(["auto", "always", "never"]))
+            .global(true)
+            .default_value("auto")
+            .help("Colour diagnostics"),
+    ]
+}
+
+/// The command that may stand among the arguments.
+fn words() -> Arg {
+    Arg::new("words")
+        .value_name("COMMAND")
+        .num_args(0..)
+        .trailing_var_arg(true)
+        .allow_hyphen_values(true)
+        .value_parser(OsStringValueParser::new())
+        .help("One command: delete, delete-pair, get, flush, dump, save, monitor, passive_monitor, pmonitor, help")
 }
 
 /// Understands the arguments of the process.
