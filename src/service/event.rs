@@ -3,15 +3,13 @@
 
 use std::fmt;
 use std::io;
-use std::net::IpAddr;
 use std::path::Path;
 
 use super::config::ConfigError;
 use super::log::{Severity, masked};
+use super::policy_event::PolicyEvent;
 use super::watch::Expiry;
 use crate::names::sa_types;
-use crate::policy::Name;
-use crate::policy::derive::Without;
 use crate::reconcile::{Brief, Failed, Obstacle, Step, Summary, Unfit};
 use crate::sa::LifetimeKind;
 use crate::sadb::{SadbError, TurnError};
@@ -73,46 +71,8 @@ pub(super) enum Event<'a> {
         /// What the SADB said.
         error: &'a SadbError,
     },
-    /// An SA gets no policy.
-    NoPolicy {
-        /// The first line of its command.
-        line: u32,
-        /// Why.
-        why: Without,
-    },
-    /// A policy was not installed.
-    PolicyRefused {
-        /// Which one.
-        name: &'a Name,
-        /// What the SADB said.
-        error: &'a SadbError,
-    },
-    /// A policy was not installed, since another is in its place.
-    PolicyTaken(&'a Name),
-    /// A policy is not there although the SADB has taken it, or is another.
-    PolicyMissing(&'a Name),
-    /// A policy would cut off the session from which it is asked for.
-    CutsOff {
-        /// Which one.
-        name: &'a Name,
-        /// Who is cut off.
-        peer: IpAddr,
-    },
-    /// Policies are installed, before the SAs.
-    PoliciesUp {
-        /// New ones.
-        added: usize,
-        /// The service's own that are changed.
-        replaced: usize,
-        /// Those that are as they should be.
-        kept: usize,
-    },
-    /// Policies that nobody wants any more are removed, after the SAs.
-    PoliciesDown(usize),
-    /// The service ends, and its policies stay.
-    PoliciesStay,
-    /// The system does not say which addresses it has.
-    NoAddresses(&'a io::Error),
+    /// Something about policies.
+    Policy(PolicyEvent<'a>),
     /// What the SADB did otherwise than a command asked.
     Note {
         /// The command's first line.
@@ -233,8 +193,7 @@ impl Event<'_> {
     pub(super) fn severity(&self) -> Severity {
         match self {
             Self::Online { .. } | Self::Disabled { .. } | Self::Sound { .. } | Self::Flushing { .. } => Severity::Info,
-            Self::PoliciesUp { .. } | Self::PoliciesDown(_) | Self::PoliciesStay => Severity::Info,
-            Self::NoPolicy { .. } | Self::CutsOff { .. } => Severity::Warning,
+            Self::Policy(event) => event.severity(),
             Self::Reconciled { .. } | Self::Refreshed { done: true, .. } | Self::Holds { .. } => Severity::Info,
             Self::NoPort { error, .. } if error.kind() == io::ErrorKind::AddrInUse => Severity::Warning,
             Self::NoNumbers(_) => Severity::Warning,
@@ -294,15 +253,7 @@ impl Event<'_> {
             | Self::Note { .. }
             | Self::Remark(_)
             | Self::NoNumbers(_)
-            | Self::NoPolicy { .. }
-            | Self::PolicyRefused { .. }
-            | Self::PolicyTaken(_)
-            | Self::PolicyMissing(_)
-            | Self::CutsOff { .. }
-            | Self::PoliciesUp { .. }
-            | Self::PoliciesDown(_)
-            | Self::PoliciesStay
-            | Self::NoAddresses(_)
+            | Self::Policy(_)
             | Self::NotPrivate(_)
             | Self::NotAlone(TurnError::NoLock { .. })
             | Self::Expired(_)
@@ -333,29 +284,7 @@ impl fmt::Display for Event<'_> {
                 fmri.map_or(Ok(()), |fmri| write!(f, "; once they are mended: svcadm clear {fmri}"))
             }
             Self::LineRefused { line, error } => write!(f, "line {line}: the SADB: {}", masked(&error.to_string())),
-            Self::NoPolicy { line, why } => write!(f, "line {line}: warning: no policy uses this SA: {why}"),
-            Self::PolicyRefused { name, error } => write!(f, "policy {name}: the SADB: {}", masked(&error.to_string())),
-            Self::PolicyTaken(name) => write!(
-                f,
-                "policy {name}: another one is in its place and stays; to have the service's: ip xfrm policy delete {name}, then \
-                 refresh"
-            ),
-            Self::PolicyMissing(name) => {
-                write!(f, "policy {name}: the SADB took it, and has it not: does somebody else change it?")
-            }
-            Self::CutsOff { name, peer } => write!(
-                f,
-                "warning: policy {name}: this session over SSH from {peer} would be cut off, unless {peer} has the SAs too; have another \
-                 way in, or narrow the SA by proto, sport and dport"
-            ),
-            Self::PoliciesUp { added, replaced, kept } => {
-                write!(f, "policies: {added} added, {replaced} changed, {kept} kept")
-            }
-            Self::PoliciesDown(removed) => write!(f, "policies: {removed} removed"),
-            Self::PoliciesStay => {
-                f.write_str("the policies stay: what they protect does not pass in clear (on_stop = closed)")
-            }
-            Self::NoAddresses(error) => write!(f, "this system's addresses: {error}"),
+            Self::Policy(event) => write!(f, "{event}"),
             Self::Note { line, note } => write!(f, "line {line}: warning: {}", masked(note)),
             Self::PartlyApplied { file, commands, lines } => {
                 let (refused, all) = (lines.len(), Count(*commands, "command"));
@@ -387,20 +316,22 @@ impl fmt::Display for Event<'_> {
             Self::Expired(expiry) => write!(f, "{expiry}"),
             Self::Missed => f.write_str("the SADB had more news than could be read: SAs may have expired unseen"),
             Self::Holds { port } => write!(f, "UDP port {port} is held, so that the kernel takes ESP out of it"),
-            Self::NoPort { port, error } if error.kind() == io::ErrorKind::AddrInUse => {
-                write!(
-                    f,
-                    "UDP port {port} is held by another program, which has to have UDP_ENCAP set for ESP to be received"
-                )
-            }
-            Self::NoPort { port, error } => {
-                write!(f, "UDP port {port} cannot be held ({error}), so that no ESP is taken out of it; ")?;
-                f.write_str("in a unit, natt.conf among the examples allows it")
-            }
+            Self::NoPort { port, error } => no_port(f, *port, error),
             Self::NoChannel(error) => write!(f, "the service's own socket: {error}; does another manual-key run?"),
             Self::Refreshed { text, .. } => f.write_str(text),
         }
     }
+}
+
+fn no_port(f: &mut fmt::Formatter<'_>, port: u16, error: &io::Error) -> fmt::Result {
+    if error.kind() == io::ErrorKind::AddrInUse {
+        return write!(
+            f,
+            "UDP port {port} is held by another program, which has to have UDP_ENCAP set for ESP to be received"
+        );
+    }
+    write!(f, "UDP port {port} cannot be held ({error}), so that no ESP is taken out of it; ")?;
+    f.write_str("in a unit, natt.conf among the examples allows it")
 }
 
 impl fmt::Display for Expiry {

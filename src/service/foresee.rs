@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::event::Event;
 use super::exit::Reason;
 use super::policies::{Asked, Steps};
+use super::policy_event::PolicyEvent;
 use super::refresh::Service;
 use crate::policy::Policy;
 use crate::reconcile::Deed;
@@ -34,7 +35,7 @@ impl Service<'_> {
             None => return Ok(Steps::default()),
         };
         let steps = own.steps(&wanted, &there);
-        steps.taken.iter().for_each(|name| self.log.event(&Event::PolicyTaken(name)));
+        steps.taken.iter().for_each(|name| self.log.event(&Event::Policy(PolicyEvent::Taken(name))));
         self.warn_of_lockout(&wanted, &steps);
         Ok(steps)
     }
@@ -44,7 +45,7 @@ impl Service<'_> {
         let Some(session) = self.config.session else { return };
         let Some(policy) = session.cut_by(wanted) else { return };
         if steps.add.contains(policy) || steps.replace.contains(policy) {
-            self.log.event(&Event::CutsOff { name: &policy.name, peer: session.peer() });
+            self.log.event(&Event::Policy(PolicyEvent::CutsOff { name: &policy.name, peer: session.peer() }));
         }
     }
 }

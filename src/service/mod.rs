@@ -21,6 +21,7 @@ mod lone;
 mod notify;
 mod owned;
 mod policies;
+mod policy_event;
 mod ports;
 mod protect;
 mod recorded;

@@ -4,6 +4,7 @@ use super::event::Event;
 use super::exit::Reason;
 use super::keys::Numbered;
 use super::policies::{self, Asked, Policies, Raised};
+use super::policy_event::PolicyEvent;
 use super::refresh::Service;
 use crate::policy::Policy;
 use crate::sadb::{Sadb, SadbError};
@@ -59,13 +60,13 @@ impl Service<'_> {
     /// The policies that SAs ask for; those that get none are warned about.
     pub(super) fn wanted(&mut self, asked: &[Asked]) -> Result<Vec<Policy>, Reason> {
         let local = local_addresses().map_err(|error| {
-            self.log.event(&Event::NoAddresses(&error));
+            self.log.event(&Event::Policy(PolicyEvent::NoAddresses(&error)));
             Reason::Other
         })?;
         let derived = policies::wanted(asked, &local);
         for (at, why) in derived.without {
             let line = asked.get(at).map_or(0, |(line, _)| *line);
-            self.log.event(&Event::NoPolicy { line, why });
+            self.log.event(&Event::Policy(PolicyEvent::Unprotected { line, why }));
         }
         Ok(derived.policies)
     }
@@ -75,11 +76,11 @@ impl Service<'_> {
         let (added, replaced) = (steps.add.len(), steps.replace.len());
         if added + replaced > 0 {
             let added = added - refused.len().min(added);
-            self.log.event(&Event::PoliciesUp { added, replaced, kept: steps.kept });
+            self.log.event(&Event::Policy(PolicyEvent::Up { added, replaced, kept: steps.kept }));
         }
-        steps.taken.iter().for_each(|name| self.log.event(&Event::PolicyTaken(name)));
-        refused.iter().for_each(|(name, error)| self.log.event(&Event::PolicyRefused { name, error }));
-        missing.iter().for_each(|name| self.log.event(&Event::PolicyMissing(name)));
+        steps.taken.iter().for_each(|name| self.log.event(&Event::Policy(PolicyEvent::Taken(name))));
+        refused.iter().for_each(|(name, error)| self.log.event(&Event::Policy(PolicyEvent::Refused { name, error })));
+        missing.iter().for_each(|name| self.log.event(&Event::Policy(PolicyEvent::Missing(name))));
     }
 
     /// Removes the policies that nobody asks for any more, once the SAs that they were for are gone.
@@ -98,7 +99,7 @@ impl Service<'_> {
     pub(super) fn lower_all(&mut self, sadb: &mut dyn Sadb) -> Result<(), Reason> {
         let Some(mut policies) = self.own_policies()?.filter(|policies| !policies.is_empty()) else { return Ok(()) };
         if self.config.protection.stays {
-            self.log.event(&Event::PoliciesStay);
+            self.log.event(&Event::Policy(PolicyEvent::Stay));
             return Ok(());
         }
         self.lower_to(&mut policies, &[], sadb)
@@ -108,7 +109,7 @@ impl Service<'_> {
         let Some(spd) = sadb.spd() else { return Ok(()) };
         match policies.lower(wanted, spd) {
             Ok(0) => {}
-            Ok(removed) => self.log.event(&Event::PoliciesDown(removed)),
+            Ok(removed) => self.log.event(&Event::Policy(PolicyEvent::Down(removed))),
             Err(error) => return Err(self.no_sadb(&error)),
         }
         Ok(())
