@@ -18,6 +18,8 @@ pub struct Failed {
     pub id: SaId,
     /// What the SADB said.
     pub source: SadbError,
+    /// SAs that somebody else has added meanwhile, under names that the plan found free. They stay.
+    pub theirs: Vec<SaId>,
     /// SAs that could not be put back as they were, with what the SADB said.
     pub undone: Vec<(SaId, SadbError)>,
 }
@@ -44,25 +46,35 @@ fn aftermath(left: &[(SaId, SadbError)]) -> String {
 ///
 /// # Errors
 /// [`Failed`] with the first step that the SADB refused. Those before it are taken back then.
-pub fn carry_out(plan: Plan, sadb: &mut dyn Sadb, each: &mut dyn FnMut(&Step)) -> Result<(), Failed> {
+pub fn carry_out(plan: Plan, sadb: &mut dyn Sadb, each: &mut dyn FnMut(&Step)) -> Result<(), Box<Failed>> {
     let mut steps = plan.steps;
     let mut done = 0;
     while done < steps.len() {
         let batch = batch(&mut steps[done..], sadb);
         let outcomes = if batch.is_empty() { vec![carry_out_one(&mut steps[done], sadb)] } else { sadb.add_all(&batch) };
         let taken = outcomes.len();
+        let theirs = taken_by_others(&steps[done..], &outcomes);
         let failure = outcomes.into_iter().enumerate().find_map(|(at, outcome)| Some((at, outcome.err()?)));
         if let Some((at, source)) = failure {
-            let failed = &steps[done + at];
-            let (line, id) = (failed.line, failed.id());
+            let (line, id) = (steps[done + at].line, steps[done + at].id());
             // Of a batch those behind the refused one may be done.
-            let undone = take_back(&mut steps[..done + taken], sadb);
-            return Err(Failed { line, id, source, undone });
+            steps.truncate(done + taken);
+            steps.retain(|step| !theirs.contains(&step.id()));
+            let undone = take_back(&mut steps, sadb);
+            return Err(Box::new(Failed { line, id, source, theirs, undone }));
         }
         steps[done..done + taken].iter().for_each(&mut *each);
         done += taken;
     }
     Ok(())
+}
+
+/// The SAs that could not be added because they were there already: the plan has seen none of that name.
+fn taken_by_others(steps: &[Step], outcomes: &[Result<(), SadbError>]) -> Vec<SaId> {
+    let is_theirs = |step: &Step, outcome: &Result<(), SadbError>| {
+        step.deed == Deed::Add && outcome.as_ref().err().is_some_and(SadbError::is_there_already)
+    };
+    steps.iter().zip(outcomes).filter(|(step, outcome)| is_theirs(step, outcome)).map(|(step, _)| step.id()).collect()
 }
 
 /// The requests of the additions that come next and go together.

@@ -35,10 +35,13 @@ impl Service<'_> {
             owned.intend_steps(plan.steps.iter().map(Step::id)).map_err(|error| self.no_sadb(&error))?;
         }
         self.keep_numbers(&plan);
-        let touched: HashSet<Name> = plan.steps.iter().map(|step| Name::from(step.id())).collect();
+        let mut touched: HashSet<Name> = plan.steps.iter().map(|step| Name::from(step.id())).collect();
         let done = reconcile::carry_out(plan, sadb, &mut |_| self.log.progress());
         for note in sadb.take_notes() {
             self.log.event(&Event::Remark(&note));
+        }
+        if let Err(failed) = &done {
+            touched.retain(|name| !failed.theirs.iter().any(|id| Name::from(*id) == *name));
         }
         if !is_idle {
             let wanted = if self.owned.is_some() { touched } else { goal.ids().map(|id| Name::from(*id)).collect() };

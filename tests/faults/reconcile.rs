@@ -60,3 +60,20 @@ fn a_kill_at_any_message_is_put_right_by_the_next_refresh() {
         assert!(sadb.heard().is_empty(), "{:?}", sadb.heard());
     }
 }
+
+/// Between the look and the addition somebody else adds an SA of the same name: it stays theirs, also in the record of the service.
+#[test]
+fn an_sa_that_somebody_else_adds_meanwhile_stays_theirs() {
+    let old = [(0x1001, 1), (0x1002, 1)];
+    let new = [(0x1001, 1), (0x1002, 1), (0x1003, 1), (0x1004, 1)];
+    for (nth, theirs) in [(1, 0x1003), (2, 0x1004)] {
+        let sadb = StandIn::start();
+        expect(refresh(&sadb, "old", &old), 0);
+        sadb.plan(Plan::Overtaken(nth));
+        let refused = expect(refresh(&sadb, "new", &new), 1);
+        assert!(String::from_utf8_lossy(&refused.stderr).contains("taken back"), "{refused:?}");
+        assert_eq!(sadb.spis(), [0x1001, 0x1002, theirs], "after message {nth}");
+        expect(refresh(&sadb, "old", &old), 0);
+        assert_eq!(sadb.spis(), [0x1001, 0x1002, theirs], "after message {nth} and a refresh");
+    }
+}
