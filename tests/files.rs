@@ -2,8 +2,10 @@
 
 mod support;
 
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -209,6 +211,32 @@ fn a_save_does_not_follow_or_widen() {
     assert_eq!(saved.permissions().mode() & 0o7777, 0o400);
     for target in ["/dev/null", "/proc/version", model.path("").to_str().unwrap()] {
         assert_eq!(model.run(&["-s", target]).status.code(), Some(1), "{target}");
+    }
+}
+
+/// A file's name is bytes, in whatever encoding they are meant.
+#[test]
+fn a_save_goes_to_the_very_bytes_of_its_name() {
+    let model = Model::start(&[]);
+    model.load(OLD);
+    let directory = model.path("there");
+    fs::create_dir(&directory).unwrap();
+    let name = OsStr::from_bytes(b"schl\xfcssel");
+    let target = directory.join(name);
+    let typed = [b"save all ", target.as_os_str().as_bytes(), b"\n"].concat();
+    let arguments: [&[&OsStr]; 3] =
+        [&["-s".as_ref(), target.as_ref()], &["save".as_ref(), "all".as_ref(), target.as_ref()], &[]];
+    for way in arguments {
+        let mut command = model.ipseckey(&[]);
+        let mut child = command.args(way).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(&typed).unwrap();
+        let run = child.wait_with_output().unwrap();
+        assert!(run.status.success(), "{way:?}: {}", String::from_utf8_lossy(&run.stderr));
+        let there: Vec<OsString> = fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(there, [name], "{way:?}");
+        let checked = model.ipseckey(&["-c"]).arg(&target).output().unwrap();
+        assert!(checked.status.success(), "{way:?}: {}", String::from_utf8_lossy(&checked.stderr));
+        fs::remove_file(&target).unwrap();
     }
 }
 

@@ -45,7 +45,7 @@ pub(super) enum Task {
     /// `-f FILE`
     Load(PathBuf),
     /// `-s FILE`, `-` for standard output.
-    Save(String),
+    Save(PathBuf),
     /// Words of one command.
     Words(Vec<Vec<u8>>),
     /// One of the words that this program adds to the man page's.
@@ -226,7 +226,7 @@ fn task(matches: &mut ArgMatches) -> Task {
         return Task::Load(file.into());
     }
     if let Some(file) = matches.remove_one::<OsString>("save") {
-        return Task::Save(file.to_string_lossy().into_owned());
+        return Task::Save(file.into());
     }
     match matches.remove_many::<OsString>("words") {
         Some(words) => Task::Words(words.map(OsStringExt::into_vec).collect()),

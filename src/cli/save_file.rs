@@ -9,15 +9,26 @@ use tempfile::NamedTempFile;
 
 use crate::secret;
 
-/// Saves to `path` what `write` writes. A failure leaves the old file, if any, as it was.
+/// Why a save did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SaveError {
+    /// What was there before, if anything, is there still.
+    #[error("{0}; nothing was replaced")]
+    Unwritten(#[from] io::Error),
+    /// The new file is there, but a loss of power may bring the old one back.
+    #[error("{0}; the file is replaced, but may not have reached the disk: `sync` tries again")]
+    Unsynced(io::Error),
+}
+
+/// Saves to `path` what `write` writes.
 ///
 /// A symbolic link at `path` is replaced, never followed.
 ///
 /// # Errors
 /// The system's, and whatever `write` returns.
-pub(super) fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+pub(super) fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), SaveError> {
     if fs::symlink_metadata(path).is_ok_and(|old| !(old.is_file() || old.is_symlink())) {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file; name a file to save into"));
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file; name a file to save into").into());
     }
     let mut file = temporary_beside(path)?;
     {
@@ -27,7 +38,7 @@ pub(super) fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Res
     }
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error)?;
-    sync_directory(&directory_of(path))
+    sync_directory(&directory_of(path)).map_err(SaveError::Unsynced)
 }
 
 fn temporary_beside(path: &Path) -> io::Result<NamedTempFile> {
@@ -90,6 +101,7 @@ mod tests {
     #[test]
     fn a_directory_is_refused() {
         let dir = tempfile::tempdir().unwrap();
-        assert_eq!(replace(dir.path(), |_| Ok(())).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+        let refused = replace(dir.path(), |_| Ok(())).unwrap_err().to_string();
+        assert_eq!(refused, "not a regular file; name a file to save into; nothing was replaced");
     }
 }

@@ -10,7 +10,7 @@ use super::exit::Exit;
 use super::flood::Flood;
 use super::help;
 use super::output::{Output, Source, secret_stdout};
-use super::save_file;
+use super::save_file::{self, SaveError};
 use crate::apply::{self, Outcome, Queue};
 use crate::lang::{
     Code, Command, Diagnostic, HostsFile, Item, Options, Place, Resolver, SaCommand, Setting, Severity, SystemResolver, Verb,
@@ -20,6 +20,7 @@ use crate::sa::{self, Request, SaType};
 use crate::sadb::{Hearing, Sadb, SadbError, Select, Turn, TurnError};
 use crate::show::json;
 use crate::show::save::Saver;
+use crate::sys::secure_file::shown;
 
 /// What became of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -322,15 +323,17 @@ impl Session<'_> {
     }
 
     /// Saves the SAs of a type to `file`; to standard output without one.
-    pub(super) fn save(&mut self, sa_type: SaType, file: Option<&str>) -> bool {
+    pub(super) fn save(&mut self, sa_type: SaType, file: Option<&Path>) -> bool {
+        let file = file.filter(|file| *file != Path::new("-"));
         let saved = match file {
-            None | Some("-") => {
-                secret_stdout().and_then(|mut out| self.save_to(sa_type, &mut out).and_then(|()| out.flush()))
-            }
-            Some(path) => save_file::replace(Path::new(path), |out| self.save_to(sa_type, out)),
+            None => secret_stdout()
+                .and_then(|mut out| self.save_to(sa_type, &mut out).and_then(|()| out.flush()))
+                .map_err(SaveError::from),
+            Some(path) => save_file::replace(path, |out| self.save_to(sa_type, out)),
         };
         if let Err(error) = &saved {
-            self.output.say(&format!("save {}: {error}; nothing was replaced", file.unwrap_or("-").escape_debug()));
+            let name = file.map_or_else(|| "-".to_owned(), shown);
+            self.output.say(&format!("save {name}: {error}"));
         }
         saved.is_ok()
     }

@@ -1,6 +1,7 @@
 //! What a command means, once its words are understood.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 use crate::sa::{Request, SaType};
 
@@ -31,7 +32,7 @@ pub enum Command {
     /// `dump [SA_TYPE]`
     Dump(SaType),
     /// `save SA_TYPE [FILE]`; `None` is standard output.
-    Save(SaType, Option<String>),
+    Save(SaType, Option<PathBuf>),
     /// `monitor`
     Monitor,
     /// `passive_monitor`, `pmonitor`

@@ -210,7 +210,9 @@ mod tests {
             resolver: &HostsFile::default(),
         };
         let item = command_from_words(&[b"save", b"esp", b"a \"file\""], &options);
-        assert!(matches!(item.outcome, Ok(Command::Save(crate::sa::SaType::ESP, Some(file))) if file == "a \"file\""));
+        assert!(
+            matches!(item.outcome, Ok(Command::Save(crate::sa::SaType::ESP, Some(file))) if file.as_os_str() == "a \"file\"")
+        );
         let item = command_from_words(&[b"delete", b"esp", b"spi", b""], &options);
         assert_eq!(item.diagnostics[0].span, Span { line: 1, column: 16, len: 0 });
         assert!(command_from_words(&[], &options).outcome.is_err());

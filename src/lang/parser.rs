@@ -10,6 +10,10 @@
 //!
 //! A problem does not end the reading: the rest of the command is read too, so that one run reports all problems.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
 use super::command::Command;
 use super::diagnostic::{Code, Diagnostic, Severity, Span};
 use super::lexer::{Flaw, FlawKind, Word, Words};
@@ -192,7 +196,7 @@ impl<'o, 't, W: Words<'t> + Clone> Parser<'o, 't, W> {
             return None;
         };
         let sa_type = self.sa_type(word);
-        let file = self.next().map(|word| String::from_utf8_lossy(word.bytes).into_owned());
+        let file = self.next().map(|word| Path::new(OsStr::from_bytes(word.bytes)).to_owned());
         self.finished(verb, Command::Save(sa_type?, file))
     }
 
