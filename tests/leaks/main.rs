@@ -16,6 +16,7 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use bench::{Bench, Run};
 use damage::{KeysFile, Random, keys_file};
@@ -193,6 +194,26 @@ fn nothing_is_told_to_or_left_in_the_system() {
     let _ = writeln!(std::io::stderr(), "{scanned} bytes searched");
 }
 
+/// What a monitor with those `flags` tells of an SA that `keys` adds.
+fn heard_of(bench: &Bench, flags: &[&str], keys: &Path) -> String {
+    let told = bench.file("told", "");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ipseckey"));
+    command.env_clear().args(["-n", "--sadb", &bench.spec()]).args(flags).arg("monitor").stdin(Stdio::null());
+    let stream = || fs::OpenOptions::new().append(true).open(&told).unwrap();
+    let mut monitor = command.stdout(stream()).stderr(stream()).spawn().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let mut heard = String::new();
+    while !heard.contains("1001") && !heard.contains("4097") {
+        assert!(Instant::now() < deadline, "{flags:?}: {heard}");
+        ipseckey(bench, &["flush"], b"");
+        ipseckey(bench, &["-f", keys.to_str().unwrap()], b"");
+        heard = fs::read_to_string(&told).unwrap();
+    }
+    monitor.kill().unwrap();
+    monitor.wait().unwrap();
+    fs::read_to_string(&told).unwrap()
+}
+
 /// With `-p` nobody sees a key, whatever is asked for.
 #[test]
 fn paranoid_masks_everywhere() {
@@ -200,10 +221,14 @@ fn paranoid_masks_everywhere() {
     let key = "0f1e2d3c4b5a69788796a5b4c3d2e1f0";
     let add = format!("add esp spi 0x1001 src 192.0.2.1 dst 192.0.2.2 encralg aes encrkey {key}\n");
     let keys = bench.file("keys", &add);
+    let setkey = bench.file("setkey", &format!("add 192.0.2.1 192.0.2.2 esp 0x1001 -E aes-cbc 0x{key};\n"));
+    let xfrm = format!("ip xfrm state add src 192.0.2.1 dst 192.0.2.2 proto esp spi 0x1001 enc 'cbc(aes)' 0x{key}\n");
+    let xfrm = bench.file("ip-xfrm", &xfrm);
     let file = KeysFile { bytes: add.clone().into_bytes(), keys: vec![key.to_owned()] };
     assert_eq!(ipseckey(&bench, &["-f", keys.to_str().unwrap()], b"").exit, Some(0));
     assert!(!leaked(&file, &ipseckey(&bench, &["save", "all"], b"").stdout).is_empty(), "the search is blind");
-    let target = bench.path("saved");
+    let (target, new) = (bench.path("saved"), bench.path("new"));
+    let to_new = new.to_str().unwrap();
     let get = ["get", "esp", "spi", "0x1001", "dst", "192.0.2.2"];
     let asked: &[&[&str]] = &[
         &["dump"],
@@ -216,11 +241,45 @@ fn paranoid_masks_everywhere() {
         &["--json", "--show-keys", "save", "all"],
         &["-f", keys.to_str().unwrap()],
         &["-v", "-f", keys.to_str().unwrap()],
+        &["-v", "--json", "--show-keys", "-f", keys.to_str().unwrap()],
         &["-c", keys.to_str().unwrap()],
+        &["--json", "--show-keys", "-c", keys.to_str().unwrap()],
+        &["--sarif", "-c", keys.to_str().unwrap()],
+        &["plan", keys.to_str().unwrap()],
+        &["--json", "--show-keys", "plan", keys.to_str().unwrap()],
+        &["reconcile", keys.to_str().unwrap()],
+        &["-v", "reconcile", keys.to_str().unwrap()],
+        &["doctor", keys.to_str().unwrap()],
+        &["--json", "doctor", keys.to_str().unwrap()],
     ];
     for arguments in asked {
-        let words = ipseckey(&bench, &[&["-n", "-p"][..], arguments].concat(), b"").words();
-        refuse_leaks(&format!("-p {arguments:?}"), &file, &words);
+        let run = ipseckey(&bench, &[&["-n", "-p"][..], arguments].concat(), b"");
+        assert_ne!(run.exit, Some(2), "-p {arguments:?}: {}", run.words());
+        refuse_leaks(&format!("-p {arguments:?}"), &file, &run.words());
+    }
+    for flags in [&["-p"][..], &["-p", "-v"], &["-p", "--json", "--show-keys"]] {
+        refuse_leaks(&format!("{flags:?} monitor"), &file, &heard_of(&bench, flags, &keys));
+    }
+    // What writes nothing but keys is refused.
+    let ends = ["src", "192.0.2.1", "dst", "192.0.2.2"];
+    let makers: &[&[&str]] = &[
+        &["export", "setkey"],
+        &["export", "setkey", keys.to_str().unwrap()],
+        &["export", "ip-xfrm", keys.to_str().unwrap(), "-o", to_new],
+        &["export", "wireshark", keys.to_str().unwrap()],
+        &["export", "tcpdump", keys.to_str().unwrap()],
+        &["import", "setkey", setkey.to_str().unwrap()],
+        &["import", "ip-xfrm", xfrm.to_str().unwrap(), "-o", to_new],
+        &["genkey", "aes"],
+        &[&["generate", "esp"][..], &ends, &["-o", to_new]].concat(),
+    ];
+    for arguments in makers {
+        let run = ipseckey(&bench, &[&["-n", "-p"][..], arguments].concat(), b"");
+        assert_eq!((run.exit, run.stdout.as_str()), (Some(2), ""), "-p {arguments:?}");
+        assert!(run.stderr.contains("leave out -p") && !new.exists(), "-p {arguments:?}: {}", run.stderr);
+        let without = ipseckey(&bench, &[&["-n"][..], arguments].concat(), b"");
+        assert_eq!(without.exit, Some(0), "{arguments:?}: {}", without.stderr);
+        assert!(!without.stdout.is_empty() || fs::remove_file(&new).is_ok(), "{arguments:?} writes nothing");
     }
     refuse_leaks("-p -s", &file, &fs::read_to_string(&target).unwrap());
     let typed = format!("delete esp spi 0x1001 dst 192.0.2.2\n{add}{}\ndump\nsave all\n", get.join(" "));

@@ -100,8 +100,17 @@ pub(super) fn parse(word: &str, matches: &mut ArgMatches) -> Tool {
 }
 
 impl Tool {
+    /// Whether keys are what it writes.
+    fn writes_keys(&self) -> bool {
+        matches!(self, Self::Genkey(_) | Self::Generate(_) | Self::Import(_) | Self::Export(_))
+    }
+
     /// Does it.
     pub(super) fn run(&self, session: &mut Session<'_>) -> Exit {
+        if self.writes_keys() && session.output.paranoid {
+            session.output.say("this tool writes keys, which -p hides: leave out -p");
+            return Exit::Usage;
+        }
         let (word, done) = match self {
             Self::Genkey(genkey) => ("genkey", genkey.run(session)),
             Self::Generate(generate) => ("generate", generate.run(session)),
