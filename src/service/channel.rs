@@ -159,6 +159,14 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_is_one_line_and_no_order_to_the_terminal() {
+        let packet = b"\x01online\x1b]0;title\x07\nroot# \xc2\x9b2J\rgone\xff";
+        let read = Verdict::of_packet(packet).unwrap();
+        assert_eq!(read, Verdict { code: 1, text: "online]0;titleroot# 2Jgone\u{fffd}".to_owned() });
+        assert_eq!(Verdict::of_packet(b""), None);
+    }
+
+    #[test]
     fn who_says_something_else_is_not_served() {
         let place = tempfile::tempdir().unwrap();
         let path = socket(place.path());

@@ -255,7 +255,9 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use crate::sa::{EncrAlg, SaState};
     use crate::sadb::Select;
+    use crate::secret::Key;
 
     const NAME: Name = Name { sa_type: 3, spi: 0x1001, dst: IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 2)), mark: None };
 
@@ -286,6 +288,53 @@ mod tests {
         assert!(Added::Since(7).fits(8) && !Added::Since(7).fits(6));
         let again = Added::Again(3, 7);
         assert!(again.fits(3) && again.fits(8) && !again.fits(5));
+    }
+
+    /// The SA called [`NAME`].
+    fn request() -> Request {
+        Request {
+            state: SaState::MATURE,
+            encr_alg: EncrAlg(12),
+            encr_key: Some(Key::copied(&[0x5a; 16], 128, 0)),
+            ..NAME.deletion()
+        }
+    }
+
+    /// The moment of the record, as a clock that was an hour ahead or behind has told it.
+    fn clocks() -> [Added; 4] {
+        let now = about_now();
+        let (past, future) = (now - 3600, now + 3600);
+        [Added::Since(past), Added::Since(future), Added::Again(past, future), Added::Again(future, past)]
+    }
+
+    #[test]
+    fn a_clock_that_is_set_meanwhile_disowns_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        for intended in clocks() {
+            let mut sadb = Select::Model.open().unwrap();
+            sadb.add(&request()).unwrap();
+            let mut owned = owned(directory.path(), &[(NAME, intended)]);
+            owned.confirm(&HashSet::from([NAME]), &mut *sadb).unwrap();
+            let there = present(&mut *sadb, SaType::UNSPEC).unwrap();
+            assert_eq!(owned.entries.get(&NAME), Some(&Added::At(there[&NAME])), "{intended:?}");
+            owned.flush(SaType::UNSPEC, &mut *sadb).unwrap();
+            assert!(present(&mut *sadb, SaType::UNSPEC).unwrap().is_empty(), "{intended:?}");
+        }
+    }
+
+    #[test]
+    fn a_clock_that_is_set_meanwhile_claims_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let another_second = Added::At(about_now() - 3600);
+        for intended in clocks().into_iter().chain([another_second]) {
+            let mut sadb = Select::Model.open().unwrap();
+            sadb.add(&request()).unwrap();
+            let mut owned = owned(directory.path(), &[(NAME, intended)]);
+            // Somebody else's: the service's addition was refused.
+            owned.confirm(&HashSet::new(), &mut *sadb).unwrap();
+            owned.flush(SaType::UNSPEC, &mut *sadb).unwrap();
+            assert_eq!(present(&mut *sadb, SaType::UNSPEC).unwrap().len(), 1, "{intended:?}");
+        }
     }
 
     #[test]

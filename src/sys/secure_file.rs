@@ -210,9 +210,14 @@ impl Reader {
     /// # Errors
     /// [`FileError`]; a lack of privacy is no error here but a [`Finding`].
     pub fn open(path: &Path, origin: Origin) -> Result<Self, FileError> {
-        let failed = |source| FileError::Unreadable { path: path.to_owned(), source };
-        let seen = look(path, origin).map_err(failed)?;
+        let seen = look(path, origin).map_err(|source| FileError::Unreadable { path: path.to_owned(), source })?;
         require_regular(path, &seen)?;
+        Self::open_after(path, origin, &seen)
+    }
+
+    /// Opens what was `seen` there a moment ago; by now it may be anything.
+    fn open_after(path: &Path, origin: Origin, seen: &Metadata) -> Result<Self, FileError> {
+        let failed = |source| FileError::Unreadable { path: path.to_owned(), source };
         let me = nix::unistd::geteuid().as_raw();
         let file = open(path, origin).map_err(|error| match error.kind() {
             io::ErrorKind::PermissionDenied if ![0, me].contains(&seen.uid()) => {
@@ -393,6 +398,27 @@ mod tests {
         {
             let error = read(path, Origin::ByHand).err().unwrap();
             assert!(matches!(error, FileError::NotRegular { found: name, .. } if name == found), "{error}");
+        }
+    }
+
+    /// What is put in the place of the file between the look and the opening is neither followed nor waited for.
+    #[test]
+    fn what_takes_its_place_before_it_is_opened_is_refused() {
+        let (dir, path) = private("keys", b"x");
+        let seen = path.symlink_metadata().unwrap();
+        let (link, fifo) = (dir.path().join("link"), dir.path().join("fifo"));
+        symlink(&path, &link).unwrap();
+        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRUSR).unwrap();
+        let (tell, told) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            for path in [link, fifo, "/dev/null".into()] {
+                // Nobody hears of one that comes too late.
+                let _ = tell.send(Reader::open_after(&path, Origin::Service, &seen).err().map(|error| error.to_string()));
+            }
+        });
+        for wanted in ["symbolic links", "is a FIFO", "is a character device"] {
+            let refused = told.recv_timeout(std::time::Duration::from_secs(5)).expect("it waits for what is no keys file");
+            assert!(refused.as_ref().is_some_and(|text| text.contains(wanted)), "{wanted}: {refused:?}");
         }
     }
 

@@ -21,14 +21,18 @@ fn directory_of(path: &Path) -> &Path {
     path.parent().unwrap_or(Path::new("/"))
 }
 
+/// How often a file that comes and goes is looked for.
+const TRIES: usize = 100;
+
 /// Opens the file at `path` for reading and writing, its owner's only. One that is not there is made, for the owner of the directory.
 ///
 /// # Errors
-/// `InvalidInput` if something else is there: a link of either kind, a FIFO, a device; the system's.
+/// `InvalidInput` if something else is there: a link of either kind, a FIFO, a device; `ResourceBusy` if somebody puts it there and
+/// takes it away all the time; the system's.
 pub fn open(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).mode(0o600).custom_flags(O_NOFOLLOW | O_NONBLOCK);
-    loop {
+    for _ in 0..TRIES {
         match options.open(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             found => return require_plain(found?),
@@ -43,6 +47,7 @@ pub fn open(path: &Path) -> io::Result<File> {
             }
         }
     }
+    Err(io::Error::new(io::ErrorKind::ResourceBusy, "somebody makes and removes it all the time"))
 }
 
 /// Opens the file at `path` for reading; `None` if there is none.
@@ -91,6 +96,9 @@ mod tests {
     use std::fs;
     use std::io::Write;
     use std::os::unix::fs::symlink;
+    use std::sync::mpsc;
+    use std::thread;
+    use std::time::Duration;
 
     use super::*;
 
@@ -115,11 +123,29 @@ mod tests {
         symlink(at("nowhere"), at("dangling")).unwrap();
         fs::hard_link(at("precious"), at("second")).unwrap();
         nix::unistd::mkfifo(&at("fifo"), nix::sys::stat::Mode::S_IRWXU).unwrap();
-        for name in ["link", "dangling", "second", "fifo"] {
-            assert!(open(&at(name)).is_err() && open_to_read(&at(name)).is_err(), "{name}");
+        let (by_the_system, by_us) = ("symbolic link", "not a regular file with one name");
+        for (name, words) in [("link", by_the_system), ("dangling", by_the_system), ("second", by_us), ("fifo", by_us)] {
+            for (open, way) in [(open as fn(&Path) -> io::Result<File>, "open"), (opened_to_read, "open_to_read")] {
+                let found = at_once(&at(name), open).unwrap_or_else(|| panic!("{way} waits for {name}"));
+                let refused = found.err().unwrap_or_else(|| panic!("{way} has opened {name}")).to_string();
+                assert!(refused.contains(words), "{way} of {name}: {refused}");
+            }
         }
         assert_eq!(fs::read(at("precious")).unwrap(), b"precious");
         assert!(!at("nowhere").exists());
+    }
+
+    fn opened_to_read(path: &Path) -> io::Result<File> {
+        open_to_read(path).map(|file| file.expect("something is there"))
+    }
+
+    /// What `open` says; `None` if it has not for seconds.
+    fn at_once(path: &Path, open: fn(&Path) -> io::Result<File>) -> Option<io::Result<File>> {
+        let (tell, told) = mpsc::channel();
+        let path = path.to_owned();
+        // Nobody hears of one that comes too late.
+        thread::spawn(move || tell.send(open(&path)));
+        told.recv_timeout(Duration::from_secs(5)).ok()
     }
 
     #[test]
