@@ -1,0 +1,196 @@
+//! What the programs ask of the system, and in which order, as strace tells it: what is done before a keys file is opened, how it is
+//! opened, and what a save does until it is on the disk, with an error at each of its steps.
+#![cfg(target_os = "linux")]
+
+mod support;
+
+use std::fs::{self, Permissions};
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use support::model::Model;
+
+const ONE: &str = "add esp spi 0x1001 src 192.0.2.1 dst 192.0.2.2 encralg aes encrkey 0f1e2d3c4b5a69788796a5b4c3d2e1f0\n";
+
+/// Whether there is an strace that may trace; if not, says so.
+fn can_trace() -> bool {
+    let traces = Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).stderr(Stdio::null()).status();
+    let can = traces.is_ok_and(|status| status.success());
+    if !can {
+        let _ = writeln!(std::io::stderr(), "skipped: no strace, or no right to trace");
+    }
+    can
+}
+
+/// Runs `command` under strace with some more `options`; its calls, one a line, and what it said.
+fn traced(model: &Model, options: &[&str], command: &Command) -> (Vec<String>, Output) {
+    let trace = model.path("trace");
+    let mut strace = Command::new("strace");
+    // Names of files behind descriptors, and none of what is written.
+    strace.args(["-f", "-qq", "-y", "-s", "0", "-o"]).arg(&trace).args(options);
+    strace.arg(command.get_program()).args(command.get_args()).env_clear().stdin(Stdio::null());
+    strace.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let output = strace.output().unwrap();
+    let text = fs::read_to_string(trace).unwrap();
+    // A process number, blanks, the call.
+    let calls = text.lines().map(|line| line.trim_start_matches(|c: char| c.is_ascii_digit() || c == ' ').to_owned());
+    (calls.collect(), output)
+}
+
+fn private(path: PathBuf, text: &str) -> PathBuf {
+    fs::write(&path, text).unwrap();
+    fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+    path
+}
+
+/// `manual-key METHOD` as systemd starts it.
+fn unit(model: &Model, method: &str, keys: &Path) -> Command {
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", "SYSTEMD_EXEC_PID=$$ INVOCATION_ID=0123 exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_manual-key")]);
+    command.args([method, "--sadb", &model.spec(), "--config-file"]).arg(keys);
+    command.env("RUNTIME_DIRECTORY", model.path("run"));
+    command
+}
+
+/// A model with an SA, and a directory with an old file to save into.
+fn with_target() -> (Model, PathBuf) {
+    let model = Model::start(&[]);
+    model.load(ONE);
+    fs::create_dir(model.path("there")).unwrap();
+    let target = private(model.path("there/saved"), "old\n");
+    (model, target)
+}
+
+/// What a call of a save is about, in two words; `None` if it is about something else.
+fn step(call: &str) -> Option<String> {
+    let name = call.split('(').next()?;
+    let about = match (call.contains("/there/.ipseckey-"), call.contains("/there/saved")) {
+        (true, false) => "temporary",
+        (true, true) => "temporary to saved",
+        (false, true) => "saved",
+        (false, false) if call.contains("/there") => "directory",
+        (false, false) => return None,
+    };
+    // rename(2) has several spellings.
+    Some(format!("{} {about}", if name.starts_with("rename") { "rename" } else { name }))
+}
+
+const SAVING: &str = "trace=open,openat,creat,write,pwrite64,writev,fsync,fdatasync,rename,renameat,renameat2,link,linkat,\
+                      unlink,unlinkat,chmod,fchmod,fchmodat,truncate,ftruncate";
+
+/// What a save does, in this order.
+const STEPS: [&str; 6] = [
+    "openat temporary",
+    "write temporary",
+    "fsync temporary",
+    "rename temporary to saved",
+    "openat directory",
+    "fsync directory",
+];
+
+#[test]
+fn a_save_is_on_the_disk_before_it_takes_the_place_of_the_old_file() {
+    if !can_trace() {
+        return;
+    }
+    let (model, target) = with_target();
+    let (calls, output) = traced(&model, &["-e", SAVING], &model.ipseckey(&["-s", target.to_str().unwrap()]));
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let mut steps: Vec<String> = calls.iter().filter_map(|call| step(call)).collect();
+    steps.dedup();
+    assert_eq!(steps, STEPS);
+    new_keys_are_on_the_disk_before_they_have_a_name(&model);
+    let made = calls.iter().find(|call| call.contains("/there/.ipseckey-")).unwrap();
+    assert!(made.contains("O_CREAT|O_EXCL") && made.contains(", 0400)"), "{made}");
+}
+
+/// The same of a file that `genkey` makes.
+fn new_keys_are_on_the_disk_before_they_have_a_name(model: &Model) {
+    fs::remove_file(model.path("there/saved")).unwrap();
+    let genkey = model.ipseckey(&["genkey", "aes", "-o", model.path("there/saved").to_str().unwrap()]);
+    let (calls, output) = traced(model, &["-e", SAVING], &genkey);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let mut steps: Vec<String> = calls.iter().filter_map(|call| step(call)).collect();
+    steps.dedup();
+    assert_eq!(steps, STEPS);
+}
+
+#[test]
+fn an_error_at_any_step_of_a_save_leaves_the_old_file_or_is_told() {
+    if !can_trace() {
+        return;
+    }
+    let faults = [
+        ("write:error=ENOSPC:when=1", "write temporary", "nothing was replaced"),
+        ("fsync:error=EIO:when=1", "fsync temporary", "nothing was replaced"),
+        ("rename,renameat,renameat2:error=EDQUOT:when=1", "rename temporary to saved", "nothing was replaced"),
+        ("fsync:error=EIO:when=2", "fsync directory", "may not have reached the disk"),
+    ];
+    for (fault, at, words) in faults {
+        let (model, target) = with_target();
+        let inject = format!("inject={fault}");
+        let save = model.ipseckey(&["-s", target.to_str().unwrap()]);
+        let (calls, output) = traced(&model, &["-e", SAVING, "-e", &inject], &save);
+        let struck = calls.iter().find(|call| call.ends_with("(INJECTED)")).map(|call| step(call));
+        assert_eq!(struck, Some(Some(at.to_owned())), "{fault}");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{fault}: {said}");
+        assert!(said.contains(words), "{fault}: {said}");
+        let is_old = fs::read_to_string(&target).unwrap() == "old\n";
+        assert_eq!(is_old, words == "nothing was replaced", "{fault}");
+        assert_eq!(fs::read_dir(model.path("there")).unwrap().count(), 1, "{fault}: something is left beside the file");
+    }
+}
+
+/// The programs that read a keys file, and whether they do so as a service.
+fn readers(model: &Model, keys: &Path) -> Vec<(Command, bool)> {
+    let file = keys.to_str().unwrap();
+    let by_hand = [&["-c", file][..], &["-f", file], &["plan", file], &["export", "setkey", file]];
+    let units = ["start", "refresh", "check"].map(|method| (unit(model, method, keys), true));
+    by_hand.into_iter().map(|arguments| (model.ipseckey(arguments), false)).chain(units).collect()
+}
+
+#[test]
+fn no_key_is_read_before_cores_and_tracers_are_kept_out() {
+    if !can_trace() {
+        return;
+    }
+    let model = Model::start(&[]);
+    let keys = private(model.path("the-keys"), ONE);
+    for (command, _) in readers(&model, &keys) {
+        let (calls, _) = traced(&model, &["-e", "trace=prctl,setrlimit,prlimit64,umask,open,openat"], &command);
+        let opened = calls.iter().position(|call| call.starts_with("open") && call.contains("/the-keys\""));
+        let before = &calls[..opened.unwrap_or_else(|| panic!("{command:?} does not read the file"))];
+        for wanted in [
+            &["RLIMIT_CORE, {rlim_cur=0, rlim_max=0}"][..],
+            &["PR_SET_DUMPABLE, SUID_DUMP_DISABLE", "PR_SET_DUMPABLE, 0"],
+            &["umask(077)"],
+        ] {
+            let is_there = |call: &String| wanted.iter().any(|words| call.contains(words)) && call.contains(" = 0");
+            assert!(before.iter().any(is_there), "{command:?}: no {wanted:?} before the keys: {before:#?}");
+        }
+    }
+}
+
+#[test]
+fn a_keys_file_is_opened_once_and_never_asked_for_by_name_again() {
+    if !can_trace() {
+        return;
+    }
+    let model = Model::start(&[]);
+    let keys = private(model.path("the-keys"), ONE);
+    for (command, is_service) in readers(&model, &keys) {
+        let (calls, _) = traced(&model, &["-e", "trace=%file,fstat"], &command);
+        let by_name: Vec<&String> = calls
+            .iter()
+            .skip_while(|call| !(call.starts_with("open") && call.contains("/the-keys\"")))
+            // Whether the last name on the way is a link is asked again, for the directories that it would lead through.
+            .filter(|call| call.contains("/the-keys\"") && !call.starts_with("readlink"))
+            .collect();
+        assert_eq!(by_name.len(), 1, "{command:?}: {by_name:#?}");
+        let flags = if is_service { "O_RDONLY|O_NONBLOCK|O_NOFOLLOW|O_CLOEXEC" } else { "O_RDONLY|O_NONBLOCK|O_CLOEXEC" };
+        assert!(by_name[0].contains(flags), "{command:?}: {}", by_name[0]);
+    }
+}
