@@ -55,10 +55,8 @@ impl Association {
             )),
             _ => own_traffic(request.mode(), src, id.dst, from.map(|end| (end.port, end.proto)), (to.port, to.proto)),
         };
-        let is_natt = request.natt_local.is_some() || request.natt_remote.is_some();
-        let port = || request.natt_local.map(|end| end.port).filter(|port| *port != 0).unwrap_or(NATT_PORT);
         Some(Self {
-            udp_port: is_natt.then(port),
+            udp_port: udp_port(request),
             ..Self::new(id, src, request.flags, &request.linux, request.mode(), traffic)
         })
     }
@@ -114,6 +112,14 @@ impl Association {
     pub fn src_or_any(&self) -> IpAddr {
         self.src.unwrap_or(Net::any(self.id.dst).addr())
     }
+}
+
+/// The local UDP port of the SA that `request` adds, if its ESP goes in UDP.
+#[must_use]
+pub fn udp_port(request: &Request) -> Option<u16> {
+    let is_natt = request.natt_local.is_some() || request.natt_remote.is_some();
+    let port = || request.natt_local.map(|end| end.port).filter(|port| *port != 0).unwrap_or(NATT_PORT);
+    is_natt.then(port)
 }
 
 /// What an SA between two hosts carries; a tunnel without inner addresses does not say.

@@ -12,7 +12,7 @@ mod text;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-pub use association::Association;
+pub use association::{Association, udp_port};
 
 use crate::sa::{Masked, SaType, XfrmMode};
 

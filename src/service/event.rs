@@ -152,6 +152,11 @@ pub(super) enum Event<'a> {
         /// The system's error.
         error: &'a io::Error,
     },
+    /// Nobody holds a UDP port from which an SA receives.
+    NobodyHolds {
+        /// The port.
+        port: u16,
+    },
     /// A service that runs cannot be reached, or cannot make itself reachable.
     NoChannel(&'a io::Error),
     /// The service that runs has refreshed, or failed to: its own words.
@@ -196,7 +201,7 @@ impl Event<'_> {
             Self::Policy(event) => event.severity(),
             Self::Reconciled { .. } | Self::Refreshed { done: true, .. } | Self::Holds { .. } => Severity::Info,
             Self::NoPort { error, .. } if error.kind() == io::ErrorKind::AddrInUse => Severity::Warning,
-            Self::NoNumbers(_) => Severity::Warning,
+            Self::NoNumbers(_) | Self::NobodyHolds { .. } => Severity::Warning,
             Self::Empty { .. } | Self::NotPrivate(_) | Self::Note { .. } | Self::Remark(_) | Self::Missed => {
                 Severity::Warning
             }
@@ -259,6 +264,7 @@ impl Event<'_> {
             | Self::Expired(_)
             | Self::Missed
             | Self::Holds { .. }
+            | Self::NobodyHolds { .. }
             | Self::NoPort { .. }
             | Self::Refreshed { .. } => false,
         }
@@ -317,6 +323,11 @@ impl fmt::Display for Event<'_> {
             Self::Missed => f.write_str("the SADB had more news than could be read: SAs may have expired unseen"),
             Self::Holds { port } => write!(f, "UDP port {port} is held, so that the kernel takes ESP out of it"),
             Self::NoPort { port, error } => no_port(f, *port, error),
+            Self::NobodyHolds { port } => write!(
+                f,
+                "warning: no program holds UDP port {port}, and until one with UDP_ENCAP set does, no ESP is received from it: \
+                 with hold_natt_ports = true manual-key run does"
+            ),
             Self::NoChannel(error) => write!(f, "the service's own socket: {error}; does another manual-key run?"),
             Self::Refreshed { text, .. } => f.write_str(text),
         }

@@ -1,32 +1,58 @@
-//! `hold_natt_ports`: the UDP ports from which the SAs of the service receive, held so that Linux takes their ESP out of UDP.
+//! The UDP ports of SAs with `encap udp`. Linux takes their ESP out of UDP only where some program has a socket on the port:
+//! with `hold_natt_ports` a service that stays has; and that nobody has one is told.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::ControlFlow;
 
 use super::config::Config;
 use super::event::Event;
+use super::keys::{Action, Numbered};
 use super::log::Log;
-use super::owned::Owned;
-use crate::sa::{AddressRole, Flags, Message, SaType};
-use crate::sadb::SadbError;
-use crate::sys::udp_port::UdpPort;
+use crate::lang::Verb;
+use crate::policy::udp_port;
+use crate::sadb::Select;
+use crate::sys::udp_port::{self, UdpPort};
 
 /// Number, and whether it is of IPv6.
-type Port = (u16, bool);
+pub(super) type Port = (u16, bool);
+
+/// The ports from which the SAs that `commands` add receive.
+pub(super) fn asked(commands: &[Numbered]) -> BTreeSet<Port> {
+    let mut ports = BTreeSet::new();
+    for Numbered { action, .. } in commands {
+        let Action::Sa(command) = action else { continue };
+        let Some(port) = udp_port(&command.request).filter(|_| command.verb == Verb::Add) else { continue };
+        let said = command.request.dst.map(|dst| dst.addr);
+        let ends = command.targets.iter().filter_map(|target| target.dst.or(said));
+        ports.extend(ends.map(|dst| (port, dst.to_canonical().is_ipv6())));
+    }
+    ports
+}
+
+/// Warns about `ports` from which nothing is received, since no program holds them. Where the system does not tell, one may.
+pub(super) fn warn(ports: &BTreeSet<Port>, config: &Config, log: &mut dyn Log) {
+    if !matches!(config.sadb, Select::Auto | Select::Xfrm | Select::PfKey) {
+        return;
+    }
+    for (port, is_ipv6) in ports {
+        if matches!(udp_port::is_held(*port, *is_ipv6), Ok(false)) {
+            log.event(&Event::NobodyHolds { port: *port });
+        }
+    }
+}
 
 /// The ports that are held now.
 #[derive(Default)]
 pub(super) struct Ports(BTreeMap<Port, UdpPort>);
 
 impl Ports {
-    /// Holds what the SAs want that there are now, and nothing else. A port that cannot be had is logged.
-    ///
-    /// # Errors
-    /// The SADB's.
-    pub(super) fn follow(&mut self, config: &Config, log: &mut dyn Log) -> Result<(), SadbError> {
-        let wanted = if config.holds_natt_ports { wanted(config)? } else { BTreeSet::new() };
-        self.0.retain(|port, _| wanted.contains(port));
-        for (port, is_ipv6) in wanted {
+    /// Holds the `asked` ports, and no others; or none, if they are for others to hold.
+    pub(super) fn follow(&mut self, asked: BTreeSet<Port>, config: &Config, log: &mut dyn Log) {
+        if !config.holds_natt_ports {
+            self.0.clear();
+            return warn(&asked, config, log);
+        }
+        self.0.retain(|port, _| asked.contains(port));
+        for (port, is_ipv6) in asked {
             if self.0.contains_key(&(port, is_ipv6)) {
                 continue;
             }
@@ -38,28 +64,5 @@ impl Ports {
                 Err(error) => log.event(&Event::NoPort { port, error: &error }),
             }
         }
-        Ok(())
     }
-}
-
-/// The ports of the service's own SAs, or of all if all are its to flush.
-fn wanted(config: &Config) -> Result<BTreeSet<Port>, SadbError> {
-    let owned = config.record.as_deref().map(Owned::read).transpose()?;
-    let mut wanted = BTreeSet::new();
-    config.sadb.open()?.dump(SaType::ESP, &mut |message| {
-        if owned.as_ref().is_none_or(|owned| owned.has(message)) {
-            wanted.extend(port(message));
-        }
-        ControlFlow::Continue(())
-    })?;
-    Ok(wanted)
-}
-
-/// The local UDP port of an SA with `encap udp`.
-fn port(message: &Message) -> Option<Port> {
-    let association = message.association()?;
-    let is_natt = association.flags.has(Flags::NATT_LOC) || association.flags.has(Flags::NATT_REM);
-    let local = message.address(AddressRole::NattLocal).filter(|local| is_natt && local.port != 0)?;
-    let dst = message.address(AddressRole::Destination)?.addr?;
-    Some((local.port, dst.to_canonical().is_ipv6()))
 }

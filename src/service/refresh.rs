@@ -1,7 +1,7 @@
 //! start, refresh, stop and check. The file is read before anything is flushed; whether it is parsed before or after is
 //! the order that manual-key.toml chooses; nothing is applied unless all of it parses.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -16,6 +16,7 @@ use super::fingerprint::Fingerprint;
 use super::keys::{self, Action, Faults, Numbered};
 use super::log::Log;
 use super::owned::{Name, Owned};
+use super::ports::{self, Port};
 use super::protect::Raising;
 use super::sequence::Sequence;
 use super::world::World;
@@ -37,6 +38,8 @@ pub(super) struct Service<'a> {
     pub(super) owned: Option<Owned>,
     /// How far SAs have come that were there before.
     pub(super) sequence: Option<Sequence>,
+    /// The UDP ports from which the SAs of the file that was parsed last receive.
+    pub(super) natt: BTreeSet<Port>,
     /// Whether the process stays, and enforces idle lifetimes where the kernel does not.
     stays: bool,
 }
@@ -58,7 +61,7 @@ impl Tally {
 
 impl<'a> Service<'a> {
     pub(super) fn new(config: &'a Config, world: &'a World, log: &'a mut dyn Log) -> Self {
-        Self { config, world, log, owned: None, sequence: None, stays: false }
+        Self { config, world, log, owned: None, sequence: None, natt: BTreeSet::new(), stays: false }
     }
 
     /// The same for a process that stays.
@@ -108,6 +111,9 @@ impl<'a> Service<'a> {
                 self.reconcile(&file, commands, &mut *sadb)
             }
         };
+        if applied.is_ok() && !self.stays {
+            ports::warn(&self.natt, self.config, self.log);
+        }
         if show {
             self.show(&mut *sadb)?;
         }
@@ -213,6 +219,7 @@ impl<'a> Service<'a> {
 
     pub(super) fn parse(&mut self, file: &Path, text: &[u8], left: Left) -> Result<Vec<Numbered>, Reason> {
         let parsed = keys::parse(text, self.config.sadb.vocabulary());
+        self.natt = parsed.as_deref().map(ports::asked).unwrap_or_default();
         parsed.map_err(|Faults { commands, lines }| {
             self.log.event(&Event::Faulty { file, commands, lines: &lines, left });
             let fmri = match self.world {

@@ -159,16 +159,15 @@ impl Resident<'_> {
                 Reason::Other
             })?);
         }
-        let loaded = Service::new(config, self.world, &mut self.reporter).that_stays().load(self.args.show);
+        let mut service = Service::new(config, self.world, &mut self.reporter).that_stays();
+        let loaded = service.load(self.args.show);
+        let natt = service.natt;
         self.idle.hurry();
-        let followed = loaded.and_then(|()| {
-            self.ports.follow(config, &mut self.reporter).map_err(|error| {
-                self.reporter.event(&Event::NoSadb(&error));
-                Reason::NoSadb
-            })
-        });
+        if loaded.is_ok() {
+            self.ports.follow(natt, config, &mut self.reporter);
+        }
         hardening::wipe_stack();
-        followed
+        loaded
     }
 
     /// Records how a load ended, and tells systemd; the text is the line of the log.

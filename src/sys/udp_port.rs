@@ -1,6 +1,7 @@
 //! UDP ports of which Linux takes ESP out for the SAs with `encap udp`: it does so only where some program has a socket with
 //! UDP_ENCAP set (udp(7), RFC 3948).
 
+use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -43,6 +44,32 @@ impl UdpPort {
     }
 }
 
+/// Whether any program has a socket on that port; whether it has UDP_ENCAP set, the system does not tell. A socket for IPv6 may
+/// take what comes over IPv4 too.
+///
+/// # Errors
+/// The system's, if it does not list its sockets.
+pub fn is_held(port: u16, is_ipv6: bool) -> io::Result<bool> {
+    let lists: &[&str] = if is_ipv6 { &["udp6"] } else { &["udp", "udp6"] };
+    for list in lists {
+        match fs::read_to_string(format!("/proc/thread-self/net/{list}")) {
+            Ok(text) if ports(&text).any(|held| held == port) => return Ok(true),
+            // A system may be without IPv6.
+            Err(error) if *list == "udp" || error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(false)
+}
+
+/// The local ports of a list of sockets (proc(5), /proc/net/udp): behind the colon of the second word, in hexadecimal.
+fn ports(list: &str) -> impl Iterator<Item = u16> {
+    list.lines().filter_map(|line| {
+        let (_, port) = line.split_whitespace().nth(1)?.rsplit_once(':')?;
+        u16::from_str_radix(port, 16).ok()
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use std::net::UdpSocket;
@@ -61,5 +88,20 @@ mod tests {
         assert_eq!(UdpPort::hold(free, false).err().unwrap().kind(), io::ErrorKind::AddrInUse);
         drop(held);
         assert!(UdpPort::hold(free, false).is_ok());
+    }
+
+    #[test]
+    fn the_system_tells_which_ports_are_held() {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = socket.local_addr().unwrap().port();
+        assert!(is_held(port, false).unwrap());
+        assert!(!is_held(0, false).unwrap() && !is_held(0, true).unwrap());
+    }
+
+    #[test]
+    fn the_list_of_ipv6_has_longer_addresses() {
+        let list = "  sl  local_address                         remote_address\n\
+                    \x20 12: 00000000000000000000000000000000:1194 00000000000000000000000000000000:0000 07\n";
+        assert_eq!(ports(list).collect::<Vec<_>>(), [4500]);
     }
 }

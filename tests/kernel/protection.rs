@@ -9,6 +9,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
 use tempfile::TempDir;
 
 use crate::capture::Capture;
@@ -49,8 +52,15 @@ impl<'a> Service<'a> {
     fn command(&self, words: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_manual-key"));
         command.args(words.split_whitespace()).args(["--config", &self.path("toml")]);
-        command.env("RUNTIME_DIRECTORY", self.directory.path().join("run"));
+        command.env("RUNTIME_DIRECTORY", self.path("run"));
         command
+    }
+
+    /// What the service that stays is asked for, or about.
+    fn ask(&self, word: &str) -> String {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_manual-key"));
+        command.arg(word).env("RUNTIME_DIRECTORY", self.path("run"));
+        self.host.run(command).succeeded()
     }
 
     fn run(&self, words: &str) -> Ran {
@@ -67,6 +77,16 @@ impl<'a> Service<'a> {
         thread::spawn(move || lines.for_each(drop));
         child
     }
+}
+
+/// Ends a service that stays; what it said of what needs attention.
+#[track_caller]
+fn end(resident: Child) -> String {
+    kill(Pid::from_raw(resident.id().cast_signed()), Signal::SIGTERM).expect("it runs");
+    let output = resident.wait_with_output().expect("it ends");
+    let said = String::from_utf8(output.stderr).expect("UTF-8");
+    assert!(output.status.success(), "{said}");
+    said
 }
 
 /// A loaded policy that is nobody's of this program, and an SA.
@@ -89,12 +109,18 @@ fn assert_protected(hosts: &Hosts, keys: &str, in_clear: &str, (near, far): (IpA
         let started = Service::new(host, keys, "").run("start");
         assert_eq!((started.status, started.err.as_str()), (0, ""), "{}", started.out);
     }
+    assert_passes(talkers, (near, far));
+    assert_eq!(capture.stop().lines(""), [""; 0], "packets in clear");
+}
+
+/// ICMP, UDP and TCP pass.
+#[track_caller]
+fn assert_passes(talkers: &Hosts, (near, far): (IpAddr, IpAddr)) {
     // The first packets of IPv6 may be lost while neighbours get to know each other.
     let answers = (0..5).any(|_| talkers.ping(far));
-    assert!(answers, "no answer to a ping: {}", hosts.here.ip("xfrm policy list"));
+    assert!(answers, "no answer to a ping");
     assert_eq!(talkers.echo(near, far), Ok(()), "datagrams that came back");
     assert_eq!(talkers.stream(far, 1_000_000), Ok(()));
-    assert_eq!(capture.stop().lines(""), [""; 0], "packets in clear");
 }
 
 #[test]
@@ -119,6 +145,39 @@ fn start_alone_protects_esp_in_udp() {
     assert_protected(&hosts, &natt.keys(), &natt.in_clear(), natt.outer(), None);
     let passes = hosts.here.ip("xfrm policy list dir in src 10.0.0.2 dst 10.0.0.1 proto udp dport 4500");
     assert!(passes.contains("priority 10001"), "{passes}");
+}
+
+#[test]
+#[ignore = "needs a kernel: tests/kernel/run"]
+fn the_service_alone_protects_esp_in_udp_and_holds_the_ports() {
+    for is_ipv6 in [false, true] {
+        let natt = Protection { natt: true, is_ipv6, ..Protection::ESP };
+        let hosts = Hosts::new();
+        let capture = Capture::start(&hosts, &natt.in_clear());
+        let settings = "hold_natt_ports = true\non_stop = \"closed\"\n";
+        let services = [&hosts.here, &hosts.there].map(|host| Service::new(host, &natt.keys(), settings));
+        let residents = services.each_ref().map(Service::stay);
+        assert_passes(&hosts, natt.outer());
+        for resident in residents {
+            assert_eq!(end(resident), "");
+        }
+        assert!(!hosts.ping(natt.outer().1), "stopped, and closed");
+        assert_eq!(capture.stop().lines(""), [""; 0], "packets in clear, IPv6: {is_ipv6}");
+    }
+}
+
+#[test]
+#[ignore = "needs a kernel: tests/kernel/run"]
+fn start_warns_of_esp_in_udp_that_nobody_takes_out() {
+    let natt = Protection { natt: true, ..Protection::ESP };
+    let hosts = Hosts::new();
+    let service = Service::new(&hosts.here, &natt.keys(), "hold_natt_ports = true\n");
+    let ran = service.run("start");
+    let told = "manual-key: warning: no program holds UDP port 4500, and until one with UDP_ENCAP set does, no ESP is received \
+                from it: with hold_natt_ports = true manual-key run does\n";
+    assert_eq!((ran.status, ran.err.as_str()), (0, told));
+    let _sockets = take_esp_out_of_udp(&hosts, natt.outer());
+    assert_eq!(service.run("refresh").err, "");
 }
 
 /// Hosts behind the hosts: 10.1.5.2 and fd01:0:5::2 here, 10.2.5.2 and fd02:0:5::2 there.
@@ -252,12 +311,13 @@ fn nothing_passes_in_clear_through_refreshes_a_crash_and_a_stop() {
         let mut resident = one.stay();
         resident.kill().expect("kill -9");
         resident.wait().expect("is dead");
-        let mut resident = one.stay();
-        other.run("refresh").succeeded();
+        let resident = one.stay();
+        for _ in 0..REFRESHES {
+            one.ask("refresh");
+            other.run("refresh").succeeded();
+        }
         assert!(hosts.ping(there), "after the crash");
-        nix::sys::signal::kill(nix::unistd::Pid::from_raw(resident.id().cast_signed()), nix::sys::signal::SIGTERM)
-            .expect("runs");
-        assert!(resident.wait().expect("ends").success());
+        end(resident);
         other.run("stop").succeeded();
         assert!(!hosts.ping(there), "stopped, and closed");
     });
@@ -297,11 +357,11 @@ fn plan_and_status_tell_of_policies_and_of_a_session_that_would_be_cut_off() {
     service.run("start").succeeded();
     let told = plan("10.0.0.2 40000 10.0.0.1 22");
     assert_eq!((told.status, told.err.as_str()), (0, ""), "{}", told.out);
-    let told = service.host.run(status(&service)).succeeded();
+    let told = service.ask("status");
     assert!(told.contains("policies  2 owned; 0 SAs without a policy, 0 policies without an SA"), "{told}");
     hosts.here.ip("xfrm policy delete src 10.0.0.1 dst 10.0.0.2 dir out");
     hosts.here.ipseckey("delete esp spi 0x2000 dst 10.0.0.1").succeeded();
-    let told = service.host.run(status(&service)).succeeded();
+    let told = service.ask("status");
     for line in [
         "1 SAs without a policy, 1 policies without an SA",
         "no policy esp spi 0x1000 dst 10.0.0.2",
@@ -310,15 +370,9 @@ fn plan_and_status_tell_of_policies_and_of_a_session_that_would_be_cut_off() {
         assert!(told.contains(line), "{line} in {told}");
     }
     service.run("refresh").succeeded();
-    let told = service.host.run(status(&service)).succeeded();
+    let told = service.ask("status");
     assert!(told.contains("0 SAs without a policy, 0 policies without an SA"), "{told}");
     assert_eq!(hosts.here.ip("xfrm policy list").matches("dir ").count(), 2);
-}
-
-fn status(service: &Service<'_>) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_manual-key"));
-    command.arg("status").env("RUNTIME_DIRECTORY", service.directory.path().join("run"));
-    command
 }
 
 #[test]

@@ -109,7 +109,11 @@ impl Protection {
     /// A pcap-filter(7) for packets that are protected so.
     fn on_the_cable(&self) -> String {
         match (self.natt, self.proto) {
-            (true, _) => format!("udp port {NATT_PORT}"),
+            // What is in the UDP begins with the SPI.
+            (true, _) => {
+                let spi = if self.is_ipv6 { "ip6[48:4]" } else { "udp[8:4]" };
+                format!("udp port {NATT_PORT} and ({spi} = 0x1000 or {spi} = 0x2000)")
+            }
             (false, "esp") => "ip proto 50 or ip6 proto 50".into(),
             _ => "ip proto 51 or ip6 proto 51".into(),
         }
@@ -275,7 +279,10 @@ fn the_service_holds_the_ports_of_its_sas() {
             assert_eq!(hosts.ping(there), is_held, "hold_natt_ports = {wish}, IPv6: {is_ipv6}");
             assert_eq!(hosts.echo(here, there).is_ok(), is_held, "hold_natt_ports = {wish}, IPv6: {is_ipv6}");
         }
-        services.into_iter().for_each(|service| assert_eq!(service.end(), ""));
+        for said in services.map(Service::end) {
+            assert_eq!(said.matches("warning: no program holds UDP port 4500, and until").count(), 2, "{said}");
+            assert_eq!(said.lines().count(), 2, "before and after, and nothing else: {said}");
+        }
         fs::remove_file(properties).expect("it is there");
     }
 }
