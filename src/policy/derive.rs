@@ -42,6 +42,14 @@ pub enum Without {
     Taken(usize),
 }
 
+impl Without {
+    /// Whether both have the same words.
+    #[must_use]
+    pub fn is_like(self, other: Self) -> bool {
+        std::mem::discriminant(&self) == std::mem::discriminant(&other)
+    }
+}
+
 /// Policies, and SAs without one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Derived {
@@ -49,6 +57,8 @@ pub struct Derived {
     pub policies: Vec<Policy>,
     /// Positions of SAs that get none, and why.
     pub without: Vec<(usize, Without)>,
+    /// The policies that SAs may have had when their direction could be told: their addresses come and go.
+    pub perhaps: Vec<Name>,
 }
 
 /// The policies that `sas` ask for. `is_local` says whether an address is one of this system.
@@ -58,6 +68,9 @@ pub fn derive(sas: &[&Association], is_local: &dyn Fn(IpAddr) -> bool) -> Derive
     let mut derived = Derived::default();
     for (at, sa) in sas.iter().enumerate() {
         let placed = directions(sa, is_local).and_then(|directions| bundles.place(at, sa, &directions));
+        if placed == Err(Without::Direction) {
+            derived.perhaps.extend(DIRECTIONS.iter().filter_map(|direction| name(sa, *direction)));
+        }
         derived.without.extend(placed.err().map(|without| (at, without)));
     }
     derived.policies = bundles.list.into_iter().map(Bundle::policy).collect();
@@ -79,6 +92,14 @@ pub fn priority(selector: &Selector) -> u32 {
     NARROWEST + 8 * free_bits + any_proto + any_port(selector.src_ports) + any_port(selector.dst_ports)
 }
 
+const DIRECTIONS: [Direction; 3] = [Direction::In, Direction::Out, Direction::Forward];
+
+/// The name of an SA's policy; `None` for a tunnel that does not say what it is for.
+fn name(sa: &Association, direction: Direction) -> Option<Name> {
+    let mark = sa.id.mark.filter(|mark| *mark != Masked::default());
+    Some(Name { direction, selector: sa.traffic?, mark, if_id: sa.if_id })
+}
+
 /// Which policies an SA needs, if that can be told.
 fn directions(sa: &Association, is_local: &dyn Fn(IpAddr) -> bool) -> Result<Vec<Direction>, Without> {
     let (inbound, outbound) = ways(sa, is_local).ok_or(Without::Direction)?;
@@ -96,7 +117,8 @@ fn directions(sa: &Association, is_local: &dyn Fn(IpAddr) -> bool) -> Result<Vec
 }
 
 /// Whether its packets come in, and whether they go out: as it says, else by which of its addresses is of this system.
-fn ways(sa: &Association, is_local: &dyn Fn(IpAddr) -> bool) -> Option<(bool, bool)> {
+#[must_use]
+pub fn ways(sa: &Association, is_local: &dyn Fn(IpAddr) -> bool) -> Option<(bool, bool)> {
     if sa.said != (false, false) {
         return Some(sa.said);
     }
@@ -139,9 +161,7 @@ impl Bundles {
             return Err(Without::Offloaded);
         }
         let template = template(sa, &selector);
-        let mark = sa.id.mark.filter(|mark| *mark != Masked::default());
-        let name = |direction| Name { direction, selector, mark, if_id: sa.if_id };
-        directions.iter().try_for_each(|direction| self.ask(at, name(*direction), template))
+        directions.iter().filter_map(|direction| name(sa, *direction)).try_for_each(|name| self.ask(at, name, template))
     }
 
     fn ask(&mut self, at: usize, name: Name, template: Template) -> Result<(), Without> {

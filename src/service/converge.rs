@@ -21,7 +21,7 @@ impl Service<'_> {
         let asked = self.asked(&mut commands);
         let goal = self.goal(file, &commands)?;
         drop(commands);
-        let raised = self.raise_for(&asked, sadb)?;
+        let raised = self.raise_for(asked, sadb)?;
         // If it fails, the SAs that were there are there again, and keep their policies.
         self.converge(file, &goal, sadb)?;
         self.lower(raised, sadb)

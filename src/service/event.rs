@@ -373,7 +373,7 @@ impl fmt::Display for Count {
 }
 
 /// Line numbers, the first twenty of them.
-struct Lines<'a>(&'a [u32]);
+pub(super) struct Lines<'a>(pub(super) &'a [u32]);
 
 impl fmt::Display for Lines<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

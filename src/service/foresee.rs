@@ -28,7 +28,7 @@ impl Service<'_> {
         if !from_sas && own.is_empty() {
             return Ok(Steps::default());
         }
-        let wanted = if from_sas { self.wanted(asked)? } else { Vec::new() };
+        let wanted = self.wanted(asked)?;
         let there = match sadb.spd() {
             Some(spd) => spd.policies().map_err(|error| self.no_sadb(&error))?,
             None if from_sas => return Err(self.no_spd()),
@@ -36,7 +36,7 @@ impl Service<'_> {
         };
         let steps = own.steps(&wanted, &there);
         steps.taken.iter().for_each(|name| self.log.event(&Event::Policy(PolicyEvent::Taken(name))));
-        self.warn_of_lockout(&wanted, &steps);
+        self.warn_of_lockout(&wanted.policies, &steps);
         Ok(steps)
     }
 

@@ -4,6 +4,7 @@
 //! exit code in exit.rs.
 #![forbid(unsafe_code)]
 
+mod addresses;
 mod args;
 mod channel;
 mod config;
@@ -31,6 +32,7 @@ mod sequence;
 mod smf;
 mod state;
 mod status;
+mod waiting;
 mod watch;
 mod witness;
 mod world;

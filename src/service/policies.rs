@@ -127,12 +127,12 @@ impl Policies {
         self.record.get(&listed.policy.name).is_some_and(|when| when.fits(listed.added))
     }
 
-    /// What is to be done so that of the service's policies exactly the `wanted` ones are `there`.
-    pub(super) fn steps(&self, wanted: &[Policy], there: &[Listed]) -> Steps {
+    /// What is to be done so that of the service's policies exactly the `wanted` ones are `there`, but for those that may be.
+    pub(super) fn steps(&self, wanted: &Derived, there: &[Listed]) -> Steps {
         let by_name: HashMap<&Name, &Listed> = there.iter().map(|listed| (&listed.policy.name, listed)).collect();
-        let names: HashSet<&Name> = wanted.iter().map(|policy| &policy.name).collect();
+        let names: HashSet<&Name> = wanted.policies.iter().map(|policy| &policy.name).chain(&wanted.perhaps).collect();
         let mut steps = Steps::default();
-        for policy in wanted {
+        for policy in &wanted.policies {
             match by_name.get(&policy.name) {
                 None => steps.add.push(policy.clone()),
                 Some(listed) if does_it(&listed.policy, policy, self.owns(listed)) => steps.kept += 1,
@@ -149,7 +149,7 @@ impl Policies {
     ///
     /// # Errors
     /// The SADB's; [`SadbError::Unavailable`] if the record cannot be written.
-    pub(super) fn raise(&mut self, wanted: &[Policy], spd: &mut dyn Spd) -> Result<Raised, SadbError> {
+    pub(super) fn raise(&mut self, wanted: &Derived, spd: &mut dyn Spd) -> Result<Raised, SadbError> {
         let there = spd.policies()?;
         let steps = self.steps(wanted, &there);
         if steps.add.is_empty() && steps.replace.is_empty() {
@@ -168,11 +168,11 @@ impl Policies {
         Ok(Raised { steps, refused, missing })
     }
 
-    /// Removes the service's policies that are not `wanted`; how many those were.
+    /// Removes the service's policies that are not `wanted`, nor may be; how many those were.
     ///
     /// # Errors
     /// As [`Self::raise`].
-    pub(super) fn lower(&mut self, wanted: &[Policy], spd: &mut dyn Spd) -> Result<usize, SadbError> {
+    pub(super) fn lower(&mut self, wanted: &Derived, spd: &mut dyn Spd) -> Result<usize, SadbError> {
         let remove = self.steps(wanted, &spd.policies()?).remove;
         for outcome in spd.remove(&remove) {
             match outcome {
@@ -180,7 +180,7 @@ impl Policies {
                 Err(error) => return Err(error),
             }
         }
-        if !remove.is_empty() || (wanted.is_empty() && !self.is_empty()) {
+        if !remove.is_empty() || (wanted.policies.is_empty() && !self.is_empty()) {
             self.confirm(spd)?;
         }
         Ok(remove.len())

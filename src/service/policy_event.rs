@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::net::IpAddr;
 
+use super::event::Lines;
 use super::log::{Severity, masked};
 use crate::policy::Name;
 use crate::policy::derive::Without;
@@ -11,12 +12,14 @@ use crate::sadb::SadbError;
 
 /// What happened.
 pub(super) enum PolicyEvent<'a> {
-    /// An SA gets no policy.
+    /// SAs get no policy.
     Unprotected {
-        /// The first line of its command.
-        line: u32,
+        /// The first lines of the commands.
+        lines: &'a [u32],
         /// Why.
         why: Without,
+        /// Whether somebody waits for what is missing.
+        waits: bool,
     },
     /// A policy was not installed.
     Refused {
@@ -68,7 +71,15 @@ impl PolicyEvent<'_> {
 impl fmt::Display for PolicyEvent<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unprotected { line, why } => write!(f, "line {line}: warning: no policy uses this SA: {why}"),
+            Self::Unprotected { lines, why, waits } => {
+                let these = if lines.len() == 1 { "uses this SA" } else { "uses these SAs, since of each" };
+                let later = match (why, waits) {
+                    (Without::Direction, true) => "; it has one as soon as one of its addresses is of this system",
+                    (Without::Direction, false) => ", or once one of its addresses is of this system: manual-key refresh",
+                    _ => "",
+                };
+                write!(f, "{}: warning: no policy {these}: {why}{later}", Lines(lines))
+            }
             Self::Refused { name, error } => write!(f, "policy {name}: the SADB: {}", masked(&error.to_string())),
             Self::Taken(name) => write!(
                 f,

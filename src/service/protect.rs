@@ -1,12 +1,16 @@
 //! The service's policies around its SAs: up before they are added, down after they are removed.
 
+use std::collections::HashSet;
+use std::net::IpAddr;
+
 use super::event::Event;
 use super::exit::Reason;
 use super::keys::Numbered;
 use super::policies::{self, Asked, Policies, Raised};
 use super::policy_event::PolicyEvent;
 use super::refresh::Service;
-use crate::policy::Policy;
+use super::waiting::Waiting;
+use crate::policy::derive::{Derived, Without};
 use crate::sadb::{Sadb, SadbError};
 use crate::sys::interfaces::local_addresses;
 
@@ -17,8 +21,9 @@ const NO_SPD: &str =
 /// The service's policies while its SAs are exchanged.
 pub(super) struct Raising {
     policies: Policies,
-    wanted: Vec<Policy>,
-    is_whole: bool,
+    wanted: Derived,
+    /// Whether all of them are there.
+    pub(super) is_whole: bool,
     /// Whether there are any that nobody asks for any more.
     has_stale: bool,
 }
@@ -28,7 +33,7 @@ impl Service<'_> {
     /// [`Service::lower`]. Nothing is returned if there is nothing to be lowered either.
     pub(super) fn raise(&mut self, commands: &mut [Numbered], sadb: &mut dyn Sadb) -> Result<Option<Raising>, Reason> {
         let asked = self.asked(commands);
-        self.raise_for(&asked, sadb)
+        self.raise_for(asked, sadb)
     }
 
     /// The SAs whose policies are the service's business.
@@ -36,19 +41,37 @@ impl Service<'_> {
         if self.config.protection.from_sas { policies::asked(commands) } else { Vec::new() }
     }
 
-    pub(super) fn raise_for(&mut self, asked: &[Asked], sadb: &mut dyn Sadb) -> Result<Option<Raising>, Reason> {
+    pub(super) fn raise_for(&mut self, asked: Vec<Asked>, sadb: &mut dyn Sadb) -> Result<Option<Raising>, Reason> {
+        let wanted = self.wanted(&asked)?;
+        self.waiting = Waiting::of(asked, &wanted);
+        self.raise_to(wanted, sadb)
+    }
+
+    /// The same for SAs that are there already, some of which have got an address. Who still has none has been told of.
+    pub(super) fn raise_late(
+        &mut self,
+        asked: Vec<Asked>,
+        local: &HashSet<IpAddr>,
+        sadb: &mut dyn Sadb,
+    ) -> Result<Option<Raising>, Reason> {
+        let wanted = policies::wanted(&asked, local);
+        self.warn(&asked, wanted.without.iter().filter(|(_, why)| *why != Without::Direction));
+        self.waiting = Waiting::of(asked, &wanted);
+        self.raise_to(wanted, sadb)
+    }
+
+    fn raise_to(&mut self, wanted: Derived, sadb: &mut dyn Sadb) -> Result<Option<Raising>, Reason> {
         let from_sas = self.config.protection.from_sas;
         let Some(mut policies) = self.own_policies()? else { return Ok(None) };
         if !from_sas && policies.is_empty() {
             return Ok(None);
         }
-        let wanted = if from_sas { self.wanted(asked)? } else { Vec::new() };
         let Some(spd) = sadb.spd() else {
             return if from_sas { Err(self.no_spd()) } else { Ok(None) };
         };
         let raised = policies.raise(&wanted, spd).map_err(|error| self.no_sadb(&error))?;
         self.tell(&raised);
-        let has_stale = !raised.steps.remove.is_empty() || wanted.is_empty();
+        let has_stale = !raised.steps.remove.is_empty() || wanted.policies.is_empty();
         Ok(Some(Raising { policies, wanted, is_whole: raised.is_whole(), has_stale }))
     }
 
@@ -58,17 +81,37 @@ impl Service<'_> {
     }
 
     /// The policies that SAs ask for; those that get none are warned about.
-    pub(super) fn wanted(&mut self, asked: &[Asked]) -> Result<Vec<Policy>, Reason> {
-        let local = local_addresses().map_err(|error| {
+    pub(super) fn wanted(&mut self, asked: &[Asked]) -> Result<Derived, Reason> {
+        if asked.is_empty() {
+            return Ok(Derived::default());
+        }
+        let local = self.local_addresses()?;
+        let derived = policies::wanted(asked, &local);
+        self.warn(asked, derived.without.iter());
+        Ok(derived)
+    }
+
+    pub(super) fn local_addresses(&mut self) -> Result<HashSet<IpAddr>, Reason> {
+        local_addresses().map_err(|error| {
             self.log.event(&Event::Policy(PolicyEvent::NoAddresses(&error)));
             Reason::Other
-        })?;
-        let derived = policies::wanted(asked, &local);
-        for (at, why) in derived.without {
-            let line = asked.get(at).map_or(0, |(line, _)| *line);
-            self.log.event(&Event::Policy(PolicyEvent::Unprotected { line, why }));
+        })
+    }
+
+    /// One warning for each reason: a file may have thousands of SAs.
+    fn warn<'s>(&mut self, asked: &[Asked], without: impl Iterator<Item = &'s (usize, Without)>) {
+        let mut told: Vec<(Without, Vec<u32>)> = Vec::new();
+        for (at, why) in without {
+            let line = asked.get(*at).map_or(0, |(line, _)| *line);
+            match told.iter_mut().find(|(other, _)| other.is_like(*why)) {
+                Some((_, lines)) => lines.push(line),
+                None => told.push((*why, vec![line])),
+            }
         }
-        Ok(derived.policies)
+        for (why, mut lines) in told {
+            lines.dedup();
+            self.log.event(&Event::Policy(PolicyEvent::Unprotected { lines: &lines, why, waits: self.stays }));
+        }
     }
 
     fn tell(&mut self, raised: &Raised) {
@@ -102,10 +145,10 @@ impl Service<'_> {
             self.log.event(&Event::Policy(PolicyEvent::Stay));
             return Ok(());
         }
-        self.lower_to(&mut policies, &[], sadb)
+        self.lower_to(&mut policies, &Derived::default(), sadb)
     }
 
-    fn lower_to(&mut self, policies: &mut Policies, wanted: &[Policy], sadb: &mut dyn Sadb) -> Result<(), Reason> {
+    fn lower_to(&mut self, policies: &mut Policies, wanted: &Derived, sadb: &mut dyn Sadb) -> Result<(), Reason> {
         let Some(spd) = sadb.spd() else { return Ok(()) };
         match policies.lower(wanted, spd) {
             Ok(0) => {}

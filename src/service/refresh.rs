@@ -19,6 +19,7 @@ use super::owned::{Name, Owned};
 use super::ports::{self, Port};
 use super::protect::Raising;
 use super::sequence::Sequence;
+use super::waiting::Waiting;
 use super::world::World;
 use crate::apply::{self, Outcome, Queue};
 use crate::lang::Verb;
@@ -40,8 +41,10 @@ pub(super) struct Service<'a> {
     pub(super) sequence: Option<Sequence>,
     /// The UDP ports from which the SAs of the file that was parsed last receive.
     pub(super) natt: BTreeSet<Port>,
-    /// Whether the process stays, and enforces idle lifetimes where the kernel does not.
-    stays: bool,
+    /// SAs that have no policy until an address comes.
+    pub(super) waiting: Option<Waiting>,
+    /// Whether the process stays: it enforces idle lifetimes where the kernel does not, and waits for addresses.
+    pub(super) stays: bool,
 }
 
 /// What applying a file came to.
@@ -61,7 +64,7 @@ impl Tally {
 
 impl<'a> Service<'a> {
     pub(super) fn new(config: &'a Config, world: &'a World, log: &'a mut dyn Log) -> Self {
-        Self { config, world, log, owned: None, sequence: None, natt: BTreeSet::new(), stays: false }
+        Self { config, world, log, owned: None, sequence: None, natt: BTreeSet::new(), waiting: None, stays: false }
     }
 
     /// The same for a process that stays.
@@ -159,7 +162,7 @@ impl<'a> Service<'a> {
     }
 
     /// Keeps others from loading meanwhile, where there can be a lock.
-    fn take_turn(&mut self) -> Result<Option<Turn>, Reason> {
+    pub(super) fn take_turn(&mut self) -> Result<Option<Turn>, Reason> {
         match self.config.sadb.turn() {
             Ok(turn) => Ok(Some(turn)),
             Err(error) => {

@@ -9,6 +9,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::addresses::Addresses;
 use super::args::Args;
 use super::channel::{self, Client, Verdict};
 use super::config::Config;
@@ -20,9 +21,11 @@ use super::kept;
 use super::log::Log;
 use super::notify::{self, State};
 use super::owned::Owned;
+use super::policy_event::PolicyEvent;
 use super::ports::Ports;
 use super::refresh::Service;
 use super::state;
+use super::waiting::Waiting;
 use super::watch::{Expiry, Sight, Watch};
 use super::witness::Witness;
 use super::world::{Environment, World};
@@ -43,6 +46,8 @@ enum Wish {
     Stop,
     /// The SADB's news.
     Saw(Sight),
+    /// The system's: addresses have changed.
+    Moved(io::Result<()>),
     /// Nobody's: it is time to look for SAs that are not used.
     Look,
 }
@@ -66,6 +71,8 @@ pub(super) fn run(args: &Args, world: &World, environment: Environment<'_>, log:
         wishes,
         config: None,
         watch: None,
+        addresses: None,
+        waiting: None,
         idle: Idle::new(),
         ports: Ports::default(),
     };
@@ -109,6 +116,9 @@ struct Resident<'a> {
     /// As of the last load.
     config: Option<Config>,
     watch: Option<Watch>,
+    addresses: Option<Addresses>,
+    /// SAs of the last load that wait for an address.
+    waiting: Option<Waiting>,
     idle: Idle,
     ports: Ports,
 }
@@ -122,6 +132,7 @@ impl Resident<'_> {
             match self.next(asked) {
                 Wish::Refresh(client) => self.refresh(client.as_ref(), asked)?,
                 Wish::Saw(sight) => self.see(sight)?,
+                Wish::Moved(heard) => self.protect(heard)?,
                 Wish::Look => self.look()?,
                 Wish::Stop => return self.stop(),
             }
@@ -150,24 +161,42 @@ impl Resident<'_> {
             self.reporter.event(&Event::NoConfig(&error));
             error.reason()
         })?;
+        let watched = self.watch(&config);
         let config = self.config.insert(config);
-        if self.watch.as_ref().is_none_or(|watch| *watch.sadb() != config.sadb) {
-            let wishes = self.wishes.clone();
-            let watch = Watch::begin(&config.sadb, move |sight| drop(wishes.send(Wish::Saw(sight))));
-            self.watch = Some(watch.map_err(|error| {
-                self.reporter.event(&Event::NoChannel(&error));
-                Reason::Other
-            })?);
-        }
+        watched?;
         let mut service = Service::new(config, self.world, &mut self.reporter).that_stays();
         let loaded = service.load(self.args.show);
-        let natt = service.natt;
+        let (natt, waiting) = (service.natt, service.waiting);
+        self.waiting = waiting;
         self.idle.hurry();
         if loaded.is_ok() {
             self.ports.follow(natt, config, &mut self.reporter);
         }
         hardening::wipe_stack();
         loaded
+    }
+
+    /// Watches the SADB, and the addresses of this system if they matter.
+    fn watch(&mut self, config: &Config) -> Result<(), Reason> {
+        if self.watch.as_ref().is_none_or(|watch| *watch.sadb() != config.sadb) {
+            let wishes = self.wishes.clone();
+            let watch = Watch::begin(&config.sadb, move |sight| drop(wishes.send(Wish::Saw(sight))));
+            self.watch = Some(watch.map_err(|error| self.no_watch(&Event::NoChannel(&error)))?);
+        }
+        if !config.protection.from_sas {
+            self.addresses = None;
+        } else if self.addresses.is_none() {
+            let wishes = self.wishes.clone();
+            let addresses = Addresses::watch(move |heard| wishes.send(Wish::Moved(heard)).is_ok());
+            self.addresses =
+                Some(addresses.map_err(|error| self.no_watch(&Event::Policy(PolicyEvent::NoAddresses(&error))))?);
+        }
+        Ok(())
+    }
+
+    fn no_watch(&mut self, event: &Event<'_>) -> Reason {
+        self.reporter.event(event);
+        Reason::Other
     }
 
     /// Records how a load ended, and tells systemd; the text is the line of the log.
@@ -209,6 +238,19 @@ impl Resident<'_> {
             Sight::Lost(error) => return self.lose(&error),
         }
         Ok(())
+    }
+
+    /// Gives the SAs their policies that have waited for an address, if it has come.
+    fn protect(&mut self, heard: io::Result<()>) -> Result<(), Reason> {
+        if let Err(error) = heard {
+            self.reporter.event(&Event::Policy(PolicyEvent::NoAddresses(&error)));
+            self.addresses = None;
+        }
+        let (Some(config), Some(waiting)) = (&self.config, self.waiting.take()) else { return Ok(()) };
+        let mut service = Service::new(config, self.world, &mut self.reporter).that_stays();
+        let protected = service.end_waiting(waiting);
+        self.waiting = service.waiting;
+        if protected.is_err() { self.settle(protected) } else { Ok(()) }
     }
 
     /// Ends the SAs that nobody uses, where the kernel does not.

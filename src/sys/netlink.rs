@@ -1,4 +1,4 @@
-//! Linux netlink sockets: datagrams to and from the kernel's XFRM.
+//! Linux netlink sockets: datagrams to and from the kernel's XFRM, and its news of addresses.
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -16,7 +16,7 @@ const NETLINK_XFRM: libc::c_int = 6;
 /// Longer than any datagram of the kernel: dumps come in pieces of at most 32 KiB.
 const LARGEST: usize = 64 * 1024;
 
-/// A bound NETLINK_XFRM socket.
+/// A bound netlink socket.
 pub struct NetlinkSocket {
     fd: OwnedFd,
     port: u32,
@@ -29,8 +29,20 @@ impl NetlinkSocket {
     /// # Errors
     /// EPROTONOSUPPORT without XFRM in the kernel; EPERM for groups without CAP_NET_ADMIN.
     pub fn xfrm(groups: u32) -> io::Result<Self> {
+        Self::open(NETLINK_XFRM, groups)
+    }
+
+    /// Opens a socket that hears of each address of this system that comes or goes (rtnetlink(7), RTM_NEWADDR, RTM_DELADDR).
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn addresses() -> io::Result<Self> {
+        Self::open(libc::NETLINK_ROUTE, (libc::RTMGRP_IPV4_IFADDR | libc::RTMGRP_IPV6_IFADDR).cast_unsigned())
+    }
+
+    fn open(protocol: libc::c_int, groups: u32) -> io::Result<Self> {
         // SAFETY: socket(2) takes three integers and no pointers.
-        let raw = unsafe { libc::socket(libc::AF_NETLINK, libc::SOCK_RAW | libc::SOCK_CLOEXEC, NETLINK_XFRM) };
+        let raw = unsafe { libc::socket(libc::AF_NETLINK, libc::SOCK_RAW | libc::SOCK_CLOEXEC, protocol) };
         if raw < 0 {
             return Err(io::Error::last_os_error());
         }

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use crate::secret::{Buffer, Lent};
 
-/// A NETLINK_XFRM socket, of which there is none on this system.
+/// A netlink socket, of which there is none on this system.
 pub struct NetlinkSocket {
     never: Infallible,
 }
@@ -18,6 +18,14 @@ impl NetlinkSocket {
     /// # Errors
     /// Always `Unsupported`.
     pub fn xfrm(_groups: u32) -> io::Result<Self> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Opens none.
+    ///
+    /// # Errors
+    /// Always `Unsupported`.
+    pub fn addresses() -> io::Result<Self> {
         Err(io::ErrorKind::Unsupported.into())
     }
 

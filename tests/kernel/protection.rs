@@ -16,6 +16,7 @@ use tempfile::TempDir;
 
 use crate::capture::Capture;
 use crate::hosts::Hosts;
+use crate::service::wait_until;
 use crate::space::{Ran, Space};
 use crate::traffic::{Protection, take_esp_out_of_udp};
 
@@ -178,6 +179,42 @@ fn start_warns_of_esp_in_udp_that_nobody_takes_out() {
     assert_eq!((ran.status, ran.err.as_str()), (0, told));
     let _sockets = take_esp_out_of_udp(&hosts, natt.outer());
     assert_eq!(service.run("refresh").err, "");
+}
+
+#[test]
+#[ignore = "needs a kernel: tests/kernel/run"]
+fn policies_come_with_the_addresses_they_wait_for_and_do_not_go_with_them() {
+    let hosts = Hosts::new();
+    let (four, six) = (Protection::ESP, Protection { is_ipv6: true, ..Protection::ESP });
+    let keys = four.keys() + &six.keys();
+    let addresses = ["10.0.0.1/24 dev cable", "fd00::1/64 dev cable nodad"];
+    addresses.iter().for_each(|address| drop(hosts.here.ip(&format!("addr del {address}"))));
+    // Two more SAs wait for ever.
+    let service = Service::new(&hosts.here, &(keys.clone() + &four.keys().replace("10.0.0.", "10.3.0.")), "");
+    Service::new(&hosts.there, &keys, "").run("start").succeeded();
+    let count = || hosts.here.ip("xfrm policy list").matches("dir ").count();
+
+    let resident = service.stay();
+    assert_eq!(count(), 0);
+    hosts.here.ip("addr add 10.9.9.9/32 dev lo");
+    for ((address, protection), policies) in addresses.iter().zip([four, six]).zip([2, 4]) {
+        let capture = Capture::start(&hosts, &protection.in_clear());
+        hosts.here.ip(&format!("addr add {address}"));
+        wait_until(|| count() == policies);
+        assert_passes(&hosts, protection.outer());
+        assert_eq!(capture.stop().lines(""), [""; 0], "packets in clear");
+    }
+    // While an address is gone, what it has told is not forgotten.
+    hosts.here.ip(&format!("addr del {}", addresses[0]));
+    service.ask("refresh");
+    assert_eq!(count(), 4);
+    let said = end(resident);
+    let warnings: Vec<&str> = said.lines().collect();
+    let [first, second] = warnings[..] else { panic!("a warning for each load: {said}") };
+    assert!(first.starts_with("manual-key: lines 1, 2, 3, 4, 5, 6: warning: no policy uses these SAs"), "{first}");
+    assert!(first.ends_with("; it has one as soon as one of its addresses is of this system"), "{first}");
+    assert!(second.starts_with("manual-key: lines 1, 2, 5, 6: warning: no policy uses these SAs"), "{second}");
+    assert_eq!(count(), 0);
 }
 
 /// Hosts behind the hosts: 10.1.5.2 and fd01:0:5::2 here, 10.2.5.2 and fd02:0:5::2 there.
@@ -397,7 +434,10 @@ fn without_the_setting_the_services_policies_go_and_what_cannot_be_told_is_warne
     let service = Service::new(&hosts.here, &(keys.clone() + &keys.replace("10.0.0.", "10.3.0.")), "");
     let ran = service.run("start");
     assert!(
-        ran.status == 0 && ran.err.contains("line 3: warning: no policy uses this SA: nothing tells whether"),
+        ran.status == 0
+            && ran.err.starts_with(
+                "manual-key: lines 3, 4: warning: no policy uses these SAs, since of each: nothing tells whether"
+            ),
         "{ran:?}"
     );
     assert_eq!(hosts.here.ip("xfrm policy list").matches("dir ").count(), 2);

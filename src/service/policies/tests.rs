@@ -68,11 +68,14 @@ fn commands(text: &str) -> Vec<Numbered> {
     keys::parse(text.as_bytes(), Vocabulary::Linux).unwrap_or_else(|faults| panic!("{faults:?} in {text}"))
 }
 
-fn policies(text: &str) -> Vec<Policy> {
-    let local = HashSet::from([IpAddr::from([10, 0, 0, 1])]);
-    let derived = wanted(&asked(&mut commands(text)), &local);
+fn derived(text: &str, local: &[IpAddr]) -> Derived {
+    wanted(&asked(&mut commands(text)), &local.iter().copied().collect())
+}
+
+fn policies(text: &str) -> Derived {
+    let derived = derived(text, &[IpAddr::from([10, 0, 0, 1])]);
     assert_eq!(derived.without, []);
-    derived.policies
+    derived
 }
 
 fn now() -> u64 {
@@ -104,7 +107,7 @@ fn addresses_of_a_command_are_as_they_were() {
 fn own_policies_come_change_and_go_and_others_stay() {
     let directory = tempfile::tempdir().unwrap();
     let mut spd = Memory { now: now(), ..Memory::default() };
-    let foreign = &policies("add esp spi 1 src 10.0.0.1 dst 10.0.0.9 KEYS\n")[0];
+    let foreign = &policies("add esp spi 1 src 10.0.0.1 dst 10.0.0.9 KEYS\n").policies[0];
     spd.put(foreign);
     spd.policies[0].added = 7;
     let read = || Policies::read(directory.path()).unwrap();
@@ -122,10 +125,22 @@ fn own_policies_come_change_and_go_and_others_stay() {
     let raised = read().raise(&numbered, &mut spd).unwrap();
     assert_eq!((raised.steps.replace.len(), raised.steps.remove.len(), spd.policies.len()), (1, 1, 3));
     assert_eq!(read().lower(&numbered, &mut spd).unwrap(), 1);
-    assert_eq!(spd.names(), [foreign.name.to_string(), numbered[0].name.to_string()]);
-    assert_eq!(read().lower(&[], &mut spd).unwrap(), 1);
+    assert_eq!(spd.names(), [foreign.name.to_string(), numbered.policies[0].name.to_string()]);
+    assert_eq!(read().lower(&Derived::default(), &mut spd).unwrap(), 1);
     assert_eq!(spd.names(), [foreign.name.to_string()]);
     assert!(read().is_empty());
+}
+
+#[test]
+fn a_policy_stays_while_the_address_is_gone_that_tells_its_direction() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut spd = Memory { now: now(), ..Memory::default() };
+    let mut policies_of = Policies::read(directory.path()).unwrap();
+    policies_of.raise(&policies(&format!("{OUT}{IN}")), &mut spd).unwrap();
+    let (only_out, nowhere) = (derived(OUT, &[]), derived("", &[]));
+    assert_eq!((only_out.policies.len(), policies_of.lower(&only_out, &mut spd).unwrap()), (0, 1));
+    assert_eq!(policies_of.steps(&policies(OUT), &spd.policies).kept, 1);
+    assert_eq!(policies_of.lower(&nowhere, &mut spd).unwrap(), 1);
 }
 
 #[test]
@@ -133,14 +148,14 @@ fn what_is_in_the_place_of_a_policy_stays() {
     let directory = tempfile::tempdir().unwrap();
     let mut policies_of = Policies::read(directory.path()).unwrap();
     let wanted = policies(OUT);
-    let same = Policy { priority: 3, ..wanted[0].clone() };
+    let same = Policy { priority: 3, ..wanted.policies[0].clone() };
     let mut spd = Memory::default();
     spd.put(&same);
     assert_eq!(policies_of.raise(&wanted, &mut spd).unwrap().steps.kept, 1, "somebody else's that does it");
     spd.put(&Policy { templates: Vec::new(), ..same.clone() });
     let raised = policies_of.raise(&wanted, &mut spd).unwrap();
     assert!(!raised.is_whole() && raised.steps.taken == [same.name], "{raised:?}");
-    assert_eq!((spd.changes, policies_of.lower(&[], &mut spd).unwrap(), spd.policies.len()), (0, 0, 1));
+    assert_eq!((spd.changes, policies_of.lower(&Derived::default(), &mut spd).unwrap(), spd.policies.len()), (0, 0, 1));
 }
 
 #[test]
@@ -151,8 +166,8 @@ fn what_somebody_has_put_in_the_place_of_an_own_policy_is_theirs() {
     let mut spd = Memory { now: now(), ..Memory::default() };
     policies_of.raise(&wanted, &mut spd).unwrap();
     spd.now += 5;
-    spd.put(&wanted[0].clone());
-    assert_eq!(policies_of.lower(&[], &mut spd).unwrap(), 0);
+    spd.put(&wanted.policies[0].clone());
+    assert_eq!(policies_of.lower(&Derived::default(), &mut spd).unwrap(), 0);
     assert_eq!(spd.policies.len(), 1);
 }
 
@@ -164,11 +179,11 @@ fn a_crash_between_record_and_kernel_loses_nothing() {
     let mut policies_of = Policies::read(directory.path()).unwrap();
     policies_of.intend(&policies_of.steps(&wanted, &[])).unwrap();
     // One of two was added when the end came.
-    spd.put(&wanted[0]);
+    spd.put(&wanted.policies[0]);
     drop(policies_of);
     let mut policies_of = Policies::read(directory.path()).unwrap();
-    assert_eq!(policies_of.steps(&wanted, &spd.policies).add, wanted[1..]);
-    assert_eq!(policies_of.lower(&[], &mut spd).unwrap(), 1);
+    assert_eq!(policies_of.steps(&wanted, &spd.policies).add, wanted.policies[1..]);
+    assert_eq!(policies_of.lower(&Derived::default(), &mut spd).unwrap(), 1);
     assert!(spd.policies.is_empty() && policies_of.is_empty());
 }
 
@@ -176,7 +191,7 @@ fn a_crash_between_record_and_kernel_loses_nothing() {
 fn a_refusal_is_told_and_the_rest_is_there() {
     let directory = tempfile::tempdir().unwrap();
     let wanted = policies(&format!("{OUT}{IN}"));
-    let mut spd = Memory { now: now(), refuses: Some(wanted[0].name), ..Memory::default() };
+    let mut spd = Memory { now: now(), refuses: Some(wanted.policies[0].name), ..Memory::default() };
     let raised = Policies::read(directory.path()).unwrap().raise(&wanted, &mut spd).unwrap();
     assert_eq!((raised.refused.len(), raised.missing.len(), spd.policies.len()), (1, 0, 1));
     assert!(!raised.is_whole());
