@@ -174,6 +174,24 @@ fn no_key_is_read_before_cores_and_tracers_are_kept_out() {
     }
 }
 
+/// Who may not lock all of its memory locks the text of the keys file, before it is read. (That root locks everything, tests/kernel
+/// shows.)
+#[test]
+fn the_room_for_the_keys_is_locked_before_they_are_read() {
+    if !can_trace() {
+        return;
+    }
+    let model = Model::start(&[]);
+    let keys = private(model.path("the-keys"), ONE);
+    let load = model.ipseckey(&["-f", keys.to_str().unwrap()]);
+    let (calls, output) = traced(&model, &["-e", "trace=read,mlock"], &load);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let at = |what: &dyn Fn(&String) -> bool| calls.iter().position(what).unwrap_or_else(|| panic!("{calls:#?}"));
+    let locked = at(&|call| call.starts_with("mlock(") && call.contains(&format!(", {})", ONE.len())));
+    let read = at(&|call| call.starts_with("read(") && call.contains("/the-keys>"));
+    assert!(locked < read, "{calls:#?}");
+}
+
 #[test]
 fn a_keys_file_is_opened_once_and_never_asked_for_by_name_again() {
     if !can_trace() {

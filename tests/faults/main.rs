@@ -11,6 +11,7 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use ipseckey::sys::lock::FileLock;
@@ -147,11 +148,27 @@ fn an_answer_that_never_comes_ends_the_load() {
     let sadb = loaded();
     sadb.plan(Plan::Swallow(3));
     let started = Instant::now();
-    let told = expect(manual_key(&sadb, "refresh", 0x2000), 69);
+    let load = manual_key(&sadb, "refresh", 0x2000).spawn().unwrap();
+    let told = in_time(load, Duration::from_secs(20)).expect("it waits for an answer for ever");
+    assert_eq!(told.status.code(), Some(69), "{}", String::from_utf8_lossy(&told.stderr));
     assert!((9..20).contains(&started.elapsed().as_secs()), "{:?}", started.elapsed());
     assert!(String::from_utf8_lossy(&told.stderr).contains("10 seconds"));
     assert_eq!(sadb.spis(), made_by(3));
     expect_recovery(&sadb);
+}
+
+/// How a program ends; `None` if it does not, and has to be killed.
+fn in_time(mut child: Child, most: Duration) -> Option<Output> {
+    let deadline = Instant::now() + most;
+    while child.try_wait().unwrap().is_none() {
+        if Instant::now() > deadline {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            return None;
+        }
+        sleep(Duration::from_millis(20));
+    }
+    Some(child.wait_with_output().unwrap())
 }
 
 /// Whether tests that only wait are wanted.
