@@ -197,6 +197,58 @@ fn a_save_that_finds_the_disk_full_leaves_the_old_file() {
     assert_eq!(fs::read_dir(model.path("there")).unwrap().count(), 1, "something is left beside the file");
 }
 
+/// An answer that is cut is none; a log that cannot be written to is no reason not to load.
+#[test]
+#[cfg(target_os = "linux")]
+fn an_answer_that_finds_the_disk_full_is_told() {
+    let model = Model::start(&[]);
+    let keys = model.path("keys");
+    private(&keys, OLD);
+    let (file, spec) = (keys.to_str().unwrap(), model.spec());
+    let full = || OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let service = |method: &str, arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_manual-key"));
+        command.env_clear().env("RUNTIME_DIRECTORY", model.path("run")).args([method, "--sadb", &spec]);
+        command.args(arguments).stdin(Stdio::null()).stdout(full());
+        command
+    };
+    let loaded = service("start", &["--config-file", file]).stderr(full()).status().unwrap();
+    assert!(loaded.success() && model.saved().contains("0x1001"));
+    let get = ["-n", "get", "esp", "spi", "0x1001", "dst", "192.0.2.2"];
+    let answers: [&[&str]; 13] = [
+        &["-n", "dump"],
+        &["--json", "dump"],
+        &get,
+        &["save", "all"],
+        &["help"],
+        &["--json", "-c", file],
+        &["--sarif", "-c", file],
+        &["plan", file],
+        &["--json", "plan", file],
+        &["doctor", file],
+        &["explain"],
+        &["export", "setkey", file],
+        &["genkey", "aes"],
+    ];
+    let by_hand = answers.iter().map(|arguments| {
+        let mut command = model.ipseckey(arguments);
+        command.stdout(full());
+        command
+    });
+    let of_the_service = [service("status", &[]), service("status", &["--json"]), service("plan", &["--config-file", file])];
+    for mut command in by_hand.chain(of_the_service) {
+        let run = command.output().unwrap();
+        let told = String::from_utf8_lossy(&run.stderr);
+        assert_eq!(run.status.code(), Some(1), "{command:?}: {told}");
+        assert!(told.contains("No space left on device"), "{command:?}: {told}");
+    }
+    // Who has seen enough closes the stream.
+    let mut dump = model.ipseckey(&["-n", "dump"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(dump.stdout.take());
+    let run = dump.wait_with_output().unwrap();
+    assert!(run.status.success() && run.stderr.is_empty(), "{}", String::from_utf8_lossy(&run.stderr));
+}
+
 #[test]
 fn a_save_does_not_follow_or_widen() {
     let model = Model::start(&[]);

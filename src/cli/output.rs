@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::fs::{self, File};
 use std::io::{self, IsTerminal, Write};
+use std::ops::ControlFlow;
 use std::os::fd::AsFd;
 use std::rc::Rc;
 use std::time::SystemTime;
@@ -34,6 +35,8 @@ pub(super) struct Output {
     json: Option<json::Choice>,
     report: Report,
     progress: Rc<Progress>,
+    /// Why not all of the answer was taken by standard output: a full disk.
+    lost: Rc<RefCell<Option<io::Error>>>,
 }
 
 /// Where diagnostics go. Those of `-c` and `-f` are the answer, and may be objects of it.
@@ -87,9 +90,26 @@ impl Output {
             json: args.json.then_some(json::Choice { keys: args.show_keys && !args.paranoid, timestamp: None }),
             report: Report::of(args),
             progress: Rc::default(),
+            lost: Rc::default(),
             diagnostics: if wants_color(args.color, &io::stderr()) { lang::Style::Color } else { lang::Style::Plain },
             color: args.color,
         })
+    }
+
+    /// Remembers that standard output did not take all; whether to go on. A reader that has seen enough is no failure.
+    pub(super) fn took(&self, written: io::Result<()>) -> ControlFlow<()> {
+        let Err(error) = written else { return ControlFlow::Continue(()) };
+        if error.kind() != io::ErrorKind::BrokenPipe {
+            self.lost.borrow_mut().get_or_insert(error);
+        }
+        ControlFlow::Break(())
+    }
+
+    /// Says so if part of the answer was lost; whether it was.
+    pub(super) fn tell_loss(&self) -> bool {
+        let lost = self.lost.take();
+        lost.iter().for_each(|error| self.say(&format!("standard output: {error}; the answer is not complete")));
+        lost.is_some()
     }
 
     /// Prints a line to standard error, after the program's name.
@@ -102,23 +122,22 @@ impl Output {
     /// Prints a diagnostic to standard error, or puts it into the answer.
     pub(super) fn diagnose(&self, diagnostic: &Diagnostic, source: Source<'_>) {
         self.progress.clear();
-        // Nobody is left to tell that a stream is closed.
-        let _ = match &self.report {
+        match &self.report {
             Report::Text => {
                 let text = lang::render(diagnostic, source.name, source.text, self.diagnostics);
-                io::stderr().write_all(text.as_bytes())
+                // Nobody is left to tell that standard error is closed.
+                let _ = io::stderr().write_all(text.as_bytes());
             }
-            Report::Objects => report::write_diagnostic(&mut io::stdout(), diagnostic, source.name),
-            Report::Sarif(log) => {
-                log.borrow_mut().add(diagnostic, source.name);
-                Ok(())
+            Report::Objects => {
+                let _ = self.took(report::write_diagnostic(&mut io::stdout(), diagnostic, source.name));
             }
-        };
+            Report::Sarif(log) => log.borrow_mut().add(diagnostic, source.name),
+        }
     }
 
     /// Says how many commands of a file were good, which is the last word about it.
     pub(super) fn tally(&self, file: &str, commands: usize, good: usize, verb: &str) {
-        let _ = match &self.report {
+        let written = match &self.report {
             Report::Text => {
                 self.say(&format!("{file}: {good} of {commands} commands {verb}"));
                 Ok(())
@@ -126,6 +145,7 @@ impl Output {
             Report::Objects => report::write_tally(&mut io::stdout(), file, commands, good),
             Report::Sarif(log) => writeln!(io::stdout(), "{:#}", log.borrow().document()),
         };
+        let _ = self.took(written);
     }
 
     /// The line that tells how far long work is.
@@ -162,19 +182,20 @@ impl Output {
 
     /// Prints the answer to `get`.
     pub(super) fn show(&self, answer: &Message) {
-        let _ = printed(|out| match self.json {
+        let _ = self.took(printed(|out| match self.json {
             Some(choice) => json::write_line(out, answer, choice),
             None => message::print(out, answer, &self.style(false)),
-        });
+        }));
     }
 
     /// Prints a message before it is sent (`-v`).
     pub(super) fn trace(&self, request: &Message) {
-        let _ = match self.json {
+        if self.json.is_some() {
             // Standard output is for answers then.
-            Some(_) => message::print_sent(&mut io::stderr(), request, &self.style(false)),
-            None => printed(|out| message::print_sent(out, request, &self.style(false))),
-        };
+            let _ = message::print_sent(&mut io::stderr(), request, &self.style(false));
+            return;
+        }
+        let _ = self.took(printed(|out| message::print_sent(out, request, &self.style(false))));
     }
 
     /// How the SAs of a dump are printed: as of now, all of them.
@@ -182,15 +203,12 @@ impl Output {
         self.style(false)
     }
 
-    /// Prints an SA of a dump.
-    ///
-    /// # Errors
-    /// The stream's.
-    pub(super) fn dumped(&self, sa: &Message, style: &show::Style<'_>, out: &mut dyn Write) -> io::Result<()> {
-        match self.json {
+    /// Prints an SA of a dump; whether to go on.
+    pub(super) fn dumped(&self, sa: &Message, style: &show::Style<'_>, out: &mut dyn Write) -> ControlFlow<()> {
+        self.took(match self.json {
             Some(choice) => json::write_line(out, sa, choice),
             None => message::print_entry(out, sa, style),
-        }
+        })
     }
 
     /// Prints what ends a dump.
@@ -201,12 +219,8 @@ impl Output {
                 "names: the name service is slow or does not answer, so not every address has its name (-n asks for none)",
             );
         }
-        if self.json.is_some() {
-            let _ = out.flush();
-            return;
-        }
-        // A reader that has seen enough is no failure.
-        let _ = message::print_dump_end(out, sa_type).and_then(|()| out.flush());
+        let ended = if self.json.is_some() { Ok(()) } else { message::print_dump_end(out, sa_type) };
+        let _ = self.took(ended.and_then(|()| out.flush()));
     }
 
     /// Prints what a monitor starts with.
@@ -214,18 +228,15 @@ impl Output {
         if self.json.is_some() {
             return;
         }
-        let _ = message::print_monitor_start(&mut io::stdout(), hearing != Hearing::All);
+        let _ = self.took(message::print_monitor_start(&mut io::stdout(), hearing != Hearing::All));
     }
 
-    /// Prints a message that a monitor has heard.
-    ///
-    /// # Errors
-    /// The stream's.
-    pub(super) fn heard(&self, heard: &Message) -> io::Result<()> {
-        printed(|out| match self.json {
+    /// Prints a message that a monitor has heard; whether to go on.
+    pub(super) fn heard(&self, heard: &Message) -> ControlFlow<()> {
+        self.took(printed(|out| match self.json {
             Some(choice) => json::write_line(out, heard, json::Choice { timestamp: Some(now()), ..choice }),
             None => message::print_heard(out, heard, &self.style(true)),
-        })
+        }))
     }
 
     fn style(&self, timestamp: bool) -> show::Style<'_> {

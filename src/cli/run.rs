@@ -31,14 +31,19 @@ pub(super) fn run(args: &Args) -> Exit {
             return Exit::Failed;
         }
     };
-    match &args.task {
-        Task::Check(file) => check(&session, file),
-        Task::Load(file) => load(&mut session, file),
+    let exit = perform(&args.task, &mut session);
+    if session.output.tell_loss() { Exit::Failed } else { exit }
+}
+
+fn perform(task: &Task, session: &mut Session<'_>) -> Exit {
+    match task {
+        Task::Check(file) => check(session, file),
+        Task::Load(file) => load(session, file),
         Task::Save(file) => finished(session.save(SaType::UNSPEC, Some(file))),
-        Task::Tool(tool) => tool.run(&mut session),
-        Task::Words(words) => one_command(&mut session, words),
-        Task::Interactive if io::stdin().is_terminal() => at_prompt(&mut session),
-        Task::Interactive => from_pipe(&mut session),
+        Task::Tool(tool) => tool.run(session),
+        Task::Words(words) => one_command(session, words),
+        Task::Interactive if io::stdin().is_terminal() => at_prompt(session),
+        Task::Interactive => from_pipe(session),
     }
 }
 

@@ -291,11 +291,14 @@ impl Session<'_> {
     }
 
     fn help(&self, topic: Option<&str>) -> bool {
-        let known = help::print(&mut io::stdout(), topic, self.vocabulary());
-        if let Ok(false) = known {
-            self.output.say("help: no such command (`help` lists them)");
+        match help::print(&mut io::stdout(), topic, self.vocabulary()) {
+            Ok(true) => true,
+            Ok(false) => {
+                self.output.say("help: no such command (`help` lists them)");
+                false
+            }
+            Err(error) => self.output.took(Err(error)).is_break(),
         }
-        matches!(known, Ok(true))
     }
 
     fn dump(&mut self, sa_type: SaType) -> Result<(), SadbError> {
@@ -307,7 +310,7 @@ impl Session<'_> {
         sadb.dump(sa_type, &mut |sa| {
             count += 1;
             output.progress().step(count, 0);
-            go_on(output.dumped(sa, &style, &mut out))
+            output.dumped(sa, &style, &mut out)
         })?;
         output.dump_end(sa_type, &mut out);
         Ok(())
@@ -319,7 +322,7 @@ impl Session<'_> {
         let output = self.output.clone();
         let sadb = self.open()?;
         output.monitor_start(hearing);
-        sadb.monitor(hearing, &mut |message| go_on(output.heard(message)))
+        sadb.monitor(hearing, &mut |message| output.heard(message))
     }
 
     /// Saves the SAs of a type to `file`; to standard output without one.
@@ -377,14 +380,6 @@ impl Session<'_> {
         })
         .map_err(io::Error::other)?;
         written
-    }
-}
-
-/// Goes on unless nobody reads any more.
-fn go_on(written: io::Result<()>) -> ControlFlow<()> {
-    match written {
-        Ok(()) => ControlFlow::Continue(()),
-        Err(_) => ControlFlow::Break(()),
     }
 }
 

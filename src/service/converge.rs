@@ -9,6 +9,7 @@ use super::event::{Event, Left};
 use super::exit::Reason;
 use super::foresee;
 use super::keys::{Action, Numbered};
+use super::log::answered;
 use super::owned::{Name, Owned};
 use super::refresh::{Service, reason_of};
 use crate::reconcile::{self, Failed, Goal, Obstacle, Plan, Progress, Salt, Scope, Step, Summary, Terms, Unfit};
@@ -67,10 +68,10 @@ impl Service<'_> {
         let plan = self.find(&goal, salt, &mut *sadb)?;
         let policies = self.foresee(&asked, &mut *sadb)?;
         let mut out = io::stdout().lock();
-        // A reader that has seen enough is no failure.
-        let _ = foresee::write(&mut out, &policies, json);
-        let _ = if json { reconcile::write_json(&mut out, &plan) } else { reconcile::write_text(&mut out, &plan) };
-        let _ = out.flush();
+        let write_plan: fn(&mut dyn Write, &Plan) -> io::Result<()> =
+            if json { reconcile::write_json } else { reconcile::write_text };
+        let written = foresee::write(&mut out, &policies, json).and_then(|()| write_plan(&mut out, &plan));
+        answered(written.and_then(|()| out.flush()))?;
         if plan.steps.is_empty() && policies.is_empty() { Ok(()) } else { Err(Reason::Drift) }
     }
 

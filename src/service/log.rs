@@ -6,6 +6,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 
 use super::event::Event;
+use super::exit::Reason;
 use super::fingerprint::Fingerprint;
 use super::journal::Native;
 use super::world::{Environment, World};
@@ -165,6 +166,18 @@ mod system {
     pub(super) fn syslog(streams: Streams<'_>) -> Box<dyn Log + '_> {
         Box::new(streams)
     }
+}
+
+/// What became of an answer on standard output. A reader that has seen enough is no failure.
+///
+/// # Errors
+/// [`Reason::Other`] if it is not complete, which has been told then.
+pub(super) fn answered(written: io::Result<()>) -> Result<(), Reason> {
+    let lost = written.err().filter(|error| error.kind() != io::ErrorKind::BrokenPipe);
+    lost.map_or(Ok(()), |error| {
+        let _ = writeln!(io::stderr(), "manual-key: standard output: {error}; the answer is not complete");
+        Err(Reason::Other)
+    })
 }
 
 /// `text` with every run of eight or more hexadecimal digits replaced: such a run could be part of a key.

@@ -14,7 +14,7 @@ use serde::{Serialize, Serializer};
 use super::args::Args;
 use super::channel;
 use super::exit::Reason;
-use super::log::masked;
+use super::log::{answered, masked};
 use super::lone::Lone;
 use super::owned::Owned;
 use super::refresh::reason_of;
@@ -106,13 +106,12 @@ fn text<S: Serializer>(spi: &Spi, serializer: S) -> Result<S::Ok, S::Error> {
 /// Tells the status.
 ///
 /// # Errors
-/// [`Reason::Permission`] if not even the state can be told; with `--check` whatever is not as it should be.
+/// [`Reason::Permission`] if not even the state can be told, [`Reason::Other`] if nobody hears it; with `--check` whatever is not as it should be.
 pub(super) fn status(args: &Args, environment: Environment<'_>) -> Result<(), Reason> {
     let directory = directory(args, environment);
     let report = Report::put_together(&directory, args, environment);
     let mut out = io::stdout().lock();
-    // A closed stream is no reason to fail.
-    let _ = if args.json { report.write_json(&mut out) } else { report.write_text(&mut out) };
+    answered(if args.json { report.write_json(&mut out) } else { report.write_text(&mut out) })?;
     report.verdict(args.judge)
 }
 

@@ -79,7 +79,7 @@ impl Reconcile {
         let sadb = session.open().map_err(Failure::of)?;
         let plan = reconcile::plan(&goal, sadb, &terms).map_err(Failure::of)?;
         if self.plan {
-            return Ok(tell(&plan, session.json())?);
+            return Ok(tell(&plan, session));
         }
         carry_out(plan, &goal, salt, session)
     }
@@ -116,12 +116,11 @@ fn take(goal: &mut Goal, line: u32, command: lang::Command) -> Result<ControlFlo
 }
 
 /// Prints a plan; whether it is empty is the exit status.
-fn tell(plan: &Plan, json: bool) -> io::Result<Exit> {
+fn tell(plan: &Plan, session: &Session<'_>) -> Exit {
     let mut out = io::stdout().lock();
-    let written = if json { reconcile::write_json(&mut out, plan) } else { reconcile::write_text(&mut out, plan) };
-    // A reader that has seen enough is no failure.
-    let _ = written.and_then(|()| out.flush());
-    Ok(if plan.steps.is_empty() { Exit::Done } else { Exit::Pending })
+    let written = if session.json() { reconcile::write_json(&mut out, plan) } else { reconcile::write_text(&mut out, plan) };
+    let _ = session.output.took(written.and_then(|()| out.flush()));
+    if plan.steps.is_empty() { Exit::Done } else { Exit::Pending }
 }
 
 /// Does it, reads it back, and says what it came to.
@@ -139,7 +138,7 @@ fn carry_out(plan: Plan, goal: &Goal, salt: Salt, session: &mut Session<'_>) -> 
         session.output.say(&format!("the SADB has taken it otherwise: {}", reconcile::Brief(step)));
     }
     if session.json() {
-        let _ = reconcile::write_summary(&mut io::stdout(), summary);
+        let _ = session.output.took(reconcile::write_summary(&mut io::stdout(), summary));
     } else {
         session.output.say(&format!("{summary}"));
     }
