@@ -212,3 +212,20 @@ fn a_keys_file_is_opened_once_and_never_asked_for_by_name_again() {
         assert!(by_name[0].contains(flags), "{command:?}: {}", by_name[0]);
     }
 }
+
+/// To open a device or a FIFO can do harm, or wait.
+#[test]
+fn what_is_no_regular_file_is_not_even_opened() {
+    if !can_trace() {
+        return;
+    }
+    let model = Model::start(&[]);
+    let fifo = model.path("the-keys");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRUSR).unwrap();
+    for (command, _) in readers(&model, &fifo) {
+        let (calls, output) = traced(&model, &["-e", "trace=%file"], &command);
+        let about_it: Vec<&String> = calls.iter().filter(|call| call.contains("/the-keys\"")).collect();
+        assert!(!output.status.success() && !about_it.is_empty(), "{command:?}");
+        assert!(!about_it.iter().any(|call| call.starts_with("open")), "{command:?}: {about_it:#?}");
+    }
+}

@@ -199,6 +199,7 @@ fn expect_nothing(what: &str, searched: Option<Searched>) {
         searched.bytes,
         &found[..found.len().min(9)]
     );
+    let _ = writeln!(std::io::stderr(), "{what}: {} bytes of memory searched", searched.bytes);
 }
 
 fn keys_file(model: &Model, name: &str, text: &str) -> String {
@@ -230,6 +231,7 @@ fn ipseckey_ends_without_a_key_in_memory() {
     let wanted = Wanted::of(&keys);
     let good = keys_file(&model, "good", &text);
     let bad = keys_file(&model, "bad", &text.replace("authkey ", "authkye ").replace("encrkey 0", "encrkey 0x0z"));
+    let other = keys_file(&model, "other", &text.replace("encrkey 0", "encrkey 1").replace("authkey f", "authkey 0"));
     let target = model.path("saved");
     let setkey = format!("add 192.0.2.1 198.51.100.7 esp 0x1000 -E aes-cbc 0x{} -A hmac-sha256 0x{};\n", keys[0], keys[1]);
     let setkey = keys_file(&model, "setkey", &setkey);
@@ -247,6 +249,11 @@ fn ipseckey_ends_without_a_key_in_memory() {
         ("export", &["export", "setkey"]),
         ("import", &["import", "setkey", &setkey]),
         ("save into a file", &["-s", target.to_str().unwrap()]),
+        ("plan", &["plan", &good]),
+        ("reconcile", &["reconcile", &good]),
+        ("reconcile other keys", &["reconcile", &other]),
+        ("doctor", &["doctor", &good]),
+        ("report", &["--sarif", "-c", &bad]),
     ];
     for (what, arguments) in forms {
         expect_nothing(what, search_at_end(&model.ipseckey(arguments), b"", &wanted));
@@ -265,7 +272,9 @@ fn manual_key_ends_without_a_key_in_memory() {
     let good = keys_file(&model, "good", &text);
     let bad = keys_file(&model, "bad", &text.replace("authkey ", "authkye "));
     let spec = model.spec();
-    for (method, file) in [("start", &good), ("start", &bad), ("refresh", &good), ("check", &good), ("check", &bad)] {
+    for (method, file) in
+        [("start", &good), ("start", &bad), ("refresh", &good), ("plan", &good), ("check", &good), ("check", &bad)]
+    {
         let command = manual_key(&[method, "--sadb", &spec, "--config-file", file]);
         expect_nothing(method, search_at_end(&command, b"", &wanted));
     }

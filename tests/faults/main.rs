@@ -80,6 +80,11 @@ fn loaded() -> StandIn {
     sadb
 }
 
+/// What a test has done, for who asks for numbers (`--nocapture`).
+fn tell(count: usize, what: &str) {
+    let _ = writeln!(std::io::stderr(), "{count} {what}");
+}
+
 /// Whatever happened: the next refresh makes it right.
 #[track_caller]
 fn expect_recovery(sadb: &StandIn) {
@@ -100,6 +105,7 @@ fn a_refused_flush_changes_nothing() {
     expect(manual_key(&sadb, "refresh", 0x2000), 1);
     assert_eq!(sadb.spis(), spis_from(0x1000));
     expect_recovery(&sadb);
+    tell(1, "flush refused");
 }
 
 #[test]
@@ -115,6 +121,7 @@ fn a_refused_addition_leaves_out_that_sa_alone() {
         }
         expect_recovery(&sadb);
     }
+    tell(2 * (MESSAGES - 1), "additions refused");
 }
 
 #[test]
@@ -127,6 +134,7 @@ fn an_sadb_that_dies_has_what_it_had_taken() {
         assert_eq!(sadb.spis(), before, "message {nth}");
         expect_recovery(&sadb);
     }
+    tell(MESSAGES, "deaths of the SADB");
 }
 
 #[test]
@@ -137,6 +145,7 @@ fn answers_to_others_are_not_taken_for_ours() {
         expect(load, 0);
         assert_eq!(sadb.spis(), spis_from(0x2000));
     }
+    tell(2 * 2 * MESSAGES, "answers to others");
 }
 
 /// Takes the ten seconds that an SADB has to answer.
@@ -155,6 +164,7 @@ fn an_answer_that_never_comes_ends_the_load() {
     assert!(String::from_utf8_lossy(&told.stderr).contains("10 seconds"));
     assert_eq!(sadb.spis(), made_by(3));
     expect_recovery(&sadb);
+    tell(1, "answer that never comes");
 }
 
 /// How a program ends; `None` if it does not, and has to be killed.
@@ -187,8 +197,9 @@ fn send(child: &Child, signal: Signal) {
 #[test]
 fn a_signal_at_any_message_leaves_a_beginning_of_the_file() {
     let sadb = loaded();
-    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGKILL] {
-        for nth in [1, 2, MESSAGES - 1, MESSAGES] {
+    let (signals, at) = ([Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGKILL], [1, 2, MESSAGES - 1, MESSAGES]);
+    for signal in signals {
+        for nth in at {
             sadb.plan(Plan::Slow(Duration::from_millis(15)));
             let child = manual_key(&sadb, "refresh", 0x2000).spawn().unwrap();
             sadb.until_heard(nth);
@@ -201,6 +212,7 @@ fn a_signal_at_any_message_leaves_a_beginning_of_the_file() {
             expect_recovery(&sadb);
         }
     }
+    tell(signals.len() * at.len(), "signals at messages of a load");
 }
 
 /// The parts of `heard` that one client after the other said.
@@ -225,6 +237,7 @@ fn loads_at_the_same_time_do_not_mix() {
         let left = sadb.spis();
         assert!(firsts.iter().any(|first| left == spis_from(*first)), "{left:x?}");
     }
+    tell(3 * 4, "loads at the same time");
 }
 
 #[test]

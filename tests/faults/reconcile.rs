@@ -8,7 +8,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 
 use crate::standin::{Plan, StandIn};
-use crate::{expect, program, send};
+use crate::{expect, program, send, tell};
 
 /// SPI of an SA that another program has added.
 const FOREIGN: u32 = 0x9000;
@@ -59,6 +59,7 @@ fn a_kill_at_any_message_is_put_right_by_the_next_refresh() {
         assert!(String::from_utf8_lossy(&again.stdout).contains("0 removed, 4 kept"));
         assert!(sadb.heard().is_empty(), "{:?}", sadb.heard());
     }
+    tell(6, "kills at messages of a reconciling refresh");
 }
 
 /// Between the look and the addition somebody else adds an SA of the same name: it stays theirs, also in the record of the service.
@@ -76,4 +77,5 @@ fn an_sa_that_somebody_else_adds_meanwhile_stays_theirs() {
         expect(refresh(&sadb, "old", &old), 0);
         assert_eq!(sadb.spis(), [0x1001, 0x1002, theirs], "after message {nth} and a refresh");
     }
+    tell(2, "additions overtaken");
 }

@@ -12,7 +12,7 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 use super::standin::{Plan, StandIn};
-use super::{MESSAGES, expect, keys_file, loaded, made_by, manual_key, program, spis_from};
+use super::{MESSAGES, expect, keys_file, loaded, made_by, manual_key, program, spis_from, tell};
 
 /// Those that somebody sends.
 const SIGNALS: [Signal; 4] = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGKILL];
@@ -109,7 +109,7 @@ fn a_signal_at_any_step_leaves_the_old_or_a_beginning_of_the_new() {
         }
     }
     assert!(strikes > 15 && found_old && found_new, "{strikes} strikes, old {found_old}, new {found_new}");
-    let _ = writeln!(std::io::stderr(), "{strikes} signals at steps of a refresh");
+    tell(strikes, "signals at steps of a refresh");
 }
 
 /// A service that runs, with SAs from 0x1000 on, and now a file of SAs from 0x2000 on.
@@ -216,5 +216,5 @@ fn a_service_that_is_struck_at_any_step_of_a_refresh() {
         }
     }
     assert!(strikes > 8, "{strikes} strikes");
-    let _ = writeln!(std::io::stderr(), "{strikes} signals at steps of a service's refresh");
+    tell(strikes, "signals at steps of a service's refresh");
 }

@@ -1,11 +1,15 @@
 //! Faults that only a real kernel or a real file system has: datagrams lost, a clock that is set, a disk that is full.
 
 use std::fs;
+use std::io::Write;
+use std::os::fd::{AsFd, AsRawFd};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
+use ipseckey::sys::netlink::NetlinkSocket;
 use nix::mount::{MsFlags, mount, umount};
+use nix::sys::socket::{MsgFlags, NetlinkAddr, sendto};
 use nix::time::{ClockId, clock_gettime, clock_settime};
 
 use crate::space::{Space, private_file};
@@ -67,6 +71,37 @@ fn a_datagram_lost_at_any_place_leaves_a_defined_state() {
         }
     }
     assert!(faults >= 4, "{faults} faults");
+    let _ = writeln!(std::io::stderr(), "{faults} datagrams lost");
+}
+
+/// Whoever may send to any port: what does not come from the kernel is no answer.
+#[test]
+#[ignore = "needs a kernel: tests/kernel/run"]
+fn a_datagram_of_another_process_is_no_answer() {
+    let mut ours = NetlinkSocket::xfrm(0).expect("root may");
+    let theirs = NetlinkSocket::xfrm(0).expect("root may");
+    let to_ours = NetlinkAddr::new(ours.port(), 0);
+    sendto(theirs.as_fd().as_raw_fd(), &[0x5a; 36], &to_ours, MsgFlags::empty()).expect("root may");
+    let deadline = Instant::now() + Duration::from_millis(300);
+    assert!(ours.receive(Some(deadline)).expect("nothing is lost").is_none());
+}
+
+/// A request that gets lost without a word is waited for ten seconds, not for ever.
+#[test]
+#[ignore = "needs a kernel: tests/kernel/run"]
+fn an_answer_that_never_comes_ends_the_load() {
+    let (space, old, new) = (Space::with_sadb("xfrm"), five(0x1000), five(0x2000));
+    let place = std::env::temp_dir();
+    space.run(manual_key(&[], "start", &place, &old)).succeeded();
+    // Not sent, but said to be: the flush, behind the question for the sequence numbers.
+    let strace = ["timeout", "25", "strace", "-qq", "-o", "/dev/null", "-e", "inject=sendmsg:retval=64:when=2"];
+    let started = Instant::now();
+    let ran = space.run(manual_key(&strace, "refresh", &place, &new));
+    assert!((9..20).contains(&started.elapsed().as_secs()), "{:?}: {ran:?}", started.elapsed());
+    assert!(ran.status == 69 && ran.err.contains("10 seconds"), "{ran:?}");
+    assert_eq!(spis(&space), (0x1000..0x1005).collect::<Vec<_>>());
+    space.run(manual_key(&[], "refresh", &place, &new)).succeeded();
+    assert_eq!(spis(&space), (0x2000..0x2005).collect::<Vec<_>>());
 }
 
 /// Sets the clock, and sets it right again when dropped.

@@ -42,6 +42,30 @@ fn leaked(file: &KeysFile, said: &str) -> Vec<String> {
     pieces.filter(|piece| told.contains(piece)).map(|piece| String::from_utf8_lossy(piece).into_owned()).collect()
 }
 
+/// What a test has done, told when it ends well.
+#[derive(Default)]
+struct Tally {
+    files: u64,
+    executions: u64,
+    bytes: usize,
+}
+
+impl Tally {
+    /// Looks through what the library or so many programs have said of a file.
+    #[track_caller]
+    fn scan(&mut self, what: &str, file: &KeysFile, executions: u64, said: &str) {
+        refuse_leaks(what, file, said);
+        self.files += 1;
+        self.executions += executions;
+        self.bytes += said.len();
+    }
+
+    fn tell(&self, test: &str) {
+        let Self { files, executions, bytes } = self;
+        let _ = writeln!(std::io::stderr(), "{test}: {files} files, {executions} executions, {bytes} bytes searched");
+    }
+}
+
 #[track_caller]
 fn refuse_leaks(what: &str, file: &KeysFile, said: &str) {
     let leaked = leaked(file, said);
@@ -79,7 +103,7 @@ fn pieces_of_keys_are_found() {
 
 #[test]
 fn the_library_tells_nothing() {
-    let (mut wrong, mut asked_for) = (0, 0);
+    let (mut wrong, mut asked_for, mut tally) = (0, 0, Tally::default());
     let files = count("LEAK_FILES", 1000);
     for seed in 0..files {
         let mut random = Random::new(seed);
@@ -89,9 +113,10 @@ fn the_library_tells_nothing() {
         let (said, asked) = said_and_asked(&file.bytes, vocabulary, setting);
         wrong += u64::from(said.contains("error["));
         asked_for += asked.lines().count();
-        refuse_leaks(&format!("file {seed}"), &file, &said);
         refuse_leaks(&format!("names of file {seed}"), &file, &asked);
+        tally.scan(&format!("file {seed}"), &file, 1, &(said + &asked));
     }
+    tally.tell("the library");
     assert!(wrong > files / 3 && wrong < files, "{wrong} of {files} files were wrong");
     assert!(asked_for > 0, "no name was looked up");
 }
@@ -116,41 +141,84 @@ fn ipseckey(bench: &Bench, arguments: &[&str], input: &[u8]) -> Run {
     Run { exit: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
 }
 
+/// `ipseckey` as no key may be in what it says.
+fn whole_answers(name: &str) -> Vec<Vec<&str>> {
+    let forms: [&[&str]; 15] = [
+        &["-c", name],
+        &["-v", "-c", name],
+        &["--deny-weak", "-c", name],
+        &["--color", "always", "-c", name],
+        &["--json", "-c", name],
+        &["--sarif", "-c", name],
+        &["-f", name],
+        &["-n", "-f", name],
+        &["--json", "-f", name],
+        &["--sarif", "-f", name],
+        &["-p", "-v", "-f", name],
+        &["plan", name],
+        &["reconcile", name],
+        &["--json", "reconcile", name],
+        &["doctor", name],
+    ];
+    forms.map(<[&str]>::to_vec).to_vec()
+}
+
+/// `ipseckey` as it answers with keys on standard output; the last one takes commands from there.
+fn answers_with_keys(name: &str) -> Vec<Vec<&str>> {
+    let forms: [&[&str]; 9] = [
+        &["-v", "-f", name],
+        &["-v", "reconcile", name],
+        &["import", "setkey", name],
+        &["import", "ip-xfrm", name],
+        &["import", "ipsec.conf", name],
+        &["export", "setkey", name],
+        &["export", "wireshark", name],
+        &["export", "tcpdump", name],
+        &[],
+    ];
+    forms.map(<[&str]>::to_vec).to_vec()
+}
+
 #[test]
 fn the_programs_tell_nothing() {
     let (bench, mut smf) = (Bench::with_model(), Bench::with_model());
-    let mut codes = HashSet::new();
+    let (mut codes, mut tally) = (HashSet::new(), Tally::default());
+    let reconciling = bench.file("reconcile.toml", "refresh = \"reconcile\"\nflush = \"owned\"\n");
     for seed in 0..count("LEAK_RUNS", 15) {
         let mut random = Random::new(1 << 40 | seed);
         let file = keys_file(&mut random, usize::try_from(seed % 4).unwrap());
         let path = bench.file("keys", "");
         fs::write(&path, &file.bytes).unwrap();
         let name = path.to_str().unwrap();
-        let forms: &[&[&str]] = &[&["-c", name], &["-f", name], &["-n", "-f", name], &["-p", "-v", "-f", name]];
-        let mut words = String::new();
-        for arguments in forms {
-            words += &ipseckey(&bench, arguments, b"").words();
+        let typed = [&file.bytes, &b"\ndump\nsave all\n"[..]].concat();
+        let mut said = Vec::new();
+        for arguments in whole_answers(name) {
+            said.push(ipseckey(&bench, &arguments, b"").words());
         }
-        for arguments in [["--json", "-c", name], ["--json", "-f", name]] {
-            words += &ipseckey(&bench, &arguments, b"").words();
+        // Their answers have keys that were understood; the rest must be told without.
+        for arguments in answers_with_keys(name) {
+            said.push(ipseckey(&bench, &arguments, &typed).stderr);
         }
-        for format in ["setkey", "ip-xfrm", "ipsec.conf"] {
-            // What can be understood is written with its keys; the rest must be told without.
-            words += &ipseckey(&bench, &["import", format, name], b"").stderr;
-        }
-        words += &ipseckey(&bench, &["-p"], &[&file.bytes, &b"\ndump\nsave all\n"[..]].concat()).words();
-        for method in ["check", "start"] {
+        said.push(ipseckey(&bench, &["-p"], &typed).words());
+        for method in ["check", "start", "refresh", "plan"] {
             let run = bench.method(method, &path);
             codes.insert(run.exit);
-            words += &run.words();
-            words += &bench.run_as_unit(method, &path).words();
+            said.push(run.words());
+            said.push(bench.run_as_unit(method, &path).words());
         }
-        words += &bench.run_bare(&["start", "--sadb", "model", "--show", "--config-file", name]).words();
-        words += &bench.run_bare(&["check", "--config", name]).words();
-        words += &smf.under_smf(&path).run(&["start"]).words();
-        words += &left_behind(&bench, &path);
-        refuse_leaks(&format!("run {seed}"), &file, &words);
+        let with_config = ["refresh", "--config", reconciling.to_str().unwrap(), "--config-file", name];
+        said.push(bench.run(&with_config).words());
+        said.push(bench.run(&["status"]).words());
+        said.push(bench.run(&["status", "--json"]).words());
+        said.push(bench.run_bare(&["start", "--sadb", "model", "--show", "--config-file", name]).words());
+        said.push(bench.run_bare(&["check", "--config", name]).words());
+        for method in ["start", "refresh", "stop"] {
+            said.push(smf.under_smf(&path).run(&[method]).words());
+        }
+        let (executions, left) = (said.len() as u64, left_behind(&bench, &path));
+        tally.scan(&format!("run {seed}"), &file, executions, &(said.concat() + &left));
     }
+    tally.tell("the programs");
     assert!(codes.contains(&Some(0)) && codes.contains(&Some(78)), "{codes:?}");
 }
 
@@ -163,7 +231,7 @@ fn nothing_is_told_to_or_left_in_the_system() {
     const MANUAL_KEY: &str = env!("CARGO_BIN_EXE_manual-key");
     let Some(cell) = cell::Cell::new() else { return };
     let bench = Bench::with_model();
-    let (mut scanned, mut words) = (0, String::new());
+    let (mut tally, mut before) = (Tally::default(), 0);
     for seed in 0..count("LEAK_RUNS", 15) {
         let mut random = Random::new(1 << 41 | seed);
         let mut file = keys_file(&mut random, usize::try_from(seed % 4).unwrap());
@@ -174,24 +242,28 @@ fn nothing_is_told_to_or_left_in_the_system() {
         let path = bench.file("keys", "");
         fs::write(&path, &file.bytes).unwrap();
         let (name, spec) = (path.to_str().unwrap(), bench.spec());
-        words += &cell.run(IPSECKEY, &["-n", "--sadb", &spec, "-c", name]);
+        let mut words = cell.run(IPSECKEY, &["-n", "--sadb", &spec, "-c", name]);
         words += &cell.run(IPSECKEY, &["-n", "-v", "-p", "--sadb", &spec, "-f", name]);
         let service = ["--sadb", &spec, "--config-file", name];
         words += &cell.run(MANUAL_KEY, &[&["start"][..], &service].concat());
         words += &cell.run(IPSECKEY, &["--sadb", &spec, "flush"]);
-        let again = || drop(cell.run(MANUAL_KEY, &["refresh"]));
+        let mut executions = 5;
+        let again = || {
+            executions += 1;
+            drop(cell.run(MANUAL_KEY, &["refresh"]));
+        };
         words += &cell.serve(MANUAL_KEY, &[&["run", "--flush", "owned"][..], &service].concat(), again);
-        let seen = format!("{words}{}{}", cell.heard(), cell.left_behind());
-        scanned += seen.len();
-        refuse_leaks(&format!("run {seed}"), &file, &seen);
+        let heard = cell.heard();
+        tally.scan(&format!("run {seed}"), &file, executions, &format!("{words}{}{}", &heard[before..], cell.left_behind()));
+        before = heard.len();
     }
+    tally.tell("the system");
     let (heard, left) = (cell.heard(), cell.left_behind());
     assert!(
         heard.contains("manual-key[") && heard.contains("STATUS=online") && heard.contains("STATUS=maintenance"),
         "{heard}"
     );
     assert!(left.contains("owned.json"), "{left}");
-    let _ = writeln!(std::io::stderr(), "{scanned} bytes searched");
 }
 
 /// What a monitor with those `flags` tells of an SA that `keys` adds.
