@@ -8,6 +8,7 @@ use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::PathBuf;
 
 use super::event::Event;
+use super::policy_event::PolicyEvent;
 use super::watch::Expiry;
 
 /// LOG_AUTH of syslog(3): what concerns who may talk to whom.
@@ -79,6 +80,10 @@ impl Packet {
             Event::PartlyApplied { commands, lines, .. } => self.part("IPSECKEY_REFUSED", *commands, lines),
             Event::LineRefused { line, .. } | Event::Note { line, .. } => self.field("IPSECKEY_LINE", line),
             Event::Expired(expiry) => self.expiry(expiry),
+            Event::Policy(event) => self.policy(event),
+            Event::Holds { port } | Event::NoPort { port, .. } | Event::NobodyHolds { port } => {
+                self.field("IPSECKEY_PORT", port);
+            }
             _ => {}
         }
     }
@@ -87,7 +92,24 @@ impl Packet {
     fn part(&mut self, name: &str, commands: usize, lines: &[u32]) {
         self.field("IPSECKEY_COMMANDS", commands);
         self.field(name, lines.len());
+        self.lines(lines);
+    }
+
+    fn lines(&mut self, lines: &[u32]) {
         lines.iter().take(LINES).for_each(|line| self.field("IPSECKEY_LINE", line));
+    }
+
+    fn policy(&mut self, event: &PolicyEvent<'_>) {
+        match event {
+            PolicyEvent::Unprotected { lines, .. } => self.lines(lines),
+            PolicyEvent::Refused { name, .. }
+            | PolicyEvent::Taken(name)
+            | PolicyEvent::Missing(name)
+            | PolicyEvent::CutsOff { name, .. } => self.field("IPSECKEY_POLICY", name),
+            PolicyEvent::Up { added, replaced, .. } => self.field("IPSECKEY_POLICIES", added + replaced),
+            PolicyEvent::Down(removed) => self.field("IPSECKEY_POLICIES", removed),
+            PolicyEvent::Stay | PolicyEvent::NoAddresses(_) => {}
+        }
     }
 
     fn expiry(&mut self, expiry: &Expiry) {
@@ -115,7 +137,23 @@ fn message_id(event: &Event<'_>) -> Option<&'static str> {
         Event::NotReconciled { .. } => "c3a9d2b15e7f46089d1fa07b64e2c85d",
         Event::Differs(_) => "7e41b06fa8d3495c92e57d10c6fb3a29",
         Event::Missed => "1b0023ecde5fb9fc701d219f93741428",
+        Event::NoPort { .. } | Event::NobodyHolds { .. } => "75c9549b334b4941987d0d193c54dfb0",
+        Event::Policy(event) => return policy_message_id(event),
         _ => return None,
+    })
+}
+
+fn policy_message_id(event: &PolicyEvent<'_>) -> Option<&'static str> {
+    Some(match event {
+        PolicyEvent::Unprotected { .. } => "a51c316f2d9a4244838354dad85ee7a3",
+        PolicyEvent::Refused { .. } | PolicyEvent::Missing(_) => "faa7ae31f7da4febb16eb1d793a693f0",
+        PolicyEvent::Taken(_) => "0639f03254824c23b619f7acda94093d",
+        PolicyEvent::Up { .. } => "fac234c219a24990b47dce7fdb504bba",
+        PolicyEvent::Down(_) => "bac7c4eff65a480dae03b50063fb9df3",
+        PolicyEvent::Stay => "eb0eeb5231fb4e1fb62c6f599b2c1e24",
+        PolicyEvent::NoAddresses(_) => "b6648dda06bb4860adcab3d164cb29fd",
+        // A plan is for who asks, and not for the journal.
+        PolicyEvent::CutsOff { .. } => return None,
     })
 }
 
@@ -124,6 +162,8 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::policy::derive::Without;
+    use crate::policy::{Direction, Name, Net, Selector};
 
     #[test]
     fn a_stream_that_leads_nowhere_is_not_the_journals() {
@@ -143,5 +183,27 @@ mod tests {
         assert!(told.len() > 10);
         assert_eq!(explained.len(), told.len(), "each once");
         assert_eq!(explained.into_iter().collect::<BTreeSet<_>>(), told);
+        let fields = catalog.split('@').filter(|word| word.starts_with("IPSECKEY_"));
+        assert!(fields.clone().count() > 10);
+        fields.for_each(|field| assert!(source.contains(&format!("\"{field}\"")), "{field} is in no message"));
+    }
+
+    #[test]
+    fn what_is_told_of_policies_has_fields() {
+        let selector = Selector::between(Net::host([10, 0, 0, 1].into()), Net::host([10, 0, 0, 2].into()));
+        let name = Name { direction: Direction::Out, selector, mark: None, if_id: 0 };
+        for (event, field, value) in [
+            (PolicyEvent::Taken(&name), "IPSECKEY_POLICY", "src 10.0.0.1/32 dst 10.0.0.2/32 dir out"),
+            (PolicyEvent::Up { added: 3, replaced: 4, kept: 9 }, "IPSECKEY_POLICIES", "7"),
+            (PolicyEvent::Unprotected { lines: &[12], why: Without::Direction, waits: true }, "IPSECKEY_LINE", "12"),
+        ] {
+            let id = policy_message_id(&event).unwrap();
+            let packet = packet(&Event::Policy(event));
+            for (name, value) in [("MESSAGE_ID", id), (field, value)] {
+                let mut wanted = Packet::default();
+                wanted.field(name, value);
+                assert!(packet.windows(wanted.0.len()).any(|found| found == wanted.0), "{name}={value}");
+            }
+        }
     }
 }
