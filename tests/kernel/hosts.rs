@@ -1,5 +1,6 @@
 //! Two hosts on one cable, and what passes between them.
 
+use std::fs;
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::process::Command;
@@ -62,6 +63,26 @@ fn plug(host: &Space, own: u8, other: u8) {
 }
 
 impl Hosts {
+    /// Hosts behind these: 10.1.5.2 and fd01:0:5::2 here, 10.2.5.2 and fd02:0:5::2 there.
+    pub fn behind(&self) -> Self {
+        let inside = Self { here: Space::new(), there: Space::new(), switch: Space::new() };
+        for (gateway, host, number) in [(&self.here, &inside.here, 1), (&self.there, &inside.there, 2)] {
+            let path = host.path();
+            gateway.ip(&format!("link add inside type veth peer name cable netns {path}"));
+            for (space, device, last) in [(gateway, "inside", 1), (host, "cable", 2)] {
+                space.ip(&format!("addr add 10.{number}.5.{last}/24 dev {device}"));
+                space.ip(&format!("addr add fd0{number}:0:5::{last}/64 dev {device} nodad"));
+                space.ip(&format!("link set {device} up"));
+            }
+            host.ip(&format!("route add default via 10.{number}.5.1"));
+            host.ip(&format!("-6 route add default via fd0{number}:0:5::1"));
+            for switch in ["ipv4/ip_forward", "ipv6/conf/all/forwarding"] {
+                gateway.inside(|| fs::write(format!("/proc/sys/net/{switch}"), "1").expect("forwards"));
+            }
+        }
+        inside
+    }
+
     /// Whether one of three pings is answered.
     pub fn ping(&self, there: IpAddr) -> bool {
         let mut command = Command::new("ping");

@@ -15,6 +15,7 @@ mod exchange;
 mod faults;
 #[path = "../support/goal.rs"]
 mod goal;
+mod guard;
 mod hitless;
 mod hosts;
 mod idle;
@@ -23,6 +24,7 @@ mod missing;
 mod monitor;
 mod policies;
 mod protection;
+mod protection_throughout;
 mod reconcile;
 mod refusals;
 #[allow(dead_code, reason = "tests/reconcile has a use for the rest")]

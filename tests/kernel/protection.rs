@@ -1,100 +1,16 @@
 //! `policy = "from-sas"`: one keys file on both hosts and `manual-key` alone, and what the cable shows of it.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::os::unix::fs::PermissionsExt;
-use std::process::{Child, Command};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-
-use tempfile::TempDir;
-
 use crate::capture::Capture;
+use crate::guard::{Guard, end};
 use crate::hosts::Hosts;
 use crate::service::wait_until;
-use crate::space::{Ran, Space};
 use crate::traffic::{Protection, take_esp_out_of_udp};
-
-/// The service on one host, with a directory of its own for its files and records.
-struct Service<'a> {
-    host: &'a Space,
-    directory: TempDir,
-}
-
-impl<'a> Service<'a> {
-    fn new(host: &'a Space, keys: &str, settings: &str) -> Self {
-        let service = Self { host, directory: tempfile::tempdir().expect("a directory") };
-        service.set(settings);
-        service.write(keys);
-        service
-    }
-
-    fn path(&self, name: &str) -> String {
-        self.directory.path().join(name).display().to_string()
-    }
-
-    /// Writes the keys file.
-    fn write(&self, keys: &str) {
-        fs::write(self.path("keys"), keys).expect("writes");
-        fs::set_permissions(self.path("keys"), fs::Permissions::from_mode(0o600)).expect("is mine");
-    }
-
-    /// Writes manual-key.toml.
-    fn set(&self, settings: &str) {
-        let text = format!("config_file = \"{}\"\npolicy = \"from-sas\"\n{settings}\n", self.path("keys"));
-        fs::write(self.path("toml"), text).expect("writes");
-    }
-
-    fn command(&self, words: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_manual-key"));
-        command.args(words.split_whitespace()).args(["--config", &self.path("toml")]);
-        command.env("RUNTIME_DIRECTORY", self.path("run"));
-        command
-    }
-
-    /// What the service that stays is asked for, or about.
-    fn ask(&self, word: &str) -> String {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_manual-key"));
-        command.arg(word).env("RUNTIME_DIRECTORY", self.path("run"));
-        self.host.run(command).succeeded()
-    }
-
-    fn run(&self, words: &str) -> Ran {
-        self.host.run(self.command(words))
-    }
-
-    /// Starts the service that stays, and waits until the file is applied.
-    fn stay(&self) -> Child {
-        let mut child = self.host.spawn(self.command("run"));
-        let out = BufReader::new(child.stdout.take().expect("a pipe"));
-        let mut lines = out.lines().map(|line| line.expect("UTF-8"));
-        assert!(lines.any(|line| line.starts_with("online")), "{:?}", child.wait_with_output());
-        // Whatever else it says must have a place to go to.
-        thread::spawn(move || lines.for_each(drop));
-        child
-    }
-}
-
-/// Ends a service that stays; what it said of what needs attention.
-#[track_caller]
-fn end(resident: Child) -> String {
-    kill(Pid::from_raw(resident.id().cast_signed()), Signal::SIGTERM).expect("it runs");
-    let output = resident.wait_with_output().expect("it ends");
-    let said = String::from_utf8(output.stderr).expect("UTF-8");
-    assert!(output.status.success(), "{said}");
-    said
-}
-
-/// A loaded policy that is nobody's of this program, and an SA.
-const FOREIGN_POLICY: &str = "src 10.0.0.1/32 dst 10.77.0.0/16 dir out priority 5 tmpl proto esp reqid 77 mode transport";
-const FOREIGN_SA: &str = "add esp spi 0x77 src 10.0.0.1 dst 10.77.0.1 reqid 77 encr_alg null auth_alg sha1 \
-                          authkey 53e0b4ed29b1a2e0e4a5d9c2f4a7b6c8d1e3f507
-";
 
 fn ends(addrs: [&str; 2]) -> (IpAddr, IpAddr) {
     let [here, there] = addrs.map(|addr| addr.parse().expect("an address"));
@@ -107,7 +23,7 @@ fn assert_protected(hosts: &Hosts, keys: &str, in_clear: &str, (near, far): (IpA
     let talkers = inside.unwrap_or(hosts);
     let capture = Capture::start(hosts, in_clear);
     for host in [&hosts.here, &hosts.there] {
-        let started = Service::new(host, keys, "").run("start");
+        let started = Guard::new(host, keys, "").run("start");
         assert_eq!((started.status, started.err.as_str()), (0, ""), "{}", started.out);
     }
     assert_passes(talkers, (near, far));
@@ -156,8 +72,8 @@ fn the_service_alone_protects_esp_in_udp_and_holds_the_ports() {
         let hosts = Hosts::new();
         let capture = Capture::start(&hosts, &natt.in_clear());
         let settings = "hold_natt_ports = true\non_stop = \"closed\"\n";
-        let services = [&hosts.here, &hosts.there].map(|host| Service::new(host, &natt.keys(), settings));
-        let residents = services.each_ref().map(Service::stay);
+        let services = [&hosts.here, &hosts.there].map(|host| Guard::new(host, &natt.keys(), settings));
+        let residents = services.each_ref().map(Guard::stay);
         assert_passes(&hosts, natt.outer());
         for resident in residents {
             assert_eq!(end(resident), "");
@@ -172,7 +88,7 @@ fn the_service_alone_protects_esp_in_udp_and_holds_the_ports() {
 fn start_warns_of_esp_in_udp_that_nobody_takes_out() {
     let natt = Protection { natt: true, ..Protection::ESP };
     let hosts = Hosts::new();
-    let service = Service::new(&hosts.here, &natt.keys(), "hold_natt_ports = true\n");
+    let service = Guard::new(&hosts.here, &natt.keys(), "hold_natt_ports = true\n");
     let ran = service.run("start");
     let told = "manual-key: warning: no program holds UDP port 4500, and until one with UDP_ENCAP set does, no ESP is received \
                 from it: with hold_natt_ports = true manual-key run does\n";
@@ -190,8 +106,8 @@ fn policies_come_with_the_addresses_they_wait_for_and_do_not_go_with_them() {
     let addresses = ["10.0.0.1/24 dev cable", "fd00::1/64 dev cable nodad"];
     addresses.iter().for_each(|address| drop(hosts.here.ip(&format!("addr del {address}"))));
     // Two more SAs wait for ever.
-    let service = Service::new(&hosts.here, &(keys.clone() + &four.keys().replace("10.0.0.", "10.3.0.")), "");
-    Service::new(&hosts.there, &keys, "").run("start").succeeded();
+    let service = Guard::new(&hosts.here, &(keys.clone() + &four.keys().replace("10.0.0.", "10.3.0.")), "");
+    Guard::new(&hosts.there, &keys, "").run("start").succeeded();
     let count = || hosts.here.ip("xfrm policy list").matches("dir ").count();
 
     let resident = service.stay();
@@ -217,38 +133,14 @@ fn policies_come_with_the_addresses_they_wait_for_and_do_not_go_with_them() {
     assert_eq!(count(), 0);
 }
 
-/// Hosts behind the hosts: 10.1.5.2 and fd01:0:5::2 here, 10.2.5.2 and fd02:0:5::2 there.
-fn behind(hosts: &Hosts) -> Hosts {
-    let inside = Hosts { here: Space::new(), there: Space::new(), switch: Space::new() };
-    for (gateway, host, number) in [(&hosts.here, &inside.here, 1), (&hosts.there, &inside.there, 2)] {
-        let path = host.path();
-        gateway.ip(&format!("link add inside type veth peer name cable netns {path}"));
-        for (space, device, last) in [(gateway, "inside", 1), (host, "cable", 2)] {
-            space.ip(&format!("addr add 10.{number}.5.{last}/24 dev {device}"));
-            space.ip(&format!("addr add fd0{number}:0:5::{last}/64 dev {device} nodad"));
-            space.ip(&format!("link set {device} up"));
-        }
-        host.ip(&format!("route add default via 10.{number}.5.1"));
-        host.ip(&format!("-6 route add default via fd0{number}:0:5::1"));
-        for switch in ["ipv4/ip_forward", "ipv6/conf/all/forwarding"] {
-            gateway.inside(|| fs::write(format!("/proc/sys/net/{switch}"), "1").expect("forwards"));
-        }
-    }
-    inside
-}
-
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
 fn start_alone_protects_networks_behind_both_ends() {
     for is_ipv6 in [false, true] {
         let tunnel = Protection { mode: "tunnel", is_ipv6, ..Protection::ESP };
-        let keys = if is_ipv6 {
-            tunnel.keys().replace("fd01::1", "fd01::/16").replace("fd02::1", "fd02::/16")
-        } else {
-            tunnel.keys().replace("10.1.0.1", "10.1.0.0/16").replace("10.2.0.1", "10.2.0.0/16")
-        };
+        let keys = tunnel.keys_of_networks();
         let hosts = Hosts::new();
-        let inside = behind(&hosts);
+        let inside = hosts.behind();
         let ends = ends(if is_ipv6 { ["fd01:0:5::2", "fd02:0:5::2"] } else { ["10.1.5.2", "10.2.5.2"] });
         assert_protected(&hosts, &keys, &tunnel.in_clear(), ends, Some(&inside));
         // The gateways themselves are of the networks too.
@@ -262,12 +154,10 @@ fn ports_that_are_selected_are_protected_and_others_pass_in_clear() {
     let hosts = Hosts::new();
     let (here, there) = Protection::ESP.outer();
     let to = SocketAddr::from((there, 8080));
-    let keys = Protection::ESP.keys();
-    let keys = keys.replace("src 10.0.0.1 dst 10.0.0.2", "src 10.0.0.1 dst 10.0.0.2 proto 6 dport 8080");
-    let keys = keys.replace("src 10.0.0.2 dst 10.0.0.1", "src 10.0.0.2 dst 10.0.0.1 proto 6 sport 8080");
+    let keys = Protection::ESP.keys_of_port(8080);
     let capture = Capture::start(&hosts, "ip");
     for host in [&hosts.here, &hosts.there] {
-        Service::new(host, &keys, "").run("start").succeeded();
+        Guard::new(host, &keys, "").run("start").succeeded();
     }
     let listener = hosts.there.inside(|| TcpListener::bind(to).expect("binds"));
     hosts.here.inside(|| TcpStream::connect_timeout(&to, Duration::from_secs(2)).expect("connects"));
@@ -281,102 +171,11 @@ fn ports_that_are_selected_are_protected_and_others_pass_in_clear() {
     assert_eq!(packets.lines("udp").len(), 40, "in clear, as asked");
 }
 
-/// Talks until it is told to stop: datagrams and connections, one after the other, answered or not.
-fn talk(space: &Space, to: IpAddr, stop: &AtomicBool) {
-    space.inside(|| {
-        let socket = UdpSocket::bind("0.0.0.0:0").expect("binds");
-        while !stop.load(Ordering::Relaxed) {
-            // What is not protected is an error here, or lost: both are right.
-            let _ = socket.send_to(b"in clear?", (to, 9));
-            let _ = TcpStream::connect_timeout(&(to, 9).into(), Duration::from_millis(3));
-            thread::sleep(Duration::from_millis(2));
-        }
-    });
-}
-
-/// Sets a flag when it goes, so that those who wait for it end even if a test fails.
-struct Stop<'a>(&'a AtomicBool);
-
-impl Drop for Stop<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
-const REFRESHES: usize = 20;
-
-#[test]
-#[ignore = "needs a kernel: tests/kernel/run"]
-fn nothing_passes_in_clear_through_refreshes_a_crash_and_a_stop() {
-    let hosts = Hosts::new();
-    let (here, there) = Protection::ESP.outer();
-    hosts.here.ip(&format!("xfrm policy add {FOREIGN_POLICY}"));
-    hosts.here.load(FOREIGN_SA);
-    let foreign = |what: &str| {
-        hosts.here.ip(&format!("xfrm {what} list")).contains(if what == "policy" { "10.77.0.0/16" } else { "0x00000077" })
-    };
-    assert!(foreign("policy") && foreign("state"));
-    // Without windows: sequence numbers begin anew with each refresh of one end.
-    let keys = (Protection::ESP.keys() + &Protection::AH.keys()).replace(" replay 32", "");
-    let closed = "on_stop = \"closed\"\nflush = \"owned\"\n";
-    let one = Service::new(&hosts.here, &keys, closed);
-    let other = Service::new(&hosts.there, &keys, closed);
-    let is_clear = Protection::AH.in_clear();
-    let (capture, stop) = (Capture::start(&hosts, &is_clear), AtomicBool::new(false));
-    thread::scope(|scope| {
-        let _stop = Stop(&stop);
-        one.run("start").succeeded();
-        scope.spawn(|| talk(&hosts.here, there, &stop));
-        other.run("start").succeeded();
-        scope.spawn(|| talk(&hosts.there, here, &stop));
-        for kind in ["flush", "check-first", "reconcile"] {
-            let settings = format!("{closed}refresh = \"{kind}\"\n");
-            one.set(&settings);
-            other.set(&settings);
-            for number in 0..REFRESHES {
-                let service = if number % 2 == 0 { &one } else { &other };
-                service.run("refresh").succeeded();
-            }
-            // A file with errors, and then without.
-            one.write("add esp spi\n");
-            assert_eq!(one.run("refresh").status, 78);
-            one.write(&keys);
-            one.run("refresh").succeeded();
-            other.run("refresh").succeeded();
-            assert!(hosts.ping(there), "the hosts reach each other again");
-        }
-        let mut resident = one.stay();
-        resident.kill().expect("kill -9");
-        resident.wait().expect("is dead");
-        let resident = one.stay();
-        for _ in 0..REFRESHES {
-            one.ask("refresh");
-            other.run("refresh").succeeded();
-        }
-        assert!(hosts.ping(there), "after the crash");
-        end(resident);
-        other.run("stop").succeeded();
-        assert!(!hosts.ping(there), "stopped, and closed");
-    });
-    assert_eq!(capture.stop().lines(""), [""; 0], "packets in clear");
-    assert!(foreign("policy") && foreign("state"));
-    // Open again: the service's own policies go, and no other.
-    one.set("flush = \"owned\"\n");
-    other.set("flush = \"owned\"\n");
-    for service in [&one, &other] {
-        service.run("stop").succeeded();
-    }
-    assert!(hosts.ping(there), "in clear, as asked");
-    let left = hosts.here.ip("xfrm policy list");
-    assert_eq!(left.matches("dir ").count(), 1, "{left}");
-    assert!(foreign("policy") && foreign("state"));
-}
-
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
 fn plan_and_status_tell_of_policies_and_of_a_session_that_would_be_cut_off() {
     let hosts = Hosts::new();
-    let service = Service::new(&hosts.here, &Protection::ESP.keys(), "refresh = \"reconcile\"\n");
+    let service = Guard::new(&hosts.here, &Protection::ESP.keys(), "refresh = \"reconcile\"\n");
     let plan = |session: &str| {
         let mut command = service.command("plan");
         command.env("SSH_CONNECTION", session);
@@ -417,7 +216,7 @@ fn plan_and_status_tell_of_policies_and_of_a_session_that_would_be_cut_off() {
 fn another_policy_in_the_place_of_one_is_told_and_stays() {
     let hosts = Hosts::new();
     hosts.here.ip("xfrm policy add src 10.0.0.1 dst 10.0.0.2 dir out action block");
-    let service = Service::new(&hosts.here, &Protection::ESP.keys(), "");
+    let service = Guard::new(&hosts.here, &Protection::ESP.keys(), "");
     let ran = service.run("start");
     let told = "policy src 10.0.0.1/32 dst 10.0.0.2/32 dir out: another one is in its place and stays";
     assert!(ran.status == 1 && ran.err.contains(told), "{ran:?}");
@@ -431,7 +230,7 @@ fn another_policy_in_the_place_of_one_is_told_and_stays() {
 fn without_the_setting_the_services_policies_go_and_what_cannot_be_told_is_warned_about() {
     let hosts = Hosts::new();
     let keys = Protection::ESP.keys();
-    let service = Service::new(&hosts.here, &(keys.clone() + &keys.replace("10.0.0.", "10.3.0.")), "");
+    let service = Guard::new(&hosts.here, &(keys.clone() + &keys.replace("10.0.0.", "10.3.0.")), "");
     let ran = service.run("start");
     assert!(
         ran.status == 0
@@ -466,7 +265,7 @@ fn many() -> String {
 #[ignore = "needs a kernel: tests/kernel/run"]
 fn an_unchanged_refresh_of_a_thousand_sas_sends_nothing() {
     let hosts = Hosts::new();
-    let service = Service::new(&hosts.here, &many(), "refresh = \"reconcile\"\n");
+    let service = Guard::new(&hosts.here, &many(), "refresh = \"reconcile\"\n");
     service.run("start").succeeded();
     let mut command = Command::new("ip");
     command.args(["xfrm", "monitor"]);

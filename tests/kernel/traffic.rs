@@ -80,6 +80,24 @@ impl Protection {
         self.add(0x1000, here, there, self.inner()) + &self.add(0x2000, there, here, swapped(self.inner()))
     }
 
+    /// The same for the networks behind both, in a tunnel.
+    pub fn keys_of_networks(&self) -> String {
+        let keys = Self { mode: "tunnel", ..*self }.keys();
+        if self.is_ipv6 {
+            keys.replace("fd01::1", "fd01::/16").replace("fd02::1", "fd02::/16")
+        } else {
+            keys.replace("10.1.0.1", "10.1.0.0/16").replace("10.2.0.1", "10.2.0.0/16")
+        }
+    }
+
+    /// The same for TCP to a port of the other host.
+    pub fn keys_of_port(&self, port: u16) -> String {
+        let (here, there) = self.outer();
+        let (hence, back) = (format!("src {here} dst {there}"), format!("src {there} dst {here}"));
+        let keys = self.keys().replace(&hence, &format!("{hence} proto 6 dport {port}"));
+        keys.replace(&back, &format!("{back} proto 6 sport {port}"))
+    }
+
     fn add(&self, spi: u32, src: IpAddr, dst: IpAddr, (inner_src, inner_dst): (IpAddr, IpAddr)) -> String {
         let Self { proto, words, .. } = self;
         let inside = if self.mode == "tunnel" { format!("isrc {inner_src} idst {inner_dst}") } else { String::new() };

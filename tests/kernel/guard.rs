@@ -1,0 +1,83 @@
+//! The service with `policy = "from-sas"` on one host.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Child, Command};
+use std::thread;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tempfile::TempDir;
+
+use crate::space::{Ran, Space};
+
+/// The service on one host, with a directory of its own for its files and records.
+pub struct Guard<'a> {
+    host: &'a Space,
+    directory: TempDir,
+}
+
+impl<'a> Guard<'a> {
+    pub fn new(host: &'a Space, keys: &str, settings: &str) -> Self {
+        let service = Self { host, directory: tempfile::tempdir().expect("a directory") };
+        service.set(settings);
+        service.write(keys);
+        service
+    }
+
+    pub fn path(&self, name: &str) -> String {
+        self.directory.path().join(name).display().to_string()
+    }
+
+    /// Writes the keys file.
+    pub fn write(&self, keys: &str) {
+        fs::write(self.path("keys"), keys).expect("writes");
+        fs::set_permissions(self.path("keys"), fs::Permissions::from_mode(0o600)).expect("is mine");
+    }
+
+    /// Writes manual-key.toml.
+    pub fn set(&self, settings: &str) {
+        let text = format!("config_file = \"{}\"\npolicy = \"from-sas\"\n{settings}\n", self.path("keys"));
+        fs::write(self.path("toml"), text).expect("writes");
+    }
+
+    pub fn command(&self, words: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_manual-key"));
+        command.args(words.split_whitespace()).args(["--config", &self.path("toml")]);
+        command.env("RUNTIME_DIRECTORY", self.path("run"));
+        command
+    }
+
+    /// What the service that stays is asked for, or about.
+    pub fn ask(&self, word: &str) -> String {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_manual-key"));
+        command.arg(word).env("RUNTIME_DIRECTORY", self.path("run"));
+        self.host.run(command).succeeded()
+    }
+
+    pub fn run(&self, words: &str) -> Ran {
+        self.host.run(self.command(words))
+    }
+
+    /// Starts the service that stays, and waits until the file is applied.
+    pub fn stay(&self) -> Child {
+        let mut child = self.host.spawn(self.command("run"));
+        let out = BufReader::new(child.stdout.take().expect("a pipe"));
+        let mut lines = out.lines().map(|line| line.expect("UTF-8"));
+        assert!(lines.any(|line| line.starts_with("online")), "{:?}", child.wait_with_output());
+        // Whatever else it says must have a place to go to.
+        thread::spawn(move || lines.for_each(drop));
+        child
+    }
+}
+
+/// Ends a service that stays; what it said of what needs attention.
+#[track_caller]
+pub fn end(resident: Child) -> String {
+    kill(Pid::from_raw(resident.id().cast_signed()), Signal::SIGTERM).expect("it runs");
+    let output = resident.wait_with_output().expect("it ends");
+    let said = String::from_utf8(output.stderr).expect("UTF-8");
+    assert!(output.status.success(), "{said}");
+    said
+}
