@@ -281,7 +281,7 @@ impl Config {
             Select::Unix(_) => environment(channel::VARIABLE).is_some(),
             Select::Model => false,
         };
-        let protection = protection(properties.policy, properties.on_stop, &sadb)?;
+        let protection = protection(properties.policy, properties.on_stop, &sadb, IS_LINUX)?;
         Ok(Self {
             sadb,
             order: order(properties.refresh),
@@ -365,14 +365,14 @@ fn places(carry: Carry, directory: Option<&PathBuf>, environment: Environment<'_
     Places { runtime: Some(directory.clone()), lasting }
 }
 
-fn protection(policy: PolicySource, on_stop: OnStop, sadb: &Select) -> Result<Protection, ConfigError> {
+fn protection(policy: PolicySource, on_stop: OnStop, sadb: &Select, is_linux: bool) -> Result<Protection, ConfigError> {
     match (policy, on_stop) {
         (PolicySource::None, OnStop::Open) => return Ok(Protection::default()),
         (PolicySource::None, OnStop::Closed) => return Err(ConfigError::NothingStays),
         (PolicySource::FromSas, _) => {}
     }
     match sadb {
-        _ if !IS_LINUX => Err(ConfigError::PolicyService),
+        _ if !is_linux => Err(ConfigError::PolicyService),
         Select::Auto | Select::Xfrm => Ok(Protection { from_sas: true, stays: on_stop == OnStop::Closed }),
         other => Err(ConfigError::PolicySadb { sadb: other.clone() }),
     }
@@ -436,9 +436,14 @@ mod tests {
                 let error = error(&text);
                 assert!(error.contains("wants sadb = \"xfrm\"") && error.ends_with(sadb), "{error}");
             }
-        } else {
-            assert!(error("policy = \"from-sas\"").contains("svc:/network/ipsec/policy"));
         }
+    }
+
+    #[test]
+    fn elsewhere_another_service_loads_the_policies() {
+        let protection = |policy| protection(policy, OnStop::Open, &Select::Auto, false).map_err(|error| error.to_string());
+        assert!(protection(PolicySource::FromSas).unwrap_err().contains("svc:/network/ipsec/policy"));
+        assert_eq!(protection(PolicySource::None).unwrap(), Protection::default());
     }
 
     #[test]

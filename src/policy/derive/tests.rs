@@ -125,6 +125,18 @@ fn a_tunnel_through_the_other_family() {
 }
 
 #[test]
+fn beet_is_as_a_tunnel() {
+    let beet = |request| linux(request, LinuxExtras { mode: Some(XfrmMode::BEET), ..LinuxExtras::default() });
+    assert_policies(
+        &[beet(tunnel(back(), "10.2.0.0", "10.1.0.0"))],
+        &[
+            "src 10.2.0.0/16 dst 10.1.0.0/16 dir in priority 10262 tmpl src 10.0.0.2 dst 10.0.0.1 proto esp mode beet",
+            "src 10.2.0.0/16 dst 10.1.0.0/16 dir fwd priority 10262 tmpl src 10.0.0.2 dst 10.0.0.1 proto esp mode beet",
+        ],
+    );
+}
+
+#[test]
 fn ah_and_esp_for_the_same_packets_are_one_bundle_whatever_their_order() {
     let bundle = "src 10.0.0.1/32 dst 10.0.0.2/32 dir out priority 10006 tmpl proto esp mode transport \
                   tmpl proto ah mode transport";

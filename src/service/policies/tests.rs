@@ -13,6 +13,8 @@ struct Memory {
     /// Messages that changed something.
     changes: usize,
     refuses: Option<Name>,
+    /// Takes it, and has it not.
+    loses: Option<Name>,
 }
 
 fn refusal(errno: i32) -> Result<(), SadbError> {
@@ -42,7 +44,9 @@ impl Spd for Memory {
             if is_taken || self.refuses == Some(policy.name) {
                 return refusal(17);
             }
-            self.put(policy);
+            if self.loses != Some(policy.name) {
+                self.put(policy);
+            }
             Ok(())
         };
         policies.iter().map(insert).collect()
@@ -195,6 +199,16 @@ fn a_refusal_is_told_and_the_rest_is_there() {
     let raised = Policies::read(directory.path()).unwrap().raise(&wanted, &mut spd).unwrap();
     assert_eq!((raised.refused.len(), raised.missing.len(), spd.policies.len()), (1, 0, 1));
     assert!(!raised.is_whole());
+}
+
+#[test]
+fn what_was_taken_and_is_not_there_is_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let wanted = policies(&format!("{OUT}{IN}"));
+    let lost = wanted.policies[0].name;
+    let mut spd = Memory { now: now(), loses: Some(lost), ..Memory::default() };
+    let raised = Policies::read(directory.path()).unwrap().raise(&wanted, &mut spd).unwrap();
+    assert!(!raised.is_whole() && raised.refused.is_empty() && raised.missing == [lost], "{raised:?}");
 }
 
 #[test]
