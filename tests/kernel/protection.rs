@@ -1,15 +1,17 @@
 //! `policy = "from-sas"`: one keys file on both hosts and `manual-key` alone, and what the cable shows of it.
 
 use std::fs;
+use std::io::Write;
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::capture::Capture;
 use crate::guard::{Guard, end};
 use crate::hosts::Hosts;
 use crate::service::wait_until;
+use crate::space::Space;
 use crate::traffic::{Protection, take_esp_out_of_udp};
 
 fn ends(addrs: [&str; 2]) -> (IpAddr, IpAddr) {
@@ -248,6 +250,59 @@ fn without_the_setting_the_services_policies_go_and_what_cannot_be_told_is_warne
     assert!(ran.status == 78 && ran.err.contains("policy = \"from-sas\" wants sadb = \"xfrm\""), "{ran:?}");
 }
 
+#[test]
+#[ignore = "needs a kernel: tests/kernel/run"]
+fn the_narrower_policy_wins_and_each_has_the_sas_of_its_number() {
+    let hosts = Hosts::new();
+    let (here, there) = Protection::ESP.outer();
+    let port = Protection::ESP.keys_of_port(8080).replace("0x1000", "0x1100").replace("0x2000", "0x2100");
+    let keys = Protection::ESP.keys().replace("replay", "reqid 1 replay") + &port.replace("replay", "reqid 2 replay");
+    let capture = Capture::start(&hosts, "ip");
+    for host in [&hosts.here, &hosts.there] {
+        Guard::new(host, &keys, "").run("start").succeeded();
+    }
+    let listener = hosts.there.inside(|| TcpListener::bind((there, 8080)).expect("binds"));
+    let to = listener.local_addr().expect("an address");
+    hosts.here.inside(|| TcpStream::connect_timeout(&to, Duration::from_secs(2)).expect("connects"));
+    assert_eq!(hosts.echo(here, there), Ok(()));
+    let packets = capture.stop();
+    assert_eq!(packets.lines("not ip proto 50"), [""; 0], "packets in clear");
+    for (spi, host) in [("0x1000", here), ("0x2000", there)] {
+        assert_eq!(packets.lines(&format!("src {host} and ip[20:4] = {spi}")).len(), 20, "datagrams of {host}");
+    }
+    assert!(packets.lines("ip[20:4] = 0x1100").len() >= 2 && !packets.lines("ip[20:4] = 0x2100").is_empty());
+}
+
+/// What `ip xfrm monitor` tells while something is done, without details.
+fn heard(space: &Space, work: impl FnOnce()) -> Vec<String> {
+    let mut command = Command::new("ip");
+    command.args(["xfrm", "monitor"]);
+    let mut monitor = space.spawn(command);
+    thread::sleep(Duration::from_millis(500));
+    work();
+    thread::sleep(Duration::from_millis(500));
+    monitor.kill().expect("kills");
+    let heard = monitor.wait_with_output().expect("ends").stdout;
+    let heard = String::from_utf8(heard).expect("UTF-8");
+    heard.lines().filter(|line| !line.starts_with(char::is_whitespace)).map(|line| line.trim_end().to_owned()).collect()
+}
+
+#[test]
+#[ignore = "needs a kernel: tests/kernel/run"]
+fn policies_go_in_before_the_sas_and_out_after_them() {
+    let hosts = Hosts::new();
+    let service = Guard::new(&hosts.here, &Protection::ESP.keys(), "flush = \"owned\"\n");
+    let policies = ["src 10.0.0.1/32 dst 10.0.0.2/32", "src 10.0.0.2/32 dst 10.0.0.1/32"];
+    let sas = ["src 10.0.0.1 dst 10.0.0.2", "src 10.0.0.2 dst 10.0.0.1"];
+    let up = heard(&hosts.here, || drop(service.run("start").succeeded()));
+    assert_eq!(up, [policies, sas].concat());
+    let mut down = heard(&hosts.here, || drop(service.run("stop").succeeded()));
+    // In any order among themselves.
+    down[..2].sort();
+    down[2..].sort();
+    assert_eq!(down, [sas, policies].concat().iter().map(|line| format!("Deleted {line}")).collect::<Vec<_>>());
+}
+
 const MANY: usize = 1000;
 
 /// SAs to and from so many hosts.
@@ -267,16 +322,39 @@ fn an_unchanged_refresh_of_a_thousand_sas_sends_nothing() {
     let hosts = Hosts::new();
     let service = Guard::new(&hosts.here, &many(), "refresh = \"reconcile\"\n");
     service.run("start").succeeded();
-    let mut command = Command::new("ip");
-    command.args(["xfrm", "monitor"]);
-    let mut monitor = hosts.here.spawn(command);
-    thread::sleep(Duration::from_millis(500));
-    service.run("refresh").succeeded();
-    thread::sleep(Duration::from_millis(500));
-    monitor.kill().expect("kills");
-    let heard = monitor.wait_with_output().expect("ends").stdout;
-    assert_eq!(String::from_utf8_lossy(&heard), "");
+    assert_eq!(heard(&hosts.here, || drop(service.run("refresh").succeeded())), [""; 0]);
     assert_eq!(hosts.here.ip("xfrm policy list").matches("dir ").count(), MANY);
     service.run("stop").succeeded();
     assert_eq!(hosts.here.ip("xfrm policy list"), "");
+}
+
+/// The least of so many times counts: others use this machine, too.
+const ROUNDS: usize = 12;
+
+#[test]
+#[ignore = "needs a kernel: tests/kernel/run"]
+fn policies_add_at_most_half_of_the_time_that_a_thousand_sas_take() {
+    let space = Space::new();
+    space.ip("addr add 10.0.0.1/8 dev lo");
+    let service = Guard::new(&space, &many(), "");
+    let time = |policy: &str| {
+        fs::write(service.path("toml"), format!("config_file = \"{}\"\npolicy = \"{policy}\"\n", service.path("keys")))
+            .expect("writes");
+        let began = Instant::now();
+        service.run("start").succeeded();
+        let time = began.elapsed();
+        let count = if policy == "none" { 0 } else { MANY };
+        assert_eq!(space.ip("xfrm policy list").matches("dir ").count(), count);
+        service.run("stop").succeeded();
+        time
+    };
+    let (mut without, mut with) = (Duration::MAX, Duration::MAX);
+    for round in 0..ROUNDS {
+        (without, with) = (without.min(time("none")), with.min(time("from-sas")));
+        if round > 1 && with < without * 3 / 2 {
+            let _ = writeln!(std::io::stderr(), "{MANY} SAs: start {without:?}, {with:?} with policies");
+            return;
+        }
+    }
+    panic!("{without:?} without policies, {with:?} with");
 }
