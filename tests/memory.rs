@@ -386,7 +386,8 @@ fn the_same_user_may_not_look_in() {
     const NOBODY: u32 = 65534;
     let directory = tempfile::tempdir().unwrap();
     let program = directory.path().join("ipseckey");
-    fs::copy(env!("CARGO_BIN_EXE_ipseckey"), &program).unwrap();
+    // By a process of its own: while another test forks, this one's descriptor would be open there, and the copy "busy".
+    assert!(Command::new("cp").arg(env!("CARGO_BIN_EXE_ipseckey")).arg(&program).status().unwrap().success());
     for path in [directory.path(), &program] {
         fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
     }

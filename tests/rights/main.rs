@@ -11,12 +11,11 @@ use std::fs::{self, Permissions};
 use std::io::{Read, Write};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use bench::Bench;
+use bench::{Bench, program_for_all};
 use ipseckey::sys::socket::PacketSocket;
 
 const ONE: &str = "add esp spi 0x1001 src 192.0.2.1 dst 192.0.2.2 encralg aes encrkey 0f1e2d3c4b5a69788796a5b4c3d2e1f0\n";
@@ -134,16 +133,6 @@ fn root_reads_the_files_of_others_by_hand() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && said.contains("belongs to user 65534"), "{said}");
     assert_eq!(bench.spis(), [0x1001]);
-}
-
-/// A copy of a program that everybody can run.
-fn program_for_all(directory: &Path, program: &str) -> PathBuf {
-    let copy = directory.join(Path::new(program).file_name().unwrap());
-    fs::copy(program, &copy).unwrap();
-    for path in [directory, &copy] {
-        fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
-    }
-    copy
 }
 
 fn as_user(user: u32, command: &mut Command) -> Output {

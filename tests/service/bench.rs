@@ -65,6 +65,17 @@ pub(crate) fn secret_windows(text: &str) -> Vec<String> {
     runs.flat_map(|run| (0..=run.len() - 8).map(|at| run[at..at + 8].to_owned())).collect()
 }
 
+/// A copy of a program that everybody can run, in a directory that is open to them.
+pub(crate) fn program_for_all(directory: &Path, program: &str) -> PathBuf {
+    let copy = directory.join(Path::new(program).file_name().unwrap());
+    // By a process of its own: while another test forks, this one's descriptor would be open there, and the copy "busy".
+    assert!(Command::new("cp").arg(program).arg(&copy).status().unwrap().success());
+    for path in [directory, &copy] {
+        fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
+    }
+    copy
+}
+
 /// A directory of its own, with a model SADB once one is asked for.
 pub(crate) struct Bench {
     dir: tempfile::TempDir,

@@ -1,9 +1,8 @@
 //! `manual-key status` from outside: what it tells of a service that runs, stands still or is gone, and to whom.
 
-use std::fs::{self, Permissions};
+use std::fs;
 use std::io::Write;
 use std::ops::ControlFlow;
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
@@ -12,7 +11,7 @@ use ipseckey::sadb::Reach;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::bench::{Bench, secret_windows};
+use crate::bench::{Bench, program_for_all, secret_windows};
 use crate::resident::Running;
 use crate::support::schema::misfit;
 use crate::{FIVE_MISTAKES, ONE, THREE, TWO, is_root};
@@ -201,10 +200,8 @@ fn others_are_told_what_is_no_secret() {
     }
     let bench = Bench::with_model();
     let _running = Running::ready(&bench, &bench.file("keys", ONE), &[]);
-    fs::set_permissions(bench.path("."), Permissions::from_mode(0o755)).unwrap();
     // A copy, since this directory may be closed to others.
-    let program = bench.path("manual-key");
-    fs::copy(env!("CARGO_BIN_EXE_manual-key"), &program).unwrap();
+    let program = program_for_all(&bench.path(""), env!("CARGO_BIN_EXE_manual-key"));
     let status = |options: &[&str]| {
         let mut command = Command::new(&program);
         command.arg("status").args(options).env("RUNTIME_DIRECTORY", bench.path("run")).uid(NOBODY).gid(NOBODY);
