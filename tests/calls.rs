@@ -213,6 +213,29 @@ fn a_keys_file_is_opened_once_and_never_asked_for_by_name_again() {
     }
 }
 
+/// An access list of NFSv4, as a kernel would tell it: a user with a number of its own may read. The mode of the file is 0600.
+#[test]
+fn an_access_list_of_nfs_that_lets_others_in_is_found() {
+    if !can_trace() {
+        return;
+    }
+    let model = Model::start(&[]);
+    let keys = private(model.path("the-keys"), ONE);
+    for (who, is_open) in [("OWNER@\0\0", false), ("471100\0\0", true)] {
+        let list: String = who.bytes().map(|byte| format!("{byte:02x}")).collect();
+        let list = format!("00000001 00000000 00000000 00000001 00000006 {list}").replace(' ', "");
+        let len = list.len() / 2;
+        let inject = format!("inject=fgetxattr:retval={len}:poke_exit=@arg3={list}");
+        let options = ["-e", "trace=fgetxattr", "-e", &inject];
+        let (_, by_hand) = traced(&model, &options, &model.ipseckey(&["-c", keys.to_str().unwrap()]));
+        let told = String::from_utf8_lossy(&by_hand.stderr);
+        assert_eq!(told.contains("has an access list that lets others in"), is_open, "{who}: {told}");
+        assert!(by_hand.status.success(), "{who}: {told}");
+        let (_, service) = traced(&model, &options, &unit(&model, "check", &keys));
+        assert_eq!(service.status.code(), Some(if is_open { 77 } else { 0 }), "{who}");
+    }
+}
+
 /// To open a device or a FIFO can do harm, or wait.
 #[test]
 fn what_is_no_regular_file_is_not_even_opened() {

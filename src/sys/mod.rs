@@ -1,6 +1,7 @@
 //! Every unsafe block and every family of system calls. Each block says why it is sound.
 #![allow(unsafe_code, reason = "this is the one room where system calls without a safe wrapper are made")]
 
+mod access_list;
 mod allocator;
 #[cfg_attr(not(target_os = "linux"), path = "no_crypto_api.rs")]
 pub mod crypto_api;

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use nix::libc::{O_NOFOLLOW, O_NONBLOCK};
 
-use super::{directories, hardening};
+use super::{IS_ILLUMOS, access_list, directories, hardening};
 use crate::secret::Buffer;
 
 /// A keys file larger than this is taken for a mistake: 1 GiB holds several million SAs.
@@ -35,6 +35,9 @@ pub struct SecureFile {
     pub findings: Vec<Finding>,
 }
 
+/// The command that takes an access list away.
+const WITHOUT_LIST: &str = if IS_ILLUMOS { "chmod A-" } else { "nfs4_setfacl -s A::OWNER@:rwtTcC" };
+
 /// One reason why others might read or replace a keys file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Finding {
@@ -45,6 +48,12 @@ pub enum Finding {
         path: PathBuf,
         /// Its permission bits.
         mode: u32,
+    },
+    /// An access list lets others in, unseen in the mode.
+    #[error("{} has an access list that lets others in: {} {}", shown(path), WITHOUT_LIST, shell_word(path))]
+    AccessList {
+        /// The file.
+        path: PathBuf,
     },
     /// Neither root nor the caller owns the file.
     #[error("{} belongs to user {uid}, wanted root: chown root {}", shown(path), shell_word(path))]
@@ -230,6 +239,7 @@ impl Reader {
         let too_large = || FileError::TooLarge { path: path.to_owned(), len: declared.len() };
         let left = usize::try_from(declared.len()).ok().filter(|_| declared.len() <= MAX_LEN).ok_or_else(too_large)?;
         let mut findings = judge_file(path, Facts::of(&declared), origin, me);
+        findings.extend(access_list::lets_others_in(&file, me).then(|| Finding::AccessList { path: path.to_owned() }));
         findings.extend(directories::judge(path, me));
         Ok(Self { path: path.to_owned(), file, declared, left, findings })
     }
