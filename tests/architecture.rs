@@ -33,6 +33,26 @@ fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
+/// Every line with unsafe code in these directories: file, number of the line, the lines before it.
+fn unsafe_lines(directories: &[&str]) -> Vec<(PathBuf, usize, String)> {
+    // Put together, so that this file is not among them.
+    let forms = ["{", "fn ", "impl ", "extern "].map(|what| ["unsafe", what].join(" "));
+    let mut files = Vec::new();
+    directories.iter().for_each(|name| sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join(name), &mut files));
+    let mut found = Vec::new();
+    for path in files {
+        let text = fs::read_to_string(&path).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        for (at, line) in lines.iter().enumerate() {
+            let code = line.split("//").next().unwrap();
+            if forms.iter().any(|form| code.contains(form.as_str())) || code.contains(concat!("allow(", "unsafe_code")) {
+                found.push((path.clone(), at + 1, lines[at.saturating_sub(8)..at].join("\n")));
+            }
+        }
+    }
+    found
+}
+
 /// Every source file with its room and text; `lib.rs` and `bin/` stand above the rooms.
 fn rooms() -> BTreeMap<PathBuf, (String, String)> {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
@@ -71,6 +91,23 @@ fn rooms_use_only_the_rooms_below_them() {
 fn only_sys_and_service_know_the_system() {
     for (path, (room, text)) in rooms() {
         assert!(matches!(room.as_str(), "sys" | "service") || !text.contains("target_os"), "{}", path.display());
+    }
+}
+
+/// Cargo.toml denies it everywhere, and the doors of the other rooms forbid it; nobody may have allowed it again.
+#[test]
+fn no_unsafe_code_outside_of_sys_and_none_without_an_argument() {
+    let sys = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/sys");
+    let manifest = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml")).unwrap();
+    assert!(
+        manifest.contains("\nunsafe_code = \"deny\"\n") && manifest.contains("\nundocumented_unsafe_blocks = \"deny\"\n")
+    );
+    let found = unsafe_lines(&["src", "tests", "benches", "fuzz/src", "fuzz/fuzz_targets"]);
+    assert!(found.len() > 10, "the search is blind");
+    for (path, line, before) in found {
+        assert!(path.starts_with(&sys), "{}:{line}: unsafe code", path.display());
+        let is_door = path.ends_with("sys/mod.rs");
+        assert!(is_door || before.contains("// SAFETY:"), "{}:{line}: no argument", path.display());
     }
 }
 

@@ -153,6 +153,7 @@ mod system {
         kind: u16,
     }
 
+    // SAFETY: as sys/acl.h declares it.
     unsafe extern "C" {
         fn facl(fd: c_int, command: c_int, count: c_int, list: *mut c_void) -> c_int;
     }

@@ -74,6 +74,31 @@ fn a_datagram_lost_at_any_place_leaves_a_defined_state() {
     let _ = writeln!(std::io::stderr(), "{faults} datagrams lost");
 }
 
+/// A list of which a part was lost (ENOBUFS) is not taken for the whole.
+#[test]
+#[ignore = "needs a kernel: tests/kernel/run"]
+fn a_list_that_has_lost_a_part_is_an_error() {
+    let space = Space::with_sadb("xfrm");
+    space.run(manual_key(&[], "start", &std::env::temp_dir(), &five(0x1000))).succeeded();
+    let trace = std::env::temp_dir().join("lost-parts");
+    let mut faults = 0;
+    loop {
+        let inject = format!("inject=recvmsg:error=ENOBUFS:when={}", faults + 1);
+        let mut command = Command::new("strace");
+        command.args(["-qq", "-o"]).arg(&trace).args(["-e", &inject, env!("CARGO_BIN_EXE_ipseckey")]);
+        command.args(["--sadb", "xfrm", "-n", "dump"]);
+        let ran = space.run(command);
+        if !fs::read_to_string(&trace).expect("strace has written it").contains("(INJECTED)") {
+            assert_eq!(ran.status, 0, "{ran:?}");
+            break;
+        }
+        faults += 1;
+        assert!(ran.status == 1 && ran.err.contains("list it again"), "{inject}: {ran:?}");
+    }
+    assert!(faults >= 2, "{faults} faults");
+    let _ = writeln!(std::io::stderr(), "{faults} parts of lists lost");
+}
+
 /// Whoever may send to any port: what does not come from the kernel is no answer.
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
