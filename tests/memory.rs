@@ -7,10 +7,9 @@
 
 mod support;
 
-use std::collections::HashSet;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{BufRead, BufReader, Seek, Write};
-use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -22,11 +21,9 @@ use nix::sys::ptrace;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
+use support::memory::{Searched, Wanted, expect_nothing, search, search_bytes};
 use support::model::Model;
 use support::terminal::Terminal;
-
-/// Length of the pieces that are looked for, as bytes and as digits.
-const PIECE: usize = 8;
 
 /// Lines that add SAs, and the keys in them.
 struct Secrets {
@@ -55,68 +52,6 @@ fn secrets(count: u32) -> Secrets {
         keys.extend([encr, auth]);
     }
     Secrets { text, keys }
-}
-
-/// What must not be in a memory.
-struct Wanted {
-    pieces: HashSet<[u8; PIECE]>,
-    /// Whether some piece starts with these two bytes.
-    starts: Vec<bool>,
-}
-
-impl Wanted {
-    fn of(keys: &[String]) -> Self {
-        let mut pieces = HashSet::new();
-        for key in keys {
-            for spelling in
-                [key.to_ascii_lowercase().into_bytes(), key.to_ascii_uppercase().into_bytes(), support::unhex(key)]
-            {
-                pieces.extend(spelling.windows(PIECE).map(|piece| <[u8; PIECE]>::try_from(piece).unwrap()));
-            }
-        }
-        let mut starts = vec![false; 1 << 16];
-        for piece in &pieces {
-            starts[usize::from(u16::from_ne_bytes([piece[0], piece[1]]))] = true;
-        }
-        Self { pieces, starts }
-    }
-
-    /// Where in `bytes` there are pieces.
-    fn places(&self, bytes: &[u8]) -> Vec<usize> {
-        let is_piece = |window: &[u8]| {
-            self.starts[usize::from(u16::from_ne_bytes([window[0], window[1]]))] && self.pieces.contains(window)
-        };
-        bytes.windows(PIECE).enumerate().filter_map(|(at, window)| is_piece(window).then_some(at)).collect()
-    }
-}
-
-/// What a search came to.
-#[derive(Default)]
-struct Searched {
-    bytes: usize,
-    found: Vec<String>,
-}
-
-/// Searches every writable page of a process; `None` if nobody may look into it.
-fn search(pid: Pid, wanted: &Wanted) -> Option<Searched> {
-    let memory = File::open(format!("/proc/{pid}/mem")).ok()?;
-    let maps = fs::read_to_string(format!("/proc/{pid}/maps")).ok()?;
-    let mut searched = Searched::default();
-    for line in maps.lines().filter(|line| line.split(' ').nth(1).is_some_and(|rights| rights.starts_with("rw"))) {
-        let (from, to) = line.split(' ').next().unwrap().split_once('-').unwrap();
-        let (from, to) = (u64::from_str_radix(from, 16).unwrap(), u64::from_str_radix(to, 16).unwrap());
-        let mut bytes = vec![0; usize::try_from(to - from).unwrap()];
-        memory.read_exact_at(&mut bytes, from).unwrap();
-        let part = search_bytes(line.split_whitespace().nth(5).unwrap_or("anonymous"), &bytes, wanted);
-        searched.bytes += part.bytes;
-        searched.found.extend(part.found);
-    }
-    Some(searched)
-}
-
-fn search_bytes(name: &str, bytes: &[u8], wanted: &Wanted) -> Searched {
-    let found = wanted.places(bytes).iter().map(|at| format!("{name}+{at:#x}")).collect();
-    Searched { bytes: bytes.len(), found }
 }
 
 /// A core of everything in a process, mappings that ask to be left out included, as root can take it with gdb; `None`, with
@@ -181,25 +116,6 @@ fn waiting(command: &Command) -> Command {
     shell.env_clear().args(["-c", "kill -STOP $$; exec \"$0\" \"$@\""]);
     shell.arg(command.get_program()).args(command.get_args());
     shell
-}
-
-/// Fails if something was found; tells if nobody may look.
-#[track_caller]
-fn expect_nothing(what: &str, searched: Option<Searched>) {
-    let Some(searched) = searched else {
-        assert!(!nix::unistd::geteuid().is_root(), "{what}: root may look into every memory");
-        return;
-    };
-    assert!(searched.bytes > 100_000, "{what}: only {} bytes were searched", searched.bytes);
-    let found = &searched.found;
-    assert!(
-        found.is_empty(),
-        "{what}: {} pieces in {} bytes: {:?}",
-        found.len(),
-        searched.bytes,
-        &found[..found.len().min(9)]
-    );
-    let _ = writeln!(std::io::stderr(), "{what}: {} bytes of memory searched", searched.bytes);
 }
 
 fn keys_file(model: &Model, name: &str, text: &str) -> String {

@@ -13,8 +13,6 @@ mod cases;
 mod doctor;
 mod exchange;
 mod faults;
-#[path = "../support/goal.rs"]
-mod goal;
 mod guard;
 mod hitless;
 mod hosts;
@@ -27,11 +25,12 @@ mod protection;
 mod protection_throughout;
 mod reconcile;
 mod refusals;
-#[allow(dead_code, reason = "tests/reconcile has a use for the rest")]
-#[path = "../support/reluctant.rs"]
-mod reluctant;
 mod rights;
 mod service;
 mod space;
+#[path = "../support/mod.rs"]
+mod support;
 mod traffic;
 mod volume;
+
+use support::{goal, reluctant};

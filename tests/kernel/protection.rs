@@ -7,11 +7,14 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::unistd::Pid;
+
 use crate::capture::Capture;
 use crate::guard::{Guard, end};
 use crate::hosts::Hosts;
 use crate::service::wait_until;
 use crate::space::Space;
+use crate::support::memory::{Wanted, expect_nothing, search};
 use crate::traffic::{Protection, take_esp_out_of_udp};
 
 fn ends(addrs: [&str; 2]) -> (IpAddr, IpAddr) {
@@ -114,6 +117,14 @@ fn policies_come_with_the_addresses_they_wait_for_and_do_not_go_with_them() {
 
     let resident = service.stay();
     assert_eq!(count(), 0);
+    service.ask("refresh");
+    let digits = |word: &str| word.len() > 30 && word.chars().all(|c| c.is_ascii_hexdigit());
+    let secrets: Vec<String> = keys.split_whitespace().filter(|word| digits(word)).map(str::to_owned).collect();
+    let expect_no_key = |what: &str| {
+        let searched = search(Pid::from_raw(resident.id().cast_signed()), &Wanted::of(&secrets));
+        expect_nothing(what, searched);
+    };
+    expect_no_key("a service that waits for addresses");
     hosts.here.ip("addr add 10.9.9.9/32 dev lo");
     for ((address, protection), policies) in addresses.iter().zip([four, six]).zip([2, 4]) {
         let capture = Capture::start(&hosts, &protection.in_clear());
@@ -122,13 +133,15 @@ fn policies_come_with_the_addresses_they_wait_for_and_do_not_go_with_them() {
         assert_passes(&hosts, protection.outer());
         assert_eq!(capture.stop().lines(""), [""; 0], "packets in clear");
     }
+    expect_no_key("a service whose addresses have come");
     // While an address is gone, what it has told is not forgotten.
     hosts.here.ip(&format!("addr del {}", addresses[0]));
     service.ask("refresh");
     assert_eq!(count(), 4);
     let said = end(resident);
     let warnings: Vec<&str> = said.lines().collect();
-    let [first, second] = warnings[..] else { panic!("a warning for each load: {said}") };
+    let [first, again, second] = warnings[..] else { panic!("a warning for each load: {said}") };
+    assert_eq!(first, again);
     assert!(first.starts_with("manual-key: lines 1, 2, 3, 4, 5, 6: warning: no policy uses these SAs"), "{first}");
     assert!(first.ends_with("; it has one as soon as one of its addresses is of this system"), "{first}");
     assert!(second.starts_with("manual-key: lines 1, 2, 5, 6: warning: no policy uses these SAs"), "{second}");

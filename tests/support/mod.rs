@@ -2,6 +2,8 @@
 #![allow(dead_code, unreachable_pub, reason = "each test program uses its own part of this")]
 
 pub mod goal;
+#[cfg(target_os = "linux")]
+pub mod memory;
 pub mod model;
 pub mod reluctant;
 pub mod schema;
