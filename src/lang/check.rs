@@ -1,25 +1,20 @@
 //! What `-c` says beyond errors: commands that are well formed and still not what anyone wants.
 
-use std::collections::hash_map::Entry;
-
-use rustc_hash::FxHashMap;
-
 use super::command::{Command, SaCommand, Verb};
 use super::diagnostic::{Code, Diagnostic, Severity, Span};
 use super::lexer::{Lexer, Words};
 use super::source::Place;
-use super::{Item, address};
+use super::{Item, added::Added, address};
 use crate::names::algorithms;
 use crate::names::keywords::{self, Field, Value};
 use crate::names::weak_keys::{self, Weakness};
-use crate::sa::{AuthAlg, EncrAlg, SaId, SaType};
+use crate::sa::{AuthAlg, EncrAlg, SaId};
 use crate::secret::Key;
 
 /// Looks at the commands of one text, one after the other.
 #[derive(Default)]
 pub struct Checker {
-    /// Line of each SA that the text has added so far.
-    added: FxHashMap<SaId, u32>,
+    added: Added,
     /// Whether names were mentioned already.
     told_of_names: bool,
 }
@@ -41,7 +36,7 @@ impl Checker {
         }
         match &item.outcome {
             Ok(Command::Sa(command)) => self.sa_command(command, &mut warnings),
-            Ok(Command::Flush(sa_type)) => self.added.retain(|id, _| *sa_type != SaType::UNSPEC && id.sa_type != *sa_type),
+            Ok(Command::Flush(sa_type)) => self.added.flush(*sa_type),
             _ => {}
         }
         warnings.list
@@ -69,15 +64,9 @@ impl Checker {
     }
 
     fn add(&mut self, id: SaId, warnings: &mut Warnings<'_>) {
-        match self.added.entry(id) {
-            Entry::Vacant(entry) => {
-                entry.insert(warnings.place.line);
-            }
-            Entry::Occupied(entry) => {
-                let message = format!("This SA (spi {}, dst {}) was added in line {} already", id.spi, id.dst, entry.get());
-                warnings.push(Code::DuplicateSa, Field::Spi, message, Some("the SADB will refuse the second one"));
-            }
-        }
+        let Some(line) = self.added.add(id, warnings.place.line) else { return };
+        let message = format!("This SA (spi {}, dst {}) was added in line {line} already", id.spi, id.dst);
+        warnings.push(Code::DuplicateSa, Field::Spi, message, Some("the SADB will refuse the second one"));
     }
 }
 
@@ -133,7 +122,7 @@ impl Warnings<'_> {
             let help = Some("illumos drops soft limits if there are no hard ones");
             self.push_at_command(Code::Ignored, "Soft limits without hard ones", help);
         }
-        if let (Some(src), Some(dst)) = (request.inner_src, request.inner_dst)
+        if let (Some(src), Some(dst)) = (*request.inner_src, *request.inner_dst)
             && src.addr.is_ipv4() != dst.addr.is_ipv4()
         {
             let help = Some("give both inner addresses; a missing one counts as ::/0");

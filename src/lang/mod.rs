@@ -3,6 +3,7 @@
 //! bytes -`source`-> logical lines -`lexer`-> words -`parser`-> [`Command`], or [`Diagnostic`]s with line and column.
 #![forbid(unsafe_code)]
 
+mod added;
 mod address;
 mod check;
 mod command;
