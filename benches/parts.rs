@@ -46,7 +46,7 @@ fn requests(count: usize) -> Vec<Request> {
     let mut requests = Vec::new();
     let text: String = (0..count).map(line).collect();
     read(&text, Setting::File, &mut |item| match item.outcome {
-        Ok(Command::Sa(command)) => requests.push(command.request),
+        Ok(Command::Sa(command)) => requests.push(*command.request),
         _ => panic!("{:?}", item.diagnostics),
     });
     requests

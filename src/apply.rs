@@ -41,12 +41,12 @@ pub fn apply(mut command: SaCommand, sadb: &mut dyn Sadb, each: &mut dyn FnMut(&
 /// Additions that wait to be carried out together. `T` says where each stands.
 pub struct Queue<T> {
     places: Vec<T>,
-    requests: Vec<Request>,
+    commands: Vec<SaCommand>,
 }
 
 impl<T> Default for Queue<T> {
     fn default() -> Self {
-        Self { places: Vec::new(), requests: Vec::new() }
+        Self { places: Vec::new(), commands: Vec::new() }
     }
 }
 
@@ -54,7 +54,7 @@ impl<T> Queue<T> {
     /// Whether it has to be settled before it can take more.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        self.requests.len() >= MOST_TOGETHER
+        self.commands.len() >= MOST_TOGETHER
     }
 
     /// Takes `command` if `sadb` carries it out together with others, else gives it back.
@@ -63,15 +63,16 @@ impl<T> Queue<T> {
             return Some(command);
         }
         self.places.push(place);
-        self.requests.push(command.request);
+        self.commands.push(command);
         None
     }
 
     /// Carries out what waits; `each` hears what became of it, in order.
     pub fn settle(&mut self, sadb: &mut dyn Sadb, each: &mut dyn FnMut(T, &Request, Outcome)) {
-        let outcomes = if self.requests.is_empty() { Vec::new() } else { sadb.add_all(&self.requests) };
-        for ((place, request), outcome) in self.places.drain(..).zip(self.requests.drain(..)).zip(outcomes) {
-            each(place, &request, outcome.map_or_else(Outcome::Failed, |()| Outcome::Done));
+        let requests: Vec<&Request> = self.commands.iter().map(|command| &*command.request).collect();
+        let outcomes = if requests.is_empty() { Vec::new() } else { sadb.add_all(&requests) };
+        for ((place, command), outcome) in self.places.drain(..).zip(self.commands.drain(..)).zip(outcomes) {
+            each(place, &command.request, outcome.map_or_else(Outcome::Failed, |()| Outcome::Done));
         }
     }
 }
@@ -117,9 +118,9 @@ mod tests {
             request.pair_spi.is_none()
         }
 
-        fn add_all(&mut self, requests: &[Request]) -> Vec<Result<(), SadbError>> {
+        fn add_all(&mut self, requests: &[&Request]) -> Vec<Result<(), SadbError>> {
             self.sizes.push(requests.len());
-            let refused = |request: &Request| request.spi == Spi(300);
+            let refused = |request: &&Request| request.spi == Spi(300);
             let answer = |request| if refused(request) { Err(SadbError::Unanswered) } else { Ok(()) };
             requests.iter().map(answer).collect()
         }

@@ -69,7 +69,7 @@ fn loaded(file: &[u8]) -> Vec<Request> {
         match item.outcome {
             Ok(Command::Sa(command)) => {
                 assert!(command.verb == Verb::Add, "another command");
-                requests.push(command.request);
+                requests.push(*command.request);
             }
             Ok(_) => panic!("another command"),
             Err(_) => panic!("refused: {texts:?} in\n{}", String::from_utf8_lossy(file)),
@@ -138,16 +138,16 @@ fn sa() -> impl Strategy<Value = Hidden> {
                     auth_alg: AuthAlg(auth),
                     encr_alg: EncrAlg(encr),
                     flags,
-                    hard,
-                    soft,
+                    hard: hard.into(),
+                    soft: soft.into(),
                     auth_key: key(auth_len),
                     encr_key: key(encr_len),
-                    src_identity,
-                    dst_identity,
+                    src_identity: src_identity.map(Box::new),
+                    dst_identity: dst_identity.map(Box::new),
                     src: Some(Endpoint { addr: src, port: port(sport), proto }),
                     dst: Some(Endpoint { addr: dst, port: port(dport), proto }),
-                    inner_src: prefixes.map(|(src, len, _, _, proto)| side(src, len, proto)),
-                    inner_dst: prefixes.map(|(_, _, dst, len, proto)| side(dst, len, proto)),
+                    inner_src: prefixes.map(|(src, len, _, _, proto)| side(src, len, proto)).into(),
+                    inner_dst: prefixes.map(|(_, _, dst, len, proto)| side(dst, len, proto)).into(),
                     replay_value: (value != 0).then_some(value.into()),
                     ..Request::default()
                 })
@@ -210,8 +210,8 @@ fn nat_traversal_comes_back() {
     let end = |addr: [u8; 4], port| Some(Endpoint { addr: addr.into(), port, proto: 0 });
     check(&[Request {
         flags: Flags::NATT_LOC | Flags::NATT_REM,
-        natt_local: end([203, 0, 113, 5], 4500),
-        natt_remote: end([203, 0, 113, 6], 0),
+        natt_local: end([203, 0, 113, 5], 4500).into(),
+        natt_remote: end([203, 0, 113, 6], 0).into(),
         ..plain(0x100, HERE, THERE, Flags::default())
     }]);
 }
@@ -230,7 +230,7 @@ fn larval_and_dead_sas_are_comments() {
 fn identities_that_no_word_can_say_are_left_out() {
     for (kind, value) in [(2, &b"a\"b"[..]), (2, b" a"), (2, b""), (2, b"a\nb"), (4, b"\x30\x00"), (6, b"id")] {
         let identity = Identity { kind: IdentityType(kind), id: 0, value: value.to_vec() };
-        let sa = Request { src_identity: Some(identity), ..plain(0x100, HERE, THERE, Flags::default()) };
+        let sa = Request { src_identity: Some(identity.into()), ..plain(0x100, HERE, THERE, Flags::default()) };
         let file = saved(&[described(&sa)]);
         assert!(String::from_utf8_lossy(&file).contains("# WARNING: SA has an identity that cannot be written.\nadd esp"));
         assert!(loaded(&file).iter().all(|sa| sa.src_identity.is_none()));
@@ -240,9 +240,9 @@ fn identities_that_no_word_can_say_are_left_out() {
 #[test]
 fn idle_lifetimes_that_no_word_can_say_are_left_out() {
     let idle = Some(Lifetime { allocations: 1, bytes: 2, addtime: 3, usetime: 4 });
-    let file = saved(&[described(&Request { idle, ..plain(0x100, HERE, THERE, Flags::default()) })]);
+    let file = saved(&[described(&Request { idle: idle.into(), ..plain(0x100, HERE, THERE, Flags::default()) })]);
     assert!(String::from_utf8_lossy(&file).contains("# WARNING: SA has an idle lifetime in bytes or allocations"));
-    assert_eq!(loaded(&file)[0].idle, Some(Lifetime { addtime: 3, usetime: 4, ..Lifetime::default() }));
+    assert_eq!(loaded(&file)[0].idle, Some(Lifetime { addtime: 3, usetime: 4, ..Lifetime::default() }).into());
 }
 
 #[test]

@@ -77,7 +77,7 @@ fn pfkey_addition(at: u32) -> Buffer {
         encr_alg: EncrAlg(12),
         auth_key: Some(key(at, 32)),
         encr_key: Some(key(at, 16)),
-        hard: Some(Lifetime { addtime: 86400, ..Lifetime::default() }),
+        hard: Some(Lifetime { addtime: 86400, ..Lifetime::default() }).into(),
         src: end(src),
         dst: end(dst),
         ..Request::default()

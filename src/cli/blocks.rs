@@ -9,7 +9,7 @@ use crate::sys::hardening;
 use crate::sys::secure_file::{FileError, Finding, Origin, Reader};
 
 /// Small enough for a processor's cache.
-const BLOCK: usize = 256 * 1024;
+const BLOCK: usize = 64 * 1024;
 
 /// The blocks of a file.
 pub(super) struct Blocks {

@@ -73,7 +73,7 @@ impl<'r> Sa<'r> {
 
     /// The ports of UDP encapsulation, as the packets of this SA have them.
     fn encap_ports(&self) -> Option<(u16, u16)> {
-        let (local, remote) = (self.request.natt_local, self.request.natt_remote);
+        let (local, remote) = (*self.request.natt_local, *self.request.natt_remote);
         let port = |end: Option<Endpoint>| end.map_or(4500, |end| if end.port == 0 { 4500 } else { end.port });
         (local.is_some() || remote.is_some()).then(|| (port(local), port(remote)))
     }
@@ -183,8 +183,8 @@ fn ip_selector(sa: &Sa<'_>, out: &mut dyn Write) -> io::Result<()> {
     if !has_inner && !has_ports {
         return Ok(());
     }
-    let (src, sport, _) = side(request.inner_src, sa.src);
-    let (dst, dport, proto) = side(request.inner_dst, sa.dst);
+    let (src, sport, _) = side(*request.inner_src, sa.src);
+    let (dst, dport, proto) = side(*request.inner_dst, sa.dst);
     write!(out, " sel src {src} dst {dst}")?;
     let ports: [(&str, u64); 3] = [("proto", proto.into()), ("sport", sport.into()), ("dport", dport.into())];
     write_numbers(out, &ports)
@@ -192,7 +192,7 @@ fn ip_selector(sa: &Sa<'_>, out: &mut dyn Write) -> io::Result<()> {
 
 fn ip_limits(request: &Request, out: &mut dyn Write) -> io::Result<()> {
     let limits = |lifetime: Option<Lifetime>| lifetime.unwrap_or_default();
-    let (hard, soft) = (limits(request.hard), limits(request.soft));
+    let (hard, soft) = (limits(*request.hard), limits(*request.soft));
     write_numbers(
         out,
         &[
@@ -330,8 +330,8 @@ mod tests {
     fn tunnels_and_limits() {
         let mut sa = request(20, 0);
         let net = |addr: [u8; 4]| Some(InnerEndpoint { addr: addr.into(), prefix_len: 16, port: 0, proto: 0 });
-        (sa.inner_src, sa.inner_dst) = (net([10, 1, 0, 0]), net([10, 2, 0, 0]));
-        sa.hard = Some(Lifetime { addtime: 60, ..Lifetime::default() });
+        (*sa.inner_src, *sa.inner_dst) = (net([10, 1, 0, 0]), net([10, 2, 0, 0]));
+        sa.hard = Some(Lifetime { addtime: 60, ..Lifetime::default() }).into();
         let line = exported(Target::IpXfrm, &sa).unwrap();
         assert!(line.contains(" mode tunnel aead 'rfc4106(gcm(aes))' "), "{line}");
         assert!(line.ends_with(" 128 sel src 10.1.0.0/16 dst 10.2.0.0/16 limit time-hard 60\n"), "{line}");

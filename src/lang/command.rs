@@ -23,7 +23,6 @@ pub enum Verb {
 }
 
 /// A command of the language.
-#[allow(clippy::large_enum_variant, reason = "one command at a time, never stored in numbers")]
 pub enum Command {
     /// A command about one SA, or about several that differ only in their addresses.
     Sa(SaCommand),
@@ -47,11 +46,20 @@ pub enum Command {
 pub struct SaCommand {
     /// What to do.
     pub verb: Verb,
-    /// Everything but the addresses of `targets`; for a single target it is complete as it stands.
-    pub request: Request,
+    /// Everything but the addresses of `targets`; for a single target it is complete as it stands. Boxed: it goes through many
+    /// hands.
+    pub request: Box<Request>,
     /// The source and destination addresses to go through, in order; never empty. A command without any address has one
     /// target of two `None`.
     pub targets: Vec<Target>,
+}
+
+impl SaCommand {
+    /// A second copy, its keys wiped on their own.
+    #[must_use]
+    pub fn duplicate(&self) -> Self {
+        Self { verb: self.verb, request: Box::new(self.request.duplicate()), targets: self.targets.clone() }
+    }
 }
 
 /// One pair of outer addresses a command applies to.

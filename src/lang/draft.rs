@@ -57,7 +57,7 @@ pub(super) struct Draft<'t> {
     /// The word of the verb.
     pub(super) word: Word<'t>,
     /// Fields that are complete as soon as they are read.
-    pub(super) request: Request,
+    pub(super) request: Box<Request>,
     /// Fields that were given, rightly or wrongly, by bit.
     seen: u64,
     pub(super) src: Option<Given<'t>>,
@@ -75,7 +75,7 @@ impl<'t> Draft<'t> {
         Self {
             verb,
             word,
-            request: Request::default(),
+            request: Box::default(),
             seen: 0,
             src: None,
             dst: None,

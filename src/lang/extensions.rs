@@ -16,7 +16,7 @@ impl<'t, W: Words<'t> + Clone> Parser<'_, 't, W> {
         let mut draft = Draft::new(verb, word);
         draft.request.sa_type = sa_type.unwrap_or_default();
         self.extensions(&mut draft);
-        self.finish(&mut draft)
+        self.finish(draft)
     }
 
     /// The SA type of a command about one SA: not `all`.

@@ -58,7 +58,12 @@ const UNSPECIFIED: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
 
 impl<'t, W: Words<'t> + Clone> Parser<'_, 't, W> {
     /// Completes and checks a draft. `None` if something is missing; other errors are only noted.
-    pub(super) fn finish(&mut self, draft: &mut Draft<'t>) -> Option<SaCommand> {
+    pub(super) fn finish(&mut self, mut draft: Draft<'t>) -> Option<SaCommand> {
+        let targets = self.complete(&mut draft)?;
+        Some(SaCommand { verb: draft.verb, request: draft.request, targets })
+    }
+
+    fn complete(&mut self, draft: &mut Draft<'t>) -> Option<Vec<Target>> {
         self.check_needs(draft);
         if draft.verb.changes() {
             self.check_algorithms(draft);
@@ -76,7 +81,7 @@ impl<'t, W: Words<'t> + Clone> Parser<'_, 't, W> {
             draft.request.src = with_address(draft.request.src, first.src);
             draft.request.dst = with_address(draft.request.dst, first.dst);
         }
-        Some(SaCommand { verb: draft.verb, request: std::mem::take(&mut draft.request), targets })
+        Some(targets)
     }
 
     fn conflict(&mut self, draft: &Draft<'t>, message: &str) {
@@ -193,8 +198,8 @@ fn complete_change(draft: &mut Draft<'_>) {
     let first = |given: &Option<Given<'_>>| given.as_ref().and_then(|given| given.list.list().first().copied());
     request.src = Some(Endpoint { addr: first(&draft.src).unwrap_or(UNSPECIFIED), port: ports.src, proto: ports.proto });
     request.dst = first(&draft.dst).map(|addr| Endpoint { addr, port: ports.dst, proto: ports.proto });
-    request.natt_local = natt(draft.nat_local, ports.nat_local);
-    request.natt_remote = natt(draft.nat_remote, ports.nat_remote);
+    request.natt_local = natt(draft.nat_local, ports.nat_local).into();
+    request.natt_remote = natt(draft.nat_remote, ports.nat_remote).into();
     if request.natt_local.is_some() {
         request.flags |= Flags::NATT_LOC;
     }
@@ -204,8 +209,8 @@ fn complete_change(draft: &mut Draft<'_>) {
     let inner_ports = ports.inner_src != 0 || ports.inner_dst != 0 || ports.inner_proto != 0;
     if draft.inner_src.is_some() || draft.inner_dst.is_some() || inner_ports {
         request.flags |= Flags::TUNNEL;
-        request.inner_src = Some(inner(draft.inner_src, ports.inner_src, ports.inner_proto));
-        request.inner_dst = Some(inner(draft.inner_dst, ports.inner_dst, ports.inner_proto));
+        request.inner_src = Some(inner(draft.inner_src, ports.inner_src, ports.inner_proto)).into();
+        request.inner_dst = Some(inner(draft.inner_dst, ports.inner_dst, ports.inner_proto)).into();
     }
 }
 
@@ -244,7 +249,7 @@ mod tests {
     use crate::sa::Request;
 
     fn add(rest: &str) -> Request {
-        good(&format!("add esp spi 256 src 10.0.0.1 dst 10.0.0.2 {KEYS} {rest}")).0.request
+        *good(&format!("add esp spi 256 src 10.0.0.1 dst 10.0.0.2 {KEYS} {rest}")).0.request
     }
 
     fn end(endpoint: Option<Endpoint>) -> String {
@@ -270,9 +275,9 @@ mod tests {
     fn inner_addresses_make_a_tunnel() {
         let request = add("isrc 192.168.1.0/24 isport 1 idport 2 iproto 6");
         assert_eq!(request.flags, Flags::TUNNEL);
-        assert_eq!(inner_end(request.inner_src), "192.168.1.0/24 1 6");
-        assert_eq!(inner_end(request.inner_dst), "::/0 2 6");
-        assert_eq!(inner_end(add("iproto 0").inner_src), "");
+        assert_eq!(inner_end(*request.inner_src), "192.168.1.0/24 1 6");
+        assert_eq!(inner_end(*request.inner_dst), "::/0 2 6");
+        assert_eq!(inner_end(*add("iproto 0").inner_src), "");
     }
 
     #[test]
@@ -280,7 +285,7 @@ mod tests {
         let request = add("encap udp nat_loc 203.0.113.5 nat_lport 4500 nat_rport 4501");
         assert_eq!(request.flags, Flags::NATT_LOC | Flags::NATT_REM);
         assert_eq!(
-            (end(request.natt_local), end(request.natt_remote)),
+            (end(*request.natt_local), end(*request.natt_remote)),
             ("203.0.113.5 4500 0".to_owned(), "0.0.0.0 4501 0".to_owned())
         );
         let bad = |rest: &str| codes(&format!("add esp spi 256 dst 10.0.0.2 {KEYS} {rest}"));

@@ -119,7 +119,7 @@ mod tests {
         let options = Options { vocabulary, numeric: true, setting: Setting::File, resolver: &resolver };
         let item = commands(text.as_bytes(), &options).next().unwrap();
         match item.outcome {
-            Ok(Command::Sa(command)) => Ok(command.request),
+            Ok(Command::Sa(command)) => Ok(*command.request),
             _ => Err(item.diagnostics.iter().map(|found| found.message.clone()).collect::<Vec<_>>().join("; ")),
         }
     }

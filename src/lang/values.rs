@@ -354,7 +354,7 @@ impl<'t, W: Words<'t> + Clone> Parser<'_, 't, W> {
         if value.bytes.contains(&0) {
             return self.error(Code::Conflict, keyword, "An identity cannot hold a zero byte".to_owned());
         }
-        let identity = kind.map(|kind| Identity { kind, id: 0, value: value.bytes.to_vec() });
+        let identity = kind.map(|kind| Box::new(Identity { kind, id: 0, value: value.bytes.to_vec() }));
         let field =
             if row.field == Field::SrcIdType { &mut draft.request.src_identity } else { &mut draft.request.dst_identity };
         *field = identity;
@@ -395,9 +395,9 @@ mod tests {
             good(&add("pair-spi 7 replay_value 9 hard_bytes 1 hard_alloc 2 soft_addtime 3 idle_usetime 4"));
         let request = command.request;
         assert_eq!((request.pair_spi, request.flags, request.replay_value), (Some(Spi(7)), Flags::PAIRED, Some(9)));
-        assert_eq!(request.hard, Some(Lifetime { bytes: 1, allocations: 2, ..Lifetime::default() }));
-        assert_eq!(request.soft, Some(Lifetime { addtime: 3, ..Lifetime::default() }));
-        assert_eq!(request.idle, Some(Lifetime { usetime: 4, ..Lifetime::default() }));
+        assert_eq!(request.hard, Some(Lifetime { bytes: 1, allocations: 2, ..Lifetime::default() }).into());
+        assert_eq!(request.soft, Some(Lifetime { addtime: 3, ..Lifetime::default() }).into());
+        assert_eq!(request.idle, Some(Lifetime { usetime: 4, ..Lifetime::default() }).into());
         assert_eq!(warnings, []);
         assert_eq!(good(&add("replay 32")).1, [Code::ReplayWithManualKey]);
         assert_eq!(good(&add("replay 0")).1, []);
@@ -475,7 +475,7 @@ mod tests {
     #[test]
     fn identities() {
         let (command, _) = good(&add("srcidtype Mailbox \"joe doe\" dstidtype 7 dst"));
-        let text = |identity: Option<Identity>| identity.map(|identity| (identity.kind.0, identity.value));
+        let text = |identity: Option<Box<Identity>>| identity.map(|identity| (identity.kind.0, identity.value));
         assert_eq!(text(command.request.src_identity), Some((3, b"joe doe".to_vec())));
         assert_eq!(text(command.request.dst_identity), Some((7, b"dst".to_vec())));
         assert_eq!(codes(&add("srcidtype bogus x")), [Code::UnknownIdentityType]);

@@ -47,7 +47,7 @@ impl Association {
         id.dst = id.dst.to_canonical();
         let src = request.src.map(|src| src.addr.to_canonical()).filter(|src| !src.is_unspecified());
         let (from, to) = (request.src, request.dst?);
-        let inner = (request.inner_src, request.inner_dst);
+        let inner = (*request.inner_src, *request.inner_dst);
         let traffic = match inner {
             (Some(src), Some(dst)) => Some(ends(
                 End { net: Net::new(src.addr, src.prefix_len), port: src.port, proto: src.proto },
@@ -157,7 +157,7 @@ fn open_like(end: End, other: End) -> End {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sa::{Endpoint, InnerEndpoint, SaType, Spi};
+    use crate::sa::{Endpoint, InnerEndpoint, SaType, Seldom, Spi};
 
     fn end(addr: &str, port: u16, proto: u8) -> Option<Endpoint> {
         Some(Endpoint { addr: addr.parse().unwrap(), port, proto })
@@ -191,9 +191,9 @@ mod tests {
 
     #[test]
     fn a_tunnel_is_for_its_networks() {
-        let tunnel = Request { inner_src: inner("10.1.2.3", 16), inner_dst: inner("fd00::", 8), ..request() };
+        let tunnel = Request { inner_src: inner("10.1.2.3", 16).into(), inner_dst: inner("fd00::", 8).into(), ..request() };
         assert_eq!(Association::of_request(&tunnel).unwrap().mode, XfrmMode::TUNNEL);
-        let six = Request { inner_src: inner("0.0.0.0", 0), ..tunnel };
+        let six = Request { inner_src: inner("0.0.0.0", 0).into(), ..tunnel };
         let traffic = Association::of_request(&six).unwrap().traffic.unwrap();
         assert_eq!(traffic.src, Net::any("::".parse().unwrap()), "an open end is of the other one's family");
         let silent = Request { flags: Flags::TUNNEL, ..request() };
@@ -203,7 +203,7 @@ mod tests {
     #[test]
     fn the_local_port_of_esp_in_udp() {
         let port = |local, remote| {
-            let request = Request { natt_local: local, natt_remote: remote, ..request() };
+            let request = Request { natt_local: Seldom::from(local), natt_remote: Seldom::from(remote), ..request() };
             Association::of_request(&request).unwrap().udp_port
         };
         assert_eq!(port(None, None), None);

@@ -114,7 +114,7 @@ mod tests {
 
     fn marked(mark: u32) -> Association {
         let linux = LinuxExtras { mark: Some(Masked { value: mark, mask: 0xff }), ..LinuxExtras::default() };
-        sa(&Request { linux, ..request(1) })
+        sa(&Request { linux: linux.into(), ..request(1) })
     }
 
     fn inner(last: u8) -> Option<InnerEndpoint> {
@@ -136,14 +136,14 @@ mod tests {
 
     #[test]
     fn numbers_must_be_the_same_on_the_way_out() {
-        let numbered = sa(&Request { linux: LinuxExtras { reqid: 7, ..LinuxExtras::default() }, ..request(1) });
+        let numbered = sa(&Request { linux: LinuxExtras { reqid: 7, ..LinuxExtras::default() }.into(), ..request(1) });
         assert!(takes(&policy(Direction::Out), &sa(&request(1))));
         assert!(!takes(&policy(Direction::Out), &numbered));
         assert!(takes(&policy(Direction::In), &numbered), "0 lets any in");
         let mut strict = policy(Direction::In);
         strict.templates[0].reqid = 8;
         assert!(!takes(&strict, &numbered) && !takes(&strict, &sa(&request(1))));
-        let interface = sa(&Request { linux: LinuxExtras { if_id: 3, ..LinuxExtras::default() }, ..request(1) });
+        let interface = sa(&Request { linux: LinuxExtras { if_id: 3, ..LinuxExtras::default() }.into(), ..request(1) });
         assert!(!takes(&policy(Direction::Out), &interface));
     }
 
@@ -159,7 +159,7 @@ mod tests {
     fn kind_mode_and_direction_must_be_the_same() {
         let policy = policy(Direction::Out);
         assert!(!takes(&policy, &sa(&Request { sa_type: SaType::AH, ..request(1) })));
-        let tunnel = Request { inner_src: inner(1), inner_dst: inner(2), ..request(1) };
+        let tunnel = Request { inner_src: inner(1).into(), inner_dst: inner(2).into(), ..request(1) };
         assert!(!takes(&policy, &sa(&tunnel)));
         assert!(!takes(&policy, &sa(&Request { flags: Flags::INBOUND, ..request(1) })));
         assert!(takes(&policy, &sa(&Request { flags: Flags::OUTBOUND, ..request(1) })));
@@ -168,7 +168,7 @@ mod tests {
 
     #[test]
     fn a_tunnel_is_found_by_its_ends_and_networks() {
-        let sa = sa(&Request { inner_src: inner(1), inner_dst: inner(2), ..request(1) });
+        let sa = sa(&Request { inner_src: inner(1).into(), inner_dst: inner(2).into(), ..request(1) });
         let mut policy = policy(Direction::Forward);
         policy.name.selector = sa.traffic.unwrap();
         let template = &mut policy.templates[0];

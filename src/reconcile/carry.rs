@@ -50,7 +50,7 @@ pub fn carry_out(plan: Plan, sadb: &mut dyn Sadb, each: &mut dyn FnMut(&Step)) -
     let mut steps = plan.steps;
     let mut done = 0;
     while done < steps.len() {
-        let batch = batch(&mut steps[done..], sadb);
+        let batch = batch(&steps[done..], sadb);
         let outcomes = if batch.is_empty() { vec![carry_out_one(&mut steps[done], sadb)] } else { sadb.add_all(&batch) };
         let taken = outcomes.len();
         let theirs = taken_by_others(&steps[done..], &outcomes);
@@ -78,14 +78,12 @@ fn taken_by_others(steps: &[Step], outcomes: &[Result<(), SadbError>]) -> Vec<Sa
 }
 
 /// The requests of the additions that come next and go together.
-fn batch(steps: &mut [Step], sadb: &dyn Sadb) -> Vec<Request> {
-    let mut requests = Vec::new();
-    for step in steps.iter_mut().take(MOST_TOGETHER) {
-        let Subject::Sa(change) = &mut step.subject;
-        let Some(request) = change.new.take_if(|new| step.deed == Deed::Add && sadb.batches(new)) else { break };
-        requests.push(request);
-    }
-    requests
+fn batch<'s>(steps: &'s [Step], sadb: &dyn Sadb) -> Vec<&'s Request> {
+    let addition = |step: &'s Step| {
+        let Subject::Sa(change) = &step.subject;
+        change.new.as_ref().filter(|new| step.deed == Deed::Add && sadb.batches(new))
+    };
+    steps.iter().take(MOST_TOGETHER).map_while(addition).collect()
 }
 
 fn carry_out_one(step: &mut Step, sadb: &mut dyn Sadb) -> Result<(), SadbError> {
@@ -126,8 +124,8 @@ fn take_back(steps: &mut [Step], sadb: &mut dyn Sadb) -> Vec<(SaId, SadbError)> 
 fn change_back(change: &Change, old: Current, sadb: &mut dyn Sadb) -> Result<(), SadbError> {
     let Some(new) = &change.new else { return Ok(()) };
     let mut after = old.request.duplicate();
-    (after.hard, after.soft, after.idle) = (new.hard, new.soft, new.idle);
-    (after.natt_local, after.natt_remote) = (new.natt_local, new.natt_remote);
+    (*after.hard, *after.soft, *after.idle) = (*new.hard, *new.soft, *new.idle);
+    (*after.natt_local, *after.natt_remote) = (*new.natt_local, *new.natt_remote);
     let linux = &mut after.linux;
     (linux.soft_packets, linux.hard_packets) = (new.linux.soft_packets, new.linux.hard_packets);
     (linux.if_id, linux.output_mark) = (new.linux.if_id, new.linux.output_mark);

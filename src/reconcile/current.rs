@@ -85,13 +85,14 @@ fn request(message: &Message) -> Option<Request> {
         auth_alg: sa.auth,
         encr_alg: if sa.encr == EncrAlg::NONE && message.sa_type == SaType::ESP { EncrAlg::NULL } else { sa.encr },
         flags: sa.flags & Flags(SAYABLE),
-        linux: extras(message),
+        linux: extras(message).into(),
         ..Request::default()
     };
     message.extensions.iter().for_each(|extension| take(&mut request, extension));
     if message.linux().is_some() && !sa.flags.has(Flags::NATT_REM) {
         // The kernel has no such address, and the report says the outer one.
-        request.natt_remote = request.natt_remote.map(|end| Endpoint { addr: IpAddr::V4(Ipv4Addr::UNSPECIFIED), ..end });
+        request.natt_remote =
+            request.natt_remote.map(|end| Endpoint { addr: IpAddr::V4(Ipv4Addr::UNSPECIFIED), ..end }).into();
     }
     Some(request)
 }
@@ -120,14 +121,14 @@ fn extras(message: &Message) -> LinuxExtras {
 
 fn take(request: &mut Request, extension: &Extension) {
     match extension {
-        Extension::Lifetime(LifetimeKind::Hard, lifetime) => request.hard = Some(*lifetime),
-        Extension::Lifetime(LifetimeKind::Soft, lifetime) => request.soft = Some(*lifetime),
-        Extension::Lifetime(LifetimeKind::Idle, lifetime) => request.idle = Some(*lifetime),
+        Extension::Lifetime(LifetimeKind::Hard, lifetime) => request.hard = Some(*lifetime).into(),
+        Extension::Lifetime(LifetimeKind::Soft, lifetime) => request.soft = Some(*lifetime).into(),
+        Extension::Lifetime(LifetimeKind::Idle, lifetime) => request.idle = Some(*lifetime).into(),
         Extension::Address(role, info) => take_address(request, *role, info),
         Extension::Key(KeyRole::Auth, key) => request.auth_key = Some(key.duplicate()),
         Extension::Key(KeyRole::Encr, key) => request.encr_key = Some(whole(key)),
-        Extension::Identity(Side::Source, identity) => request.src_identity = Some(identity.clone()),
-        Extension::Identity(Side::Destination, identity) => request.dst_identity = Some(identity.clone()),
+        Extension::Identity(Side::Source, identity) => request.src_identity = Some(Box::new(identity.clone())),
+        Extension::Identity(Side::Destination, identity) => request.dst_identity = Some(Box::new(identity.clone())),
         _ => {}
     }
 }
@@ -145,9 +146,9 @@ fn take_address(request: &mut Request, role: AddressRole, info: &AddressInfo) {
     match role {
         AddressRole::Source => request.src = outer,
         AddressRole::Destination => request.dst = outer,
-        AddressRole::InnerSource => request.inner_src = inner,
-        AddressRole::InnerDestination => request.inner_dst = inner,
-        AddressRole::NattLocal => request.natt_local = natt,
-        AddressRole::NattRemote => request.natt_remote = natt,
+        AddressRole::InnerSource => request.inner_src = inner.into(),
+        AddressRole::InnerDestination => request.inner_dst = inner.into(),
+        AddressRole::NattLocal => request.natt_local = natt.into(),
+        AddressRole::NattRemote => request.natt_remote = natt.into(),
     }
 }

@@ -164,12 +164,33 @@ struct Found<'a> {
     differing: Vec<&'static Field>,
 }
 
+/// The SAs that the dump has listed: it may list one twice that is in two tables.
+pub(super) struct Seen {
+    /// By their places, those of the file.
+    wanted: Vec<bool>,
+    others: HashSet<SaId>,
+}
+
+impl Seen {
+    /// Whether it was not listed before.
+    fn insert(&mut self, wanted: Option<&Wanted>, id: &SaId) -> bool {
+        match wanted.and_then(|wanted| self.wanted.get_mut(wanted.place)) {
+            Some(seen) => !std::mem::replace(seen, true),
+            None => self.others.insert(*id),
+        }
+    }
+
+    /// Whether an SA of the file was.
+    pub(super) fn has(&self, wanted: &Wanted) -> bool {
+        self.wanted.get(wanted.place) == Some(&true)
+    }
+}
+
 struct Search<'a> {
     goal: &'a Goal,
     terms: &'a Terms<'a>,
     now: u64,
-    /// A dump may list an SA twice that is in two tables.
-    seen: HashSet<SaId>,
+    seen: Seen,
     found: Vec<Found<'a>>,
     unwanted: Vec<Current>,
     kept: usize,
@@ -183,7 +204,7 @@ impl<'a> Search<'a> {
             goal,
             terms,
             now: SystemTime::UNIX_EPOCH.elapsed().map_or(0, |now| now.as_secs()),
-            seen: HashSet::with_capacity(goal.len()),
+            seen: Seen { wanted: vec![false; goal.places()], others: HashSet::new() },
             found: Vec::new(),
             unwanted: Vec::new(),
             kept: 0,
@@ -194,10 +215,11 @@ impl<'a> Search<'a> {
 
     /// Takes the next SA of the dump.
     fn see(&mut self, current: Current) {
-        if !self.seen.insert(current.id) {
+        let wanted = self.goal.get(&current.id);
+        if !self.seen.insert(wanted, &current.id) {
             return;
         }
-        let Some(wanted) = self.goal.sas.get(&current.id) else {
+        let Some(wanted) = wanted else {
             if self.terms.scope.may_remove(&current) {
                 self.unwanted.push(current);
             } else {
@@ -232,8 +254,7 @@ impl<'a> Search<'a> {
                 None => self.kept += 1,
             }
         }
-        steps
-            .extend(self.goal.sas.iter().filter(|(id, _)| !self.seen.contains(id)).map(|(id, new)| self.addition(*id, new)));
+        steps.extend(self.goal.iter().filter(|wanted| !self.seen.has(wanted)).map(|wanted| self.addition(wanted)));
         steps.extend(self.unwanted.drain(..).map(removal));
         steps.sort_by_cached_key(Step::order);
         name_pairs(&mut steps, self.goal);
@@ -261,7 +282,8 @@ impl<'a> Search<'a> {
             || reached(current.packets, wanted.request.linux.hard_packets)
     }
 
-    fn addition(&self, id: SaId, wanted: &Wanted) -> Step {
+    fn addition(&self, wanted: &Wanted) -> Step {
+        let id = wanted.id();
         let mut new = wanted.request.duplicate();
         if let Some(counters) = (self.terms.carried)(&id, &new) {
             counters.carry_into(&mut new, MARGIN);

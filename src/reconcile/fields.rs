@@ -83,8 +83,8 @@ pub(super) const FIELDS: &[Field] = &[
     text("icv", |request| said(icv(request)), |both| icv(both.wanted) == icv(both.live)),
     text("src", |request| said(addr(request.src)), |both| addr(both.wanted.src) == addr(both.live.src)),
     text("proto, sport, dport", |request| format!("{:?}", ports(request)), |both| ports(both.wanted) == ports(both.live)),
-    text("isrc", |request| prefix(request.inner_src), |both| same_inner(both, |request| request.inner_src)),
-    text("idst", |request| prefix(request.inner_dst), |both| same_inner(both, |request| request.inner_dst)),
+    text("isrc", |request| prefix(*request.inner_src), |both| same_inner(both, |request| *request.inner_src)),
+    text("idst", |request| prefix(*request.inner_dst), |both| same_inner(both, |request| *request.inner_dst)),
     text("mode", |request| request.mode().0.to_string(), |both| both.wanted.mode() == both.live.mode()),
     text("inbound, outbound", direction, same_direction),
     text("state", |request| request.state.0.to_string(), |both| said_state(both.wanted) == said_state(both.live)),
@@ -94,16 +94,20 @@ pub(super) const FIELDS: &[Field] = &[
         |request| natt(request).is_some().to_string(),
         |both| natt(both.wanted).is_some() == natt(both.live).is_some(),
     ),
-    text("nat_loc", |request| natt_text(request, request.natt_local), |both| same_natt(both, |request| request.natt_local)),
+    text(
+        "nat_loc",
+        |request| natt_text(request, *request.natt_local),
+        |both| same_natt(both, |request| *request.natt_local),
+    ),
     text(
         "nat_rem",
-        |request| natt_text(request, request.natt_remote),
-        |both| same_natt(both, |request| request.natt_remote),
+        |request| natt_text(request, *request.natt_remote),
+        |both| same_natt(both, |request| *request.natt_remote),
     ),
-    number("nat_lport", |request| port(request.natt_local), InPlace::Xfrm)
-        .when(|both| same_port(both, |request| request.natt_local)),
-    number("nat_rport", |request| port(request.natt_remote), InPlace::Xfrm)
-        .when(|both| same_port(both, |request| request.natt_remote)),
+    number("nat_lport", |request| port(*request.natt_local), InPlace::Xfrm)
+        .when(|both| same_port(both, |request| *request.natt_local)),
+    number("nat_rport", |request| port(*request.natt_remote), InPlace::Xfrm)
+        .when(|both| same_port(both, |request| *request.natt_remote)),
     text(
         "srcidtype",
         |request| identity(&request.src_identity),
@@ -114,18 +118,18 @@ pub(super) const FIELDS: &[Field] = &[
         |request| identity(&request.dst_identity),
         |both| same_identity(&both.wanted.dst_identity, &both.live.dst_identity),
     ),
-    limit("hard_alloc", |request| of(request.hard).allocations.into())
-        .when(|both| both.tongue != Tongue::PfKey || of(both.wanted.hard).allocations == of(both.live.hard).allocations),
-    limit("hard_bytes", |request| finite(of(request.hard).bytes)),
-    limit("hard_addtime", |request| of(request.hard).addtime),
-    limit("hard_usetime", |request| of(request.hard).usetime),
-    limit("soft_alloc", |request| of(request.soft).allocations.into())
-        .when(|both| both.tongue != Tongue::PfKey || of(both.wanted.soft).allocations == of(both.live.soft).allocations),
-    limit("soft_bytes", |request| finite(of(request.soft).bytes)),
-    limit("soft_addtime", |request| of(request.soft).addtime).when(same_soft_addtime),
-    limit("soft_usetime", |request| of(request.soft).usetime),
-    limit("idle_addtime", |request| of(request.idle).addtime),
-    limit("idle_usetime", |request| of(request.idle).usetime),
+    limit("hard_alloc", |request| of(*request.hard).allocations.into())
+        .when(|both| both.tongue != Tongue::PfKey || of(*both.wanted.hard).allocations == of(*both.live.hard).allocations),
+    limit("hard_bytes", |request| finite(of(*request.hard).bytes)),
+    limit("hard_addtime", |request| of(*request.hard).addtime),
+    limit("hard_usetime", |request| of(*request.hard).usetime),
+    limit("soft_alloc", |request| of(*request.soft).allocations.into())
+        .when(|both| both.tongue != Tongue::PfKey || of(*both.wanted.soft).allocations == of(*both.live.soft).allocations),
+    limit("soft_bytes", |request| finite(of(*request.soft).bytes)),
+    limit("soft_addtime", |request| of(*request.soft).addtime).when(same_soft_addtime),
+    limit("soft_usetime", |request| of(*request.soft).usetime),
+    limit("idle_addtime", |request| of(*request.idle).addtime),
+    limit("idle_usetime", |request| of(*request.idle).usetime),
     limit("soft_packets", |request| request.linux.soft_packets),
     limit("hard_packets", |request| request.linux.hard_packets),
     number("reqid", |request| request.linux.reqid.into(), InPlace::Never),
@@ -153,7 +157,7 @@ impl Both<'_> {
 
     /// illumos cuts soft limits down to the hard ones when it updates an SA, and drops those without a hard one.
     fn keeps_soft_limits(&self) -> bool {
-        let (soft, hard) = (of(self.wanted.soft), of(self.wanted.hard));
+        let (soft, hard) = (of(*self.wanted.soft), of(*self.wanted.hard));
         let pairs = [(soft.bytes, hard.bytes), (soft.addtime, hard.addtime), (soft.usetime, hard.usetime)];
         pairs.into_iter().all(|(soft, hard)| soft <= hard)
     }
@@ -167,9 +171,9 @@ impl Both<'_> {
             state: SaState::MATURE,
             encr_alg: if wanted.sa_type == SaType::ESP { EncrAlg::NULL } else { EncrAlg::NONE },
             flags: wanted.flags & (Flags::INBOUND | Flags::OUTBOUND),
-            hard: wanted.hard,
-            soft: wanted.soft,
-            idle: wanted.idle,
+            hard: wanted.hard.clone(),
+            soft: wanted.soft.clone(),
+            idle: wanted.idle.clone(),
             src: self.live.src.map(whole_end),
             dst: self.live.dst.map(whole_end),
             ..Request::default()
@@ -178,7 +182,7 @@ impl Both<'_> {
         update.linux.soft_packets = wanted.linux.soft_packets;
         update.linux.hard_packets = wanted.linux.hard_packets;
         if self.tongue == Tongue::Xfrm {
-            (update.natt_local, update.natt_remote) = (wanted.natt_local, wanted.natt_remote);
+            (*update.natt_local, *update.natt_remote) = (*wanted.natt_local, *wanted.natt_remote);
             (update.linux.if_id, update.linux.output_mark) = (wanted.linux.if_id, wanted.linux.output_mark);
         }
         update
@@ -308,7 +312,7 @@ fn inner(end: Option<InnerEndpoint>) -> (Option<(IpAddr, u8)>, u16) {
 }
 
 fn inner_proto(request: &Request) -> u8 {
-    [request.inner_src, request.inner_dst].into_iter().flatten().map(|end| end.proto).max().unwrap_or(0)
+    [*request.inner_src, *request.inner_dst].into_iter().flatten().map(|end| end.proto).max().unwrap_or(0)
 }
 
 fn same_inner(both: &Both<'_>, end: fn(&Request) -> Option<InnerEndpoint>) -> bool {
@@ -355,7 +359,7 @@ fn same_window(both: &Both<'_>) -> bool {
 }
 
 fn natt(request: &Request) -> Option<Endpoint> {
-    request.natt_local.or(request.natt_remote)
+    request.natt_local.or(*request.natt_remote)
 }
 
 /// A NAT-T address that is not one of the SA's own.
@@ -381,18 +385,18 @@ fn same_port(both: &Both<'_>, end: fn(&Request) -> Option<Endpoint>) -> bool {
     !both_encapsulate || usual(port(end(both.wanted))) == usual(port(end(both.live)))
 }
 
-fn identity(identity: &Option<Identity>) -> String {
+fn identity(identity: &Option<Box<Identity>>) -> String {
     identity.as_ref().map_or_else(none, |identity| identity.value.escape_ascii().to_string())
 }
 
 /// illumos reports no user id.
-fn same_identity(wanted: &Option<Identity>, live: &Option<Identity>) -> bool {
-    let said = |identity: &Option<Identity>| identity.as_ref().map(|identity| (identity.kind, identity.value.clone()));
+fn same_identity(wanted: &Option<Box<Identity>>, live: &Option<Box<Identity>>) -> bool {
+    let said = |identity: &Option<Box<Identity>>| identity.as_ref().map(|identity| (identity.kind, identity.value.clone()));
     said(wanted) == said(live)
 }
 
 fn same_soft_addtime(both: &Both<'_>) -> bool {
-    let (wanted, live) = (of(both.wanted.soft).addtime, of(both.live.soft).addtime);
+    let (wanted, live) = (of(*both.wanted.soft).addtime, of(*both.live.soft).addtime);
     let fuzz = if both.tongue == Tongue::PfKey && wanted > SOFT_FUZZ { SOFT_FUZZ } else { 0 };
     wanted.checked_sub(live).is_some_and(|less| less <= fuzz)
 }

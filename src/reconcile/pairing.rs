@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::current::Current;
-use super::difference::{Deed, Step, Subject};
+use super::difference::{Deed, Seen, Step, Subject};
 use super::wanted::{Goal, Wanted, mate};
 use crate::sa::{SaId, Spi};
 
@@ -18,10 +18,10 @@ pub(super) struct Pairing<'a> {
 }
 
 impl<'a> Pairing<'a> {
-    pub(super) fn new(goal: &'a Goal, seen: &HashSet<SaId>, unwanted: &[Current]) -> Self {
+    pub(super) fn new(goal: &'a Goal, seen: &Seen, unwanted: &[Current]) -> Self {
         Self {
             goal,
-            anew: goal.sas.keys().filter(|id| !seen.contains(*id)).copied().collect(),
+            anew: goal.iter().filter(|wanted| !seen.has(wanted)).map(Wanted::id).collect(),
             removed: unwanted.iter().map(|current| current.id).collect(),
             updated: HashSet::new(),
         }
@@ -38,7 +38,7 @@ impl<'a> Pairing<'a> {
     pub(super) fn by_update(&mut self, wanted: &Wanted, current: &Current) -> Option<Spi> {
         let spi = wanted.pair.filter(|_| current.pair.is_none())?;
         let mate = mate(&current.id, &wanted.request, spi)?;
-        if self.anew.contains(&mate) || self.updated.contains(&current.id) || !self.goal.sas.contains_key(&mate) {
+        if self.anew.contains(&mate) || self.updated.contains(&current.id) || self.goal.get(&mate).is_none() {
             return None;
         }
         self.updated.insert(mate);
@@ -56,7 +56,7 @@ pub(super) fn name_pairs(steps: &mut [Step], goal: &Goal) {
             continue;
         }
         let Subject::Sa(change) = &mut step.subject;
-        let (Some(new), Some(wanted)) = (&mut change.new, goal.sas.get(&change.id)) else { continue };
+        let (Some(new), Some(wanted)) = (&mut change.new, goal.get(&change.id)) else { continue };
         let mate = wanted.pair.and_then(|spi| mate(&change.id, new, spi));
         new.pair_spi = wanted.pair.filter(|_| mate.is_some_and(|mate| to_come.get(&mate).is_none_or(|other| *other < at)));
     }

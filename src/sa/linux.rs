@@ -2,6 +2,8 @@
 
 use std::ops::{BitOr, BitOrAssign};
 
+use super::Silent;
+
 /// A value that counts only where its mask has ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Masked {
@@ -122,6 +124,22 @@ pub struct LinuxExtras {
     pub hard_packets: u64,
     /// Length of the integrity check value in bits where it is not the algorithm's own.
     pub icv_bits: Option<u16>,
+}
+
+impl Silent for LinuxExtras {
+    const NOTHING: &'static Self = &Self {
+        mode: None,
+        reqid: 0,
+        mark: None,
+        if_id: 0,
+        output_mark: None,
+        offload: None,
+        tfcpad: 0,
+        flags: XfrmFlags(0),
+        soft_packets: 0,
+        hard_packets: 0,
+        icv_bits: None,
+    };
 }
 
 impl LinuxExtras {

@@ -9,6 +9,7 @@ mod linux;
 mod message;
 mod number;
 mod request;
+mod seldom;
 
 pub use lifetime::{Lifetime, LifetimeKind};
 pub use linux::{LinuxExtras, LinuxInfo, Masked, Offload, XfrmFlags, XfrmMode};
@@ -18,3 +19,4 @@ pub use message::{
 };
 pub use number::{AuthAlg, Diagnostic, EncrAlg, Flags, IdentityType, MessageType, SaState, SaType, Spi};
 pub use request::{Endpoint, InnerEndpoint, Request, SaId};
+pub use seldom::{Seldom, Silent};

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{AuthAlg, EncrAlg, Flags, Identity, Lifetime, LinuxExtras, Masked, SaState, SaType, Spi, XfrmMode};
+use super::{AuthAlg, EncrAlg, Flags, Identity, Lifetime, LinuxExtras, Masked, SaState, SaType, Seldom, Spi, XfrmMode};
 use crate::secret::Key;
 
 /// What names an SA: RFC 4301 section 4.1, as the kernels look it up. The source address is not part of it.
@@ -26,7 +26,7 @@ impl SaId {
             sa_type: self.sa_type,
             spi: self.spi,
             dst: Some(Endpoint { addr: self.dst, port: 0, proto: 0 }),
-            linux: LinuxExtras { mark: self.mark, ..LinuxExtras::default() },
+            linux: LinuxExtras { mark: self.mark, ..LinuxExtras::default() }.into(),
             ..Request::default()
         }
     }
@@ -79,35 +79,35 @@ pub struct Request {
     /// Direction, tunnel and NAT-T flags.
     pub flags: Flags,
     /// Hard lifetime.
-    pub hard: Option<Lifetime>,
+    pub hard: Seldom<Option<Lifetime>>,
     /// Soft lifetime.
-    pub soft: Option<Lifetime>,
+    pub soft: Seldom<Option<Lifetime>>,
     /// Idle lifetime.
-    pub idle: Option<Lifetime>,
+    pub idle: Seldom<Option<Lifetime>>,
     /// Authentication key.
     pub auth_key: Option<Key>,
     /// Encryption key, with salt where the cipher has one.
     pub encr_key: Option<Key>,
     /// Source identity.
-    pub src_identity: Option<Identity>,
+    pub src_identity: Option<Box<Identity>>,
     /// Destination identity.
-    pub dst_identity: Option<Identity>,
+    pub dst_identity: Option<Box<Identity>>,
     /// Source address.
     pub src: Option<Endpoint>,
     /// Destination address.
     pub dst: Option<Endpoint>,
     /// The local node's address as the NAT shows it.
-    pub natt_local: Option<Endpoint>,
+    pub natt_local: Seldom<Option<Endpoint>>,
     /// The remote node's address behind its NAT.
-    pub natt_remote: Option<Endpoint>,
+    pub natt_remote: Seldom<Option<Endpoint>>,
     /// Inner source of a tunnel.
-    pub inner_src: Option<InnerEndpoint>,
+    pub inner_src: Seldom<Option<InnerEndpoint>>,
     /// Inner destination of a tunnel.
-    pub inner_dst: Option<InnerEndpoint>,
+    pub inner_dst: Seldom<Option<InnerEndpoint>>,
     /// Replay counter to start from; a keys file can say 32 bits of it, extended sequence numbers have 64.
     pub replay_value: Option<u64>,
     /// What only Linux XFRM can hold.
-    pub linux: LinuxExtras,
+    pub linux: Seldom<LinuxExtras>,
 }
 
 impl Request {
@@ -131,6 +131,13 @@ impl Request {
             src_identity: self.src_identity.clone(),
             dst_identity: self.dst_identity.clone(),
             linux: self.linux.clone(),
+            hard: self.hard.clone(),
+            soft: self.soft.clone(),
+            idle: self.idle.clone(),
+            natt_local: self.natt_local.clone(),
+            natt_remote: self.natt_remote.clone(),
+            inner_src: self.inner_src.clone(),
+            inner_dst: self.inner_dst.clone(),
             ..*self
         }
     }

@@ -80,7 +80,7 @@ pub trait Sadb {
     }
 
     /// Adds SAs in order; the outcomes are in the same order. One that is refused does not keep the others from being added.
-    fn add_all(&mut self, requests: &[Request]) -> Vec<Result<(), SadbError>> {
+    fn add_all(&mut self, requests: &[&Request]) -> Vec<Result<(), SadbError>> {
         requests.iter().map(|request| self.add(request)).collect()
     }
 

@@ -20,8 +20,7 @@ impl Service<'_> {
     /// Makes the SADB what the keys file asks for.
     pub(super) fn reconcile(&mut self, file: &Path, mut commands: Vec<Numbered>, sadb: &mut dyn Sadb) -> Result<(), Reason> {
         let asked = self.asked(&mut commands);
-        let goal = self.goal(file, &commands)?;
-        drop(commands);
+        let goal = self.goal(file, commands)?;
         let raised = self.raise_for(asked, sadb)?;
         // If it fails, the SAs that were there are there again, and keep their policies.
         self.converge(file, &goal, sadb)?;
@@ -45,7 +44,7 @@ impl Service<'_> {
             touched.retain(|name| !failed.theirs.iter().any(|id| Name::from(*id) == *name));
         }
         if !is_idle {
-            let wanted = if self.owned.is_some() { touched } else { goal.ids().map(|id| Name::from(*id)).collect() };
+            let wanted = if self.owned.is_some() { touched } else { goal.ids().map(Name::from).collect() };
             self.record(&wanted, sadb)?;
         }
         done.map_err(|failed| self.not_reconciled(file, &failed))?;
@@ -62,7 +61,7 @@ impl Service<'_> {
         let mut commands = self.parse(&file, &text, Left::Unasked)?;
         drop(text);
         let asked = self.asked(&mut commands);
-        let goal = self.goal(&file, &commands)?;
+        let goal = self.goal(&file, commands)?;
         let mut sadb = self.open()?;
         let salt = self.salt()?;
         let plan = self.find(&goal, salt, &mut *sadb)?;
@@ -75,7 +74,7 @@ impl Service<'_> {
         if plan.steps.is_empty() && policies.is_empty() { Ok(()) } else { Err(Reason::Drift) }
     }
 
-    fn goal(&mut self, file: &Path, commands: &[Numbered]) -> Result<Goal, Reason> {
+    fn goal(&mut self, file: &Path, commands: Vec<Numbered>) -> Result<Goal, Reason> {
         goal(commands).map_err(|unfit| {
             self.log.event(&Event::Unfit { file, unfit: &unfit });
             Reason::Configuration
@@ -127,12 +126,12 @@ impl Service<'_> {
 }
 
 /// What the commands ask for.
-pub(super) fn goal(commands: &[Numbered]) -> Result<Goal, Unfit> {
+pub(super) fn goal(commands: impl IntoIterator<Item = Numbered>) -> Result<Goal, Unfit> {
     let mut goal = Goal::default();
     for Numbered { line, action } in commands {
         match action {
-            Action::Sa(command) => goal.take(*line, command)?,
-            Action::Flush(sa_type) => goal.flush(*sa_type),
+            Action::Sa(command) => goal.take(line, command)?,
+            Action::Flush(sa_type) => goal.flush(sa_type),
         }
     }
     goal.finish()

@@ -7,7 +7,7 @@ use crate::sa::SaType;
 /// What a keys file of the service can ask for.
 pub(super) enum Action {
     /// A command about SAs.
-    Sa(Box<SaCommand>),
+    Sa(SaCommand),
     /// Remove all SAs of a type.
     Flush(SaType),
 }
@@ -16,6 +16,17 @@ pub(super) enum Action {
 pub(super) struct Numbered {
     pub(super) line: u32,
     pub(super) action: Action,
+}
+
+impl Numbered {
+    /// A second copy, its keys wiped on their own.
+    pub(super) fn duplicate(&self) -> Self {
+        let action = match &self.action {
+            Action::Sa(command) => Action::Sa(command.duplicate()),
+            Action::Flush(sa_type) => Action::Flush(*sa_type),
+        };
+        Self { line: self.line, action }
+    }
 }
 
 /// What is wrong with a keys file. Only numbers: the words of the errors may hold keys.
@@ -59,7 +70,7 @@ enum Wanted {
 
 fn action(command: Command) -> Wanted {
     match command {
-        Command::Sa(command) => Wanted::Action(Action::Sa(Box::new(command))),
+        Command::Sa(command) => Wanted::Action(Action::Sa(command)),
         Command::Flush(sa_type) => Wanted::Action(Action::Flush(sa_type)),
         Command::Quit => Wanted::End,
         Command::Dump(_) | Command::Save(..) | Command::Monitor | Command::PassiveMonitor | Command::Help(_) => {

@@ -200,8 +200,8 @@ impl<'a> Service<'a> {
         let Numbered { line, action } = command;
         match (action, &self.sequence) {
             (Action::Sa(command), Some(sequence)) => {
-                let all = sequence.carry_into(*command).into_iter();
-                all.map(|command| Numbered { line, action: Action::Sa(Box::new(command)) }).collect()
+                let all = sequence.carry_into(command).into_iter();
+                all.map(|command| Numbered { line, action: Action::Sa(command) }).collect()
             }
             (action, _) => vec![Numbered { line, action }],
         }
@@ -257,7 +257,7 @@ impl<'a> Service<'a> {
             owned.intend(&commands).map_err(|error| self.no_sadb(&error))?;
         }
         // A stand-in for an SADB is asked for no more than the load.
-        let goal = self.config.state.as_ref().and_then(|_| converge::goal(&commands).ok());
+        let goal = self.config.state.as_ref().and_then(|_| converge::goal(commands.iter().map(Numbered::duplicate)).ok());
         let mut tally = Tally::default();
         let mut waiting = Queue::default();
         let commands: Vec<Numbered> = commands.into_iter().flat_map(|command| self.going_on(command)).collect();
@@ -266,7 +266,7 @@ impl<'a> Service<'a> {
                 self.settle(&mut waiting, sadb, &mut tally)?;
             }
             let action = match action {
-                Action::Sa(command) => waiting.offer(line, *command, sadb).map(|command| Action::Sa(Box::new(command))),
+                Action::Sa(command) => waiting.offer(line, command, sadb).map(Action::Sa),
                 flush => Some(flush),
             };
             if let Some(action) = action {
@@ -309,7 +309,7 @@ impl<'a> Service<'a> {
             Action::Flush(sa_type) => failures.extend(self.remove(sa_type, sadb).err()),
             Action::Sa(command) => {
                 let adds = command.verb == Verb::Add;
-                apply::apply(*command, sadb, &mut |request, outcome| match outcome {
+                apply::apply(command, sadb, &mut |request, outcome| match outcome {
                     Outcome::Failed(error) => failures.push(error),
                     Outcome::Done if adds => tally.count(request),
                     Outcome::Done | Outcome::Described(_) => {}

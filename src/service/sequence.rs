@@ -131,7 +131,7 @@ impl Sequence {
             return vec![command];
         }
         let single = |target: &Target| {
-            let mut request = command.request.duplicate();
+            let mut request = Box::new(command.request.duplicate());
             aim_at(&mut request, *target);
             let counters = request.id().and_then(|id| self.of(&id, &request));
             counters.iter().for_each(|counters| counters.carry_into(&mut request, MARGIN));

@@ -198,7 +198,7 @@ fn a_command_that_changes_an_sa_is_no_state() {
     let mut refusals = Vec::new();
     each_command(&text, &mut |line, command| {
         if let Command::Sa(command) = command {
-            refusals.extend(goal.take(line, &command).err().map(|unfit| unfit.to_string()));
+            refusals.extend(goal.take(line, command).err().map(|unfit| unfit.to_string()));
         }
     });
     assert_eq!(refusals, ["line 2: update: this file says what SAs there shall be: say it in their add"]);

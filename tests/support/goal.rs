@@ -21,7 +21,7 @@ pub fn each_command(text: &str, vocabulary: Vocabulary, each: &mut dyn FnMut(u32
 pub fn goal(text: &str, vocabulary: Vocabulary) -> Goal {
     let mut goal = Goal::default();
     each_command(text, vocabulary, &mut |line, command| match command {
-        Command::Sa(command) => goal.take(line, &command).expect("fits"),
+        Command::Sa(command) => goal.take(line, command).expect("fits"),
         Command::Flush(sa_type) => goal.flush(sa_type),
         _ => panic!("another command"),
     });

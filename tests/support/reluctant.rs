@@ -89,7 +89,7 @@ impl Sadb for Reluctant {
         self.judge()?;
         match self.mood {
             Mood::Lies if request.hard.is_none() => Ok(()),
-            Mood::Lies => self.inner.add(&Request { hard: None, ..request.duplicate() }),
+            Mood::Lies => self.inner.add(&Request { hard: None.into(), ..request.duplicate() }),
             _ => self.inner.add(request),
         }
     }

@@ -1,8 +1,12 @@
 //! A keys file that was just made, or is about to be exported: parsed and checked like any other.
 
+use std::path::Path;
+
+use crate::cli::blocks::Blocks;
 use crate::cli::output::Source;
 use crate::cli::session::Session;
 use crate::lang::{self, Checker, Command, SaCommand, Setting};
+use crate::sys::secure_file::{FileError, shown};
 
 /// The commands about SAs in `text`, called `name` in messages; `None` if one of them is wrong, which has been said then.
 pub(super) fn commands(name: &str, text: &[u8], session: &Session<'_>) -> Option<Vec<SaCommand>> {
@@ -25,18 +29,49 @@ pub(super) fn each(
     take: &mut dyn FnMut(u32, Command),
 ) -> bool {
     let source = Source { name, text, first_line: 1 };
+    each_of_block(source, session, all_warnings.then_some(&mut Checker::new()), take)
+}
+
+/// The same for the file at `path`, which is not held whole.
+///
+/// # Errors
+/// Those of [`Blocks`]; what `take` got by then is not to be used.
+pub(super) fn each_of_file(
+    path: &Path,
+    session: &Session<'_>,
+    all_warnings: bool,
+    take: &mut dyn FnMut(u32, Command),
+) -> Result<bool, FileError> {
+    let mut blocks = Blocks::open(path)?;
+    blocks.take_findings().iter().for_each(|finding| session.output.say(&format!("warning: {finding}")));
+    let name = shown(path);
+    let (mut checker, mut all_good) = (Checker::new(), true);
+    while let Some((text, first_line)) = blocks.next()? {
+        let source = Source { name: &name, text, first_line };
+        all_good &= each_of_block(source, session, all_warnings.then_some(&mut checker), take);
+    }
+    Ok(all_good)
+}
+
+fn each_of_block(
+    source: Source<'_>,
+    session: &Session<'_>,
+    mut checker: Option<&mut Checker>,
+    take: &mut dyn FnMut(u32, Command),
+) -> bool {
     let resolver = session.resolver();
     let options = session.options(Setting::File, &*resolver);
-    let mut checker = Checker::new();
+    let mut commands = lang::commands(source.text, &options).from_line(source.first_line);
     let mut all_good = true;
-    for mut item in lang::commands(text, &options) {
-        if all_warnings {
-            item.diagnostics.append(&mut checker.check(&item, text));
+    for mut item in commands.by_ref() {
+        if let Some(checker) = &mut checker {
+            item.diagnostics.append(&mut checker.check(&item, source.text));
         }
         match session.accept(item.outcome.ok(), &item.diagnostics, source) {
             Some(command) => take(item.place.line, command),
             None => all_good = false,
         }
     }
+    let _ = session.accept(Some(()), &commands.take_rest(), source);
     all_good
 }

@@ -11,11 +11,11 @@ pub(super) fn of(request: &Request) -> Option<String> {
     let is_tunnel = request.inner_src.is_some() || request.inner_dst.is_some();
     let mut text = String::new();
     let (proto, ports) = if is_tunnel {
-        let side = request.inner_src.or(request.inner_dst)?;
+        let side = request.inner_src.or(*request.inner_dst)?;
         let port = |side: Option<InnerEndpoint>| side.map_or(0, |side| side.port);
         let net = |side: Option<InnerEndpoint>| side.map_or_else(|| any(src.addr), |side| network(&side));
-        let _ = write!(text, "src {} dst {}", net(request.inner_src), net(request.inner_dst));
-        (side.proto, (port(request.inner_src), port(request.inner_dst)))
+        let _ = write!(text, "src {} dst {}", net(*request.inner_src), net(*request.inner_dst));
+        (side.proto, (port(*request.inner_src), port(*request.inner_dst)))
     } else {
         let _ = write!(text, "src {} dst {}", src.addr, dst.addr);
         (dst.proto, (src.port, dst.port))
@@ -83,7 +83,7 @@ mod tests {
             sa_type: SaType::ESP,
             src: endpoint("2001:db8::1", 0, 0),
             dst: endpoint("2001:db8::2", 0, 0),
-            inner_src: Some(net),
+            inner_src: Some(net).into(),
             ..Request::default()
         };
         let text = of(&request).unwrap();

@@ -11,7 +11,7 @@ use crate::cli::exit::Exit;
 use crate::cli::session::Session;
 use crate::lang;
 use crate::reconcile::{self, Goal, Plan, Salt, Scope, Summary, Terms, Unfit};
-use crate::sys::secure_file::{self, Origin, shown};
+use crate::sys::secure_file::shown;
 
 /// The arguments.
 #[derive(Debug, PartialEq, Eq)]
@@ -87,16 +87,14 @@ impl Reconcile {
     /// What the file asks for; `None` if it has errors, which have been told then.
     fn goal(&self, session: &Session<'_>) -> Result<Option<Goal>, Failure> {
         let name = shown(&self.file);
-        let file = secure_file::read(&self.file, Origin::ByHand).map_err(Failure::of)?;
-        file.findings.iter().for_each(|finding| session.output.say(&format!("warning: {finding}")));
         let fits = |unfit: Unfit| Failure::new(format!("{name}: {unfit}"));
         let (mut goal, mut so_far) = (Goal::default(), Ok(ControlFlow::Continue(())));
-        let all_good = checked::each(&name, &file.contents, session, session.denies_weakness(), &mut |line, command| {
+        let all_good = checked::each_of_file(&self.file, session, session.denies_weakness(), &mut |line, command| {
             if matches!(so_far, Ok(ControlFlow::Continue(()))) {
                 so_far = take(&mut goal, line, command);
             }
         });
-        if !all_good {
+        if !all_good.map_err(Failure::of)? {
             return Ok(None);
         }
         let goal = so_far.and_then(|_| goal.finish()).map_err(fits)?;
@@ -107,7 +105,7 @@ impl Reconcile {
 /// Takes the next command of the file into `goal`; breaks at `quit`.
 fn take(goal: &mut Goal, line: u32, command: lang::Command) -> Result<ControlFlow<()>, Unfit> {
     match command {
-        lang::Command::Sa(command) => goal.take(line, &command)?,
+        lang::Command::Sa(command) => goal.take(line, command)?,
         lang::Command::Flush(sa_type) => goal.flush(sa_type),
         lang::Command::Quit => return Ok(ControlFlow::Break(())),
         _ => return Err(Unfit { line, what: "only add, delete, get and flush make a state".to_owned() }),

@@ -26,7 +26,7 @@ fn net(addr: &str, prefix_len: u8) -> Option<InnerEndpoint> {
 }
 
 fn tunnel(request: Request, src: &str, dst: &str) -> Request {
-    Request { inner_src: net(src, 16), inner_dst: net(dst, 16), ..request }
+    Request { inner_src: net(src, 16).into(), inner_dst: net(dst, 16).into(), ..request }
 }
 
 fn ah(request: Request) -> Request {
@@ -34,7 +34,7 @@ fn ah(request: Request) -> Request {
 }
 
 fn linux(request: Request, linux: LinuxExtras) -> Request {
-    Request { linux, ..request }
+    Request { linux: linux.into(), ..request }
 }
 
 fn asked(requests: &[Request]) -> Derived {
@@ -180,7 +180,11 @@ fn reqid_mark_and_interface_go_into_the_policy() {
 
 #[test]
 fn esp_in_udp_lets_the_udp_pass_where_a_policy_would_not() {
-    let natt = |request| Request { natt_local: end("0.0.0.0", 4500, 0), natt_remote: end("0.0.0.0", 4500, 0), ..request };
+    let natt = |request| Request {
+        natt_local: end("0.0.0.0", 4500, 0).into(),
+        natt_remote: end("0.0.0.0", 4500, 0).into(),
+        ..request
+    };
     let pass = "src 10.0.0.2/32 dst 10.0.0.1/32 proto 17 dport 4500 dir in priority 10001";
     assert_policies(
         &[natt(esp()), natt(back()), natt(Request { spi: Spi(9), ..back() })],
@@ -192,7 +196,7 @@ fn esp_in_udp_lets_the_udp_pass_where_a_policy_would_not() {
     );
     let inner = asked(&[natt(tunnel(back(), "10.2.0.0", "10.1.0.0"))]);
     assert!(inner.policies.iter().all(|policy| !policy.templates.is_empty()), "nothing catches the UDP");
-    let all = Request { inner_src: net("0.0.0.0", 0), inner_dst: net("0.0.0.0", 0), ..back() };
+    let all = Request { inner_src: net("0.0.0.0", 0).into(), inner_dst: net("0.0.0.0", 0).into(), ..back() };
     let told: Vec<String> = asked(&[natt(all)]).policies.iter().map(Policy::to_string).collect();
     assert!(told.contains(&pass.to_owned()), "{told:?}");
 }
@@ -223,7 +227,7 @@ fn packets_go_one_way_only() {
 #[test]
 fn every_sa_that_has_a_policy_is_used_by_it() {
     use crate::policy::matching::{Unmatched, unmatched};
-    let natt = Request { natt_local: end("0.0.0.0", 0, 0), ..back() };
+    let natt = Request { natt_local: end("0.0.0.0", 0, 0).into(), ..back() };
     let extras = LinuxExtras { reqid: 7, if_id: 3, mark: Some(Masked { value: 1, mask: 1 }), ..LinuxExtras::default() };
     let requests = [
         esp(),

@@ -22,7 +22,7 @@ pub(super) fn addition(request: &Request) -> Result<(), SadbError> {
     if !lost.is_empty() {
         return refuse(format!("Linux PF_KEY has no room for {}: use --sadb xfrm", lost.join(", ")));
     }
-    if has_natt(request) && natt_port(request.natt_local) != natt_port(request.natt_remote) && !has_direction(request) {
+    if has_natt(request) && natt_port(*request.natt_local) != natt_port(*request.natt_remote) && !has_direction(request) {
         return refuse(
             "encap: say inbound or outbound, which tells whether nat_lport is the source or the destination".into(),
         );
@@ -32,7 +32,7 @@ pub(super) fn addition(request: &Request) -> Result<(), SadbError> {
 
 /// What would be lost, with the keyword that asks for it.
 fn losses(request: &Request) -> [(bool, &'static str); 10] {
-    let linux = LinuxExtras { mode: None, reqid: 0, ..request.linux.clone() };
+    let linux = LinuxExtras { mode: None, reqid: 0, ..(*request.linux).clone() };
     let is_one_of_ours = |end: Option<Endpoint>| {
         let ours = |other: Option<Endpoint>| end.zip(other).is_some_and(|(end, other)| end.addr == other.addr);
         end.is_none_or(|end| end.addr.is_unspecified()) || ours(request.src) || ours(request.dst)
@@ -46,9 +46,9 @@ fn losses(request: &Request) -> [(bool, &'static str); 10] {
         (request.replay_value.is_some(), "replay_value"),
         (request.inner_dst.is_some_and(|end| end.prefix_len != 0), "idst"),
         (has_foreign_inside(request), "isrc of another address family"),
-        (has_inner_ports(request.inner_src) || has_inner_ports(request.inner_dst), "iproto, isport, idport"),
+        (has_inner_ports(*request.inner_src) || has_inner_ports(*request.inner_dst), "iproto, isport, idport"),
         (!is_tunnel(request) && (has_ports(request.src) || has_ports(request.dst)), "proto, sport, dport"),
-        (!is_one_of_ours(request.natt_local) || !is_one_of_ours(request.natt_remote), "nat_loc, nat_rem"),
+        (!is_one_of_ours(*request.natt_local) || !is_one_of_ours(*request.natt_remote), "nat_loc, nat_rem"),
         (linux.first_keyword().is_some(), linux.first_keyword().unwrap_or_default()),
     ]
 }
@@ -91,7 +91,7 @@ pub(super) fn only_lifetimes(request: &Request, reach: Reach) -> Result<(), Sadb
         (request.state != SaState::MATURE && request.state != SaState::LARVAL, "state"),
         (has_natt(request), "encap"),
         (request.inner_src.is_some(), "isrc"),
-        (request.linux != LinuxExtras::default(), request.linux.first_keyword().unwrap_or_default()),
+        (*request.linux != LinuxExtras::default(), request.linux.first_keyword().unwrap_or_default()),
     ];
     let changes = changes.into_iter().chain(losses(request));
     let words: Vec<&str> = changes.filter(|(is_asked, _)| *is_asked).map(|(_, word)| word).collect();
@@ -139,8 +139,8 @@ mod tests {
     fn what_it_holds_passes() {
         assert_eq!(refusal(&esp()), "");
         let linux = LinuxExtras { mode: Some(XfrmMode::TUNNEL), reqid: 7, ..LinuxExtras::default() };
-        assert_eq!(refusal(&Request { linux, replay: 32, ..esp() }), "");
-        let natt = Request { natt_local: end("0.0.0.0", 4500), natt_remote: end("0.0.0.0", 4500), ..esp() };
+        assert_eq!(refusal(&Request { linux: linux.into(), replay: 32, ..esp() }), "");
+        let natt = Request { natt_local: end("0.0.0.0", 4500).into(), natt_remote: end("0.0.0.0", 4500).into(), ..esp() };
         assert_eq!(refusal(&natt), "");
     }
 
@@ -152,10 +152,13 @@ mod tests {
         );
         assert!(said(Request { replay: 33, ..esp() }).contains("replay 33"));
         assert!(said(Request { src: end("10.0.0.1", 53), ..esp() }).contains("proto, sport, dport"));
-        assert!(said(Request { natt_local: end("192.0.2.1", 0), ..esp() }).contains("nat_loc"));
-        assert!(said(Request { natt_local: end("::", 4500), natt_remote: end("::", 4501), ..esp() }).contains("inbound"));
+        assert!(said(Request { natt_local: end("192.0.2.1", 0).into(), ..esp() }).contains("nat_loc"));
+        assert!(
+            said(Request { natt_local: end("::", 4500).into(), natt_remote: end("::", 4501).into(), ..esp() })
+                .contains("inbound")
+        );
         let linux = LinuxExtras { tfcpad: 8, reqid: 7, ..LinuxExtras::default() };
-        assert!(said(Request { linux, ..esp() }).contains("tfcpad"));
+        assert!(said(Request { linux: linux.into(), ..esp() }).contains("tfcpad"));
         let gcm = Request { encr_alg: EncrAlg(20), encr_key: Some(Key::copied(&[3; 20], 160, 0)), ..esp() };
         assert!(said(gcm).starts_with("aes-gcm:"));
     }
@@ -164,8 +167,11 @@ mod tests {
     fn updates_are_of_lifetimes() {
         let hard = Some(Lifetime { bytes: 7, ..Lifetime::default() });
         let update = |request: Request| only_lifetimes(&request, Reach::One).err().map(|error| error.to_string());
-        assert_eq!(update(Request { hard, state: SaState::MATURE, encr_alg: EncrAlg::NULL, ..Request::default() }), None);
-        assert!(update(Request { hard, replay: 5, ..Request::default() }).unwrap().contains("not replay:"));
+        assert_eq!(
+            update(Request { hard: hard.into(), state: SaState::MATURE, encr_alg: EncrAlg::NULL, ..Request::default() }),
+            None
+        );
+        assert!(update(Request { hard: hard.into(), replay: 5, ..Request::default() }).unwrap().contains("not replay:"));
         assert!(only_lifetimes(&Request::default(), Reach::Pair).is_err());
     }
 }

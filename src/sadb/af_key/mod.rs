@@ -77,9 +77,9 @@ impl<T: Transport> Sadb for AfKey<T> {
         !self.is_traced && notes_about(request).all(|note| self.notes.has_said(note))
     }
 
-    fn add_all(&mut self, requests: &[Request]) -> Vec<Result<(), SadbError>> {
-        let checked: Vec<_> = requests.iter().map(check::addition).collect();
-        let good = requests.iter().zip(&checked).filter(|(_, checked)| checked.is_ok()).map(|(request, _)| request);
+    fn add_all(&mut self, requests: &[&Request]) -> Vec<Result<(), SadbError>> {
+        let checked: Vec<_> = requests.iter().map(|request| check::addition(request)).collect();
+        let good = requests.iter().zip(&checked).filter(|(_, checked)| checked.is_ok()).map(|(request, _)| *request);
         let mut added = self.kernel.add_all(&good.collect::<Vec<_>>()).into_iter();
         let mut outcome = |request, checked: Result<(), SadbError>| {
             checked?;
@@ -236,7 +236,7 @@ mod tests {
         let mut requests: Vec<Request> = (0x100..0x1c8).map(|spi| ah(spi, 5, 32)).collect();
         requests.insert(7, Request { pair_spi: Some(Spi(9)), ..ah(0x99, 5, 32) });
         assert!(!sadb.batches(&requests[0]));
-        let outcomes = sadb.add_all(&requests);
+        let outcomes = sadb.add_all(&requests.iter().collect::<Vec<_>>());
         let refused: Vec<u32> = requests
             .iter()
             .zip(&outcomes)
@@ -252,7 +252,8 @@ mod tests {
     #[test]
     fn an_answer_that_is_lost_is_told_and_nothing_waits_for_ever() {
         let mut sadb = AfKey::new(Kernel { silent: vec![0x102], ..Kernel::default() });
-        let outcomes = sadb.add_all(&(0x100..0x105).map(|spi| ah(spi, 3, 20)).collect::<Vec<_>>());
+        let requests: Vec<Request> = (0x100..0x105).map(|spi| ah(spi, 3, 20)).collect();
+        let outcomes = sadb.add_all(&requests.iter().collect::<Vec<_>>());
         assert!(matches!(&outcomes[..], [Ok(()), Ok(()), Err(SadbError::NoAnswer { .. }), Ok(()), Ok(())]));
     }
 

@@ -98,13 +98,13 @@ pub(super) fn with_lifetimes(request: &Request, live: Message) -> Request {
         auth_alg: sa.auth,
         encr_alg: sa.encr,
         flags: sa.flags & (Flags::TUNNEL | Flags::INBOUND | Flags::OUTBOUND),
-        hard: merged(live.lifetime(LifetimeKind::Hard), request.hard),
-        soft: merged(live.lifetime(LifetimeKind::Soft), request.soft),
+        hard: merged(live.lifetime(LifetimeKind::Hard), *request.hard).into(),
+        soft: merged(live.lifetime(LifetimeKind::Soft), *request.soft).into(),
         src: end(AddressRole::Source),
         dst: end(AddressRole::Destination),
-        natt_local: end(AddressRole::NattLocal),
-        natt_remote: end(AddressRole::NattRemote),
-        linux: LinuxExtras { mode: mode_of(&live), ..LinuxExtras::default() },
+        natt_local: end(AddressRole::NattLocal).into(),
+        natt_remote: end(AddressRole::NattRemote).into(),
+        linux: LinuxExtras { mode: mode_of(&live), ..LinuxExtras::default() }.into(),
         ..Request::default()
     };
     for extension in live.extensions {

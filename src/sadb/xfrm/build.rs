@@ -166,7 +166,7 @@ fn source(request: &Request, name: &Name) -> Result<Option<IpAddr>, SadbError> {
 
 /// Inner addresses if there are any; else, in transport mode, the SA's own with their ports and protocol if they have any.
 fn selector(request: &Request, name: &Name, src: Option<IpAddr>, mode: XfrmMode) -> Result<Selector, SadbError> {
-    match (request.inner_src, request.inner_dst) {
+    match (*request.inner_src, *request.inner_dst) {
         (Some(inner_src), Some(inner_dst)) => inner_selector(inner_src, inner_dst),
         (None, None) if mode == XfrmMode::TRANSPORT => Ok(port_selector(request, name, src)),
         (None, None) => Ok(Selector::default()),
@@ -331,7 +331,7 @@ pub(super) fn encap(request: &Request, direction: Direction) -> Option<Encap> {
         return None;
     }
     let port = |end: Option<Endpoint>| end.map(|end| end.port).filter(|port| *port != 0).unwrap_or(NATT_PORT);
-    let (local, remote) = (port(request.natt_local), port(request.natt_remote));
+    let (local, remote) = (port(*request.natt_local), port(*request.natt_remote));
     let (src_port, dst_port) = match direction {
         Direction::Out => (local, remote),
         Direction::In => (remote, local),

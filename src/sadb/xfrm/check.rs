@@ -26,7 +26,7 @@ pub(in crate::sadb) fn addition(request: &Request) -> Result<Algorithms, SadbErr
     if request.state != SaState::MATURE {
         return refuse(format!("Linux adds SAs in state mature only, not in state {}", request.state.0));
     }
-    soft_before_hard(request.soft, request.hard)?;
+    soft_before_hard(*request.soft, *request.hard)?;
     packets_in_order(request)?;
     let algorithms = Algorithms { auth: auth(request.auth_alg)?, encr: encr(request.encr_alg)? };
     check_icv(request, algorithms.auth)?;
@@ -245,13 +245,16 @@ mod tests {
     fn icv_lengths() {
         let icv = |bits| {
             let linux = LinuxExtras { icv_bits: Some(bits), ..LinuxExtras::default() };
-            refusal(&Request { linux, ..esp() })
+            refusal(&Request { linux: linux.into(), ..esp() })
         };
         assert_eq!((icv(96), icv(256)), (String::new(), String::new()));
         assert_eq!(icv(8), "icv 8: hmac-sha256 wants a multiple of 8 from 80 to 256");
         assert!(icv(100).contains("multiple of 8") && icv(264).contains("to 256"));
         let linux = LinuxExtras { icv_bits: Some(96), ..LinuxExtras::default() };
-        assert!(refusal(&Request { linux, auth_alg: AuthAlg::NONE, auth_key: None, ..esp() }).contains("no authalg"));
+        assert!(
+            refusal(&Request { linux: linux.into(), auth_alg: AuthAlg::NONE, auth_key: None, ..esp() })
+                .contains("no authalg")
+        );
     }
 
     #[test]
@@ -266,13 +269,13 @@ mod tests {
         let nothing = Request { auth_alg: AuthAlg::NONE, auth_key: None, encr_alg: EncrAlg::NULL, encr_key: None, ..esp() };
         assert!(refusal(&nothing).contains("protects nothing"));
         let limits = |soft, hard| Request {
-            soft: Some(Lifetime { bytes: soft, ..Lifetime::default() }),
-            hard: Some(Lifetime { bytes: hard, ..Lifetime::default() }),
+            soft: Some(Lifetime { bytes: soft, ..Lifetime::default() }).into(),
+            hard: Some(Lifetime { bytes: hard, ..Lifetime::default() }).into(),
             ..esp()
         };
         assert!(refusal(&limits(2, 1)).contains("soft_bytes 2"));
         assert_eq!(refusal(&limits(2, 0)), "");
         let packets = LinuxExtras { soft_packets: 9, hard_packets: 8, ..LinuxExtras::default() };
-        assert!(refusal(&Request { linux: packets, ..esp() }).contains("soft_packets 9"));
+        assert!(refusal(&Request { linux: packets.into(), ..esp() }).contains("soft_packets 9"));
     }
 }

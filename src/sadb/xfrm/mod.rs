@@ -234,14 +234,14 @@ impl Sadb for Xfrm {
         self.trace.is_none() && request.pair_spi.is_none() && !leaves_traces(request)
     }
 
-    fn add_all(&mut self, requests: &[Request]) -> Vec<Result<(), SadbError>> {
+    fn add_all(&mut self, requests: &[&Request]) -> Vec<Result<(), SadbError>> {
         if !requests.iter().all(|request| self.batches(request)) {
             return requests.iter().map(|request| self.add(request)).collect();
         }
         let mut additions = Vec::with_capacity(requests.len());
         let built: Vec<_> = requests.iter().map(|request| addition(request).map(|new| additions.push(new))).collect();
         let outcomes = self.link.ask_all(kind::NEWSA, &additions, built);
-        let settle = |(request, outcome)| match outcome {
+        let settle = |(request, outcome): (&&Request, _)| match outcome {
             Err(error) if self.patience.tries_again(&error) => self.add(request),
             outcome => outcome,
         };

@@ -87,7 +87,7 @@ fn another_selector(request: &Request, live: &Live) -> bool {
 fn another_inside(request: &Request, live: &Live) -> bool {
     let selector = &live.info.selector;
     let ends =
-        [(request.inner_src, selector.src, selector.src_prefix), (request.inner_dst, selector.dst, selector.dst_prefix)];
+        [(*request.inner_src, selector.src, selector.src_prefix), (*request.inner_dst, selector.dst, selector.dst_prefix)];
     ends.into_iter().any(|(end, addr, prefix)| {
         end.is_some_and(|end| RawAddress::from(end.addr) != addr || end.prefix_len.min(host_prefix(end.addr)) != prefix)
     })
@@ -130,14 +130,15 @@ impl Xfrm {
     pub(super) fn update_partner(&mut self, request: &Request, partner: &Mate) -> Result<(), SadbError> {
         let lifetimes = Request {
             sa_type: partner.name.sa_type,
-            hard: request.hard,
-            soft: request.soft,
-            idle: request.idle,
+            hard: request.hard.clone(),
+            soft: request.soft.clone(),
+            idle: request.idle.clone(),
             linux: crate::sa::LinuxExtras {
                 soft_packets: request.linux.soft_packets,
                 hard_packets: request.linux.hard_packets,
                 ..Default::default()
-            },
+            }
+            .into(),
             ..Request::default()
         };
         let live = self.fetch(&partner.name)?;

@@ -82,11 +82,11 @@ impl Output<'_> {
         self.lifetimes()?;
         self.key(KeyRole::Encr, request.encr_key.as_ref())?;
         self.key(KeyRole::Auth, request.auth_key.as_ref())?;
-        self.identity(Side::Source, request.src_identity.as_ref())?;
-        self.identity(Side::Destination, request.dst_identity.as_ref())?;
+        self.identity(Side::Source, request.src_identity.as_deref())?;
+        self.identity(Side::Destination, request.dst_identity.as_deref())?;
         self.endpoint(AddressRole::Destination, request.dst)?;
-        self.natt(AddressRole::NattRemote, request.natt_remote)?;
-        self.natt(AddressRole::NattLocal, request.natt_local)?;
+        self.natt(AddressRole::NattRemote, *request.natt_remote)?;
+        self.natt(AddressRole::NattLocal, *request.natt_local)?;
         self.endpoint(AddressRole::Source, Some(self.source()))?;
         let [inner_src, inner_dst] = inner_sides(request);
         self.inner(AddressRole::InnerSource, inner_src)?;
@@ -144,9 +144,9 @@ impl Output<'_> {
         let request = self.request;
         let both = self.dialect.lifetimes_in_pairs && (request.hard.is_some() || request.soft.is_some());
         let filled = |lifetime: Option<Lifetime>| lifetime.or_else(|| both.then(Lifetime::default));
-        self.lifetime(LifetimeKind::Hard, filled(request.hard))?;
-        self.lifetime(LifetimeKind::Soft, filled(request.soft))?;
-        self.lifetime(LifetimeKind::Idle, request.idle)
+        self.lifetime(LifetimeKind::Hard, filled(*request.hard))?;
+        self.lifetime(LifetimeKind::Soft, filled(*request.soft))?;
+        self.lifetime(LifetimeKind::Idle, *request.idle)
     }
 
     fn lifetime(&mut self, kind: LifetimeKind, lifetime: Option<Lifetime>) -> Result<(), EncodeError> {
@@ -243,7 +243,7 @@ impl Output<'_> {
             return Ok(());
         }
         let port = |end: Option<Endpoint>| end.map(|end| end.port).filter(|port| *port != 0).unwrap_or(NATT_PORT);
-        let (local, remote) = (port(request.natt_local), port(request.natt_remote));
+        let (local, remote) = (port(*request.natt_local), port(*request.natt_remote));
         let inbound = request.flags.has(Flags::INBOUND);
         let (src, dst) = if inbound { (remote, local) } else { (local, remote) };
         self.optional(ExtensionKind::NattType, |writer| writer.u8(ESP_IN_UDP))?;
@@ -258,7 +258,7 @@ fn inner_sides(request: &Request) -> [Option<InnerEndpoint>; 2] {
         let addr = Ipv6Addr::UNSPECIFIED.into();
         other.map(|other| InnerEndpoint { addr, prefix_len: 0, port: 0, proto: other.proto })
     };
-    [request.inner_src.or_else(|| any(request.inner_dst)), request.inner_dst.or_else(|| any(request.inner_src))]
+    [request.inner_src.or_else(|| any(*request.inner_dst)), request.inner_dst.or_else(|| any(*request.inner_src))]
 }
 
 fn replay_window(dialect: &Dialect, window: u32) -> Result<u8, EncodeError> {

@@ -20,8 +20,8 @@ fn prefix(text: &str, prefix_len: u8) -> Option<InnerEndpoint> {
     Some(InnerEndpoint { addr: ip(text), prefix_len, port: 0, proto: 0 })
 }
 
-fn fqdn(name: &str) -> Option<Identity> {
-    Some(Identity { kind: IdentityType(2), id: 0, value: name.into() })
+fn fqdn(name: &str) -> Option<Box<Identity>> {
+    Some(Box::new(Identity { kind: IdentityType(2), id: 0, value: name.into() }))
 }
 
 /// `add esp spi 0x100 src 10.0.0.1 dst 10.0.0.2 encr_alg aes encrkey .. auth_alg sha256 authkey ..`
@@ -106,7 +106,7 @@ fn add_esp_without_encryption() {
 /// `.. idle_addtime 1000`
 #[test]
 fn add_idle() {
-    let request = Request { idle: Some(Lifetime { addtime: 1000, ..Lifetime::default() }), ..esp() };
+    let request = Request { idle: Some(Lifetime { addtime: 1000, ..Lifetime::default() }).into(), ..esp() };
     sent(
         MessageType::ADD,
         &request,
@@ -121,7 +121,7 @@ fn add_idle() {
 /// `.. isrc 192.168.1.0/24`
 #[test]
 fn add_inner_source() {
-    let request = Request { flags: Flags::TUNNEL, inner_src: prefix("192.168.1.0", 24), ..esp() };
+    let request = Request { flags: Flags::TUNNEL, inner_src: prefix("192.168.1.0", 24).into(), ..esp() };
     sent(
         MessageType::ADD,
         &request,
@@ -137,7 +137,7 @@ fn add_inner_source() {
 /// `.. idst 192.168.1.0/24`
 #[test]
 fn add_inner_destination() {
-    let request = Request { flags: Flags::TUNNEL, inner_dst: prefix("192.168.1.0", 24), ..esp() };
+    let request = Request { flags: Flags::TUNNEL, inner_dst: prefix("192.168.1.0", 24).into(), ..esp() };
     sent(
         MessageType::ADD,
         &request,
@@ -155,7 +155,7 @@ fn add_inner_destination() {
 fn add_inner_protocol() {
     let request = Request {
         flags: Flags::TUNNEL,
-        inner_src: Some(InnerEndpoint { addr: ip("::"), prefix_len: 0, port: 0, proto: 17 }),
+        inner_src: Some(InnerEndpoint { addr: ip("::"), prefix_len: 0, port: 0, proto: 17 }).into(),
         ..esp()
     };
     sent(
@@ -218,7 +218,7 @@ fn add_identities() {
 /// `.. encap udp nat_loc 203.0.113.5`
 #[test]
 fn add_nat_local() {
-    let request = Request { flags: Flags::NATT_LOC, natt_local: natt("203.0.113.5", 0), ..esp() };
+    let request = Request { flags: Flags::NATT_LOC, natt_local: natt("203.0.113.5", 0).into(), ..esp() };
     sent(
         MessageType::ADD,
         &request,
@@ -233,7 +233,7 @@ fn add_nat_local() {
 /// `.. encap udp nat_rem 203.0.113.5`
 #[test]
 fn add_nat_remote() {
-    let request = Request { flags: Flags::NATT_REM, natt_remote: natt("203.0.113.5", 0), ..esp() };
+    let request = Request { flags: Flags::NATT_REM, natt_remote: natt("203.0.113.5", 0).into(), ..esp() };
     sent(
         MessageType::ADD,
         &request,
@@ -248,7 +248,7 @@ fn add_nat_remote() {
 /// `.. encap udp nat_lport 4500`
 #[test]
 fn add_nat_port_only() {
-    let request = Request { flags: Flags::NATT_LOC, natt_local: natt("::", 4500), ..esp() };
+    let request = Request { flags: Flags::NATT_LOC, natt_local: natt("::", 4500).into(), ..esp() };
     sent(
         MessageType::ADD,
         &request,
@@ -265,8 +265,8 @@ fn add_nat_port_only() {
 fn add_nat_both() {
     let request = Request {
         flags: Flags::NATT_LOC | Flags::NATT_REM,
-        natt_local: natt("203.0.113.5", 4500),
-        natt_remote: natt("203.0.113.6", 4501),
+        natt_local: natt("203.0.113.5", 4500).into(),
+        natt_remote: natt("203.0.113.6", 4501).into(),
         ..esp()
     };
     sent(
@@ -286,10 +286,10 @@ fn add_nat_both() {
 fn add_nat_in_tunnel() {
     let request = Request {
         flags: Flags::NATT_LOC | Flags::NATT_REM | Flags::TUNNEL,
-        natt_local: natt("203.0.113.5", 0),
-        natt_remote: natt("203.0.113.6", 0),
-        inner_src: prefix("192.168.1.0", 24),
-        inner_dst: prefix("192.168.2.0", 24),
+        natt_local: natt("203.0.113.5", 0).into(),
+        natt_remote: natt("203.0.113.6", 0).into(),
+        inner_src: prefix("192.168.1.0", 24).into(),
+        inner_dst: prefix("192.168.2.0", 24).into(),
         ..esp()
     };
     sent(
@@ -337,9 +337,9 @@ fn add_replay_value() {
 #[test]
 fn add_lifetimes() {
     let request = Request {
-        hard: Some(Lifetime { bytes: 2, ..Lifetime::default() }),
-        soft: Some(Lifetime { usetime: 8, ..Lifetime::default() }),
-        idle: Some(Lifetime { usetime: 10, ..Lifetime::default() }),
+        hard: Some(Lifetime { bytes: 2, ..Lifetime::default() }).into(),
+        soft: Some(Lifetime { usetime: 8, ..Lifetime::default() }).into(),
+        idle: Some(Lifetime { usetime: 10, ..Lifetime::default() }).into(),
         ..esp()
     };
     sent(
@@ -374,7 +374,7 @@ fn update_pair() {
     let request = Request {
         state: SaState::MATURE,
         encr_alg: EncrAlg::NULL,
-        hard: Some(Lifetime { addtime: 100, ..Lifetime::default() }),
+        hard: Some(Lifetime { addtime: 100, ..Lifetime::default() }).into(),
         src: end("10.0.0.1"),
         dst: end("10.0.0.2"),
         ..named(SaType::ESP, 0x100)
@@ -492,7 +492,7 @@ fn what_does_not_fit_is_refused() {
     assert!(matches!(encode(&Request { auth_alg: AuthAlg(256), ..esp() }), Some(EncodeError::Algorithm { .. })));
     assert!(matches!(encode(&Request { encr_alg: EncrAlg(256), ..esp() }), Some(EncodeError::Algorithm { .. })));
     let long = Identity { kind: IdentityType(2), id: 0, value: vec![b'a'; 530_000] };
-    let request = Request { src_identity: Some(long), ..esp() };
+    let request = Request { src_identity: Some(long.into()), ..esp() };
     assert!(matches!(encode(&request), Some(EncodeError::Write(_))));
 }
 
@@ -506,7 +506,12 @@ fn linux_has_no_pairs() {
 #[test]
 fn linux_wants_native_addresses_both_lifetimes_and_a_mode() {
     let hard = Some(Lifetime { addtime: 60, ..Lifetime::default() });
-    let request = Request { hard, flags: Flags::TUNNEL | Flags::INBOUND, natt_local: natt("10.0.0.2", 0), ..esp() };
+    let request = Request {
+        hard: hard.into(),
+        flags: Flags::TUNNEL | Flags::INBOUND,
+        natt_local: natt("10.0.0.2", 0).into(),
+        ..esp()
+    };
     let bytes = super::request(&Dialect::LINUX, MessageType::ADD, &request, 1, 7).expect("encodes");
     let message = decode(&Dialect::LINUX, &bytes).expect("decodes");
     assert_eq!(message.address(AddressRole::Source).and_then(|src| src.addr), Some(ip("10.0.0.1")));
