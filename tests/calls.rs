@@ -213,7 +213,8 @@ fn a_keys_file_is_opened_once_and_never_asked_for_by_name_again() {
     }
 }
 
-/// An access list of NFSv4, as a kernel would tell it: a user with a number of its own may read. The mode of the file is 0600.
+/// Access lists of NFSv4, as a kernel would tell them: the owner may read, a user with a number of its own may, and one that is cut. The
+/// mode of the file is 0600.
 #[test]
 fn an_access_list_of_nfs_that_lets_others_in_is_found() {
     if !can_trace() {
@@ -221,9 +222,13 @@ fn an_access_list_of_nfs_that_lets_others_in_is_found() {
     }
     let model = Model::start(&[]);
     let keys = private(model.path("the-keys"), ONE);
-    for (who, is_open) in [("OWNER@\0\0", false), ("471100\0\0", true)] {
-        let list: String = who.bytes().map(|byte| format!("{byte:02x}")).collect();
-        let list = format!("00000001 00000000 00000000 00000001 00000006 {list}").replace(' ', "");
+    let list = |who: &str| {
+        let name: String = who.bytes().map(|byte| format!("{byte:02x}")).collect();
+        ["00000001", "00000000", "00000000", "00000001", "00000006", &name, "0000"].concat()
+    };
+    for (who, list, is_open) in
+        [("owner", list("OWNER@"), false), ("user", list("471100"), true), ("cut", "00000001".to_owned(), true)]
+    {
         let len = list.len() / 2;
         let inject = format!("inject=fgetxattr:retval={len}:poke_exit=@arg3={list}");
         let options = ["-e", "trace=fgetxattr", "-e", &inject];

@@ -264,6 +264,13 @@ fn a_prompt_that_waits_holds_no_key() {
     let pid = Pid::from_raw(terminal.child.id().cast_signed());
     until_it_sleeps(pid);
     expect_nothing("a prompt that waits", search(pid, &wanted));
+    // The last that was done was something with a key.
+    let first = text.lines().next().unwrap();
+    for line in [first.replace("encrkey", "enckrey"), format!("{first} bogus"), format!("bogus {}", keys[0])] {
+        terminal.line(&line);
+        until_it_sleeps(pid);
+        expect_nothing("a prompt that waits after an error", search(pid, &wanted));
+    }
     assert_eq!(terminal.end(), 0);
 }
 
