@@ -33,9 +33,10 @@ use exit::{Exit, SMF_FMRI};
 /// Runs `ipseckey` with the arguments of the process (the program's name first).
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     hardening::harden(Need::SadbAndFiles);
-    let args = match args::parse(arguments, std::env::var_os(SADB_VARIABLE)) {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let args = match args::parse(arguments.iter().cloned(), std::env::var_os(SADB_VARIABLE)) {
         Ok(args) => args,
-        Err(error) => return show_usage(&error).into(),
+        Err(error) => return show_usage(&error, &arguments).into(),
     };
     let exit = match under_smf(&args) {
         Some(method) => service::main(method),
@@ -61,9 +62,8 @@ fn under_smf(args: &Args) -> Option<Vec<OsString>> {
 }
 
 /// Help and version are an answer; anything else is a usage error.
-fn show_usage(error: &clap::Error) -> Exit {
-    // A closed standard output or error is no reason to fail.
-    let _ = error.print();
+fn show_usage(error: &clap::Error, arguments: &[OsString]) -> Exit {
+    service::print_usage(error, arguments);
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Done,
         _ => Exit::Usage,

@@ -4,6 +4,7 @@
 //! cannot be key material. Everything else is drawn as X. The rules look at a whole command from its start, because a key
 //! that slipped one place to the left or right is still a key.
 
+use std::ffi::OsString;
 use std::fmt::Write as _;
 
 use super::address;
@@ -122,6 +123,26 @@ pub(super) fn may_be_key(word: &[u8]) -> bool {
     run >= LOOKUP_RUN || (has_digit && all >= 12 && all * 3 > word.len() * 2)
 }
 
+/// A word of a command line, as a message may cite it: in quotes, and drawn as X if it may be a key.
+#[must_use]
+pub fn cited(word: &str) -> String {
+    if may_be_key(word.as_bytes()) { format!("\"{}\"", crossed_out(word)) } else { format!("\"{}\"", word.escape_debug()) }
+}
+
+/// `text`, which may cite `arguments` of a command line, with those drawn as X that may be keys. One may stand behind an option and `=`.
+#[must_use]
+pub fn without_keys<'a>(text: &str, arguments: impl IntoIterator<Item = &'a OsString>) -> String {
+    let words = arguments.into_iter().map(|argument| argument.to_string_lossy());
+    words.fold(text.to_owned(), |text, argument| {
+        let suspects = argument.split('=').filter(|word| may_be_key(word.as_bytes()));
+        suspects.fold(text, |text, word| text.replace(word, &crossed_out(word)))
+    })
+}
+
+fn crossed_out(word: &str) -> String {
+    "X".repeat(word.chars().count())
+}
+
 /// Whether `wanted`, one of `words`, may be shown. `words` begin at the start of the command.
 pub(super) fn is_shown<'t>(mut words: impl Words<'t>, wanted: Word<'t>) -> bool {
     let mut masker = Masker::default();
@@ -204,6 +225,14 @@ fn is_visible(character: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_word_of_a_command_line_is_cited_unless_it_may_be_a_key() {
+        assert_eq!(cited("aes\u{7}"), "\"aes\\u{7}\"");
+        assert_eq!(cited("0f1e2d3c4b"), "\"XXXXXXXXXX\"");
+        let arguments = ["--sadb=0f1e2d3c4b", "dump", "5a697887"].map(OsString::from);
+        assert_eq!(without_keys("'0f1e2d3c4b' '5a697887' dump", &arguments), "'XXXXXXXXXX' 'XXXXXXXX' dump");
+    }
 
     fn m(line: &str) -> String {
         let shown = masked(line.as_bytes());

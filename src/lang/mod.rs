@@ -34,6 +34,7 @@ pub use command::{Command, SaCommand, Target, Verb};
 pub use crowd::Crowds;
 pub use diagnostic::{Code, Diagnostic, Severity, Span};
 pub use explain::{Explanation, explanations};
+pub use mask::{cited, without_keys};
 pub use render::{Style, render};
 pub use resolve::{HostsFile, NameError, Resolver, SystemResolver};
 pub use source::{Place, whole_len};

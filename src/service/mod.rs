@@ -38,11 +38,12 @@ mod witness;
 mod world;
 
 use std::ffi::OsString;
-use std::io;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 
+use crate::lang;
 use crate::sys::hardening;
 use crate::sys::privilege::{self, Need};
 use args::Method;
@@ -84,9 +85,10 @@ fn open_log(world: &World) -> Box<dyn Log> {
 }
 
 fn run(arguments: impl IntoIterator<Item = OsString>, world: &World) -> Result<(), Reason> {
-    let args = match args::parse(arguments) {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let args = match args::parse(arguments.iter().cloned()) {
         Ok(args) => args,
-        Err(error) => return show_usage(&error),
+        Err(error) => return show_usage(&error, &arguments),
     };
     let mut log = open_log(world);
     let environment: Environment<'_> = &|name| std::env::var_os(name);
@@ -130,10 +132,17 @@ fn ask(environment: Environment<'_>, world: &World, log: &mut dyn Log) -> Option
     Some(if reason == Reason::Done { Ok(()) } else { Err(reason) })
 }
 
-/// Help and version are an answer; anything else is a usage error.
-fn show_usage(error: &clap::Error) -> Result<(), Reason> {
+/// Prints help, or what is wrong with `arguments`, keys in them left out.
+pub(crate) fn print_usage(error: &clap::Error, arguments: &[OsString]) {
+    let text = error.render().to_string();
+    let told = lang::without_keys(&text, arguments);
     // A closed stream is no reason to fail.
-    let _ = error.print();
+    let _ = if told == text { error.print() } else { io::stderr().write_all(told.as_bytes()) };
+}
+
+/// Help and version are an answer; anything else is a usage error.
+fn show_usage(error: &clap::Error, arguments: &[OsString]) -> Result<(), Reason> {
+    print_usage(error, arguments);
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Ok(()),
         _ => Err(Reason::Usage),

@@ -266,6 +266,51 @@ fn nothing_is_told_to_or_left_in_the_system() {
     assert!(left.contains("owned.json"), "{left}");
 }
 
+/// A key on the command line is for all to see (ps(1)); the message that says what is wrong with it does not spread it.
+#[test]
+fn a_key_on_the_command_line_is_not_repeated() {
+    let bench = Bench::with_model();
+    let key = "0f1e2d3c4b5a69788796a5b4c3d2e1f0";
+    let file = KeysFile { bytes: Vec::new(), keys: vec![key.to_owned()] };
+    let (ends, equals) = (["src", "192.0.2.1", "dst", "192.0.2.2"], format!("--color={key}"));
+    let lines: &[&[&str]] = &[
+        &[key],
+        &["add", "esp", "spi", "1", "dst", "192.0.2.2", "encrkey", key],
+        &["get", "esp", "spi", key],
+        &["get", "esp", "spi", "1", "dst", key],
+        &["dump", key],
+        &["flush", key],
+        &["save", key],
+        &["monitor", key],
+        &["help", key],
+        &["genkey", key],
+        &["genkey", "aes", key],
+        &["generate", key, "src"],
+        &["generate", "esp", key],
+        &["generate", "esp", "src", key, "dst", "192.0.2.2"],
+        &[&["generate", "esp", "encr_alg", key][..], &ends].concat(),
+        &[&["generate", "esp", "encrkey", key][..], &ends].concat(),
+        &[&["generate", "esp", "srcidtype", key, key][..], &ends].concat(),
+        &["explain", key],
+        &["export", key],
+        &["import", key, "file"],
+        &["--color", key, "dump"],
+        &[&equals, "dump"],
+        &["--sadb", key, "dump"],
+        &["-n", "-f", "file", key],
+    ];
+    for arguments in lines {
+        let run = ipseckey(&bench, arguments, b"");
+        assert!(run.exit != Some(0) && !run.stderr.is_empty(), "{arguments:?}");
+        refuse_leaks(&format!("{arguments:?}"), &file, &run.words());
+    }
+    for arguments in [&[key][..], &["start", "--sadb", key], &["start", "--flush", key], &["start", key]] {
+        let run = bench.run_bare(arguments);
+        assert!(run.exit != Some(0) && !run.stderr.is_empty(), "{arguments:?}");
+        refuse_leaks(&format!("manual-key {arguments:?}"), &file, &run.words());
+    }
+}
+
 /// What a monitor with those `flags` tells of an SA that `keys` adds.
 fn heard_of(bench: &Bench, flags: &[&str], keys: &Path) -> String {
     let told = bench.file("told", "");

@@ -9,7 +9,7 @@ use super::Failure;
 use crate::cli::exit::Exit;
 use crate::cli::report;
 use crate::cli::session::Session;
-use crate::lang::{Explanation, explanations};
+use crate::lang::{Explanation, cited, explanations};
 
 /// The arguments.
 #[derive(Debug, PartialEq, Eq)]
@@ -63,9 +63,10 @@ impl Explain {
 fn find(code: &str) -> Result<&'static Explanation, Failure> {
     let word = code.trim_matches(['[', ']']).to_ascii_uppercase();
     let number = word.strip_prefix("IK").unwrap_or(&word).parse::<u16>().ok();
-    explanations().iter().find(|row| Some(row.code as u16) == number).ok_or_else(|| {
-        Failure::new(format!("no message has the number \"{}\": `ipseckey explain` lists them", code.escape_debug()))
-    })
+    explanations()
+        .iter()
+        .find(|row| Some(row.code as u16) == number)
+        .ok_or_else(|| Failure::new(format!("no message has the number {}: `ipseckey explain` lists them", cited(code))))
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use super::genkey::{Recipe, output_option};
 use super::{Failure, checked, policy, private_file};
 use crate::cli::exit::Exit;
 use crate::cli::session::Session;
+use crate::lang::cited;
 use crate::names::keywords::{self, Field, Row, Usage, Value};
 use crate::names::{Vocabulary, algorithms};
 use crate::secret::Buffer;
@@ -156,9 +157,9 @@ fn pairs(words: &[String]) -> Result<Vec<(&'static Row, Vec<&str>)>, Failure> {
     let mut found = Vec::new();
     let mut words = words.iter();
     while let Some(word) = words.next() {
-        let row = keywords::by_word(word.as_bytes()).filter(|row| row.usage != Usage::Reserved).ok_or_else(|| {
-            Failure::new(format!("\"{}\" is no keyword: `ipseckey help attr` lists them", word.escape_debug()))
-        })?;
+        let row = keywords::by_word(word.as_bytes())
+            .filter(|row| row.usage != Usage::Reserved)
+            .ok_or_else(|| Failure::new(format!("{} is no keyword: `ipseckey help attr` lists them", cited(word))))?;
         if let Some(reason) = reason_against(row.field) {
             return Err(Failure::new(format!("{word} is not for generate: {reason}")));
         }
@@ -222,7 +223,7 @@ fn auth_row(name: &str, vocabulary: Vocabulary) -> Result<&'static algorithms::A
 }
 
 fn unknown(name: &str) -> Failure {
-    Failure::new(format!("no such algorithm: \"{}\" (`ipseckey algs` lists them)", name.escape_debug()))
+    Failure::new(format!("no such algorithm: {} (`ipseckey algs` lists them)", cited(name)))
 }
 
 /// Two different SPIs above the range that IANA has reserved (RFC 4303 section 2.1).

@@ -7,6 +7,7 @@ use clap::{Arg, ArgMatches, Command, value_parser};
 use super::{Failure, private_file};
 use crate::cli::exit::Exit;
 use crate::cli::session::Session;
+use crate::lang::cited;
 use crate::names::Vocabulary;
 use crate::names::algorithms::{Auth, Encr, KeyBits};
 use crate::names::weak_keys;
@@ -82,9 +83,8 @@ impl Recipe {
     pub(super) fn of(name: &str, vocabulary: Vocabulary) -> Result<Self, Failure> {
         let auth = vocabulary.auth_algs().find(|row| row.names.contains(&name)).map(Self::of_auth);
         let encr = || vocabulary.encr_algs().find(|row| row.names.contains(&name)).map(Self::of_encr);
-        auth.or_else(encr).ok_or_else(|| {
-            Failure::new(format!("no algorithm is called \"{}\": `ipseckey algs` lists the names", name.escape_debug()))
-        })
+        auth.or_else(encr)
+            .ok_or_else(|| Failure::new(format!("no algorithm is called {}: `ipseckey algs` lists the names", cited(name))))
     }
 
     pub(super) fn of_auth(row: &'static Auth) -> Self {
