@@ -72,13 +72,13 @@ impl fmt::Display for PolicyEvent<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unprotected { lines, why, waits } => {
-                let these = if lines.len() == 1 { "uses this SA" } else { "uses these SAs, since of each" };
+                let these = if lines.len() == 1 { "this SA" } else { "these SAs; of each" };
                 let later = match (why, waits) {
                     (Without::Direction, true) => "; it has one as soon as one of its addresses is of this system",
                     (Without::Direction, false) => ", or once one of its addresses is of this system: manual-key refresh",
                     _ => "",
                 };
-                write!(f, "{}: warning: no policy {these}: {why}{later}", Lines(lines))
+                write!(f, "{}: warning: no policy is installed for {these}: {why}{later}", Lines(lines))
             }
             Self::Refused { name, error } => write!(f, "policy {name}: the SADB: {}", masked(&error.to_string())),
             Self::Taken(name) => write!(

@@ -60,6 +60,17 @@ fn start_alone_protects_hosts() {
 
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
+fn start_alone_protects_hosts_that_do_not_know_their_neighbours() {
+    let six = Protection { is_ipv6: true, ..Protection::ESP };
+    let hosts = Hosts::new();
+    for (host, other) in [(&hosts.here, "fd00::2"), (&hosts.there, "fd00::1")] {
+        host.ip(&format!("neigh del {other} dev cable"));
+    }
+    assert_protected(&hosts, &six.keys(), &six.in_clear(), six.outer(), None);
+}
+
+#[test]
+#[ignore = "needs a kernel: tests/kernel/run"]
 fn start_alone_protects_esp_in_udp() {
     let natt = Protection { natt: true, ..Protection::ESP };
     let hosts = Hosts::new();
@@ -142,9 +153,12 @@ fn policies_come_with_the_addresses_they_wait_for_and_do_not_go_with_them() {
     let warnings: Vec<&str> = said.lines().collect();
     let [first, again, second] = warnings[..] else { panic!("a warning for each load: {said}") };
     assert_eq!(first, again);
-    assert!(first.starts_with("manual-key: lines 1, 2, 3, 4, 5, 6: warning: no policy uses these SAs"), "{first}");
+    assert!(
+        first.starts_with("manual-key: lines 1, 2, 3, 4, 5, 6: warning: no policy is installed for these SAs"),
+        "{first}"
+    );
     assert!(first.ends_with("; it has one as soon as one of its addresses is of this system"), "{first}");
-    assert!(second.starts_with("manual-key: lines 1, 2, 5, 6: warning: no policy uses these SAs"), "{second}");
+    assert!(second.starts_with("manual-key: lines 1, 2, 5, 6: warning: no policy is installed for these SAs"), "{second}");
     assert_eq!(count(), 0);
 }
 
@@ -250,7 +264,7 @@ fn without_the_setting_the_services_policies_go_and_what_cannot_be_told_is_warne
     assert!(
         ran.status == 0
             && ran.err.starts_with(
-                "manual-key: lines 3, 4: warning: no policy uses these SAs, since of each: nothing tells whether"
+                "manual-key: lines 3, 4: warning: no policy is installed for these SAs; of each: nothing tells whether"
             ),
         "{ran:?}"
     );
