@@ -2,11 +2,12 @@
 
 use std::fs;
 use std::io::Write;
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::sys::socket::{setsockopt, sockopt};
 use nix::unistd::Pid;
 
 use crate::capture::Capture;
@@ -298,6 +299,25 @@ fn the_narrower_policy_wins_and_each_has_the_sas_of_its_number() {
         assert_eq!(packets.lines(&format!("src {host} and ip[20:4] = {spi}")).len(), 20, "datagrams of {host}");
     }
     assert!(packets.lines("ip[20:4] = 0x1100").len() >= 2 && !packets.lines("ip[20:4] = 0x2100").is_empty());
+}
+
+#[test]
+#[ignore = "needs a kernel: tests/kernel/run"]
+fn a_policy_is_for_packets_with_the_mark_of_its_sa() {
+    let hosts = Hosts::new();
+    let keys = Protection::ESP.keys();
+    let marked = keys.lines().next().expect("an SA").replace("replay 32", "mark 5/0xff");
+    Guard::new(&hosts.here, &format!("{marked}\n"), "").run("start").succeeded();
+    let capture = Capture::start(&hosts, "src 10.0.0.1");
+    for (mark, count) in [(0x100, 3), (0x105, 7)] {
+        let socket = hosts.here.inside(|| UdpSocket::bind("0.0.0.0:0").expect("binds"));
+        setsockopt(&socket, sockopt::Mark, &mark).expect("marks");
+        for _ in 0..count {
+            socket.send_to(b"marked?", "10.0.0.2:9").expect("sends");
+        }
+    }
+    let packets = capture.stop();
+    assert_eq!((packets.lines("udp").len(), packets.lines("ip proto 50").len()), (3, 7));
 }
 
 /// What `ip xfrm monitor` tells while something is done, without details.

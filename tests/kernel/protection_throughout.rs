@@ -163,6 +163,11 @@ fn nothing_passes_in_clear_through_refreshes_a_crash_and_a_stop() {
         end(resident);
         other.run("stop").succeeded();
         assert_eq!(unreached(&hosts, &inside).len(), FAR.len() + FAR_INSIDE.len(), "stopped, and closed");
+        one.run("start").succeeded();
+        other.run("start").succeeded();
+        reach_each_other("after a stop and a start");
+        one.run("stop").succeeded();
+        other.run("stop").succeeded();
     });
     assert_eq!(capture.stop().lines(""), [""; 0], "packets in clear");
     assert_foreign_stay();
