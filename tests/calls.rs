@@ -144,6 +144,41 @@ fn an_error_at_any_step_of_a_save_leaves_the_old_file_or_is_told() {
     }
 }
 
+/// A service that removes its own SAs only must know them again: where its record cannot be written, it stops, whichever time that is.
+#[test]
+fn a_record_that_cannot_be_written_ends_a_load() {
+    if !can_trace() {
+        return;
+    }
+    let at = |spi: &str| ONE.replace("0x1001", spi);
+    let mut struck = 0;
+    for nth in 1.. {
+        let model = Model::start(&[]);
+        model.load(&at("0x9000"));
+        let (old, new) = (private(model.path("old"), &at("0x1001")), private(model.path("new"), &at("0x1002")));
+        let run = |options: &[&str], method: &str, keys: &Path| {
+            let mut command = unit(&model, method, keys);
+            command.args(["--flush", "owned"]);
+            traced(&model, options, &command)
+        };
+        assert!(run(&[], "start", &old).1.status.success());
+        let inject = format!("inject=rename,renameat,renameat2:error=ENOSPC:when={nth}");
+        let (calls, output) = run(&["-e", "trace=rename,renameat,renameat2", "-e", &inject], "refresh", &new);
+        let Some(fault) = calls.iter().find(|call| call.ends_with("(INJECTED)")) else { break };
+        let code = if fault.contains("/owned.json\"") { 69 } else { 0 };
+        assert_eq!(output.status.code(), Some(code), "{fault}: {}", String::from_utf8_lossy(&output.stderr));
+        struck += usize::from(code != 0);
+        let there = model.saved();
+        assert!(there.contains("spi 0x9000"), "{fault}: somebody else's is gone: {there}");
+        assert!(!(there.contains("spi 0x1001") && there.contains("spi 0x1002")), "{fault}: {there}");
+        assert!(run(&[], "refresh", &new).1.status.success());
+        let there = model.saved();
+        assert!(there.contains("spi 0x9000") && there.contains("spi 0x1002"), "{fault}, and a refresh: {there}");
+        assert_eq!(there.matches("\nadd esp").count(), 2, "{fault}, and a refresh: {there}");
+    }
+    assert!(struck >= 3, "the record was written {struck} times");
+}
+
 /// The programs that read a keys file, and whether they do so as a service.
 fn readers(model: &Model, keys: &Path) -> Vec<(Command, bool)> {
     let file = keys.to_str().unwrap();
