@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -73,9 +74,14 @@ fn strike(command: &Command, step: usize, signal: Option<Signal>) -> (End, usize
     }
 }
 
-/// The steps at which a signal strikes. In the long form (`FAULTS_SLOW`) each step is struck by one of the signals, else some are.
+/// The steps at which a signal strikes: some of them; with `FAULTS_SLOW` each is struck by one of the signals, with
+/// `FAULTS_SLOW=every` by every one.
 fn steps(number: usize) -> impl Iterator<Item = usize> {
-    let stride = if std::env::var_os("FAULTS_SLOW").is_some() { SIGNALS.len() } else { 28 };
+    let stride = match std::env::var("FAULTS_SLOW").as_deref() {
+        Ok("every") => 1,
+        Ok(_) => SIGNALS.len(),
+        Err(_) => 28,
+    };
     (1 + number * stride / SIGNALS.len()..).step_by(stride)
 }
 
@@ -110,6 +116,39 @@ fn a_signal_at_any_step_leaves_the_old_or_a_beginning_of_the_new() {
     }
     assert!(strikes > 15 && found_old && found_new, "{strikes} strikes, old {found_old}, new {found_new}");
     tell(strikes, "signals at steps of a refresh");
+}
+
+/// What a killed save leaves beside the file is as private as the file.
+#[test]
+fn a_save_that_is_killed_at_any_step_leaves_the_old_or_the_new_file() {
+    let sadb = loaded();
+    let directory = sadb.path("there");
+    fs::create_dir(&directory).unwrap();
+    let target = directory.join("saved");
+    let save = || program(env!("CARGO_BIN_EXE_ipseckey"), &sadb, &["--sadb", &sadb.spec(), "-s", target.to_str().unwrap()]);
+    expect(save(), 0);
+    let whole = fs::read_to_string(&target).unwrap();
+    assert_eq!(whole.matches("\nadd esp").count(), 5);
+    let (mut strikes, mut found_old, mut found_new) = (0, false, false);
+    // Few calls come after the file has its name.
+    for step in (1..).step_by(if std::env::var_os("FAULTS_SLOW").is_some() { 1 } else { 3 }) {
+        fs::remove_file(&target).unwrap();
+        fs::write(&target, "old\n").unwrap();
+        let (end, _) = strike(&save(), step, Some(Signal::SIGKILL));
+        if end != End::Struck {
+            break;
+        }
+        strikes += 1;
+        let left = fs::read_to_string(&target).unwrap();
+        assert!(left == "old\n" || left == whole, "step {step}: {left}");
+        (found_old, found_new) = (found_old || left == "old\n", found_new || left == whole);
+        for entry in fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap()).filter(|entry| entry.path() != target) {
+            assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o7777, 0o400, "step {step}");
+            fs::remove_file(entry.path()).unwrap();
+        }
+    }
+    assert!(strikes > 20 && found_old && found_new, "{strikes} strikes, old {found_old}, new {found_new}");
+    tell(strikes, "kills at steps of a save");
 }
 
 /// A service that runs, with SAs from 0x1000 on, and now a file of SAs from 0x2000 on.
