@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use ipseckey::sys::socket::PacketSocket;
 use nix::sys::ptrace::{self, Options};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
@@ -74,14 +75,9 @@ fn strike(command: &Command, step: usize, signal: Option<Signal>) -> (End, usize
     }
 }
 
-/// The steps at which a signal strikes: some of them; with `FAULTS_SLOW` each is struck by one of the signals, with
-/// `FAULTS_SLOW=every` by every one.
+/// The steps at which a signal strikes: each of them in the long form (`FAULTS_SLOW`), else some, other ones for each signal.
 fn steps(number: usize) -> impl Iterator<Item = usize> {
-    let stride = match std::env::var("FAULTS_SLOW").as_deref() {
-        Ok("every") => 1,
-        Ok(_) => SIGNALS.len(),
-        Err(_) => 28,
-    };
+    let stride = if std::env::var_os("FAULTS_SLOW").is_some() { 1 } else { 28 };
     (1 + number * stride / SIGNALS.len()..).step_by(stride)
 }
 
@@ -156,7 +152,8 @@ fn service(sadb: &StandIn) -> Child {
     let file = keys_file(sadb, "", 0x1000);
     let child = manual_key(sadb, "run", 0x1000).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let deadline = Instant::now() + Duration::from_secs(20);
-    while !sadb.path("run/refresh").exists() || sadb.spis() != spis_from(0x1000) {
+    // The file of the socket is there a moment before somebody listens.
+    while PacketSocket::connect_unix(&sadb.path("run/refresh")).is_err() || sadb.spis() != spis_from(0x1000) {
         assert!(Instant::now() < deadline, "it does not come up");
         sleep(Duration::from_millis(5));
     }
