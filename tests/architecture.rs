@@ -1,4 +1,4 @@
-//! Dependencies between the rooms of src/ point one way, and each room but `sys` forbids unsafe code.
+//! Dependencies between the rooms of src/ point one way, each room but `sys` forbids unsafe code, and documents name tests that there are.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -120,4 +120,26 @@ fn unsafe_code_lives_in_sys() {
             assert!(text.contains("#![forbid(unsafe_code)]"), "{} does not forbid unsafe code", path.display());
         }
     }
+}
+
+/// A word of three parts in the last column of these tables is the name of a test.
+#[test]
+fn documents_name_tests_that_there_are() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    ["src", "tests"].iter().for_each(|name| sources(&root.join(name), &mut files));
+    let code: String = files.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
+    let mut named = 0;
+    for document in ["docs/threat-model.md", "docs/behaviour.md"] {
+        let text = fs::read_to_string(root.join(document)).unwrap();
+        for row in text.lines().filter_map(|line| line.strip_prefix('|')?.strip_suffix('|')) {
+            let cell = row.rsplit('|').next().unwrap();
+            let words = cell.split(|c: char| !c.is_alphanumeric() && c != '_');
+            for test in words.filter(|word| word.matches('_').count() >= 2) {
+                named += 1;
+                assert!(code.contains(&format!("fn {test}(")), "{document}: there is no test {test}");
+            }
+        }
+    }
+    assert!(named > 50, "the search is blind: {named}");
 }
