@@ -1,12 +1,14 @@
-//! What no program can be faster than, for benches/load/run to compare with:
+//! What no program can be faster than, for benches/load/run to compare with, and how long programs take:
 //!
 //! - `floor add N`: the kernel adds N SAs that were encoded beforehand, 64 to a datagram; seconds from the first to the last
 //! - `floor pfkey-add N`: the same through PF_KEY, whose messages go and come one by one, but 64 to a system call
 //! - `floor dump`: the kernel lists its SAs to a reader that does not look at them; seconds, and how many bytes
 //! - `floor scan FILE`: the line ends of a file in memory; seconds
+//! - `floor time COMMAND...`: seconds from the start of a program to its end; what it prints on standard output is for nobody
 #![allow(clippy::print_stdout, reason = "prints its measurements")]
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use ipseckey::sa::{AuthAlg, EncrAlg, Endpoint, Lifetime, MessageType, Request, SaState, SaType, Spi};
@@ -31,7 +33,8 @@ fn main() {
         ["pfkey-add", count] => pfkey_add(count.parse().expect("a number of SAs")),
         ["dump"] => dump(),
         ["scan", file] => scan(file),
-        _ => println!("usage: floor add N | pfkey-add N | dump | scan FILE"),
+        ["time", program, arguments @ ..] => time(program, arguments),
+        _ => println!("usage: floor add N | pfkey-add N | dump | scan FILE | time COMMAND..."),
     }
 }
 
@@ -155,4 +158,14 @@ fn scan(file: &str) {
     let start = Instant::now();
     let lines = memchr::memchr_iter(b'\n', &text).count();
     println!("{:.6} {lines}", start.elapsed().as_secs_f64());
+}
+
+/// A shell would fork first, and the next program of a pipeline would start beside this one.
+fn time(program: &str, arguments: &[&str]) {
+    let mut command = Command::new(program);
+    command.args(arguments).stdout(Stdio::null());
+    let start = Instant::now();
+    let status = command.status().expect("starts");
+    println!("{:.4}", start.elapsed().as_secs_f64());
+    assert!(status.success(), "{program}: {status}");
 }
