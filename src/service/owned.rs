@@ -253,6 +253,7 @@ fn present(sadb: &mut dyn Sadb, sa_type: SaType) -> Result<HashMap<Name, u64>, S
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::os::unix::fs::PermissionsExt;
 
     use super::*;
     use crate::sa::{EncrAlg, SaState};
@@ -272,6 +273,8 @@ mod tests {
         let marked = Name { mark: Some((1, 0xff)), ..NAME };
         let entries = [(NAME, Added::At(7)), (marked, Added::Since(9))];
         owned(directory.path(), &entries).write().unwrap();
+        let mode = fs::metadata(directory.path().join(FILE)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o7777, 0o600);
         let read = Owned::read(directory.path()).unwrap();
         assert_eq!(read.entries, entries.into_iter().collect());
         assert!(
