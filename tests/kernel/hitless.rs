@@ -169,7 +169,7 @@ fn reconciling_loses_no_packet_and_flushing_does() {
         for host in [&hosts.here, &hosts.there] {
             host.load(&file(words, |_| 0));
         }
-        let refreshed = refreshes(&hosts, words, 26);
+        let refreshed = refreshes(&hosts, words, 52);
         for host in [&hosts.here, &hosts.there] {
             reconcile(host, &file(words, |_| 0));
         }
@@ -178,7 +178,7 @@ fn reconciling_loses_no_packet_and_flushing_does() {
         let flushed = during(&hosts, || hosts.here.start_service(&rotated_file(words)));
         let after = during(&hosts, || thread::sleep(Duration::from_millis(500)));
         say(&format!(
-            "{words:9} lost of sent: 26 refreshes {refreshed}, rotated {rotated}, replaced {replaced}, flushed {flushed}, after that {after}"
+            "{words:9} lost of sent: 52 refreshes {refreshed}, rotated {rotated}, replaced {replaced}, flushed {flushed}, after that {after}"
         ));
         assert_eq!((refreshed.lost, rotated.lost, after.lost), (0, 0, 0));
         assert!(replaced.lost <= 1 && flushed.lost > 1, "{replaced}, {flushed}");
