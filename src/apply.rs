@@ -40,13 +40,12 @@ pub fn apply(mut command: SaCommand, sadb: &mut dyn Sadb, each: &mut dyn FnMut(&
 
 /// Additions that wait to be carried out together. `T` says where each stands.
 pub struct Queue<T> {
-    places: Vec<T>,
-    commands: Vec<SaCommand>,
+    waiting: Vec<(T, SaCommand)>,
 }
 
 impl<T> Default for Queue<T> {
     fn default() -> Self {
-        Self { places: Vec::new(), commands: Vec::new() }
+        Self { waiting: Vec::new() }
     }
 }
 
@@ -54,7 +53,7 @@ impl<T> Queue<T> {
     /// Whether it has to be settled before it can take more.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        self.commands.len() >= MOST_TOGETHER
+        self.waiting.len() >= MOST_TOGETHER
     }
 
     /// Takes `command` if `sadb` carries it out together with others, else gives it back.
@@ -62,16 +61,15 @@ impl<T> Queue<T> {
         if command.verb != Verb::Add || command.targets.len() != 1 || !sadb.batches(&command.request) {
             return Some(command);
         }
-        self.places.push(place);
-        self.commands.push(command);
+        self.waiting.push((place, command));
         None
     }
 
     /// Carries out what waits; `each` hears what became of it, in order.
     pub fn settle(&mut self, sadb: &mut dyn Sadb, each: &mut dyn FnMut(T, &Request, Outcome)) {
-        let requests: Vec<&Request> = self.commands.iter().map(|command| &*command.request).collect();
+        let requests: Vec<&Request> = self.waiting.iter().map(|(_, command)| &*command.request).collect();
         let outcomes = if requests.is_empty() { Vec::new() } else { sadb.add_all(&requests) };
-        for ((place, command), outcome) in self.places.drain(..).zip(self.commands.drain(..)).zip(outcomes) {
+        for ((place, command), outcome) in self.waiting.drain(..).zip(outcomes) {
             each(place, &command.request, outcome.map_or_else(Outcome::Failed, |()| Outcome::Done));
         }
     }

@@ -283,6 +283,19 @@ const fn slot(word: &[u8]) -> usize {
     (mixed + len * 97) % SLOTS
 }
 
+/// Bytes of the longest keyword.
+const LONGEST: usize = {
+    let (mut longest, mut row) = (0, 0);
+    while row < TABLE.len() {
+        assert!(TABLE[row].word.as_bytes()[0].is_ascii_lowercase());
+        if TABLE[row].word.len() > longest {
+            longest = TABLE[row].word.len();
+        }
+        row += 1;
+    }
+    longest
+};
+
 /// Row numbers by [`slot`], collisions in the next free slot.
 static INDEX: [u8; SLOTS] = {
     let mut index = [EMPTY; SLOTS];
@@ -301,7 +314,8 @@ static INDEX: [u8; SLOTS] = {
 /// The keyword spelt `word`, exactly: keywords are case-sensitive.
 #[must_use]
 pub fn by_word(word: &[u8]) -> Option<&'static Row> {
-    if word.is_empty() {
+    // Every value is asked about too: most are addresses, numbers and keys.
+    if !word.first().is_some_and(u8::is_ascii_lowercase) || word.len() > LONGEST {
         return None;
     }
     let mut at = slot(word);
