@@ -243,10 +243,18 @@ fn an_answer_that_finds_the_disk_full_is_told() {
         assert!(told.contains("No space left on device"), "{command:?}: {told}");
     }
     // Who has seen enough closes the stream.
-    let mut dump = model.ipseckey(&["-n", "dump"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    drop(dump.stdout.take());
-    let run = dump.wait_with_output().unwrap();
-    assert!(run.status.success() && run.stderr.is_empty(), "{}", String::from_utf8_lossy(&run.stderr));
+    for arguments in [&["-n", "dump"][..], &["--json", "dump"], &["explain"], &["help"], &["plan", file], &["save", "all"]] {
+        let mut command = model.ipseckey(arguments);
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let run = command.stdout(writer).output().unwrap();
+        let told = String::from_utf8_lossy(&run.stderr);
+        assert_eq!(
+            (run.status.success(), told.is_empty()),
+            (arguments[0] != "save", arguments[0] != "save"),
+            "{arguments:?}: {told}"
+        );
+    }
 }
 
 #[test]

@@ -35,13 +35,11 @@ pub(super) fn run(session: &mut Session<'_>) -> Result<Exit, Failure> {
     let supported = session.open().and_then(Sadb::supported).map_err(|error| Failure::new(error.to_string()))?;
     let rows = rows(session, &supported);
     let mut out = io::stdout().lock();
-    if session.json() {
-        for row in &rows {
-            report::write_object(&mut out, row)?;
-        }
-    } else {
-        print(&mut out, &rows)?;
-    }
+    let written = match session.json() {
+        true => rows.iter().try_for_each(|row| report::write_object(&mut out, row)),
+        false => print(&mut out, &rows),
+    };
+    let _ = session.output.took(written);
     Ok(Exit::Done)
 }
 

@@ -45,16 +45,15 @@ impl Explain {
             Some(code) => std::slice::from_ref(find(code)?),
         };
         let mut out = io::stdout().lock();
-        for row in found {
-            match (session.json(), &self.code) {
-                (true, _) => {
-                    let object = Object { code: row.code.to_string(), title: row.title, text: row.text };
-                    report::write_object(&mut out, &object)?;
-                }
-                (false, None) => writeln!(out, "{}  {}", row.code, row.title)?,
-                (false, Some(_)) => write!(out, "{row}")?,
+        let written = found.iter().try_for_each(|row| match (session.json(), &self.code) {
+            (true, _) => {
+                let object = Object { code: row.code.to_string(), title: row.title, text: row.text };
+                report::write_object(&mut out, &object)
             }
-        }
+            (false, None) => writeln!(out, "{}  {}", row.code, row.title),
+            (false, Some(_)) => write!(out, "{row}"),
+        });
+        let _ = session.output.took(written);
         Ok(Exit::Done)
     }
 }

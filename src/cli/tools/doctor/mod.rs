@@ -60,7 +60,7 @@ impl Doctor {
         } else {
             kernel::algorithms(session, wanted.as_ref(), &mut chart);
         }
-        chart.print(session.json(), session.output.colors())?;
+        let _ = session.output.took(chart.print(session.json(), session.output.colors()));
         Ok(if chart.is_ill() { Exit::Failed } else { Exit::Done })
     }
 }
