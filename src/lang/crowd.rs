@@ -12,7 +12,7 @@ use super::command::{Command, SaCommand, Verb};
 use super::diagnostic::{Code, Diagnostic, Severity};
 
 /// As many make a load noticeably slower.
-const CROWD: u32 = 2000;
+const CROWD: u16 = 2000;
 /// Counters; a power of two. SAs that are alike share one, and of the most SAs that a file holds, some 5 million, about 80 that
 /// are not alike do.
 const COUNTERS: usize = 1 << 16;
@@ -20,7 +20,7 @@ const COUNTERS: usize = 1 << 16;
 /// Counts the SAs of a text that are alike, in a memory that does not grow.
 #[derive(Default)]
 pub struct Crowds {
-    counters: Vec<u32>,
+    counters: Vec<u16>,
     is_told: bool,
 }
 

@@ -74,14 +74,59 @@ pub fn lock(bytes: &[u8]) {
     let _ = unsafe { mlock(start, bytes.len()) };
 }
 
+/// Deeper than any call of these programs goes, in bytes.
+const DEPTH: usize = 256 * 1024;
+/// Bytes of the smallest page there is.
+const PAGE: usize = 4096;
+
 /// Overwrites what functions that have returned left on the stack below the caller: copies that the compiler made, registers
 /// that were put aside. For where keys have been worked with and the program waits or ends.
 #[inline(never)]
 pub fn wipe_stack() {
-    /// Deeper than any call of these programs goes.
-    const DEPTH: usize = 256 * 1024;
-    let mut room = [0_u8; DEPTH];
+    wipe_pages(used_stack().div_ceil(PAGE) + 1);
+}
+
+/// Overwrites that many pages below the caller.
+#[inline(never)]
+fn wipe_pages(count: usize) {
+    let mut room = [0_u8; PAGE];
     black_box(&mut room);
+    if count > 1 {
+        wipe_pages(count - 1);
+    }
+    // Not before the call: each of them has a page of its own.
+    black_box(&mut room);
+}
+
+/// How many bytes below the caller were ever touched: what was not holds nothing.
+#[cfg(target_os = "linux")]
+fn used_stack() -> usize {
+    const PAGES: usize = DEPTH / PAGE;
+    let here = PAGES as u8;
+    let top = (&raw const here).addr() / PAGE * PAGE;
+    let (mut seen, mut used) = (0, 0);
+    let mut step = PAGES;
+    // The stack ends somewhere in these pages, and what is asked about has to lie in it.
+    while step > 0 {
+        let mut touched = [0_u8; PAGES];
+        let from = top - (seen + step) * PAGE;
+        // SAFETY: mincore(2) writes a byte for each page of the range into `touched`, which has as many, and reads no other memory.
+        let is_there =
+            unsafe { nix::libc::mincore(std::ptr::without_provenance_mut(from), step * PAGE, touched.as_mut_ptr()) } == 0;
+        if is_there {
+            let lowest = touched.iter().take(step).position(|page| page & 1 == 1);
+            used = lowest.map_or(used, |lowest| seen + step - lowest);
+            seen += step;
+        }
+        step = if seen == PAGES { 0 } else { step / 2 };
+    }
+    used * PAGE
+}
+
+/// Elsewhere all of it is taken to be touched.
+#[cfg(not(target_os = "linux"))]
+fn used_stack() -> usize {
+    DEPTH
 }
 
 #[cfg(test)]
@@ -107,6 +152,24 @@ mod tests {
         let said = String::from_utf8_lossy(&run.stderr);
         assert!(said.contains("internal error at src/sys/hardening.rs:"), "{said}");
         assert!(!said.contains("0f1e2d3c"), "{said}");
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn the_stack_is_wiped_as_far_as_it_was_used() {
+        const DEEP: usize = 150 * 1024;
+        #[inline(never)]
+        fn go_deep() {
+            black_box(&mut [0x5a_u8; DEEP]);
+        }
+        let measured = || {
+            let before = used_stack();
+            go_deep();
+            wipe_stack();
+            (before, used_stack())
+        };
+        let (before, after) = std::thread::spawn(measured).join().unwrap();
+        assert!(before < DEEP && (DEEP..=DEPTH).contains(&after), "{before}, {after}");
     }
 
     #[test]

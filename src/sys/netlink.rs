@@ -13,8 +13,8 @@ use crate::secret::{Buffer, Lent};
 
 /// `NETLINK_XFRM` (`linux/netlink.h`).
 const NETLINK_XFRM: libc::c_int = 6;
-/// Longer than any datagram of the kernel: dumps come in pieces of at most 32 KiB.
-const LARGEST: usize = 64 * 1024;
+/// No datagram of the kernel is longer: dumps come in pieces of at most so much (netlink_recvmsg in net/netlink/af_netlink.c).
+const LARGEST: usize = 32 * 1024;
 
 /// A bound netlink socket.
 pub struct NetlinkSocket {

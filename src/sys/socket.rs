@@ -15,6 +15,13 @@ use crate::secret::Buffer;
 /// The largest PF_KEY message: 65,535 words of 8 bytes (RFC 2367 section 2.1, `sadb_msg_len`).
 const LARGEST: usize = 65_535 * 8;
 
+/// What Linux says of an SA has two keys of 512 bytes at most and no identity (net/key/af_key.c: pfkey_xfrm_state2msg), and its
+/// lists of algorithms are shorter still.
+#[cfg(target_os = "linux")]
+const LARGEST_OF_SYSTEM: usize = 64 * 1024;
+#[cfg(not(target_os = "linux"))]
+const LARGEST_OF_SYSTEM: usize = LARGEST;
+
 /// The first bytes of a PF_KEY message: all of its header (RFC 2367 section 2.1).
 pub type Head = [u8; 16];
 
@@ -33,7 +40,7 @@ impl PacketSocket {
         let fd = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::empty(), None)?;
         close_on_exec(fd.as_fd())?;
         connect(fd.as_raw_fd(), &UnixAddr::new(path)?)?;
-        Ok(Self::new(fd))
+        Ok(Self::new(fd, LARGEST))
     }
 
     /// Opens the system's PF_KEY socket (RFC 2367 section 1.3; pf_key(7P)).
@@ -50,11 +57,12 @@ impl PacketSocket {
         let fd = unsafe { OwnedFd::from_raw_fd(raw) };
         close_on_exec(fd.as_fd())?;
         enlarge(fd.as_fd());
-        Ok(Self::new(fd))
+        Ok(Self::new(fd, LARGEST_OF_SYSTEM))
     }
 
-    fn new(fd: OwnedFd) -> Self {
-        Self { fd, scratch: Buffer::zeroed(LARGEST) }
+    /// The longest message that comes has `largest` bytes.
+    fn new(fd: OwnedFd, largest: usize) -> Self {
+        Self { fd, scratch: Buffer::zeroed(largest) }
     }
 
     /// Sends one message.
