@@ -142,8 +142,8 @@ fn sa() -> impl Strategy<Value = Hidden> {
                     soft: soft.into(),
                     auth_key: key(auth_len),
                     encr_key: key(encr_len),
-                    src_identity: src_identity.map(Box::new),
-                    dst_identity: dst_identity.map(Box::new),
+                    src_identity: src_identity.into(),
+                    dst_identity: dst_identity.into(),
                     src: Some(Endpoint { addr: src, port: port(sport), proto }),
                     dst: Some(Endpoint { addr: dst, port: port(dport), proto }),
                     inner_src: prefixes.map(|(src, len, _, _, proto)| side(src, len, proto)).into(),
@@ -230,7 +230,7 @@ fn larval_and_dead_sas_are_comments() {
 fn identities_that_no_word_can_say_are_left_out() {
     for (kind, value) in [(2, &b"a\"b"[..]), (2, b" a"), (2, b""), (2, b"a\nb"), (4, b"\x30\x00"), (6, b"id")] {
         let identity = Identity { kind: IdentityType(kind), id: 0, value: value.to_vec() };
-        let sa = Request { src_identity: Some(identity.into()), ..plain(0x100, HERE, THERE, Flags::default()) };
+        let sa = Request { src_identity: Some(identity).into(), ..plain(0x100, HERE, THERE, Flags::default()) };
         let file = saved(&[described(&sa)]);
         assert!(String::from_utf8_lossy(&file).contains("# WARNING: SA has an identity that cannot be written.\nadd esp"));
         assert!(loaded(&file).iter().all(|sa| sa.src_identity.is_none()));

@@ -1,5 +1,6 @@
 //! The SAs that a text has added so far.
 
+use std::collections::hash_map;
 use std::hash::BuildHasher;
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -23,9 +24,13 @@ impl Added {
     /// Takes a new one; the line of the one of that name if it was added before.
     pub(super) fn add(&mut self, id: SaId, line: u32) -> Option<u32> {
         let Some(name) = short(&id) else {
-            let before = self.long.get(&id).copied();
-            self.long.entry(id).or_insert(line);
-            return before;
+            return match self.long.entry(id) {
+                hash_map::Entry::Occupied(known) => Some(*known.get()),
+                hash_map::Entry::Vacant(place) => {
+                    place.insert(line);
+                    None
+                }
+            };
         };
         match self.short.entry(hash(&name), |(known, _)| *known == name, |(known, _)| hash(known)) {
             Entry::Occupied(known) => Some(known.get().1),

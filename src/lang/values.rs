@@ -354,10 +354,10 @@ impl<'t, W: Words<'t> + Clone> Parser<'_, 't, W> {
         if value.bytes.contains(&0) {
             return self.error(Code::Conflict, keyword, "An identity cannot hold a zero byte".to_owned());
         }
-        let identity = kind.map(|kind| Box::new(Identity { kind, id: 0, value: value.bytes.to_vec() }));
+        let identity = kind.map(|kind| Identity { kind, id: 0, value: value.bytes.to_vec() });
         let field =
             if row.field == Field::SrcIdType { &mut draft.request.src_identity } else { &mut draft.request.dst_identity };
-        *field = identity;
+        *field = identity.into();
     }
 }
 
@@ -383,7 +383,7 @@ fn algorithm(word: &[u8], nothing: &[&str], mut known: impl Iterator<Item = (u16
 mod tests {
     use super::*;
     use crate::lang::testing::{KEYS, codes, good, said};
-    use crate::sa::Lifetime;
+    use crate::sa::{Lifetime, Seldom};
 
     fn add(rest: &str) -> String {
         format!("add esp spi 256 dst 10.0.0.2 {KEYS} {rest}")
@@ -475,7 +475,8 @@ mod tests {
     #[test]
     fn identities() {
         let (command, _) = good(&add("srcidtype Mailbox \"joe doe\" dstidtype 7 dst"));
-        let text = |identity: Option<Box<Identity>>| identity.map(|identity| (identity.kind.0, identity.value));
+        let text =
+            |identity: Seldom<Option<Identity>>| identity.as_ref().map(|identity| (identity.kind.0, identity.value.clone()));
         assert_eq!(text(command.request.src_identity), Some((3, b"joe doe".to_vec())));
         assert_eq!(text(command.request.dst_identity), Some((7, b"dst".to_vec())));
         assert_eq!(codes(&add("srcidtype bogus x")), [Code::UnknownIdentityType]);

@@ -127,8 +127,8 @@ fn take(request: &mut Request, extension: &Extension) {
         Extension::Address(role, info) => take_address(request, *role, info),
         Extension::Key(KeyRole::Auth, key) => request.auth_key = Some(key.duplicate()),
         Extension::Key(KeyRole::Encr, key) => request.encr_key = Some(whole(key)),
-        Extension::Identity(Side::Source, identity) => request.src_identity = Some(Box::new(identity.clone())),
-        Extension::Identity(Side::Destination, identity) => request.dst_identity = Some(Box::new(identity.clone())),
+        Extension::Identity(Side::Source, identity) => request.src_identity = Some(identity.clone()).into(),
+        Extension::Identity(Side::Destination, identity) => request.dst_identity = Some(identity.clone()).into(),
         _ => {}
     }
 }

@@ -385,13 +385,13 @@ fn same_port(both: &Both<'_>, end: fn(&Request) -> Option<Endpoint>) -> bool {
     !both_encapsulate || usual(port(end(both.wanted))) == usual(port(end(both.live)))
 }
 
-fn identity(identity: &Option<Box<Identity>>) -> String {
+fn identity(identity: &Option<Identity>) -> String {
     identity.as_ref().map_or_else(none, |identity| identity.value.escape_ascii().to_string())
 }
 
 /// illumos reports no user id.
-fn same_identity(wanted: &Option<Box<Identity>>, live: &Option<Box<Identity>>) -> bool {
-    let said = |identity: &Option<Box<Identity>>| identity.as_ref().map(|identity| (identity.kind, identity.value.clone()));
+fn same_identity(wanted: &Option<Identity>, live: &Option<Identity>) -> bool {
+    let said = |identity: &Option<Identity>| identity.as_ref().map(|identity| (identity.kind, identity.value.clone()));
     said(wanted) == said(live)
 }
 

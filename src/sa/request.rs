@@ -89,9 +89,9 @@ pub struct Request {
     /// Encryption key, with salt where the cipher has one.
     pub encr_key: Option<Key>,
     /// Source identity.
-    pub src_identity: Option<Box<Identity>>,
+    pub src_identity: Seldom<Option<Identity>>,
     /// Destination identity.
-    pub dst_identity: Option<Box<Identity>>,
+    pub dst_identity: Seldom<Option<Identity>>,
     /// Source address.
     pub src: Option<Endpoint>,
     /// Destination address.

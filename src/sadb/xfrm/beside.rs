@@ -73,8 +73,8 @@ impl Entry {
 
     /// Takes over what `request` says; what it does not say stays.
     pub(super) fn take(&mut self, request: &Request) {
-        self.src_identity = request.src_identity.as_deref().map(named).or(self.src_identity.take());
-        self.dst_identity = request.dst_identity.as_deref().map(named).or(self.dst_identity.take());
+        self.src_identity = request.src_identity.as_ref().map(named).or(self.src_identity.take());
+        self.dst_identity = request.dst_identity.as_ref().map(named).or(self.dst_identity.take());
         if let Some(idle) = request.idle.filter(|idle| !idle.is_unlimited()) {
             let old = self.idle.unwrap_or(Idle { addtime: 0, usetime: 0 });
             let newer = |new, old| if new == 0 { old } else { new };
@@ -438,7 +438,7 @@ mod tests {
         let mut beside = Beside::new(directory.path());
         let who = Identity { kind: IdentityType(2), id: 0, value: b"a.example".to_vec() };
         let request = Request {
-            src_identity: Some(who.clone().into()),
+            src_identity: Some(who.clone()).into(),
             idle: Some(Lifetime { addtime: 60, ..Lifetime::default() }).into(),
             ..Request::default()
         };

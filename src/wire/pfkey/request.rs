@@ -82,8 +82,8 @@ impl Output<'_> {
         self.lifetimes()?;
         self.key(KeyRole::Encr, request.encr_key.as_ref())?;
         self.key(KeyRole::Auth, request.auth_key.as_ref())?;
-        self.identity(Side::Source, request.src_identity.as_deref())?;
-        self.identity(Side::Destination, request.dst_identity.as_deref())?;
+        self.identity(Side::Source, request.src_identity.as_ref())?;
+        self.identity(Side::Destination, request.dst_identity.as_ref())?;
         self.endpoint(AddressRole::Destination, request.dst)?;
         self.natt(AddressRole::NattRemote, *request.natt_remote)?;
         self.natt(AddressRole::NattLocal, *request.natt_local)?;

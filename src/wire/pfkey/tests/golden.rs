@@ -20,8 +20,8 @@ fn prefix(text: &str, prefix_len: u8) -> Option<InnerEndpoint> {
     Some(InnerEndpoint { addr: ip(text), prefix_len, port: 0, proto: 0 })
 }
 
-fn fqdn(name: &str) -> Option<Box<Identity>> {
-    Some(Box::new(Identity { kind: IdentityType(2), id: 0, value: name.into() }))
+fn fqdn(name: &str) -> Option<Identity> {
+    Some(Identity { kind: IdentityType(2), id: 0, value: name.into() })
 }
 
 /// `add esp spi 0x100 src 10.0.0.1 dst 10.0.0.2 encr_alg aes encrkey .. auth_alg sha256 authkey ..`
@@ -173,7 +173,7 @@ fn add_inner_protocol() {
 /// `.. srcidtype fqdn host.example.com`
 #[test]
 fn add_source_identity() {
-    let request = Request { src_identity: fqdn("host.example.com"), ..esp() };
+    let request = Request { src_identity: fqdn("host.example.com").into(), ..esp() };
     sent(
         MessageType::ADD,
         &request,
@@ -188,7 +188,7 @@ fn add_source_identity() {
 /// `.. dstidtype fqdn host.example.com`
 #[test]
 fn add_destination_identity() {
-    let request = Request { dst_identity: fqdn("host.example.com"), ..esp() };
+    let request = Request { dst_identity: fqdn("host.example.com").into(), ..esp() };
     sent(
         MessageType::ADD,
         &request,
@@ -203,7 +203,7 @@ fn add_destination_identity() {
 /// `.. srcidtype fqdn a dstidtype fqdn b`
 #[test]
 fn add_identities() {
-    let request = Request { src_identity: fqdn("a"), dst_identity: fqdn("b"), ..esp() };
+    let request = Request { src_identity: fqdn("a").into(), dst_identity: fqdn("b").into(), ..esp() };
     sent(
         MessageType::ADD,
         &request,
@@ -492,7 +492,7 @@ fn what_does_not_fit_is_refused() {
     assert!(matches!(encode(&Request { auth_alg: AuthAlg(256), ..esp() }), Some(EncodeError::Algorithm { .. })));
     assert!(matches!(encode(&Request { encr_alg: EncrAlg(256), ..esp() }), Some(EncodeError::Algorithm { .. })));
     let long = Identity { kind: IdentityType(2), id: 0, value: vec![b'a'; 530_000] };
-    let request = Request { src_identity: Some(long.into()), ..esp() };
+    let request = Request { src_identity: Some(long).into(), ..esp() };
     assert!(matches!(encode(&request), Some(EncodeError::Write(_))));
 }
 
