@@ -75,17 +75,30 @@ mod system {
     use super::{Entry, NotUnderstood, Who};
 
     const NAME: &str = "system.nfs4_acl";
+    /// Longer than almost any list, in bytes.
+    const USUAL: usize = 1024;
     /// Most that an extended attribute may hold (linux/limits.h).
-    const ROOM: usize = 64 * 1024;
+    const MOST: usize = 64 * 1024;
 
     pub(super) fn entries(file: &File) -> Result<Vec<Entry>, NotUnderstood> {
-        let mut room = vec![0; ROOM];
-        match fgetxattr(file, NAME, &mut room) {
-            Ok(len) => decode(room.get(..len).unwrap_or_default()).ok_or(NotUnderstood),
+        let found = match list(file, USUAL) {
+            Err(Errno::RANGE) => list(file, MOST),
+            found => found,
+        };
+        match found {
+            Ok(list) => decode(&list).ok_or(NotUnderstood),
             Err(Errno::RANGE) => Err(NotUnderstood),
             // Not on NFS.
             Err(_) => Ok(Vec::new()),
         }
+    }
+
+    /// The list, if it has at most `room` bytes.
+    fn list(file: &File, room: usize) -> Result<Vec<u8>, Errno> {
+        let mut bytes = vec![0; room];
+        let len = fgetxattr(file, NAME, &mut bytes)?;
+        bytes.truncate(len);
+        Ok(bytes)
     }
 
     pub(super) fn decode(mut list: &[u8]) -> Option<Vec<Entry>> {
