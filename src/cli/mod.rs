@@ -11,6 +11,7 @@ mod help;
 mod output;
 mod progress;
 mod prompt;
+mod refusal;
 mod report;
 mod run;
 mod sarif;

@@ -19,6 +19,7 @@ use crate::sa::{Message, SaType};
 use crate::sadb::Hearing;
 use crate::secret;
 use crate::show::{self, HostTable, Names, SystemNames, json, message};
+use crate::sys::secure_file::Finding;
 
 /// The two standard streams.
 #[derive(Clone)]
@@ -117,6 +118,11 @@ impl Output {
         self.progress.clear();
         // Nobody is left to tell that standard error is closed.
         let _ = writeln!(io::stderr(), "ipseckey: {text}");
+    }
+
+    /// Warns of what makes a keys file less than private.
+    pub(super) fn warn(&self, findings: &[Finding]) {
+        findings.iter().for_each(|finding| self.say(&format!("warning: {finding}")));
     }
 
     /// Prints a diagnostic to standard error, or puts it into the answer.

@@ -12,14 +12,14 @@ use super::blocks::Blocks;
 use super::exit::Exit;
 use super::output::Source;
 use super::prompt::{Prompt, Typed};
-use super::session::{Session, Tally, Verdict};
+use super::session::{Session, Tally, Verdict, Watch};
 use super::tools;
 use crate::lang::{self, Checker, Code, Crowds, Diagnostic, Item, Setting};
 use crate::names::Vocabulary;
 use crate::sa::SaType;
 use crate::secret::{Buffer, Reader};
 use crate::sys::hardening;
-use crate::sys::secure_file::{self, FileError, Finding, Origin, shown};
+use crate::sys::secure_file::{self, FileError, Origin, shown};
 
 /// Does what the arguments say.
 pub(super) fn run(args: &Args) -> Exit {
@@ -55,19 +55,13 @@ fn finished(done: bool) -> Exit {
 fn read(session: &Session<'_>, file: &Path) -> Option<Buffer> {
     match secure_file::read(file, Origin::ByHand) {
         Ok(keys) => {
-            warn(session, &keys.findings);
+            session.output.warn(&keys.findings);
             Some(keys.contents)
         }
         Err(error) => {
             session.output.say(&error.to_string());
             None
         }
-    }
-}
-
-fn warn(session: &Session<'_>, findings: &[Finding]) {
-    for finding in findings {
-        session.output.say(&format!("warning: {finding}"));
     }
 }
 
@@ -84,25 +78,22 @@ fn check(session: &Session<'_>, file: &Path) -> Exit {
 
 fn check_blocks(session: &Session<'_>, file: &Path, tally: &mut Tally) -> Result<(), FileError> {
     let mut blocks = Blocks::open(file)?;
-    warn(session, &blocks.take_findings());
+    session.output.warn(&blocks.take_findings());
     let name = shown(file);
-    let resolver = session.resolver();
-    let options = session.options(Setting::File, &*resolver);
-    let (mut checker, mut crowds) = (Checker::new(), Crowds::default());
+    let (mut checker, mut crowds, mut count) = (Checker::new(), Crowds::default(), 0);
+    let is_linux = session.vocabulary() == Vocabulary::Linux;
     let progress = session.output.progress();
     progress.begin("commands", Some(blocks.file_len()));
     let mut before = 0;
     while let Some((text, first_line)) = blocks.next()? {
         let source = Source { name: &name, text, first_line };
-        let mut commands = lang::commands(text, &options).from_line(first_line);
-        for mut item in commands.by_ref() {
-            item.diagnostics.append(&mut checker.check(&item, text));
-            item.diagnostics.extend(crowds.check(&item).filter(|_| session.vocabulary() == Vocabulary::Linux));
-            progress.step(tally.commands, before + item.place.end as u64);
-            let correct = session.accept(item.outcome.ok(), &item.diagnostics, source).is_some();
-            tally.count(correct.into());
-        }
-        let _ = session.accept(Some(()), &commands.take_rest(), source);
+        let mut watch = |item: &mut Item| {
+            item.diagnostics.append(&mut checker.check(item, text));
+            item.diagnostics.extend(crowds.check(item).filter(|_| is_linux));
+            progress.step(count, before + item.place.end as u64);
+            count += 1;
+        };
+        session.read(source, &mut watch, &mut |_, command| tally.count(command.is_some().into()));
         before += text.len() as u64;
     }
     progress.end();
@@ -132,9 +123,6 @@ fn load(session: &mut Session<'_>, file: &Path) -> Exit {
     }
     tally.exit()
 }
-
-/// Called with each command before it is carried out.
-type Watch<'a> = &'a mut dyn FnMut(&mut Item);
 
 /// Carries out the commands of `source` until one of them quits. The last command's verdict.
 fn run_all(session: &mut Session<'_>, source: Source<'_>, setting: Setting, tally: &mut Tally, watch: Watch<'_>) -> Verdict {

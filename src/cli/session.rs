@@ -10,13 +10,15 @@ use super::exit::Exit;
 use super::flood::Flood;
 use super::help;
 use super::output::{Output, Source, secret_stdout};
+use super::refusal::refusal;
 use super::save_file::{self, SaveError};
 use crate::apply::{self, Outcome, Queue};
 use crate::lang::{
-    Code, Command, Diagnostic, HostsFile, Item, Options, Place, Resolver, SaCommand, Setting, Severity, SystemResolver, Verb,
+    self, Code, Command, Diagnostic, HostsFile, Item, Options, Place, Resolver, SaCommand, Setting, Severity,
+    SystemResolver, Verb,
 };
-use crate::names::{Vocabulary, diagnostics, sa_types};
-use crate::sa::{self, Request, SaType};
+use crate::names::Vocabulary;
+use crate::sa::SaType;
 use crate::sadb::{Hearing, Sadb, SadbError, Select, Turn, TurnError};
 use crate::show::json;
 use crate::show::save::Saver;
@@ -58,6 +60,9 @@ impl Tally {
         if self.done == self.commands { Exit::Done } else { Exit::Failed }
     }
 }
+
+/// Called with each command before it is carried out.
+pub(super) type Watch<'a> = &'a mut dyn FnMut(&mut Item);
 
 /// One run of the program: an SADB, opened when first needed, and where to write.
 pub(super) struct Session<'a> {
@@ -230,6 +235,18 @@ impl Session<'_> {
         command.filter(|_| !denied)
     }
 
+    /// Reads the commands of `source`, a file or a part of one, and carries out none: `watch` sees each before what there is to
+    /// say about it is said, `take` gets its first line and, if it is good, the command.
+    pub(super) fn read(&self, source: Source<'_>, watch: Watch<'_>, take: &mut dyn FnMut(u32, Option<Command>)) {
+        let options = self.options(Setting::File, &*self.resolver);
+        let mut commands = lang::commands(source.text, &options).from_line(source.first_line);
+        for mut item in commands.by_ref() {
+            watch(&mut item);
+            take(item.place.line, self.accept(item.outcome.ok(), &item.diagnostics, source));
+        }
+        let _ = self.accept(Some(()), &commands.take_rest(), source);
+    }
+
     /// The SADB, opened when first asked for.
     pub(super) fn open(&mut self) -> Result<&mut dyn Sadb, SadbError> {
         if self.sadb.is_none() {
@@ -382,53 +399,3 @@ impl Session<'_> {
         written
     }
 }
-
-/// Whether "no such SA" is said of the SA that the command names, not of the one it is to be paired with.
-fn is_about_itself(verb: Verb, diagnostic: sa::Diagnostic) -> bool {
-    match verb {
-        Verb::Get | Verb::Delete => true,
-        Verb::Update | Verb::UpdatePair | Verb::DeletePair => diagnostic.0 == 0,
-        _ => false,
-    }
-}
-
-/// The SADB's refusal of one request, in words: which SA, what it said, what to do next.
-fn refusal(verb: Verb, request: &Request, error: &SadbError, place: Place) -> Diagnostic {
-    let sa = match request.id() {
-        Some(id) => format!("{} SA with spi {} and dst {}", sa_type_word(id.sa_type), id.spi, id.dst),
-        None => format!("{} SA with spi {}", sa_type_word(request.sa_type), request.spi),
-    };
-    let text = match error {
-        error if error.is_there_already() => format!("{sa} already exists"),
-        SadbError::Refused { diagnostic, .. } if error.is_missing() && is_about_itself(verb, *diagnostic) => {
-            format!("{sa} does not exist")
-        }
-        SadbError::Refused { errno: EINVAL, diagnostic, .. } if diagnostic.0 != 0 => {
-            let detail = diagnostics::text(*diagnostic);
-            format!("One of the entered values is incorrect: Diagnostic code {}: {detail} ({sa})", diagnostic.0)
-        }
-        error => format!("{sa}: {error}"),
-    };
-    let help = match error {
-        error if error.is_there_already() => {
-            Some("delete it first, or give another SPI: the source does not tell SAs apart".to_owned())
-        }
-        SadbError::Refused { diagnostic, .. } if error.is_missing() => {
-            next_step(*diagnostic).or_else(|| Some("`ipseckey dump` lists the SAs there are".to_owned()))
-        }
-        SadbError::Refused { diagnostic, .. } => next_step(*diagnostic),
-        _ => None,
-    };
-    Diagnostic::refused(place, text, help)
-}
-
-fn sa_type_word(sa_type: SaType) -> String {
-    sa_types::by_number(sa_type).map_or_else(|| sa_type.0.to_string(), |row| row.word.to_owned())
-}
-
-fn next_step(diagnostic: sa::Diagnostic) -> Option<String> {
-    diagnostics::by_code(diagnostic).filter(|row| !row.next.is_empty()).map(|row| row.next.to_owned())
-}
-
-/// This number is the same on every system whose SADB this program talks to.
-const EINVAL: i32 = 22;

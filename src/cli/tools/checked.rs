@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::cli::blocks::Blocks;
 use crate::cli::output::Source;
 use crate::cli::session::Session;
-use crate::lang::{self, Checker, Command, SaCommand, Setting};
+use crate::lang::{Checker, Command, Item, SaCommand};
 use crate::sys::secure_file::{FileError, shown};
 
 /// The commands about SAs in `text`, called `name` in messages; `None` if one of them is wrong, which has been said then.
@@ -43,7 +43,7 @@ pub(super) fn each_of_file(
     take: &mut dyn FnMut(u32, Command),
 ) -> Result<bool, FileError> {
     let mut blocks = Blocks::open(path)?;
-    blocks.take_findings().iter().for_each(|finding| session.output.say(&format!("warning: {finding}")));
+    session.output.warn(&blocks.take_findings());
     let name = shown(path);
     let (mut checker, mut all_good) = (Checker::new(), true);
     while let Some((text, first_line)) = blocks.next()? {
@@ -59,19 +59,15 @@ fn each_of_block(
     mut checker: Option<&mut Checker>,
     take: &mut dyn FnMut(u32, Command),
 ) -> bool {
-    let resolver = session.resolver();
-    let options = session.options(Setting::File, &*resolver);
-    let mut commands = lang::commands(source.text, &options).from_line(source.first_line);
     let mut all_good = true;
-    for mut item in commands.by_ref() {
+    let mut watch = |item: &mut Item| {
         if let Some(checker) = &mut checker {
-            item.diagnostics.append(&mut checker.check(&item, source.text));
+            item.diagnostics.append(&mut checker.check(item, source.text));
         }
-        match session.accept(item.outcome.ok(), &item.diagnostics, source) {
-            Some(command) => take(item.place.line, command),
-            None => all_good = false,
-        }
-    }
-    let _ = session.accept(Some(()), &commands.take_rest(), source);
+    };
+    session.read(source, &mut watch, &mut |line, command| match command {
+        Some(command) => take(line, command),
+        None => all_good = false,
+    });
     all_good
 }

@@ -90,7 +90,7 @@ impl Export {
             return Ok(("the SADB".to_owned(), Buffer::copied(&text)));
         };
         let file = secure_file::read(path, Origin::ByHand).map_err(|error| Failure::new(error.to_string()))?;
-        file.findings.iter().for_each(|finding| session.output.say(&format!("warning: {finding}")));
+        session.output.warn(&file.findings);
         Ok((secure_file::shown(path), file.contents))
     }
 

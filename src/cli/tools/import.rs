@@ -57,7 +57,7 @@ impl From<&mut ArgMatches> for Import {
 impl Import {
     pub(super) fn run(&self, session: &Session<'_>) -> Result<Exit, Failure> {
         let file = secure_file::read(&self.file, Origin::ByHand).map_err(|error| Failure::new(error.to_string()))?;
-        file.findings.iter().for_each(|finding| session.output.say(&format!("warning: {finding}")));
+        session.output.warn(&file.findings);
         let imported = convert::import(self.source, &file.contents)?;
         for note in &imported.notes {
             let severity = if note.is_lost { "not carried over" } else { "note" };

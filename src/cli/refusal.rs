@@ -1,0 +1,56 @@
+//! What an SADB's refusal of a request means to the user.
+
+use crate::lang::{Diagnostic, Place, Verb};
+use crate::names::{diagnostics, sa_types};
+use crate::sa::{self, Request, SaType};
+use crate::sadb::SadbError;
+
+/// Whether "no such SA" is said of the SA that the command names, not of the one it is to be paired with.
+fn is_about_itself(verb: Verb, diagnostic: sa::Diagnostic) -> bool {
+    match verb {
+        Verb::Get | Verb::Delete => true,
+        Verb::Update | Verb::UpdatePair | Verb::DeletePair => diagnostic.0 == 0,
+        _ => false,
+    }
+}
+
+/// The SADB's refusal of one request, in words: which SA, what it said, what to do next.
+pub(super) fn refusal(verb: Verb, request: &Request, error: &SadbError, place: Place) -> Diagnostic {
+    let sa = match request.id() {
+        Some(id) => format!("{} SA with spi {} and dst {}", sa_type_word(id.sa_type), id.spi, id.dst),
+        None => format!("{} SA with spi {}", sa_type_word(request.sa_type), request.spi),
+    };
+    let text = match error {
+        error if error.is_there_already() => format!("{sa} already exists"),
+        SadbError::Refused { diagnostic, .. } if error.is_missing() && is_about_itself(verb, *diagnostic) => {
+            format!("{sa} does not exist")
+        }
+        SadbError::Refused { errno: EINVAL, diagnostic, .. } if diagnostic.0 != 0 => {
+            let detail = diagnostics::text(*diagnostic);
+            format!("One of the entered values is incorrect: Diagnostic code {}: {detail} ({sa})", diagnostic.0)
+        }
+        error => format!("{sa}: {error}"),
+    };
+    let help = match error {
+        error if error.is_there_already() => {
+            Some("delete it first, or give another SPI: the source does not tell SAs apart".to_owned())
+        }
+        SadbError::Refused { diagnostic, .. } if error.is_missing() => {
+            next_step(*diagnostic).or_else(|| Some("`ipseckey dump` lists the SAs there are".to_owned()))
+        }
+        SadbError::Refused { diagnostic, .. } => next_step(*diagnostic),
+        _ => None,
+    };
+    Diagnostic::refused(place, text, help)
+}
+
+fn sa_type_word(sa_type: SaType) -> String {
+    sa_types::by_number(sa_type).map_or_else(|| sa_type.0.to_string(), |row| row.word.to_owned())
+}
+
+fn next_step(diagnostic: sa::Diagnostic) -> Option<String> {
+    diagnostics::by_code(diagnostic).filter(|row| !row.next.is_empty()).map(|row| row.next.to_owned())
+}
+
+/// This number is the same on every system whose SADB this program talks to.
+const EINVAL: i32 = 22;
