@@ -90,17 +90,23 @@ const STEPS: [&str; 6] = [
     "fsync directory",
 ];
 
+/// Fails unless `command` takes these steps and no other; its calls.
+fn saves_in_order(model: &Model, command: &Command) -> Vec<String> {
+    let (calls, output) = traced(model, &["-e", SAVING], command);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let mut steps: Vec<String> = calls.iter().filter_map(|call| step(call)).collect();
+    steps.dedup();
+    assert_eq!(steps, STEPS);
+    calls
+}
+
 #[test]
 fn a_save_is_on_the_disk_before_it_takes_the_place_of_the_old_file() {
     if !can_trace() {
         return;
     }
     let (model, target) = with_target();
-    let (calls, output) = traced(&model, &["-e", SAVING], &model.ipseckey(&["-s", target.to_str().unwrap()]));
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let mut steps: Vec<String> = calls.iter().filter_map(|call| step(call)).collect();
-    steps.dedup();
-    assert_eq!(steps, STEPS);
+    let calls = saves_in_order(&model, &model.ipseckey(&["-s", target.to_str().unwrap()]));
     new_keys_are_on_the_disk_before_they_have_a_name(&model);
     let made = calls.iter().find(|call| call.contains("/there/.ipseckey-")).unwrap();
     assert!(made.contains("O_CREAT|O_EXCL") && made.contains(", 0400)"), "{made}");
@@ -110,11 +116,7 @@ fn a_save_is_on_the_disk_before_it_takes_the_place_of_the_old_file() {
 fn new_keys_are_on_the_disk_before_they_have_a_name(model: &Model) {
     fs::remove_file(model.path("there/saved")).unwrap();
     let genkey = model.ipseckey(&["genkey", "aes", "-o", model.path("there/saved").to_str().unwrap()]);
-    let (calls, output) = traced(model, &["-e", SAVING], &genkey);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let mut steps: Vec<String> = calls.iter().filter_map(|call| step(call)).collect();
-    steps.dedup();
-    assert_eq!(steps, STEPS);
+    saves_in_order(model, &genkey);
 }
 
 #[test]

@@ -80,6 +80,11 @@ fn loaded() -> StandIn {
     sadb
 }
 
+/// Whether there is time for all of it.
+fn is_long_form() -> bool {
+    std::env::var_os("FAULTS_SLOW").is_some()
+}
+
 /// What a test has done, for who asks for numbers (`--nocapture`).
 fn tell(count: usize, what: &str) {
     let _ = writeln!(std::io::stderr(), "{count} {what}");
@@ -183,7 +188,7 @@ fn in_time(mut child: Child, most: Duration) -> Option<Output> {
 
 /// Whether tests that only wait are wanted.
 fn has_time() -> bool {
-    let has_time = std::env::var_os("FAULTS_SLOW").is_some();
+    let has_time = is_long_form();
     if !has_time {
         let _ = writeln!(std::io::stderr(), "skipped: FAULTS_SLOW is not set");
     }

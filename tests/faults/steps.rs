@@ -14,7 +14,7 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 use super::standin::{Plan, StandIn};
-use super::{MESSAGES, expect, keys_file, loaded, made_by, manual_key, program, spis_from, tell};
+use super::{MESSAGES, expect, is_long_form, keys_file, loaded, made_by, manual_key, program, spis_from, tell};
 
 /// Those that somebody sends.
 const SIGNALS: [Signal; 4] = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGKILL];
@@ -77,7 +77,7 @@ fn strike(command: &Command, step: usize, signal: Option<Signal>) -> (End, usize
 
 /// The steps at which a signal strikes: each of them in the long form (`FAULTS_SLOW`), else some, other ones for each signal.
 fn steps(number: usize) -> impl Iterator<Item = usize> {
-    let stride = if std::env::var_os("FAULTS_SLOW").is_some() { 1 } else { 28 };
+    let stride = if is_long_form() { 1 } else { 28 };
     (1 + number * stride / SIGNALS.len()..).step_by(stride)
 }
 
@@ -127,7 +127,7 @@ fn a_save_that_is_killed_at_any_step_leaves_the_old_or_the_new_file() {
     assert_eq!(whole.matches("\nadd esp").count(), 5);
     let (mut strikes, mut found_old, mut found_new) = (0, false, false);
     // Few calls come after the file has its name.
-    for step in (1..).step_by(if std::env::var_os("FAULTS_SLOW").is_some() { 1 } else { 3 }) {
+    for step in (1..).step_by(if is_long_form() { 1 } else { 3 }) {
         fs::remove_file(&target).unwrap();
         fs::write(&target, "old\n").unwrap();
         let (end, _) = strike(&save(), step, Some(Signal::SIGKILL));
