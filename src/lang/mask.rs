@@ -92,10 +92,11 @@ fn is_value(row: &Row, word: &[u8]) -> bool {
     }
 }
 
-/// Longest run of hexadecimal digits, and their number in all.
+/// Longest run of hexadecimal digits, and their number in all. What does not show ends no run: of a file in UTF-16 every other
+/// byte is a NUL.
 fn hex_digits(word: &[u8]) -> (usize, usize) {
     let (mut longest, mut run, mut all) = (0, 0, 0);
-    for byte in word {
+    for byte in word.iter().filter(|byte| !byte.is_ascii_control()) {
         run = if byte.is_ascii_hexdigit() { run + 1 } else { 0 };
         all += usize::from(byte.is_ascii_hexdigit());
         longest = longest.max(run);
@@ -265,6 +266,7 @@ mod tests {
         assert_eq!(m("add esp src 12345678901234567890123456789012.00"), format!("add esp src {}", "X".repeat(35)));
         assert_eq!(m("add esp srcidtype fqdn abcdef0"), "add esp srcidtype fqdn XXXXXXX");
         assert_eq!(m("add esp spi 0x0123456789abcdef"), "add esp spi XXXXXXXXXXXXXXXXXX");
+        assert_eq!(m("\0k\0 \x000\x001\x002\x003\x004\x005\x006\x007\0"), format!("?k? {}", "X".repeat(17)));
     }
 
     #[test]

@@ -180,18 +180,19 @@ pub(super) fn answered(written: io::Result<()>) -> Result<(), Reason> {
     })
 }
 
-/// `text` with every run of eight or more hexadecimal digits replaced: such a run could be part of a key.
+/// `text` with every run of eight or more hexadecimal digits replaced: such a run could be part of a key. Control characters go,
+/// and end no run: of a file in UTF-16 every other one is a NUL.
 pub(super) fn masked(text: &str) -> String {
     const LONGEST: usize = 7;
     let mut kept = String::with_capacity(text.len());
     let mut run = String::new();
-    for c in text.chars().map(Some).chain([None]) {
+    for c in text.chars().filter(|c| !c.is_control()).map(Some).chain([None]) {
         match c {
             Some(c) if c.is_ascii_hexdigit() => run.push(c),
             other => {
                 kept.push_str(if run.len() > LONGEST { "..." } else { &run });
                 run.clear();
-                kept.extend(other.filter(|c| !c.is_control()));
+                kept.extend(other);
             }
         }
     }
@@ -242,5 +243,6 @@ mod tests {
         assert_eq!(masked("key 12345678 and DEADbeef00"), "key ... and ...");
         assert_eq!(masked("1234567890abcdef"), "...");
         assert_eq!(masked("one\nline"), "oneline");
+        assert_eq!(masked("0\0f\x001\0e\x002\0d\x003\0c\0, 12345\t67890"), "..., ...");
     }
 }
