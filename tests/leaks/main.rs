@@ -35,7 +35,7 @@ fn count(variable: &str, default: u64) -> u64 {
 /// Pieces of the keys of `file` in `said`, also where what stood between digits was taken out.
 fn leaked(file: &KeysFile, said: &str) -> Vec<String> {
     let said = said.to_ascii_lowercase();
-    let closed: String = said.chars().filter(|c| !matches!(c, ' ' | '\n' | '"' | '\\' | ':' | '\0')).collect();
+    let closed: String = said.chars().filter(|c| !matches!(c, ' ' | '\n' | '"' | '\\' | ':' | '?' | '\0')).collect();
     let told: HashSet<&[u8]> = said.as_bytes().windows(PIECE).chain(closed.as_bytes().windows(PIECE)).collect();
     let keys: Vec<String> = file.keys.iter().map(|key| key.to_ascii_lowercase()).collect();
     let pieces = keys.iter().flat_map(|key| key.as_bytes().windows(PIECE));
