@@ -104,6 +104,30 @@ fn a_file_that_is_written_to_is_read_whole_or_not_at_all() {
     assert!(changed > 0, "nothing was noticed; {whole} runs saw the file whole");
 }
 
+/// A file is loaded piece by piece.
+#[test]
+fn a_long_file_is_loaded_in_its_order_and_each_line_keeps_its_number() {
+    let model = Model::start(&[]);
+    let path = model.path("long");
+    let line = |spi: u32| OLD.replace("0x1001", &format!("{spi:#x}"));
+    let mut lines: Vec<String> = (0x2000..0x2000 + 2500).map(line).collect();
+    for again in [599, 1800, 2499] {
+        lines[again] = line(0x2000);
+    }
+    lines.extend(["quit\n".to_owned(), line(0x1001)]);
+    private(&path, &lines.concat());
+    let run = model.run(&["-f", path.to_str().unwrap()]);
+    let told = String::from_utf8_lossy(&run.stderr).into_owned();
+    for number in [600, 1801, 2500] {
+        assert!(told.contains(&format!("/long:{number}:1: error[IK030]: esp SA with spi 0x2000")), "{number}: {told}");
+        assert!(told.contains(&format!("\n{number} | add esp spi 0x2000 src 192.0.2.1")), "{number}: {told}");
+    }
+    assert_eq!(told.matches("error[").count(), 3, "{told}");
+    let saved = model.saved();
+    assert_eq!(saved.matches("\nadd esp").count(), 2497);
+    assert!(!saved.contains("spi 0x1001"), "what follows quit was carried out");
+}
+
 #[test]
 fn a_file_that_is_replaced_is_the_old_or_the_new_one() {
     let model = Model::start(&[]);

@@ -21,6 +21,8 @@ pub(super) struct Blocks {
     given: usize,
     /// Number of the first line of what is given next.
     line: u32,
+    /// Nothing may be given out of a file that could change before its end is read.
+    must_hold: bool,
 }
 
 impl Blocks {
@@ -32,9 +34,19 @@ impl Blocks {
         let reader = Reader::open(path, Origin::ByHand)?;
         // One byte more than the file has: so the first block of a short one is known to be its last.
         let len = usize::try_from(reader.file_len()).map_or(BLOCK, |len| BLOCK.min(len + 1));
-        let buffer = Buffer::zeroed(len);
-        hardening::lock(&buffer);
-        Ok(Self { reader, buffer, filled: 0, given: 0, line: 1 })
+        Ok(Self { reader, buffer: locked(len), filled: 0, given: 0, line: 1, must_hold: false })
+    }
+
+    /// The same for who acts upon a block before the next is read, as nothing may come of a file that changes meanwhile: who
+    /// wants to write to it waits until this is dropped. Where nobody can be made to wait, the whole file is the first block.
+    ///
+    /// # Errors
+    /// As [`Reader::open`] and [`Reader::hold`].
+    pub(super) fn open_held(path: &Path) -> Result<Self, FileError> {
+        let mut blocks = Self::open(path)?;
+        blocks.must_hold = true;
+        blocks.reader.hold()?;
+        Ok(blocks)
     }
 
     /// Bytes of the whole file.
@@ -53,6 +65,9 @@ impl Blocks {
     /// As [`Reader::read`].
     pub(super) fn next(&mut self) -> Result<Option<(&[u8], u32)>, FileError> {
         self.forget_given();
+        if self.must_hold && !self.reader.is_held() {
+            self.read_rest()?;
+        }
         loop {
             let room = self.buffer.get_mut(self.filled..).unwrap_or_default();
             let wanted = room.len();
@@ -64,8 +79,17 @@ impl Blocks {
                 let block = self.buffer.get(..self.given).unwrap_or_default();
                 return Ok((!block.is_empty()).then_some((block, self.line)));
             }
-            self.grow();
+            // A command that is longer than the buffer.
+            self.make_room(self.buffer.len() * 2);
         }
+    }
+
+    /// All that is left of the file, before anybody writes to it.
+    fn read_rest(&mut self) -> Result<(), FileError> {
+        self.must_hold = false;
+        self.make_room(self.filled + self.reader.left() + 1);
+        self.filled += self.reader.read(self.buffer.get_mut(self.filled..).unwrap_or_default())?;
+        Ok(())
     }
 
     /// Moves what was not given out to the front.
@@ -78,17 +102,29 @@ impl Blocks {
         self.given = 0;
     }
 
-    /// Makes room for a command that is longer than the buffer.
-    fn grow(&mut self) {
-        let mut larger = Buffer::zeroed(self.buffer.len() * 2);
-        hardening::lock(&larger);
+    /// Moves to a buffer of `len` bytes, or stays in this one if it is as long.
+    fn make_room(&mut self, len: usize) {
+        if len <= self.buffer.len() {
+            return;
+        }
+        let mut larger = locked(len);
         larger[..self.buffer.len()].copy_from_slice(&self.buffer);
         self.buffer = larger;
     }
 }
 
+fn locked(len: usize) -> Buffer {
+    let buffer = Buffer::zeroed(len);
+    hardening::lock(&buffer);
+    buffer
+}
+
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+
     use super::*;
 
     fn blocks(text: &[u8]) -> Vec<(Vec<u8>, u32)> {
@@ -138,5 +174,64 @@ mod tests {
     fn a_block_that_ends_where_the_file_does_is_the_last() {
         let text = [b"flush\n".repeat(BLOCK / 6), b"quit\n\n\n\n\n".to_vec()].concat();
         assert_eq!(whole(&blocks(&text[..BLOCK])), &text[..BLOCK]);
+    }
+
+    /// Commands that take `blocks` blocks, in a private file.
+    fn long_file(blocks: usize) -> (tempfile::TempDir, std::path::PathBuf, Vec<u8>) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("keys");
+        let text = b"flush\n".repeat(blocks * BLOCK / 6);
+        std::fs::write(&path, &text).unwrap();
+        (directory, path, text)
+    }
+
+    fn given(blocks: &mut Blocks) -> Vec<u8> {
+        blocks.next().unwrap().map(|(text, _)| text.to_vec()).unwrap_or_default()
+    }
+
+    #[test]
+    fn of_a_file_that_somebody_can_write_to_nothing_is_given_before_all_is_read() {
+        let (_directory, path, text) = long_file(3);
+        let mut writer = File::options().append(true).open(&path).unwrap();
+        let mut blocks = Blocks::open_held(&path).unwrap();
+        assert_eq!(given(&mut blocks), text);
+        writer.write_all(b"quit\n").unwrap();
+        assert_eq!(given(&mut blocks), b"");
+    }
+
+    #[test]
+    fn nothing_is_given_of_a_file_that_changes_while_it_is_opened() {
+        let (_directory, path, _) = long_file(1);
+        let reader = Reader::open(&path, Origin::ByHand).unwrap();
+        let later = std::time::SystemTime::now() + std::time::Duration::from_secs(1);
+        File::options().write(true).open(&path).unwrap().set_modified(later).unwrap();
+        assert!(matches!(reader.hold(), Err(FileError::Changed { .. })));
+    }
+
+    /// On file systems that know no leases nobody can be made to wait: there this shows nothing.
+    #[test]
+    fn who_wants_to_write_waits_and_the_rest_is_read_at_once() {
+        let (_directory, path, text) = long_file(4);
+        let mut blocks = Blocks::open_held(&path).unwrap();
+        if !blocks.reader.is_held() {
+            return;
+        }
+        let mut found = given(&mut blocks);
+        assert!(found.len() <= BLOCK);
+        let write = || File::options().append(true).custom_flags(nix::libc::O_NONBLOCK).open(&path);
+        assert_eq!(write().unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+        let (ask, asked) = std::sync::mpsc::channel();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                ask.send(()).unwrap();
+                File::options().append(true).open(&path).unwrap().write_all(b"quit\n").unwrap();
+            });
+            asked.recv().unwrap();
+            found.extend(given(&mut blocks));
+            assert!(found == text, "the rest is one block");
+            assert_eq!(given(&mut blocks), b"");
+            drop(blocks);
+        });
+        assert_eq!(std::fs::read(&path).unwrap().len(), text.len() + 5);
     }
 }

@@ -19,7 +19,7 @@ use crate::names::Vocabulary;
 use crate::sa::SaType;
 use crate::secret::{Buffer, Reader};
 use crate::sys::hardening;
-use crate::sys::secure_file::{self, FileError, Origin, shown};
+use crate::sys::secure_file::{FileError, shown};
 
 /// Does what the arguments say.
 pub(super) fn run(args: &Args) -> Exit {
@@ -47,30 +47,20 @@ fn perform(task: &Task, session: &mut Session<'_>) -> Exit {
     }
 }
 
-fn finished(done: bool) -> Exit {
-    if done { Exit::Done } else { Exit::Failed }
+fn failed(session: &Session<'_>, error: &FileError) -> Exit {
+    session.output.say(&error.to_string());
+    Exit::Failed
 }
 
-/// The keys file, with warnings about who else can read it.
-fn read(session: &Session<'_>, file: &Path) -> Option<Buffer> {
-    match secure_file::read(file, Origin::ByHand) {
-        Ok(keys) => {
-            session.output.warn(&keys.findings);
-            Some(keys.contents)
-        }
-        Err(error) => {
-            session.output.say(&error.to_string());
-            None
-        }
-    }
+fn finished(done: bool) -> Exit {
+    if done { Exit::Done } else { Exit::Failed }
 }
 
 /// `-c`: every error and warning of the file; no SADB.
 fn check(session: &Session<'_>, file: &Path) -> Exit {
     let mut tally = Tally::default();
     if let Err(error) = check_blocks(session, file, &mut tally) {
-        session.output.say(&error.to_string());
-        return Exit::Failed;
+        return failed(session, &error);
     }
     session.output.tally(&shown(file), tally.commands, tally.done, "are correct");
     tally.exit()
@@ -102,35 +92,56 @@ fn check_blocks(session: &Session<'_>, file: &Path, tally: &mut Tally) -> Result
 
 /// `-f`: the commands of the file in order; one with an error is skipped.
 fn load(session: &mut Session<'_>, file: &Path) -> Exit {
-    let Some(text) = read(session, file) else { return Exit::Failed };
+    let mut blocks = match Blocks::open_held(file) {
+        Ok(blocks) => blocks,
+        Err(error) => return failed(session, &error),
+    };
+    let name = shown(file);
+    let mut tally = Tally::default();
+    session.output.warn(&blocks.take_findings());
     if !session.take_turn() {
         return Exit::Failed;
     }
-    let name = shown(file);
-    let mut tally = Tally::default();
-    let (output, is_linux) = (session.output.clone(), session.vocabulary() == Vocabulary::Linux);
-    let (mut crowds, mut count) = (Crowds::default(), 0);
-    session.begin_load(text.len());
-    let mut watch = |item: &mut Item| {
-        count += 1;
-        output.progress().step(count, item.place.start as u64);
-        item.diagnostics.extend(crowds.check(item).filter(|_| is_linux));
-    };
-    run_all(session, Source { name: &name, text: &text, first_line: 1 }, Setting::File, &mut tally, &mut watch);
+    session.begin_load(blocks.file_len());
+    let loaded = load_blocks(session, &name, blocks, &mut tally);
     session.end_load();
     if tally.exit() != Exit::Done || session.output.always_tallies() {
         session.output.tally(&name, tally.commands, tally.done, "succeeded");
     }
-    tally.exit()
+    loaded.map_or_else(|error| failed(session, &error), |()| tally.exit())
+}
+
+fn load_blocks(session: &mut Session<'_>, name: &str, mut blocks: Blocks, tally: &mut Tally) -> Result<(), FileError> {
+    let (output, is_linux) = (session.output.clone(), session.vocabulary() == Vocabulary::Linux);
+    let (mut checker, mut crowds, mut count, mut before) = (Checker::new(), Crowds::default(), 0, 0);
+    while let Some((text, first_line)) = blocks.next()? {
+        let mut watch = |item: &mut Item| {
+            count += 1;
+            output.progress().step(count, before + item.place.start as u64);
+            item.diagnostics.extend(crowds.check(item).filter(|_| is_linux));
+        };
+        let source = Source { name, text, first_line };
+        if run_all(session, source, Setting::File, &mut checker, tally, &mut watch) == Verdict::Quit {
+            break;
+        }
+        before += text.len() as u64;
+    }
+    Ok(())
 }
 
 /// Carries out the commands of `source` until one of them quits. The last command's verdict.
-fn run_all(session: &mut Session<'_>, source: Source<'_>, setting: Setting, tally: &mut Tally, watch: Watch<'_>) -> Verdict {
+fn run_all(
+    session: &mut Session<'_>,
+    source: Source<'_>,
+    setting: Setting,
+    checker: &mut Checker,
+    tally: &mut Tally,
+    watch: Watch<'_>,
+) -> Verdict {
     let resolver = session.resolver();
     let options = session.options(setting, &*resolver);
     let mut verdict = Verdict::Done;
     let mut commands = lang::commands(source.text, &options).from_line(source.first_line);
-    let mut checker = Checker::new();
     for mut item in commands.by_ref() {
         watch(&mut item);
         if session.denies_weakness() {
@@ -179,6 +190,7 @@ fn at_prompt(session: &mut Session<'_>) -> Exit {
                     session,
                     Source { name: "prompt", text: &text, first_line: 1 },
                     Setting::Prompt,
+                    &mut Checker::new(),
                     &mut Tally::default(),
                     &mut |_| {},
                 );
@@ -220,7 +232,7 @@ fn run_lines(session: &mut Session<'_>, input: &mut Reader<File>, tally: &mut Ta
         }
         let Some(text) = next_command(input)? else { return Ok(()) };
         let source = Source { name: "standard input", text: &text, first_line };
-        if run_all(session, source, Setting::Prompt, tally, &mut |_| {}) == Verdict::Quit {
+        if run_all(session, source, Setting::Prompt, &mut Checker::new(), tally, &mut |_| {}) == Verdict::Quit {
             return Ok(());
         }
         first_line += u32::try_from(text.iter().filter(|byte| **byte == b'\n').count()).unwrap_or(0);

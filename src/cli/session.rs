@@ -188,10 +188,10 @@ impl Session<'_> {
 
     /// A file of that many bytes is loaded from here to [`Self::end_load`]: how far it is, is shown, and of many refusals for
     /// one reason only the first are told one by one.
-    pub(super) fn begin_load(&mut self, len: usize) {
+    pub(super) fn begin_load(&mut self, len: u64) {
         self.flood = self.output.is_for_people().then(Flood::default);
         if !self.args.verbose {
-            self.output.progress().begin("commands", Some(len as u64));
+            self.output.progress().begin("commands", Some(len));
         }
     }
 

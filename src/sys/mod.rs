@@ -8,6 +8,8 @@ pub mod crypto_api;
 mod directories;
 pub mod hardening;
 pub mod interfaces;
+#[cfg_attr(not(target_os = "linux"), path = "no_lease.rs")]
+mod lease;
 pub mod listener;
 pub mod lock;
 #[cfg_attr(not(target_os = "linux"), path = "no_many.rs")]

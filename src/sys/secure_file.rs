@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use nix::libc::{O_NOFOLLOW, O_NONBLOCK};
 
-use super::{IS_ILLUMOS, access_list, directories, hardening};
+use super::{IS_ILLUMOS, access_list, directories, hardening, lease};
 use crate::secret::Buffer;
 
 /// A keys file larger than this is taken for a mistake: 1 GiB holds several million SAs.
@@ -209,6 +209,7 @@ pub struct Reader {
     file: File,
     declared: Metadata,
     left: usize,
+    is_done: bool,
     findings: Vec<Finding>,
 }
 
@@ -241,13 +242,35 @@ impl Reader {
         let mut findings = judge_file(path, Facts::of(&declared), origin, me);
         findings.extend(access_list::lets_others_in(&file, me).then(|| Finding::AccessList { path: path.to_owned() }));
         findings.extend(directories::judge(path, me));
-        Ok(Self { path: path.to_owned(), file, declared, left, findings })
+        Ok(Self { path: path.to_owned(), file, declared, left, is_done: false, findings })
     }
 
     /// Bytes of the whole file.
     #[must_use]
     pub fn file_len(&self) -> u64 {
         self.declared.len()
+    }
+
+    /// Bytes that are still to be read.
+    #[must_use]
+    pub fn left(&self) -> usize {
+        self.left
+    }
+
+    /// Has who wants to write to the file wait until it is read, if the system can do that; whether it does.
+    ///
+    /// # Errors
+    /// [`FileError::Changed`] since it was opened, [`FileError::Unreadable`].
+    pub fn hold(&self) -> Result<bool, FileError> {
+        let is_held = lease::take(&self.file);
+        self.require_unchanged()?;
+        Ok(is_held)
+    }
+
+    /// Whether the file is as it was when [`Self::hold`] said so, and nobody waits to write to it: then it stays so for a while.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        lease::is_unasked(&self.file)
     }
 
     /// What makes the file less than private.
@@ -260,6 +283,9 @@ impl Reader {
     /// # Errors
     /// [`FileError::Changed`], [`FileError::Unreadable`].
     pub fn read(&mut self, room: &mut [u8]) -> Result<usize, FileError> {
+        if self.is_done {
+            return Ok(0);
+        }
         let len = room.len().min(self.left);
         let wanted = room.get_mut(..len).unwrap_or_default();
         self.file.read_exact(wanted).map_err(|error| match error.kind() {
@@ -269,14 +295,21 @@ impl Reader {
         self.left -= len;
         if self.left == 0 {
             self.require_end()?;
+            self.is_done = true;
         }
         Ok(len)
     }
 
     fn require_end(&mut self) -> Result<(), FileError> {
-        let beyond = self.file.read(&mut [0]).map_err(|error| self.failed(error))?;
-        let after = self.file.metadata().map_err(|error| self.failed(error))?;
-        if beyond > 0 || moment(&after) != moment(&self.declared) { Err(self.changed()) } else { Ok(()) }
+        match self.file.read(&mut [0]).map_err(|error| self.failed(error))? {
+            0 => self.require_unchanged(),
+            _ => Err(self.changed()),
+        }
+    }
+
+    fn require_unchanged(&self) -> Result<(), FileError> {
+        let now = self.file.metadata().map_err(|error| self.failed(error))?;
+        if moment(&now) == moment(&self.declared) { Ok(()) } else { Err(self.changed()) }
     }
 
     fn failed(&self, source: io::Error) -> FileError {
