@@ -19,7 +19,8 @@ use crate::names::Vocabulary;
 use crate::sa::SaType;
 use crate::secret::{Buffer, Reader};
 use crate::sys::hardening;
-use crate::sys::secure_file::{FileError, shown};
+use crate::sys::path_text::shown;
+use crate::sys::secure_file::FileError;
 
 /// Does what the arguments say.
 pub(super) fn run(args: &Args) -> Exit {

@@ -22,7 +22,7 @@ use crate::sa::SaType;
 use crate::sadb::{Hearing, Sadb, SadbError, Select, Turn, TurnError};
 use crate::show::json;
 use crate::show::save::Saver;
-use crate::sys::secure_file::shown;
+use crate::sys::path_text::shown;
 
 /// What became of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use super::af_key::AfKey;
 use super::model::{Embedded, Settings};
 use super::{PfKey, Sadb, SadbError, Xfrm};
 use crate::names::{Vocabulary, algorithms, ipsecalgs};
-use crate::sys::secure_file::shown;
+use crate::sys::path_text::shown;
 use crate::sys::socket::PacketSocket;
 use crate::sys::{IS_ILLUMOS, IS_LINUX};
 use crate::wire::pfkey::Dialect;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::Select;
 use crate::sys::IS_ILLUMOS;
 use crate::sys::lock::FileLock;
-use crate::sys::secure_file::shown;
+use crate::sys::path_text::shown;
 
 /// Longer than a load of a hundred thousand SAs, shorter than service managers wait.
 const PATIENCE: Duration = Duration::from_secs(15);

@@ -15,7 +15,8 @@ use super::world::{Environment, World};
 use crate::policy::lockout::Session;
 use crate::sadb::{SADB_VARIABLE, Select, UnknownSelect};
 use crate::sys::IS_LINUX;
-use crate::sys::secure_file::{Origin, shell_word, shown};
+use crate::sys::path_text::{shell_word, shown};
+use crate::sys::secure_file::Origin;
 use crate::sys::settings_file;
 
 /// Read if there is no `--config`; it need not exist.

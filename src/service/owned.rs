@@ -17,7 +17,7 @@ use super::keys::{Action, Numbered};
 use crate::lang::Verb;
 use crate::sa::{LifetimeKind, Masked, Message, Request, SaId, SaType, Spi};
 use crate::sadb::{Sadb, SadbError};
-use crate::sys::secure_file::shown;
+use crate::sys::path_text::shown;
 
 const FILE: &str = "owned.json";
 

@@ -19,7 +19,7 @@ use crate::policy::{Association, Listed, Name, Policy};
 use crate::sa::SaType;
 use crate::sadb::{SadbError, Spd};
 use crate::sys::interfaces::network_namespace;
-use crate::sys::secure_file::shown;
+use crate::sys::path_text::shown;
 
 /// ENOENT: somebody has removed it already.
 const NO_SUCH_POLICY: i32 = 2;

@@ -26,7 +26,8 @@ use crate::sa::{AddressRole, Lifetime, LifetimeKind, Message, SaState, SaType, S
 use crate::sadb::{SADB_VARIABLE, SadbError, Select};
 use crate::show;
 use crate::sys::interfaces::network_namespace;
-use crate::sys::secure_file::{self, Origin, shown};
+use crate::sys::path_text::shown;
+use crate::sys::secure_file::{self, Origin};
 
 /// So many SAs are told of, those that expire first.
 const AHEAD: usize = 10;

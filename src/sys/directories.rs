@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
-use super::secure_file::Finding;
+use super::finding::Finding;
 
 /// As many links as Linux follows on the way to one file (path_resolution(7)).
 const MAX_LINKS: usize = 40;

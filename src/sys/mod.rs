@@ -6,6 +6,8 @@ mod allocator;
 #[cfg_attr(not(target_os = "linux"), path = "no_crypto_api.rs")]
 pub mod crypto_api;
 mod directories;
+mod file_error;
+mod finding;
 pub mod hardening;
 pub mod interfaces;
 #[cfg_attr(not(target_os = "linux"), path = "no_lease.rs")]
@@ -16,6 +18,7 @@ pub mod lock;
 mod many;
 #[cfg_attr(not(target_os = "linux"), path = "no_netlink.rs")]
 pub mod netlink;
+pub mod path_text;
 pub mod privilege;
 pub mod secure_file;
 pub mod settings_file;

@@ -10,22 +10,12 @@ use std::path::{Path, PathBuf};
 
 use nix::libc::{O_NOFOLLOW, O_NONBLOCK};
 
-use super::{IS_ILLUMOS, access_list, directories, hardening, lease};
+use super::finding::{Facts, judge_file};
+use super::{access_list, directories, hardening, lease};
 use crate::secret::Buffer;
 
-/// A keys file larger than this is taken for a mistake: 1 GiB holds several million SAs.
-pub const MAX_LEN: u64 = 1 << 30;
-
-/// How the file is come by, and so what is expected of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// Named by a user: a symbolic link is followed.
-    ByHand,
-    /// A service's property: a symbolic link is refused.
-    Service,
-    /// A systemd credential: as for a service, but its group bits are the mask of an access list that systemd set.
-    Credential,
-}
+pub use super::file_error::{FileError, MAX_LEN};
+pub use super::finding::{Finding, Origin};
 
 /// The contents of a keys file, and what was found wrong with its privacy.
 pub struct SecureFile {
@@ -33,127 +23,6 @@ pub struct SecureFile {
     pub contents: Buffer,
     /// Empty for a file that is private.
     pub findings: Vec<Finding>,
-}
-
-/// The command that takes an access list away.
-const WITHOUT_LIST: &str = if IS_ILLUMOS { "chmod A-" } else { "nfs4_setfacl -s A::OWNER@:rwtTcC" };
-
-/// One reason why others might read or replace a keys file.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Finding {
-    /// Group or others have access.
-    #[error("{} has mode {mode:04o}, wanted 0600 or 0400: chmod 600 {}", shown(path), shell_word(path))]
-    Mode {
-        /// The file.
-        path: PathBuf,
-        /// Its permission bits.
-        mode: u32,
-    },
-    /// An access list lets others in, unseen in the mode.
-    #[error("{} has an access list that lets others in: {} {}", shown(path), WITHOUT_LIST, shell_word(path))]
-    AccessList {
-        /// The file.
-        path: PathBuf,
-    },
-    /// Neither root nor the caller owns the file.
-    #[error("{} belongs to user {uid}, wanted root: chown root {}", shown(path), shell_word(path))]
-    Owner {
-        /// The file.
-        path: PathBuf,
-        /// Its owner.
-        uid: u32,
-    },
-    /// Others may put another file in its place.
-    #[error(
-        "{} above the keys file has mode {mode:04o}, so others can replace it: chmod go-w {}",
-        shown(path),
-        shell_word(path)
-    )]
-    DirectoryMode {
-        /// The directory.
-        path: PathBuf,
-        /// Its permission bits.
-        mode: u32,
-    },
-    /// Neither root nor the caller owns a directory above the file.
-    #[error(
-        "{} above the keys file belongs to user {uid}, who can replace it: chown root {}",
-        shown(path),
-        shell_word(path)
-    )]
-    DirectoryOwner {
-        /// The directory.
-        path: PathBuf,
-        /// Its owner.
-        uid: u32,
-    },
-}
-
-/// Why a keys file was not read.
-#[derive(Debug, thiserror::Error)]
-pub enum FileError {
-    /// The system refused to open or read it.
-    #[error("{}: {source}", shown(path))]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// The system's error.
-        source: io::Error,
-    },
-    /// The system refused to open it, as it is somebody else's: a service has no right to the files of others.
-    #[error("{} belongs to user {uid}, wanted root: chown root {}", shown(path), shell_word(path))]
-    Foreign {
-        /// The file.
-        path: PathBuf,
-        /// Its owner.
-        uid: u32,
-    },
-    /// It is not a regular file.
-    #[error("{} is {found}, wanted a regular file", shown(path))]
-    NotRegular {
-        /// The file.
-        path: PathBuf,
-        /// What it is.
-        found: &'static str,
-    },
-    /// It is larger than any keys file.
-    #[error("{} declares {len} bytes, wanted at most {MAX_LEN}", shown(path))]
-    TooLarge {
-        /// The file.
-        path: PathBuf,
-        /// Its length in bytes.
-        len: u64,
-    },
-    /// It was written to while it was read.
-    #[error("{} changed while it was read: try again when it is written", shown(path))]
-    Changed {
-        /// The file.
-        path: PathBuf,
-    },
-}
-
-impl FileError {
-    /// The file.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        match self {
-            Self::Unreadable { path, .. }
-            | Self::Foreign { path, .. }
-            | Self::NotRegular { path, .. }
-            | Self::TooLarge { path, .. }
-            | Self::Changed { path } => path,
-        }
-    }
-
-    /// Whether the caller lacks a permission, rather than the file being wrong.
-    #[must_use]
-    pub fn is_permission(&self) -> bool {
-        match self {
-            Self::Unreadable { source, .. } => source.kind() == io::ErrorKind::PermissionDenied,
-            Self::Foreign { .. } => true,
-            Self::NotRegular { .. } | Self::TooLarge { .. } | Self::Changed { .. } => false,
-        }
-    }
 }
 
 /// Reads all of the keys file at `path`.
@@ -325,49 +194,6 @@ fn moment(metadata: &Metadata) -> (i64, i64) {
     (metadata.mtime(), metadata.mtime_nsec())
 }
 
-/// What privacy depends on.
-#[derive(Clone, Copy)]
-struct Facts {
-    uid: u32,
-    mode: u32,
-}
-
-impl Facts {
-    fn of(metadata: &Metadata) -> Self {
-        Self { uid: metadata.uid(), mode: metadata.mode() & 0o7777 }
-    }
-}
-
-fn judge_file(path: &Path, facts: Facts, origin: Origin, me: u32) -> Vec<Finding> {
-    let forbidden = if origin == Origin::Credential { 0o037 } else { 0o077 };
-    let mut findings = Vec::new();
-    if facts.uid != 0 && facts.uid != me {
-        findings.push(Finding::Owner { path: path.to_owned(), uid: facts.uid });
-    }
-    if facts.mode & forbidden != 0 {
-        findings.push(Finding::Mode { path: path.to_owned(), mode: facts.mode });
-    }
-    findings
-}
-
-/// `path` for a message: control characters escaped, so that a file name cannot forge a log line.
-#[must_use]
-pub fn shown(path: &Path) -> String {
-    let text = path.to_string_lossy();
-    text.chars().map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() }).collect()
-}
-
-/// `path` as a word for the shell: quoted where it holds anything the shell would take apart.
-#[must_use]
-pub fn shell_word(path: &Path) -> String {
-    let text = shown(path);
-    let is_plain = |c: char| c.is_alphanumeric() || "_./:@%+=,-".contains(c);
-    if !text.is_empty() && text.chars().all(is_plain) {
-        return text;
-    }
-    format!("'{}'", text.replace('\'', r"'\''"))
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -375,35 +201,12 @@ mod tests {
 
     use super::*;
 
-    const ME: u32 = 1000;
-
-    fn file(uid: u32, mode: u32, origin: Origin) -> Vec<Finding> {
-        judge_file(Path::new("/k"), Facts { uid, mode }, origin, ME)
-    }
-
     fn private(name: &str, text: &[u8]) -> (tempfile::TempDir, PathBuf) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(name);
         fs::write(&path, text).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
         (dir, path)
-    }
-
-    #[test]
-    fn root_and_the_caller_may_own_the_file() {
-        assert_eq!(file(0, 0o600, Origin::Service), []);
-        assert_eq!(file(ME, 0o400, Origin::ByHand), []);
-        assert_eq!(file(7, 0o600, Origin::Service), [Finding::Owner { path: "/k".into(), uid: 7 }]);
-    }
-
-    #[test]
-    fn no_group_and_no_other_bit_may_be_set() {
-        for bit in [0o001, 0o002, 0o004, 0o010, 0o020, 0o040] {
-            let mode = 0o600 | bit;
-            assert_eq!(file(0, mode, Origin::ByHand), [Finding::Mode { path: "/k".into(), mode }], "{mode:o}");
-        }
-        assert_eq!(file(0, 0o440, Origin::Credential), []);
-        assert_ne!(file(0, 0o444, Origin::Credential), []);
     }
 
     #[test]
@@ -492,12 +295,5 @@ mod tests {
         assert!(!error.is_permission());
         let denied = FileError::Unreadable { path: "/k".into(), source: io::ErrorKind::PermissionDenied.into() };
         assert!(denied.is_permission());
-    }
-
-    #[test]
-    fn a_path_in_a_message_is_one_line() {
-        assert_eq!(shown(Path::new("/a\nb\u{1b}[0m")), r"/a\nb\u{1b}[0m");
-        assert_eq!(shell_word(Path::new("/etc/inet/secret/ipseckeys")), "/etc/inet/secret/ipseckeys");
-        assert_eq!(shell_word(Path::new("/my keys/it's")), r"'/my keys/it'\''s'");
     }
 }

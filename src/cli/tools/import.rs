@@ -10,7 +10,8 @@ use super::{Failure, checked, private_file};
 use crate::cli::exit::Exit;
 use crate::cli::session::Session;
 use crate::convert::{self, Source};
-use crate::sys::secure_file::{self, Origin, shown};
+use crate::sys::path_text::shown;
+use crate::sys::secure_file::{self, Origin};
 
 /// The arguments.
 #[derive(Debug, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use std::path::Path;
 use super::Failure;
 use crate::cli::output::secret_stdout;
 use crate::cli::save_file::{directory_of, sync_directory};
-use crate::sys::secure_file::{shell_word, shown};
+use crate::sys::path_text::{shell_word, shown};
 
 /// Group's and others' permissions.
 const SHARED: u32 = 0o077;

@@ -9,7 +9,8 @@ use crate::cli::session::Session;
 use crate::lang::{self, Checker, Code, SaCommand, Setting, Verb};
 use crate::names::Vocabulary;
 use crate::sa::{AuthAlg, EncrAlg, SaId, SaType};
-use crate::sys::secure_file::{self, Origin, SecureFile, shell_word, shown};
+use crate::sys::path_text::{shell_word, shown};
+use crate::sys::secure_file::{self, Origin, SecureFile};
 
 /// What the file adds.
 #[derive(Default)]
