@@ -23,6 +23,12 @@ pub enum ReadError {
         /// Bytes left over.
         left: usize,
     },
+    /// A name with bytes that no name has.
+    #[error("a name in ASCII wanted at byte {at}")]
+    NoName {
+        /// Where.
+        at: usize,
+    },
 }
 
 /// Reads fields one after the other.

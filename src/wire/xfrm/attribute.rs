@@ -1,6 +1,6 @@
 //! Attributes of XFRM messages: `nlattr` (length 2, type 2, payload, padding to 4) around the structs of `linux/xfrm.h`.
 //!
-//! An attribute that is not known, or not of the size it should have, is carried whole.
+//! An attribute that is not known, or not of the size it should have, or of an algorithm with no name, is carried whole.
 
 use std::borrow::Cow;
 
@@ -306,9 +306,10 @@ impl Algorithm {
 
     /// Name 64, key bits 4, ICV bits 4 if `has_icv`, key.
     fn read(reader: &mut Reader<'_>, has_icv: bool) -> Result<Self, ReadError> {
-        let name = reader.bytes(NAME_LEN)?;
-        let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
-        let name = Cow::Owned(String::from_utf8_lossy(name).into_owned());
+        let at = reader.position();
+        let name = reader.bytes(NAME_LEN)?.split(|byte| *byte == 0).next().unwrap_or_default();
+        let name = std::str::from_utf8(name).ok().filter(|name| name.is_ascii()).ok_or(ReadError::NoName { at })?;
+        let name = Cow::Owned(name.to_owned());
         let wanted = reader.u32()?;
         let icv_bits = if has_icv { reader.u32()? } else { 0 };
         let Ok(bits) = u16::try_from(wanted) else {

@@ -194,9 +194,10 @@ fn a_template_has_the_kernels_size_and_places() {
 }
 
 #[test]
-fn an_attribute_of_the_wrong_size_is_carried_whole() {
+fn an_attribute_of_the_wrong_size_or_name_is_carried_whole() {
     let odd = vec![
         Attribute::Unknown { kind: attr::ALG_AEAD, bytes: Buffer::copied(&[1; 71]) },
+        Attribute::Unknown { kind: attr::ALG_CRYPT, bytes: Buffer::copied(&[&[0xf2; 3][..], &[0; 65]].concat()) },
         Attribute::Unknown { kind: attr::MARK, bytes: Buffer::copied(&[1; 9]) },
         Attribute::Unknown { kind: attr::TMPL, bytes: Buffer::copied(&[1; 65]) },
         Attribute::Unknown { kind: attr::PAD, bytes: Buffer::copied(&[]) },
@@ -204,7 +205,7 @@ fn an_attribute_of_the_wrong_size_is_carried_whole() {
     let bytes = encoded(kind::GETSA, flag::DUMP, &Body::Dump(odd));
     let Body::Dump(read) = decode(&mut Reader::new(&bytes)).unwrap().body else { panic!("not a dump") };
     let kinds: Vec<_> = read.iter().map(|a| (a.kind(), matches!(a, Attribute::Unknown { .. }))).collect();
-    assert_eq!(kinds, [(attr::ALG_AEAD, true), (attr::MARK, true), (attr::TMPL, true)]);
+    assert_eq!(kinds, [(attr::ALG_AEAD, true), (attr::ALG_CRYPT, true), (attr::MARK, true), (attr::TMPL, true)]);
 }
 
 #[test]
