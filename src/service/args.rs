@@ -6,7 +6,8 @@ use std::str::FromStr;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
-use super::config::{Overrides, Scope};
+use super::config::Overrides;
+use super::properties::Scope;
 use super::world::World;
 use crate::sadb::Select;
 

@@ -2,13 +2,11 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
-
-use serde::Deserialize;
 
 use super::channel;
 use super::exit::Reason;
 use super::log::masked;
+use super::properties::{Carry, OnStop, Policy, PolicySource, Properties, Scope, parse};
 use super::sequence::Places;
 use super::smf::{self, PropertyError};
 use super::world::{Environment, World};
@@ -33,69 +31,8 @@ pub(super) enum Order {
     Reconcile,
 }
 
-/// `refresh` in manual-key.toml.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum Policy {
-    #[default]
-    Flush,
-    CheckFirst,
-    Reconcile,
-}
-
-/// `flush` in manual-key.toml: every SA, or only those this service added.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum Scope {
-    /// Every SA.
-    #[default]
-    All,
-    /// Those that this service has added.
-    Owned,
-}
-
-impl FromStr for Scope {
-    type Err = &'static str;
-
-    fn from_str(word: &str) -> Result<Self, &'static str> {
-        match word {
-            "all" => Ok(Self::All),
-            "owned" => Ok(Self::Owned),
-            _ => Err("wanted all or owned"),
-        }
-    }
-}
-
-/// `carry_sequence` in manual-key.toml: how long sequence numbers are kept.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum Carry {
-    Off,
-    #[default]
-    Run,
-    Reboot,
-}
-
 /// What outlasts a boot, unless the service's manager says otherwise (systemd.exec(5), `StateDirectory=`).
 const STATE_DIRECTORY: (&str, &str) = ("STATE_DIRECTORY", "/var/lib/manual-key");
-
-/// `policy` in manual-key.toml.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum PolicySource {
-    #[default]
-    None,
-    FromSas,
-}
-
-/// `on_stop` in manual-key.toml.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum OnStop {
-    #[default]
-    Open,
-    Closed,
-}
 
 /// What is done about policies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -104,35 +41,6 @@ pub(super) struct Protection {
     pub(super) from_sas: bool,
     /// Whether they stay when the service stops.
     pub(super) stays: bool,
-}
-
-/// The keys of manual-key.toml with their defaults.
-#[derive(Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Properties {
-    config_file: PathBuf,
-    sadb: String,
-    refresh: Policy,
-    flush: Scope,
-    carry_sequence: Carry,
-    hold_natt_ports: bool,
-    policy: PolicySource,
-    on_stop: OnStop,
-}
-
-impl Default for Properties {
-    fn default() -> Self {
-        Self {
-            config_file: PathBuf::from("/etc/inet/secret/ipseckeys"),
-            sadb: "auto".to_owned(),
-            refresh: Policy::default(),
-            flush: Scope::default(),
-            carry_sequence: Carry::default(),
-            hold_natt_ports: false,
-            policy: PolicySource::default(),
-            on_stop: OnStop::default(),
-        }
-    }
 }
 
 /// What the command line says about the configuration.
@@ -336,22 +244,6 @@ fn read(path: &Path, world: &World) -> Result<Properties, ConfigError> {
         return Err(ConfigError::OpenToOthers { path: path.to_owned() });
     }
     parse(&file.text).map_err(|(line, what)| ConfigError::Wrong { path: path.to_owned(), line, what })
-}
-
-/// Whether `text` could be a manual-key.toml; if not, the line and what is wrong there, in the words of the log.
-///
-/// # Errors
-/// Line and words.
-pub fn check_config(text: &str) -> Result<(), (usize, String)> {
-    parse(text).map(drop)
-}
-
-/// The line and the words of the error, with anything that could be a key masked: the file named may be a keys file.
-fn parse(text: &str) -> Result<Properties, (usize, String)> {
-    toml::from_str(text).map_err(|error| {
-        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-        (before.matches('\n').count() + 1, masked(error.message()))
-    })
 }
 
 fn select(word: &str) -> Result<Select, ConfigError> {
