@@ -8,6 +8,7 @@ mod complete;
 mod exit;
 mod flood;
 mod help;
+mod listing;
 mod output;
 mod progress;
 mod prompt;

@@ -1,28 +1,21 @@
 //! Commands carried out one after the other, wherever they come from.
 
-use std::io::{self, Write};
-use std::ops::ControlFlow;
-use std::path::Path;
+use std::io;
 use std::rc::Rc;
 
 use super::args::Args;
 use super::exit::Exit;
 use super::flood::Flood;
 use super::help;
-use super::output::{Output, Source, secret_stdout};
+use super::output::{Output, Source};
 use super::refusal::refusal;
-use super::save_file::{self, SaveError};
 use crate::apply::{self, Outcome, Queue};
 use crate::lang::{
     self, Code, Command, Diagnostic, HostsFile, Item, Options, Place, Resolver, SaCommand, Setting, Severity,
     SystemResolver, Verb,
 };
 use crate::names::Vocabulary;
-use crate::sa::SaType;
 use crate::sadb::{Hearing, Sadb, SadbError, Select, Turn, TurnError};
-use crate::show::json;
-use crate::show::save::Saver;
-use crate::sys::path_text::shown;
 
 /// What became of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -318,21 +311,6 @@ impl Session<'_> {
         }
     }
 
-    fn dump(&mut self, sa_type: SaType) -> Result<(), SadbError> {
-        let output = self.output.clone();
-        let sadb = self.open()?;
-        let (mut out, style) = (secret_stdout()?, output.dump_style());
-        let mut count = 0;
-        output.begin_listing();
-        sadb.dump(sa_type, &mut |sa| {
-            count += 1;
-            output.progress().step(count, 0);
-            output.dumped(sa, &style, &mut out)
-        })?;
-        output.dump_end(sa_type, &mut out);
-        Ok(())
-    }
-
     fn monitor(&mut self, hearing: Hearing) -> Result<(), SadbError> {
         // Who listens does not load any more.
         self.turn = None;
@@ -340,62 +318,5 @@ impl Session<'_> {
         let sadb = self.open()?;
         output.monitor_start(hearing);
         sadb.monitor(hearing, &mut |message| output.heard(message))
-    }
-
-    /// Saves the SAs of a type to `file`; to standard output without one.
-    pub(super) fn save(&mut self, sa_type: SaType, file: Option<&Path>) -> bool {
-        let file = file.filter(|file| *file != Path::new("-"));
-        let saved = match file {
-            None => secret_stdout()
-                .and_then(|mut out| self.save_to(sa_type, &mut out).and_then(|()| out.flush()))
-                .map_err(SaveError::from),
-            Some(path) => save_file::replace(path, |out| self.save_to(sa_type, out)),
-        };
-        if let Err(error) = &saved {
-            let name = file.map_or_else(|| "-".to_owned(), shown);
-            self.output.say(&format!("save {name}: {error}"));
-        }
-        saved.is_ok()
-    }
-
-    /// Writes what `save` writes.
-    ///
-    /// # Errors
-    /// The writer's, and the SADB's.
-    pub(super) fn save_to(&mut self, sa_type: SaType, out: &mut dyn Write) -> io::Result<()> {
-        if let Some(choice) = self.output.json() {
-            return self.save_json(sa_type, out, choice);
-        }
-        let mut saver = Saver::new(self.output.paranoid);
-        saver.begin(out)?;
-        let mut written = Ok(());
-        let output = self.output.clone();
-        let sadb = self.open().map_err(io::Error::other)?;
-        output.begin_listing();
-        let mut count = 0;
-        sadb.dump(sa_type, &mut |message| {
-            count += 1;
-            output.progress().step(count, 0);
-            written = saver.save(out, message);
-            if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-        })
-        .map_err(io::Error::other)?;
-        output.progress().end();
-        written?;
-        saver.finish(out)
-    }
-}
-
-impl Session<'_> {
-    /// `save` under `--json`: the objects of a dump.
-    fn save_json(&mut self, sa_type: SaType, out: &mut dyn Write, choice: json::Choice) -> io::Result<()> {
-        let mut written = Ok(());
-        let sadb = self.open().map_err(io::Error::other)?;
-        sadb.dump(sa_type, &mut |message| {
-            written = json::write_line(out, message, choice);
-            if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-        })
-        .map_err(io::Error::other)?;
-        written
     }
 }
