@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use ipseckey::sa::{EncrAlg, Endpoint, KeyRole, Message, MessageType, Request, SaState, SaType, Spi};
 use ipseckey::sadb::{Hearing, PfKey, Sadb, SadbError, Transport};
 use ipseckey::secret::Key;
+use ipseckey::sys::deadline::Deadline;
 use ipseckey::sys::socket::PacketSocket;
 use ipseckey::wire::pfkey::{Dialect, decode, request};
 
@@ -77,8 +78,7 @@ fn esp(spi: u32, dst: &str) -> Request {
 
 /// The next message, within a few seconds.
 fn hear(socket: &mut PacketSocket) -> Message {
-    let deadline = Instant::now() + Duration::from_secs(10);
-    let bytes = socket.receive(Some(deadline)).unwrap().expect("a message within 10 seconds");
+    let bytes = socket.receive(&mut Deadline::after(Duration::from_secs(10))).unwrap().expect("a message within 10 seconds");
     decode(&Dialect::ILLUMOS, &bytes).unwrap()
 }
 
@@ -171,7 +171,7 @@ fn a_hundred_thousand_sas_come_back_once_each() {
 
     let mut count = 0;
     let end = loop {
-        let message = slow.receive(Some(Instant::now() + Duration::from_secs(10))).unwrap().unwrap();
+        let message = slow.receive(&mut Deadline::after(Duration::from_secs(10))).unwrap().unwrap();
         if message[8..12] == [0; 4] {
             break decode(&Dialect::ILLUMOS, &message).unwrap();
         }
@@ -245,6 +245,6 @@ fn a_client_that_goes_away_is_forgotten() {
     send(&mut socket, MessageType::FLUSH, &Request::default(), 1, 2);
     assert_eq!(hear(&mut socket).kind, MessageType::FLUSH);
     let mut lonely = server.socket();
-    let quiet: io::Result<_> = Transport::receive(&mut lonely, Some(Instant::now() + Duration::from_millis(50)));
+    let quiet: io::Result<_> = Transport::receive(&mut lonely, &mut Deadline::after(Duration::from_millis(50)));
     assert!(quiet.unwrap().is_none());
 }

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use ipseckey::sa::{AuthAlg, EncrAlg, Endpoint, Lifetime, MessageType, Request, SaState, SaType, Spi};
 use ipseckey::sadb::Transport;
 use ipseckey::secret::{Buffer, Key};
+use ipseckey::sys::deadline::Deadline;
 use ipseckey::sys::netlink::NetlinkSocket;
 use ipseckey::sys::socket::{Head, PacketSocket};
 use ipseckey::wire::pfkey::{self, Dialect};
@@ -98,8 +99,8 @@ fn pfkey_add(count: u32) {
         assert_eq!(Transport::send_many(&mut socket, batch).expect("sends"), batch.len());
         let mut left = batch.len();
         while left > 0 {
-            let came = Transport::receive_heads(&mut socket, Some(Instant::now() + DEADLINE), &mut heads[..left])
-                .expect("receives");
+            let came =
+                Transport::receive_heads(&mut socket, &mut Deadline::after(DEADLINE), &mut heads[..left]).expect("receives");
             let refused = heads.iter().take(came).any(|head| head[2] != 0);
             assert!(came > 0 && !refused, "the kernel refuses an SA, or is silent");
             left -= came;
@@ -116,7 +117,7 @@ fn add(count: u32) {
     let start = Instant::now();
     for batch in requests.chunks(BATCH as usize) {
         socket.send(batch).expect("sends");
-        let answer = socket.receive(Some(Instant::now() + DEADLINE)).expect("receives").expect("an answer");
+        let answer = socket.receive(&mut Deadline::after(DEADLINE)).expect("receives").expect("an answer");
         let refused = messages(&answer).any(|message| match message.expect("well formed").body {
             Body::Answer(refusal) => refusal.errno != 0,
             _ => true,
@@ -134,7 +135,7 @@ fn dump() {
     socket.send(&[request]).expect("sends");
     let mut bytes = 0;
     loop {
-        let answer = socket.receive(Some(Instant::now() + DEADLINE)).expect("receives").expect("an answer");
+        let answer = socket.receive(&mut Deadline::after(DEADLINE)).expect("receives").expect("an answer");
         bytes += answer.len();
         if kinds(&answer).any(|kind| kind == kind::DONE) {
             break;

@@ -4,12 +4,13 @@ mod many;
 
 use std::io;
 use std::ops::ControlFlow;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::{Each, Hearing, Reach, Sadb, SadbError, Supported, Trace, Transport};
 use crate::names::errnos;
 use crate::sa::{AuthAlg, EncrAlg, Extension, KeyRole, Message, MessageType, Request, SaType};
 use crate::secret::Buffer;
+use crate::sys::deadline::Deadline;
 use crate::wire::pfkey::{self, Dialect};
 
 /// How long an answer may take, as in the original program.
@@ -73,9 +74,9 @@ impl<T: Transport> PfKey<T> {
 
     /// The answer to request `seq`; messages meant for others are passed over.
     fn answer(&mut self, kind: MessageType, sa_type: SaType, seq: u32) -> Result<Message, SadbError> {
-        let deadline = Instant::now() + DEADLINE;
+        let mut deadline = Deadline::after(DEADLINE);
         loop {
-            let message = self.receive(deadline)?;
+            let message = self.receive(&mut deadline)?;
             if message.seq != seq || message.pid != self.pid {
                 continue;
             }
@@ -95,8 +96,8 @@ impl<T: Transport> PfKey<T> {
         Err(SadbError::BadAnswer(format!("found message type {found} and SA type {found_type}, wanted {wanted}")))
     }
 
-    fn receive(&mut self, deadline: Instant) -> Result<Message, SadbError> {
-        let bytes = self.transport.receive(Some(deadline))?.ok_or(SadbError::NoAnswer { seconds: DEADLINE.as_secs() })?;
+    fn receive(&mut self, deadline: &mut Deadline) -> Result<Message, SadbError> {
+        let bytes = self.transport.receive(deadline)?.ok_or(SadbError::NoAnswer { seconds: DEADLINE.as_secs() })?;
         pfkey::decode(self.dialect, &bytes).map_err(|error| SadbError::BadAnswer(error.to_string()))
     }
 
@@ -118,7 +119,7 @@ impl<T: Transport> PfKey<T> {
         let seq = self.send_header(MessageType::DUMP, sa_type)?;
         loop {
             // The deadline is for each message: a large dump may take longer than one of them.
-            let message = self.receive(Instant::now() + DEADLINE)?;
+            let message = self.receive(&mut Deadline::after(DEADLINE))?;
             if message.pid != self.pid || message.kind != MessageType::DUMP {
                 continue;
             }
@@ -139,7 +140,7 @@ impl<T: Transport> PfKey<T> {
     /// What the SADB tells this socket, until `each` breaks.
     pub(super) fn each_heard(&mut self, each: EachOwned<'_>) -> Result<(), SadbError> {
         loop {
-            let Some(bytes) = self.transport.receive(None)? else { continue };
+            let Some(bytes) = self.transport.receive(&mut Deadline::never())? else { continue };
             let message = match pfkey::decode(self.dialect, &bytes) {
                 Ok(message) => message,
                 Err(error) => return Err(SadbError::BadAnswer(error.to_string())),

@@ -1,9 +1,9 @@
 //! How whole messages travel between a PF_KEY client and an SADB.
 
 use std::io;
-use std::time::Instant;
 
 use crate::secret::Buffer;
+use crate::sys::deadline::Deadline;
 use crate::sys::socket::{Head, PacketSocket};
 
 /// Carries messages, one at a time and whole.
@@ -14,11 +14,11 @@ pub trait Transport {
     /// The system's; nothing was sent then.
     fn send(&mut self, message: &[u8]) -> io::Result<()>;
 
-    /// Receives the next message; `None` if none came before `deadline`.
+    /// Receives the next message; `None` if none came before the deadline.
     ///
     /// # Errors
     /// The system's; `UnexpectedEof` when the SADB has gone away.
-    fn receive(&mut self, deadline: Option<Instant>) -> io::Result<Option<Buffer>>;
+    fn receive(&mut self, deadline: &mut Deadline) -> io::Result<Option<Buffer>>;
 
     /// Sends messages in order; how many went out, which is at least one.
     ///
@@ -30,11 +30,11 @@ pub trait Transport {
     }
 
     /// Receives messages of which only the headers matter, as many as have come and there is room for; none if none came
-    /// before `deadline`.
+    /// before the deadline.
     ///
     /// # Errors
     /// As [`Transport::receive`].
-    fn receive_heads(&mut self, deadline: Option<Instant>, heads: &mut [Head]) -> io::Result<usize> {
+    fn receive_heads(&mut self, deadline: &mut Deadline, heads: &mut [Head]) -> io::Result<usize> {
         let (Some(head), Some(message)) = (heads.first_mut(), self.receive(deadline)?) else { return Ok(0) };
         *head = message.first_chunk().copied().unwrap_or_default();
         Ok(1)
@@ -46,7 +46,7 @@ impl Transport for PacketSocket {
         Self::send(self, message)
     }
 
-    fn receive(&mut self, deadline: Option<Instant>) -> io::Result<Option<Buffer>> {
+    fn receive(&mut self, deadline: &mut Deadline) -> io::Result<Option<Buffer>> {
         Self::receive(self, deadline)
     }
 
@@ -54,7 +54,7 @@ impl Transport for PacketSocket {
         Self::send_many(self, messages)
     }
 
-    fn receive_heads(&mut self, deadline: Option<Instant>, heads: &mut [Head]) -> io::Result<usize> {
+    fn receive_heads(&mut self, deadline: &mut Deadline, heads: &mut [Head]) -> io::Result<usize> {
         Self::receive_heads(self, deadline, heads)
     }
 }

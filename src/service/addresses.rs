@@ -6,6 +6,7 @@ use std::thread;
 
 use nix::errno::Errno;
 
+use crate::sys::deadline::Deadline;
 use crate::sys::netlink::NetlinkSocket;
 
 /// A thread that watches. When this is dropped it reports nothing more, and ends with the next change.
@@ -30,7 +31,7 @@ impl Addresses {
 
 fn watch(socket: &mut NetlinkSocket, wanted: &Weak<()>, report: &dyn Fn(io::Result<()>) -> bool) {
     loop {
-        let heard = match socket.receive(None) {
+        let heard = match socket.receive(&mut Deadline::never()) {
             Err(error) if error.raw_os_error() != Some(Errno::ENOBUFS as i32) => Err(error),
             // With ENOBUFS there was more news than room, so there was some.
             _ => Ok(()),

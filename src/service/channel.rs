@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::world::Environment;
 use crate::secret::Buffer;
+use crate::sys::deadline::Deadline;
 use crate::sys::listener::{Connection, Listener, Moved, wait};
 use crate::sys::socket::PacketSocket;
 
@@ -110,7 +111,7 @@ pub(super) fn ask(path: &Path) -> io::Result<Option<Verdict>> {
         Err(error) => return Err(error),
     };
     socket.send(QUESTION)?;
-    let answer = socket.receive(None)?.ok_or(io::ErrorKind::UnexpectedEof)?;
+    let answer = socket.receive(&mut Deadline::never())?.ok_or(io::ErrorKind::UnexpectedEof)?;
     Verdict::of_packet(&answer).map(Some).ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 

@@ -228,6 +228,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
+    use crate::sys::deadline::Deadline;
     use crate::sys::socket::PacketSocket;
 
     fn room() -> (tempfile::TempDir, PathBuf) {
@@ -252,7 +253,7 @@ mod tests {
         assert_eq!((ready.newcomer, ready.readable), (false, vec![0]));
         assert_eq!(connection.receive(&mut buffer), Moved::Bytes(8));
         assert_eq!(connection.send(b"answer"), Moved::Bytes(6));
-        assert_eq!(&*client.receive(None).unwrap().unwrap(), b"answer");
+        assert_eq!(&*client.receive(&mut Deadline::never()).unwrap().unwrap(), b"answer");
         drop(client);
         assert_eq!(connection.receive(&mut buffer), Moved::Closed);
         drop(listener);

@@ -5,6 +5,7 @@ mod access_list;
 mod allocator;
 #[cfg_attr(not(target_os = "linux"), path = "no_crypto_api.rs")]
 pub mod crypto_api;
+pub mod deadline;
 mod directories;
 mod file_error;
 mod finding;

@@ -2,12 +2,12 @@
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
-use std::time::Instant;
 
 use nix::errno::Errno;
 use nix::libc;
 use nix::sys::socket::{MsgFlags, NetlinkAddr, bind, getsockname, recvmsg, sendmsg};
 
+use super::deadline::Deadline;
 use super::socket::{enlarge, wait_readable};
 use crate::secret::{Buffer, Lent};
 
@@ -73,11 +73,11 @@ impl NetlinkSocket {
         Ok(())
     }
 
-    /// Receives one datagram from the kernel; `None` if none came before `deadline`.
+    /// Receives one datagram from the kernel; `None` if none came before the deadline.
     ///
     /// # Errors
     /// The system's; ENOBUFS when datagrams were lost for want of buffer.
-    pub fn receive(&mut self, deadline: Option<Instant>) -> io::Result<Option<Lent<'_>>> {
+    pub fn receive(&mut self, deadline: &mut Deadline) -> io::Result<Option<Lent<'_>>> {
         loop {
             // What the kernel does at once it has answered by now: no need to wait for it.
             let (len, sender) = match self.take() {

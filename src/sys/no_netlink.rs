@@ -3,8 +3,8 @@
 use std::convert::Infallible;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::time::Instant;
 
+use super::deadline::Deadline;
 use crate::secret::{Buffer, Lent};
 
 /// A netlink socket, of which there is none on this system.
@@ -47,7 +47,7 @@ impl NetlinkSocket {
     ///
     /// # Errors
     /// None.
-    pub fn receive(&mut self, _deadline: Option<Instant>) -> io::Result<Option<Lent<'_>>> {
+    pub fn receive(&mut self, _deadline: &mut Deadline) -> io::Result<Option<Lent<'_>>> {
         match self.never {}
     }
 }

@@ -3,13 +3,14 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::path::Path;
-use std::time::Instant;
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, connect, recv, send, socket};
 
+use super::deadline::Deadline;
 use crate::secret::Buffer;
 
 /// The largest PF_KEY message: 65,535 words of 8 bytes (RFC 2367 section 2.1, `sadb_msg_len`).
@@ -86,11 +87,11 @@ impl PacketSocket {
     }
 
     /// Receives messages of which only the headers matter, as many as have come and there is room for; none if none came
-    /// before `deadline`.
+    /// before the deadline.
     ///
     /// # Errors
     /// The system's.
-    pub fn receive_heads(&mut self, deadline: Option<Instant>, heads: &mut [Head]) -> io::Result<usize> {
+    pub fn receive_heads(&mut self, deadline: &mut Deadline, heads: &mut [Head]) -> io::Result<usize> {
         loop {
             match super::many::receive_heads(self.fd.as_fd(), heads) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -102,11 +103,11 @@ impl PacketSocket {
         }
     }
 
-    /// Receives one message; `None` if none came before `deadline`.
+    /// Receives one message; `None` if none came before the deadline.
     ///
     /// # Errors
     /// The system's, and `UnexpectedEof` when the other side has closed.
-    pub fn receive(&mut self, deadline: Option<Instant>) -> io::Result<Option<Buffer>> {
+    pub fn receive(&mut self, deadline: &mut Deadline) -> io::Result<Option<Buffer>> {
         let len = loop {
             // Linux PF_KEY has answered by the time it is asked for its answer: no need to wait then.
             match recv(self.fd.as_raw_fd(), &mut self.scratch, MsgFlags::MSG_DONTWAIT) {
@@ -163,26 +164,25 @@ fn close_on_exec(fd: BorrowedFd<'_>) -> io::Result<()> {
     Ok(())
 }
 
-/// Waits until `fd` can be read or `deadline` passes; whether it can be read. A signal does not end the wait early.
+/// Waits until `fd` can be read or the deadline passes; whether it can be read. A signal does not end the wait early.
 ///
 /// # Errors
 /// The system's.
-pub fn wait_readable(fd: BorrowedFd<'_>, deadline: Option<Instant>) -> io::Result<bool> {
+pub fn wait_readable(fd: BorrowedFd<'_>, deadline: &mut Deadline) -> io::Result<bool> {
     loop {
-        let timeout = match deadline {
-            None => PollTimeout::NONE,
-            Some(at) => {
-                let left = at.saturating_duration_since(Instant::now()).as_millis().saturating_add(1);
-                PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
-            }
-        };
+        let left = deadline.left();
         let mut fds = [PollFd::new(fd, PollFlags::POLLIN)];
-        match poll(&mut fds, timeout) {
+        match poll(&mut fds, left.map_or(PollTimeout::NONE, timeout)) {
             Ok(0) => return Ok(false),
             Ok(_) => return Ok(true),
-            Err(Errno::EINTR) if deadline.is_none_or(|at| at > Instant::now()) => {}
+            Err(Errno::EINTR) if left.is_none_or(|left| !left.is_zero()) => {}
             Err(Errno::EINTR) => return Ok(false),
             Err(error) => return Err(error.into()),
         }
     }
+}
+
+/// In milliseconds, which poll(2) counts in: rather one too many than none.
+fn timeout(left: Duration) -> PollTimeout {
+    PollTimeout::try_from(left.as_millis().saturating_add(1)).unwrap_or(PollTimeout::MAX)
 }

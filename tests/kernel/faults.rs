@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant, SystemTime};
 
+use ipseckey::sys::deadline::Deadline;
 use ipseckey::sys::netlink::NetlinkSocket;
 use nix::mount::{MsFlags, mount, umount};
 use nix::sys::socket::{MsgFlags, NetlinkAddr, sendto};
@@ -107,8 +108,7 @@ fn a_datagram_of_another_process_is_no_answer() {
     let theirs = NetlinkSocket::xfrm(0).expect("root may");
     let to_ours = NetlinkAddr::new(ours.port(), 0);
     sendto(theirs.as_fd().as_raw_fd(), &[0x5a; 36], &to_ours, MsgFlags::empty()).expect("root may");
-    let deadline = Instant::now() + Duration::from_millis(300);
-    assert!(ours.receive(Some(deadline)).expect("nothing is lost").is_none());
+    assert!(ours.receive(&mut Deadline::after(Duration::from_millis(300))).expect("nothing is lost").is_none());
 }
 
 /// A request that gets lost without a word is waited for ten seconds, not for ever.

@@ -161,11 +161,11 @@ impl<T: Transport> Sadb for AfKey<T> {
 mod tests {
     use std::collections::VecDeque;
     use std::io;
-    use std::time::Instant;
 
     use super::*;
     use crate::sa::{Flags, SaState, Spi};
     use crate::secret::{Buffer, Key};
+    use crate::sys::deadline::Deadline;
     use crate::wire::pfkey;
 
     /// A kernel that grants every request, and has these SAs. It refuses or forgets to answer those with these SPIs.
@@ -201,7 +201,7 @@ mod tests {
             Ok(())
         }
 
-        fn receive(&mut self, _deadline: Option<Instant>) -> io::Result<Option<Buffer>> {
+        fn receive(&mut self, _deadline: &mut Deadline) -> io::Result<Option<Buffer>> {
             Ok(self.answers.pop_front().map(|bytes| Buffer::copied(&bytes)))
         }
     }

@@ -2,12 +2,13 @@
 
 use std::io;
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::server::now;
 use super::{Model, Settings, SocketId};
 use crate::sadb::Transport;
 use crate::secret::Buffer;
+use crate::sys::deadline::Deadline;
 
 /// How often the model is told the time while its only user waits.
 const TICK: Duration = Duration::from_millis(200);
@@ -36,12 +37,12 @@ impl Transport for Embedded {
         Ok(())
     }
 
-    fn receive(&mut self, deadline: Option<Instant>) -> io::Result<Option<Buffer>> {
+    fn receive(&mut self, deadline: &mut Deadline) -> io::Result<Option<Buffer>> {
         loop {
             if let Some(message) = self.model.read(self.socket) {
                 return Ok(Some(message));
             }
-            let left = deadline.map_or(TICK, |deadline| deadline.saturating_duration_since(Instant::now()));
+            let left = deadline.left().unwrap_or(TICK);
             if left.is_zero() {
                 return Ok(None);
             }

@@ -1,11 +1,10 @@
 //! Several additions on their way at once: sent in order, each answer matched by its sequence number.
 
-use std::time::Instant;
-
 use super::{DEADLINE, PfKey, unsupported};
 use crate::sa::{MessageType, Request};
 use crate::sadb::{SadbError, Transport};
 use crate::secret::Buffer;
+use crate::sys::deadline::Deadline;
 use crate::sys::socket::Head;
 use crate::wire::pfkey;
 
@@ -68,7 +67,7 @@ impl<T: Transport> PfKey<T> {
         let mut heads = [Head::default(); MOST];
         let mut open = sent.len();
         while open > 0 {
-            let came = self.transport.receive_heads(Some(Instant::now() + DEADLINE), &mut heads)?;
+            let came = self.transport.receive_heads(&mut Deadline::after(DEADLINE), &mut heads)?;
             if came == 0 {
                 return Err(SadbError::NoAnswer { seconds: DEADLINE.as_secs() });
             }

@@ -10,6 +10,7 @@ use super::link::is_overrun;
 use super::view::{self, Origin};
 use super::{Each, Hearing, SadbError, Trace};
 use crate::sa::{Extension, LifetimeKind, Message, MessageType, SaState};
+use crate::sys::deadline::Deadline;
 use crate::sys::netlink::NetlinkSocket;
 use crate::wire::xfrm::number::{GROUP_EXPIRE, GROUP_SA, kind};
 use crate::wire::xfrm::{self, Attribute, Body, SaInfo, messages};
@@ -23,7 +24,7 @@ pub(super) fn monitor(hearing: Hearing, own_port: u32, each: Each<'_>) -> Result
     };
     let mut socket = NetlinkSocket::xfrm(groups).map_err(unavailable)?;
     loop {
-        let heard = match socket.receive(None) {
+        let heard = match socket.receive(&mut Deadline::never()) {
             Ok(Some(datagram)) => decoded(&datagram, own_port)?,
             Ok(None) => continue,
             Err(error) if is_overrun(&error) => vec![lost()],

@@ -2,13 +2,14 @@
 
 use std::io;
 use std::ops::ControlFlow;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::errno::Errno;
 
 use super::errors::{Asked, deed, refused, unavailable};
 use crate::sadb::SadbError;
 use crate::secret::Buffer;
+use crate::sys::deadline::Deadline;
 use crate::sys::netlink::NetlinkSocket;
 use crate::wire::xfrm::number::{flag, kind};
 use crate::wire::xfrm::{Attribute, Body, Header, Message, Refusal, encode, messages};
@@ -45,10 +46,10 @@ impl Link {
         // The kernel wants it said that an AE record replaces another; of the rest it ignores the flag.
         let replace = if deed == kind::NEWAE { flag::REPLACE } else { 0 };
         let request = self.send(deed, flag::ACK | replace, body, watch)?;
-        let deadline = Instant::now() + DEADLINE;
+        let mut deadline = Deadline::after(DEADLINE);
         loop {
             let mut answer = None;
-            self.each_answer(deadline, self.seq, &mut |message| {
+            self.each_answer(&mut deadline, self.seq, &mut |message| {
                 if let Body::Answer(refusal) = message.body {
                     answer = Some(refusal);
                 }
@@ -96,10 +97,10 @@ impl Link {
             return Ok(outcomes);
         }
         self.socket.send(&requests)?;
-        let deadline = Instant::now() + DEADLINE;
+        let mut deadline = Deadline::after(DEADLINE);
         let mut through = false;
         while !through {
-            self.each_answer(deadline, first, &mut |message| {
+            self.each_answer(&mut deadline, first, &mut |message| {
                 let Some(at) = numbers.iter().position(|number| *number == message.header.seq) else { return };
                 let Body::Answer(refusal) = message.body else { return };
                 through |= at + 1 == asked.len();
@@ -114,10 +115,10 @@ impl Link {
     /// Asks for one message.
     pub(super) fn get(&mut self, body: &Body, asked: &Asked, watch: Watch<'_>) -> Result<Message, SadbError> {
         let request = self.send(kind::GETSA, 0, body, watch)?;
-        let deadline = Instant::now() + DEADLINE;
+        let mut deadline = Deadline::after(DEADLINE);
         loop {
             let mut found = None;
-            self.each_answer(deadline, self.seq, &mut |message| found = Some(message))?;
+            self.each_answer(&mut deadline, self.seq, &mut |message| found = Some(message))?;
             match found {
                 Some(Message { body: Body::Answer(refusal), .. }) => return Err(refused(&refusal, &request, asked)),
                 Some(message) => return Ok(message),
@@ -141,7 +142,7 @@ impl Link {
         let request = self.send(kind, flag::DUMP, &Body::Dump(filters), watch)?;
         let (mut end, mut interrupted, mut wanted) = (None, false, true);
         while end.is_none() && wanted {
-            let passed_on = self.each_answer(Instant::now() + DEADLINE, self.seq, &mut |message| {
+            let passed_on = self.each_answer(&mut Deadline::after(DEADLINE), self.seq, &mut |message| {
                 interrupted |= message.header.flags & flag::DUMP_INTR != 0;
                 match message.body {
                     Body::Done(errno) => end = Some(Refusal { errno, ..Refusal::default() }),
@@ -167,7 +168,7 @@ impl Link {
     /// Reads what is left of a dump, so that the kernel takes a new one.
     fn drain(&mut self) -> Result<(), SadbError> {
         loop {
-            match self.socket.receive(Some(Instant::now() + Duration::from_millis(100))) {
+            match self.socket.receive(&mut Deadline::after(Duration::from_millis(100))) {
                 Ok(None) => return Ok(()),
                 Ok(Some(_)) => {}
                 Err(error) if is_overrun(&error) => {}
@@ -192,9 +193,9 @@ impl Link {
     }
 
     /// Waits for a datagram and passes on the messages in it that answer a request from number `first` on.
-    fn each_answer(&mut self, deadline: Instant, first: u32, each: &mut dyn FnMut(Message)) -> Result<(), SadbError> {
+    fn each_answer(&mut self, deadline: &mut Deadline, first: u32, each: &mut dyn FnMut(Message)) -> Result<(), SadbError> {
         let (last, port) = (self.seq, self.port());
-        let datagram = self.socket.receive(Some(deadline))?;
+        let datagram = self.socket.receive(deadline)?;
         let datagram = datagram.ok_or(SadbError::NoAnswer { seconds: DEADLINE.as_secs() })?;
         for message in messages(&datagram) {
             let message = message.map_err(|error| SadbError::BadAnswer(error.to_string()))?;
