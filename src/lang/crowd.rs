@@ -13,9 +13,9 @@ use super::diagnostic::{Code, Diagnostic, Severity};
 
 /// As many make a load noticeably slower.
 const CROWD: u16 = 2000;
-/// Counters; a power of two. SAs that are alike share one, and of the most SAs that a file holds, some 5 million, about 80 that
+/// Counters; a power of two. SAs that are alike share one, and of the most SAs that a file holds, some 5 million, about 600 that
 /// are not alike do.
-const COUNTERS: usize = 1 << 16;
+const COUNTERS: usize = 1 << 13;
 
 /// Counts the SAs of a text that are alike, in a memory that does not grow.
 #[derive(Default)]

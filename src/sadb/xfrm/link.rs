@@ -12,7 +12,7 @@ use crate::secret::Buffer;
 use crate::sys::deadline::Deadline;
 use crate::sys::netlink::NetlinkSocket;
 use crate::wire::xfrm::number::{flag, kind};
-use crate::wire::xfrm::{Attribute, Body, Header, Message, Refusal, encode, messages};
+use crate::wire::xfrm::{Attribute, Body, Header, Message, Refusal, ask_for_answer, encode, messages};
 
 /// How long an answer, or the next part of a dump, may take.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -22,6 +22,17 @@ pub(super) type Watch<'a> = &'a mut dyn FnMut(&[u8]);
 
 /// Called with each SA or policy of a dump; `Break` ends it early.
 pub(super) type EachListed<'a> = &'a mut dyn FnMut(Message) -> ControlFlow<()>;
+
+/// One of several requests: what is to be done, to what, and what a refusal is explained by.
+pub(super) type Deed = (u16, Body, Asked);
+
+/// A request that is not answered yet.
+struct Open {
+    seq: u32,
+    /// Which of the outcomes is its.
+    place: usize,
+    asked: Asked,
+}
 
 /// A socket, and the sequence number of the last request.
 pub(super) struct Link {
@@ -62,54 +73,53 @@ impl Link {
         }
     }
 
-    /// Asks for the same deed several times at once; what became of each, in order. What could not be `built` was not asked.
-    pub(super) fn ask_all(
-        &mut self,
-        deed: u16,
-        asked: &[(Body, Asked)],
-        built: Vec<Result<(), SadbError>>,
-    ) -> Vec<Result<(), SadbError>> {
-        let mut answers =
-            self.exchange(&vec![deed; asked.len()], asked).unwrap_or_else(|error| vec![Err(error)]).into_iter();
-        let answer =
-            |built: Result<(), SadbError>| built.and_then(|()| answers.next().unwrap_or(Err(SadbError::Unanswered)));
-        built.into_iter().map(answer).collect()
-    }
-
-    /// Asks for a deed each, all at once.
+    /// Asks for deeds, all at once; what became of each, in order. What could not be built is not asked for. What keeps the answers
+    /// from coming is told of the first that has none.
     ///
     /// The kernel carries out the messages of a datagram in order and answers each that it refuses, whether it was asked to or
     /// not (`netlink_rcv_skb`); the answer that the last one asks for says that it is through with all.
-    pub(super) fn exchange(
+    pub(super) fn ask_all(&mut self, deeds: impl Iterator<Item = Result<Deed, SadbError>>) -> Vec<Result<(), SadbError>> {
+        let (mut outcomes, mut requests, mut open) = (Vec::new(), Vec::new(), Vec::new());
+        for deed in deeds {
+            // Each body is let go as soon as it is encoded.
+            let encoded = deed.and_then(|(kind, body, asked)| Ok((self.encode(kind, 0, &body)?, asked)));
+            let place = outcomes.len();
+            outcomes.push(encoded.map(|(request, asked)| {
+                requests.push(request);
+                open.push(Open { seq: self.seq, place, asked });
+            }));
+        }
+        if let Err(error) = self.exchange(&mut requests, &open, &mut outcomes) {
+            let mut why = Some(error);
+            let silent = outcomes.iter_mut().filter(|outcome| outcome.is_ok());
+            silent.for_each(|outcome| *outcome = Err(why.take().unwrap_or(SadbError::Unanswered)));
+        }
+        outcomes
+    }
+
+    /// Sends `requests` and reads until the last of them is answered.
+    fn exchange(
         &mut self,
-        deeds: &[u16],
-        asked: &[(Body, Asked)],
-    ) -> Result<Vec<Result<(), SadbError>>, SadbError> {
-        let first = next(self.seq);
-        let (mut numbers, mut requests) = (Vec::new(), Vec::new());
-        for (at, (deed, (body, _))) in deeds.iter().zip(asked).enumerate() {
-            let ack = if at + 1 == asked.len() { flag::ACK } else { 0 };
-            requests.push(self.encode(*deed, ack, body)?);
-            numbers.push(self.seq);
-        }
-        let mut outcomes: Vec<_> = asked.iter().map(|_| Ok(())).collect();
-        if asked.is_empty() {
-            return Ok(outcomes);
-        }
-        self.socket.send(&requests)?;
+        requests: &mut [Buffer],
+        open: &[Open],
+        outcomes: &mut [Result<(), SadbError>],
+    ) -> Result<(), SadbError> {
+        let (Some(first), Some(last)) = (open.first(), requests.last_mut()) else { return Ok(()) };
+        ask_for_answer(last);
+        self.socket.send(requests)?;
         let mut deadline = Deadline::after(DEADLINE);
         let mut through = false;
         while !through {
-            self.each_answer(&mut deadline, first, &mut |message| {
-                let Some(at) = numbers.iter().position(|number| *number == message.header.seq) else { return };
+            self.each_answer(&mut deadline, first.seq, &mut |message| {
+                let Some(at) = open.iter().position(|open| open.seq == message.header.seq) else { return };
                 let Body::Answer(refusal) = message.body else { return };
-                through |= at + 1 == asked.len();
+                through |= at + 1 == open.len();
                 if refusal.errno != 0 {
-                    outcomes[at] = Err(refused(&refusal, &requests[at], &asked[at].1));
+                    outcomes[open[at].place] = Err(refused(&refusal, &requests[at], &open[at].asked));
                 }
             })?;
         }
-        Ok(outcomes)
+        Ok(())
     }
 
     /// Asks for one message.

@@ -23,7 +23,7 @@ pub use self::beside::rewritten_state;
 use self::beside::{Beside, DIRECTORY, Entry};
 use self::build::{Direction, Name, proto_of};
 use self::errors::Asked;
-use self::link::Link;
+use self::link::{Deed, Link};
 use self::pairs::Mate;
 use self::view::Origin;
 use super::notes::Notes;
@@ -203,9 +203,9 @@ pub(super) fn algorithms_of(request: &Request) -> [Option<&'static str>; 2] {
 }
 
 /// The message that adds an SA.
-fn addition(request: &Request) -> Result<(Body, Asked), SadbError> {
+fn addition(request: &Request) -> Result<Deed, SadbError> {
     let (info, attributes) = build::addition(request)?;
-    Ok((Body::Sa(Box::new(info), attributes), asked(&Name::of(request)?, request)))
+    Ok((kind::NEWSA, Body::Sa(Box::new(info), attributes), asked(&Name::of(request)?, request)))
 }
 
 /// Whether something of a new SA has to be looked up in the kernel, or kept beside it, once it is there.
@@ -238,9 +238,7 @@ impl Sadb for Xfrm {
         if !requests.iter().all(|request| self.batches(request)) {
             return requests.iter().map(|request| self.add(request)).collect();
         }
-        let mut additions = Vec::with_capacity(requests.len());
-        let built: Vec<_> = requests.iter().map(|request| addition(request).map(|new| additions.push(new))).collect();
-        let outcomes = self.link.ask_all(kind::NEWSA, &additions, built);
+        let outcomes = self.link.ask_all(requests.iter().copied().map(addition));
         let settle = |(request, outcome): (&&Request, _)| match outcome {
             Err(error) if self.patience.tries_again(&error) => self.add(request),
             outcome => outcome,
@@ -296,9 +294,12 @@ impl Sadb for Xfrm {
             return self.add(new);
         }
         let addition = addition(new)?;
-        let deletion = (Body::Name(name.wire(), name.attributes()), name.asked());
-        let mut outcomes = self.link.exchange(&[kind::DELSA, kind::NEWSA], &[deletion, addition])?;
-        match outcomes.pop().unwrap_or(Err(SadbError::Unanswered)) {
+        let deletion = (kind::DELSA, Body::Name(name.wire(), name.attributes()), name.asked());
+        let mut outcomes = self.link.ask_all([deletion, addition].into_iter().map(Ok));
+        let (added, deleted) = (outcomes.pop(), outcomes.pop());
+        match added.unwrap_or(Err(SadbError::Unanswered)) {
+            // Why is told of the deletion.
+            Err(SadbError::Unanswered) => return deleted.unwrap_or(Err(SadbError::Unanswered)),
             Err(error) if self.patience.tries_again(&error) => return self.add(new),
             outcome => outcome?,
         }

@@ -56,10 +56,8 @@ impl Xfrm {
     ) -> Vec<Result<(), SadbError>> {
         let mut outcomes = Vec::with_capacity(things.len());
         for some in things.chunks(MOST_TOGETHER) {
-            let mut asked = Vec::with_capacity(some.len());
-            let built: Vec<_> =
-                some.iter().map(|thing| body(thing).map(|body| asked.push((body, Asked::policy())))).collect();
-            outcomes.extend(self.link.ask_all(deed, &asked, built));
+            let deeds = some.iter().map(|thing| Ok((deed, body(thing)?, Asked::policy())));
+            outcomes.extend(self.link.ask_all(deeds));
         }
         outcomes
     }

@@ -25,6 +25,8 @@ use crate::wire::writer::{WriteError, Writer, exact};
 
 /// Length of `struct nlmsghdr`.
 pub const HEADER_LEN: usize = 16;
+/// Where the flags are in it.
+const FLAGS_AT: usize = 6;
 
 /// `struct nlmsghdr`, but for the length.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -93,6 +95,13 @@ pub fn encode(header: Header, body: &Body) -> Result<Buffer, WriteError> {
         writer.u32(header.port);
         write_body(writer, body)
     })
+}
+
+/// Has the kernel answer an encoded `request` even if it does as it is asked.
+pub fn ask_for_answer(request: &mut Buffer) {
+    if let Some(flags) = request.get_mut(FLAGS_AT..).and_then(<[u8]>::first_chunk_mut) {
+        *flags = (u16::from_ne_bytes(*flags) | flag::ACK).to_ne_bytes();
+    }
 }
 
 fn write_body(writer: &mut Writer, body: &Body) -> Result<(), WriteError> {

@@ -266,3 +266,10 @@ proptest! {
         messages(&bytes).for_each(drop);
     }
 }
+
+#[test]
+fn a_request_can_ask_for_an_answer_afterwards() {
+    let mut request = encoded(kind::FLUSHSA, flag::REQUEST, &Body::Flush(50));
+    ask_for_answer(&mut request);
+    assert_eq!(request[..], encoded(kind::FLUSHSA, flag::REQUEST | flag::ACK, &Body::Flush(50))[..]);
+}
