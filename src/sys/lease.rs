@@ -6,16 +6,16 @@ use std::os::fd::AsRawFd;
 use nix::libc::{F_GETLEASE, F_RDLCK, F_SETLEASE, fcntl};
 use nix::sys::signal::{SigHandler, Signal, signal};
 
-/// Asks for a lease on `file`, which lasts until it is closed; whether it was granted. It is not if somebody can write to the
-/// file already, if it is somebody else's, or if its file system knows no leases.
-pub(super) fn take(file: &File) -> bool {
+/// Asks for a lease on `file`, which lasts until it is closed. None is granted if somebody can write to the file already, if it
+/// is somebody else's, or if its file system knows no leases.
+pub(super) fn take(file: &File) {
     // SAFETY: no handler is installed; the signal, which tells that somebody waits and would end the program, is ignored.
     let _ = unsafe { signal(Signal::SIGIO, SigHandler::SigIgn) };
     // SAFETY: the descriptor is open, and the argument of this request is a number.
-    unsafe { fcntl(file.as_raw_fd(), F_SETLEASE, F_RDLCK) == 0 }
+    let _ = unsafe { fcntl(file.as_raw_fd(), F_SETLEASE, F_RDLCK) };
 }
 
-/// Whether the lease lasts and nobody waits for its end. Who does is let in after some time all the same
+/// Whether there is a lease and nobody waits for its end. Who does is let in after some time all the same
 /// (/proc/sys/fs/lease-break-time, 45 s).
 pub(super) fn is_unasked(file: &File) -> bool {
     // SAFETY: the descriptor is open, and this request has no argument.

@@ -2,10 +2,8 @@
 
 use std::fs::File;
 
-/// It is never granted.
-pub(super) fn take(_: &File) -> bool {
-    false
-}
+/// None is granted.
+pub(super) fn take(_: &File) {}
 
 /// There is none.
 pub(super) fn is_unasked(_: &File) -> bool {

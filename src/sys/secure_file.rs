@@ -126,17 +126,16 @@ impl Reader {
         self.left
     }
 
-    /// Has who wants to write to the file wait until it is read, if the system can do that; whether it does.
+    /// Has who wants to write to the file wait until this is dropped, if the system can do that: [`Self::is_held`] tells.
     ///
     /// # Errors
     /// [`FileError::Changed`] since it was opened, [`FileError::Unreadable`].
-    pub fn hold(&self) -> Result<bool, FileError> {
-        let is_held = lease::take(&self.file);
-        self.require_unchanged()?;
-        Ok(is_held)
+    pub fn hold(&self) -> Result<(), FileError> {
+        lease::take(&self.file);
+        self.require_unchanged()
     }
 
-    /// Whether the file is as it was when [`Self::hold`] said so, and nobody waits to write to it: then it stays so for a while.
+    /// Whether nobody could write to the file since [`Self::hold`], and nobody waits to: then it stays so for a while.
     #[must_use]
     pub fn is_held(&self) -> bool {
         lease::is_unasked(&self.file)
