@@ -153,6 +153,8 @@ impl<'o, 't, W: Words<'t> + Clone> Parser<'o, 't, W> {
         let words = || verb::TABLE.iter().map(|row| row.word);
         let help = if word.bytes.starts_with(b"\xef\xbb\xbf") {
             "the file begins with a byte order mark; save it without one".to_owned()
+        } else if word.bytes.contains(&0) {
+            "the file holds NUL bytes, as text in UTF-16 does; save it in UTF-8".to_owned()
         } else if keywords::by_word(word.bytes).is_some() {
             "a keyword: the line before it may lack its backslash, or have something after it".to_owned()
         } else if let Some(known) = self.suggestion(word, words()) {
@@ -420,6 +422,7 @@ mod tests {
         assert_eq!(help("ad esp"), "did you mean \"add\"?");
         assert_eq!(help("get esp spy 5 spi 6"), "did you mean \"spi\"?");
         assert!(help("\u{feff}flush").contains("byte order mark"));
+        assert!(help("f\0l\0u\0s\0h\0").contains("UTF-16"));
         assert!(help("src 10.0.0.1").contains("backslash"));
         assert!(help("get esp spi 5 # mine").contains("comment"));
         assert!(help("get esp spi 5 \\\r\n").contains("carriage return"));
