@@ -84,7 +84,7 @@ fn is_value(row: &Row, word: &[u8]) -> bool {
         Value::State | Value::AuthAlg | Value::EncrAlg => number::parse(word, u64::from(u16::MAX)).is_ok(),
         // No address has as many digits in a row as a key, not even one with zeros in front.
         Value::Address | Value::Address6 | Value::Prefix | Value::Prefix6 => {
-            hex_digits(word).0 < LOOKUP_RUN && address::is_literal(word)
+            Digits::of(word).run < LOOKUP_RUN && address::is_literal(word)
         }
         Value::Mark => word.split(|byte| *byte == b'/').all(|part| number::parse(part, u64::from(u32::MAX)).is_ok()),
         Value::Nothing | Value::Encap | Value::Key | Value::Identity => false,
@@ -92,22 +92,40 @@ fn is_value(row: &Row, word: &[u8]) -> bool {
     }
 }
 
-/// Longest run of hexadecimal digits, and their number in all. What does not show ends no run: of a file in UTF-16 every other
-/// byte is a NUL.
-fn hex_digits(word: &[u8]) -> (usize, usize) {
-    let (mut longest, mut run, mut all) = (0, 0, 0);
-    for byte in word.iter().filter(|byte| !byte.is_ascii_control()) {
-        run = if byte.is_ascii_hexdigit() { run + 1 } else { 0 };
-        all += usize::from(byte.is_ascii_hexdigit());
-        longest = longest.max(run);
+/// The hexadecimal digits of a word, as if it had nothing that does not show: of a file in UTF-16 every other byte is a NUL.
+#[derive(Default)]
+struct Digits {
+    /// Most of them in a row.
+    run: usize,
+    /// All of them.
+    all: usize,
+    /// Bytes of the word.
+    len: usize,
+}
+
+impl Digits {
+    fn of(word: &[u8]) -> Self {
+        let (mut found, mut run) = (Self::default(), 0);
+        for byte in word.iter().filter(|byte| !byte.is_ascii_control()) {
+            let is_digit = byte.is_ascii_hexdigit();
+            run = if is_digit { run + 1 } else { 0 };
+            found.run = found.run.max(run);
+            found.all += usize::from(is_digit);
+            found.len += 1;
+        }
+        found
     }
-    (longest, all)
+
+    /// Whether more than two thirds of the word are digits.
+    fn prevail(&self) -> bool {
+        self.all * 3 > self.len * 2
+    }
 }
 
 /// Whether an unknown word cannot be key material: short, no run of hexadecimal digits, and not mostly made of them.
 fn is_harmless(word: &[u8]) -> bool {
-    let (run, all) = hex_digits(word);
-    word.len() <= LONGEST && run < RUN && (all < 8 || all * 3 <= word.len() * 2 || is_dotted(word))
+    let digits = Digits::of(word);
+    word.len() <= LONGEST && digits.run < RUN && (digits.all < 8 || !digits.prevail() || is_dotted(word))
 }
 
 /// Whether `word` is made like an IPv4 address, whatever its numbers.
@@ -119,9 +137,9 @@ fn is_dotted(word: &[u8]) -> bool {
 
 /// Whether a word may be a mistyped or misplaced key, and so is never given to a resolver.
 pub(super) fn may_be_key(word: &[u8]) -> bool {
-    let (run, all) = hex_digits(word);
+    let digits = Digits::of(word);
     let has_digit = word.iter().any(u8::is_ascii_digit);
-    run >= LOOKUP_RUN || (has_digit && all >= 12 && all * 3 > word.len() * 2)
+    digits.run >= LOOKUP_RUN || (has_digit && digits.all >= 12 && digits.prevail())
 }
 
 /// A word of a command line, as a message may cite it: in quotes, and drawn as X if it may be a key.
@@ -267,6 +285,8 @@ mod tests {
         assert_eq!(m("add esp srcidtype fqdn abcdef0"), "add esp srcidtype fqdn XXXXXXX");
         assert_eq!(m("add esp spi 0x0123456789abcdef"), "add esp spi XXXXXXXXXXXXXXXXXX");
         assert_eq!(m("\0k\0 \x000\x001\x002\x003\x004\x005\x006\x007\0"), format!("?k? {}", "X".repeat(17)));
+        assert_eq!(m("1f-2e-3d-4c-5"), "X".repeat(13));
+        assert_eq!(m("1\0f\0-\x002\0e\0-\x003\0d\0-\x004\0c\0-\x005\0"), "X".repeat(26));
     }
 
     #[test]
