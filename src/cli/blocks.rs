@@ -124,13 +124,19 @@ mod tests {
     use std::fs::File;
     use std::io::Write;
     use std::os::unix::fs::OpenOptionsExt;
+    use std::path::PathBuf;
 
     use super::*;
 
-    fn blocks(text: &[u8]) -> Vec<(Vec<u8>, u32)> {
+    fn file(text: &[u8]) -> (tempfile::TempDir, PathBuf) {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("keys");
         std::fs::write(&path, text).unwrap();
+        (directory, path)
+    }
+
+    fn blocks(text: &[u8]) -> Vec<(Vec<u8>, u32)> {
+        let (_directory, path) = file(text);
         let mut blocks = Blocks::open(&path).unwrap();
         let mut found = Vec::new();
         while let Some((text, line)) = blocks.next().unwrap() {
@@ -176,12 +182,10 @@ mod tests {
         assert_eq!(whole(&blocks(&text[..BLOCK])), &text[..BLOCK]);
     }
 
-    /// Commands that take `blocks` blocks, in a private file.
-    fn long_file(blocks: usize) -> (tempfile::TempDir, std::path::PathBuf, Vec<u8>) {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("keys");
+    /// A file of as many blocks, and its text.
+    fn long_file(blocks: usize) -> (tempfile::TempDir, PathBuf, Vec<u8>) {
         let text = b"flush\n".repeat(blocks * BLOCK / 6);
-        std::fs::write(&path, &text).unwrap();
+        let (directory, path) = file(&text);
         (directory, path, text)
     }
 
@@ -197,15 +201,6 @@ mod tests {
         assert_eq!(given(&mut blocks), text);
         writer.write_all(b"quit\n").unwrap();
         assert_eq!(given(&mut blocks), b"");
-    }
-
-    #[test]
-    fn nothing_is_given_of_a_file_that_changes_while_it_is_opened() {
-        let (_directory, path, _) = long_file(1);
-        let reader = Reader::open(&path, Origin::ByHand).unwrap();
-        let later = std::time::SystemTime::now() + std::time::Duration::from_secs(1);
-        File::options().write(true).open(&path).unwrap().set_modified(later).unwrap();
-        assert!(matches!(reader.hold(), Err(FileError::Changed { .. })));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use super::args::{Args, Task};
 use super::blocks::Blocks;
 use super::exit::Exit;
-use super::output::Source;
+use super::output::{Output, Source};
 use super::prompt::{Prompt, Typed};
 use super::session::{Session, Tally, Verdict, Watch};
 use super::tools;
@@ -38,8 +38,8 @@ pub(super) fn run(args: &Args) -> Exit {
 
 fn perform(task: &Task, session: &mut Session<'_>) -> Exit {
     match task {
-        Task::Check(file) => check(session, file),
-        Task::Load(file) => load(session, file),
+        Task::Check(file) => check(session, file).unwrap_or_else(|error| failed(session, &error)),
+        Task::Load(file) => load(session, file).unwrap_or_else(|error| failed(session, &error)),
         Task::Save(file) => finished(session.save(SaType::UNSPEC, Some(file))),
         Task::Tool(tool) => tool.run(session),
         Task::Words(words) => one_command(session, words),
@@ -57,51 +57,59 @@ fn finished(done: bool) -> Exit {
     if done { Exit::Done } else { Exit::Failed }
 }
 
-/// `-c`: every error and warning of the file; no SADB.
-fn check(session: &Session<'_>, file: &Path) -> Exit {
-    let mut tally = Tally::default();
-    if let Err(error) = check_blocks(session, file, &mut tally) {
-        return failed(session, &error);
-    }
-    session.output.tally(&shown(file), tally.commands, tally.done, "are correct");
-    tally.exit()
+/// What is watched over while the blocks of a file go by: how far it is, and whether too many SAs are alike.
+struct Course {
+    output: Output,
+    crowds: Crowds,
+    is_linux: bool,
+    commands: usize,
+    /// Bytes of the blocks that are done.
+    before: u64,
 }
 
-fn check_blocks(session: &Session<'_>, file: &Path, tally: &mut Tally) -> Result<(), FileError> {
+impl Course {
+    fn new(session: &Session<'_>) -> Self {
+        let is_linux = session.vocabulary() == Vocabulary::Linux;
+        Self { output: session.output.clone(), crowds: Crowds::default(), is_linux, commands: 0, before: 0 }
+    }
+
+    fn passes(&mut self, item: &mut Item) {
+        self.commands += 1;
+        self.output.progress().step(self.commands, self.before + item.place.start as u64);
+        if self.is_linux {
+            item.diagnostics.extend(self.crowds.check(item));
+        }
+    }
+}
+
+/// `-c`: every error and warning of the file; no SADB.
+fn check(session: &Session<'_>, file: &Path) -> Result<Exit, FileError> {
     let mut blocks = Blocks::open(file)?;
+    let (name, mut tally) = (shown(file), Tally::default());
     session.output.warn(&blocks.take_findings());
-    let name = shown(file);
-    let (mut checker, mut crowds, mut count) = (Checker::new(), Crowds::default(), 0);
-    let is_linux = session.vocabulary() == Vocabulary::Linux;
-    let progress = session.output.progress();
-    progress.begin("commands", Some(blocks.file_len()));
-    let mut before = 0;
+    session.output.progress().begin("commands", Some(blocks.file_len()));
+    let (mut checker, mut course) = (Checker::new(), Course::new(session));
     while let Some((text, first_line)) = blocks.next()? {
-        let source = Source { name: &name, text, first_line };
         let mut watch = |item: &mut Item| {
             item.diagnostics.append(&mut checker.check(item, text));
-            item.diagnostics.extend(crowds.check(item).filter(|_| is_linux));
-            progress.step(count, before + item.place.end as u64);
-            count += 1;
+            course.passes(item);
         };
+        let source = Source { name: &name, text, first_line };
         session.read(source, &mut watch, &mut |_, command| tally.count(command.is_some().into()));
-        before += text.len() as u64;
+        course.before += text.len() as u64;
     }
-    progress.end();
-    Ok(())
+    session.output.progress().end();
+    session.output.tally(&name, tally.commands, tally.done, "are correct");
+    Ok(tally.exit())
 }
 
 /// `-f`: the commands of the file in order; one with an error is skipped.
-fn load(session: &mut Session<'_>, file: &Path) -> Exit {
-    let mut blocks = match Blocks::open_held(file) {
-        Ok(blocks) => blocks,
-        Err(error) => return failed(session, &error),
-    };
-    let name = shown(file);
-    let mut tally = Tally::default();
+fn load(session: &mut Session<'_>, file: &Path) -> Result<Exit, FileError> {
+    let mut blocks = Blocks::open_held(file)?;
+    let (name, mut tally) = (shown(file), Tally::default());
     session.output.warn(&blocks.take_findings());
     if !session.take_turn() {
-        return Exit::Failed;
+        return Ok(Exit::Failed);
     }
     session.begin_load(blocks.file_len());
     let loaded = load_blocks(session, &name, blocks, &mut tally);
@@ -109,23 +117,18 @@ fn load(session: &mut Session<'_>, file: &Path) -> Exit {
     if tally.exit() != Exit::Done || session.output.always_tallies() {
         session.output.tally(&name, tally.commands, tally.done, "succeeded");
     }
-    loaded.map_or_else(|error| failed(session, &error), |()| tally.exit())
+    loaded.map(|()| tally.exit())
 }
 
 fn load_blocks(session: &mut Session<'_>, name: &str, mut blocks: Blocks, tally: &mut Tally) -> Result<(), FileError> {
-    let (output, is_linux) = (session.output.clone(), session.vocabulary() == Vocabulary::Linux);
-    let (mut checker, mut crowds, mut count, mut before) = (Checker::new(), Crowds::default(), 0, 0);
+    let (mut checker, mut course) = (Checker::new(), Course::new(session));
     while let Some((text, first_line)) = blocks.next()? {
-        let mut watch = |item: &mut Item| {
-            count += 1;
-            output.progress().step(count, before + item.place.start as u64);
-            item.diagnostics.extend(crowds.check(item).filter(|_| is_linux));
-        };
         let source = Source { name, text, first_line };
+        let mut watch = |item: &mut Item| course.passes(item);
         if run_all(session, source, Setting::File, &mut checker, tally, &mut watch) == Verdict::Quit {
             break;
         }
-        before += text.len() as u64;
+        course.before += text.len() as u64;
     }
     Ok(())
 }

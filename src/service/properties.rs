@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::Deserialize;
 
 use super::log::masked;
+use crate::sys::secure_file::KEYS_FILE;
 
 /// The keys of manual-key.toml with their defaults.
 #[derive(Debug, PartialEq, Eq, Deserialize)]
@@ -32,7 +33,7 @@ pub(super) struct Properties {
 impl Default for Properties {
     fn default() -> Self {
         Self {
-            config_file: PathBuf::from("/etc/inet/secret/ipseckeys"),
+            config_file: PathBuf::from(KEYS_FILE),
             sadb: "auto".to_owned(),
             refresh: Policy::default(),
             flush: Scope::default(),

@@ -17,6 +17,9 @@ use crate::secret::Buffer;
 pub use super::file_error::{FileError, MAX_LEN};
 pub use super::finding::{Finding, Origin};
 
+/// Where the keys file is unless it is said otherwise (ipseckey(1M), FILES).
+pub const KEYS_FILE: &str = "/etc/inet/secret/ipseckeys";
+
 /// The contents of a keys file, and what was found wrong with its privacy.
 pub struct SecureFile {
     /// All bytes of the file.
@@ -132,7 +135,7 @@ impl Reader {
     /// [`FileError::Changed`] since it was opened, [`FileError::Unreadable`].
     pub fn hold(&self) -> Result<(), FileError> {
         lease::take(&self.file);
-        self.require_unchanged()
+        if self.is_unchanged()? { Ok(()) } else { Err(self.changed()) }
     }
 
     /// Whether nobody could write to the file since [`Self::hold`], and nobody waits to: then it stays so for a while.
@@ -169,17 +172,14 @@ impl Reader {
     }
 
     fn require_end(&mut self) -> Result<(), FileError> {
-        match self.file.read(&mut [0]).map_err(|error| self.failed(error))? {
-            // Nobody could write; somebody may have set its times.
-            0 if self.is_held() => Ok(()),
-            0 => self.require_unchanged(),
-            _ => Err(self.changed()),
-        }
+        let beyond = self.file.read(&mut [0]).map_err(|error| self.failed(error))?;
+        // Where nobody could write, somebody may have set its times.
+        if beyond == 0 && (self.is_unchanged()? || self.is_held()) { Ok(()) } else { Err(self.changed()) }
     }
 
-    fn require_unchanged(&self) -> Result<(), FileError> {
+    fn is_unchanged(&self) -> Result<bool, FileError> {
         let now = self.file.metadata().map_err(|error| self.failed(error))?;
-        if moment(&now) == moment(&self.declared) { Ok(()) } else { Err(self.changed()) }
+        Ok(moment(&now) == moment(&self.declared))
     }
 
     fn failed(&self, source: io::Error) -> FileError {
@@ -276,6 +276,19 @@ mod tests {
         assert!(matches!(read(&path, Origin::ByHand), Err(FileError::TooLarge { .. })));
     }
 
+    fn date_later(path: &Path) {
+        let later = std::time::SystemTime::now() + std::time::Duration::from_secs(1);
+        File::options().write(true).open(path).unwrap().set_modified(later).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_changes_before_it_is_held_is_refused() {
+        let (_dir, path) = private("keys", b"flush\n");
+        let reader = Reader::open(&path, Origin::ByHand).unwrap();
+        date_later(&path);
+        assert!(matches!(reader.hold(), Err(FileError::Changed { .. })));
+    }
+
     #[test]
     fn a_file_that_grew_shrank_or_changed_is_refused() {
         let (_dir, path) = private("keys", b"add esp");
@@ -284,8 +297,7 @@ mod tests {
             let mut reader = Reader::open(&path, Origin::ByHand).unwrap();
             fs::write(&path, changed).unwrap();
             // Both writes may have come in one tick of the file system's clock.
-            let later = std::time::SystemTime::now() + std::time::Duration::from_secs(1);
-            File::options().write(true).open(&path).unwrap().set_modified(later).unwrap();
+            date_later(&path);
             assert!(matches!(reader.read(&mut [0; 100]), Err(FileError::Changed { .. })));
         }
     }

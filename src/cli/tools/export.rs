@@ -14,7 +14,7 @@ use crate::convert::{self, Target};
 use crate::lang::{SaCommand, Verb};
 use crate::sa::SaType;
 use crate::secret::Buffer;
-use crate::sys::path_text;
+use crate::sys::path_text::shown;
 use crate::sys::secure_file::{self, Origin};
 
 /// The arguments.
@@ -92,7 +92,7 @@ impl Export {
         };
         let file = secure_file::read(path, Origin::ByHand).map_err(|error| Failure::new(error.to_string()))?;
         session.output.warn(&file.findings);
-        Ok((path_text::shown(path), file.contents))
+        Ok((shown(path), file.contents))
     }
 
     /// Writes the SAs that a command adds. Whether all could be written.

@@ -14,10 +14,8 @@ use super::Failure;
 use crate::cli::exit::Exit;
 use crate::cli::session::Session;
 use crate::names::Vocabulary;
+use crate::sys::secure_file::KEYS_FILE;
 use chart::Chart;
-
-/// The keys file of the service, as ipseckey(1M) has it.
-const KEYS_FILE: &str = "/etc/inet/secret/ipseckeys";
 
 /// The arguments.
 #[derive(Debug, PartialEq, Eq)]
