@@ -3,6 +3,8 @@
 use ipseckey::policy::{Action, Listed, Policy};
 use ipseckey::sadb::{Sadb, SadbError, Xfrm};
 
+use crate::guard::Guard;
+use crate::hosts::Hosts;
 use crate::space::Space;
 
 /// Policies in the words of ip-xfrm(8), in the order in which this program says them.
@@ -78,4 +80,46 @@ fn what_is_added_replaced_and_removed_is_what_ip_sees() {
         assert!(text.contains("no policy is for these packets"), "{text}");
         assert!(spd.policies().expect("is listed").is_empty());
     });
+}
+
+/// A form of SA each, as `ipseckey generate` takes it.
+const FORMS: &[&str] = &[
+    "esp src 10.0.0.1 dst 10.0.0.2",
+    "ah src fd00::1 dst fd00::2",
+    "esp src 10.0.0.1 dst 10.0.0.2 isrc 10.1.0.0/16 idst 10.2.0.0/16",
+    "esp src fd00::1 dst fd00::2 isrc 10.1.0.0/16 idst 10.2.0.0/16 reqid 9",
+    "esp src 10.0.0.1 dst 10.0.0.2 mark 0x1/0xff if_id 7",
+    "esp src 10.0.0.1 dst 10.0.0.2 proto 6 dport 5432",
+    "esp src 10.0.0.1 dst 10.0.0.2 proto 1 sport 8",
+    "esp src fd00::1 dst fd00::2 proto 58 sport 128",
+    "esp src 10.0.0.1 dst 10.0.0.2 encap udp",
+];
+
+/// Gives `ip -batch` the commands that a generated file has for one of its two hosts.
+fn batch(space: &Space, keys: &str, host: usize) {
+    let of_host = keys.split("\n# On ").nth(host + 1).expect("two hosts");
+    let commands: Vec<&str> = of_host.lines().filter_map(|line| line.strip_prefix("#   ip ")).collect();
+    assert!(commands.len() >= 2, "{keys}");
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), commands.join("\n") + "\n").expect("writes");
+    space.ip(&format!("-batch {}", file.path().display()));
+}
+
+#[test]
+#[ignore = "needs a kernel: tests/kernel/run"]
+fn generate_prints_the_policies_that_from_sas_installs() {
+    let (hosts, by_hand) = (Hosts::new(), Space::new());
+    for form in FORMS {
+        let keys = by_hand.ipseckey(&format!("generate {form}")).succeeded();
+        for (number, host) in [&hosts.here, &hosts.there].into_iter().enumerate() {
+            let started = Guard::new(host, &keys, "").run("start");
+            assert_eq!(started.status, 0, "{form}: {}", started.err);
+            batch(&by_hand, &keys, number);
+            assert_eq!(policies(&by_hand), policies(host), "{form}");
+            for space in [host, &by_hand] {
+                space.ip("xfrm policy flush");
+                space.ip("xfrm state flush");
+            }
+        }
+    }
 }

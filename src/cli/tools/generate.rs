@@ -9,12 +9,13 @@ use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgMatches, Command, value_parser};
 
 use super::genkey::{Recipe, output_option};
-use super::{Failure, checked, policy, private_file};
+use super::{Failure, checked, policy_lines, private_file};
 use crate::cli::exit::Exit;
 use crate::cli::session::Session;
 use crate::lang::cited;
 use crate::names::keywords::{self, Field, Row, Usage, Value};
 use crate::names::{Vocabulary, algorithms};
+use crate::policy::association::NATT_PORT;
 use crate::secret::Buffer;
 use crate::show;
 
@@ -73,36 +74,43 @@ impl From<&mut ArgMatches> for Generate {
 
 impl Generate {
     pub(super) fn run(&self, session: &Session<'_>) -> Result<Exit, Failure> {
-        let plan = Plan::of(&self.sa_type, &self.words, session.vocabulary())?;
-        let said: usize = self.words.iter().map(|word| word.len() + 1).sum();
-        let mut text = Buffer::with_capacity(ROOM + 4 * said);
-        writeln!(text, "# Keys for two hosts: the same file serves both, and nobody else may read it.\n")?;
-        let [there, back] = two_spis()?;
-        plan.write(&mut text, there, false, self.bits)?;
-        plan.write(&mut text, back, true, self.bits)?;
+        let pair = SaPair::parse(&self.sa_type, &self.words, session.vocabulary())?;
+        let text = pair.text(self.bits)?;
         let Some(commands) = checked::commands("the new file", &text, session) else { return Ok(Exit::Failed) };
-        if session.vocabulary() == Vocabulary::Linux {
-            let policies: Vec<String> = commands.iter().filter_map(|command| policy::of(&command.request)).collect();
-            write_policies(&mut text, &policies)?;
-        }
-        private_file::write(self.output.as_deref(), &text)?;
+        let policies = match session.vocabulary() {
+            Vocabulary::Linux => policy_lines::comment(&commands),
+            Vocabulary::Illumos => String::new(),
+        };
+        private_file::write(self.output.as_deref(), &with_comment(&text, &policies)?)?;
         Ok(Exit::Done)
     }
 }
 
-/// More than the keys, the comments and the keywords of two SAs need, not counting what was said.
-const ROOM: usize = 4096;
+/// `text` with `comment` at its end. A buffer never grows, so that no copy of a key stays behind: the whole gets a new one.
+fn with_comment(text: &[u8], comment: &str) -> Result<Buffer, Failure> {
+    let mut whole = Buffer::with_capacity(text.len() + comment.len());
+    whole.append(text).and_then(|()| whole.append(comment.as_bytes())).map_err(Failure::of)?;
+    Ok(whole)
+}
 
-/// What was said, in the words of the direction from `src` to `dst`.
-struct Plan<'w> {
+/// More bytes than the keys, the comment and the keywords of two SAs need, besides the words of the command line.
+const CAPACITY: usize = 4096;
+
+/// Two SAs, one for each direction. The words are those of the direction from `src` to `dst`.
+struct SaPair<'w> {
     sa_type: &'w str,
     words: Vec<(&'static Row, Vec<&'w str>)>,
+    /// Bytes of the words of the command line, to size the buffer by.
+    given_len: usize,
+    /// ICMP has a type and a code in the place of ports: on the way back they are the same.
+    swaps_ports: bool,
     encr: Option<(&'static str, Recipe)>,
     auth: Option<(&'static str, Recipe)>,
 }
 
-impl<'w> Plan<'w> {
-    fn of(sa_type: &'w str, words: &'w [String], vocabulary: Vocabulary) -> Result<Self, Failure> {
+impl<'w> SaPair<'w> {
+    fn parse(sa_type: &'w str, words: &'w [String], vocabulary: Vocabulary) -> Result<Self, Failure> {
+        let given_len = words.iter().map(|word| word.len() + 1).sum();
         let words = pairs(words)?;
         for (needed, word) in [(Field::Src, "src"), (Field::Dst, "dst")] {
             if !words.iter().any(|(row, _)| row.field == needed) {
@@ -117,17 +125,29 @@ impl<'w> Plan<'w> {
         let auth = hash.map(|name| auth_row(name, vocabulary)).transpose()?;
         Ok(Self {
             sa_type,
+            given_len,
+            swaps_ports: !said(Field::Proto).or(said(Field::InnerProto)).is_some_and(|number| ICMP.contains(&number)),
             encr: encr.map(|row| (row.names[0], Recipe::of_encr(row))),
             auth: auth.map(|row| (row.names[0], Recipe::of_auth(row))),
             words,
         })
     }
 
+    /// The keys file, without the comment about policies.
+    fn text(&self, bits: Option<u16>) -> Result<Buffer, Failure> {
+        let mut text = Buffer::with_capacity(CAPACITY + 4 * self.given_len);
+        writeln!(text, "# Keys for two hosts: the same file serves both, and nobody else may read it.\n")?;
+        let [there, back] = two_spis()?;
+        self.write(&mut text, there, false, bits)?;
+        self.write(&mut text, back, true, bits)?;
+        Ok(text)
+    }
+
     /// Writes the SA of one direction. `back` is the one from `dst` to `src`.
     fn write(&self, out: &mut Buffer, spi: u32, back: bool, bits: Option<u16>) -> Result<(), Failure> {
         write!(out, "add {} spi {spi:#x}", self.sa_type)?;
         let mut words: Vec<(&str, &[&str])> =
-            self.words.iter().map(|(row, values)| (word(row, back), values.as_slice())).collect();
+            self.words.iter().map(|(row, values)| (self.word(row, back), values.as_slice())).collect();
         words.retain(|(word, _)| !matches!(*word, "encr_alg" | "auth_alg"));
         // From there to here, whichever of the two was said first.
         words.sort_by_key(|(word, _)| {
@@ -136,6 +156,10 @@ impl<'w> Plan<'w> {
         for (word, values) in words {
             write!(out, " {word}")?;
             values.iter().try_for_each(|value| write!(out, " {value}"))?;
+            if word == "encap" {
+                // The language demands an address or a port with it. Without a NAT between the hosts both ports are these.
+                write!(out, " nat_lport {NATT_PORT} nat_rport {NATT_PORT}")?;
+            }
         }
         for (role, algorithm, bits) in [("encr", self.encr, bits), ("auth", self.auth, None)] {
             let Some((name, recipe)) = algorithm else { continue };
@@ -147,7 +171,15 @@ impl<'w> Plan<'w> {
         }
         Ok(writeln!(out, "\n")?)
     }
+
+    fn word(&self, row: &Row, back: bool) -> &'static str {
+        let is_port = matches!(row.field, Field::Sport | Field::Dport | Field::InnerSport | Field::InnerDport);
+        word(row, back && (self.swaps_ports || !is_port))
+    }
 }
+
+/// ICMP and ICMPv6.
+const ICMP: &[&str] = &["1", "58"];
 
 /// Keywords that open a command.
 const ORDER: &[&str] = &["src", "sport", "dst", "dport"];
@@ -187,7 +219,7 @@ fn reason_against(field: Field) -> Option<&'static str> {
         F::Spi | F::PairSpi => Some("it makes up SPIs of its own"),
         F::AuthKey | F::EncrKey => Some("it makes up keys of its own"),
         F::Inbound | F::Outbound => Some("what is inbound here is outbound there, and the file serves both hosts"),
-        F::NatLoc | F::NatRem | F::NatLport | F::NatRport | F::Encap => {
+        F::NatLoc | F::NatRem | F::NatLport | F::NatRport => {
             Some("NAT looks different from the two hosts: add it by hand, as examples/nat-t.keys shows")
         }
         F::State | F::ReplayValue | F::ReservedBits => Some("a new SA has none"),
@@ -238,63 +270,65 @@ fn two_spis() -> Result<[u32; 2], Failure> {
     }
 }
 
-fn write_policies(out: &mut Buffer, policies: &[String]) -> Result<(), Failure> {
-    let [there, back] = policies else { return Ok(()) };
-    writeln!(out, "# Linux sends nothing through an SA without a policy. The host that is src above wants")?;
-    writeln!(
-        out,
-        "#   ip xfrm policy add {}\n#   ip xfrm policy add {}",
-        there.replace("DIR", "out"),
-        back.replace("DIR", "in")
-    )?;
-    Ok(writeln!(out, "# and its peer the same two with `dir out` and `dir in` exchanged.")?)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn plan(words: &str) -> Result<String, String> {
+    /// The SA of the way back.
+    fn way_back(words: &str) -> Result<String, String> {
         let words: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
-        let mut text = Buffer::with_capacity(ROOM);
-        let plan = Plan::of("esp", &words, Vocabulary::Linux).map_err(|failure| failure.to_string())?;
-        plan.write(&mut text, 5, true, Some(128)).map_err(|failure| failure.to_string())?;
+        let mut text = Buffer::with_capacity(CAPACITY);
+        let pair = SaPair::parse("esp", &words, Vocabulary::Linux).map_err(|failure| failure.to_string())?;
+        pair.write(&mut text, 5, true, Some(128)).map_err(|failure| failure.to_string())?;
         Ok(String::from_utf8(text.to_vec()).unwrap())
     }
 
     #[test]
-    fn the_way_back_exchanges_the_ends() {
-        let text = plan("dst6 2001:db8::2 src6 2001:db8::1 dport 80 isrc 10.1.0.0/16 idst 10.2.0.0/16 reqid 7").unwrap();
-        let wanted = "add esp spi 0x5 src6 2001:db8::2 sport 80 dst6 2001:db8::1 idst 10.1.0.0/16 isrc 10.2.0.0/16 reqid 7 \\\n    \
-                      encr_alg aes-cbc encrkey ";
-        assert!(text.starts_with(wanted), "{text}");
+    fn generate_exchanges_the_ends_for_the_way_back() {
+        let text = way_back("dst6 2001:db8::2 src6 2001:db8::1 dport 80 isrc 10.1.0.0/16 idst 10.2.0.0/16 reqid 7").unwrap();
+        let expected = "add esp spi 0x5 src6 2001:db8::2 sport 80 dst6 2001:db8::1 idst 10.1.0.0/16 isrc 10.2.0.0/16 reqid 7 \\\n    \
+                        encr_alg aes-cbc encrkey ";
+        assert!(text.starts_with(expected), "{text}");
         assert!(text.contains(" \\\n    auth_alg hmac-sha256 authkey "), "{text}");
     }
 
     #[test]
-    fn a_combined_cipher_needs_no_second_algorithm() {
-        let text = plan("src 192.0.2.1 dst 192.0.2.2 encr_alg aes-gcm").unwrap();
+    fn generate_keeps_type_and_code_of_icmp_on_the_way_back() {
+        let text = way_back("src 192.0.2.1 dst 192.0.2.2 proto 1 sport 8").unwrap();
+        assert!(text.contains("src 192.0.2.2 sport 8 dst 192.0.2.1 proto 1"), "{text}");
+    }
+
+    #[test]
+    fn generate_adds_the_ports_of_encap_udp() {
+        let text = way_back("src 192.0.2.1 dst 192.0.2.2 encap udp").unwrap();
+        assert!(text.contains(" encap udp nat_lport 4500 nat_rport 4500 "), "{text}");
+    }
+
+    #[test]
+    fn generate_adds_no_auth_alg_to_a_combined_cipher() {
+        let text = way_back("src 192.0.2.1 dst 192.0.2.2 encr_alg aes-gcm").unwrap();
         assert!(text.contains("encr_alg aes-gcm encrkey ") && !text.contains("auth"), "{text}");
     }
 
     #[test]
-    fn what_cannot_serve_both_ends_is_refused() {
-        for (words, wanted) in [
+    fn generate_refuses_keywords_that_cannot_serve_both_hosts() {
+        for (words, expected) in [
             ("src 192.0.2.1", "`dst ADDRESS` is missing"),
             ("spi 5 src 192.0.2.1 dst 192.0.2.2", "SPIs of its own"),
             ("outbound src 192.0.2.1 dst 192.0.2.2", "outbound there"),
+            ("nat_loc 10.0.0.7 src 192.0.2.1 dst 192.0.2.2", "NAT looks different"),
             ("encrkey 00 src 192.0.2.1 dst 192.0.2.2", "keys of its own"),
             ("src 192.0.2.1 dst", "dst wants a value"),
             ("bogus", "no keyword"),
             ("src 192.0.2.1 dst 192.0.2.2 encr_alg rot13", "no such algorithm"),
         ] {
-            let refused = plan(words).unwrap_err();
-            assert!(refused.contains(wanted), "{words}: {refused}");
+            let refused = way_back(words).unwrap_err();
+            assert!(refused.contains(expected), "{words}: {refused}");
         }
     }
 
     #[test]
-    fn spis_are_random() {
+    fn generate_makes_two_spis() {
         let [one, other] = two_spis().unwrap();
         assert!(one != other && one.min(other) >= 0x1000_0000);
     }

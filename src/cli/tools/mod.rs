@@ -9,7 +9,7 @@ mod export;
 mod generate;
 mod genkey;
 mod import;
-mod policy;
+mod policy_lines;
 mod private_file;
 mod reconcile;
 
