@@ -1,4 +1,5 @@
-//! The keys files of examples/: correct for Linux and for illumos, without a warning but for what they show, and loaded by the model.
+//! The keys files of examples/: `-c` accepts each for Linux and illumos without a warning, the model loads it, and `reconcile` and
+//! `plan` accept it unless it contains flush or update.
 
 mod support;
 
@@ -11,13 +12,13 @@ use support::model::{Model, succeeded};
 
 fn examples() -> Vec<PathBuf> {
     let files = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/examples")).unwrap().map(|entry| entry.unwrap().path());
-    files.filter(|path| path.extension().is_some_and(|ext| ext == "keys")).collect()
+    files.filter(|path| path.extension().map_or(path.ends_with("ipseckeys"), |ext| ext == "keys")).collect()
 }
 
 #[test]
 fn keys_files_are_correct_everywhere_and_load() {
     let examples = examples();
-    assert!(examples.len() >= 5);
+    assert!(examples.len() >= 7);
     for path in examples {
         let model = Model::start(&["192.0.2.1", "2001:db8::1"]);
         let text = fs::read_to_string(&path).unwrap();
@@ -34,6 +35,17 @@ fn keys_files_are_correct_everywhere_and_load() {
             let said = String::from_utf8(output.stderr).unwrap();
             assert!(output.status.success() && said.lines().count() == 1, "{} with {sadb}: {said}", path.display());
         }
+    }
+}
+
+#[test]
+fn reconcile_and_plan_accept_the_examples() {
+    for path in examples().into_iter().filter(|path| !path.ends_with("man-page.keys")) {
+        let model = Model::start(&["192.0.2.1", "2001:db8::1"]);
+        let path = path.to_str().unwrap();
+        model.ok(&["reconcile", path]);
+        let planned = model.ok(&["plan", path]);
+        assert!(planned.contains("0 added, 0 updated, 0 replaced, 0 removed, "), "{path}: {planned}");
     }
 }
 

@@ -8,8 +8,8 @@ use crate::standin::State;
 
 const ROUNDS: usize = 500;
 
-/// Valid, with keys in many places, continued lines and quotes.
-const VALID: &str = include_str!("../../examples/ipseckeys");
+/// A valid file with keys in many places and continued lines.
+const VALID: &str = include_str!("../../examples/man-page.keys");
 
 /// A random sequence that is the same in every run (Marsaglia's xorshift64*).
 struct Random(u64);
