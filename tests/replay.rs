@@ -97,7 +97,7 @@ fn every_reason_is_explained() {
     let behaviour = include_str!("../docs/behaviour.md");
     for name in ["commands-differences.txt", "printing-differences.txt"] {
         for reason in support::vectors::differences(name).values() {
-            assert!(behaviour.contains(&format!("\n| {reason} |")), "{name}: docs/behaviour.md has no row {reason}");
+            assert!(behaviour.contains(&format!("\n### {reason}\n")), "{name}: docs/behaviour.md has no section {reason}");
         }
     }
 }
