@@ -7,7 +7,7 @@ use std::hint::black_box;
 use std::ops::ControlFlow;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use ipseckey::lang::{Checker, Command, HostsFile, Item, Options, Setting, commands};
+use ipseckey::keyfile::{Checker, Command, HostsFile, Item, Options, Setting, commands};
 use ipseckey::names::Vocabulary;
 use ipseckey::sa::{MessageType, Request, SaType, Spi};
 use ipseckey::sadb::{Reach, Sadb, Select};

@@ -4,7 +4,7 @@
 //! Linux kernel does 64 of them in a quarter of the time of 64 times one.
 #![forbid(unsafe_code)]
 
-use crate::lang::{SaCommand, Target, Verb};
+use crate::keyfile::{SaCommand, Target, Verb};
 use crate::sa::{Message, Request};
 use crate::sadb::{MOST_TOGETHER, Reach, Sadb, SadbError};
 
@@ -100,7 +100,8 @@ fn carry_out(verb: Verb, request: &Request, sadb: &mut dyn Sadb) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lang::{self, Command, HostsFile, Options, Setting};
+    use crate::keyfile;
+    use crate::keyfile::{Command, HostsFile, Options, Setting};
     use crate::names::Vocabulary;
     use crate::sa::{Message, SaType, Spi};
     use crate::sadb::{Each, Hearing, Supported, Trace};
@@ -153,7 +154,7 @@ mod tests {
     fn command(text: &str) -> SaCommand {
         let resolver = HostsFile::parse("192.0.2.7 two\n192.0.2.8 two\n");
         let options = Options { vocabulary: Vocabulary::Linux, numeric: false, setting: Setting::File, resolver: &resolver };
-        match lang::commands(text.as_bytes(), &options).next().map(|item| item.outcome) {
+        match keyfile::commands(text.as_bytes(), &options).next().map(|item| item.outcome) {
             Some(Ok(Command::Sa(command))) => command,
             _ => panic!("{text}"),
         }

@@ -5,7 +5,8 @@
 pub mod apply;
 pub mod cli;
 pub mod convert;
-pub mod lang;
+pub mod keyfile;
+pub mod model;
 pub mod names;
 pub mod policy;
 pub mod reconcile;

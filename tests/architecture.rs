@@ -12,14 +12,18 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("policy", &["names", "sa"]),
     ("sys", &["secret"]),
     ("wire", &["sa", "secret", "names"]),
-    ("lang", &["names", "sa", "secret"]),
+    ("keyfile", &["names", "sa", "secret"]),
     ("show", &["names", "sa", "secret"]),
-    ("sadb", &["names", "policy", "wire", "sa", "sys", "secret"]),
-    ("apply", &["lang", "names", "sa", "sadb"]),
-    ("reconcile", &["apply", "lang", "names", "sa", "sadb", "secret", "sys"]),
+    ("model", &["names", "wire", "sa", "sys", "secret"]),
+    ("sadb", &["model", "names", "policy", "wire", "sa", "sys", "secret"]),
+    ("apply", &["keyfile", "names", "sa", "sadb"]),
+    ("reconcile", &["apply", "keyfile", "names", "sa", "sadb", "secret", "sys"]),
     ("convert", &["names", "sa", "secret", "show"]),
-    ("cli", &["apply", "convert", "lang", "names", "policy", "reconcile", "sa", "sadb", "secret", "service", "show", "sys"]),
-    ("service", &["apply", "lang", "names", "policy", "reconcile", "sa", "sadb", "secret", "show", "sys"]),
+    (
+        "cli",
+        &["apply", "convert", "keyfile", "names", "policy", "reconcile", "sa", "sadb", "secret", "service", "show", "sys"],
+    ),
+    ("service", &["apply", "keyfile", "names", "policy", "reconcile", "sa", "sadb", "secret", "show", "sys"]),
 ];
 
 fn sources(directory: &Path, found: &mut Vec<PathBuf>) {

@@ -3,7 +3,7 @@
 #[path = "support/spy.rs"]
 mod spy;
 
-use ipseckey::lang::{self, Checker, Command, Options, Setting, Style};
+use ipseckey::keyfile::{self, Checker, Command, Options, Setting, Style};
 use ipseckey::names::Vocabulary;
 use ipseckey::names::keywords;
 use proptest::prelude::*;
@@ -15,20 +15,20 @@ fn everything_said(text: &[u8], numeric: bool, setting: Setting) -> (String, Vec
     let spy = Spy::default();
     let options = Options { vocabulary: Vocabulary::Linux, numeric, setting, resolver: &spy };
     let mut checker = Checker::new();
-    let mut commands = lang::commands(text, &options);
+    let mut commands = keyfile::commands(text, &options);
     let mut all = Vec::new();
     for item in commands.by_ref() {
         let warnings = checker.check(&item, text);
-        assert!(item.outcome.is_ok() || item.diagnostics.iter().any(lang::Diagnostic::is_error));
+        assert!(item.outcome.is_ok() || item.diagnostics.iter().any(keyfile::Diagnostic::is_error));
         all.extend(item.diagnostics);
         all.extend(warnings);
     }
     all.extend(commands.take_rest());
     let mut said = String::new();
     for diagnostic in &all {
-        said += &lang::render(diagnostic, "keys", text, Style::Plain);
-        said += &lang::render(diagnostic, "keys", text, Style::Color);
-        said += &lang::render(diagnostic, "keys", b"", Style::Plain);
+        said += &keyfile::render(diagnostic, "keys", text, Style::Plain);
+        said += &keyfile::render(diagnostic, "keys", text, Style::Color);
+        said += &keyfile::render(diagnostic, "keys", b"", Style::Plain);
     }
     (said, spy.asked.into_inner())
 }
@@ -155,10 +155,10 @@ proptest! {
         let arguments: Vec<&[u8]> = words.iter().map(String::as_bytes).collect();
         let spy = Spy::default();
         let options = Options { vocabulary: Vocabulary::Illumos, numeric, setting: Setting::Shell, resolver: &spy };
-        let item = lang::command_from_words(&arguments, &options);
+        let item = keyfile::command_from_words(&arguments, &options);
         let joined = arguments.join(&b' ');
         for diagnostic in &item.diagnostics {
-            let shown = lang::render(diagnostic, "arguments", &joined, Style::Plain);
+            let shown = keyfile::render(diagnostic, "arguments", &joined, Style::Plain);
             prop_assert!(shown.ends_with("\n"));
         }
     }
@@ -193,7 +193,7 @@ proptest! {
         let options = Options { vocabulary: Vocabulary::Illumos, numeric: true, setting: Setting::Shell, resolver: &spy };
         for word in [format!("{spi}"), format!("{spi:#x}"), format!("0{spi:o}")] {
             let words: Vec<&[u8]> = vec![b"get", b"esp", b"spi", word.as_bytes(), b"dst", b"10.0.0.2"];
-            match lang::command_from_words(&words, &options).outcome {
+            match keyfile::command_from_words(&words, &options).outcome {
                 Ok(Command::Sa(command)) => prop_assert_eq!(command.request.spi.0, spi),
                 _ => prop_assert!(false, "{} refused", word),
             }

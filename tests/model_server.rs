@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use ipseckey::sa::{EncrAlg, Endpoint, KeyRole, Message, MessageType, Request, SaState, SaType, Spi};
 use ipseckey::sadb::{Hearing, PfKey, Sadb, SadbError, Transport};
 use ipseckey::secret::Key;
-use ipseckey::sys::deadline::Deadline;
-use ipseckey::sys::socket::PacketSocket;
+use ipseckey::sys::net::packet_socket::PacketSocket;
+use ipseckey::sys::time::Deadline;
 use ipseckey::wire::pfkey::{Dialect, decode, request};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_sadb-model");

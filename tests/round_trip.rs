@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use ipseckey::apply::{self, Outcome};
-use ipseckey::lang::{self, Command, HostsFile, Options, Setting};
+use ipseckey::keyfile::{self, Command, HostsFile, Options, Setting};
 use ipseckey::sa::SaType;
 use ipseckey::sadb::{Sadb, Select};
 use ipseckey::show::save::Saver;
@@ -15,7 +15,7 @@ fn load(sadb: &mut dyn Sadb, text: &str) -> Vec<String> {
     let vocabulary = Select::Model.vocabulary();
     let options = Options { vocabulary, numeric: true, setting: Setting::File, resolver: &resolver };
     let mut failures = Vec::new();
-    for item in lang::commands(text.as_bytes(), &options) {
+    for item in keyfile::commands(text.as_bytes(), &options) {
         let line = item.place.line;
         match item.outcome {
             Ok(Command::Sa(command)) => {

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use ipseckey::lang::{Command, HostsFile, Options, Setting, Verb, commands};
+use ipseckey::keyfile::{Command, HostsFile, Options, Setting, Verb, commands};
 use ipseckey::names::Vocabulary;
 use ipseckey::sa::{
     AuthAlg, EncrAlg, Endpoint, Extension, Flags, Identity, IdentityType, InnerEndpoint, KeyRole, Lifetime, LifetimeKind,

@@ -8,10 +8,10 @@ use std::net::IpAddr;
 use std::ops::ControlFlow;
 
 use ipseckey::apply::{self, Outcome};
-use ipseckey::lang::{self, Checker, Code, Command, Diagnostic, HostsFile, NameError, Options, Resolver, Setting};
+use ipseckey::keyfile::{self, Checker, Code, Command, Diagnostic, HostsFile, NameError, Options, Resolver, Setting};
 use ipseckey::names::Vocabulary;
 use ipseckey::sa::{Message, SaType};
-use ipseckey::sadb::model::{Model, Settings};
+use ipseckey::model::{Model, Settings};
 use ipseckey::sadb::{self, Sadb, Select};
 use ipseckey::service;
 use ipseckey::show::save::Saver;
@@ -42,11 +42,11 @@ pub fn keys(bytes: &[u8]) {
         let mut said = String::new();
         let mut say = |diagnostics: Vec<Diagnostic>| {
             for diagnostic in diagnostics {
-                said += &lang::render(&diagnostic, "-", bytes, lang::Style::Plain);
+                said += &keyfile::render(&diagnostic, "-", bytes, keyfile::Style::Plain);
             }
         };
         let mut checker = Checker::new();
-        let mut commands = lang::commands(bytes, &options);
+        let mut commands = keyfile::commands(bytes, &options);
         for item in commands.by_ref() {
             assert_eq!(item.outcome.is_err(), item.diagnostics.iter().any(Diagnostic::is_error), "{:?}", item.place);
             say(checker.check(&item, bytes));
@@ -114,7 +114,7 @@ fn check_saved(dialect: &Dialect, message: &Message) {
     let resolver = HostsFile::default();
     let options = Options { vocabulary, numeric: true, setting: Setting::File, resolver: &resolver };
     let mut count = 0;
-    for item in lang::commands(&text, &options) {
+    for item in keyfile::commands(&text, &options) {
         count += 1;
         let errors: Vec<&Diagnostic> = item.diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).collect();
         if errors.iter().any(|error| error.code == Code::Duplicate) {
@@ -191,7 +191,7 @@ fn load(sadb: &mut dyn Sadb, text: &[u8]) -> Vec<String> {
     let resolver = HostsFile::default();
     let options = Options { vocabulary: Vocabulary::Illumos, numeric: true, setting: Setting::File, resolver: &resolver };
     let mut failures = Vec::new();
-    for item in lang::commands(text, &options) {
+    for item in keyfile::commands(text, &options) {
         match item.outcome {
             Ok(Command::Sa(command)) => {
                 apply::apply(command, sadb, &mut |_, outcome| {

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    ipseckey::sadb::model::serve()
+    ipseckey::model::serve()
 }

@@ -3,10 +3,10 @@
 
 use std::path::Path;
 
-use crate::lang;
+use crate::keyfile;
 use crate::secret::Buffer;
-use crate::sys::hardening;
-use crate::sys::secure_file::{FileError, Finding, Origin, Reader};
+use crate::sys::fs::keys_file::{FileError, Finding, Origin, Reader};
+use crate::sys::process::hardening;
 
 /// Small enough for a processor's cache.
 const BLOCK: usize = 64 * 1024;
@@ -74,7 +74,7 @@ impl Blocks {
             let read = self.reader.read(room)?;
             self.filled += read;
             let text = self.buffer.get(..self.filled).unwrap_or_default();
-            self.given = if read < wanted { self.filled } else { lang::whole_len(text) };
+            self.given = if read < wanted { self.filled } else { keyfile::whole_len(text) };
             if self.given > 0 || read < wanted {
                 let block = self.buffer.get(..self.given).unwrap_or_default();
                 return Ok((!block.is_empty()).then_some((block, self.line)));

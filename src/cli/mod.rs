@@ -27,8 +27,8 @@ use clap::error::ErrorKind;
 
 use crate::sadb::SADB_VARIABLE;
 use crate::service;
-use crate::sys::hardening;
-use crate::sys::privilege::Need;
+use crate::sys::process::hardening;
+use crate::sys::process::privilege::Need;
 use args::{Args, Task};
 use exit::{Exit, SMF_FMRI};
 

@@ -13,13 +13,14 @@ use nix::errno::Errno;
 use super::args::{Args, Color, Task};
 use super::progress::Progress;
 use super::{report, sarif};
-use crate::lang::{self, Diagnostic};
+use crate::keyfile;
+use crate::keyfile::Diagnostic;
 use crate::names::{Vocabulary, errnos};
 use crate::sa::{Message, SaType};
 use crate::sadb::Hearing;
 use crate::secret;
 use crate::show::{self, HostTable, Names, SystemNames, json, message};
-use crate::sys::secure_file::Finding;
+use crate::sys::fs::keys_file::Finding;
 
 /// The two standard streams.
 #[derive(Clone)]
@@ -30,7 +31,7 @@ pub(super) struct Output {
     verbose: bool,
     illumos: bool,
     names: Rc<dyn Names>,
-    diagnostics: lang::Style,
+    diagnostics: keyfile::Style,
     color: Color,
     /// `--json`, and what goes into each object.
     json: Option<json::Choice>,
@@ -92,7 +93,7 @@ impl Output {
             report: Report::of(args),
             progress: Rc::default(),
             lost: Rc::default(),
-            diagnostics: if wants_color(args.color, &io::stderr()) { lang::Style::Color } else { lang::Style::Plain },
+            diagnostics: if wants_color(args.color, &io::stderr()) { keyfile::Style::Color } else { keyfile::Style::Plain },
             color: args.color,
         })
     }
@@ -130,7 +131,7 @@ impl Output {
         self.progress.clear();
         match &self.report {
             Report::Text => {
-                let text = lang::render(diagnostic, source.name, source.text, self.diagnostics);
+                let text = keyfile::render(diagnostic, source.name, source.text, self.diagnostics);
                 // Nobody is left to tell that standard error is closed.
                 let _ = io::stderr().write_all(text.as_bytes());
             }

@@ -1,6 +1,6 @@
 //! What an SADB's refusal of a request means to the user.
 
-use crate::lang::{Diagnostic, Place, Verb};
+use crate::keyfile::{Diagnostic, Place, Verb};
 use crate::names::{diagnostics, sa_types};
 use crate::sa::{self, Request, SaType};
 use crate::sadb::SadbError;

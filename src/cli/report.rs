@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use crate::lang::{Diagnostic, Severity};
+use crate::keyfile::{Diagnostic, Severity};
 
 /// A diagnostic, without a word of the file that could be a key.
 #[derive(Serialize)]

@@ -14,13 +14,14 @@ use super::output::{Output, Source};
 use super::prompt::{Prompt, Typed};
 use super::session::{Session, Tally, Verdict, Watch};
 use super::tools;
-use crate::lang::{self, Checker, Code, Crowds, Diagnostic, Item, Setting};
+use crate::keyfile;
+use crate::keyfile::{Checker, Code, Crowds, Diagnostic, Item, Setting};
 use crate::names::Vocabulary;
 use crate::sa::SaType;
 use crate::secret::{Buffer, Reader};
-use crate::sys::hardening;
+use crate::sys::fs::keys_file::FileError;
 use crate::sys::path_text::shown;
-use crate::sys::secure_file::FileError;
+use crate::sys::process::hardening;
 
 /// Does what the arguments say.
 pub(super) fn run(args: &Args) -> Exit {
@@ -145,7 +146,7 @@ fn run_all(
     let resolver = session.resolver();
     let options = session.options(setting, &*resolver);
     let mut verdict = Verdict::Done;
-    let mut commands = lang::commands(source.text, &options).from_line(source.first_line);
+    let mut commands = keyfile::commands(source.text, &options).from_line(source.first_line);
     for mut item in commands.by_ref() {
         watch(&mut item);
         if session.denies_weakness() {
@@ -165,7 +166,7 @@ fn run_all(
 fn one_command(session: &mut Session<'_>, words: &[Vec<u8>]) -> Exit {
     let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
     let resolver = session.resolver();
-    let mut item = lang::command_from_words(&words, &session.options(Setting::Shell, &*resolver));
+    let mut item = keyfile::command_from_words(&words, &session.options(Setting::Shell, &*resolver));
     if let Some(tool) = words.first().and_then(|word| tools::nearest(word)) {
         let is_unknown = |diagnostic: &&mut Diagnostic| diagnostic.code == Code::UnknownCommand;
         item.diagnostics.iter_mut().filter(is_unknown).for_each(|diagnostic| diagnostic.help = Some(tool.clone()));
@@ -230,7 +231,7 @@ fn from_pipe(session: &mut Session<'_>) -> Exit {
 fn run_lines(session: &mut Session<'_>, input: &mut Reader<File>, tally: &mut Tally) -> io::Result<()> {
     let mut first_line = 1;
     loop {
-        if lang::whole_len(input.ahead()) == 0 {
+        if keyfile::whole_len(input.ahead()) == 0 {
             // The next command may be long in coming.
             hardening::wipe_stack();
         }

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::lang::{self, Diagnostic, Severity};
+use crate::keyfile;
+use crate::keyfile::{Diagnostic, Severity};
 
 /// Bytes that stand for themselves in the path of a URI, RFC 3986, 3.3; and the slash.
 const PLAIN: &[u8] = b"-._~!$&'()*+,;=:@/";
@@ -31,7 +32,7 @@ impl Log {
 
     /// All of it.
     pub(super) fn document(&self) -> Value {
-        let rules = lang::explanations().iter().map(|row| {
+        let rules = keyfile::explanations().iter().map(|row| {
             json!({
                 "id": row.code.to_string(),
                 "shortDescription": { "text": row.title },
@@ -74,7 +75,7 @@ fn uri(file: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lang::{Code, Place, Span};
+    use crate::keyfile::{Code, Place, Span};
 
     #[test]
     fn a_diagnostic_is_a_result() {

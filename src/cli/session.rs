@@ -10,9 +10,9 @@ use super::help;
 use super::output::{Output, Source};
 use super::refusal::refusal;
 use crate::apply::{self, Outcome, Queue};
-use crate::lang::{
-    self, Code, Command, Diagnostic, HostsFile, Item, Options, Place, Resolver, SaCommand, Setting, Severity,
-    SystemResolver, Verb,
+use crate::keyfile;
+use crate::keyfile::{
+    Code, Command, Diagnostic, HostsFile, Item, Options, Place, Resolver, SaCommand, Setting, Severity, SystemResolver, Verb,
 };
 use crate::names::Vocabulary;
 use crate::sadb::{Hearing, Sadb, SadbError, Select, Turn, TurnError};
@@ -232,7 +232,7 @@ impl Session<'_> {
     /// say about it is said, `take` gets its first line and, if it is good, the command.
     pub(super) fn read(&self, source: Source<'_>, watch: Watch<'_>, take: &mut dyn FnMut(u32, Option<Command>)) {
         let options = self.options(Setting::File, &*self.resolver);
-        let mut commands = lang::commands(source.text, &options).from_line(source.first_line);
+        let mut commands = keyfile::commands(source.text, &options).from_line(source.first_line);
         for mut item in commands.by_ref() {
             watch(&mut item);
             take(item.place.line, self.accept(item.outcome.ok(), &item.diagnostics, source));

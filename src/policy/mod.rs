@@ -6,9 +6,9 @@
 
 pub mod association;
 pub mod derive;
-pub mod lockout;
-pub mod matching;
+pub mod ssh_lockout;
 mod text;
+pub mod unmatched;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

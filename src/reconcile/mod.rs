@@ -7,20 +7,20 @@
 //! sequence numbers of an SA that has to be added again go on. `text` tells a plan, without a key.
 #![forbid(unsafe_code)]
 
-mod carry;
-mod current;
-mod difference;
-mod fields;
+mod compare;
+mod execute;
 mod fingerprint;
-mod pairing;
+mod goal;
+mod live;
+mod pairs;
+mod plan;
+mod report;
 mod sequence;
-mod text;
-mod wanted;
 
-pub use carry::{Failed, carry_out};
-pub use difference::{Change, Deed, Difference, Obstacle, Plan, Scope, Step, Subject, Terms, plan, verify};
-pub use fields::keys_fingerprint;
+pub use compare::keys_fingerprint;
+pub use execute::{Failed, carry_out};
 pub use fingerprint::Salt;
+pub use goal::{Goal, Unfit};
+pub use plan::{Change, Deed, Difference, Obstacle, Plan, Scope, Step, Subject, Terms, plan, verify};
+pub use report::{Brief, Named, Summary, write_json, write_summary, write_text};
 pub use sequence::{Counters, MARGIN, Progress};
-pub use text::{Brief, Named, Summary, write_json, write_summary, write_text};
-pub use wanted::{Goal, Unfit};

@@ -3,11 +3,11 @@
 //! A peer with a replay window takes nothing below what it has seen (RFC 4303 section 3.4.3), so the numbers that go out jump
 //! ahead: past what was sent after they were read. Those that came in go on exactly, and what came before counts as seen.
 
-use super::current::Current;
-use super::fields::keys_fingerprint;
 use super::fingerprint::Salt;
+use crate::reconcile::compare::keys_fingerprint;
+use crate::reconcile::live::Current;
 use crate::sa::{Extension, Flags, Message, Request, SaId, XfrmFlags};
-use crate::sys::interfaces::is_local;
+use crate::sys::net::interfaces::is_local;
 
 /// How far the numbers of an SA that is added again jump ahead of what was read: more than is sent meanwhile.
 pub const MARGIN: u64 = 4096;

@@ -9,7 +9,7 @@ mod linux;
 mod message;
 mod number;
 mod request;
-mod seldom;
+mod sparse;
 
 pub use lifetime::{Lifetime, LifetimeKind};
 pub use linux::{LinuxExtras, LinuxInfo, Masked, Offload, XfrmFlags, XfrmMode};
@@ -19,4 +19,4 @@ pub use message::{
 };
 pub use number::{AuthAlg, Diagnostic, EncrAlg, Flags, IdentityType, MessageType, SaState, SaType, Spi};
 pub use request::{Endpoint, InnerEndpoint, Request, SaId};
-pub use seldom::{Seldom, Silent};
+pub use sparse::{Seldom, Silent};

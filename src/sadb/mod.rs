@@ -3,27 +3,23 @@
 //! Nothing above this room knows which kernel interface is in use.
 #![forbid(unsafe_code)]
 
-mod af_key;
 mod error;
-pub mod model;
-mod notes;
-mod patience;
+mod linux;
+mod load_lock;
 mod pfkey;
-mod select;
 mod spd;
-mod transport;
-mod turn;
-mod xfrm;
+mod target;
+mod warnings;
 
 use std::ops::ControlFlow;
 
 pub use error::SadbError;
-pub use pfkey::PfKey;
-pub use select::{SADB_VARIABLE, Select, UnknownSelect};
+pub use linux::xfrm::{Xfrm, rewritten_state};
+pub use load_lock::{Turn, TurnError};
+pub use pfkey::client::PfKey;
+pub use pfkey::transport::Transport;
 pub use spd::Spd;
-pub use transport::Transport;
-pub use turn::{Turn, TurnError};
-pub use xfrm::{Xfrm, rewritten_state};
+pub use target::{SADB_VARIABLE, Select, UnknownSelect};
 
 use crate::sa::{AuthAlg, EncrAlg, Message, Request, SaType};
 

@@ -6,8 +6,8 @@ use std::thread;
 
 use nix::errno::Errno;
 
-use crate::sys::deadline::Deadline;
-use crate::sys::netlink::NetlinkSocket;
+use crate::sys::net::netlink::NetlinkSocket;
+use crate::sys::time::Deadline;
 
 /// A thread that watches. When this is dropped it reports nothing more, and ends with the next change.
 pub(super) struct Addresses {

@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use super::world::Environment;
 use crate::secret::Buffer;
-use crate::sys::deadline::Deadline;
-use crate::sys::listener::{Connection, Listener, Moved, wait};
-use crate::sys::socket::PacketSocket;
+use crate::sys::net::listener::{Connection, Listener, Moved, wait};
+use crate::sys::net::packet_socket::PacketSocket;
+use crate::sys::time::Deadline;
 
 /// Where the service keeps what lasts until the next boot, unless its manager says otherwise.
 const DIRECTORY: &str = "/run/manual-key";

@@ -10,12 +10,12 @@ use super::properties::{Carry, OnStop, Policy, PolicySource, Properties, Scope, 
 use super::sequence::Places;
 use super::smf::{self, PropertyError};
 use super::world::{Environment, World};
-use crate::policy::lockout::Session;
+use crate::policy::ssh_lockout::Session;
 use crate::sadb::{SADB_VARIABLE, Select, UnknownSelect};
 use crate::sys::IS_LINUX;
+use crate::sys::fs::keys_file::Origin;
+use crate::sys::fs::settings_file;
 use crate::sys::path_text::{shell_word, shown};
-use crate::sys::secure_file::Origin;
-use crate::sys::settings_file;
 
 /// Read if there is no `--config`; it need not exist.
 pub(super) const DEFAULT_FILE: &str = "/etc/inet/manual-key.toml";

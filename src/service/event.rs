@@ -13,8 +13,8 @@ use crate::names::sa_types;
 use crate::reconcile::{Brief, Failed, Obstacle, Step, Summary, Unfit};
 use crate::sa::LifetimeKind;
 use crate::sadb::{SadbError, TurnError};
+use crate::sys::fs::keys_file::{FileError, Finding};
 use crate::sys::path_text::{shell_word, shown};
-use crate::sys::secure_file::{FileError, Finding};
 
 /// What happened.
 pub(super) enum Event<'a> {

@@ -8,7 +8,7 @@ use std::path::Path;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::sys::state_file;
+use crate::sys::fs::state_file;
 
 /// Who may read a file.
 #[derive(Clone, Copy)]

@@ -1,6 +1,7 @@
 //! The keys file as a whole: all its commands, or the lines of all its errors. Nothing of a file with an error is applied.
 
-use crate::lang::{self, Command, Options, SaCommand, Setting, SystemResolver};
+use crate::keyfile;
+use crate::keyfile::{Command, Options, SaCommand, Setting, SystemResolver};
 use crate::names::Vocabulary;
 use crate::sa::SaType;
 
@@ -49,7 +50,7 @@ pub(super) fn parse(text: &[u8], vocabulary: Vocabulary) -> Result<Vec<Numbered>
     let mut lines = Vec::new();
     let mut commands = 0;
     let mut ended = false;
-    for item in lang::commands(text, &options) {
+    for item in keyfile::commands(text, &options) {
         let line = item.place.line;
         commands += 1;
         match item.outcome.map(action) {

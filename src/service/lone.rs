@@ -7,7 +7,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::policies::Policies;
-use crate::policy::matching::unmatched;
+use crate::policy::unmatched::unmatched;
 use crate::policy::{Association, Listed, Policy};
 use crate::reconcile::Named;
 use crate::sadb::{SadbError, Spd};

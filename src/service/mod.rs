@@ -44,9 +44,10 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 
-use crate::lang;
-use crate::sys::hardening;
-use crate::sys::privilege::{self, Need};
+use crate::keyfile;
+use crate::sys::process::hardening;
+use crate::sys::process::privilege;
+use crate::sys::process::privilege::Need;
 use args::Method;
 pub use channel::reread_answer;
 use config::Config;
@@ -136,7 +137,7 @@ fn ask(environment: Environment<'_>, world: &World, log: &mut dyn Log) -> Option
 /// Prints help, or what is wrong with `arguments`, keys in them left out.
 pub(crate) fn print_usage(error: &clap::Error, arguments: &[OsString]) {
     let text = error.render().to_string();
-    let told = lang::without_keys(&text, arguments);
+    let told = keyfile::without_keys(&text, arguments);
     // A closed stream is no reason to fail.
     let _ = if told == text { error.print() } else { io::stderr().write_all(told.as_bytes()) };
 }

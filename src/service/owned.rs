@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::kept::{self, Readers};
 use super::keys::{Action, Numbered};
-use crate::lang::Verb;
+use crate::keyfile::Verb;
 use crate::sa::{LifetimeKind, Masked, Message, Request, SaId, SaType, Spi};
 use crate::sadb::{Sadb, SadbError};
 use crate::sys::path_text::shown;

@@ -7,10 +7,11 @@ use super::config::Config;
 use super::event::Event;
 use super::keys::{Action, Numbered};
 use super::log::Log;
-use crate::lang::Verb;
+use crate::keyfile::Verb;
 use crate::policy::udp_port;
 use crate::sadb::Select;
-use crate::sys::udp_port::{self, UdpPort};
+use crate::sys::net::udp_encap;
+use crate::sys::net::udp_encap::UdpPort;
 
 /// Number, and whether it is of IPv6.
 pub(super) type Port = (u16, bool);
@@ -34,7 +35,7 @@ pub(super) fn warn(ports: &BTreeSet<Port>, config: &Config, log: &mut dyn Log) {
         return;
     }
     for (port, is_ipv6) in ports {
-        if matches!(udp_port::is_held(*port, *is_ipv6), Ok(false)) {
+        if matches!(udp_encap::is_held(*port, *is_ipv6), Ok(false)) {
             log.event(&Event::NobodyHolds { port: *port });
         }
     }

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::Deserialize;
 
 use super::log::masked;
-use crate::sys::secure_file::KEYS_FILE;
+use crate::sys::fs::keys_file::KEYS_FILE;
 
 /// The keys of manual-key.toml with their defaults.
 #[derive(Debug, PartialEq, Eq, Deserialize)]

@@ -12,7 +12,7 @@ use super::refresh::Service;
 use super::waiting::Waiting;
 use crate::policy::derive::{Derived, Without};
 use crate::sadb::{Sadb, SadbError};
-use crate::sys::interfaces::local_addresses;
+use crate::sys::net::interfaces::local_addresses;
 
 /// Why `auto` did not find what `from-sas` needs.
 const NO_SPD: &str =

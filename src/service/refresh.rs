@@ -22,13 +22,13 @@ use super::sequence::Sequence;
 use super::waiting::Waiting;
 use super::world::World;
 use crate::apply::{self, Outcome, Queue};
-use crate::lang::Verb;
+use crate::keyfile::Verb;
 use crate::names::errnos;
 use crate::sa::{Request, SaType};
 use crate::sadb::{Sadb, SadbError, Select, Turn, TurnError};
 use crate::secret::Buffer;
 use crate::show::{self, message::print_entry};
-use crate::sys::secure_file;
+use crate::sys::fs::keys_file;
 
 /// One run of the service.
 pub(super) struct Service<'a> {
@@ -147,7 +147,7 @@ impl<'a> Service<'a> {
             self.log.event(&Event::NoConfig(&error));
             error.reason()
         })?;
-        let read = secure_file::read(&file, origin).map_err(|error| {
+        let read = keys_file::read(&file, origin).map_err(|error| {
             self.log.event(&Event::NoFile(&error));
             if error.is_permission() { Reason::Permission } else { Reason::Configuration }
         })?;

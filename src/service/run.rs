@@ -31,9 +31,9 @@ use super::witness::Witness;
 use super::world::{Environment, World};
 use crate::sa::SaId;
 use crate::sadb::SadbError;
-use crate::sys::hardening;
-use crate::sys::listener::Listener;
-use crate::sys::signals::{Asked, Signals};
+use crate::sys::net::listener::Listener;
+use crate::sys::process::hardening;
+use crate::sys::process::signals::{Asked, Signals};
 
 /// Without a watchdog there is nothing to wake up for.
 const A_DAY: Duration = Duration::from_secs(86_400);

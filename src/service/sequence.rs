@@ -11,11 +11,11 @@ use serde::{Deserialize, Serialize};
 use super::kept::{self, Readers};
 use super::owned::Name;
 use crate::apply::aim_at;
-use crate::lang::{SaCommand, Target, Verb};
+use crate::keyfile::{SaCommand, Target, Verb};
 use crate::reconcile::{Counters, MARGIN, Progress, Salt, keys_fingerprint};
 use crate::sa::{Request, SaId, SaType};
 use crate::sadb::Sadb;
-use crate::sys::interfaces::network_namespace;
+use crate::sys::net::interfaces::network_namespace;
 
 const FILE: &str = "sequence.json";
 /// How far numbers jump ahead that are from before a boot: what was sent since they were written down is not known.

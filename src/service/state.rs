@@ -13,7 +13,7 @@ use super::exit::Reason;
 use super::fingerprint::Fingerprint;
 use super::kept::{self, Readers};
 use super::witness::Witness;
-use crate::sys::interfaces::network_namespace;
+use crate::sys::net::interfaces::network_namespace;
 
 const STATE: &str = "state.json";
 const LOADED: &str = "loaded.json";

@@ -25,9 +25,10 @@ use crate::policy::Association;
 use crate::sa::{AddressRole, Lifetime, LifetimeKind, Message, SaState, SaType, Spi};
 use crate::sadb::{SADB_VARIABLE, SadbError, Select};
 use crate::show;
-use crate::sys::interfaces::network_namespace;
+use crate::sys::fs::keys_file;
+use crate::sys::fs::keys_file::Origin;
+use crate::sys::net::interfaces::network_namespace;
 use crate::sys::path_text::shown;
-use crate::sys::secure_file::{self, Origin};
 
 /// So many SAs are told of, those that expire first.
 const AHEAD: usize = 10;
@@ -294,7 +295,7 @@ fn sadb(args: &Args, environment: Environment<'_>, record: Option<&Record>) -> R
 /// Whether the keys file is another than the one that was loaded; `None` if none was.
 fn has_changed(file: &Path, directory: &Path) -> io::Result<Option<bool>> {
     let Some(loaded) = state::loaded(directory)? else { return Ok(None) };
-    let read = secure_file::read(file, Origin::ByHand).map_err(io::Error::other)?;
+    let read = keys_file::read(file, Origin::ByHand).map_err(io::Error::other)?;
     Ok(Some(!loaded.fits(&read.contents)))
 }
 

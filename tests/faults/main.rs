@@ -14,7 +14,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use ipseckey::sys::lock::FileLock;
+use ipseckey::sys::fs::lock::FileLock;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use standin::{Plan, StandIn};

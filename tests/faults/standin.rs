@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex};
 use std::thread::{JoinHandle, sleep, spawn};
 use std::time::{Duration, Instant, SystemTime};
 
+use ipseckey::model::{Model, Settings, SocketId};
 use ipseckey::sa::SaType;
 use ipseckey::sadb::Select;
-use ipseckey::sadb::model::{Model, Settings, SocketId};
 use ipseckey::secret::Buffer;
-use ipseckey::sys::listener::{Connection, Listener, Moved, wait};
+use ipseckey::sys::net::listener::{Connection, Listener, Moved, wait};
 
 /// SADB_DUMP.
 const DUMP: u8 = 10;

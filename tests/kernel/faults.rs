@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant, SystemTime};
 
-use ipseckey::sys::deadline::Deadline;
-use ipseckey::sys::netlink::NetlinkSocket;
+use ipseckey::sys::net::netlink::NetlinkSocket;
+use ipseckey::sys::time::Deadline;
 use nix::mount::{MsFlags, mount, umount};
 use nix::sys::socket::{MsgFlags, NetlinkAddr, sendto};
 use nix::time::{ClockId, clock_gettime, clock_settime};

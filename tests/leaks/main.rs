@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use bench::{Bench, Run};
 use damage::{KeysFile, Random, keys_file};
-use ipseckey::lang::{self, Checker, Diagnostic, Options, Setting, Style};
+use ipseckey::keyfile::{self, Checker, Diagnostic, Options, Setting, Style};
 use ipseckey::names::Vocabulary;
 use spy::Spy;
 
@@ -79,12 +79,12 @@ fn said_and_asked(text: &[u8], vocabulary: Vocabulary, setting: Setting) -> (Str
     let mut said = String::new();
     let mut say = |diagnostics: Vec<Diagnostic>| {
         for diagnostic in diagnostics {
-            said += &lang::render(&diagnostic, "keys", text, Style::Plain);
+            said += &keyfile::render(&diagnostic, "keys", text, Style::Plain);
             said += &format!("{diagnostic:?}\n");
         }
     };
     let mut checker = Checker::new();
-    let mut commands = lang::commands(text, &options);
+    let mut commands = keyfile::commands(text, &options);
     for item in commands.by_ref() {
         say(checker.check(&item, text));
         say(item.diagnostics);

@@ -11,7 +11,7 @@ mod support;
 use std::ops::ControlFlow;
 
 use ipseckey::apply::{self, Outcome};
-use ipseckey::lang::Command;
+use ipseckey::keyfile::Command;
 use ipseckey::names::Vocabulary;
 use ipseckey::reconcile::{self, Goal, Plan, Salt, Scope, Step, Terms};
 use ipseckey::sa::{SaType, Spi};

@@ -16,7 +16,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use bench::{Bench, program_for_all};
-use ipseckey::sys::socket::PacketSocket;
+use ipseckey::sys::net::packet_socket::PacketSocket;
 
 const ONE: &str = "add esp spi 0x1001 src 192.0.2.1 dst 192.0.2.2 encralg aes encrkey 0f1e2d3c4b5a69788796a5b4c3d2e1f0\n";
 /// CAP_NET_ADMIN as /proc/PID/status shows it (linux/capability.h).

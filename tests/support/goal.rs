@@ -1,6 +1,6 @@
 //! Keys files as the library reads them.
 
-use ipseckey::lang::{Command, HostsFile, Options, Setting, commands};
+use ipseckey::keyfile::{Command, HostsFile, Options, Setting, commands};
 use ipseckey::names::Vocabulary;
 use ipseckey::reconcile::Goal;
 

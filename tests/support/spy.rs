@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::net::IpAddr;
 
-use ipseckey::lang::{NameError, Resolver};
+use ipseckey::keyfile::{NameError, Resolver};
 
 /// A name server that knows nobody and remembers who was asked for.
 #[derive(Default)]

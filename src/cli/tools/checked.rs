@@ -5,9 +5,9 @@ use std::path::Path;
 use crate::cli::blocks::Blocks;
 use crate::cli::output::Source;
 use crate::cli::session::Session;
-use crate::lang::{Checker, Command, Item, SaCommand};
+use crate::keyfile::{Checker, Command, Item, SaCommand};
+use crate::sys::fs::keys_file::FileError;
 use crate::sys::path_text::shown;
-use crate::sys::secure_file::FileError;
 
 /// The commands about SAs in `text`, called `name` in messages; `None` if one of them is wrong, which has been said then.
 pub(super) fn commands(name: &str, text: &[u8], session: &Session<'_>) -> Option<Vec<SaCommand>> {

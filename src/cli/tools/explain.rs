@@ -9,7 +9,7 @@ use super::Failure;
 use crate::cli::exit::Exit;
 use crate::cli::report;
 use crate::cli::session::Session;
-use crate::lang::{Explanation, cited, explanations};
+use crate::keyfile::{Explanation, cited, explanations};
 
 /// The arguments.
 #[derive(Debug, PartialEq, Eq)]
@@ -71,7 +71,7 @@ fn find(code: &str) -> Result<&'static Explanation, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lang::Code;
+    use crate::keyfile::Code;
 
     #[test]
     fn a_number_may_be_written_in_several_ways() {

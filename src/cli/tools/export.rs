@@ -11,11 +11,12 @@ use crate::apply::aim_at;
 use crate::cli::exit::Exit;
 use crate::cli::session::Session;
 use crate::convert::{self, Target};
-use crate::lang::{SaCommand, Verb};
+use crate::keyfile::{SaCommand, Verb};
 use crate::sa::SaType;
 use crate::secret::Buffer;
+use crate::sys::fs::keys_file;
+use crate::sys::fs::keys_file::Origin;
 use crate::sys::path_text::shown;
-use crate::sys::secure_file::{self, Origin};
 
 /// The arguments.
 #[derive(Debug, PartialEq, Eq)]
@@ -90,7 +91,7 @@ impl Export {
             // Memory that is given back is wiped by the allocator.
             return Ok(("the SADB".to_owned(), Buffer::copied(&text)));
         };
-        let file = secure_file::read(path, Origin::ByHand).map_err(|error| Failure::new(error.to_string()))?;
+        let file = keys_file::read(path, Origin::ByHand).map_err(|error| Failure::new(error.to_string()))?;
         session.output.warn(&file.findings);
         Ok((shown(path), file.contents))
     }

@@ -12,7 +12,7 @@ use super::genkey::{Recipe, output_option};
 use super::{Failure, checked, policy_lines, private_file};
 use crate::cli::exit::Exit;
 use crate::cli::session::Session;
-use crate::lang::cited;
+use crate::keyfile::cited;
 use crate::names::keywords::{self, Field, Row, Usage, Value};
 use crate::names::{Vocabulary, algorithms};
 use crate::policy::association::NATT_PORT;

@@ -7,7 +7,7 @@ use clap::{Arg, ArgMatches, Command, value_parser};
 use super::{Failure, private_file};
 use crate::cli::exit::Exit;
 use crate::cli::session::Session;
-use crate::lang::cited;
+use crate::keyfile::cited;
 use crate::names::Vocabulary;
 use crate::names::algorithms::{Auth, Encr, KeyBits};
 use crate::names::weak_keys;

@@ -10,8 +10,9 @@ use super::{Failure, checked, private_file};
 use crate::cli::exit::Exit;
 use crate::cli::session::Session;
 use crate::convert::{self, Source};
+use crate::sys::fs::keys_file;
+use crate::sys::fs::keys_file::Origin;
 use crate::sys::path_text::shown;
-use crate::sys::secure_file::{self, Origin};
 
 /// The arguments.
 #[derive(Debug, PartialEq, Eq)]
@@ -57,7 +58,7 @@ impl From<&mut ArgMatches> for Import {
 
 impl Import {
     pub(super) fn run(&self, session: &Session<'_>) -> Result<Exit, Failure> {
-        let file = secure_file::read(&self.file, Origin::ByHand).map_err(|error| Failure::new(error.to_string()))?;
+        let file = keys_file::read(&self.file, Origin::ByHand).map_err(|error| Failure::new(error.to_string()))?;
         session.output.warn(&file.findings);
         let imported = convert::import(self.source, &file.contents)?;
         for note in &imported.notes {

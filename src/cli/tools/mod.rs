@@ -17,7 +17,7 @@ use clap::{ArgMatches, Command};
 
 use super::exit::Exit;
 use super::session::Session;
-use crate::lang;
+use crate::keyfile;
 
 /// One of the words, with its arguments.
 #[derive(Debug, PartialEq, Eq)]
@@ -81,7 +81,7 @@ pub(super) fn commands() -> Vec<Command> {
 /// What to say of `word`, which is no command, if it is nearly the name of a tool.
 pub(super) fn nearest(word: &[u8]) -> Option<String> {
     let commands = commands();
-    lang::nearest(word, commands.iter().map(Command::get_name)).map(|tool| format!("did you mean \"{tool}\"?"))
+    keyfile::nearest(word, commands.iter().map(Command::get_name)).map(|tool| format!("did you mean \"{tool}\"?"))
 }
 
 /// What the shell's words after `word` ask for. `word` is the name of one of [`commands`].

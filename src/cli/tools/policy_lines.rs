@@ -6,7 +6,7 @@ use std::fmt::Write;
 use std::net::IpAddr;
 
 use crate::apply::aim_at;
-use crate::lang::SaCommand;
+use crate::keyfile::SaCommand;
 use crate::policy::Association;
 use crate::policy::derive::{Derived, derive};
 
@@ -54,7 +54,7 @@ fn write_host(text: &mut String, host: &HashSet<IpAddr>, derived: &Derived, sas:
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lang::{Command, HostsFile, Options, Setting, commands};
+    use crate::keyfile::{Command, HostsFile, Options, Setting, commands};
     use crate::names::Vocabulary;
 
     fn parse(text: &str) -> Vec<SaCommand> {

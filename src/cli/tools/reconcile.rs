@@ -9,7 +9,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use super::{Failure, checked};
 use crate::cli::exit::Exit;
 use crate::cli::session::Session;
-use crate::lang;
+use crate::keyfile;
 use crate::reconcile::{self, Goal, Plan, Salt, Scope, Summary, Terms, Unfit};
 use crate::sys::path_text::shown;
 
@@ -103,11 +103,11 @@ impl Reconcile {
 }
 
 /// Takes the next command of the file into `goal`; breaks at `quit`.
-fn take(goal: &mut Goal, line: u32, command: lang::Command) -> Result<ControlFlow<()>, Unfit> {
+fn take(goal: &mut Goal, line: u32, command: keyfile::Command) -> Result<ControlFlow<()>, Unfit> {
     match command {
-        lang::Command::Sa(command) => goal.take(line, command)?,
-        lang::Command::Flush(sa_type) => goal.flush(sa_type),
-        lang::Command::Quit => return Ok(ControlFlow::Break(())),
+        keyfile::Command::Sa(command) => goal.take(line, command)?,
+        keyfile::Command::Flush(sa_type) => goal.flush(sa_type),
+        keyfile::Command::Quit => return Ok(ControlFlow::Break(())),
         _ => return Err(Unfit { line, what: "only add, delete, get and flush make a state".to_owned() }),
     }
     Ok(ControlFlow::Continue(()))

@@ -226,7 +226,7 @@ fn packets_go_one_way_only() {
 
 #[test]
 fn every_sa_that_has_a_policy_is_used_by_it() {
-    use crate::policy::matching::{Unmatched, unmatched};
+    use crate::policy::unmatched::{Unmatched, unmatched};
     let natt = Request { natt_local: end("0.0.0.0", 0, 0).into(), ..back() };
     let extras = LinuxExtras { reqid: 7, if_id: 3, mark: Some(Masked { value: 1, mask: 1 }), ..LinuxExtras::default() };
     let requests = [

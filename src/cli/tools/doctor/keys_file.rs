@@ -6,11 +6,13 @@ use std::path::Path;
 
 use super::chart::{Chart, counted};
 use crate::cli::session::Session;
-use crate::lang::{self, Checker, Code, SaCommand, Setting, Verb};
+use crate::keyfile;
+use crate::keyfile::{Checker, Code, SaCommand, Setting, Verb};
 use crate::names::Vocabulary;
 use crate::sa::{AuthAlg, EncrAlg, SaId, SaType};
+use crate::sys::fs::keys_file;
+use crate::sys::fs::keys_file::{Origin, SecureFile};
 use crate::sys::path_text::{shell_word, shown};
-use crate::sys::secure_file::{self, Origin, SecureFile};
 
 /// What the file adds.
 #[derive(Default)]
@@ -40,7 +42,7 @@ impl Wanted {
 
 /// Looks at the file; what it adds, if it can be read.
 pub(super) fn look(path: &Path, session: &Session<'_>, chart: &mut Chart) -> Option<Wanted> {
-    let file = match secure_file::read(path, Origin::ByHand) {
+    let file = match keys_file::read(path, Origin::ByHand) {
         Ok(file) => file,
         Err(error) => {
             let is_missing = std::fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
@@ -69,13 +71,13 @@ fn contents(path: &Path, file: &SecureFile, session: &Session<'_>, chart: &mut C
     let mut checker = Checker::new();
     let (mut errors, mut warnings, mut has_names) = (0, 0, false);
     let mut wanted = Wanted::default();
-    for item in lang::commands(&file.contents, &options) {
+    for item in keyfile::commands(&file.contents, &options) {
         let all: Vec<_> = item.diagnostics.iter().cloned().chain(checker.check(&item, &file.contents)).collect();
         has_names |= all.iter().any(|diagnostic| diagnostic.code == Code::NameInFile);
         errors += all.iter().filter(|diagnostic| diagnostic.is_error()).count();
         warnings += all.iter().filter(|diagnostic| !diagnostic.is_error()).count();
         match item.outcome {
-            Ok(lang::Command::Sa(command)) if command.verb == Verb::Add => wanted.take(&command, session.vocabulary()),
+            Ok(keyfile::Command::Sa(command)) if command.verb == Verb::Add => wanted.take(&command, session.vocabulary()),
             _ => {}
         }
     }

@@ -14,7 +14,7 @@ use super::Failure;
 use crate::cli::exit::Exit;
 use crate::cli::session::Session;
 use crate::names::Vocabulary;
-use crate::sys::secure_file::KEYS_FILE;
+use crate::sys::fs::keys_file::KEYS_FILE;
 use chart::Chart;
 
 /// The arguments.

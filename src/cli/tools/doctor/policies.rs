@@ -3,7 +3,7 @@
 use super::chart::Chart;
 use crate::cli::session::Session;
 use crate::names::sa_types;
-use crate::policy::matching::unmatched;
+use crate::policy::unmatched::unmatched;
 use crate::policy::{Association, Direction, Policy};
 use crate::sadb::Spd;
 

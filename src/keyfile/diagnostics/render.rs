@@ -1,0 +1,167 @@
+//! A diagnostic as text: the place and the message in one line, then the cited line with keys masked, and a caret.
+
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+
+use crate::keyfile::diagnostics::{Diagnostic, Severity, Span};
+use crate::keyfile::mask;
+use crate::keyfile::source::Place;
+
+/// How diagnostics are drawn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Style {
+    /// Letters only.
+    #[default]
+    Plain,
+    /// With terminal colours.
+    Color,
+}
+
+/// Columns that cited lines are shortened to.
+const WIDTH: usize = 140;
+
+/// Renders `diagnostic`, which is about `text`, the contents of `file_name`. Ends in a newline.
+///
+/// With an empty `text` no line is cited.
+#[must_use]
+pub fn render(diagnostic: &Diagnostic, file_name: &str, text: &[u8], style: Style) -> String {
+    let mut out = headline(diagnostic, file_name, style);
+    let command = text.get(diagnostic.place.start..diagnostic.place.end).unwrap_or_default();
+    if command.is_empty() {
+        push_note(&mut out, "wanted", diagnostic.wanted.as_deref());
+        push_note(&mut out, "help", diagnostic.help.as_deref());
+        return out;
+    }
+    let cited = mask::masked(command);
+    out.push_str(&snippet(diagnostic, &cited, style));
+    out.push('\n');
+    out
+}
+
+/// `FILE:LINE:COLUMN: error[IK001]: MESSAGE`
+fn headline(diagnostic: &Diagnostic, file_name: &str, style: Style) -> String {
+    let (word, color) = match diagnostic.severity {
+        Severity::Error => ("error", "\x1b[1;31m"),
+        Severity::Warning => ("warning", "\x1b[1;33m"),
+    };
+    let (on, bold, off) = if style == Style::Color { (color, "\x1b[1m", "\x1b[0m") } else { ("", "", "") };
+    let Span { line, column, .. } = diagnostic.span;
+    let name = mask::visible(file_name);
+    let Diagnostic { code, message, .. } = diagnostic;
+    format!("{name}:{line}:{column}: {on}{word}[{code}]{off}{bold}: {message}{off}\n")
+}
+
+fn push_note(out: &mut String, title: &str, note: Option<&str>) {
+    if let Some(note) = note {
+        out.push_str(&format!("  = {title}: {note}\n"));
+    }
+}
+
+/// The lines of the command that matter, with carets, what was wanted, and help.
+fn snippet(diagnostic: &Diagnostic, cited: &str, style: Style) -> String {
+    let renderer = match style {
+        Style::Plain => Renderer::plain(),
+        Style::Color => Renderer::styled(),
+    };
+    let level = match diagnostic.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+    };
+    let first_line = usize::try_from(diagnostic.place.line).unwrap_or_default();
+    let primary = AnnotationKind::Primary
+        .span(range(cited, diagnostic.place, diagnostic.span))
+        .label(diagnostic.wanted.as_ref().map(|wanted| format!("wanted {wanted}")));
+    let mut source = Snippet::source(cited).line_start(first_line).annotation(primary);
+    if let Some((span, label)) = &diagnostic.related {
+        source =
+            source.annotation(AnnotationKind::Context.span(range(cited, diagnostic.place, *span)).label(label.as_str()));
+    }
+    let mut group = Group::with_level(level).element(source);
+    if let Some(help) = &diagnostic.help {
+        group = group.element(Level::HELP.message(help.as_str()));
+    }
+    renderer.term_width(WIDTH).render(&[group])
+}
+
+/// Where `span` is in the cited command, on character boundaries.
+fn range(cited: &str, place: Place, span: Span) -> std::ops::Range<usize> {
+    let skipped = usize::try_from(span.line.saturating_sub(place.line)).unwrap_or_default();
+    let line_start: usize = cited.split_inclusive('\n').take(skipped).map(str::len).sum();
+    let line_len = cited.get(line_start..).and_then(|rest| rest.split('\n').next()).map_or(0, str::len);
+    let (from, to) = if span.len == 0 && span.column <= 1 {
+        first_word(cited.get(line_start..line_start + line_len).unwrap_or_default(), line_start)
+    } else {
+        let from = line_start + (span.column as usize).saturating_sub(1);
+        (from, from + span.len as usize)
+    };
+    floor(cited, from)..floor(cited, to)
+}
+
+/// Where the first word of `line` stands, for what is about a command as a whole.
+fn first_word(line: &str, line_start: usize) -> (usize, usize) {
+    let trimmed = line.trim_start();
+    let from = line_start + line.len() - trimmed.len();
+    (from, from + trimmed.find(char::is_whitespace).unwrap_or(trimmed.len()))
+}
+
+/// The nearest character boundary at or before `at`.
+fn floor(text: &str, at: usize) -> usize {
+    let at = at.min(text.len());
+    (0..=at).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use super::*;
+    use crate::keyfile::{NameError, Options, Resolver, Setting, commands};
+    use crate::names::Vocabulary;
+
+    struct Nobody;
+
+    impl Resolver for Nobody {
+        fn addresses(&self, _: &str) -> Result<Vec<IpAddr>, NameError> {
+            Err(NameError::Unknown)
+        }
+    }
+
+    fn rendered(text: &str) -> String {
+        let options = Options { vocabulary: Vocabulary::Illumos, numeric: false, setting: Setting::File, resolver: &Nobody };
+        let diagnostics = commands(text.as_bytes(), &options).flat_map(|item| item.diagnostics);
+        diagnostics.map(|diagnostic| render(&diagnostic, "keys", text.as_bytes(), Style::Plain)).collect()
+    }
+
+    #[test]
+    fn place_line_and_caret() {
+        assert_eq!(
+            rendered("# c\nflush epp\n"),
+            "keys:2:7: error[IK002]: Unknown SA type \"epp\"\n  |\n2 | flush epp\n  |       ^^^ wanted ah or esp\n  |\n  = help: did you mean \"esp\"?\n"
+        );
+    }
+
+    #[test]
+    fn a_continued_command_is_cited_at_the_right_line() {
+        let text = "add esp spi 0x100 \\\n\tencrkey 00112233zz \\\n\tdst 10.0.0.2 encr_alg aes\n";
+        let shown = rendered(text);
+        assert!(shown.starts_with("keys:2:10: error[IK007]: The encryption key string is not a hex string\n"), "{shown}");
+        assert!(shown.contains("2 |  encrkey XXXXXXXXXX \\\n"), "{shown}");
+        assert!(!shown.contains("0011"), "{shown}");
+    }
+
+    #[test]
+    fn a_refusal_marks_the_command() {
+        let text = b"flush\n  delete esp spi 5 dst 10.0.0.2\n";
+        let place = Place { line: 2, last_line: 2, start: 6, end: text.len() - 1 };
+        let diagnostic = Diagnostic::refused(place, "does not exist", None);
+        let shown = render(&diagnostic, "k\x1by", text, Style::Plain);
+        let wanted = "k?y:2:1: error[IK030]: does not exist\n  |\n2 |   delete esp spi 5 dst 10.0.0.2\n  |   ^^^^^^\n";
+        assert_eq!(shown, wanted);
+    }
+
+    #[test]
+    fn the_first_of_two_is_pointed_at() {
+        let shown = rendered("flush\nget esp spi 1 spi 2 dst 10.0.0.2\n");
+        assert!(shown.contains("Can only specify single SPI value"), "{shown}");
+        assert!(shown.contains("the first one"), "{shown}");
+    }
+}

@@ -1,0 +1,268 @@
+//! What `-c` says beyond errors: commands that are well formed and still not what anyone wants.
+
+pub(crate) mod duplicates;
+pub(crate) mod tuple_count;
+
+use crate::keyfile::Item;
+use crate::keyfile::command::{Command, SaCommand, Verb};
+use crate::keyfile::diagnostics::{Code, Diagnostic, Severity, Span};
+use crate::keyfile::lexer::{Lexer, Words};
+use crate::keyfile::lint::duplicates::Added;
+use crate::keyfile::parse::address;
+use crate::keyfile::source::Place;
+use crate::names::algorithms;
+use crate::names::keywords;
+use crate::names::keywords::{Field, Value};
+use crate::names::weak_keys;
+use crate::names::weak_keys::Weakness;
+use crate::sa::{AuthAlg, EncrAlg, SaId};
+use crate::secret::Key;
+
+/// Looks at the commands of one text, one after the other.
+#[derive(Default)]
+pub struct Checker {
+    added: Added,
+    /// Whether names were mentioned already.
+    told_of_names: bool,
+}
+
+impl Checker {
+    /// A checker for a new text.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Warnings about the next command of `text`.
+    #[must_use]
+    pub fn check(&mut self, item: &Item, text: &[u8]) -> Vec<Diagnostic> {
+        let mut warnings = Warnings { place: item.place, text, list: Vec::new() };
+        if item.has_names && item.outcome.is_ok() && !self.told_of_names {
+            self.told_of_names = true;
+            warnings.names();
+        }
+        match &item.outcome {
+            Ok(Command::Sa(command)) => self.sa_command(command, &mut warnings),
+            Ok(Command::Flush(sa_type)) => self.added.flush(*sa_type),
+            _ => {}
+        }
+        warnings.list
+    }
+
+    fn sa_command(&mut self, command: &SaCommand, warnings: &mut Warnings<'_>) {
+        let ids = command.targets.iter().filter_map(|target| {
+            let request = &command.request;
+            let (sa_type, spi, mark) = (request.sa_type, request.spi, request.linux.mark);
+            target.dst.map(|dst| SaId { sa_type, spi, dst, mark })
+        });
+        match command.verb {
+            Verb::Add => {
+                warnings.of_add(command);
+                for id in ids {
+                    self.add(id, warnings);
+                }
+            }
+            Verb::Delete | Verb::DeletePair => ids.for_each(|id| {
+                self.added.remove(&id);
+            }),
+            Verb::Update | Verb::UpdatePair => warnings.of_keys(command),
+            Verb::Get => {}
+        }
+    }
+
+    fn add(&mut self, id: SaId, warnings: &mut Warnings<'_>) {
+        let Some(line) = self.added.add(id, warnings.place.line) else { return };
+        let message = format!("This SA (spi {}, dst {}) was added in line {line} already", id.spi, id.dst);
+        warnings.push(Code::DuplicateSa, Field::Spi, message, Some("the SADB will refuse the second one"));
+    }
+}
+
+/// Warnings about one command.
+struct Warnings<'t> {
+    place: Place,
+    text: &'t [u8],
+    list: Vec<Diagnostic>,
+}
+
+impl Warnings<'_> {
+    /// Adds a warning at the value of `field`.
+    fn push(&mut self, code: Code, field: Field, message: impl Into<String>, help: Option<&str>) {
+        let span = self.span_of(|row, _| row.field == field);
+        let diagnostic = Diagnostic::new(Severity::Warning, code, self.place, message);
+        self.list.push(Diagnostic { span, help: help.map(str::to_owned), ..diagnostic });
+    }
+
+    /// Where the value of the first keyword stands that `wanted` likes with its value; else where the command begins.
+    fn span_of(&self, wanted: impl Fn(&keywords::Row, &[u8]) -> bool) -> Span {
+        let line = self.text.get(self.place.start..self.place.end).unwrap_or_default();
+        let mut lexer = Lexer::new(line, self.place.start);
+        while let Some(word) = lexer.next_word() {
+            let Some(row) = keywords::by_word(word.bytes) else { continue };
+            let Some(value) = lexer.next_word() else { break };
+            if wanted(row, value.bytes) {
+                return Span::locate(self.text, self.place, value.offset, value.bytes.len());
+            }
+        }
+        Span { line: self.place.line, column: 1, len: 0 }
+    }
+
+    fn names(&mut self) {
+        let is_name = |row: &keywords::Row, value: &[u8]| {
+            matches!(row.value, Value::Address | Value::Address6 | Value::Prefix | Value::Prefix6)
+                && !address::is_literal(value)
+        };
+        let span = self.span_of(is_name);
+        let message = "Host names are used here; at boot there may be nobody to look them up";
+        let diagnostic = Diagnostic::new(Severity::Warning, Code::NameInFile, self.place, message);
+        self.list.push(diagnostic.at(span).help("write addresses, or have the service start after the name service"));
+    }
+
+    fn of_add(&mut self, command: &SaCommand) {
+        let request = &command.request;
+        if request.spi.0 < 256 {
+            let help = Some("values from 1 to 255 are reserved by IANA");
+            self.push(Code::ReservedSpi, Field::Spi, format!("SPI {} is in the reserved range", request.spi), help);
+        }
+        self.of_protection(command);
+        self.of_keys(command);
+        if request.soft.is_some() && request.hard.is_none() {
+            let help = Some("illumos drops soft limits if there are no hard ones");
+            self.push_at_command(Code::Ignored, "Soft limits without hard ones", help);
+        }
+        if let (Some(src), Some(dst)) = (*request.inner_src, *request.inner_dst)
+            && src.addr.is_ipv4() != dst.addr.is_ipv4()
+        {
+            let help = Some("give both inner addresses; a missing one counts as ::/0");
+            self.push_at_command(Code::MixedFamilies, "The inner addresses are of different families", help);
+        }
+    }
+
+    fn push_at_command(&mut self, code: Code, message: &str, help: Option<&str>) {
+        let diagnostic = Diagnostic::new(Severity::Warning, code, self.place, message);
+        self.list.push(Diagnostic { help: help.map(str::to_owned), ..diagnostic });
+    }
+
+    /// Algorithms without keys, and ESP that does not authenticate.
+    fn of_protection(&mut self, command: &SaCommand) {
+        let request = &command.request;
+        let encr = algorithms::encr_by_number(request.encr_alg);
+        if request.auth_alg != AuthAlg::NONE && request.auth_key.is_none() {
+            self.push(Code::Unprotected, Field::AuthAlg, "An authentication algorithm without authkey", None);
+        }
+        if !matches!(request.encr_alg, EncrAlg::NONE | EncrAlg::NULL) && request.encr_key.is_none() {
+            self.push(Code::Unprotected, Field::EncrAlg, "An encryption algorithm without encrkey", None);
+        }
+        let authenticates = request.auth_alg != AuthAlg::NONE || encr.is_none_or(algorithms::Encr::is_combined);
+        if !authenticates {
+            let help = Some("encryption alone can be manipulated (RFC 4303 section 2): give auth_alg and authkey too");
+            self.push(Code::Unprotected, Field::EncrAlg, "Encryption without authentication", help);
+        }
+    }
+
+    fn of_keys(&mut self, command: &SaCommand) {
+        let request = &command.request;
+        if let Some(key) = &request.auth_key {
+            let bits = algorithms::auth_by_number(request.auth_alg).map(|row| (row.key_bits, 0, row.names[0]));
+            self.of_key(Field::AuthKey, key, bits);
+        }
+        if let Some(key) = &request.encr_key {
+            let bits = algorithms::encr_by_number(request.encr_alg).map(|row| (row.key_bits, row.salt_bits, row.names[0]));
+            self.of_key(Field::EncrKey, key, bits);
+            if matches!(request.encr_alg, EncrAlg::DES | EncrAlg::TRIPLE_DES) {
+                self.of_des_key(key);
+            }
+        }
+    }
+
+    fn of_key(&mut self, field: Field, key: &Key, algorithm: Option<(algorithms::KeyBits, u16, &str)>) {
+        if key.is_all_zero() {
+            self.push(Code::ZeroKey, field, "A key of zero bits only", Some("anyone would guess it"));
+        }
+        let Some((key_bits, salt_bits, name)) = algorithm else { return };
+        let found = key.bits();
+        let bits = u32::from(found).checked_sub(u32::from(salt_bits) + u32::from(key.reserved()));
+        if !bits.is_some_and(|bits| key_bits.allows(bits)) {
+            let message = format!("A key of {found} bits does not fit {name}");
+            let help = format!("it takes {}", wanted_bits(key_bits, salt_bits));
+            self.push(Code::KeyLength, field, message, Some(&help));
+        }
+    }
+
+    fn of_des_key(&mut self, key: &Key) {
+        let message = match weak_keys::of_des(key.expose()) {
+            None => return,
+            Some(_) if key.is_all_zero() => return,
+            Some(Weakness::WeakPart) => "A weak or semi-weak DES key",
+            Some(Weakness::EqualParts) => "A Triple DES key with equal parts",
+        };
+        self.push(Code::WeakKey, Field::EncrKey, message, Some("take random digits"));
+    }
+}
+
+/// Key lengths in words, salt included.
+fn wanted_bits(bits: algorithms::KeyBits, salt: u16) -> String {
+    let sizes: Vec<String> = bits.lengths().map(|size| (size + salt).to_string()).collect();
+    match (sizes.is_empty(), salt) {
+        (true, _) => "no key".to_owned(),
+        (false, 0) => format!("{} bits", sizes.join(" or ")),
+        (false, _) => format!("{} bits, {salt} bits of salt at the end included", sizes.join(" or ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keyfile::{HostsFile, Options, Setting, commands};
+    use crate::names::Vocabulary;
+
+    const GOOD: &str = "auth_alg md5 authkey 0123456789abcdef0123456789abcdef";
+
+    fn check(text: &str) -> Vec<(Code, u32)> {
+        let hosts = HostsFile::parse("192.0.2.1 me");
+        let options = Options { vocabulary: Vocabulary::Illumos, numeric: false, setting: Setting::File, resolver: &hosts };
+        let mut checker = Checker::new();
+        let mut found = Vec::new();
+        for item in commands(text.as_bytes(), &options) {
+            assert!(item.outcome.is_ok(), "{:?}", item.diagnostics);
+            found.extend(checker.check(&item, text.as_bytes()).iter().map(|warning| (warning.code, warning.span.line)));
+        }
+        found
+    }
+
+    #[test]
+    fn a_good_command() {
+        assert_eq!(check(&format!("add esp spi 0x100 dst 10.0.0.2 {GOOD}\n")), []);
+    }
+
+    #[test]
+    fn the_same_sa_twice() {
+        let add = |spi, dst| format!("add esp spi {spi} dst {dst} {GOOD}\n");
+        let twice = add(256, "10.0.0.2") + &add(257, "10.0.0.2") + &add(256, "10.0.0.3") + &add(256, "10.0.0.2");
+        assert_eq!(check(&twice), [(Code::DuplicateSa, 4)]);
+        for between in ["flush\n", "flush esp\n", "delete esp spi 256 dst 10.0.0.2\n"] {
+            assert_eq!(check(&(add(256, "10.0.0.2") + between + &add(256, "10.0.0.2"))), [], "{between}");
+        }
+        assert_eq!(check(&(add(256, "10.0.0.2") + "flush ah\n" + &add(256, "10.0.0.2"))), [(Code::DuplicateSa, 3)]);
+    }
+
+    #[test]
+    fn keys() {
+        let add = |rest: &str| check(&format!("add esp spi 0x100 dst 10.0.0.2 {rest}\n"));
+        assert_eq!(add(&format!("auth_alg md5 authkey {}", "0".repeat(32))), [(Code::ZeroKey, 1)]);
+        assert_eq!(add("auth_alg md5 authkey 0123"), [(Code::KeyLength, 1)]);
+        assert_eq!(add(&format!("{GOOD} encr_alg des encrkey 0101010101010101")), [(Code::WeakKey, 1)]);
+        assert_eq!(add(&format!("{GOOD} encr_alg 3des encrkey {}", "0123456789abcdef".repeat(3))), [(Code::WeakKey, 1)]);
+        assert_eq!(add(&format!("encr_alg aes-gcm encrkey {}", "12".repeat(20))), []);
+        assert_eq!(add(&format!("encr_alg aes-gcm encrkey {}", "12".repeat(16))), [(Code::KeyLength, 1)]);
+        assert_eq!(add(&format!("encr_alg aes encrkey {}", "12".repeat(16))), [(Code::Unprotected, 1)]);
+        assert_eq!(add(&format!("{GOOD} encr_alg aes")), [(Code::Unprotected, 1)]);
+    }
+
+    #[test]
+    fn small_things() {
+        assert_eq!(check(&format!("add esp spi 255 dst 10.0.0.2 {GOOD}\n")), [(Code::ReservedSpi, 1)]);
+        assert_eq!(check(&format!("add esp spi 256 \\\n dst me {GOOD}\nget esp spi 5 dst me\n")), [(Code::NameInFile, 2)]);
+        assert_eq!(check(&format!("add esp spi 256 dst 10.0.0.2 {GOOD} soft_bytes 5\n")), [(Code::Ignored, 1)]);
+        assert_eq!(check(&format!("add esp spi 256 dst 10.0.0.2 {GOOD} isrc 10.1.0.0/16\n")), [(Code::MixedFamilies, 1)]);
+    }
+}

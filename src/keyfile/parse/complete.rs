@@ -1,0 +1,346 @@
+//! A draft to a command: what must be there, what excludes what, and where ports go.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use crate::keyfile::command::{SaCommand, Target, Verb};
+use crate::keyfile::diagnostics::{Code, Severity};
+use crate::keyfile::lexer::{Word, Words};
+use crate::keyfile::parse::Parser;
+use crate::keyfile::parse::draft::{Draft, Found, Given};
+use crate::keyfile::parse::targets;
+use crate::keyfile::parse::targets::Note;
+use crate::names::keywords::Field;
+use crate::sa::{AuthAlg, EncrAlg, Endpoint, Flags, InnerEndpoint, SaState, SaType};
+
+/// Something a command cannot do without.
+struct Need {
+    what: &'static str,
+    wanted: &'static str,
+    /// Whether a command needs it and lacks it. What was given wrongly is not missing.
+    lacks: fn(&Draft<'_>) -> bool,
+}
+
+const NEEDS: &[Need] = &[
+    Need { what: "the SPI value", wanted: "spi", lacks: |draft| !draft.saw(Field::Spi) },
+    Need { what: "the destination address", wanted: "dst", lacks: |draft| draft.verb.changes() && !draft.saw(Field::Dst) },
+    Need {
+        what: "at least one algorithm",
+        wanted: "auth_alg or encr_alg",
+        lacks: |draft| draft.verb == Verb::Add && !draft.saw_any(&[Field::AuthAlg, Field::EncrAlg]),
+    },
+    Need {
+        what: "the algorithm of the authentication key",
+        wanted: "auth_alg",
+        lacks: |draft| key_without_algorithm(draft, Field::AuthKey, Field::AuthAlg, Field::EncrAlg),
+    },
+    Need {
+        what: "the algorithm of the encryption key",
+        wanted: "encr_alg",
+        lacks: |draft| key_without_algorithm(draft, Field::EncrKey, Field::EncrAlg, Field::AuthAlg),
+    },
+    Need {
+        what: "at least one key",
+        wanted: "authkey or encrkey",
+        lacks: |draft| draft.verb == Verb::Add && !draft.saw_any(&[Field::AuthKey, Field::EncrKey]),
+    },
+    Need {
+        what: "the encryption key that reserved_bits belongs to",
+        wanted: "encrkey",
+        lacks: |draft| draft.saw(Field::ReservedBits) && !draft.saw(Field::EncrKey),
+    },
+];
+
+/// Whether an add gives `key` without its algorithm, though it gives the `other` one.
+fn key_without_algorithm(draft: &Draft<'_>, key: Field, algorithm: Field, other: Field) -> bool {
+    draft.verb == Verb::Add && draft.saw(key) && !draft.saw(algorithm) && draft.saw(other)
+}
+
+const UNSPECIFIED: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
+
+impl<'t, W: Words<'t> + Clone> Parser<'_, 't, W> {
+    /// Completes and checks a draft. `None` if something is missing; other errors are only noted.
+    pub(crate) fn finish(&mut self, mut draft: Draft<'t>) -> Option<SaCommand> {
+        let targets = self.complete(&mut draft)?;
+        Some(SaCommand { verb: draft.verb, request: draft.request, targets })
+    }
+
+    fn complete(&mut self, draft: &mut Draft<'t>) -> Option<Vec<Target>> {
+        self.check_needs(draft);
+        if draft.verb.changes() {
+            self.check_algorithms(draft);
+            self.check_encapsulation(draft);
+            if draft.verb == Verb::UpdatePair && draft.saw(Field::PairSpi) {
+                self.conflict(draft, "pair-spi can not be used with update-pair");
+            }
+            complete_change(draft);
+        } else {
+            self.warn_of_ports(draft);
+            complete_find(draft);
+        }
+        let targets = self.targets(draft)?;
+        if let Some(first) = targets.first() {
+            draft.request.src = with_address(draft.request.src, first.src);
+            draft.request.dst = with_address(draft.request.dst, first.dst);
+        }
+        Some(targets)
+    }
+
+    fn conflict(&mut self, draft: &Draft<'t>, message: &str) {
+        self.error(Code::Conflict, draft.word, message.to_owned());
+    }
+
+    /// Reports everything that is missing at once.
+    fn check_needs(&mut self, draft: &Draft<'t>) {
+        let missing: Vec<&Need> = NEEDS.iter().filter(|need| (need.lacks)(draft)).collect();
+        if missing.is_empty() {
+            return;
+        }
+        let list = |part: fn(&Need) -> &'static str| missing.iter().map(|need| part(need)).collect::<Vec<_>>().join(", ");
+        let message = format!("Missing for this {}: {}", draft.verb.word(), list(|need| need.what));
+        let wanted = list(|need| need.wanted);
+        self.report(Severity::Error, Code::Missing, Some(draft.word), message, Some(&wanted), None);
+    }
+
+    fn check_algorithms(&mut self, draft: &Draft<'t>) {
+        let request = &draft.request;
+        if request.sa_type == SaType::AH && draft.saw_any(&[Field::EncrAlg, Field::EncrKey]) {
+            self.conflict(draft, "Cannot specify encryption with SA type ah");
+        } else if request.encr_alg == EncrAlg::NULL && draft.saw(Field::EncrKey) {
+            self.conflict(draft, "Cannot specify a key with NULL encryption algorithm");
+        }
+        let none = request.auth_alg == AuthAlg::NONE && request.encr_alg == EncrAlg::NONE;
+        if draft.verb == Verb::Add && none && !self.has_failed() {
+            self.conflict(draft, "Select at least one algorithm for this add");
+        }
+    }
+
+    fn check_encapsulation(&mut self, draft: &Draft<'t>) {
+        let addresses = draft.saw_any(&[Field::NatLoc, Field::NatRem]);
+        let ports = draft.saw_any(&[Field::NatLport, Field::NatRport]);
+        if (addresses || ports) && !draft.saw(Field::Encap) {
+            let message = "Must specify 'encap udp' with any NAT-T address or port";
+            self.conflict(draft, message);
+        }
+        if draft.saw(Field::Encap) && !addresses && !ports {
+            self.conflict(draft, "Must specify NAT-T remote or local address for UDP encapsulation");
+        }
+    }
+
+    /// Ports are no part of what get and delete look for.
+    fn warn_of_ports(&mut self, draft: &Draft<'t>) {
+        let lost_src = draft.src.is_some() && draft.ports.src != 0;
+        let lost_dst = draft.dst.is_some() && draft.ports.dst != 0;
+        if lost_src || lost_dst {
+            let message = format!("{} does not use the ports of a given address", draft.verb.word());
+            self.warning(Code::Ignored, draft.word, message);
+        }
+    }
+
+    /// Pairs of outer addresses. `None` if none fit together.
+    fn targets(&mut self, draft: &Draft<'t>) -> Option<Vec<Target>> {
+        let list = |given: &Option<Given<'t>>| given.as_ref().map(|given| given.word);
+        let (src_word, dst_word) = (list(&draft.src), list(&draft.dst));
+        let src = draft.src.as_ref().map(|given| given.list.list());
+        let dst = draft.dst.as_ref().map(|given| given.list.list());
+        let mut notes = Vec::new();
+        let mut targets = targets::expand(src, dst, self.options.numeric, &mut |note| notes.push(note));
+        for note in notes {
+            self.address_note(src_word?, dst_word?, note, targets.is_empty());
+        }
+        if draft.verb.changes() {
+            for target in &mut targets {
+                target.src.get_or_insert(UNSPECIFIED);
+            }
+        }
+        (!targets.is_empty()).then_some(targets)
+    }
+
+    fn address_note(&mut self, src: Word<'t>, dst: Word<'t>, note: Note, nothing_left: bool) {
+        let name = self.quoted(src);
+        match note {
+            Note::Mixed => {
+                let message = format!("Source {name} and destination {} are of different families", self.quoted(dst));
+                self.warning(Code::MixedFamilies, src, message);
+            }
+            Note::ManySources(to) => {
+                let message = format!("Source {name} has several addresses that go with destination {to}");
+                let help = Some("the source is left unspecified; write one of the addresses".to_owned());
+                self.report(Severity::Warning, Code::VagueName, Some(src), message, None, help);
+            }
+            Note::NoSource(to) => {
+                let severity = if nothing_left { Severity::Error } else { Severity::Warning };
+                let message = format!("Source {name} has no address that goes with destination {to}");
+                let help = (!nothing_left).then(|| "this destination is passed over".to_owned());
+                let wanted = if to.is_ipv4() { "an IPv4 address" } else { "an IPv6 address of the same scope" };
+                self.report(severity, Code::NoMatchingAddress, Some(src), message, Some(wanted), help);
+            }
+        }
+    }
+}
+
+fn with_address(endpoint: Option<Endpoint>, address: Option<IpAddr>) -> Option<Endpoint> {
+    match (endpoint, address) {
+        (Some(endpoint), Some(addr)) => Some(Endpoint { addr, ..endpoint }),
+        (endpoint, _) => endpoint,
+    }
+}
+
+/// Fills in what add and update imply.
+fn complete_change(draft: &mut Draft<'_>) {
+    let request = &mut draft.request;
+    let ports = &draft.ports;
+    if request.state == SaState::LARVAL {
+        request.state = SaState::MATURE;
+    }
+    if request.sa_type == SaType::ESP && request.encr_alg == EncrAlg::NONE {
+        request.encr_alg = EncrAlg::NULL;
+    }
+    request.encr_key = request.encr_key.take().map(|key| key.with_reserved(draft.reserved_bits));
+    let first = |given: &Option<Given<'_>>| given.as_ref().and_then(|given| given.list.list().first().copied());
+    request.src = Some(Endpoint { addr: first(&draft.src).unwrap_or(UNSPECIFIED), port: ports.src, proto: ports.proto });
+    request.dst = first(&draft.dst).map(|addr| Endpoint { addr, port: ports.dst, proto: ports.proto });
+    request.natt_local = natt(draft.nat_local, ports.nat_local).into();
+    request.natt_remote = natt(draft.nat_remote, ports.nat_remote).into();
+    if request.natt_local.is_some() {
+        request.flags |= Flags::NATT_LOC;
+    }
+    if request.natt_remote.is_some() {
+        request.flags |= Flags::NATT_REM;
+    }
+    let inner_ports = ports.inner_src != 0 || ports.inner_dst != 0 || ports.inner_proto != 0;
+    if draft.inner_src.is_some() || draft.inner_dst.is_some() || inner_ports {
+        request.flags |= Flags::TUNNEL;
+        request.inner_src = Some(inner(draft.inner_src, ports.inner_src, ports.inner_proto)).into();
+        request.inner_dst = Some(inner(draft.inner_dst, ports.inner_dst, ports.inner_proto)).into();
+    }
+}
+
+/// Fills in what get and delete imply: addresses without ports, ports without addresses.
+fn complete_find(draft: &mut Draft<'_>) {
+    let proto = draft.ports.proto;
+    let endpoint = |given: &Option<Given<'_>>, port: u16| match given.as_ref().map(|given| &given.list) {
+        Some(list) => first_of(list).map(|addr| Endpoint { addr, port: 0, proto: 0 }),
+        None if port != 0 => Some(Endpoint { addr: UNSPECIFIED, port, proto }),
+        None => None,
+    };
+    draft.request.src = endpoint(&draft.src, draft.ports.src);
+    draft.request.dst = endpoint(&draft.dst, draft.ports.dst);
+}
+
+fn first_of(list: &Found) -> Option<IpAddr> {
+    list.list().first().copied()
+}
+
+/// A NAT-T address, or a port without one.
+fn natt(address: Option<IpAddr>, port: u16) -> Option<Endpoint> {
+    let addr = address.or_else(|| (port != 0).then_some(IpAddr::V4(Ipv4Addr::UNSPECIFIED)))?;
+    Some(Endpoint { addr, port, proto: 0 })
+}
+
+/// One side of the inner addresses; the side that was not given is everything.
+fn inner(given: Option<(IpAddr, u8)>, port: u16, proto: u8) -> InnerEndpoint {
+    let (addr, prefix_len) = given.unwrap_or((UNSPECIFIED, 0));
+    InnerEndpoint { addr, prefix_len, port, proto }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keyfile::testing::{KEYS, codes, good, said};
+    use crate::sa::Request;
+
+    fn add(rest: &str) -> Request {
+        *good(&format!("add esp spi 256 src 10.0.0.1 dst 10.0.0.2 {KEYS} {rest}")).0.request
+    }
+
+    fn end(endpoint: Option<Endpoint>) -> String {
+        endpoint.map(|end| format!("{} {} {}", end.addr, end.port, end.proto)).unwrap_or_default()
+    }
+
+    fn inner_end(endpoint: Option<InnerEndpoint>) -> String {
+        endpoint.map(|end| format!("{}/{} {} {}", end.addr, end.prefix_len, end.port, end.proto)).unwrap_or_default()
+    }
+
+    #[test]
+    fn what_add_implies() {
+        let request = add("sport 5 dport 6 proto 17");
+        assert_eq!((end(request.src), end(request.dst)), ("10.0.0.1 5 17".to_owned(), "10.0.0.2 6 17".to_owned()));
+        assert_eq!(request.flags, Flags::default());
+        let request = good("add esp spi 256 dst 10.0.0.2 auth_alg md5 authkey 00").0.request;
+        assert_eq!((request.encr_alg, end(request.src)), (EncrAlg::NULL, ":: 0 0".to_owned()));
+        assert_eq!(good("update ah spi 256 dst 10.0.0.2 soft_bytes 5").0.request.encr_alg, EncrAlg::NONE);
+        assert_eq!(good("update esp spi 256 dst 10.0.0.2 soft_bytes 5").0.request.encr_alg, EncrAlg::NULL);
+    }
+
+    #[test]
+    fn inner_addresses_make_a_tunnel() {
+        let request = add("isrc 192.168.1.0/24 isport 1 idport 2 iproto 6");
+        assert_eq!(request.flags, Flags::TUNNEL);
+        assert_eq!(inner_end(*request.inner_src), "192.168.1.0/24 1 6");
+        assert_eq!(inner_end(*request.inner_dst), "::/0 2 6");
+        assert_eq!(inner_end(*add("iproto 0").inner_src), "");
+    }
+
+    #[test]
+    fn nat_traversal() {
+        let request = add("encap udp nat_loc 203.0.113.5 nat_lport 4500 nat_rport 4501");
+        assert_eq!(request.flags, Flags::NATT_LOC | Flags::NATT_REM);
+        assert_eq!(
+            (end(*request.natt_local), end(*request.natt_remote)),
+            ("203.0.113.5 4500 0".to_owned(), "0.0.0.0 4501 0".to_owned())
+        );
+        let bad = |rest: &str| codes(&format!("add esp spi 256 dst 10.0.0.2 {KEYS} {rest}"));
+        for rest in ["encap udp", "nat_loc 203.0.113.5", "nat_lport 5", "encap udpx nat_lport 5"] {
+            assert_eq!(bad(rest), [Code::Conflict], "{rest}");
+        }
+    }
+
+    #[test]
+    fn reserved_bits_before_or_behind_the_key() {
+        for text in ["reserved_bits 32 encrkey 00", "encrkey 00 reserved_bits 32"] {
+            let request = good(&format!("add esp spi 256 dst 10.0.0.2 encr_alg aes {text}")).0.request;
+            assert_eq!(request.encr_key.map(|key| (key.bits(), key.reserved())), Some((8, 32)));
+        }
+    }
+
+    #[test]
+    fn ports_of_get_and_delete() {
+        let request = good("delete esp spi 5 dst 10.0.0.2 sport 1024 proto 17").0.request;
+        assert_eq!((end(request.src), end(request.dst)), (":: 1024 17".to_owned(), "10.0.0.2 0 0".to_owned()));
+        let (command, warnings) = good("get esp spi 5 dst 10.0.0.2 dport 53");
+        assert_eq!((end(command.request.dst), warnings), ("10.0.0.2 0 0".to_owned(), vec![Code::Ignored]));
+        assert_eq!(end(good("get esp spi 5 dport 53").0.request.dst), ":: 53 0");
+        assert_eq!(good("get esp spi 5").0.targets, [Target { src: None, dst: None }]);
+    }
+
+    #[test]
+    fn what_must_be_there() {
+        let missing = |text: &str| said(text).into_iter().map(|diagnostic| diagnostic.message).collect::<Vec<_>>();
+        assert_eq!(missing("get esp dst 10.0.0.2"), ["Missing for this get: the SPI value"]);
+        assert_eq!(missing("update esp spi 5"), ["Missing for this update: the destination address"]);
+        let text = "add esp spi 256 dst 10.0.0.2 encr_alg aes encrkey 00 authkey 00";
+        assert_eq!(missing(text), ["Missing for this add: the algorithm of the authentication key"]);
+        let text = "add esp spi 256 dst 10.0.0.2 reserved_bits 8 auth_alg md5 authkey 00";
+        assert_eq!(missing(text), ["Missing for this add: the encryption key that reserved_bits belongs to"]);
+        assert_eq!(codes("add esp spi 256 dst 10.0.0.2 auth_alg none authkey 00"), [Code::Conflict]);
+    }
+
+    #[test]
+    fn what_excludes_each_other() {
+        let sa = "spi 256 dst 10.0.0.2";
+        assert_eq!(codes(&format!("add ah {sa} {KEYS}")), [Code::Conflict]);
+        assert_eq!(codes(&format!("add esp {sa} encr_alg null encrkey 00")), [Code::Conflict]);
+        assert_eq!(codes(&format!("update-pair esp {sa} pair-spi 5")), [Code::Conflict]);
+    }
+
+    #[test]
+    fn names_with_several_addresses() {
+        let (command, warnings) = good(&format!("add esp spi 256 src dual dst dual2 {KEYS}"));
+        assert_eq!((command.targets.len(), warnings), (2, vec![]));
+        assert_eq!(command.request.dst.map(|dst| dst.addr), command.targets[0].dst);
+        let (command, warnings) = good(&format!("add esp spi 256 src multi4 dst dual2 {KEYS}"));
+        let wanted = Target { src: Some(UNSPECIFIED), dst: Some(IpAddr::from([198, 51, 100, 20])) };
+        assert_eq!((command.targets, warnings), (vec![wanted], vec![Code::VagueName, Code::NoMatchingAddress]));
+        assert_eq!(codes(&format!("add esp spi 256 src me dst 2001:db8::2 {KEYS}")), [Code::NoMatchingAddress]);
+    }
+}

@@ -1,0 +1,107 @@
+//! The extensions of a command about an SA: which keyword may stand here, and how often.
+
+use crate::keyfile::command::{SaCommand, Verb};
+use crate::keyfile::diagnostics::{Code, Severity};
+use crate::keyfile::lexer::{Word, Words};
+use crate::keyfile::parse::Parser;
+use crate::keyfile::parse::draft::Draft;
+use crate::names::Vocabulary;
+use crate::names::keywords;
+use crate::names::keywords::{Row, Usage, Value};
+use crate::sa::SaType;
+
+impl<'t, W: Words<'t> + Clone> Parser<'_, 't, W> {
+    /// Reads a command about an SA, behind its verb.
+    pub(crate) fn sa_command(&mut self, verb: Verb, word: Word<'t>) -> Option<SaCommand> {
+        let sa_type = self.single_sa_type(verb);
+        let mut draft = Draft::new(verb, word);
+        draft.request.sa_type = sa_type.unwrap_or_default();
+        self.extensions(&mut draft);
+        self.finish(draft)
+    }
+
+    /// The SA type of a command about one SA: not `all`.
+    fn single_sa_type(&mut self, verb: Verb) -> Option<SaType> {
+        let Some(word) = self.peek() else {
+            self.missing_sa_type(verb.word(), "ah or esp");
+            return None;
+        };
+        if keywords::by_word(word.bytes).is_some() {
+            let message = format!("Unknown SA type {}", self.quoted(word));
+            self.report(Severity::Error, Code::UnknownSaType, Some(word), message, Some("ah or esp"), None);
+            return None;
+        }
+        self.next();
+        let sa_type = self.sa_type(word)?;
+        if sa_type == SaType::UNSPEC {
+            let message = format!("{} needs one SA type, found {}", verb.word(), self.quoted(word));
+            self.report(Severity::Error, Code::UnknownSaType, Some(word), message, Some("ah or esp"), None);
+            return None;
+        }
+        Some(sa_type)
+    }
+
+    fn extensions(&mut self, draft: &mut Draft<'t>) {
+        while let Some(word) = self.next() {
+            match keywords::by_word(word.bytes) {
+                Some(row) => self.extension(row, word, draft),
+                None => self.unknown_extension(word),
+            }
+        }
+    }
+
+    fn extension(&mut self, row: &'static Row, word: Word<'t>, draft: &mut Draft<'t>) {
+        let allowed = match row.usage {
+            Usage::Any => true,
+            Usage::Change => draft.verb.changes(),
+            Usage::Reserved => false,
+        };
+        if !allowed {
+            let message = format!("Don't use extension {} for {}", row.word, draft.verb.word());
+            self.error(Code::NotForThisCommand, word, message);
+            self.skip_values(row);
+            return;
+        }
+        if row.only_linux && self.options.vocabulary != Vocabulary::Linux {
+            let message = format!("{} is for Linux XFRM; this SADB cannot hold it", row.word);
+            self.error(Code::NotForThisSadb, word, message);
+            self.skip_values(row);
+            return;
+        }
+        if draft.is_second(row.field) {
+            self.duplicate(row, word);
+            self.skip_values(row);
+            return;
+        }
+        self.value(row, word, draft);
+    }
+
+    /// Passes over the values of a keyword that is not used.
+    fn skip_values(&mut self, row: &Row) {
+        let count = match row.value {
+            Value::Nothing => 0,
+            Value::Identity => 2,
+            _ => 1,
+        };
+        for _ in 0..count {
+            self.next_value();
+        }
+    }
+
+    fn unknown_extension(&mut self, word: Word<'t>) {
+        let message = format!("Unknown extension field {}", self.quoted(word));
+        let help = if word.bytes.starts_with(b"#") {
+            Some("# begins a comment only at the start of a command".to_owned())
+        } else if word.bytes == b"\\" {
+            Some(
+                "a backslash continues a line only as its very last byte; a blank or carriage return follows this one"
+                    .to_owned(),
+            )
+        } else {
+            let known = self.suggestion(word, keywords::TABLE.iter().map(|row| row.word));
+            known.map(|known| format!("did you mean \"{known}\"?"))
+        };
+        self.report(Severity::Error, Code::UnknownExtension, Some(word), message, Some("a keyword"), help);
+        while self.next_value().is_some() {}
+    }
+}

@@ -1,0 +1,159 @@
+//! Values of the keywords for what only Linux XFRM has.
+
+use crate::keyfile::diagnostics::{Code, Severity};
+use crate::keyfile::lexer::{Word, Words};
+use crate::keyfile::parse::Parser;
+use crate::keyfile::parse::draft::Draft;
+use crate::keyfile::parse::number;
+use crate::names::keywords::{Field, Row, Value};
+use crate::names::linux::{FLAGS, MODES};
+use crate::sa::{Masked, Offload, XfrmFlags, XfrmMode};
+
+/// Longest name of a network interface (`IFNAMSIZ`, the NUL not counted).
+const DEVICE_LEN: usize = 15;
+
+impl<'t, W: Words<'t> + Clone> Parser<'_, 't, W> {
+    /// Reads what follows a keyword that only Linux has.
+    pub(crate) fn linux_value(&mut self, row: &'static Row, draft: &mut Draft<'t>) {
+        match row.value {
+            Value::Nothing => draft.request.linux.flags |= XfrmFlags::ESN,
+            Value::Mode => self.mode(row, draft),
+            Value::Mark => self.mark(row, draft),
+            Value::Device => self.device(row, draft),
+            Value::XfrmFlags => self.xfrm_flags(row, draft),
+            Value::Number(max) => self.linux_number(row, max, draft),
+            _ => {}
+        }
+    }
+
+    fn linux_number(&mut self, row: &'static Row, max: u64, draft: &mut Draft<'t>) {
+        let Some((_, value)) = self.number(row, 0, max) else { return };
+        let linux = &mut draft.request.linux;
+        // The table's limits make each value fit its field.
+        let wide = value as u32;
+        match row.field {
+            Field::Reqid => linux.reqid = wide,
+            Field::IfId => linux.if_id = wide,
+            Field::Tfcpad => linux.tfcpad = wide,
+            Field::SoftPackets => linux.soft_packets = value,
+            Field::HardPackets => linux.hard_packets = value,
+            Field::Icv => linux.icv_bits = Some(value as u16),
+            _ => {}
+        }
+    }
+
+    fn mode(&mut self, row: &Row, draft: &mut Draft<'t>) {
+        let wanted = "transport, tunnel or beet";
+        let Some(word) = self.next_value() else { return self.missing_value(row.word, wanted) };
+        match named(MODES, word.bytes) {
+            Some(mode) => draft.request.linux.mode = Some::<XfrmMode>(mode),
+            None => self.unknown(Code::UnknownState, "mode", word, wanted, MODES.iter().map(|row| row.1)),
+        }
+    }
+
+    fn xfrm_flags(&mut self, row: &Row, draft: &mut Draft<'t>) {
+        let wanted = "flags, with commas between them";
+        let Some(word) = self.next_value() else { return self.missing_value(row.word, wanted) };
+        for name in word.bytes.split(|byte| *byte == b',') {
+            match named(FLAGS, name) {
+                Some(flag) => draft.request.linux.flags |= flag,
+                None => return self.unknown(Code::UnknownState, "flag", word, wanted, FLAGS.iter().map(|row| row.1)),
+            }
+        }
+    }
+
+    /// A value, and behind a slash which of its bits count.
+    fn mark(&mut self, row: &Row, draft: &mut Draft<'t>) {
+        let wanted = "a number, or a number / a mask";
+        let Some(word) = self.next_value() else { return self.missing_value(row.word, wanted) };
+        let Some(mark) = masked(word.bytes) else {
+            let message = format!("Invalid {} {}", row.title, self.quoted(word));
+            return self.report(Severity::Error, Code::OutOfRange, Some(word), message, Some(wanted), None);
+        };
+        match row.field {
+            Field::Mark => draft.request.linux.mark = Some(mark),
+            _ => draft.request.linux.output_mark = Some(mark),
+        }
+    }
+
+    fn device(&mut self, row: &Row, draft: &mut Draft<'t>) {
+        let wanted = "the name of a network interface";
+        let Some(word) = self.next_value() else { return self.missing_value(row.word, wanted) };
+        let Some(device) = device_name(word) else {
+            let message = format!("Invalid {} {}", row.title, self.quoted(word));
+            return self.report(Severity::Error, Code::OutOfRange, Some(word), message, Some(wanted), None);
+        };
+        let whole_packet = row.word == "offload-packet";
+        draft.request.linux.offload = Some(Offload { device, inbound: false, whole_packet });
+    }
+}
+
+fn named<T: Copy>(table: &[(T, &str)], word: &[u8]) -> Option<T> {
+    table.iter().find(|row| row.1.as_bytes().eq_ignore_ascii_case(word)).map(|row| row.0)
+}
+
+fn masked(word: &[u8]) -> Option<Masked> {
+    let number = |digits: &[u8]| number::parse(digits, u64::from(u32::MAX)).ok().map(|value| value as u32);
+    let mut parts = word.splitn(2, |byte| *byte == b'/');
+    let value = number(parts.next()?)?;
+    let mask = parts.next().map_or(Some(u32::MAX), number)?;
+    Some(Masked { value, mask })
+}
+
+fn device_name(word: Word<'_>) -> Option<String> {
+    let name = std::str::from_utf8(word.bytes).ok()?;
+    let fits = (1..=DEVICE_LEN).contains(&name.len()) && name.chars().all(|c| c.is_ascii_graphic() && c != '/');
+    fits.then(|| name.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keyfile::{Command, HostsFile, Options, Setting, commands};
+    use crate::names::Vocabulary;
+    use crate::sa::Request;
+
+    fn read(vocabulary: Vocabulary, words: &str) -> Result<Request, String> {
+        let text = format!("update esp spi 0x100 dst 10.0.0.1 {words}\n");
+        let resolver = HostsFile::parse("");
+        let options = Options { vocabulary, numeric: true, setting: Setting::File, resolver: &resolver };
+        let item = commands(text.as_bytes(), &options).next().unwrap();
+        match item.outcome {
+            Ok(Command::Sa(command)) => Ok(*command.request),
+            _ => Err(item.diagnostics.iter().map(|found| found.message.clone()).collect::<Vec<_>>().join("; ")),
+        }
+    }
+
+    fn linux(words: &str) -> Result<Request, String> {
+        read(Vocabulary::Linux, words)
+    }
+
+    #[test]
+    fn every_keyword_sets_its_field() {
+        let words = "mode beet reqid 7 mark 0x10/0xff if_id 9 output-mark 3 offload-packet eth0 tfcpad 100 esn \
+                     flag noecn,icmp soft_packets 5 hard_packets 6 icv 96";
+        let extras = linux(words).unwrap().linux;
+        assert_eq!(extras.mode, Some(XfrmMode::BEET));
+        assert_eq!((extras.reqid, extras.if_id, extras.tfcpad), (7, 9, 100));
+        assert_eq!(extras.mark, Some(Masked { value: 16, mask: 255 }));
+        assert_eq!(extras.output_mark, Some(Masked { value: 3, mask: u32::MAX }));
+        assert_eq!(extras.offload, Some(Offload { device: "eth0".into(), inbound: false, whole_packet: true }));
+        assert_eq!(extras.flags, XfrmFlags::ESN | XfrmFlags::NOECN | XfrmFlags::ICMP);
+        assert_eq!((extras.soft_packets, extras.hard_packets, extras.icv_bits), (5, 6, Some(96)));
+    }
+
+    #[test]
+    fn wrong_values_are_named() {
+        assert_eq!(linux("mode tunel").err().unwrap(), "Unknown mode \"tunel\"");
+        assert_eq!(linux("flag noecn,x").err().unwrap(), "Unknown flag \"noecn,x\"");
+        assert_eq!(linux("mark 1/").err().unwrap(), "Invalid mark \"1/\"");
+        assert!(linux("reqid 4294967296").is_err());
+        assert!(linux("offload a/b").is_err());
+    }
+
+    #[test]
+    fn another_sadb_has_none_of_them() {
+        let refused = read(Vocabulary::Illumos, "tfcpad 100").err().unwrap();
+        assert!(refused.starts_with("tfcpad is for Linux XFRM"), "{refused}");
+    }
+}

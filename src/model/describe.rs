@@ -1,0 +1,157 @@
+//! What the model says of an SA: the full description of GET and DUMP, and the EXPIRE message (illumos `sadb.c`,
+//! `sadb_sa2msg`, `sadb_expire_assoc`).
+
+use std::net::IpAddr;
+
+use crate::model::address::Address;
+use crate::model::entry::Entry;
+use crate::model::frame::{AF_INET, AF_INET6, Header};
+use crate::model::keys;
+use crate::model::refusal::{Checked, Errno, Refusal};
+use crate::sa::{
+    AddressInfo, AddressRole, Diagnostic, Extension, Flags, KeyRole, Lifetime, LifetimeKind, Message, MessageType, SaState,
+    SaType, Side,
+};
+use crate::secret::{Buffer, Key};
+use crate::wire::pfkey::{Dialect, encode};
+
+/// `PF_KEY_V2`.
+const VERSION: u8 = 2;
+/// The protocol of NAT traversal, UDP.
+const PROTO_UDP: u8 = 17;
+
+/// Whether a description shows the keys.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keys {
+    Shown,
+    Hidden,
+}
+
+/// The bytes of a message; ENOMEM if they are too many for one.
+pub(crate) fn encoded(message: &Message) -> Checked<Buffer> {
+    encode(&Dialect::ILLUMOS, message).map_err(|_| Refusal::plain(Errno::ENOMEM))
+}
+
+/// Everything about an SA, under the header of the request.
+pub(crate) fn full(entry: &Entry, header: &Header, keys: Keys) -> Message {
+    let mut extensions = vec![Extension::Association(entry.association()), current(entry)];
+    limits(entry, &mut extensions);
+    addresses(entry, &mut extensions);
+    if entry.cookie != (0, 0) {
+        extensions.push(Extension::KmCookie { proto: entry.cookie.0, cookie: entry.cookie.1 });
+    }
+    if keys == Keys::Shown {
+        let both = [(KeyRole::Auth, &entry.auth_key), (KeyRole::Encr, &entry.encr_key)];
+        extensions.extend(
+            both.into_iter().filter_map(|(role, key)| Some(Extension::Key(role, key.as_ref().map(Key::duplicate)?))),
+        );
+    }
+    let identities = [(Side::Source, &entry.source_identity), (Side::Destination, &entry.destination_identity)];
+    extensions.extend(identities.into_iter().filter_map(|(side, id)| Some(Extension::Identity(side, id.clone()?))));
+    if entry.flags.has(Flags::PAIRED) {
+        extensions.push(Extension::Pair(entry.pair));
+    }
+    if entry.replay.last != 0 {
+        extensions.push(Extension::ReplayValue { value32: entry.replay.last, value64: 0 });
+    }
+    answer(header, extensions)
+}
+
+/// A message that answers the one with `header`.
+fn answer(header: &Header, extensions: Vec<Extension>) -> Message {
+    Message {
+        version: header.version(),
+        kind: header.kind(),
+        errno: header.errno(),
+        sa_type: header.sa_type(),
+        byte_len: 0,
+        diagnostic: Diagnostic(header.diagnostic()),
+        seq: header.seq(),
+        pid: header.pid(),
+        extensions,
+    }
+}
+
+/// A message of the kernel's own.
+fn notice(kind: MessageType, sa_type: SaType, extensions: Vec<Extension>) -> Message {
+    Message { version: VERSION, kind, errno: 0, sa_type, byte_len: 0, diagnostic: Diagnostic(0), seq: 0, pid: 0, extensions }
+}
+
+fn current(entry: &Entry) -> Extension {
+    let lifetime = Lifetime { allocations: 0, bytes: entry.bytes, addtime: entry.added, usetime: entry.used };
+    Extension::Lifetime(LifetimeKind::Current, lifetime)
+}
+
+fn limits(entry: &Entry, extensions: &mut Vec<Extension>) {
+    let idle = Lifetime { addtime: entry.idle.addtime, usetime: entry.idle.usetime, ..Lifetime::default() };
+    let kinds = [(LifetimeKind::Hard, entry.hard), (LifetimeKind::Soft, entry.soft), (LifetimeKind::Idle, idle)];
+    let limited = kinds.into_iter().filter(|(_, lifetime)| !lifetime.is_unlimited());
+    extensions.extend(limited.map(|(kind, lifetime)| Extension::Lifetime(kind, lifetime)));
+}
+
+fn address(role: AddressRole, address: Address, proto: u8, prefix_len: u8, port: u16) -> Extension {
+    let family = if matches!(address.ip, IpAddr::V4(_)) { AF_INET } else { AF_INET6 };
+    Extension::Address(role, AddressInfo { proto, prefix_len, family, addr: Some(address.ip), port })
+}
+
+/// The outer addresses; those of a tunnel have no ports.
+fn outer(entry: &Entry) -> [Extension; 2] {
+    let port = |port| if entry.inner.is_some() { 0 } else { port };
+    let proto = entry.destination.proto;
+    [
+        address(AddressRole::Source, entry.source, proto, 0, port(entry.source.port)),
+        address(AddressRole::Destination, entry.destination, proto, 0, port(entry.destination.port)),
+    ]
+}
+
+fn inner((source, destination): (Address, Address)) -> [Extension; 2] {
+    let proto = destination.proto;
+    [
+        address(AddressRole::InnerSource, source, proto, source.prefix, source.port),
+        address(AddressRole::InnerDestination, destination, proto, destination.prefix, destination.port),
+    ]
+}
+
+fn addresses(entry: &Entry, extensions: &mut Vec<Extension>) {
+    extensions.extend(outer(entry));
+    let natt = [
+        (AddressRole::NattLocal, Flags::NATT_LOC, entry.natt_local),
+        (AddressRole::NattRemote, Flags::NATT_REM, entry.natt_remote),
+    ];
+    for (role, flag, natt) in natt {
+        if let Some(natt) = natt.filter(|_| entry.flags.has(flag)) {
+            extensions.push(address(role, natt, PROTO_UDP, 0, natt.port));
+        }
+    }
+    extensions.extend(entry.inner.into_iter().flat_map(inner));
+}
+
+/// EXPIRE: which SA, and the lifetime that has run out. The SA's state tells which one that is.
+pub(crate) fn expire(entry: &Entry, sa_type: SaType) -> Message {
+    let (kind, lifetime) = match entry.state {
+        SaState::DEAD => (LifetimeKind::Hard, entry.hard),
+        SaState::DYING => (LifetimeKind::Soft, entry.soft),
+        _ => (LifetimeKind::Idle, entry.idle),
+    };
+    let mut extensions =
+        vec![Extension::Association(entry.association()), current(entry), Extension::Lifetime(kind, lifetime)];
+    extensions.extend(outer(entry));
+    if entry.flags.has(Flags::TUNNEL) {
+        extensions.extend(entry.inner.into_iter().flat_map(inner));
+    }
+    notice(MessageType::EXPIRE, sa_type, extensions)
+}
+
+/// REGISTER: what a database supports.
+pub(crate) fn register(header: &Header, sa_type: SaType) -> Message {
+    let rows = keys::supported(sa_type).into_iter().filter(|(_, rows)| !rows.is_empty());
+    let extensions = rows.map(|(role, rows)| Extension::Supported(role, rows)).collect();
+    Message {
+        version: VERSION,
+        kind: MessageType::REGISTER,
+        sa_type,
+        errno: 0,
+        diagnostic: Diagnostic(0),
+        ..answer(header, extensions)
+    }
+}

@@ -1,0 +1,30 @@
+//! A message that has reached a database (illumos `ipsecesp.c`, `esp_parse_pfkey`).
+
+use crate::model::Context;
+use crate::model::address;
+use crate::model::frame::Frame;
+use crate::model::refusal::Checked;
+use crate::model::table::Database;
+use crate::model::{add, checks, delete, describe, update};
+use crate::sa::MessageType;
+use crate::secret::Buffer;
+
+/// Does what `frame` asks. Its answer, if there is one.
+pub(crate) fn handle(database: &mut Database, frame: &mut Frame, context: &mut Context<'_>) -> Checked<Option<Buffer>> {
+    let addresses = address::check(frame, context.settings)?;
+    checks::strangers(database.sa_type, frame)?;
+    match frame.header().kind() {
+        MessageType::GETSPI => add::getspi(database, frame, &addresses, context)?,
+        MessageType::ADD => add::add(database, frame, &addresses, None, context)?,
+        MessageType::UPDATE | MessageType::UPDATE_PAIR => update::update(database, frame, &addresses, context)?,
+        MessageType::GET => return delete::get(database, frame, &addresses).map(Some),
+        MessageType::DELETE | MessageType::DELETE_PAIR => return delete::delete(database, frame, &addresses).map(Some),
+        MessageType::DELETE_PAIR_STATE => return delete::delete_state(database, frame, &addresses).map(Some),
+        MessageType::REGISTER => {
+            return describe::encoded(&describe::register(&frame.header(), database.sa_type)).map(Some);
+        }
+        // A key manager tells that it gave up on an acquire, of which the model has none.
+        _ => return Ok(None),
+    }
+    Ok(Some(frame.echo()))
+}

@@ -1,0 +1,356 @@
+//! One message as raw bytes: where its extensions are, what stands in them, and edits in place.
+//!
+//! The kernel answers most requests with the request itself, edited; so the bytes are kept, not a decoded copy. Fields
+//! beyond the end of an extension that is too short read as zero.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use crate::model::refusal::Refusal;
+use crate::sa::{Association, AuthAlg, EncrAlg, Flags, Identity, IdentityType, Lifetime, MessageType, SaState, SaType, Spi};
+use crate::secret::{Buffer, Key};
+
+/// Length of `struct sadb_msg`.
+pub(crate) const HEADER: usize = 16;
+/// Length of `struct sadb_address` and of `struct sadb_key` before what follows them.
+pub(crate) const EXTENSION_HEADER: usize = 8;
+/// `AF_INET` of illumos.
+pub(crate) const AF_INET: u16 = 2;
+/// `AF_INET6` of illumos.
+pub(crate) const AF_INET6: u16 = 26;
+
+/// `SADB_EXT_*` and `SADB_X_EXT_*` of illumos.
+pub(crate) mod ext {
+    pub(crate) const SA: u16 = 1;
+    pub(crate) const LIFETIME_CURRENT: u16 = 2;
+    pub(crate) const LIFETIME_HARD: u16 = 3;
+    pub(crate) const LIFETIME_SOFT: u16 = 4;
+    pub(crate) const ADDRESS_SRC: u16 = 5;
+    pub(crate) const ADDRESS_DST: u16 = 6;
+    pub(crate) const INNER_SRC: u16 = 7;
+    pub(crate) const KEY_AUTH: u16 = 8;
+    pub(crate) const KEY_ENCRYPT: u16 = 9;
+    pub(crate) const IDENTITY_SRC: u16 = 10;
+    pub(crate) const IDENTITY_DST: u16 = 11;
+    pub(crate) const SENSITIVITY: u16 = 12;
+    pub(crate) const PROPOSAL: u16 = 13;
+    pub(crate) const SUPPORTED_AUTH: u16 = 14;
+    pub(crate) const SUPPORTED_ENCRYPT: u16 = 15;
+    pub(crate) const SPIRANGE: u16 = 16;
+    pub(crate) const EREG: u16 = 17;
+    pub(crate) const KM_COOKIE: u16 = 19;
+    pub(crate) const NATT_LOC: u16 = 20;
+    pub(crate) const NATT_REM: u16 = 21;
+    pub(crate) const INNER_DST: u16 = 22;
+    pub(crate) const PAIR: u16 = 23;
+    pub(crate) const REPLAY_VALUE: u16 = 24;
+    pub(crate) const EDUMP: u16 = 25;
+    pub(crate) const LIFETIME_IDLE: u16 = 26;
+    pub(crate) const OUTER_SENS: u16 = 27;
+    /// The highest there is.
+    pub(crate) const MAX: u16 = OUTER_SENS;
+}
+
+/// Extensions that an echo leaves out.
+const NOT_ECHOED: &[u16] = &[ext::KEY_AUTH, ext::KEY_ENCRYPT, ext::EDUMP];
+
+/// The `N` bytes at `at`, zero where `bytes` ends too early.
+pub(crate) fn field<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
+    let mut value = [0; N];
+    for (to, from) in value.iter_mut().zip(bytes.get(at..).unwrap_or_default()) {
+        *to = *from;
+    }
+    value
+}
+
+fn put(bytes: &mut [u8], at: usize, value: &[u8]) {
+    for (to, from) in bytes.get_mut(at..).unwrap_or_default().iter_mut().zip(value) {
+        *to = *from;
+    }
+}
+
+/// A 16-byte header with fields set: the whole of an error reply, and of the end of a dump.
+#[derive(Clone, Copy)]
+pub(crate) struct Header([u8; HEADER]);
+
+impl Header {
+    /// The header of `message`, zero where it is too short.
+    pub(crate) fn of(message: &[u8]) -> Self {
+        Self(field(message, 0))
+    }
+
+    pub(crate) fn kind(&self) -> MessageType {
+        MessageType(self.0[1])
+    }
+
+    pub(crate) fn set_kind(&mut self, kind: MessageType) {
+        self.0[1] = kind.0;
+    }
+
+    pub(crate) fn errno(&self) -> u8 {
+        self.0[2]
+    }
+
+    pub(crate) fn sa_type(&self) -> SaType {
+        SaType(self.0[3])
+    }
+
+    pub(crate) fn set_sa_type(&mut self, sa_type: SaType) {
+        self.0[3] = sa_type.0;
+    }
+
+    pub(crate) fn version(&self) -> u8 {
+        self.0[0]
+    }
+
+    pub(crate) fn diagnostic(&self) -> u16 {
+        u16::from_ne_bytes(field(&self.0, 6))
+    }
+
+    pub(crate) fn seq(&self) -> u32 {
+        u32::from_ne_bytes(field(&self.0, 8))
+    }
+
+    pub(crate) fn set_seq(&mut self, seq: u32) {
+        put(&mut self.0, 8, &seq.to_ne_bytes());
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        u32::from_ne_bytes(field(&self.0, 12))
+    }
+
+    /// The header alone, as a message of 2 words.
+    pub(crate) fn alone(mut self) -> Buffer {
+        put(&mut self.0, 4, &2u16.to_ne_bytes());
+        Buffer::copied(&self.0)
+    }
+
+    /// The answer that says no.
+    pub(crate) fn refused(mut self, refusal: Refusal) -> Buffer {
+        self.0[2] = refusal.errno.0;
+        put(&mut self.0, 6, &refusal.diagnostic.0.to_ne_bytes());
+        self.alone()
+    }
+
+    /// The end of a dump: no sequence number, `errno` for what went wrong.
+    pub(crate) fn end_of_dump(mut self, errno: u8) -> Buffer {
+        self.set_seq(0);
+        self.0[2] = errno;
+        self.alone()
+    }
+}
+
+/// Where an extension is; `len` 0 if it is not there.
+#[derive(Clone, Copy, Default)]
+struct Span {
+    at: usize,
+    len: usize,
+}
+
+/// An address extension, taken apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RawAddress {
+    /// Upper-layer protocol.
+    pub(crate) proto: u8,
+    /// Prefix length.
+    pub(crate) prefix: u8,
+    /// The address; `None` if the family is not an IP one.
+    pub(crate) ip: Option<IpAddr>,
+    /// Port.
+    pub(crate) port: u16,
+}
+
+/// A message whose extensions have been found. It may hold keys.
+pub(crate) struct Frame {
+    bytes: Buffer,
+    spans: [Span; ext::MAX as usize + 1],
+}
+
+impl Frame {
+    /// A frame over a copy of `message` that knows of no extension yet.
+    pub(crate) fn new(message: &[u8]) -> Self {
+        Self { bytes: Buffer::copied(message), spans: Default::default() }
+    }
+
+    /// Remembers where extension `kind` is; `false` if it was there before.
+    pub(crate) fn note(&mut self, kind: u16, at: usize, len: usize) -> bool {
+        match self.spans.get_mut(usize::from(kind)) {
+            Some(span) if span.len == 0 => *span = Span { at, len },
+            _ => return false,
+        }
+        true
+    }
+
+    pub(crate) fn header(&self) -> Header {
+        Header::of(&self.bytes)
+    }
+
+    /// The whole message.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// All bytes of an extension, its 4-byte header included.
+    pub(crate) fn ext(&self, kind: u16) -> Option<&[u8]> {
+        let span = self.spans.get(usize::from(kind)).filter(|span| span.len > 0)?;
+        self.bytes.get(span.at..span.at + span.len)
+    }
+
+    pub(crate) fn has(&self, kind: u16) -> bool {
+        self.ext(kind).is_some()
+    }
+
+    /// Number of different extensions.
+    pub(crate) fn count(&self) -> usize {
+        self.spans.iter().filter(|span| span.len > 0).count()
+    }
+
+    /// Whether nothing follows extension `kind`.
+    pub(crate) fn is_last(&self, kind: u16) -> bool {
+        self.spans.get(usize::from(kind)).is_some_and(|span| span.len > 0 && span.at + span.len == self.bytes.len())
+    }
+
+    /// Writes `value` into an extension at `at`, as far as the extension reaches.
+    pub(crate) fn edit(&mut self, kind: u16, at: usize, value: &[u8]) {
+        let Some(span) = self.spans.get(usize::from(kind)).copied() else { return };
+        if let Some(bytes) = self.bytes.get_mut(span.at..span.at + span.len) {
+            put(bytes, at, value);
+        }
+    }
+
+    /// The request as an answer: without keys and without what only the kernel had to know.
+    pub(crate) fn echo(&self) -> Buffer {
+        let mut left_out: Vec<Span> =
+            NOT_ECHOED.iter().filter_map(|kind| self.spans.get(usize::from(*kind))).copied().collect();
+        left_out.sort_by_key(|span| span.at);
+        let len = self.bytes.len() - left_out.iter().map(|span| span.len).sum::<usize>();
+        let mut echo = Buffer::with_capacity(len);
+        let mut at = 0;
+        for span in left_out.iter().filter(|span| span.len > 0).chain([&Span { at: self.bytes.len(), len: 0 }]) {
+            // The parts kept add up to the capacity.
+            let _ = echo.append(self.bytes.get(at..span.at).unwrap_or_default());
+            at = span.at + span.len;
+        }
+        let words = u16::try_from(echo.len() / 8).unwrap_or(u16::MAX);
+        put(&mut echo, 4, &words.to_ne_bytes());
+        echo
+    }
+
+    pub(crate) fn association(&self) -> Option<Association> {
+        let bytes = self.ext(ext::SA)?;
+        let [replay, state, auth, encr] = field(bytes, 8);
+        Some(Association {
+            spi: Spi(u32::from_be_bytes(field(bytes, 4))),
+            replay,
+            state: SaState(state),
+            auth: AuthAlg(auth.into()),
+            encr: EncrAlg(encr.into()),
+            flags: Flags(u32::from_ne_bytes(field(bytes, 12))),
+        })
+    }
+
+    pub(crate) fn set_flags(&mut self, flags: Flags) {
+        self.edit(ext::SA, 12, &flags.0.to_ne_bytes());
+    }
+
+    pub(crate) fn lifetime(&self, kind: u16) -> Option<Lifetime> {
+        let bytes = self.ext(kind)?;
+        Some(Lifetime {
+            allocations: u32::from_ne_bytes(field(bytes, 4)),
+            bytes: u64::from_ne_bytes(field(bytes, 8)),
+            addtime: u64::from_ne_bytes(field(bytes, 16)),
+            usetime: u64::from_ne_bytes(field(bytes, 24)),
+        })
+    }
+
+    pub(crate) fn address(&self, kind: u16) -> Option<RawAddress> {
+        let bytes = self.ext(kind)?;
+        let ip = match u16::from_ne_bytes(field(bytes, 8)) {
+            AF_INET => Some(Ipv4Addr::from(field::<4>(bytes, 12)).into()),
+            AF_INET6 => Some(Ipv6Addr::from(field::<16>(bytes, 16)).into()),
+            _ => None,
+        };
+        let [proto, prefix] = field(bytes, 4);
+        Some(RawAddress { proto, prefix, ip, port: u16::from_be_bytes(field(bytes, 10)) })
+    }
+
+    /// Turns an address extension into one of that address and prefix length; port and protocol stay.
+    pub(crate) fn set_address(&mut self, kind: u16, ip: IpAddr, prefix: u8) {
+        self.edit(kind, 5, &[prefix]);
+        match ip {
+            IpAddr::V4(ip) => {
+                self.edit(kind, 8, &AF_INET.to_ne_bytes());
+                self.edit(kind, 12, &ip.octets());
+                self.edit(kind, 16, &[0; 8]);
+            }
+            IpAddr::V6(ip) => {
+                self.edit(kind, 8, &AF_INET6.to_ne_bytes());
+                self.edit(kind, 16, &ip.octets());
+            }
+        }
+    }
+
+    pub(crate) fn set_proto(&mut self, kind: u16, proto: u8) {
+        self.edit(kind, 4, &[proto]);
+    }
+
+    /// A key, and the bits its header reserves. The bytes are those that the bits say.
+    pub(crate) fn key(&self, kind: u16) -> Option<Key> {
+        let bytes = self.ext(kind)?;
+        let bits = u16::from_ne_bytes(field(bytes, 4));
+        let reserved = u16::from_ne_bytes(field(bytes, 6));
+        let len = usize::from(bits).div_ceil(8);
+        let key = bytes.get(EXTENSION_HEADER..).unwrap_or_default();
+        Some(Key::copied(key.get(..len).unwrap_or(key), bits, reserved))
+    }
+
+    pub(crate) fn identity(&self, kind: u16) -> Option<Identity> {
+        let bytes = self.ext(kind)?;
+        let value = bytes.get(16..).unwrap_or_default();
+        let end = value.iter().position(|byte| *byte == 0).unwrap_or(value.len());
+        Some(Identity {
+            kind: IdentityType(u16::from_ne_bytes(field(bytes, 4))),
+            id: 0,
+            value: value.get(..end).unwrap_or_default().to_vec(),
+        })
+    }
+
+    /// Key management protocol and cookie.
+    pub(crate) fn cookie(&self) -> Option<(u32, u64)> {
+        let bytes = self.ext(ext::KM_COOKIE)?;
+        Some((u32::from_ne_bytes(field(bytes, 4)), u64::from_ne_bytes(field(bytes, 8))))
+    }
+
+    pub(crate) fn pair(&self) -> Option<Spi> {
+        self.ext(ext::PAIR).map(|bytes| Spi(u32::from_be_bytes(field(bytes, 4))))
+    }
+
+    /// 32-bit and 64-bit replay counter.
+    pub(crate) fn replay_value(&self) -> Option<(u32, u64)> {
+        let bytes = self.ext(ext::REPLAY_VALUE)?;
+        Some((u32::from_ne_bytes(field(bytes, 4)), u64::from_ne_bytes(field(bytes, 8))))
+    }
+
+    /// Lowest and highest SPI wanted.
+    pub(crate) fn spi_range(&self) -> Option<(u32, u32)> {
+        let bytes = self.ext(ext::SPIRANGE)?;
+        Some((u32::from_be_bytes(field(bytes, 4)), u32::from_be_bytes(field(bytes, 8))))
+    }
+
+    /// Turns the SPI range into the SA extension that answers it.
+    pub(crate) fn range_to_association(&mut self, spi: Spi) {
+        self.edit(ext::SPIRANGE, 4, &spi.0.to_be_bytes());
+        self.edit(ext::SPIRANGE, 8, &[0; 8]);
+        self.edit(ext::SPIRANGE, 2, &ext::SA.to_ne_bytes());
+    }
+
+    /// Seconds since the last use that X_EDUMP asks for; 0 for all.
+    pub(crate) fn dump_timeout(&self) -> u64 {
+        self.ext(ext::EDUMP).map_or(0, |bytes| u64::from_ne_bytes(field(bytes, 8)))
+    }
+
+    /// The SA types an extended register lists, up to the first 0.
+    pub(crate) fn register_types(&self) -> Option<Vec<SaType>> {
+        let types: [u8; 4] = field(self.ext(ext::EREG)?, 4);
+        Some(types.into_iter().take_while(|number| *number != 0).map(SaType).collect())
+    }
+}

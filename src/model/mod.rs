@@ -1,0 +1,151 @@
+//! The model SADB: the keysock and the AH and ESP databases of an illumos kernel as a library.
+//!
+//! A message goes from `keysock` through `parse` to `dispatch`; `address` and `checks` judge it; `add`, `update`, `delete`
+//! and `age` change the `table`s; `describe` says what is in them. The clock is the caller's. docs/behaviour.md lists where
+//! the model leaves the kernel.
+
+mod add;
+mod address;
+mod age;
+mod checks;
+mod delete;
+mod describe;
+mod dispatch;
+mod entry;
+mod frame;
+mod keys;
+mod keysock;
+mod pair;
+mod parse;
+mod refusal;
+mod server;
+mod settings;
+mod socket;
+mod table;
+#[cfg(test)]
+mod tests;
+mod update;
+mod weak;
+
+use std::collections::BTreeMap;
+
+pub use refusal::{Errno, Refusal};
+pub use server::serve;
+pub use settings::{Seconds, Settings};
+pub use table::Direction;
+
+use settings::Random;
+use socket::Socket;
+use table::Database;
+
+use crate::sa::SaId;
+use crate::secret::Buffer;
+
+/// Names an open socket of a [`Model`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SocketId(u64);
+
+/// What a request is handled with.
+struct Context<'a> {
+    settings: &'a Settings,
+    now: Seconds,
+    random: &'a mut Random,
+}
+
+/// A model SADB. It holds keys, so it has no `Debug`.
+pub struct Model {
+    settings: Settings,
+    databases: Vec<Database>,
+    sockets: BTreeMap<SocketId, Socket>,
+    last_socket: u64,
+    random: Random,
+    last_pass: Seconds,
+}
+
+impl Model {
+    /// An empty SADB.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            databases: settings.databases.iter().map(|sa_type| Database::new(*sa_type)).collect(),
+            random: Random::new(settings.seed),
+            settings,
+            sockets: BTreeMap::new(),
+            last_socket: 0,
+            last_pass: 0,
+        }
+    }
+
+    /// Opens a socket.
+    pub fn open(&mut self) -> SocketId {
+        self.last_socket += 1;
+        let id = SocketId(self.last_socket);
+        self.sockets.insert(id, Socket::new());
+        id
+    }
+
+    /// Closes a socket; what waited on it is lost.
+    pub fn close(&mut self, socket: SocketId) {
+        self.sockets.remove(&socket);
+    }
+
+    /// SO_USELOOPBACK: whether the socket hears anything, its own answers included. On at first.
+    pub fn set_loopback(&mut self, socket: SocketId, on: bool) {
+        if let Some(socket) = self.sockets.get_mut(&socket) {
+            socket.loopback = on;
+        }
+    }
+
+    /// Takes one PF_KEY message from a socket. Any bytes will do; what is wrong with them is said in an answer.
+    pub fn write(&mut self, socket: SocketId, message: &[u8], now: Seconds) {
+        self.take(socket, message, now);
+    }
+
+    /// The next message for a socket.
+    pub fn read(&mut self, socket: SocketId) -> Option<Buffer> {
+        self.sockets.get_mut(&socket)?.pop(&self.databases)
+    }
+
+    /// Whether a message waits on a socket.
+    #[must_use]
+    pub fn has_message(&self, socket: SocketId) -> bool {
+        self.sockets.get(&socket).is_some_and(Socket::has_message)
+    }
+
+    /// Lets time pass: runs the ager if its interval is over. Call it at least once a second.
+    pub fn tick(&mut self, now: Seconds) {
+        if now < self.last_pass.saturating_add(self.settings.ager_interval) {
+            // A clock set back must not stop the ager.
+            self.last_pass = self.last_pass.min(now);
+            return;
+        }
+        self.last_pass = now;
+        for index in 0..self.databases.len() {
+            let Some(database) = self.databases.get_mut(index) else { continue };
+            let expired = age::age(database, &self.settings, now);
+            self.announce(&expired);
+        }
+    }
+
+    /// Protects `bytes` bytes with an SA of the table `direction`, as a packet would. Whether the packet may pass.
+    pub fn use_sa(&mut self, id: SaId, direction: Direction, bytes: u64, now: Seconds) -> bool {
+        let database = self.databases.iter_mut().find(|database| database.sa_type == id.sa_type);
+        let Some(database) = database else { return false };
+        let Some(slot) = database.find_in(direction, id.spi, id.dst) else { return false };
+        let (is_allowed, expired) = age::use_sa(database, slot, bytes, now);
+        self.announce(expired.as_slice());
+        is_allowed
+    }
+
+    /// Number of SAs of all types.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.databases.iter().map(Database::len).sum()
+    }
+
+    /// Whether there is no SA.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}

@@ -1,0 +1,75 @@
+//! The first look at a message: its length, then extension after extension (illumos `keysock.c`, `keysock_parse`).
+
+use crate::model::frame::{EXTENSION_HEADER, Frame, HEADER, ext, field};
+use crate::model::refusal::{Checked, Errno, Refusal, diagnostic as d, refuse_if};
+use crate::model::settings::Settings;
+use crate::sa::Diagnostic;
+
+/// Length of a lifetime extension.
+const LIFETIME: usize = 32;
+
+/// Extension, what is said if it comes twice, what is said if its content is wrong.
+const EXTENSIONS: &[(u16, Diagnostic, Diagnostic)] = &[
+    (ext::ADDRESS_SRC, d::DUPLICATE_SRC, d::MALFORMED_SRC),
+    (ext::ADDRESS_DST, d::DUPLICATE_DST, d::MALFORMED_DST),
+    (ext::SA, d::DUPLICATE_SA, d::NONE),
+    (ext::KEY_ENCRYPT, d::DUPLICATE_EKEY, d::MALFORMED_EKEY),
+    (ext::KEY_AUTH, d::DUPLICATE_AKEY, d::MALFORMED_AKEY),
+    (ext::SPIRANGE, d::DUPLICATE_RANGE, d::MALFORMED_RANGE),
+    (ext::INNER_SRC, d::DUPLICATE_INNER_SRC, d::MALFORMED_INNER_SRC),
+    (ext::INNER_DST, d::DUPLICATE_INNER_DST, d::MALFORMED_INNER_DST),
+];
+
+fn codes(kind: u16) -> (Diagnostic, Diagnostic) {
+    EXTENSIONS.iter().find(|row| row.0 == kind).map_or((d::NONE, d::NONE), |row| (row.1, row.2))
+}
+
+/// Finds the extensions of `message`. The message type is not looked at.
+pub(crate) fn parse(message: &[u8], settings: &Settings) -> Checked<Frame> {
+    let declared = usize::from(u16::from_ne_bytes(field(message, 4))) * 8;
+    if message.len() < HEADER || declared != message.len() {
+        return Err(Refusal::plain(Errno::EMSGSIZE));
+    }
+    let mut frame = Frame::new(message);
+    let mut at = HEADER;
+    while let Some(rest) = message.get(at..).filter(|rest| !rest.is_empty()) {
+        let len = extension(&mut frame, rest, at, settings)?;
+        at += len;
+    }
+    Ok(frame)
+}
+
+/// Notes the extension at the start of `rest`, which is `at` bytes into the message; its length.
+fn extension(frame: &mut Frame, rest: &[u8], at: usize, settings: &Settings) -> Checked<usize> {
+    let kind = u16::from_ne_bytes(field(rest, 2));
+    refuse_if(kind == 0 || kind > ext::MAX, d::UNKNOWN_EXT)?;
+    let len = usize::from(u16::from_ne_bytes(field(rest, 0))) * 8;
+    let bytes = rest.get(..len).filter(|bytes| !bytes.is_empty()).ok_or(Refusal::invalid(d::BAD_EXTLEN))?;
+    let (twice, malformed) = codes(kind);
+    refuse_if(!frame.note(kind, at, len), twice)?;
+    refuse_if(!is_well_formed(kind, bytes) || is_zero_key(frame, kind, bytes, settings), malformed)?;
+    if matches!(kind, ext::IDENTITY_SRC | ext::IDENTITY_DST) && !bytes.get(16..).unwrap_or_default().contains(&0) {
+        frame.edit(kind, len - 1, &[0]);
+    }
+    Ok(len)
+}
+
+fn is_well_formed(kind: u16, bytes: &[u8]) -> bool {
+    match kind {
+        ext::ADDRESS_SRC | ext::ADDRESS_DST | ext::INNER_SRC | ext::INNER_DST => bytes.len() > EXTENSION_HEADER,
+        ext::LIFETIME_CURRENT | ext::LIFETIME_HARD | ext::LIFETIME_SOFT => bytes.len() == LIFETIME,
+        ext::SPIRANGE => u32::from_be_bytes(field(bytes, 4)) <= u32::from_be_bytes(field(bytes, 8)),
+        ext::KEY_AUTH | ext::KEY_ENCRYPT => {
+            let bits = u16::from_ne_bytes(field(bytes, 4));
+            // The kernel rounds a number of bits that is no whole byte down.
+            bits != 0 && usize::from(bits / 8).next_multiple_of(8) + EXTENSION_HEADER == bytes.len()
+        }
+        _ => true,
+    }
+}
+
+fn is_zero_key(frame: &Frame, kind: u16, bytes: &[u8], settings: &Settings) -> bool {
+    matches!(kind, ext::KEY_AUTH | ext::KEY_ENCRYPT)
+        && (settings.refuse_zero_keys || frame.is_last(kind))
+        && bytes.get(EXTENSION_HEADER..).is_some_and(|key| key.iter().all(|byte| *byte == 0))
+}

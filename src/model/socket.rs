@@ -1,0 +1,136 @@
+//! One PF_KEY socket: what it hears, and what waits for its owner to read.
+
+use std::collections::VecDeque;
+
+use crate::model::describe;
+use crate::model::describe::Keys;
+use crate::model::frame::{Frame, Header};
+use crate::model::refusal::Errno;
+use crate::model::settings::{Seconds, Settings};
+use crate::model::table::{Database, Slot};
+use crate::sa::SaType;
+use crate::secret::Buffer;
+
+/// The registrations of a socket.
+#[derive(Default)]
+pub(crate) struct Registered {
+    /// Types registered for one by one.
+    pub(crate) plain: Vec<SaType>,
+    /// Registered for several at once.
+    pub(crate) extended: bool,
+}
+
+/// An open socket.
+pub(crate) struct Socket {
+    pub(crate) promiscuous: bool,
+    /// SO_USELOOPBACK: without it a socket hears nothing at all, not even its own answers.
+    pub(crate) loopback: bool,
+    pub(crate) registered: Registered,
+    queue: VecDeque<Queued>,
+    waiting: usize,
+}
+
+enum Queued {
+    Message(Buffer),
+    Dump(Dump),
+}
+
+/// A dump that is described SA by SA as its owner reads, so that it takes no memory.
+#[derive(Clone)]
+pub(crate) struct Dump {
+    header: Header,
+    /// The databases to come, the next one last.
+    types: Vec<SaType>,
+    last: Option<Slot>,
+    /// Only SAs used since then.
+    used_since: Option<Seconds>,
+    errno: u8,
+}
+
+impl Dump {
+    /// The dump that `frame` asks for.
+    pub(crate) fn new(frame: &Frame, mut types: Vec<SaType>, now: Seconds) -> Self {
+        types.reverse();
+        let timeout = frame.dump_timeout();
+        let used_since = (timeout != 0).then(|| now.saturating_sub(timeout).max(1));
+        Self { header: frame.header(), types, last: None, used_since, errno: 0 }
+    }
+
+    /// The next message, and whether it is the last.
+    fn next(&mut self, databases: &[Database]) -> (Buffer, bool) {
+        while let Some(sa_type) = self.types.last().copied() {
+            let database = databases.iter().find(|database| database.sa_type == sa_type);
+            match database.and_then(|database| self.next_of(database)) {
+                Some(message) => return (message, false),
+                None => {
+                    self.types.pop();
+                    self.last = None;
+                }
+            }
+        }
+        (self.header.end_of_dump(self.errno), true)
+    }
+
+    fn next_of(&mut self, database: &Database) -> Option<Buffer> {
+        let mut header = self.header;
+        header.set_sa_type(database.sa_type);
+        while let Some(slot) = database.next(self.last) {
+            self.last = Some(slot);
+            let shown = database.get(slot).filter(|entry| {
+                let is_second_copy = entry.has_twin && slot.direction == crate::model::Direction::Inbound;
+                !is_second_copy && self.used_since.is_none_or(|since| entry.last_used >= since)
+            });
+            let Some(entry) = shown else { continue };
+            match describe::encoded(&describe::full(entry, &header, Keys::Shown)) {
+                Ok(message) => return Some(message),
+                Err(_) => self.errno = Errno::ENOMEM.0,
+            }
+        }
+        None
+    }
+}
+
+impl Socket {
+    pub(crate) fn new() -> Self {
+        Self { promiscuous: false, loopback: true, registered: Registered::default(), queue: VecDeque::new(), waiting: 0 }
+    }
+
+    /// Queues a message; if too much waits already it is dropped.
+    pub(crate) fn push(&mut self, message: &[u8], settings: &Settings) {
+        if self.loopback && self.waiting < settings.high_water {
+            self.waiting += message.len();
+            self.queue.push_back(Queued::Message(Buffer::copied(message)));
+        }
+    }
+
+    /// Whether one more dump may be begun.
+    pub(crate) fn has_room_for_dump(&self, settings: &Settings) -> bool {
+        self.queue.iter().filter(|queued| matches!(queued, Queued::Dump(_))).count() < settings.dumps_at_once
+    }
+
+    /// Queues a dump, whatever else waits.
+    pub(crate) fn push_dump(&mut self, dump: Dump, settings: &Settings) {
+        if self.loopback && self.has_room_for_dump(settings) {
+            self.queue.push_back(Queued::Dump(dump));
+        }
+    }
+
+    /// The next message for the owner.
+    pub(crate) fn pop(&mut self, databases: &[Database]) -> Option<Buffer> {
+        if let Some(Queued::Dump(dump)) = self.queue.front_mut() {
+            let (message, is_last) = dump.next(databases);
+            if is_last {
+                self.queue.pop_front();
+            }
+            return Some(message);
+        }
+        let Some(Queued::Message(message)) = self.queue.pop_front() else { return None };
+        self.waiting -= message.len();
+        Some(message)
+    }
+
+    /// Whether anything waits.
+    pub(crate) fn has_message(&self) -> bool {
+        !self.queue.is_empty()
+    }
+}

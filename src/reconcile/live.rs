@@ -1,0 +1,154 @@
+//! What an SADB says of an SA, as the request that would make it again.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use crate::reconcile::sequence::Counters;
+use crate::sa::{
+    AddressInfo, AddressRole, EncrAlg, Endpoint, Extension, Flags, InnerEndpoint, KeyRole, Lifetime, LifetimeKind,
+    LinuxExtras, Message, Request, SaId, SaState, SaType, Side, Spi, XfrmMode,
+};
+use crate::secret::Key;
+
+/// Flags that a request may say; an SADB reports more.
+const SAYABLE: u32 = Flags::INBOUND.0 | Flags::OUTBOUND.0 | Flags::TUNNEL.0 | Flags::NATT_LOC.0 | Flags::NATT_REM.0;
+
+/// Whose words a description is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tongue {
+    /// Linux XFRM.
+    Xfrm,
+    /// The PF_KEY of Linux.
+    LinuxPfKey,
+    /// PF_KEY as illumos and the model have it.
+    PfKey,
+}
+
+/// An SA as it is.
+pub(crate) struct Current {
+    pub(crate) id: SaId,
+    /// What would add it; but for its pair.
+    pub(crate) request: Request,
+    pub(crate) pair: Option<Spi>,
+    pub(crate) counters: Counters,
+    /// What of its lifetimes is used up: bytes, moment added, moment first used.
+    pub(crate) used: Lifetime,
+    /// Packets, which count as lifetimes on Linux.
+    pub(crate) packets: u64,
+    pub(crate) tongue: Tongue,
+    /// Neither larval nor dead.
+    pub(crate) is_alive: bool,
+    /// An algorithm that no request can name.
+    pub(crate) is_strange: bool,
+}
+
+impl Current {
+    /// The SA that `message` describes; `None` if it names none.
+    pub(crate) fn of(message: &Message) -> Option<Self> {
+        let id = message.id()?;
+        let sa = message.association()?;
+        let linux = message.linux();
+        let is_alive = sa.state != SaState::LARVAL && sa.state != SaState::DEAD;
+        Some(Self {
+            id,
+            request: request(message)?,
+            pair: message.extensions.iter().find_map(|extension| match extension {
+                Extension::Pair(spi) if spi.0 != 0 => Some(*spi),
+                _ => None,
+            }),
+            counters: Counters::of(message),
+            used: message.lifetime(LifetimeKind::Current).copied().unwrap_or_default(),
+            packets: linux.map_or(0, |linux| linux.packets),
+            tongue: tongue(message),
+            is_alive,
+            is_strange: linux.is_some_and(|linux| linux.foreign_auth.is_some() || linux.foreign_encr.is_some()),
+        })
+    }
+}
+
+fn tongue(message: &Message) -> Tongue {
+    let second = |extension: &Extension| matches!(extension, Extension::SecondAssociation { .. });
+    match message.linux() {
+        Some(_) => Tongue::Xfrm,
+        None if message.extensions.iter().any(second) => Tongue::LinuxPfKey,
+        None => Tongue::PfKey,
+    }
+}
+
+fn request(message: &Message) -> Option<Request> {
+    let sa = message.association()?;
+    let window = message.linux().map_or(0, |linux| linux.replay_window);
+    let mut request = Request {
+        sa_type: message.sa_type,
+        spi: sa.spi,
+        replay: window.max(sa.replay.into()),
+        state: said_state(sa.state),
+        auth_alg: sa.auth,
+        encr_alg: if sa.encr == EncrAlg::NONE && message.sa_type == SaType::ESP { EncrAlg::NULL } else { sa.encr },
+        flags: sa.flags & Flags(SAYABLE),
+        linux: extras(message).into(),
+        ..Request::default()
+    };
+    message.extensions.iter().for_each(|extension| take(&mut request, extension));
+    if message.linux().is_some() && !sa.flags.has(Flags::NATT_REM) {
+        // The kernel has no such address, and the report says the outer one.
+        request.natt_remote =
+            request.natt_remote.map(|end| Endpoint { addr: IpAddr::V4(Ipv4Addr::UNSPECIFIED), ..end }).into();
+    }
+    Some(request)
+}
+
+/// The state that an `add` says.
+fn said_state(state: SaState) -> SaState {
+    match state {
+        SaState::ACTIVE_ELSEWHERE | SaState::IDLE => SaState::ACTIVE_ELSEWHERE,
+        _ => SaState::MATURE,
+    }
+}
+
+fn extras(message: &Message) -> LinuxExtras {
+    message
+        .extensions
+        .iter()
+        .find_map(|extension| match extension {
+            Extension::Linux(info) => Some(info.extras.clone()),
+            Extension::SecondAssociation { mode, reqid, .. } => {
+                Some(LinuxExtras { mode: XfrmMode::from_pf_key(*mode), reqid: *reqid, ..LinuxExtras::default() })
+            }
+            _ => None,
+        })
+        .unwrap_or_default()
+}
+
+fn take(request: &mut Request, extension: &Extension) {
+    match extension {
+        Extension::Lifetime(LifetimeKind::Hard, lifetime) => request.hard = Some(*lifetime).into(),
+        Extension::Lifetime(LifetimeKind::Soft, lifetime) => request.soft = Some(*lifetime).into(),
+        Extension::Lifetime(LifetimeKind::Idle, lifetime) => request.idle = Some(*lifetime).into(),
+        Extension::Address(role, info) => take_address(request, *role, info),
+        Extension::Key(KeyRole::Auth, key) => request.auth_key = Some(key.duplicate()),
+        Extension::Key(KeyRole::Encr, key) => request.encr_key = Some(whole(key)),
+        Extension::Identity(Side::Source, identity) => request.src_identity = Some(identity.clone()).into(),
+        Extension::Identity(Side::Destination, identity) => request.dst_identity = Some(identity.clone()).into(),
+        _ => {}
+    }
+}
+
+/// The key as an `add` says it, its salt at the end.
+fn whole(key: &Key) -> Key {
+    key.duplicate().with_bits(key.bits().saturating_add(key.reserved()), 0)
+}
+
+fn take_address(request: &mut Request, role: AddressRole, info: &AddressInfo) {
+    let Some(addr) = info.addr.map(|addr| addr.to_canonical()) else { return };
+    let outer = Some(Endpoint { addr, port: info.port, proto: info.proto });
+    let natt = Some(Endpoint { addr, port: info.port, proto: 0 });
+    let inner = Some(InnerEndpoint { addr, prefix_len: info.prefix_len, port: info.port, proto: info.proto });
+    match role {
+        AddressRole::Source => request.src = outer,
+        AddressRole::Destination => request.dst = outer,
+        AddressRole::InnerSource => request.inner_src = inner.into(),
+        AddressRole::InnerDestination => request.inner_dst = inner.into(),
+        AddressRole::NattLocal => request.natt_local = natt.into(),
+        AddressRole::NattRemote => request.natt_remote = natt.into(),
+    }
+}

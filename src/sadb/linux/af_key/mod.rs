@@ -1,0 +1,284 @@
+//! The PF_KEY of Linux (`net/key/af_key.c`), which drops without a word what it has no room for, and describes an SA in a
+//! way of its own. `check` refuses what would be lost; `shape` puts what the kernel says in the shape of every other SADB.
+
+mod check;
+mod shape;
+
+use std::ops::ControlFlow;
+
+use nix::errno::Errno;
+
+use crate::sa::{AuthAlg, Extension, Message, MessageType, Request, SaType};
+use crate::sadb::linux::errors::{Asked, explained};
+use crate::sadb::linux::retry::Patience;
+use crate::sadb::warnings::Notes;
+use crate::sadb::{Each, Hearing, PfKey, Reach, Sadb, SadbError, Supported, Trace, Transport};
+use crate::sys::net::interfaces::forget_addresses;
+use crate::wire::pfkey::Dialect;
+
+/// The one algorithm whose integrity check value is cut to another length than its RFC says.
+const SHA256: AuthAlg = AuthAlg(5);
+
+/// A client of Linux PF_KEY.
+pub(crate) struct AfKey<T> {
+    kernel: PfKey<T>,
+    is_traced: bool,
+    notes: Notes,
+    patience: Patience,
+}
+
+impl<T: Transport> AfKey<T> {
+    pub(crate) fn new(transport: T) -> Self {
+        let (kernel, patience) = (PfKey::new(transport, &Dialect::LINUX), Patience::default());
+        Self { kernel, is_traced: false, notes: Notes::default(), patience }
+    }
+
+    /// Says what becomes of an SA otherwise than asked.
+    fn note(&mut self, request: &Request) {
+        notes_about(request).for_each(|note| self.notes.say(note));
+    }
+}
+
+/// What becomes of an SA otherwise than asked.
+fn notes_about(request: &Request) -> impl Iterator<Item = &'static str> {
+    let sha256 = (request.auth_alg == SHA256).then_some(
+        "sha256: Linux PF_KEY cuts the integrity check value to 96 bits; RFC 4868 says 128, so few peers will understand it: \
+         use --sadb xfrm",
+    );
+    let has_direction = check::has_direction(request) && !check::has_natt(request);
+    let direction = has_direction.then_some("inbound, outbound: Linux PF_KEY does not keep the direction");
+    sha256.into_iter().chain(direction)
+}
+
+/// A refusal with what would help.
+fn refused(error: SadbError, request: &Request) -> SadbError {
+    let is_ipv6 = request.dst.is_some_and(|dst| dst.addr.is_ipv6());
+    explained(
+        error,
+        &Asked {
+            sa_type: request.sa_type,
+            is_ipv6,
+            algorithms: crate::sadb::linux::xfrm::algorithms_of(request),
+            ..Asked::default()
+        },
+    )
+}
+
+impl<T: Transport> Sadb for AfKey<T> {
+    fn add(&mut self, request: &Request) -> Result<(), SadbError> {
+        check::addition(request)?;
+        let mut added = self.kernel.add(request);
+        while added.as_ref().is_err_and(|error| self.patience.tries_again(error)) {
+            added = self.kernel.add(request);
+        }
+        added.map_err(|error| refused(error, request))?;
+        self.note(request);
+        Ok(())
+    }
+
+    /// All but the first about which something is to be said, which is said of its own line. Traced ones go one by one, each before
+    /// its refusal.
+    fn batches(&self, request: &Request) -> bool {
+        !self.is_traced && notes_about(request).all(|note| self.notes.has_said(note))
+    }
+
+    fn add_all(&mut self, requests: &[&Request]) -> Vec<Result<(), SadbError>> {
+        let checked: Vec<_> = requests.iter().map(|request| check::addition(request)).collect();
+        let good = requests.iter().zip(&checked).filter(|(_, checked)| checked.is_ok()).map(|(request, _)| *request);
+        let mut added = self.kernel.add_all(&good.collect::<Vec<_>>()).into_iter();
+        let mut outcome = |request, checked: Result<(), SadbError>| {
+            checked?;
+            match added.next().unwrap_or(Err(SadbError::Unanswered)) {
+                Ok(()) => self.note(request),
+                Err(error) if self.patience.tries_again(&error) => return self.add(request),
+                Err(error) => return Err(refused(error, request)),
+            }
+            Ok(())
+        };
+        requests.iter().zip(checked).map(|(request, checked)| outcome(request, checked)).collect()
+    }
+
+    fn update(&mut self, request: &Request, reach: Reach) -> Result<(), SadbError> {
+        check::only_lifetimes(request, reach)?;
+        let live = self.kernel.get(request).map_err(|error| refused(error, request))?;
+        let whole = shape::with_lifetimes(request, live);
+        self.kernel.update(&whole, reach).map_err(|error| refused(error, request))
+    }
+
+    fn delete(&mut self, request: &Request, reach: Reach) -> Result<(), SadbError> {
+        check::no_pair(reach)?;
+        self.kernel.delete(request, reach).map_err(|error| refused(error, request))
+    }
+
+    fn get(&mut self, request: &Request) -> Result<Message, SadbError> {
+        let message = self.kernel.get(request).map_err(|error| refused(error, request))?;
+        Ok(shape::usual(message))
+    }
+
+    fn flush(&mut self, sa_type: SaType) -> Result<(), SadbError> {
+        self.kernel.flush(sa_type)
+    }
+
+    fn dump(&mut self, sa_type: SaType, each: Each<'_>) -> Result<(), SadbError> {
+        forget_addresses();
+        match self.kernel.each_of_dump(sa_type, &mut |message| each(&shape::usual(message))) {
+            // So the kernel says that there is no SA.
+            Err(SadbError::Refused { errno, .. }) if errno == Errno::ENOENT as i32 => Ok(()),
+            done => done,
+        }
+    }
+
+    /// Promiscuous listening would tell keys, and everything twice; what the kernel tells everybody is enough. Expiries are
+    /// told to registered sockets only, so this one registers, which may make the kernel load modules for some seconds.
+    fn monitor(&mut self, _hearing: Hearing, each: Each<'_>) -> Result<(), SadbError> {
+        self.kernel.supported()?;
+        self.kernel.each_heard(&mut |message| {
+            // What algorithms there are is told to everybody registered.
+            if message.kind == MessageType::REGISTER {
+                return ControlFlow::Continue(());
+            }
+            let mut message = shape::usual(message);
+            message.extensions.retain(|extension| !matches!(extension, Extension::Key(..)));
+            each(&message)
+        })
+    }
+
+    fn supported(&mut self) -> Result<Supported, SadbError> {
+        self.kernel.supported()
+    }
+
+    fn begin_command(&mut self) {
+        forget_addresses();
+        self.kernel.begin_command();
+    }
+
+    fn set_trace(&mut self, trace: Trace) {
+        self.is_traced = true;
+        self.kernel.set_trace(trace);
+    }
+
+    fn take_notes(&mut self) -> Vec<String> {
+        self.notes.take()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::io;
+
+    use super::*;
+    use crate::sa::{Flags, SaState, Spi};
+    use crate::secret::{Buffer, Key};
+    use crate::sys::time::Deadline;
+    use crate::wire::pfkey;
+
+    /// A kernel that grants every request, and has these SAs. It refuses or forgets to answer those with these SPIs.
+    #[derive(Default)]
+    struct Kernel {
+        sas: Vec<Request>,
+        refused: Vec<u32>,
+        silent: Vec<u32>,
+        answers: VecDeque<Vec<u8>>,
+    }
+
+    impl Kernel {
+        /// A message of a dump about an SA, with that sequence number.
+        fn listed(sa: &Request, seq: u32) -> Vec<u8> {
+            let message = pfkey::request(&Dialect::LINUX, MessageType::ADD, sa, seq, std::process::id()).expect("encodes");
+            let mut bytes = message.to_vec();
+            bytes[1] = MessageType::DUMP.0;
+            bytes
+        }
+    }
+
+    impl Transport for Kernel {
+        fn send(&mut self, message: &[u8]) -> io::Result<()> {
+            if message[1] != MessageType::DUMP.0 {
+                let spi = u32::from_be_bytes(message[20..24].try_into().expect("an SA extension"));
+                let mut answer = message.to_vec();
+                answer[2] = if self.refused.contains(&spi) { Errno::EEXIST as u8 } else { 0 };
+                self.answers.extend((!self.silent.contains(&spi)).then_some(answer));
+                return Ok(());
+            }
+            let count = self.sas.len();
+            self.answers = (1..).zip(&self.sas).map(|(at, sa)| Self::listed(sa, at % count as u32)).collect();
+            Ok(())
+        }
+
+        fn receive(&mut self, _deadline: &mut Deadline) -> io::Result<Option<Buffer>> {
+            Ok(self.answers.pop_front().map(|bytes| Buffer::copied(&bytes)))
+        }
+    }
+
+    fn ah(spi: u32, auth_alg: u16, key_len: usize) -> Request {
+        let key = vec![7; key_len];
+        Request {
+            sa_type: SaType::AH,
+            spi: Spi(spi),
+            state: SaState::MATURE,
+            auth_alg: AuthAlg(auth_alg),
+            auth_key: Some(Key::copied(&key, (key_len * 8) as u16, 0)),
+            dst: Some(crate::sa::Endpoint { addr: [10, 0, 0, 2].into(), port: 0, proto: 0 }),
+            ..Request::default()
+        }
+    }
+
+    #[test]
+    fn what_becomes_otherwise_is_said_once() {
+        let mut sadb = AfKey::new(Kernel::default());
+        sadb.add(&ah(0x100, 3, 20)).unwrap();
+        assert!(sadb.take_notes().is_empty());
+        sadb.add(&Request { flags: Flags::INBOUND, ..ah(0x101, 5, 32) }).unwrap();
+        sadb.add(&ah(0x102, 5, 32)).unwrap();
+        let notes = sadb.take_notes();
+        assert!(matches!(&notes[..], [cut, way] if cut.contains("96 bits") && way.contains("direction")), "{notes:?}");
+    }
+
+    #[test]
+    fn many_additions_are_answered_each_on_its_own() {
+        let mut sadb = AfKey::new(Kernel { refused: vec![0x141, 0x180], ..Kernel::default() });
+        let mut requests: Vec<Request> = (0x100..0x1c8).map(|spi| ah(spi, 5, 32)).collect();
+        requests.insert(7, Request { pair_spi: Some(Spi(9)), ..ah(0x99, 5, 32) });
+        assert!(!sadb.batches(&requests[0]));
+        let outcomes = sadb.add_all(&requests.iter().collect::<Vec<_>>());
+        let refused: Vec<u32> = requests
+            .iter()
+            .zip(&outcomes)
+            .filter(|(_, outcome)| outcome.is_err())
+            .map(|(request, _)| request.spi.0)
+            .collect();
+        assert_eq!((outcomes.len(), refused), (201, vec![0x99, 0x141, 0x180]));
+        assert!(matches!(&outcomes[0x41 + 1], Err(SadbError::Refused { errno: 17, .. })));
+        assert_eq!(sadb.take_notes().len(), 1);
+        assert!(sadb.batches(&requests[0]));
+    }
+
+    #[test]
+    fn an_answer_that_is_lost_is_told_and_nothing_waits_for_ever() {
+        let mut sadb = AfKey::new(Kernel { silent: vec![0x102], ..Kernel::default() });
+        let requests: Vec<Request> = (0x100..0x105).map(|spi| ah(spi, 3, 20)).collect();
+        let outcomes = sadb.add_all(&requests.iter().collect::<Vec<_>>());
+        assert!(matches!(&outcomes[..], [Ok(()), Ok(()), Err(SadbError::NoAnswer { .. }), Ok(()), Ok(())]));
+    }
+
+    #[test]
+    fn what_is_traced_goes_alone() {
+        let mut sadb = AfKey::new(Kernel::default());
+        sadb.set_trace(Box::new(|_| {}));
+        assert!(!sadb.batches(&ah(0x100, 3, 20)));
+    }
+
+    #[test]
+    fn the_last_message_of_a_dump_is_an_sa() {
+        let sas = vec![ah(0x100, 3, 20), ah(0x101, 3, 20), ah(0x102, 3, 20)];
+        let mut sadb = AfKey::new(Kernel { sas, ..Kernel::default() });
+        let mut spis = Vec::new();
+        sadb.dump(SaType::UNSPEC, &mut |message| {
+            spis.extend(message.association().map(|sa| sa.spi.0));
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+        assert_eq!(spis, [0x100, 0x101, 0x102]);
+    }
+}

@@ -1,0 +1,281 @@
+//! What the kernel accepts although it is nonsense, refused before it is asked (`net/xfrm/xfrm_user.c` checks none of it).
+
+use crate::names::algorithms::{Auth, Encr, KeyBits, auth_by_number, encr_by_number};
+use crate::names::weak_keys;
+use crate::sa::{AuthAlg, EncrAlg, Lifetime, Request, SaState, SaType};
+use crate::sadb::SadbError;
+use crate::sadb::error::refuse;
+use crate::secret::Key;
+
+/// The algorithms of a new SA, found and fitting together.
+pub(in crate::sadb) struct Algorithms {
+    /// Authentication, unless there is none.
+    pub(in crate::sadb) auth: Option<&'static Auth>,
+    /// Encryption; none in AH.
+    pub(in crate::sadb) encr: Option<&'static Encr>,
+}
+
+/// Shortest integrity check value, in bits (RFC 2104 section 5).
+const SHORTEST_ICV: u16 = 80;
+
+/// Everything about a request to add that needs no other SA.
+pub(in crate::sadb) fn addition(request: &Request) -> Result<Algorithms, SadbError> {
+    if request.spi.0 == 0 {
+        return refuse("SPI 0 names no SA (RFC 4303 section 2.1): Linux would add one that nothing can reach".into());
+    }
+    if request.state != SaState::MATURE {
+        return refuse(format!("Linux adds SAs in state mature only, not in state {}", request.state.0));
+    }
+    soft_before_hard(*request.soft, *request.hard)?;
+    packets_in_order(request)?;
+    let algorithms = Algorithms { auth: auth(request.auth_alg)?, encr: encr(request.encr_alg)? };
+    check_icv(request, algorithms.auth)?;
+    match request.sa_type {
+        SaType::AH => check_ah(request, algorithms),
+        SaType::ESP => check_esp(request, algorithms),
+        other => refuse(format!("SA type {} has no database in Linux: use ah or esp", other.0)),
+    }
+}
+
+fn auth(number: AuthAlg) -> Result<Option<&'static Auth>, SadbError> {
+    if number == AuthAlg::NONE {
+        return Ok(None);
+    }
+    match auth_by_number(number) {
+        Some(row) => Ok(Some(row)),
+        None => refuse(format!("authentication algorithm {} is none that Linux has a name for", number.0)),
+    }
+}
+
+fn encr(number: EncrAlg) -> Result<Option<&'static Encr>, SadbError> {
+    if number == EncrAlg::NONE {
+        return Ok(None);
+    }
+    match encr_by_number(number) {
+        Some(row) => Ok(Some(row)),
+        None => refuse(format!("encryption algorithm {} is none that Linux has a name for", number.0)),
+    }
+}
+
+fn check_ah(request: &Request, algorithms: Algorithms) -> Result<Algorithms, SadbError> {
+    let Some(auth) = algorithms.auth else {
+        return refuse("AH needs an authentication algorithm and its key: authalg, authkey".into());
+    };
+    if algorithms.encr.is_some() || request.encr_key.is_some() {
+        return refuse("AH does not encrypt: leave out encralg and encrkey".into());
+    }
+    if request.natt_local.is_some() || request.natt_remote.is_some() {
+        return refuse("AH cannot be encapsulated in UDP: leave out encap and nat_*".into());
+    }
+    check_auth_key(auth, request.auth_key.as_ref())?;
+    Ok(algorithms)
+}
+
+fn check_esp(request: &Request, algorithms: Algorithms) -> Result<Algorithms, SadbError> {
+    let encr = algorithms.encr.or_else(|| encr_by_number(EncrAlg::NULL));
+    let Some(cipher) = encr else { return Ok(algorithms) };
+    if cipher.is_combined() && algorithms.auth.is_some() {
+        return refuse(format!("{} authenticates by itself: leave out authalg and authkey", cipher.names[0]));
+    }
+    if cipher.number == EncrAlg::NULL && algorithms.auth.is_none() {
+        return refuse("ESP that neither encrypts nor authenticates protects nothing: want encralg, authalg or both".into());
+    }
+    check_encr_key(cipher, request.encr_key.as_ref())?;
+    match algorithms.auth {
+        Some(auth) => check_auth_key(auth, request.auth_key.as_ref())?,
+        None if request.auth_key.is_some() => return refuse("authkey without authalg".into()),
+        None => {}
+    }
+    Ok(Algorithms { auth: algorithms.auth, encr })
+}
+
+/// The kernel takes any length, 8 bits too, and one that is no multiple of 8.
+fn check_icv(request: &Request, auth: Option<&Auth>) -> Result<(), SadbError> {
+    let Some(asked) = request.linux.icv_bits else { return Ok(()) };
+    let Some(auth) = auth else {
+        return refuse("icv is the length of what authalg adds: there is no authalg".into());
+    };
+    let full = full_icv(auth);
+    if (SHORTEST_ICV..=full).contains(&asked) && asked.is_multiple_of(8) {
+        return Ok(());
+    }
+    refuse(format!("icv {asked}: {} wants a multiple of 8 from {SHORTEST_ICV} to {full}", auth.names[0]))
+}
+
+/// What the algorithm computes, in bits; of those there are, each wants a key of that length.
+fn full_icv(auth: &Auth) -> u16 {
+    match auth.key_bits {
+        KeyBits::None => 0,
+        KeyBits::Only(sizes) => sizes.iter().copied().max().unwrap_or(0),
+        KeyBits::Range { max, .. } => max,
+    }
+}
+
+fn check_auth_key(auth: &Auth, key: Option<&Key>) -> Result<(), SadbError> {
+    let found = key.map_or(0, |key| u32::from(key.bits()));
+    if auth.key_bits.allows(found) {
+        return Ok(());
+    }
+    refuse(format!("authkey has {found} bits, {} wants {}", auth.names[0], wanted(auth.key_bits, 0)))
+}
+
+fn check_encr_key(cipher: &Encr, key: Option<&Key>) -> Result<(), SadbError> {
+    let found = key.map_or(0, whole_bits);
+    let salt = u32::from(cipher.salt_bits);
+    if !found.checked_sub(salt).is_some_and(|bits| cipher.key_bits.allows(bits)) {
+        return refuse(format!("encrkey has {found} bits, {} wants {}", cipher.names[0], wanted(cipher.key_bits, salt)));
+    }
+    match key {
+        Some(key) if is_weak(cipher.number, key) => refuse(format!(
+            "encrkey is one of the weak keys of {} (RFC 2405 section 2.1, RFC 2451 section 2.3): choose another",
+            cipher.names[0]
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Bits of key and salt together: an answer of illumos counts the salt apart.
+pub(crate) fn whole_bits(key: &Key) -> u32 {
+    if key.reserved() == 0 { u32::from(key.bits()) } else { key.byte_len() as u32 * 8 }
+}
+
+/// The key lengths in words.
+fn wanted(bits: KeyBits, salt: u32) -> String {
+    let sizes: Vec<String> = match bits {
+        KeyBits::None => return "no key".into(),
+        KeyBits::Only(sizes) => sizes.iter().map(|size| (u32::from(*size) + salt).to_string()).collect(),
+        KeyBits::Range { min, max, step } => {
+            (min..=max).step_by(usize::from(step)).map(|size| (u32::from(size) + salt).to_string()).collect()
+        }
+    };
+    let salt = if salt == 0 { String::new() } else { format!(", {salt} bits of salt at the end included") };
+    format!("{}{salt}", sizes.join(" or "))
+}
+
+/// A soft limit past the hard one would never be heard.
+fn soft_before_hard(soft: Option<Lifetime>, hard: Option<Lifetime>) -> Result<(), SadbError> {
+    let (Some(soft), Some(hard)) = (soft, hard) else { return Ok(()) };
+    let pairs = [
+        ("bytes", soft.bytes, hard.bytes),
+        ("addtime", soft.addtime, hard.addtime),
+        ("usetime", soft.usetime, hard.usetime),
+    ];
+    for (word, soft, hard) in pairs {
+        if hard != 0 && soft > hard {
+            return refuse(format!("soft_{word} {soft} is more than hard_{word} {hard}"));
+        }
+    }
+    Ok(())
+}
+
+fn packets_in_order(request: &Request) -> Result<(), SadbError> {
+    let (soft, hard) = (request.linux.soft_packets, request.linux.hard_packets);
+    if hard != 0 && soft > hard {
+        return refuse(format!("soft_packets {soft} is more than hard_packets {hard}"));
+    }
+    Ok(())
+}
+
+/// Whether `key` is weak for DES or Triple DES.
+fn is_weak(cipher: EncrAlg, key: &Key) -> bool {
+    [EncrAlg::DES, EncrAlg::TRIPLE_DES].contains(&cipher) && weak_keys::of_des(key.expose()).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sa::{LinuxExtras, Spi};
+
+    fn esp() -> Request {
+        Request {
+            sa_type: SaType::ESP,
+            spi: Spi(0x100),
+            state: SaState::MATURE,
+            auth_alg: AuthAlg(5),
+            encr_alg: EncrAlg(12),
+            auth_key: Some(Key::copied(&[1; 32], 256, 0)),
+            encr_key: Some(Key::copied(&[2; 16], 128, 0)),
+            ..Request::default()
+        }
+    }
+
+    fn refusal(request: &Request) -> String {
+        addition(request).err().map(|error| error.to_string()).unwrap_or_default()
+    }
+
+    #[test]
+    fn a_sound_request_passes() {
+        assert_eq!(refusal(&esp()), "");
+    }
+
+    #[test]
+    fn lengths_are_said_as_found_and_wanted() {
+        let short = Request { auth_key: Some(Key::copied(&[1; 2], 16, 0)), ..esp() };
+        assert_eq!(refusal(&short), "authkey has 16 bits, hmac-sha256 wants 256");
+        let missing = Request { auth_key: None, ..esp() };
+        assert_eq!(refusal(&missing), "authkey has 0 bits, hmac-sha256 wants 256");
+        let saltless = Request {
+            auth_alg: AuthAlg::NONE,
+            auth_key: None,
+            encr_alg: EncrAlg(20),
+            encr_key: Some(Key::copied(&[1; 16], 128, 0)),
+            ..esp()
+        };
+        assert_eq!(
+            refusal(&saltless),
+            "encrkey has 128 bits, aes-gcm wants 160 or 224 or 288, 32 bits of salt at the end included"
+        );
+        let odd = Request { encr_key: Some(Key::copied(&[1; 16], 127, 0)), ..esp() };
+        assert_eq!(refusal(&odd), "encrkey has 127 bits, aes-cbc wants 128 or 192 or 256");
+    }
+
+    #[test]
+    fn weak_keys() {
+        let des = |bytes: &[u8]| Request { encr_alg: EncrAlg::DES, encr_key: Some(Key::copied(bytes, 64, 0)), ..esp() };
+        assert!(refusal(&des(&[1; 8])).contains("weak"));
+        assert!(refusal(&des(&[0x1f, 0x1f, 0x1f, 0x1f, 0x0e, 0x0e, 0x0e, 0x0e])).contains("weak"));
+        assert_eq!(refusal(&des(&[2, 4, 6, 8, 10, 12, 14, 16])), "");
+        let triple =
+            |bytes: Vec<u8>| Request { encr_alg: EncrAlg::TRIPLE_DES, encr_key: Some(Key::copied(&bytes, 192, 0)), ..esp() };
+        assert!(refusal(&triple(vec![0x12; 24])).contains("weak"));
+        assert_eq!(refusal(&triple((0..24).map(|n| n * 2).collect())), "");
+    }
+
+    #[test]
+    fn icv_lengths() {
+        let icv = |bits| {
+            let linux = LinuxExtras { icv_bits: Some(bits), ..LinuxExtras::default() };
+            refusal(&Request { linux: linux.into(), ..esp() })
+        };
+        assert_eq!((icv(96), icv(256)), (String::new(), String::new()));
+        assert_eq!(icv(8), "icv 8: hmac-sha256 wants a multiple of 8 from 80 to 256");
+        assert!(icv(100).contains("multiple of 8") && icv(264).contains("to 256"));
+        let linux = LinuxExtras { icv_bits: Some(96), ..LinuxExtras::default() };
+        assert!(
+            refusal(&Request { linux: linux.into(), auth_alg: AuthAlg::NONE, auth_key: None, ..esp() })
+                .contains("no authalg")
+        );
+    }
+
+    #[test]
+    fn combinations() {
+        assert!(refusal(&Request { spi: Spi(0), ..esp() }).contains("SPI 0"));
+        assert!(refusal(&Request { state: SaState::DYING, ..esp() }).contains("mature"));
+        assert!(refusal(&Request { sa_type: SaType(7), ..esp() }).contains("SA type 7"));
+        assert!(refusal(&Request { sa_type: SaType::AH, ..esp() }).contains("does not encrypt"));
+        assert!(refusal(&Request { encr_alg: EncrAlg(99), ..esp() }).contains("99"));
+        let gcm = Request { encr_alg: EncrAlg(20), encr_key: Some(Key::copied(&[3; 20], 160, 0)), ..esp() };
+        assert!(refusal(&gcm).contains("by itself"));
+        let nothing = Request { auth_alg: AuthAlg::NONE, auth_key: None, encr_alg: EncrAlg::NULL, encr_key: None, ..esp() };
+        assert!(refusal(&nothing).contains("protects nothing"));
+        let limits = |soft, hard| Request {
+            soft: Some(Lifetime { bytes: soft, ..Lifetime::default() }).into(),
+            hard: Some(Lifetime { bytes: hard, ..Lifetime::default() }).into(),
+            ..esp()
+        };
+        assert!(refusal(&limits(2, 1)).contains("soft_bytes 2"));
+        assert_eq!(refusal(&limits(2, 0)), "");
+        let packets = LinuxExtras { soft_packets: 9, hard_packets: 8, ..LinuxExtras::default() };
+        assert!(refusal(&Request { linux: packets.into(), ..esp() }).contains("soft_packets 9"));
+    }
+}

@@ -1,0 +1,345 @@
+//! What XFRM says, as a message: the extensions in the order of an illumos answer, so that `show` prints both alike.
+
+use std::net::IpAddr;
+
+use crate::names::algorithms::{AUTH, Auth, ENCR, Encr};
+use crate::sa::{
+    AddressInfo, AddressRole, Association, AuthAlg, EncrAlg, Extension, Flags, KeyRole, Lifetime, LifetimeKind, LinuxExtras,
+    LinuxInfo, Masked, Message, MessageType, Offload, SaState, Side, Spi, XfrmFlags, XfrmMode,
+};
+use crate::sadb::linux::side_store::Entry;
+use crate::sadb::linux::xfrm::encode::{host_prefix, type_of};
+use crate::secret::Key;
+use crate::sys::net::netlink::interface_name;
+use crate::sys::time::unix_now;
+use crate::wire::xfrm::attribute::{Algorithm, Encap, OffloadDevice};
+use crate::wire::xfrm::fixed::{RawAddress, Selector};
+use crate::wire::xfrm::number::{DIRECTION_IN, DIRECTION_OUT, FAMILY_INET, INFINITE, OFFLOAD_INBOUND, OFFLOAD_PACKET, attr};
+use crate::wire::xfrm::{Attribute, SaInfo};
+
+/// Number shown for an algorithm whose kernel name has no row.
+const FOREIGN: u16 = u16::MAX;
+/// IP in IP, and IPv6 in IP: `proto` of a tunnel-mode SA.
+const IPPROTO_IPIP: u8 = 4;
+const IPPROTO_IPV6: u8 = 41;
+
+/// Where a message comes from.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Origin {
+    pub(crate) byte_len: usize,
+    pub(crate) seq: u32,
+    pub(crate) pid: u32,
+}
+
+/// What attributes say, sorted.
+#[derive(Default)]
+struct Parts {
+    auth: AuthAlg,
+    encr: EncrAlg,
+    auth_key: Option<Key>,
+    encr_key: Option<Key>,
+    encap: Option<Encap>,
+    direction: Option<u8>,
+    linux: LinuxInfo,
+}
+
+/// A message without extensions.
+pub(crate) fn bare(kind: MessageType, proto: u8, origin: Origin) -> Message {
+    Message {
+        version: 2,
+        kind,
+        errno: 0,
+        sa_type: type_of(proto),
+        byte_len: origin.byte_len,
+        diagnostic: crate::sa::Diagnostic::default(),
+        seq: origin.seq,
+        pid: origin.pid,
+        extensions: Vec::new(),
+    }
+}
+
+/// An SA as a message, with what is kept `beside` the kernel. A state of `None` is found out from the lifetimes.
+pub(crate) fn sa(
+    kind: MessageType,
+    origin: Origin,
+    info: &SaInfo,
+    attributes: Vec<Attribute>,
+    state: Option<SaState>,
+    beside: Option<&Entry>,
+) -> Message {
+    let mut parts = Parts::default();
+    attributes.into_iter().for_each(|attribute| parts.take(attribute));
+    parts.take_info(info);
+    let mut message = bare(kind, info.proto, origin);
+    let association = association(info, &parts, state.unwrap_or_else(|| state_of(info, &parts)), beside);
+    let ext = &mut message.extensions;
+    ext.push(Extension::Association(association));
+    ext.extend(lifetimes(info, beside));
+    ext.extend(addresses(info, &mut parts, association.flags, beside));
+    ext.extend(parts.auth_key.take().map(|key| Extension::Key(KeyRole::Auth, key)));
+    ext.extend(parts.encr_key.take().map(|key| Extension::Key(KeyRole::Encr, key)));
+    if let Some(entry) = beside {
+        ext.extend(entry.src_identity().map(|identity| Extension::Identity(Side::Source, identity)));
+        ext.extend(entry.dst_identity().map(|identity| Extension::Identity(Side::Destination, identity)));
+        ext.extend(entry.pair.map(|spi| Extension::Pair(Spi(spi))));
+    }
+    ext.extend(replay_value(association.flags, &parts.linux));
+    ext.push(Extension::Linux(Box::new(parts.linux)));
+    message
+}
+
+/// What DELSA and GETSA name.
+pub(crate) fn named(kind: MessageType, origin: Origin, name: &crate::wire::xfrm::SaName) -> Message {
+    let mut message = bare(kind, name.proto, origin);
+    message.extensions.push(Extension::Association(Association { spi: Spi(name.spi), ..Association::default() }));
+    message.extensions.extend(address(AddressRole::Destination, name.dst.ip(name.family), 0, 0, None));
+    message
+}
+
+impl Parts {
+    fn take(&mut self, attribute: Attribute) {
+        let linux = &mut self.linux;
+        match attribute {
+            Attribute::AuthTrunc(algorithm) => self.take_auth(algorithm),
+            Attribute::Crypt(algorithm) | Attribute::Aead(algorithm) => self.take_encr(algorithm),
+            Attribute::Encap(encap) => self.encap = Some(encap),
+            Attribute::Direction(direction) => self.direction = Some(direction),
+            Attribute::Replay(replay) => {
+                linux.sent_seq = u64::from(replay.sent);
+                linux.received_seq = u64::from(replay.received);
+            }
+            Attribute::ReplayEsn(replay) => {
+                linux.replay_window = replay.window;
+                (linux.sent_seq, linux.received_seq) = (replay.sent, replay.received);
+            }
+            Attribute::LastUsed(time) => linux.last_used = time,
+            Attribute::Mark(mark) => linux.extras.mark = Some(mark),
+            Attribute::Offload(device) => linux.extras.offload = Some(offload(device)),
+            Attribute::Word(kind, value) => take_word(&mut linux.extras, kind, value),
+            // The kernel sends ALG_AUTH_TRUNC beside every ALG_AUTH.
+            _ => {}
+        }
+    }
+
+    fn take_auth(&mut self, algorithm: Algorithm) {
+        match auth_row(&algorithm.name) {
+            Some(row) => {
+                self.auth = row.number;
+                let icv_bits = u16::try_from(algorithm.icv_bits).unwrap_or(u16::MAX);
+                self.linux.extras.icv_bits = (icv_bits != row.icv_bits).then_some(icv_bits);
+            }
+            // NULL authentication is none.
+            None if algorithm.name == "digest_null" => return,
+            None => {
+                self.auth = AuthAlg(FOREIGN);
+                self.linux.foreign_auth = Some(algorithm.name.into_owned());
+            }
+        }
+        self.auth_key = Some(algorithm.key);
+    }
+
+    fn take_encr(&mut self, algorithm: Algorithm) {
+        let row = encr_row(&algorithm.name, algorithm.icv_bits);
+        match row {
+            Some(row) => self.encr = row.number,
+            None => {
+                self.encr = EncrAlg(FOREIGN);
+                self.linux.foreign_encr = Some(algorithm.name.into_owned());
+            }
+        }
+        let salt = row.map_or(0, |row| row.salt_bits);
+        let bits = algorithm.key.bits();
+        if bits > 0 {
+            self.encr_key = Some(algorithm.key.with_bits(bits.saturating_sub(salt), salt));
+        }
+    }
+
+    fn take_info(&mut self, info: &SaInfo) {
+        let linux = &mut self.linux;
+        linux.replay_window = linux.replay_window.max(u32::from(info.replay_window));
+        linux.packets = info.current.packets;
+        linux.drops = info.drops;
+        linux.extras.reqid = info.reqid;
+        linux.extras.flags |= XfrmFlags(u32::from(info.flags));
+        linux.extras.soft_packets = finite(info.limits.packets.0);
+        linux.extras.hard_packets = finite(info.limits.packets.1);
+        linux.extras.mode = Some(XfrmMode(info.mode));
+    }
+}
+
+fn take_word(extras: &mut LinuxExtras, kind: u16, value: u32) {
+    match kind {
+        attr::IF_ID => extras.if_id = value,
+        attr::TFCPAD => extras.tfcpad = value,
+        attr::SA_EXTRA_FLAGS => extras.flags |= XfrmFlags(value << 8),
+        attr::SET_MARK => extras.output_mark.get_or_insert_default().value = value,
+        attr::SET_MARK_MASK => extras.output_mark.get_or_insert_default().mask = value,
+        _ => {}
+    }
+}
+
+fn auth_row(name: &str) -> Option<&'static Auth> {
+    AUTH.iter().find(|row| row.xfrm == name)
+}
+
+fn encr_row(name: &str, icv_bits: u32) -> Option<&'static Encr> {
+    ENCR.iter().find(|row| row.xfrm == name && u32::from(row.icv_bits) == icv_bits)
+}
+
+fn offload(device: OffloadDevice) -> Offload {
+    Offload {
+        device: interface_name(device.ifindex).unwrap_or_else(|| format!("if{}", device.ifindex)),
+        inbound: device.flags & OFFLOAD_INBOUND != 0,
+        whole_packet: device.flags & OFFLOAD_PACKET != 0,
+    }
+}
+
+/// Whether the selector lets everything of the SA's own family through.
+fn is_open(info: &SaInfo) -> bool {
+    let open = Selector { family: info.selector.family, ..Selector::default() };
+    info.selector == open && (open.family == info.family || open.family == 0)
+}
+
+/// Whether the selector is about the SA's own addresses, so that it adds ports and a protocol only.
+fn is_own(info: &SaInfo) -> bool {
+    let Some(dst) = info.dst.ip(info.family) else { return false };
+    let selector = &info.selector;
+    let src = match selector.src_prefix {
+        0 => info.src == RawAddress::default(),
+        prefix => prefix == host_prefix(dst) && selector.src == info.src,
+    };
+    src && selector.family == info.family && selector.dst == info.dst && selector.dst_prefix == host_prefix(dst)
+}
+
+/// Whether the selector must be told as inner addresses.
+fn is_inner(info: &SaInfo) -> bool {
+    !is_open(info) && (info.mode == XfrmMode::TUNNEL.0 || !is_own(info))
+}
+
+fn association(info: &SaInfo, parts: &Parts, state: SaState, beside: Option<&Entry>) -> Association {
+    let mut flags = Flags::default();
+    match parts.direction.or_else(|| beside.and_then(Entry::direction)) {
+        Some(DIRECTION_IN) => flags |= Flags::INBOUND,
+        Some(DIRECTION_OUT) => flags |= Flags::OUTBOUND,
+        _ => {}
+    }
+    let set = [
+        (info.mode == XfrmMode::TUNNEL.0, Flags::TUNNEL),
+        (parts.encap.is_some_and(|encap| encap.original != RawAddress::default()), Flags::NATT_REM),
+        (parts.encap.is_some(), Flags::NATT_LOC),
+        (beside.is_some_and(|entry| entry.pair.is_some()), Flags::PAIRED),
+        (info.current.use_time != 0, Flags::USED),
+        (is_own(info), Flags::UNIQUE),
+    ];
+    set.into_iter().filter(|(is_set, _)| *is_set).for_each(|(_, flag)| flags |= flag);
+    Association {
+        spi: Spi(info.spi),
+        replay: u8::try_from(parts.linux.replay_window).unwrap_or(u8::MAX),
+        state,
+        auth: parts.auth,
+        encr: parts.encr,
+        flags,
+    }
+}
+
+/// The kernel does not tell; an SA without algorithms waits for a key manager, one past a soft limit is dying.
+fn state_of(info: &SaInfo, parts: &Parts) -> SaState {
+    if parts.auth == AuthAlg::NONE && parts.encr == EncrAlg::NONE {
+        return SaState::LARVAL;
+    }
+    let (soft_bytes, soft_packets) = (info.limits.bytes.0, info.limits.packets.0);
+    let reached = info.current.bytes >= soft_bytes || info.current.packets >= soft_packets;
+    let past = |start: u64, limit: u64| limit != 0 && start != 0 && unix_now() >= start.saturating_add(limit);
+    let aged = past(info.current.add_time, info.limits.add.0) || past(info.current.use_time, info.limits.used.0);
+    if reached || aged { SaState::DYING } else { SaState::MATURE }
+}
+
+/// A limit as a command says it: 0 for none.
+fn finite(limit: u64) -> u64 {
+    if limit == INFINITE { 0 } else { limit }
+}
+
+fn lifetimes(info: &SaInfo, beside: Option<&Entry>) -> Vec<Extension> {
+    let (current, limits) = (&info.current, &info.limits);
+    let used = Lifetime { allocations: 0, bytes: current.bytes, addtime: current.add_time, usetime: current.use_time };
+    let lifetime = |bytes, addtime, usetime| Lifetime { allocations: 0, bytes: finite(bytes), addtime, usetime };
+    let hard = lifetime(limits.bytes.1, limits.add.1, limits.used.1);
+    let soft = lifetime(limits.bytes.0, limits.add.0, limits.used.0);
+    let idle = beside.and_then(Entry::idle).unwrap_or_default();
+    let limited = [(LifetimeKind::Hard, hard), (LifetimeKind::Soft, soft), (LifetimeKind::Idle, idle)];
+    let limited = limited.into_iter().filter(|(_, lifetime)| !lifetime.is_unlimited());
+    std::iter::once((LifetimeKind::Current, used))
+        .chain(limited)
+        .map(|(kind, lifetime)| Extension::Lifetime(kind, lifetime))
+        .collect()
+}
+
+fn address(role: AddressRole, addr: Option<IpAddr>, port: u16, proto: u8, prefix: Option<u8>) -> Option<Extension> {
+    let addr = addr?;
+    let family = crate::wire::xfrm::fixed::family_of(addr);
+    let info = AddressInfo { proto, prefix_len: prefix.unwrap_or(0), family, addr: Some(addr), port };
+    Some(Extension::Address(role, info))
+}
+
+fn addresses(info: &SaInfo, parts: &mut Parts, flags: Flags, beside: Option<&Entry>) -> Vec<Extension> {
+    let selector = &info.selector;
+    let inner = is_inner(info);
+    let (src_port, dst_port) = (selector.src_port.0, selector.dst_port.0);
+    let tunnel = if selector.family == FAMILY_INET { IPPROTO_IPIP } else { IPPROTO_IPV6 };
+    let (src_own, dst_own, proto) = match (inner, info.mode == XfrmMode::TUNNEL.0) {
+        (false, false) => (src_port, dst_port, selector.proto),
+        (true, true) => (0, 0, tunnel),
+        _ => (0, 0, 0),
+    };
+    let outer = |raw: RawAddress| raw.ip(info.family);
+    let within = |raw: RawAddress| raw.ip(selector.family).filter(|_| inner);
+    let mut found = vec![
+        address(AddressRole::Source, outer(info.src), src_own, proto, None),
+        address(AddressRole::Destination, outer(info.dst), dst_own, proto, None),
+    ];
+    if let Some(encap) = parts.encap.take() {
+        found.extend(natt(info, &encap, flags, beside));
+    }
+    found.extend([
+        address(AddressRole::InnerSource, within(selector.src), src_port, selector.proto, Some(selector.src_prefix)),
+        address(AddressRole::InnerDestination, within(selector.dst), dst_port, selector.proto, Some(selector.dst_prefix)),
+    ]);
+    found.into_iter().flatten().collect()
+}
+
+/// The ports of UDP encapsulation with the addresses they belong to.
+fn natt(info: &SaInfo, encap: &Encap, flags: Flags, beside: Option<&Entry>) -> [Option<Extension>; 2] {
+    let inbound = if flags.has(Flags::INBOUND) || flags.has(Flags::OUTBOUND) {
+        flags.has(Flags::INBOUND)
+    } else {
+        crate::sadb::linux::xfrm::encode::is_local_raw(info.dst, info.family)
+    };
+    let (src, dst) = (info.src.ip(info.family), info.dst.ip(info.family));
+    let (local, remote) = if inbound { (dst, src) } else { (src, dst) };
+    let (local_port, remote_port) =
+        if inbound { (encap.dst_port, encap.src_port) } else { (encap.src_port, encap.dst_port) };
+    let original = Some(encap.original).filter(|raw| *raw != RawAddress::default()).and_then(|raw| raw.ip(info.family));
+    [
+        address(AddressRole::NattLocal, beside.and_then(|entry| entry.natt_local).or(local), local_port, 0, None),
+        address(AddressRole::NattRemote, original.or(remote), remote_port, 0, None),
+    ]
+}
+
+fn replay_value(flags: Flags, linux: &LinuxInfo) -> Option<Extension> {
+    let value = match (flags.has(Flags::INBOUND), flags.has(Flags::OUTBOUND)) {
+        (true, false) => linux.received_seq,
+        (false, true) => linux.sent_seq,
+        _ => linux.sent_seq.max(linux.received_seq),
+    };
+    let value32 = u32::try_from(value).unwrap_or(0);
+    let value64 = if value32 == 0 { value } else { 0 };
+    (value != 0).then_some(Extension::ReplayValue { value32, value64 })
+}
+
+/// The mark an SA is named with.
+pub(crate) fn mark(attributes: &[Attribute]) -> Option<Masked> {
+    attributes.iter().find_map(|attribute| match attribute {
+        Attribute::Mark(mark) => Some(*mark),
+        _ => None,
+    })
+}

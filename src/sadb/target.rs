@@ -1,0 +1,154 @@
+//! Which SADB to talk to: the words of `--sadb`, and how each is opened.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use super::pfkey::embedded::Embedded;
+use crate::model::Settings;
+use crate::names::{Vocabulary, algorithms, ipsecalgs};
+use crate::sadb::linux::af_key::AfKey;
+use crate::sadb::{PfKey, Sadb, SadbError, Xfrm};
+use crate::sys::net::packet_socket::PacketSocket;
+use crate::sys::path_text::shown;
+use crate::sys::{IS_ILLUMOS, IS_LINUX};
+use crate::wire::pfkey::Dialect;
+
+/// The environment variable that `--sadb` overrides.
+pub const SADB_VARIABLE: &str = "IPSECKEY_SADB";
+
+/// What `--sadb` may say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Select {
+    /// The system's own: Linux XFRM, else PF_KEY; illumos PF_KEY. Never the model.
+    #[default]
+    Auto,
+    /// Linux NETLINK_XFRM.
+    Xfrm,
+    /// The system's PF_KEY socket, in the system's dialect.
+    PfKey,
+    /// PF_KEYv2 in the illumos dialect on a Unix SOCK_SEQPACKET socket.
+    Unix(PathBuf),
+    /// A private in-memory SADB that lives as long as the process.
+    Model,
+}
+
+/// The word is none of `--sadb`'s.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not an SADB: want auto, xfrm, pfkey, model or unix:PATH")]
+pub struct UnknownSelect;
+
+impl FromStr for Select {
+    type Err = UnknownSelect;
+
+    fn from_str(word: &str) -> Result<Self, UnknownSelect> {
+        match word {
+            "auto" => Ok(Self::Auto),
+            "xfrm" => Ok(Self::Xfrm),
+            "pfkey" => Ok(Self::PfKey),
+            "model" => Ok(Self::Model),
+            _ => match word.strip_prefix("unix:") {
+                Some(path) if !path.is_empty() => Ok(Self::Unix(PathBuf::from(path))),
+                _ => Err(UnknownSelect),
+            },
+        }
+    }
+}
+
+impl fmt::Display for Select {
+    /// The word that [`FromStr`] reads.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Xfrm => f.write_str("xfrm"),
+            Self::PfKey => f.write_str("pfkey"),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+            Self::Model => f.write_str("model"),
+        }
+    }
+}
+
+impl Select {
+    /// Whose words a keys file for this SADB may use. On illumos the system's own SADB takes the algorithms that its
+    /// administrator has chosen (ipsecalgs(8)), if their table can be read.
+    #[must_use]
+    pub fn vocabulary(&self) -> Vocabulary {
+        let is_illumos = IS_ILLUMOS && matches!(self, Self::Auto | Self::PfKey);
+        if let Some(table) = is_illumos.then(|| std::fs::read_to_string(ipsecalgs::PATH).ok()).flatten() {
+            algorithms::use_system_table(&table);
+        }
+        match self {
+            Self::Xfrm => Vocabulary::Linux,
+            Self::Auto | Self::PfKey if IS_LINUX => Vocabulary::Linux,
+            _ => Vocabulary::Illumos,
+        }
+    }
+
+    /// Opens it.
+    ///
+    /// # Errors
+    /// [`SadbError::Unavailable`] with what is missing and how to get it.
+    pub fn open(&self) -> Result<Box<dyn Sadb>, SadbError> {
+        match self {
+            Self::Model => Ok(Box::new(PfKey::new(Embedded::new(Settings::default()), &Dialect::ILLUMOS))),
+            Self::Unix(path) => {
+                let socket = PacketSocket::connect_unix(path).map_err(|source| SadbError::Unavailable {
+                    what: format!("no SADB listens at {} (start one: sadb-model --listen PATH)", shown(path)),
+                    source,
+                })?;
+                Ok(Box::new(PfKey::new(socket, &Dialect::ILLUMOS)))
+            }
+            Self::PfKey => open_pfkey(),
+            Self::Xfrm => open_xfrm(),
+            Self::Auto => open_xfrm().or_else(|first| open_pfkey().map_err(|second| if IS_LINUX { first } else { second })),
+        }
+    }
+}
+
+fn open_xfrm() -> Result<Box<dyn Sadb>, SadbError> {
+    if !IS_LINUX {
+        let what = "XFRM is an interface of Linux; this system's is --sadb pfkey".to_owned();
+        return Err(SadbError::Unavailable { what, source: io::ErrorKind::Unsupported.into() });
+    }
+    Ok(Box::new(Xfrm::open()?))
+}
+
+fn open_pfkey() -> Result<Box<dyn Sadb>, SadbError> {
+    let socket = PacketSocket::pf_key().map_err(|source| SadbError::Unavailable { what: pfkey_hint(&source), source })?;
+    Ok(if IS_LINUX { Box::new(AfKey::new(socket)) } else { Box::new(PfKey::new(socket, &Dialect::ILLUMOS)) })
+}
+
+/// What was tried, and what would help.
+fn pfkey_hint(error: &io::Error) -> String {
+    let help = match (error.kind(), IS_LINUX) {
+        (io::ErrorKind::PermissionDenied, true) => "CAP_NET_ADMIN is needed: run as root",
+        (io::ErrorKind::PermissionDenied, false) => "the sys_ip_config privilege is needed: run as root",
+        (_, true) => "the kernel has no PF_KEY: modprobe af_key, or --sadb model to rehearse without one",
+        (_, false) => "the kernel has no PF_KEY; --sadb model rehearses without one",
+    };
+    format!("cannot open the PF_KEY socket ({help})")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_sadb() {
+        assert_eq!("auto".parse(), Ok(Select::Auto));
+        assert_eq!("unix:/run/x".parse(), Ok(Select::Unix("/run/x".into())));
+        assert_eq!("unix:".parse::<Select>(), Err(UnknownSelect));
+        assert_eq!("Model".parse::<Select>(), Err(UnknownSelect));
+        assert_eq!(Select::Model.vocabulary(), Vocabulary::Illumos);
+        assert_eq!(Select::Xfrm.vocabulary(), Vocabulary::Linux);
+    }
+
+    #[test]
+    fn a_missing_socket_says_what_to_do() {
+        let Err(SadbError::Unavailable { what, .. }) = Select::Unix("/nonexistent/sadb".into()).open() else {
+            panic!("opened a socket that is not there");
+        };
+        assert!(what.contains("/nonexistent/sadb") && what.contains("sadb-model"));
+    }
+}
