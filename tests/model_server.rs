@@ -71,7 +71,7 @@ fn esp(spi: u32, dst: &str) -> Request {
         src: endpoint("10.0.0.1"),
         dst: endpoint(dst),
         encr_alg: EncrAlg(12),
-        encr_key: Some(Key::copied(&[0xa5; 16], 128, 0)),
+        encr_key: Some(Key::from_slice(&[0xa5; 16], 128, 0)),
         ..Request::default()
     }
 }

@@ -41,7 +41,7 @@ fn described(sa: &Request) -> Message {
                 }
             }
             Extension::Key(KeyRole::Encr, key) if sa.encr_alg == EncrAlg(20) => {
-                *key = Key::copied(key.expose(), key.bits() - 32, 32);
+                *key = Key::from_slice(key.expose(), key.bits() - 32, 32);
             }
             _ => {}
         }
@@ -90,7 +90,7 @@ fn check(sas: &[Request]) {
 fn key(bytes: usize) -> Option<Key> {
     let bytes: Vec<u8> = (1..=bytes).map(|number| u8::try_from(number * 7 % 251).expect("small")).collect();
     let bits = u16::try_from(bytes.len() * 8).expect("short");
-    (bits != 0).then(|| Key::copied(&bytes, bits, 0))
+    (bits != 0).then(|| Key::from_slice(&bytes, bits, 0))
 }
 
 fn addr(family: bool) -> BoxedStrategy<IpAddr> {

@@ -231,7 +231,7 @@ fn from_pipe(session: &mut Session<'_>) -> Exit {
 fn run_lines(session: &mut Session<'_>, input: &mut Reader<File>, tally: &mut Tally) -> io::Result<()> {
     let mut first_line = 1;
     loop {
-        if keyfile::whole_len(input.ahead()) == 0 {
+        if keyfile::whole_len(input.buffered()) == 0 {
             // The next command may be long in coming.
             hardening::wipe_stack();
         }
@@ -263,7 +263,7 @@ fn next_command(input: &mut impl BufRead) -> io::Result<Option<Buffer>> {
         let read = input.read_until(b'\n', &mut text)?;
         let continued = text.get(before..).is_some_and(|line| line.ends_with(b"\\\n"));
         if read == 0 || !continued {
-            return Ok((!text.is_empty()).then(|| Buffer::copied(&text)));
+            return Ok((!text.is_empty()).then(|| Buffer::from_slice(&text)));
         }
     }
 }

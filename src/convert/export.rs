@@ -279,8 +279,8 @@ mod tests {
             dst: endpoint([198, 51, 100, 7]),
             encr_alg: EncrAlg(encr),
             auth_alg: AuthAlg(auth),
-            encr_key: Some(Key::copied(&[0xab; 16], 128, 0)),
-            auth_key: (auth != 0).then(|| Key::copied(&[0xcd; 4], 32, 0)),
+            encr_key: Some(Key::from_slice(&[0xab; 16], 128, 0)),
+            auth_key: (auth != 0).then(|| Key::from_slice(&[0xcd; 4], 32, 0)),
             ..Request::default()
         }
     }

@@ -121,7 +121,7 @@ impl Header {
     /// The header alone, as a message of 2 words.
     pub(crate) fn alone(mut self) -> Buffer {
         put(&mut self.0, 4, &2u16.to_ne_bytes());
-        Buffer::copied(&self.0)
+        Buffer::from_slice(&self.0)
     }
 
     /// The answer that says no.
@@ -168,7 +168,7 @@ pub(crate) struct Frame {
 impl Frame {
     /// A frame over a copy of `message` that knows of no extension yet.
     pub(crate) fn new(message: &[u8]) -> Self {
-        Self { bytes: Buffer::copied(message), spans: Default::default() }
+        Self { bytes: Buffer::from_slice(message), spans: Default::default() }
     }
 
     /// Remembers where extension `kind` is; `false` if it was there before.
@@ -300,7 +300,7 @@ impl Frame {
         let reserved = u16::from_ne_bytes(field(bytes, 6));
         let len = usize::from(bits).div_ceil(8);
         let key = bytes.get(EXTENSION_HEADER..).unwrap_or_default();
-        Some(Key::copied(key.get(..len).unwrap_or(key), bits, reserved))
+        Some(Key::from_slice(key.get(..len).unwrap_or(key), bits, reserved))
     }
 
     pub(crate) fn identity(&self, kind: u16) -> Option<Identity> {

@@ -104,7 +104,7 @@ mod tests {
 
     fn given(bits: u16, reserved: u16) -> Key {
         let bytes: Vec<u8> = (1..=u8::try_from(bits.div_ceil(8)).unwrap()).collect();
-        Key::copied(&bytes, bits, reserved)
+        Key::from_slice(&bytes, bits, reserved)
     }
 
     fn code(result: Checked<Key>) -> u16 {

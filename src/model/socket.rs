@@ -99,7 +99,7 @@ impl Socket {
     pub(crate) fn push(&mut self, message: &[u8], settings: &Settings) {
         if self.loopback && self.waiting < settings.high_water {
             self.waiting += message.len();
-            self.queue.push_back(Queued::Message(Buffer::copied(message)));
+            self.queue.push_back(Queued::Message(Buffer::from_slice(message)));
         }
     }
 

@@ -288,7 +288,7 @@ fn encr_key(request: &Request) -> Option<Key> {
 /// Under kernel lockdown keys read as zeros, which tells nothing.
 fn same_key(both: &Both<'_>, key: fn(&Request) -> Option<Key>) -> bool {
     match (key(both.wanted), key(both.live)) {
-        (Some(wanted), Some(live)) => live.is_all_zero() || wanted.same_as(&live),
+        (Some(wanted), Some(live)) => live.is_all_zero() || wanted.ct_eq(&live),
         (wanted, live) => wanted.is_none() && live.is_none(),
     }
 }

@@ -53,7 +53,7 @@ mod tests {
 
     #[test]
     fn a_fingerprint_depends_on_every_key_and_on_the_salt() {
-        let (one, other) = (Key::copied(&[1, 2, 3], 24, 0), Key::copied(&[1, 2, 4], 24, 0));
+        let (one, other) = (Key::from_slice(&[1, 2, 3], 24, 0), Key::from_slice(&[1, 2, 4], 24, 0));
         let salt = Salt::from_bytes([7; 16]);
         let of = |keys: &[Option<&Key>]| salt.of(keys.iter().copied());
         assert_eq!(of(&[Some(&one)]).len(), 2 * LEN);

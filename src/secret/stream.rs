@@ -1,4 +1,4 @@
-//! Buffered streams of text that holds keys: their buffers are wiped, and never grow.
+//! Buffered streams of text that contains keys. The buffers never grow and are wiped.
 
 use std::io::{self, BufRead, Read, Write};
 
@@ -6,23 +6,22 @@ use zeroize::Zeroize;
 
 use super::Buffer;
 
-/// Collects small writes into large ones. What is still in the buffer when it is dropped is written then, as well as
-/// that can be; call `flush` to hear of errors.
+/// Collects small writes into large ones. Dropping it writes what is left and ignores errors; call `flush` to see them.
 pub struct Writer<W: Write> {
     inner: W,
     buffer: Buffer,
 }
 
 impl<W: Write> Writer<W> {
-    /// A writer to `inner` that gathers `capacity` bytes.
+    /// A writer to `inner` with a buffer of `capacity` bytes.
     #[must_use]
     pub fn new(capacity: usize, inner: W) -> Self {
         Self { inner, buffer: Buffer::with_capacity(capacity) }
     }
 
-    /// Writes what does not fit beside what is gathered.
+    /// Makes room in the buffer; bytes longer than the buffer go directly to `inner`.
     #[cold]
-    fn write_beyond(&mut self, bytes: &[u8]) -> io::Result<()> {
+    fn write_after_drain(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.drain()?;
         match self.buffer.append(bytes) {
             Ok(()) => Ok(()),
@@ -30,10 +29,11 @@ impl<W: Write> Writer<W> {
         }
     }
 
-    /// Writes out what is gathered. After an error it is gone, as nobody knows how much of it went.
+    /// Writes the buffer to `inner`, and empties it even after an error.
     fn drain(&mut self) -> io::Result<()> {
         let written = self.inner.write_all(&self.buffer);
-        self.buffer.restart();
+        // `write_all` does not say how much it wrote before an error: a retry would write a part twice.
+        self.buffer.reset();
         written
     }
 }
@@ -44,12 +44,12 @@ impl<W: Write> Write for Writer<W> {
         Ok(bytes.len())
     }
 
-    /// Text comes in small pieces, of which almost all fit.
+    // Inlined because text comes in small pieces, nearly all of which fit.
     #[inline]
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
         match self.buffer.append(bytes) {
             Ok(()) => Ok(()),
-            Err(_) => self.write_beyond(bytes),
+            Err(_) => self.write_after_drain(bytes),
         }
     }
 
@@ -61,16 +61,16 @@ impl<W: Write> Write for Writer<W> {
 
 impl<W: Write> Drop for Writer<W> {
     fn drop(&mut self) {
-        // Nobody is left to tell.
+        // A destructor cannot return an error.
         let _ = self.drain();
     }
 }
 
-/// Reads in large pieces and gives out small ones, wiping each as it is consumed.
+/// Reads ahead in large pieces and wipes each byte when it is consumed.
 pub struct Reader<R: Read> {
     inner: R,
     buffer: Buffer,
-    /// What is read and not consumed: from here to `end`.
+    /// Bytes from `start` to `end` are read and not consumed.
     start: usize,
     end: usize,
 }
@@ -82,9 +82,9 @@ impl<R: Read> Reader<R> {
         Self { inner, buffer: Buffer::zeroed(capacity), start: 0, end: 0 }
     }
 
-    /// What is read and not consumed.
+    /// Bytes that are read and not consumed.
     #[must_use]
-    pub fn ahead(&self) -> &[u8] {
+    pub fn buffered(&self) -> &[u8] {
         self.buffer.get(self.start..self.end).unwrap_or_default()
     }
 }
@@ -95,7 +95,7 @@ impl<R: Read> BufRead for Reader<R> {
             self.start = 0;
             self.end = self.inner.read(&mut self.buffer)?;
         }
-        Ok(self.ahead())
+        Ok(self.buffered())
     }
 
     fn consume(&mut self, count: usize) {
@@ -117,16 +117,16 @@ impl<R: Read> Read for Reader<R> {
 mod tests {
     use super::*;
 
-    /// Remembers each write, and refuses the one that would be number `most`.
+    /// Records each write, and fails the one with index `fail_at`.
     #[derive(Default)]
     struct Pieces {
         written: Vec<Vec<u8>>,
-        most: Option<usize>,
+        fail_at: Option<usize>,
     }
 
     impl Write for &mut Pieces {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            if self.most == Some(self.written.len()) {
+            if self.fail_at == Some(self.written.len()) {
                 return Err(io::ErrorKind::StorageFull.into());
             }
             self.written.push(bytes.to_vec());
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn small_writes_are_gathered_and_large_ones_pass() {
+    fn writer_collects_small_writes_and_passes_large_ones() {
         let mut pieces = Pieces::default();
         let mut writer = Writer::new(8, &mut pieces);
         for text in [&b"abc"[..], b"def", b"ghi", b"0123456789", b"z"] {
@@ -151,8 +151,8 @@ mod tests {
     }
 
     #[test]
-    fn an_error_is_told_and_nothing_is_written_twice() {
-        let mut pieces = Pieces { most: Some(1), ..Pieces::default() };
+    fn writer_reports_an_error_and_writes_nothing_twice() {
+        let mut pieces = Pieces { fail_at: Some(1), ..Pieces::default() };
         let mut writer = Writer::new(4, &mut pieces);
         writer.write_all(b"abcd").unwrap();
         writer.flush().unwrap();
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_read_is_wiped() {
+    fn reader_wipes_consumed_bytes() {
         let mut reader = Reader::new(16, &b"secret line\nnext"[..]);
         let mut line = Vec::new();
         reader.read_until(b'\n', &mut line).unwrap();

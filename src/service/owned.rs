@@ -298,7 +298,7 @@ mod tests {
         Request {
             state: SaState::MATURE,
             encr_alg: EncrAlg(12),
-            encr_key: Some(Key::copied(&[0x5a; 16], 128, 0)),
+            encr_key: Some(Key::from_slice(&[0x5a; 16], 128, 0)),
             ..NAME.deletion()
         }
     }

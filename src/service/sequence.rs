@@ -161,7 +161,7 @@ mod tests {
             spi: Spi(0x1001),
             flags: Flags::OUTBOUND,
             dst: Some(Endpoint { addr: [192, 0, 2, 2].into(), port: 0, proto: 0 }),
-            auth_key: Some(Key::copied(&[key; 20], 160, 0)),
+            auth_key: Some(Key::from_slice(&[key; 20], 160, 0)),
             ..Request::default()
         }
     }

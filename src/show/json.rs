@@ -279,7 +279,7 @@ mod tests {
 
     #[test]
     fn keys_only_if_asked_for() {
-        let key = || vec![Extension::Key(KeyRole::Encr, Key::copied(&[0xab, 0xcd, 0xef], 16, 8))];
+        let key = || vec![Extension::Key(KeyRole::Encr, Key::from_slice(&[0xab, 0xcd, 0xef], 16, 8))];
         let hidden = "{\"message\":\"update-pair\",\"sa_type\":\"esp\",\"encrkey_bits\":24}\n";
         assert_eq!(line(key(), Choice::default()), hidden);
         let shown = line(key(), Choice { keys: true, timestamp: Some(5) });

@@ -107,7 +107,7 @@ mod tests {
 
     #[test]
     fn plain() {
-        let key = Key::copied(&[0xab, 0x01], 16, 0);
+        let key = Key::from_slice(&[0xab, 0x01], 16, 0);
         assert_eq!(printed(&key, false), "EKY: Encryption key.\nEKY: ab01/16\n");
         assert_eq!(printed(&key, true), "EKY: Encryption key.\nEKY: XXXX/16\n");
         assert_eq!(saved(&key, false), "ab01/16");
@@ -116,14 +116,14 @@ mod tests {
 
     #[test]
     fn salted() {
-        let key = Key::copied(&[0xab, 0xcd, 0xef, 0, 0], 16, 8);
+        let key = Key::from_slice(&[0xab, 0xcd, 0xef, 0, 0], 16, 8);
         assert_eq!(printed(&key, false), "EKY: Encryption key.\nEKY: abcd[ef]/16+8\n");
         assert_eq!(saved(&key, false), "abcdef/24");
     }
 
     #[test]
     fn long_ones() {
-        let key = Key::copied(&(0..100).collect::<Vec<u8>>(), 800, 0);
+        let key = Key::from_slice(&(0..100).collect::<Vec<u8>>(), 800, 0);
         let digits: String = (0..100).map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(saved(&key, false), format!("{digits}/800"));
         assert_eq!(saved(&key, true), format!("{}/800", "X".repeat(200)));
@@ -131,6 +131,6 @@ mod tests {
 
     #[test]
     fn shorter_than_its_bits() {
-        assert_eq!(saved(&Key::copied(&[1], 64, 32), false), "01/96");
+        assert_eq!(saved(&Key::from_slice(&[1], 64, 32), false), "01/96");
     }
 }

@@ -89,7 +89,7 @@ impl Export {
             let mut text = Vec::new();
             session.save_to(SaType::UNSPEC, &mut text)?;
             // Memory that is given back is wiped by the allocator.
-            return Ok(("the SADB".to_owned(), Buffer::copied(&text)));
+            return Ok(("the SADB".to_owned(), Buffer::from_slice(&text)));
         };
         let file = keys_file::read(path, Origin::ByHand).map_err(|error| Failure::new(error.to_string()))?;
         session.output.warn(&file.findings);

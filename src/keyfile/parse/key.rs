@@ -84,9 +84,9 @@ pub(crate) fn decode(word: &[u8]) -> Result<Decoded, Problem> {
 fn sized(key: Key, found: u32, wanted: u32) -> Result<Decoded, Problem> {
     let bits = u16::try_from(wanted).ok().filter(|_| wanted <= found).ok_or(Problem::BitsTooBig { wanted, found })?;
     let digits_left = wanted.next_multiple_of(4) < found;
-    let whole = key.one_bits();
+    let whole = key.count_ones();
     let key = key.resized(bits);
-    let cut = digits_left || key.one_bits() != whole;
+    let cut = digits_left || key.count_ones() != whole;
     Ok(Decoded { key, remark: cut.then_some(Remark::Cut) })
 }
 

@@ -193,8 +193,8 @@ mod tests {
             state: SaState::MATURE,
             auth_alg: AuthAlg(5),
             encr_alg: EncrAlg(12),
-            auth_key: Some(Key::copied(&[1; 32], 256, 0)),
-            encr_key: Some(Key::copied(&[2; 16], 128, 0)),
+            auth_key: Some(Key::from_slice(&[1; 32], 256, 0)),
+            encr_key: Some(Key::from_slice(&[2; 16], 128, 0)),
             ..Request::default()
         }
     }
@@ -210,7 +210,7 @@ mod tests {
 
     #[test]
     fn lengths_are_said_as_found_and_wanted() {
-        let short = Request { auth_key: Some(Key::copied(&[1; 2], 16, 0)), ..esp() };
+        let short = Request { auth_key: Some(Key::from_slice(&[1; 2], 16, 0)), ..esp() };
         assert_eq!(refusal(&short), "authkey has 16 bits, hmac-sha256 wants 256");
         let missing = Request { auth_key: None, ..esp() };
         assert_eq!(refusal(&missing), "authkey has 0 bits, hmac-sha256 wants 256");
@@ -218,25 +218,28 @@ mod tests {
             auth_alg: AuthAlg::NONE,
             auth_key: None,
             encr_alg: EncrAlg(20),
-            encr_key: Some(Key::copied(&[1; 16], 128, 0)),
+            encr_key: Some(Key::from_slice(&[1; 16], 128, 0)),
             ..esp()
         };
         assert_eq!(
             refusal(&saltless),
             "encrkey has 128 bits, aes-gcm wants 160 or 224 or 288, 32 bits of salt at the end included"
         );
-        let odd = Request { encr_key: Some(Key::copied(&[1; 16], 127, 0)), ..esp() };
+        let odd = Request { encr_key: Some(Key::from_slice(&[1; 16], 127, 0)), ..esp() };
         assert_eq!(refusal(&odd), "encrkey has 127 bits, aes-cbc wants 128 or 192 or 256");
     }
 
     #[test]
     fn weak_keys() {
-        let des = |bytes: &[u8]| Request { encr_alg: EncrAlg::DES, encr_key: Some(Key::copied(bytes, 64, 0)), ..esp() };
+        let des = |bytes: &[u8]| Request { encr_alg: EncrAlg::DES, encr_key: Some(Key::from_slice(bytes, 64, 0)), ..esp() };
         assert!(refusal(&des(&[1; 8])).contains("weak"));
         assert!(refusal(&des(&[0x1f, 0x1f, 0x1f, 0x1f, 0x0e, 0x0e, 0x0e, 0x0e])).contains("weak"));
         assert_eq!(refusal(&des(&[2, 4, 6, 8, 10, 12, 14, 16])), "");
-        let triple =
-            |bytes: Vec<u8>| Request { encr_alg: EncrAlg::TRIPLE_DES, encr_key: Some(Key::copied(&bytes, 192, 0)), ..esp() };
+        let triple = |bytes: Vec<u8>| Request {
+            encr_alg: EncrAlg::TRIPLE_DES,
+            encr_key: Some(Key::from_slice(&bytes, 192, 0)),
+            ..esp()
+        };
         assert!(refusal(&triple(vec![0x12; 24])).contains("weak"));
         assert_eq!(refusal(&triple((0..24).map(|n| n * 2).collect())), "");
     }
@@ -264,7 +267,7 @@ mod tests {
         assert!(refusal(&Request { sa_type: SaType(7), ..esp() }).contains("SA type 7"));
         assert!(refusal(&Request { sa_type: SaType::AH, ..esp() }).contains("does not encrypt"));
         assert!(refusal(&Request { encr_alg: EncrAlg(99), ..esp() }).contains("99"));
-        let gcm = Request { encr_alg: EncrAlg(20), encr_key: Some(Key::copied(&[3; 20], 160, 0)), ..esp() };
+        let gcm = Request { encr_alg: EncrAlg(20), encr_key: Some(Key::from_slice(&[3; 20], 160, 0)), ..esp() };
         assert!(refusal(&gcm).contains("by itself"));
         let nothing = Request { auth_alg: AuthAlg::NONE, auth_key: None, encr_alg: EncrAlg::NULL, encr_key: None, ..esp() };
         assert!(refusal(&nothing).contains("protects nothing"));

@@ -70,7 +70,7 @@ mod tests {
             src: endpoint("10.0.0.1"),
             dst: endpoint("10.0.0.2"),
             encr_alg: crate::sa::EncrAlg(12),
-            encr_key: Some(Key::copied(&[7; 16], 128, 0)),
+            encr_key: Some(Key::from_slice(&[7; 16], 128, 0)),
             ..Request::default()
         }
     }

@@ -7,7 +7,7 @@ use nix::errno::Errno;
 use nix::libc;
 use nix::sys::socket::{MsgFlags, NetlinkAddr, bind, getsockname, recvmsg, sendmsg};
 
-use crate::secret::{Buffer, Lent};
+use crate::secret::{Buffer, WipeOnDrop};
 use crate::sys::net::packet_socket::{enlarge, wait_readable};
 use crate::sys::time::Deadline;
 
@@ -77,7 +77,7 @@ impl NetlinkSocket {
     ///
     /// # Errors
     /// The system's; ENOBUFS when datagrams were lost for want of buffer.
-    pub fn receive(&mut self, deadline: &mut Deadline) -> io::Result<Option<Lent<'_>>> {
+    pub fn receive(&mut self, deadline: &mut Deadline) -> io::Result<Option<WipeOnDrop<'_>>> {
         loop {
             // What the kernel does at once it has answered by now: no need to wait for it.
             let (len, sender) = match self.take() {
@@ -86,7 +86,7 @@ impl NetlinkSocket {
                 taken => taken?,
             };
             if sender.is_none_or(|address| address.pid() == 0) {
-                return Ok(Some(Lent::new(&mut self.scratch[..len])));
+                return Ok(Some(WipeOnDrop::new(&mut self.scratch[..len])));
             }
             self.scratch[..len].fill(0);
         }

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use crate::secret::{Buffer, Lent};
+use crate::secret::{Buffer, WipeOnDrop};
 use crate::sys::time::Deadline;
 
 /// A netlink socket, of which there is none on this system.
@@ -47,7 +47,7 @@ impl NetlinkSocket {
     ///
     /// # Errors
     /// None.
-    pub fn receive(&mut self, _deadline: &mut Deadline) -> io::Result<Option<Lent<'_>>> {
+    pub fn receive(&mut self, _deadline: &mut Deadline) -> io::Result<Option<WipeOnDrop<'_>>> {
         match self.never {}
     }
 }

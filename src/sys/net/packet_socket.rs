@@ -119,7 +119,7 @@ impl PacketSocket {
         if len == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        let message = Buffer::copied(&self.scratch[..len]);
+        let message = Buffer::from_slice(&self.scratch[..len]);
         self.scratch[..len].fill(0);
         Ok(Some(message))
     }

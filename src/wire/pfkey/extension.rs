@@ -24,7 +24,7 @@ pub(super) fn read(dialect: &Dialect, number: u16, whole: &Reader<'_>) -> Extens
         body.skip(HEADER_LEN).ok()?;
         read_body(dialect, kind, &mut body).ok()
     });
-    known.unwrap_or_else(|| Extension::Unknown { kind: number, bytes: Buffer::copied(whole.peek()) })
+    known.unwrap_or_else(|| Extension::Unknown { kind: number, bytes: Buffer::from_slice(whole.peek()) })
 }
 
 fn read_body(dialect: &Dialect, kind: ExtensionKind, body: &mut Reader<'_>) -> Result<Extension, ReadError> {

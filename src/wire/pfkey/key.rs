@@ -19,7 +19,7 @@ pub(super) fn read(body: &mut Reader<'_>) -> Result<Key, ReadError> {
     let (bits, reserved) = (body.u16()?, body.u16()?);
     let needed = usize::from(bits).div_ceil(8) + usize::from(reserved).div_ceil(8);
     let bytes = body.bytes(needed.min(body.left()))?;
-    Ok(Key::copied(bytes, bits, reserved))
+    Ok(Key::from_slice(bytes, bits, reserved))
 }
 
 pub(super) fn write(writer: &mut Writer, key: &Key) {
@@ -42,16 +42,16 @@ mod tests {
 
     #[test]
     fn golden() {
-        let key = Key::copied(&[0x10, 0x11, 0x12], 24, 0);
+        let key = Key::from_slice(&[0x10, 0x11, 0x12], 24, 0);
         let bytes = bytes(&key);
         check_body(&bytes, "1800 0000 101112");
-        assert!(read(&mut Reader::new(&bytes)).unwrap().same_as(&key));
+        assert!(read(&mut Reader::new(&bytes)).unwrap().ct_eq(&key));
     }
 
     #[test]
     fn salt_follows_the_key_and_padding_is_dropped() {
         let bytes = [16, 0, 8, 0, 0xa1, 0xa2, 0xb1, 0, 0];
-        assert!(read(&mut Reader::new(&bytes)).unwrap().same_as(&Key::copied(&[0xa1, 0xa2, 0xb1], 16, 8)));
+        assert!(read(&mut Reader::new(&bytes)).unwrap().ct_eq(&Key::from_slice(&[0xa1, 0xa2, 0xb1], 16, 8)));
     }
 
     #[test]

@@ -156,7 +156,7 @@ impl Output<'_> {
 
     /// A key. Linux wants an empty one for the NULL cipher.
     fn key(&mut self, role: KeyRole, key: Option<&Key>) -> Result<(), EncodeError> {
-        let empty = Key::copied(&[], 0, 0);
+        let empty = Key::from_slice(&[], 0, 0);
         let null = role == KeyRole::Encr && self.request.encr_alg == EncrAlg::NULL && self.dialect.source_needed;
         let Some(key) = key.or_else(|| null.then_some(&empty)) else { return Ok(()) };
         self.optional(ExtensionKind::Key(role), |writer| key::write(writer, key))

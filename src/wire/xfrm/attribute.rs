@@ -204,7 +204,7 @@ impl Attribute {
             Self::Offload(device) => Self::Offload(*device),
             Self::Direction(direction) => Self::Direction(*direction),
             Self::Word(kind, value) => Self::Word(*kind, *value),
-            Self::Unknown { kind, bytes } => Self::Unknown { kind: *kind, bytes: Buffer::copied(bytes) },
+            Self::Unknown { kind, bytes } => Self::Unknown { kind: *kind, bytes: Buffer::from_slice(bytes) },
         }
     }
 
@@ -227,7 +227,7 @@ impl Attribute {
     }
 
     fn unknown(kind: u16, mut payload: Reader<'_>) -> Self {
-        Self::Unknown { kind, bytes: Buffer::copied(payload.take_rest()) }
+        Self::Unknown { kind, bytes: Buffer::from_slice(payload.take_rest()) }
     }
 
     fn known(kind: u16, mut r: Reader<'_>) -> Result<Self, ReadError> {
@@ -253,7 +253,7 @@ impl Attribute {
             attr::OFFLOAD_DEV => Self::Offload(OffloadDevice::read(&mut r)?),
             attr::SA_DIR => Self::Direction(r.u8()?),
             _ if WORDS.contains(&kind) => Self::Word(kind, r.u32()?),
-            _ => Self::Unknown { kind, bytes: Buffer::copied(r.take_rest()) },
+            _ => Self::Unknown { kind, bytes: Buffer::from_slice(r.take_rest()) },
         };
         r.finish()?;
         Ok(attribute)
@@ -315,7 +315,7 @@ impl Algorithm {
         let Ok(bits) = u16::try_from(wanted) else {
             return Err(ReadError::Short { at: reader.position(), wanted: wanted as usize / 8, left: reader.left() });
         };
-        let key = Key::copied(reader.bytes(usize::from(bits).div_ceil(8))?, bits, 0);
+        let key = Key::from_slice(reader.bytes(usize::from(bits).div_ceil(8))?, bits, 0);
         Ok(Self { name, icv_bits, key })
     }
 

@@ -210,7 +210,7 @@ fn read_body(header: Header, mut reader: Reader<'_>) -> Result<Body, ReadError> 
         kind::ERROR => Body::Answer(Refusal::read(header.flags, r)?),
         // Older kernels send a DONE without a number.
         kind::DONE => Body::Done(r.u32().map_or(0, |errno| errno.cast_signed().saturating_neg())),
-        _ => Body::Unknown(Buffer::copied(r.take_rest())),
+        _ => Body::Unknown(Buffer::from_slice(r.take_rest())),
     })
 }
 

@@ -67,7 +67,7 @@ fn template() -> Template {
 }
 
 fn algorithm(name: &'static str, icv_bits: u32) -> Algorithm {
-    Algorithm { name: name.into(), icv_bits, key: Key::copied(&[7; 20], 160, 0) }
+    Algorithm { name: name.into(), icv_bits, key: Key::from_slice(&[7; 20], 160, 0) }
 }
 
 fn every_attribute() -> Vec<Attribute> {
@@ -93,7 +93,7 @@ fn every_attribute() -> Vec<Attribute> {
         Attribute::Offload(OffloadDevice { ifindex: 3, flags: 2 }),
         Attribute::Direction(1),
         Attribute::Word(attr::TFCPAD, 5),
-        Attribute::Unknown { kind: 60, bytes: Buffer::copied(&[1, 2, 3]) },
+        Attribute::Unknown { kind: 60, bytes: Buffer::from_slice(&[1, 2, 3]) },
     ]
 }
 
@@ -120,7 +120,7 @@ fn bodies() -> Vec<(u16, u16, Body)> {
         (kind::NEWSADINFO, 0, Body::Count(Some(4))),
         (kind::ERROR, flag::CAPPED | flag::ACK_TLVS, Body::Answer(refusal)),
         (kind::DONE, flag::MULTI, Body::Done(0)),
-        (99, 0, Body::Unknown(Buffer::copied(&[1, 2, 3, 4]))),
+        (99, 0, Body::Unknown(Buffer::from_slice(&[1, 2, 3, 4]))),
     ]
 }
 
@@ -196,11 +196,11 @@ fn a_template_has_the_kernels_size_and_places() {
 #[test]
 fn an_attribute_of_the_wrong_size_or_name_is_carried_whole() {
     let odd = vec![
-        Attribute::Unknown { kind: attr::ALG_AEAD, bytes: Buffer::copied(&[1; 71]) },
-        Attribute::Unknown { kind: attr::ALG_CRYPT, bytes: Buffer::copied(&[&[0xf2; 3][..], &[0; 65]].concat()) },
-        Attribute::Unknown { kind: attr::MARK, bytes: Buffer::copied(&[1; 9]) },
-        Attribute::Unknown { kind: attr::TMPL, bytes: Buffer::copied(&[1; 65]) },
-        Attribute::Unknown { kind: attr::PAD, bytes: Buffer::copied(&[]) },
+        Attribute::Unknown { kind: attr::ALG_AEAD, bytes: Buffer::from_slice(&[1; 71]) },
+        Attribute::Unknown { kind: attr::ALG_CRYPT, bytes: Buffer::from_slice(&[&[0xf2; 3][..], &[0; 65]].concat()) },
+        Attribute::Unknown { kind: attr::MARK, bytes: Buffer::from_slice(&[1; 9]) },
+        Attribute::Unknown { kind: attr::TMPL, bytes: Buffer::from_slice(&[1; 65]) },
+        Attribute::Unknown { kind: attr::PAD, bytes: Buffer::from_slice(&[]) },
     ];
     let bytes = encoded(kind::GETSA, flag::DUMP, &Body::Dump(odd));
     let Body::Dump(read) = decode(&mut Reader::new(&bytes)).unwrap().body else { panic!("not a dump") };

@@ -123,7 +123,7 @@ mod tests {
             spi: Spi(0x100),
             state: SaState::MATURE,
             encr_alg: EncrAlg(12),
-            encr_key: Some(Key::copied(&[2; 16], 128, 0)),
+            encr_key: Some(Key::from_slice(&[2; 16], 128, 0)),
             ..Request::default()
         }
     }
@@ -160,7 +160,7 @@ mod tests {
         );
         let linux = LinuxExtras { tfcpad: 8, reqid: 7, ..LinuxExtras::default() };
         assert!(said(Request { linux: linux.into(), ..esp() }).contains("tfcpad"));
-        let gcm = Request { encr_alg: EncrAlg(20), encr_key: Some(Key::copied(&[3; 20], 160, 0)), ..esp() };
+        let gcm = Request { encr_alg: EncrAlg(20), encr_key: Some(Key::from_slice(&[3; 20], 160, 0)), ..esp() };
         assert!(said(gcm).starts_with("aes-gcm:"));
     }
 

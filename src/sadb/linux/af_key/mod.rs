@@ -207,7 +207,7 @@ mod tests {
         }
 
         fn receive(&mut self, _deadline: &mut Deadline) -> io::Result<Option<Buffer>> {
-            Ok(self.answers.pop_front().map(|bytes| Buffer::copied(&bytes)))
+            Ok(self.answers.pop_front().map(|bytes| Buffer::from_slice(&bytes)))
         }
     }
 
@@ -218,7 +218,7 @@ mod tests {
             spi: Spi(spi),
             state: SaState::MATURE,
             auth_alg: AuthAlg(auth_alg),
-            auth_key: Some(Key::copied(&key, (key_len * 8) as u16, 0)),
+            auth_key: Some(Key::from_slice(&key, (key_len * 8) as u16, 0)),
             dst: Some(crate::sa::Endpoint { addr: [10, 0, 0, 2].into(), port: 0, proto: 0 }),
             ..Request::default()
         }

@@ -322,7 +322,7 @@ fn encr_attribute(cipher: &Encr, key: Option<&Key>) -> Attribute {
 pub(crate) fn whole_key(key: Option<&Key>) -> Key {
     match key {
         Some(key) => key.duplicate().with_bits(u16::try_from(whole_bits(key)).unwrap_or(u16::MAX), 0),
-        None => Key::copied(&[], 0, 0),
+        None => Key::from_slice(&[], 0, 0),
     }
 }
 

@@ -65,9 +65,7 @@ fn another_key(asked: Option<&Key>, is: Option<&Key>) -> bool {
     match (asked, is) {
         (None, _) => false,
         (Some(_), None) => true,
-        (Some(asked), Some(is)) => {
-            !is.is_all_zero() && !encode::whole_key(Some(asked)).same_as(&encode::whole_key(Some(is)))
-        }
+        (Some(asked), Some(is)) => !is.is_all_zero() && !encode::whole_key(Some(asked)).ct_eq(&encode::whole_key(Some(is))),
     }
 }
 

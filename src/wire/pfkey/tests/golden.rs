@@ -32,8 +32,8 @@ fn esp() -> Request {
         state: SaState::MATURE,
         auth_alg: AuthAlg(5),
         encr_alg: EncrAlg(12),
-        auth_key: Some(Key::copied(&(0..32).collect::<Vec<u8>>(), 256, 0)),
-        encr_key: Some(Key::copied(&from_hex("0123456789abcdef0123456789abcdef"), 128, 0)),
+        auth_key: Some(Key::from_slice(&(0..32).collect::<Vec<u8>>(), 256, 0)),
+        encr_key: Some(Key::from_slice(&from_hex("0123456789abcdef0123456789abcdef"), 128, 0)),
         src: end("10.0.0.1"),
         dst: end("10.0.0.2"),
         ..Request::default()
@@ -75,7 +75,7 @@ fn add_ah() {
     let request = Request {
         sa_type: SaType::AH,
         auth_alg: AuthAlg(3),
-        auth_key: Some(Key::copied(&from_hex("00112233445566778899aabbccddeeff00112233"), 160, 0)),
+        auth_key: Some(Key::from_slice(&from_hex("00112233445566778899aabbccddeeff00112233"), 160, 0)),
         encr_alg: EncrAlg::NONE,
         encr_key: None,
         ..esp()
@@ -308,7 +308,8 @@ fn add_nat_in_tunnel() {
 /// `.. reserved_bits 32 encrkey ..`
 #[test]
 fn add_reserved_bits() {
-    let request = Request { encr_key: Some(Key::copied(&from_hex("0123456789abcdef0123456789abcdef"), 128, 32)), ..esp() };
+    let request =
+        Request { encr_key: Some(Key::from_slice(&from_hex("0123456789abcdef0123456789abcdef"), 128, 32)), ..esp() };
     sent(
         MessageType::ADD,
         &request,

@@ -37,7 +37,7 @@ fn lifetime() -> impl Strategy<Value = Lifetime> {
 fn key() -> impl Strategy<Value = Hidden<Key>> {
     (0usize..80).prop_flat_map(|len| {
         prop::collection::vec(any::<u8>(), len)
-            .prop_map(move |bytes| Hidden(Key::copied(&bytes, u16::try_from(len * 8).expect("small"), 0)))
+            .prop_map(move |bytes| Hidden(Key::from_slice(&bytes, u16::try_from(len * 8).expect("small"), 0)))
     })
 }
 

@@ -1,0 +1,167 @@
+//! Bytes that contain keys, in memory that never moves.
+
+use std::io;
+use std::ops::{Deref, DerefMut};
+
+use zeroize::Zeroize;
+
+/// A byte buffer of fixed capacity for text or messages that hold keys: file contents, PF_KEY and netlink messages.
+///
+/// It never grows, because a reallocation leaves a copy behind, and it is wiped when dropped.
+pub struct Buffer {
+    bytes: Vec<u8>,
+}
+
+/// A write that exceeds the capacity of a [`Buffer`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{wanted} bytes do not fit into a buffer of {capacity}")]
+pub struct Full {
+    /// Length after the refused write, in bytes.
+    pub wanted: usize,
+    /// Capacity in bytes.
+    pub capacity: usize,
+}
+
+impl Buffer {
+    /// An empty buffer with room for `capacity` bytes.
+    #[must_use]
+    pub fn with_capacity(capacity: usize) -> Self {
+        Self { bytes: Vec::with_capacity(capacity) }
+    }
+
+    /// A buffer of `len` zero bytes, for a read to fill.
+    #[must_use]
+    pub fn zeroed(len: usize) -> Self {
+        Self { bytes: vec![0; len] }
+    }
+
+    /// A buffer with a copy of `bytes`.
+    #[must_use]
+    pub fn from_slice(bytes: &[u8]) -> Self {
+        Self { bytes: bytes.to_vec() }
+    }
+
+    /// Capacity in bytes, which may be more than was requested.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
+    /// Appends all of `bytes` or nothing.
+    ///
+    /// # Errors
+    /// [`Full`] if they do not fit.
+    pub fn append(&mut self, bytes: &[u8]) -> Result<(), Full> {
+        let wanted = self.bytes.len() + bytes.len();
+        if wanted > self.bytes.capacity() {
+            return Err(Full { wanted, capacity: self.bytes.capacity() });
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    /// Shortens to `len` bytes and wipes the rest. Does nothing if the buffer is not longer.
+    pub fn truncate(&mut self, len: usize) {
+        if let Some(rest) = self.bytes.get_mut(len..) {
+            // Before the bytes leave the vector's length: its spare capacity cannot be reached in safe code.
+            rest.zeroize();
+            self.bytes.truncate(len);
+        }
+    }
+
+    /// Wipes and removes the contents; the capacity stays.
+    pub fn clear(&mut self) {
+        self.truncate(0);
+    }
+
+    /// Empties the buffer without wiping it, for a caller that fills it again at once. Dropping the buffer wipes its whole
+    /// capacity.
+    pub(super) fn reset(&mut self) {
+        self.bytes.clear();
+    }
+}
+
+/// A borrowed part of a buffer, wiped when this guard is dropped.
+pub struct WipeOnDrop<'b>(&'b mut [u8]);
+
+impl<'b> WipeOnDrop<'b> {
+    /// Borrows `bytes` and wipes them at the end of the borrow.
+    #[must_use]
+    pub fn new(bytes: &'b mut [u8]) -> Self {
+        Self(bytes)
+    }
+}
+
+impl Deref for WipeOnDrop<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.0
+    }
+}
+
+impl Drop for WipeOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+impl io::Write for Buffer {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_all(bytes)?;
+        Ok(bytes.len())
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.append(bytes).map_err(io::Error::other)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Deref for Buffer {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl DerefMut for Buffer {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        &mut self.bytes
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        self.bytes.zeroize();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wipe_on_drop_wipes_its_slice_only() {
+        let mut bytes = [7; 4];
+        let guard = WipeOnDrop::new(&mut bytes[..3]);
+        assert_eq!(&*guard, [7; 3]);
+        drop(guard);
+        assert_eq!(bytes, [0, 0, 0, 7]);
+    }
+
+    #[test]
+    fn append_beyond_capacity_is_refused() {
+        let mut buffer = Buffer::with_capacity(4);
+        let capacity = buffer.capacity();
+        buffer.append(&vec![7; capacity]).unwrap();
+        assert_eq!(buffer.append(&[8]), Err(Full { wanted: capacity + 1, capacity }));
+        assert_eq!(buffer.len(), capacity);
+        buffer.truncate(1);
+        assert_eq!(&*buffer, [7]);
+    }
+}
