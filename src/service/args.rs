@@ -6,14 +6,14 @@ use std::str::FromStr;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
-use super::config::Overrides;
-use super::properties::Scope;
-use super::world::World;
 use crate::sadb::Select;
+use crate::service::config::Overrides;
+use crate::service::config::properties::Scope;
+use crate::service::config::supervisor::World;
 
 /// What `manual-key` is to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Method {
+pub(crate) enum Method {
     /// Load the keys file and stay, as a service.
     Run,
     /// Load the keys file.
@@ -32,7 +32,7 @@ pub(super) enum Method {
 
 impl Method {
     /// Whether how it ends is the state of the service.
-    pub(super) fn changes_state(self) -> bool {
+    pub(crate) fn changes_state(self) -> bool {
         matches!(self, Self::Run | Self::Start | Self::Refresh | Self::Stop)
     }
 }
@@ -66,21 +66,21 @@ const EXIT_STATUS: &str = "Exit status: 0 done, 1 some commands refused, 2 usage
 
 /// What the command line says.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Args {
-    pub(super) method: Method,
-    pub(super) overrides: Overrides,
-    pub(super) show: bool,
+pub(crate) struct Args {
+    pub(crate) method: Method,
+    pub(crate) overrides: Overrides,
+    pub(crate) show: bool,
     /// `--json`
-    pub(super) json: bool,
+    pub(crate) json: bool,
     /// `--check`: the exit status tells.
-    pub(super) judge: bool,
+    pub(crate) judge: bool,
     /// `--instance`
-    pub(super) instance: Option<String>,
+    pub(crate) instance: Option<String>,
 }
 
 impl Args {
     /// Whether this is a refresh that a running service can do: one with options of its own is not.
-    pub(super) fn leaves_it_to_the_service(&self, world: &World) -> bool {
+    pub(crate) fn leaves_it_to_the_service(&self, world: &World) -> bool {
         let says_nothing = self.overrides == Overrides::default() && !self.show;
         self.method == Method::Refresh && says_nothing && !matches!(world, World::Smf { .. })
     }
@@ -90,7 +90,7 @@ impl Args {
 ///
 /// # Errors
 /// clap's error, which also stands for `--help` and `--version`.
-pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Args, clap::Error> {
+pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Args, clap::Error> {
     let mut command = command();
     let matches = command.try_get_matches_from_mut(arguments)?;
     let found = matches.subcommand().and_then(|(word, of_method)| {

@@ -2,11 +2,11 @@
 //!
 //! Elsewhere than under SMF they are those of sysexits(3) that systemd knows by name; SMF's are in smf_method(7).
 
-use super::world::World;
+use crate::service::config::supervisor::World;
 
 /// Why the program ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Reason {
+pub(crate) enum Reason {
     /// All done.
     Done,
     /// The SADB refused some of the commands; the others are applied.
@@ -48,7 +48,7 @@ const TABLE: &[Row] = &[
 impl Reason {
     /// The exit code of this reason in `world`.
     #[must_use]
-    pub(super) fn code(self, world: &World) -> u8 {
+    pub(crate) fn code(self, world: &World) -> u8 {
         let row = TABLE.iter().find(|(reason, ..)| *reason == self);
         match (row, world) {
             (Some((_, _, smf)), World::Smf { .. }) => *smf,
@@ -59,7 +59,7 @@ impl Reason {
 
     /// A reason with that code, elsewhere than under SMF. Reasons that share a code are not told apart.
     #[must_use]
-    pub(super) fn of_code(code: u8) -> Self {
+    pub(crate) fn of_code(code: u8) -> Self {
         TABLE.iter().find(|(_, elsewhere, _)| *elsewhere == code).map_or(Self::Other, |(reason, ..)| *reason)
     }
 }

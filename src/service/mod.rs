@@ -4,39 +4,14 @@
 //! exit code in exit.rs.
 #![forbid(unsafe_code)]
 
-mod addresses;
 mod args;
-mod channel;
 mod config;
-mod converge;
-mod event;
+mod daemon;
 mod exit;
-mod fingerprint;
-mod foresee;
-mod idle;
-mod journal;
-mod kept;
-mod keys;
+mod load;
 mod log;
-mod lone;
-mod notify;
-mod owned;
-mod policies;
-mod policy_event;
-mod ports;
-mod properties;
-mod protect;
-mod recorded;
-mod refresh;
-mod run;
-mod sequence;
-mod smf;
-mod state;
+mod records;
 mod status;
-mod waiting;
-mod watch;
-mod witness;
-mod world;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -46,20 +21,22 @@ use clap::error::ErrorKind;
 
 use crate::keyfile;
 use crate::sys::process::hardening;
-use crate::sys::process::privilege;
-use crate::sys::process::privilege::Need;
+use crate::sys::process::privilege::{self, Need};
 use args::Method;
-pub use channel::reread_answer;
 use config::Config;
-use event::Event;
+use config::dirs;
+pub use config::properties::check_config;
+use config::supervisor::{self, Environment, World};
+use daemon::control_socket;
+pub use daemon::control_socket::reread_answer;
 use exit::Reason;
+use load::Service;
 use log::Log;
-pub use owned::rewritten_record;
-pub use properties::check_config;
-use refresh::Service;
-pub use state::rewritten_news;
-use witness::Witness;
-use world::{Environment, World};
+use log::event::Event;
+use log::witness::Witness;
+pub use records::owned_sas::rewritten_record;
+use status::state;
+pub use status::state::rewritten_news;
 
 /// Runs `manual-key` with the arguments of the process, the program's name first.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -73,7 +50,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             let reason = run(arguments, &world);
             (world, reason)
         }
-        Err(world::NoSmf) => {
+        Err(supervisor::NoSmf) => {
             open_log(&World::Plain).event(&Event::NoSmf);
             (World::Plain, Err(Reason::NoSmf))
         }
@@ -98,7 +75,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>, world: &World) -> Result<(
         return status::status(&args, environment);
     }
     if args.method == Method::Run {
-        return run::run(&args, world, environment, &mut *log);
+        return daemon::run(&args, world, environment, &mut *log);
     }
     if let Some(outcome) = args.leaves_it_to_the_service(world).then(|| ask(environment, world, &mut *log)).flatten() {
         return outcome;
@@ -117,8 +94,8 @@ fn run(arguments: impl IntoIterator<Item = OsString>, world: &World) -> Result<(
 
 /// Has the running service refresh and waits until it has; `None` if none is running.
 fn ask(environment: Environment<'_>, world: &World, log: &mut dyn Log) -> Option<Result<(), Reason>> {
-    let path = channel::socket(&channel::directory(environment));
-    let verdict = match channel::ask(&path) {
+    let path = control_socket::path(&dirs::runtime(environment));
+    let verdict = match control_socket::ask(&path) {
         Ok(verdict) => verdict?,
         Err(error) => {
             log.event(&Event::NoChannel(&error));

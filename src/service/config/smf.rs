@@ -1,0 +1,62 @@
+//! The properties of an SMF instance, read as svcprop(1) tells them.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+/// Without a path elsewhere than on illumos, so that a stand-in can be put into `PATH`.
+const SVCPROP: &str = if cfg!(target_os = "illumos") { "/usr/bin/svcprop" } else { "svcprop" };
+
+/// The property that names the keys file (ipseckey(1M), Service Management Facility).
+const CONFIG_FILE: &str = "config/config_file";
+
+/// Why a property could not be read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PropertyError {
+    /// svcprop could not be run.
+    #[error("{SVCPROP} cannot be run: {0}")]
+    NoProgram(std::io::Error),
+    /// The instance, or the property in it, does not exist.
+    #[error("{fmri} has no {CONFIG_FILE}: svccfg -s {fmri} setprop {CONFIG_FILE} = FILE; svcadm refresh {fmri}")]
+    Missing {
+        /// The instance.
+        fmri: String,
+    },
+}
+
+/// The keys file of the instance `fmri`, as of its last refresh: svcprop reads the running snapshot, so a changed
+/// property counts only after `svcadm refresh`.
+///
+/// # Errors
+/// [`PropertyError`].
+pub(crate) fn config_file(fmri: &str) -> Result<PathBuf, PropertyError> {
+    let run = Command::new(SVCPROP).args(["-p", CONFIG_FILE, fmri]).stdin(Stdio::null()).stderr(Stdio::null()).output();
+    let output = run.map_err(PropertyError::NoProgram)?;
+    let text = String::from_utf8(output.stdout).ok().filter(|_| output.status.success());
+    let value = text.map(|text| unquoted(text.trim_end_matches('\n'))).filter(|value| !value.is_empty());
+    value.map(PathBuf::from).ok_or_else(|| PropertyError::Missing { fmri: fmri.to_owned() })
+}
+
+/// Undoes svcprop's quoting: a backslash before each character that means something to the shell, `""` for nothing.
+fn unquoted(text: &str) -> String {
+    if text == "\"\"" {
+        return String::new();
+    }
+    let mut value = String::with_capacity(text.len());
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        value.extend(if c == '\\' { chars.next() } else { Some(c) });
+    }
+    value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quoting_is_undone() {
+        assert_eq!(unquoted("/etc/inet/secret/ipseckeys"), "/etc/inet/secret/ipseckeys");
+        assert_eq!(unquoted(r"/my\ keys/it\'s\\here"), r"/my keys/it's\here");
+        assert_eq!(unquoted("\"\""), "");
+    }
+}
