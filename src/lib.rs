@@ -1,10 +1,12 @@
 //! `ipseckey`: manual keying of IPsec security associations. docs/architecture.md draws the whole once.
 //!
-//! keys file -> `lang` -> [`sa::Request`] -> [`sadb::Sadb`] -> `wire` -> kernel, and back through [`sa::Message`] to `show`.
+//! keys file -> `keyfile` -> [`sa::Request`] -> [`sadb::Sadb`] -> `wire` -> kernel, and back through [`sa::Message`] to `show`.
 
 pub mod apply;
 pub mod cli;
 pub mod convert;
+#[cfg(feature = "internals")]
+pub mod internals;
 pub mod keyfile;
 pub mod model;
 pub mod names;
@@ -17,3 +19,7 @@ pub mod service;
 pub mod show;
 pub mod sys;
 pub mod wire;
+
+#[cfg(test)]
+#[path = "../tests/library/mod.rs"]
+mod library_tests;

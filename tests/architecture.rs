@@ -23,6 +23,24 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "cli",
         &["apply", "convert", "keyfile", "names", "policy", "reconcile", "sa", "sadb", "secret", "service", "show", "sys"],
     ),
+    (
+        "internals",
+        &[
+            "apply",
+            "keyfile",
+            "model",
+            "names",
+            "policy",
+            "reconcile",
+            "sa",
+            "sadb",
+            "secret",
+            "service",
+            "show",
+            "sys",
+            "wire",
+        ],
+    ),
     ("service", &["apply", "keyfile", "names", "policy", "reconcile", "sa", "sadb", "secret", "show", "sys"]),
 ];
 
@@ -106,7 +124,7 @@ fn no_unsafe_code_outside_of_sys_and_none_without_an_argument() {
     assert!(
         manifest.contains("\nunsafe_code = \"deny\"\n") && manifest.contains("\nundocumented_unsafe_blocks = \"deny\"\n")
     );
-    let found = unsafe_lines(&["src", "tests", "benches", "fuzz/src", "fuzz/fuzz_targets"]);
+    let found = unsafe_lines(&["src", "tests", "benches", "fuzz/fuzz_targets"]);
     assert!(found.len() > 10, "the search is blind");
     for (path, line, before) in found {
         assert!(path.starts_with(&sys), "{}:{line}: unsafe code", path.display());

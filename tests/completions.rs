@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use ipseckey::names::{Vocabulary, keywords};
+use ipseckey::internals::language::{algorithms, keywords};
 
 const COMPLETIONS: &[(&str, &str)] = &[("bash", "ipseckey.bash"), ("zsh", "_ipseckey"), ("fish", "ipseckey.fish")];
 
@@ -29,11 +29,10 @@ fn completions_know_the_language() {
     for (shell, file) in COMPLETIONS {
         let text = read(&format!("completions/{file}"));
         let words = words(&text);
-        for word in keywords::words(Vocabulary::Linux).map(str::to_owned).chain(listed("Tools")) {
+        for word in keywords().map(str::to_owned).chain(listed("Tools")) {
             assert!(words.contains(&word.as_str()), "{shell}: {word}");
         }
-        let names = Vocabulary::Linux.auth_algs().map(|row| row.names[0]);
-        for name in names.chain(Vocabulary::Linux.encr_algs().map(|row| row.names[0])) {
+        for name in algorithms() {
             assert!(words.contains(&name), "{shell}: {name}");
         }
         for option in listed("Options").iter().filter_map(|option| option.split_once("--")) {
@@ -99,7 +98,7 @@ fn the_manual_names_everything() {
     }
     let page = read("man/ipseckeys.5");
     let words = words(&page);
-    for word in keywords::words(Vocabulary::Linux) {
+    for word in keywords() {
         assert!(words.contains(&word), "{word}");
     }
 }

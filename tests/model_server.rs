@@ -1,19 +1,25 @@
 //! The program `sadb-model` from outside: several clients at once, a monitor, a hundred thousand SAs, its socket file.
 
-use std::io;
-use std::ops::ControlFlow;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use ipseckey::sa::{EncrAlg, Endpoint, KeyRole, Message, MessageType, Request, SaState, SaType, Spi};
-use ipseckey::sadb::{Hearing, PfKey, Sadb, SadbError, Transport};
-use ipseckey::secret::Key;
-use ipseckey::sys::net::packet_socket::PacketSocket;
-use ipseckey::sys::time::Deadline;
-use ipseckey::wire::pfkey::{Dialect, decode, request};
+mod support;
+
+use ipseckey::internals::pf_key::{Client, Received, Target, decode, encode};
+use support::packet_socket::PacketSocket;
+
+/// Message types (RFC 2367 section 2.3).
+const GET: u8 = 5;
+const ADD: u8 = 3;
+const DELETE: u8 = 4;
+const FLUSH: u8 = 9;
+const DUMP: u8 = 10;
+const PROMISC: u8 = 11;
+/// SA types (RFC 2367 section 3.3): any, and ESP.
+const ANY: u8 = 0;
+const ESP: u8 = 3;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_sadb-model");
 
@@ -35,18 +41,12 @@ impl Server {
     }
 
     fn socket(&self) -> PacketSocket {
-        let deadline = Instant::now() + Duration::from_secs(10);
-        loop {
-            match PacketSocket::connect_unix(&self.path) {
-                Ok(socket) => return socket,
-                Err(error) if Instant::now() > deadline => panic!("{error}"),
-                Err(_) => thread::sleep(Duration::from_millis(5)),
-            }
-        }
+        PacketSocket::connect_soon(&self.path)
     }
 
-    fn client(&self) -> PfKey<PacketSocket> {
-        PfKey::new(self.socket(), &Dialect::ILLUMOS)
+    fn client(&self) -> Client {
+        drop(self.socket());
+        Client::connect(&self.path).unwrap()
     }
 
     fn signal(&self, name: &str) {
@@ -62,32 +62,21 @@ impl Drop for Server {
     }
 }
 
-fn esp(spi: u32, dst: &str) -> Request {
-    let endpoint = |ip: &str| Some(Endpoint { addr: ip.parse().unwrap(), port: 0, proto: 0 });
-    Request {
-        sa_type: SaType::ESP,
-        spi: Spi(spi),
-        state: SaState::MATURE,
-        src: endpoint("10.0.0.1"),
-        dst: endpoint(dst),
-        encr_alg: EncrAlg(12),
-        encr_key: Some(Key::from_slice(&[0xa5; 16], 128, 0)),
-        ..Request::default()
-    }
+fn esp(spi: u32, dst: &str) -> Target {
+    Target::Esp(spi, dst.parse().unwrap())
 }
 
 /// The next message, within a few seconds.
-fn hear(socket: &mut PacketSocket) -> Message {
-    let bytes = socket.receive(&mut Deadline::after(Duration::from_secs(10))).unwrap().expect("a message within 10 seconds");
-    decode(&Dialect::ILLUMOS, &bytes).unwrap()
+fn hear(socket: &PacketSocket) -> Received {
+    decode(&socket.receive(Duration::from_secs(10)).expect("a message within 10 seconds"))
 }
 
-fn send(socket: &mut PacketSocket, kind: MessageType, of: &Request, seq: u32, pid: u32) {
-    socket.send(&request(&Dialect::ILLUMOS, kind, of, seq, pid).unwrap()).unwrap();
+fn send(socket: &PacketSocket, kind: u8, of: Target, seq: u32, pid: u32) {
+    socket.send(&encode(kind, of, seq, pid)).unwrap();
 }
 
 /// Sends a request and waits for its answer among whatever else is heard.
-fn ask(socket: &mut PacketSocket, kind: MessageType, of: &Request, seq: u32, pid: u32) -> Message {
+fn ask(socket: &PacketSocket, kind: u8, of: Target, seq: u32, pid: u32) -> Received {
     send(socket, kind, of, seq, pid);
     loop {
         let message = hear(socket);
@@ -97,33 +86,24 @@ fn ask(socket: &mut PacketSocket, kind: MessageType, of: &Request, seq: u32, pid
     }
 }
 
-fn errno(result: Result<(), SadbError>) -> i32 {
-    match result {
-        Err(SadbError::Refused { errno, .. }) => errno,
-        Err(error) => panic!("{error}"),
-        Ok(()) => 0,
-    }
-}
-
 #[test]
 fn two_clients_and_a_monitor_at_once() {
     let server = Server::start(&["--local", "10.0.0.1"]);
-    let mut monitor = server.socket();
-    let promiscuous = Request { sa_type: SaType(1), ..Request::default() };
-    send(&mut monitor, MessageType::PROMISC, &promiscuous, 1, 77);
-    assert_eq!(hear(&mut monitor).kind, MessageType::PROMISC);
+    let monitor = server.socket();
+    send(&monitor, PROMISC, Target::Type(1), 1, 77);
+    assert_eq!(hear(&monitor).kind, PROMISC);
 
-    let (mut one, mut two) = (server.socket(), server.socket());
-    assert_eq!(ask(&mut one, MessageType::ADD, &esp(1, "10.0.0.2"), 1, 100).errno, 0);
-    assert_eq!(ask(&mut two, MessageType::ADD, &esp(2, "10.0.0.2"), 1, 200).errno, 0);
-    assert_eq!(ask(&mut two, MessageType::ADD, &esp(1, "10.0.0.2"), 2, 200).errno, 17);
-    let found = ask(&mut two, MessageType::GET, &esp(1, "10.0.0.2"), 3, 200);
-    assert_eq!(found.key(KeyRole::Encr).unwrap().bits(), 128);
-    assert_eq!(ask(&mut one, MessageType::DELETE, &esp(2, "10.0.0.2"), 2, 100).errno, 0);
+    let (one, two) = (server.socket(), server.socket());
+    assert_eq!(ask(&one, ADD, esp(1, "10.0.0.2"), 1, 100).errno, 0);
+    assert_eq!(ask(&two, ADD, esp(2, "10.0.0.2"), 1, 200).errno, 0);
+    assert_eq!(ask(&two, ADD, esp(1, "10.0.0.2"), 2, 200).errno, 17);
+    let found = ask(&two, GET, esp(1, "10.0.0.2"), 3, 200);
+    assert_eq!(found.encr_key_bits, Some(128));
+    assert_eq!(ask(&one, DELETE, esp(2, "10.0.0.2"), 2, 100).errno, 0);
 
     let heard: Vec<(u8, u8, bool)> = (0..5)
-        .map(|_| hear(&mut monitor))
-        .map(|message| (message.kind.0, message.errno, message.key(KeyRole::Encr).is_some()))
+        .map(|_| hear(&monitor))
+        .map(|message| (message.kind, message.errno, message.encr_key_bits.is_some()))
         .collect();
     assert_eq!(heard, [(3, 0, false), (3, 0, false), (3, 17, false), (5, 0, true), (4, 0, false)]);
 }
@@ -133,16 +113,16 @@ fn a_passive_monitor_hears_no_keys() {
     let server = Server::start(&[]);
     let mut passive = server.client();
     let mut client = server.client();
-    client.add(&esp(1, "10.0.0.2")).unwrap();
-    client.get(&esp(1, "10.0.0.2")).unwrap();
-    client.flush(SaType::UNSPEC).unwrap();
+    client.add(esp(1, "10.0.0.2")).unwrap();
+    client.get(esp(1, "10.0.0.2")).unwrap();
+    client.flush(ANY).unwrap();
     let mut heard = Vec::new();
-    let mut each = |message: &Message| {
-        heard.push((message.kind, message.key(KeyRole::Encr).is_some()));
-        if message.kind == MessageType::FLUSH { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    let mut each = |message: Received| {
+        heard.push((message.kind, message.encr_key_bits.is_some()));
+        message.kind != FLUSH
     };
-    passive.monitor(Hearing::Passive, &mut each).unwrap();
-    assert_eq!(heard, [(MessageType::ADD, false), (MessageType::FLUSH, false)]);
+    passive.monitor_passively(&mut each).unwrap();
+    assert_eq!(heard, [(ADD, false), (FLUSH, false)]);
 }
 
 #[test]
@@ -150,50 +130,44 @@ fn a_hundred_thousand_sas_come_back_once_each() {
     const COUNT: u32 = 100_000;
     const DUMP_PID: u32 = 4321;
     let server = Server::start(&[]);
-    let mut idle = server.socket();
-    send(&mut idle, MessageType::PROMISC, &Request { sa_type: SaType(1), ..Request::default() }, 1, 1);
+    let idle = server.socket();
+    send(&idle, PROMISC, Target::Type(1), 1, 1);
     let mut client = server.client();
     let template = esp(1, "10.0.0.2");
     for spi in 1..=COUNT {
-        let request = Request { spi: Spi(spi.wrapping_mul(0x9e37_79b1)), ..esp(0, "10.0.0.2") };
-        client.add(&request).unwrap();
+        client.add(esp(spi.wrapping_mul(0x9e37_79b1), "10.0.0.2")).unwrap();
     }
 
-    let mut slow = server.socket();
-    send(&mut slow, MessageType::DUMP, &Request { sa_type: SaType::ESP, ..Request::default() }, 9, DUMP_PID);
+    let slow = server.socket();
+    send(&slow, DUMP, Target::Type(ESP), 9, DUMP_PID);
     let mut seen = std::collections::HashSet::new();
-    let mut each = |message: &Message| {
-        assert!(seen.insert(message.association().unwrap().spi));
-        ControlFlow::Continue(())
-    };
-    client.dump(SaType::ESP, &mut each).unwrap();
+    client.dump(ESP, &mut |message| assert!(seen.insert(message.spi.unwrap()))).unwrap();
     assert_eq!(seen.len(), COUNT as usize);
 
     let mut count = 0;
     let end = loop {
-        let message = slow.receive(&mut Deadline::after(Duration::from_secs(10))).unwrap().unwrap();
+        let message = slow.receive(Duration::from_secs(10)).unwrap();
         if message[8..12] == [0; 4] {
-            break decode(&Dialect::ILLUMOS, &message).unwrap();
+            break decode(&message);
         }
         count += 1;
     };
     assert_eq!((count, end.errno, end.pid), (COUNT, 0, DUMP_PID));
 
-    client.flush(SaType::UNSPEC).unwrap();
-    assert_eq!(errno(client.get(&template).map(drop)), 3);
-    let mut each = |_: &Message| panic!("something survived the flush");
-    client.dump(SaType::UNSPEC, &mut each).unwrap();
+    client.flush(ANY).unwrap();
+    assert_eq!(client.get(template), Err(3));
+    client.dump(ANY, &mut |_| panic!("something survived the flush")).unwrap();
 }
 
 #[test]
 fn nonsense_is_answered_and_harms_nobody() {
     let server = Server::start(&[]);
-    let mut socket = server.socket();
+    let socket = server.socket();
     socket.send(b"short").unwrap();
-    assert_eq!(hear(&mut socket).errno, 97);
+    assert_eq!(hear(&socket).errno, 97);
     socket.send(&vec![0xff; 200_000]).unwrap();
-    assert_eq!(hear(&mut socket).errno, 97);
-    server.client().add(&esp(1, "10.0.0.2")).unwrap();
+    assert_eq!(hear(&socket).errno, 97);
+    server.client().add(esp(1, "10.0.0.2")).unwrap();
 }
 
 fn run(path: &Path) -> Output {
@@ -213,7 +187,7 @@ fn the_socket_file() {
     server.child.wait().unwrap();
     assert!(server.path.exists());
     server.child = Command::new(PROGRAM).arg("--listen").arg(&server.path).spawn().unwrap();
-    server.client().add(&esp(1, "10.0.0.2")).unwrap();
+    server.client().add(esp(1, "10.0.0.2")).unwrap();
 
     server.signal("-TERM");
     assert!(server.child.wait().unwrap().success());
@@ -240,11 +214,10 @@ fn a_client_that_goes_away_is_forgotten() {
     for _ in 0..300 {
         drop(server.socket());
     }
-    let mut socket = server.socket();
+    let socket = server.socket();
     drop(server.client());
-    send(&mut socket, MessageType::FLUSH, &Request::default(), 1, 2);
-    assert_eq!(hear(&mut socket).kind, MessageType::FLUSH);
-    let mut lonely = server.socket();
-    let quiet: io::Result<_> = Transport::receive(&mut lonely, &mut Deadline::after(Duration::from_millis(50)));
-    assert!(quiet.unwrap().is_none());
+    send(&socket, FLUSH, Target::Type(ANY), 1, 2);
+    assert_eq!(hear(&socket).kind, FLUSH);
+    let lonely = server.socket();
+    assert!(lonely.receive(Duration::from_millis(50)).is_none());
 }

@@ -1,4 +1,4 @@
 //! Answers from the refresh channel.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| ipseckey_fuzz::channel(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| ipseckey::internals::fuzz::channel(bytes));

@@ -1,4 +1,4 @@
 //! A keys file.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| ipseckey_fuzz::keys(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| ipseckey::internals::fuzz::keys(bytes));

@@ -1,4 +1,4 @@
 //! manual-key.toml.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| ipseckey_fuzz::toml(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| ipseckey::internals::fuzz::toml(bytes));

@@ -1,20 +1,23 @@
 //! What is left when something goes wrong in the middle of a load, and that the next load puts it right. docs/behaviour.md, "After a
 //! fault", is what these tests show.
 
+#[path = "../support/packet_socket.rs"]
+#[allow(dead_code, reason = "each test program uses its own part of it")]
+mod packet_socket;
 mod reconcile;
 mod standin;
 #[cfg(target_os = "linux")]
 mod steps;
 
-use std::fs::{self, Permissions};
+use std::fs::{self, OpenOptions, Permissions};
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use ipseckey::sys::fs::lock::FileLock;
+use nix::fcntl::{Flock, FlockArg};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use standin::{Plan, StandIn};
@@ -265,7 +268,8 @@ fn a_load_that_hangs_keeps_others_out() {
         return;
     }
     let sadb = loaded();
-    let held = FileLock::take(&sadb.path("sadb.lock"), Duration::ZERO).unwrap();
+    let file = OpenOptions::new().mode(0o600).write(true).create(true).truncate(false).open(sadb.path("sadb.lock")).unwrap();
+    let held = Flock::lock(file, FlockArg::LockExclusiveNonblock).unwrap();
     let mut waiting = ipseckey(&sadb, 0x2000).spawn().unwrap();
     let told = expect(manual_key(&sadb, "refresh", 0x2000), 1);
     assert!(String::from_utf8_lossy(&told.stderr).contains("another program has been loading"));

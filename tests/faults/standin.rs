@@ -1,17 +1,15 @@
 //! A stand-in for an SADB with something wrong with it: a model SADB behind a socket that follows a plan.
 
-use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{JoinHandle, sleep, spawn};
 use std::time::{Duration, Instant, SystemTime};
 
-use ipseckey::model::{Model, Settings, SocketId};
-use ipseckey::sa::SaType;
-use ipseckey::sadb::Select;
-use ipseckey::secret::Buffer;
-use ipseckey::sys::net::listener::{Connection, Listener, Moved, wait};
+use ipseckey::internals::pf_key::Client as Sadb;
+use ipseckey::internals::test_model::{TestModel, TestSocket};
+
+use crate::packet_socket::{PacketSocket, is_readable};
 
 /// SADB_DUMP.
 const DUMP: u8 = 10;
@@ -56,7 +54,7 @@ impl StandIn {
         let directory = tempfile::tempdir().unwrap();
         let shared = Arc::new(Mutex::new(Shared { plan: Plan::Obey, heard: Vec::new() }));
         let ends = Arc::new(AtomicBool::new(false));
-        let listener = Listener::bind(&directory.path().join("sadb")).unwrap();
+        let listener = PacketSocket::listen(&directory.path().join("sadb"));
         let (its, stop) = (shared.clone(), ends.clone());
         let thread = spawn(move || Server::new(its).run(&listener, &stop));
         Self { directory, shared, ends, thread: Some(thread) }
@@ -96,12 +94,8 @@ impl StandIn {
     pub(crate) fn spis(&self) -> Vec<u32> {
         self.plan(Plan::Obey);
         let mut spis = Vec::new();
-        let mut sadb = Select::Unix(self.path("sadb")).open().unwrap();
-        let dumped = sadb.dump(SaType::UNSPEC, &mut |message| {
-            spis.extend(message.association().map(|sa| sa.spi.0));
-            ControlFlow::Continue(())
-        });
-        dumped.unwrap();
+        let mut sadb = Sadb::connect(&self.path("sadb")).unwrap();
+        sadb.dump(0, &mut |message| spis.extend(message.spi)).unwrap();
         spis.sort_unstable();
         spis
     }
@@ -117,37 +111,37 @@ impl Drop for StandIn {
 
 struct Client {
     number: usize,
-    connection: Connection,
-    socket: SocketId,
+    connection: PacketSocket,
+    socket: TestSocket,
 }
 
 struct Server {
     shared: Arc<Mutex<Shared>>,
-    model: Model,
+    model: TestModel,
     clients: Vec<Client>,
     count: usize,
-    room: Buffer,
 }
 
 impl Server {
     fn new(shared: Arc<Mutex<Shared>>) -> Self {
-        let model = Model::new(Settings::default());
-        Self { shared, model, clients: Vec::new(), count: 0, room: Buffer::zeroed(64 * 1024) }
+        Self { shared, model: TestModel::default(), clients: Vec::new(), count: 0 }
     }
 
-    fn run(&mut self, listener: &Listener, ends: &AtomicBool) {
+    fn run(&mut self, listener: &PacketSocket, ends: &AtomicBool) {
         while !ends.load(Ordering::Relaxed) {
-            let clients = self.clients.iter().map(|client| (&client.connection, false));
-            let ready = wait(Some(listener), clients, Duration::from_millis(20)).unwrap();
+            let clients = self.clients.iter().map(|client| &client.connection);
+            let sockets: Vec<&PacketSocket> = std::iter::once(listener).chain(clients).collect();
+            let ready = is_readable(&sockets, Duration::from_millis(20));
             // From the last, so that removing one does not move those that are still to come.
-            for index in ready.readable.into_iter().rev() {
-                if !self.serve(index) {
+            for index in (0..self.clients.len()).rev() {
+                if ready[index + 1] && !self.serve(index) {
                     let gone = self.clients.remove(index);
                     self.model.close(gone.socket);
                 }
             }
-            if let Some(connection) = listener.accept().unwrap() {
+            if ready[0] {
                 self.count += 1;
+                let connection = listener.accept();
                 self.clients.push(Client { number: self.count, connection, socket: self.model.open() });
             }
         }
@@ -156,8 +150,8 @@ impl Server {
     /// Takes one message of a client; whether it stays.
     fn serve(&mut self, index: usize) -> bool {
         let Client { number, connection, socket } = &self.clients[index];
-        let Moved::Bytes(len) = connection.receive(&mut self.room) else { return false };
-        let message = &self.room[..len];
+        let Some(message) = connection.receive(Duration::ZERO).filter(|message| !message.is_empty()) else { return false };
+        let message = message.as_slice();
         let is_question = message[1] == DUMP;
         let (plan, count) = {
             let mut shared = self.shared.lock().unwrap();

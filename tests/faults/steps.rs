@@ -7,12 +7,12 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use ipseckey::sys::net::packet_socket::PacketSocket;
 use nix::sys::ptrace::{self, Options};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
+use super::packet_socket::PacketSocket;
 use super::standin::{Plan, StandIn};
 use super::{MESSAGES, expect, is_long_form, keys_file, loaded, made_by, manual_key, program, spis_from, tell};
 
@@ -153,7 +153,7 @@ fn service(sadb: &StandIn) -> Child {
     let child = manual_key(sadb, "run", 0x1000).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let deadline = Instant::now() + Duration::from_secs(20);
     // The file of the socket is there a moment before somebody listens.
-    while PacketSocket::connect_unix(&sadb.path("run/refresh")).is_err() || sadb.spis() != spis_from(0x1000) {
+    while PacketSocket::connect(&sadb.path("run/refresh")).is_err() || sadb.spis() != spis_from(0x1000) {
         assert!(Instant::now() < deadline, "it does not come up");
         sleep(Duration::from_millis(5));
     }

@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant, SystemTime};
 
-use ipseckey::sys::net::netlink::NetlinkSocket;
-use ipseckey::sys::time::Deadline;
+use ipseckey::internals::kernel::XfrmSocket;
 use nix::mount::{MsFlags, mount, umount};
 use nix::sys::socket::{MsgFlags, NetlinkAddr, sendto};
 use nix::time::{ClockId, clock_gettime, clock_settime};
@@ -104,11 +103,11 @@ fn a_list_that_has_lost_a_part_is_an_error() {
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
 fn a_datagram_of_another_process_is_no_answer() {
-    let mut ours = NetlinkSocket::xfrm(0).expect("root may");
-    let theirs = NetlinkSocket::xfrm(0).expect("root may");
+    let mut ours = XfrmSocket::open().expect("root may");
+    let theirs = XfrmSocket::open().expect("root may");
     let to_ours = NetlinkAddr::new(ours.port(), 0);
     sendto(theirs.as_fd().as_raw_fd(), &[0x5a; 36], &to_ours, MsgFlags::empty()).expect("root may");
-    assert!(ours.receive(&mut Deadline::after(Duration::from_millis(300))).expect("nothing is lost").is_none());
+    assert!(ours.receive(Duration::from_millis(300)).expect("nothing is lost").is_none());
 }
 
 /// A request that gets lost without a word is waited for ten seconds, not for ever.

@@ -32,5 +32,3 @@ mod space;
 mod support;
 mod traffic;
 mod volume;
-
-use support::{goal, reluctant};

@@ -1,7 +1,6 @@
 //! The policies of a real kernel: what is listed is what `ip xfrm policy` was told, and what is told is what it lists.
 
-use ipseckey::policy::{Action, Listed, Policy};
-use ipseckey::sadb::{Sadb, SadbError, Xfrm};
+use ipseckey::internals::kernel::{TestPolicy, TestSpd};
 
 use crate::guard::Guard;
 use crate::hosts::Hosts;
@@ -19,13 +18,9 @@ const POLICIES: &[&str] = &[
     "src 10.0.0.2/32 dst 10.0.0.1/32 proto 17 dport 4500 dir in priority 3",
 ];
 
-fn listed(space: &Space) -> Vec<Listed> {
-    space.inside(|| Xfrm::open().expect("opens").spd().expect("Linux has one").policies().expect("is listed"))
-}
-
-fn policies(space: &Space) -> Vec<Policy> {
-    let mut policies: Vec<Policy> = listed(space).into_iter().map(|listed| listed.policy).collect();
-    policies.sort_by_key(Policy::to_string);
+fn policies(space: &Space) -> Vec<TestPolicy> {
+    let mut policies = space.inside(|| TestSpd::open().policies());
+    policies.sort_by_key(TestPolicy::text);
     policies
 }
 
@@ -45,11 +40,11 @@ fn what_ip_adds_is_listed_in_the_same_words() {
     for policy in POLICIES {
         space.ip(&format!("xfrm policy add {policy}"));
     }
-    let found: Vec<String> = policies(&space).iter().map(Policy::to_string).collect();
+    let found: Vec<String> = policies(&space).iter().map(TestPolicy::text).collect();
     let mut wanted = POLICIES.to_vec();
     wanted.sort_unstable();
     assert_eq!(found, wanted);
-    assert!(listed(&space).iter().all(|listed| listed.added > 1_600_000_000));
+    assert!(policies(&space).iter().all(|policy| policy.added() > 1_600_000_000));
 }
 
 #[test]
@@ -58,27 +53,23 @@ fn what_is_added_replaced_and_removed_is_what_ip_sees() {
     let (by_hand, by_program) = (Space::new(), Space::new());
     POLICIES.iter().for_each(|policy| drop(by_hand.ip(&format!("xfrm policy add {policy}"))));
     let wanted = policies(&by_hand);
-    let names: Vec<_> = wanted.iter().map(|policy| policy.name).collect();
     by_program.inside(|| {
-        let mut xfrm = Xfrm::open().expect("opens");
-        let spd = xfrm.spd().expect("Linux has one");
+        let mut spd = TestSpd::open();
         assert!(spd.insert(&wanted).iter().all(Result::is_ok));
-        let again = spd.insert(&wanted[..1]).remove(0).expect_err("the name is taken").to_string();
+        let again = spd.insert(&wanted[..1]).remove(0).expect_err("the name is taken").text;
         assert!(again.contains("another policy for these packets is there already"), "{again}");
     });
     assert_eq!(by_ip(&by_program), by_ip(&by_hand));
-    let blocked: Vec<Policy> =
-        wanted.iter().map(|policy| Policy { action: Action::Block, priority: 77, ..policy.clone() }).collect();
+    let blocked: Vec<TestPolicy> = wanted.iter().map(|policy| policy.blocking(77)).collect();
     by_program.inside(|| {
-        let mut xfrm = Xfrm::open().expect("opens");
-        let spd = xfrm.spd().expect("Linux has one");
+        let mut spd = TestSpd::open();
         assert!(spd.replace(&blocked).iter().all(Result::is_ok));
-        let found: Vec<_> = spd.policies().expect("is listed");
-        assert!(found.len() == blocked.len() && found.iter().all(|listed| blocked.contains(&listed.policy)));
-        assert!(spd.remove(&names).iter().all(Result::is_ok));
-        let Err(SadbError::Refused { text, .. }) = spd.remove(&names[..1]).remove(0) else { panic!("it is gone") };
-        assert!(text.contains("no policy is for these packets"), "{text}");
-        assert!(spd.policies().expect("is listed").is_empty());
+        let found = spd.policies();
+        assert!(found.len() == blocked.len() && found.iter().all(|policy| blocked.contains(policy)));
+        assert!(spd.remove(&wanted).iter().all(Result::is_ok));
+        let error = spd.remove(&wanted[..1]).remove(0).expect_err("it is gone");
+        assert!(error.is_refusal && error.text.contains("no policy is for these packets"), "{}", error.text);
+        assert!(spd.policies().is_empty());
     });
 }
 

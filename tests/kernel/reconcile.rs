@@ -6,12 +6,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-use ipseckey::names::Vocabulary;
-use ipseckey::reconcile::{self, Salt, Scope, Terms};
-use ipseckey::sadb::Xfrm;
+use ipseckey::internals::kernel::reconcile_with_refusal;
 
-use crate::goal;
-use crate::reluctant::Reluctant;
 use crate::space::{Ran, Space, private_file};
 
 const KEY: &str = "encr_alg aes encrkey 000102030405060708090a0b0c0d0e0f auth_alg sha256 \
@@ -230,14 +226,11 @@ fn a_refusal_leaves_the_sadb_as_it_was() {
 
 /// Reconciles with an SADB that refuses one request; whether it was never asked so often.
 fn is_done_in_spite_of_a_refusal(new: &str, nth: usize) -> bool {
-    let mut sadb = Reluctant::new(Box::new(Xfrm::open().expect("XFRM")));
-    let terms = Terms { scope: Scope::All, salt: Salt::from_bytes([0; 16]), carried: &|_, _| None };
-    let plan = reconcile::plan(&goal::goal(new, Vocabulary::Linux), &mut sadb, &terms).expect("a plan");
-    sadb.refuse(nth);
-    match reconcile::carry_out(plan, &mut sadb, &mut |_| {}) {
-        Ok(()) => sadb.was_not_asked_so_often(),
-        Err(failed) => {
-            assert!(failed.undone.is_empty(), "{failed}");
+    let outcome = reconcile_with_refusal(new, nth);
+    match outcome.error {
+        None => !outcome.was_refused,
+        Some(error) => {
+            assert!(outcome.is_rolled_back, "{error}");
             false
         }
     }

@@ -1,6 +1,6 @@
 //! Nothing that the programs say, log or leave behind has eight digits in a row of any key, whatever is wrong with the keys file.
 //!
-//! Thousands of files go through the library, dozens through the programs; `LEAK_FILES` and `LEAK_RUNS` say how many.
+//! Dozens of files go through the programs; `LEAK_RUNS` says how many. tests/library/leaks.rs reads thousands by the library.
 
 #[path = "../service/bench.rs"]
 #[allow(dead_code, reason = "the tests of the service use more of it")]
@@ -8,8 +8,7 @@ mod bench;
 #[cfg(target_os = "linux")]
 mod cell;
 mod damage;
-#[path = "../support/spy.rs"]
-mod spy;
+mod scan;
 
 use std::collections::HashSet;
 use std::fs;
@@ -20,106 +19,7 @@ use std::time::{Duration, Instant};
 
 use bench::{Bench, Run};
 use damage::{KeysFile, Random, keys_file};
-use ipseckey::keyfile::{self, Checker, Diagnostic, Options, Setting, Style};
-use ipseckey::names::Vocabulary;
-use spy::Spy;
-
-/// Digits in a row that give a key away.
-const PIECE: usize = 8;
-
-/// How many, unless the environment says so.
-fn count(variable: &str, default: u64) -> u64 {
-    std::env::var(variable).map_or(default, |value| value.parse().unwrap())
-}
-
-/// Pieces of the keys of `file` in `said`, also where what stood between digits was taken out.
-fn leaked(file: &KeysFile, said: &str) -> Vec<String> {
-    let said = said.to_ascii_lowercase();
-    let closed: String = said.chars().filter(|c| !matches!(c, ' ' | '\n' | '"' | '\\' | ':' | '?' | '\0')).collect();
-    let told: HashSet<&[u8]> = said.as_bytes().windows(PIECE).chain(closed.as_bytes().windows(PIECE)).collect();
-    let keys: Vec<String> = file.keys.iter().map(|key| key.to_ascii_lowercase()).collect();
-    let pieces = keys.iter().flat_map(|key| key.as_bytes().windows(PIECE));
-    pieces.filter(|piece| told.contains(piece)).map(|piece| String::from_utf8_lossy(piece).into_owned()).collect()
-}
-
-/// What a test has done, told when it ends well.
-#[derive(Default)]
-struct Tally {
-    files: u64,
-    executions: u64,
-    bytes: usize,
-}
-
-impl Tally {
-    /// Looks through what the library or so many programs have said of a file.
-    #[track_caller]
-    fn scan(&mut self, what: &str, file: &KeysFile, executions: u64, said: &str) {
-        refuse_leaks(what, file, said);
-        self.files += 1;
-        self.executions += executions;
-        self.bytes += said.len();
-    }
-
-    fn tell(&self, test: &str) {
-        let Self { files, executions, bytes } = self;
-        let _ = writeln!(std::io::stderr(), "{test}: {files} files, {executions} executions, {bytes} bytes searched");
-    }
-}
-
-#[track_caller]
-fn refuse_leaks(what: &str, file: &KeysFile, said: &str) {
-    let leaked = leaked(file, said);
-    assert!(leaked.is_empty(), "{what}: {leaked:?}\n--- of:\n{}\n--- told:\n{said}", String::from_utf8_lossy(&file.bytes));
-}
-
-/// All that is said about `text`, and the names that were looked up for it.
-fn said_and_asked(text: &[u8], vocabulary: Vocabulary, setting: Setting) -> (String, String) {
-    let spy = Spy::default();
-    let options = Options { vocabulary, numeric: false, setting, resolver: &spy };
-    let mut said = String::new();
-    let mut say = |diagnostics: Vec<Diagnostic>| {
-        for diagnostic in diagnostics {
-            said += &keyfile::render(&diagnostic, "keys", text, Style::Plain);
-            said += &format!("{diagnostic:?}\n");
-        }
-    };
-    let mut checker = Checker::new();
-    let mut commands = keyfile::commands(text, &options);
-    for item in commands.by_ref() {
-        say(checker.check(&item, text));
-        say(item.diagnostics);
-    }
-    say(commands.take_rest());
-    (said, spy.asked.into_inner().join("\n"))
-}
-
-#[test]
-fn pieces_of_keys_are_found() {
-    let file = KeysFile { bytes: Vec::new(), keys: vec!["0F1E2D3C4B5a6978".to_owned()] };
-    assert_eq!(leaked(&file, "unknown word \"2d3c4b5a\""), ["2d3c4b5a"]);
-    assert_eq!(leaked(&file, "2d3c 4b5a"), ["2d3c4b5a"]);
-    assert!(leaked(&file, "0f1e2d3, c4b5").is_empty());
-}
-
-#[test]
-fn the_library_tells_nothing() {
-    let (mut wrong, mut asked_for, mut tally) = (0, 0, Tally::default());
-    let files = count("LEAK_FILES", 1000);
-    for seed in 0..files {
-        let mut random = Random::new(seed);
-        let file = keys_file(&mut random, usize::try_from(seed % 4).unwrap());
-        let vocabulary = if seed % 2 == 0 { Vocabulary::Illumos } else { Vocabulary::Linux };
-        let setting = if seed % 3 == 0 { Setting::Prompt } else { Setting::File };
-        let (said, asked) = said_and_asked(&file.bytes, vocabulary, setting);
-        wrong += u64::from(said.contains("error["));
-        asked_for += asked.lines().count();
-        refuse_leaks(&format!("names of file {seed}"), &file, &asked);
-        tally.scan(&format!("file {seed}"), &file, 1, &(said + &asked));
-    }
-    tally.tell("the library");
-    assert!(wrong > files / 3 && wrong < files, "{wrong} of {files} files were wrong");
-    assert!(asked_for > 0, "no name was looked up");
-}
+use scan::{Tally, count, leaked, refuse_leaks};
 
 /// What a run left in the directory besides the keys file.
 fn left_behind(bench: &Bench, keys: &Path) -> String {

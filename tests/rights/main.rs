@@ -15,8 +15,8 @@ use std::process::{Child, Command, Output, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use bench::packet_socket::PacketSocket;
 use bench::{Bench, program_for_all};
-use ipseckey::sys::net::packet_socket::PacketSocket;
 
 const ONE: &str = "add esp spi 0x1001 src 192.0.2.1 dst 192.0.2.2 encralg aes encrkey 0f1e2d3c4b5a69788796a5b4c3d2e1f0\n";
 /// CAP_NET_ADMIN as /proc/PID/status shows it (linux/capability.h).
@@ -194,9 +194,9 @@ fn others_cannot_ask_for_a_refresh() {
 
     // Whoever says something else, nothing or too much keeps nobody from being served.
     for question in [&b"refresh\0"[..], b"stop", &[0xff; 4096], b"refresh refresh"] {
-        PacketSocket::connect_unix(&socket).unwrap().send(question).unwrap();
+        PacketSocket::connect(&socket).unwrap().send(question).unwrap();
     }
-    let _silent = PacketSocket::connect_unix(&socket).unwrap();
+    let _silent = PacketSocket::connect(&socket).unwrap();
     assert_eq!(ask(0).status.code(), Some(0));
     assert_eq!(online(), 3);
     drop(running);

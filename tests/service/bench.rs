@@ -2,15 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, Permissions};
-use std::ops::ControlFlow;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
 
-use ipseckey::sa::SaType;
-use ipseckey::sadb::{Sadb, Select};
+use serde_json::Value;
+
+#[path = "../support/packet_socket.rs"]
+#[allow(dead_code, reason = "each test program uses its own part of it")]
+pub(crate) mod packet_socket;
+
+use packet_socket::PacketSocket;
 
 /// The FMRI of the tests' instance.
 pub(crate) const FMRI: &str = "svc:/network/ipsec/manual-key:default";
@@ -58,6 +60,12 @@ impl Run {
     }
 }
 
+/// The SPI of an SA in JSON.
+pub(crate) fn spi(sa: &Value) -> u32 {
+    let digits = sa["spi"].as_str().and_then(|spi| spi.strip_prefix("0x"));
+    u32::from_str_radix(digits.unwrap(), 16).unwrap()
+}
+
 /// Every run of eight hexadecimal digits in `text`, in lower case.
 pub(crate) fn secret_windows(text: &str) -> Vec<String> {
     let lower = text.to_ascii_lowercase();
@@ -96,11 +104,7 @@ impl Bench {
         let program = Path::new(env!("CARGO_BIN_EXE_sadb-model"));
         let model = Command::new(program).arg("--listen").arg(&socket).stdout(Stdio::null()).spawn().unwrap();
         bench.model = Some(model);
-        let deadline = Instant::now() + Duration::from_secs(10);
-        while Select::Unix(socket.clone()).open().is_err() {
-            assert!(Instant::now() < deadline, "sadb-model does not listen");
-            sleep(Duration::from_millis(5));
-        }
+        drop(PacketSocket::connect_soon(&socket));
         bench
     }
 
@@ -199,19 +203,22 @@ impl Bench {
         format!("unix:{}", self.path("sadb").display())
     }
 
-    /// A connection to the listening model.
-    pub(crate) fn sadb(&self) -> Box<dyn Sadb> {
-        Select::Unix(self.path("sadb")).open().unwrap()
+    /// What `ipseckey` prints with those arguments about the listening model. It must succeed.
+    pub(crate) fn ipseckey(&self, arguments: &[&str]) -> String {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ipseckey"));
+        let output = command.env_clear().args(["-n", "--sadb", &self.spec()]).args(arguments).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// The SAs in the listening model, as `--json dump` describes them (docs/json.md).
+    pub(crate) fn sas(&self) -> Vec<Value> {
+        self.ipseckey(&["--json", "dump"]).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     /// The SPIs in the listening model, in ascending order.
     pub(crate) fn spis(&self) -> Vec<u32> {
-        let mut spis = Vec::new();
-        let dumped = self.sadb().dump(SaType::UNSPEC, &mut |message| {
-            spis.extend(message.association().map(|sa| sa.spi.0));
-            ControlFlow::Continue(())
-        });
-        dumped.unwrap();
+        let mut spis: Vec<u32> = self.sas().iter().map(spi).collect();
         spis.sort_unstable();
         spis
     }

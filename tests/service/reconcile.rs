@@ -16,12 +16,7 @@ fn reconciling(bench: &Bench, method: &str, scope: &str, text: &str) -> Run {
 
 /// The seconds at which each SA was added.
 fn moments(bench: &Bench) -> Vec<u64> {
-    let mut found = Vec::new();
-    let dumped = bench.sadb().dump(ipseckey::sa::SaType::UNSPEC, &mut |message| {
-        found.extend(message.lifetime(ipseckey::sa::LifetimeKind::Current).map(|current| current.addtime));
-        std::ops::ControlFlow::Continue(())
-    });
-    dumped.unwrap();
+    let mut found: Vec<u64> = bench.sas().iter().filter_map(|sa| sa["current_addtime"].as_u64()).collect();
     found.sort_unstable();
     found
 }

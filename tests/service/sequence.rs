@@ -2,9 +2,6 @@
 
 use std::fs;
 
-use ipseckey::reconcile::Counters;
-use ipseckey::sa::SaType;
-
 use crate::bench::Bench;
 
 const KEY: &str = "encralg aes encrkey 0f1e2d3c4b5a69788796a5b4c3d2e1f0";
@@ -23,14 +20,9 @@ fn method(bench: &Bench, method: &str, properties: &str, keys: &str) {
 
 /// The number that the one SA has sent last.
 fn sent(bench: &Bench) -> u64 {
-    let mut found = Vec::new();
-    let dumped = bench.sadb().dump(SaType::UNSPEC, &mut |message| {
-        found.push(Counters::of(message).sent);
-        std::ops::ControlFlow::Continue(())
-    });
-    dumped.unwrap();
+    let found = bench.sas();
     assert_eq!(found.len(), 1);
-    found[0]
+    found[0]["replay_value"].as_u64().unwrap_or(0)
 }
 
 /// A bench whose SADB has an SA that has sent a thousand packets.

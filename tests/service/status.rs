@@ -2,16 +2,13 @@
 
 use std::fs;
 use std::io::Write;
-use std::ops::ControlFlow;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use ipseckey::sa::{AddressRole, Endpoint, Request, SaType};
-use ipseckey::sadb::Reach;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::bench::{Bench, program_for_all, secret_windows};
+use crate::bench::{self, Bench, program_for_all, secret_windows};
 use crate::resident::Running;
 use crate::support::schema::misfit;
 use crate::{FIVE_MISTAKES, ONE, THREE, TWO, is_root};
@@ -32,18 +29,10 @@ impl Bench {
 
     /// Removes the SA with that SPI, as another program would.
     fn lose(&self, spi: u32) {
-        let mut request = Request::default();
-        let found = self.sadb().dump(SaType::UNSPEC, &mut |message| {
-            if message.association().is_some_and(|sa| sa.spi.0 == spi) {
-                let dst = message.address(AddressRole::Destination).and_then(|dst| dst.addr).unwrap();
-                request.sa_type = message.sa_type;
-                request.spi = message.association().unwrap().spi;
-                request.dst = Some(Endpoint { addr: dst, port: 0, proto: 0 });
-            }
-            ControlFlow::Continue(())
-        });
-        found.unwrap();
-        self.sadb().delete(&request, Reach::One).unwrap();
+        let sas = self.sas();
+        let lost = sas.iter().find(|sa| bench::spi(sa) == spi).unwrap();
+        let [sa_type, spi, dst] = ["sa_type", "spi", "dst"].map(|name| lost[name].as_str().unwrap());
+        self.ipseckey(&["delete", sa_type, "spi", spi, "dst", dst]);
     }
 }
 

@@ -1,11 +1,10 @@
 //! What the black-box tests share.
 #![allow(dead_code, unreachable_pub, reason = "each test program uses its own part of this")]
 
-pub mod goal;
 #[cfg(target_os = "linux")]
 pub mod memory;
 pub mod model;
-pub mod reluctant;
+pub(crate) mod packet_socket;
 pub mod schema;
 pub mod terminal;
 pub mod vectors;

@@ -3,9 +3,8 @@
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
 
-use ipseckey::sadb::Select;
+use super::packet_socket::PacketSocket;
 
 /// Names of the examples in the man page, as the tests resolve them.
 const HOSTS: &str = "192.0.2.1 me.domain.com\n198.51.100.7 you.domain.com mypeer\n";
@@ -28,11 +27,7 @@ impl Model {
         }
         let child = command.stdin(Stdio::null()).spawn().unwrap();
         let model = Self { child, directory };
-        let deadline = Instant::now() + Duration::from_secs(10);
-        while Select::Unix(model.path("sadb")).open().is_err() {
-            assert!(Instant::now() < deadline, "sadb-model does not listen");
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        drop(PacketSocket::connect_soon(&model.path("sadb")));
         model
     }
 

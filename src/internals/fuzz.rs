@@ -1,23 +1,23 @@
-//! What must be true of any bytes. Each function is a fuzz target; a panic is a finding.
-
-mod leak;
+//! Properties that hold for any input. Each public function is the body of a fuzz target; a panic is a finding.
 
 use std::cell::RefCell;
 use std::io;
 use std::net::IpAddr;
 use std::ops::ControlFlow;
 
-use ipseckey::apply::{self, Outcome};
-use ipseckey::keyfile::{self, Checker, Code, Command, Diagnostic, HostsFile, NameError, Options, Resolver, Setting};
-use ipseckey::names::Vocabulary;
-use ipseckey::sa::{Message, SaType};
-use ipseckey::model::{Model, Settings};
-use ipseckey::sadb::{self, Sadb, Select};
-use ipseckey::service;
-use ipseckey::show::save::Saver;
-use ipseckey::show::{NoNames, Style, message, utc};
-use ipseckey::wire::pfkey::{self, Dialect};
-use ipseckey::wire::xfrm as wire_xfrm;
+use crate::apply::{self, Outcome};
+use crate::keyfile::{self, Checker, Code, Command, Diagnostic, HostsFile, NameError, Options, Resolver, Setting};
+use crate::model::{Model, Settings};
+use crate::names::Vocabulary;
+use crate::sa::{Message, SaType};
+use crate::sadb::{self, Sadb, Select};
+use crate::service;
+use crate::show::save::Saver;
+use crate::show::{NoNames, Style, message, utc};
+use crate::wire::pfkey::{self, Dialect};
+use crate::wire::xfrm as wire_xfrm;
+
+use super::leak;
 
 /// A name server that knows nobody and remembers what it was asked.
 #[derive(Default)]
@@ -58,9 +58,19 @@ pub fn keys(bytes: &[u8]) {
     }
 }
 
+/// A PF_KEY message in the illumos dialect.
+pub fn pfkey_illumos(bytes: &[u8]) {
+    pfkey(&Dialect::ILLUMOS, bytes);
+}
+
+/// A PF_KEY message in the Linux dialect.
+pub fn pfkey_linux(bytes: &[u8]) {
+    pfkey(&Dialect::LINUX, bytes);
+}
+
 /// A PF_KEY message: a value or an error; what is a value is printed, saved so that it loads, and encoded to bytes that
 /// mean the same.
-pub fn pfkey(dialect: &Dialect, bytes: &[u8]) {
+fn pfkey(dialect: &Dialect, bytes: &[u8]) {
     let Ok(message) = pfkey::decode(dialect, bytes) else { return };
     for len in 0..bytes.len().min(300) {
         assert!(pfkey::decode(dialect, &bytes[..len]).is_err(), "{len} bytes of {}", bytes.len());

@@ -1,15 +1,16 @@
-//! An SADB that counts what it is asked for, refuses one request, or dies.
+//! An SADB that counts its requests, and fails where a test says so.
+#![cfg_attr(not(test), allow(dead_code, reason = "most of it is for the tests of this crate"))]
 
-use ipseckey::sa::{Diagnostic, Message, Request, SaType};
-use ipseckey::sadb::{Each, Hearing, Reach, Sadb, SadbError, Supported, Trace};
+use crate::sa::{Diagnostic, Message, Request, SaType};
+use crate::sadb::{Each, Hearing, Reach, Sadb, SadbError, Supported, Trace};
 
 /// How often it was asked for what.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Deeds {
-    pub adds: usize,
-    pub updates: usize,
-    pub deletes: usize,
-    pub dumps: usize,
+pub(crate) struct Deeds {
+    pub(crate) adds: usize,
+    pub(crate) updates: usize,
+    pub(crate) deletes: usize,
+    pub(crate) dumps: usize,
 }
 
 /// What it does to requests that change something.
@@ -25,46 +26,46 @@ enum Mood {
 }
 
 /// An SADB in front of another one.
-pub struct Reluctant {
+pub(crate) struct Reluctant {
     inner: Box<dyn Sadb>,
     deeds: Deeds,
     mood: Mood,
 }
 
 impl Reluctant {
-    pub fn new(inner: Box<dyn Sadb>) -> Self {
+    pub(crate) fn new(inner: Box<dyn Sadb>) -> Self {
         Self { inner, deeds: Deeds::default(), mood: Mood::Obeys }
     }
 
-    pub fn deeds(&self) -> Deeds {
+    pub(crate) fn deeds(&self) -> Deeds {
         self.deeds
     }
 
-    pub fn forget(&mut self) {
+    pub(crate) fn forget(&mut self) {
         self.deeds = Deeds::default();
     }
 
     /// Refuses the `nth` request from here on that changes something.
-    pub fn refuse(&mut self, nth: usize) {
+    pub(crate) fn refuse(&mut self, nth: usize) {
         self.mood = Mood::Refuses(nth - 1);
     }
 
     /// Whether the request that was to be refused has not come.
-    pub fn was_not_asked_so_often(&self) -> bool {
+    pub(crate) fn was_not_asked_so_often(&self) -> bool {
         matches!(self.mood, Mood::Refuses(_))
     }
 
     /// Answers nothing after the `nth` request from here on.
-    pub fn die_after(&mut self, nth: usize) {
+    pub(crate) fn die_after(&mut self, nth: usize) {
         self.mood = Mood::Dies(nth - 1);
     }
 
     /// Acknowledges from here on what it does not do.
-    pub fn lie(&mut self) {
+    pub(crate) fn lie(&mut self) {
         self.mood = Mood::Lies;
     }
 
-    pub fn revive(&mut self) {
+    pub(crate) fn revive(&mut self) {
         self.mood = Mood::Obeys;
     }
 

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::net::IpAddr;
 
-use ipseckey::keyfile::{NameError, Resolver};
+use crate::keyfile::{NameError, Resolver};
 
 /// A name server that knows nobody and remembers who was asked for.
 #[derive(Default)]

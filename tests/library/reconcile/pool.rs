@@ -30,7 +30,7 @@ const EXTRAS: [&str; 6] =
 
 /// One SA of a file: indices into the tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Choice {
+pub(crate) struct Choice {
     algorithm: usize,
     lifetime: usize,
     extra: usize,
@@ -38,7 +38,7 @@ pub struct Choice {
 
 /// A keys file: for each name of the pool what is said of it, if anything; and which of them are paired.
 #[derive(Clone, Debug)]
-pub struct File {
+pub(crate) struct File {
     choices: Vec<Option<Choice>>,
     /// For each pair of names, the outbound SA that the inbound one is paired with.
     mates: Vec<Option<usize>>,
@@ -47,15 +47,15 @@ pub struct File {
 }
 
 /// Names in the pool; the even ones go out.
-pub const NAMES: usize = 8;
+pub(crate) const NAMES: usize = 8;
 
 impl File {
     /// Whether the SA of that number is there, is said in the same way in `other`, and has the same pair.
-    pub fn has_in_common(&self, other: &Self, at: usize) -> bool {
+    pub(crate) fn has_in_common(&self, other: &Self, at: usize) -> bool {
         self.choices[at].is_some() && self.choices[at] == other.choices[at] && self.mate(at) == other.mate(at)
     }
 
-    pub fn has(&self, at: usize) -> bool {
+    pub(crate) fn has(&self, at: usize) -> bool {
         self.choices[at].is_some()
     }
 
@@ -73,7 +73,7 @@ impl File {
     }
 
     /// The file itself.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let mut order: Vec<usize> = (0..NAMES).filter(|at| self.has(*at)).collect();
         if self.backwards {
             order.reverse();
@@ -89,7 +89,7 @@ impl File {
 }
 
 /// SPI of the SA of that number.
-pub fn spi(at: usize) -> usize {
+pub(crate) fn spi(at: usize) -> usize {
     0x1000 + at
 }
 
@@ -103,7 +103,7 @@ impl Choice {
 }
 
 /// A random file.
-pub fn file() -> impl Strategy<Value = File> {
+pub(crate) fn file() -> impl Strategy<Value = File> {
     let choice = (0..ALGORITHMS.len(), 0..LIFETIMES.len(), 0..EXTRAS.len())
         .prop_map(|(algorithm, lifetime, extra)| Choice { algorithm, lifetime, extra });
     let mate = prop::option::of((0..NAMES / 2).prop_map(|at| 2 * at));
@@ -116,7 +116,7 @@ pub fn file() -> impl Strategy<Value = File> {
 }
 
 /// A random file, and one that came of it by few changes.
-pub fn two_files() -> impl Strategy<Value = (File, File)> {
+pub(crate) fn two_files() -> impl Strategy<Value = (File, File)> {
     (file(), file(), prop::collection::vec(prop::bool::weighted(0.3), NAMES + NAMES / 2)).prop_map(
         |(old, other, changed)| {
             let pick = |at: usize| if changed[at] { other.choices[at] } else { old.choices[at] };

@@ -1,11 +1,11 @@
 //! Keys files as the library reads them.
 
-use ipseckey::keyfile::{Command, HostsFile, Options, Setting, commands};
-use ipseckey::names::Vocabulary;
-use ipseckey::reconcile::Goal;
+use crate::keyfile::{Command, HostsFile, Options, Setting, commands};
+use crate::names::Vocabulary;
+use crate::reconcile::Goal;
 
 /// Calls `each` with every command of a file, none of which may be wrong.
-pub fn each_command(text: &str, vocabulary: Vocabulary, each: &mut dyn FnMut(u32, Command)) {
+pub(crate) fn each_command(text: &str, vocabulary: Vocabulary, each: &mut dyn FnMut(u32, Command)) {
     let resolver = HostsFile::parse("");
     let options = Options { vocabulary, numeric: true, setting: Setting::File, resolver: &resolver };
     for item in commands(text.as_bytes(), &options) {
@@ -18,7 +18,7 @@ pub fn each_command(text: &str, vocabulary: Vocabulary, each: &mut dyn FnMut(u32
 }
 
 /// What a file asks for.
-pub fn goal(text: &str, vocabulary: Vocabulary) -> Goal {
+pub(crate) fn goal(text: &str, vocabulary: Vocabulary) -> Goal {
     let mut goal = Goal::default();
     each_command(text, vocabulary, &mut |line, command| match command {
         Command::Sa(command) => goal.take(line, command).expect("fits"),

@@ -1,14 +1,12 @@
 //! The command language with random input: no panic, no key text in any message, no key text to a name server.
 
-#[path = "support/spy.rs"]
-mod spy;
-
-use ipseckey::keyfile::{self, Checker, Command, Options, Setting, Style};
-use ipseckey::names::Vocabulary;
-use ipseckey::names::keywords;
+use crate::keyfile::{self, Checker, Command, Options, Setting, Style};
+use crate::names::Vocabulary;
+use crate::names::keywords;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
-use spy::Spy;
+
+use super::spy::Spy;
 
 /// Reads and checks `text`; gives everything that is said about it, and the names that were looked up.
 fn everything_said(text: &[u8], numeric: bool, setting: Setting) -> (String, Vec<String>) {

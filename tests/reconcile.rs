@@ -1,9 +1,11 @@
 //! `ipseckey plan` and `ipseckey reconcile` on a model SADB.
 
+mod support;
+
 use std::fs;
 use std::process::Output;
 
-use crate::support::model::Model;
+use support::model::Model;
 
 const KEY: &str = "000102030405060708090a0b0c0d0e0f";
 

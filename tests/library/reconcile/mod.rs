@@ -1,26 +1,21 @@
 //! Reconciliation on the model: it ends where flush and apply end, by no more requests than the difference; a refused step
 //! leaves everything as it was; a plan tells what would be done, and no key.
 
-#![allow(unreachable_pub, reason = "a test program exports nothing")]
-
 mod pool;
-mod program;
-#[path = "../support/mod.rs"]
-mod support;
 
 use std::ops::ControlFlow;
 
-use ipseckey::apply::{self, Outcome};
-use ipseckey::keyfile::Command;
-use ipseckey::names::Vocabulary;
-use ipseckey::reconcile::{self, Goal, Plan, Salt, Scope, Step, Terms};
-use ipseckey::sa::{SaType, Spi};
-use ipseckey::sadb::{Sadb, Select};
-use ipseckey::show::save::Saver;
+use crate::apply::{self, Outcome};
+use crate::internals::goal;
+use crate::internals::reluctant::{Deeds, Reluctant};
+use crate::keyfile::Command;
+use crate::names::Vocabulary;
+use crate::reconcile::{self, Goal, Plan, Salt, Scope, Step, Terms};
+use crate::sa::{SaType, Spi};
+use crate::sadb::{Sadb, Select};
+use crate::show::save::Saver;
 use pool::{File, NAMES, file, spi, two_files};
 use proptest::prelude::*;
-use support::goal;
-use support::reluctant::{Deeds, Reluctant};
 
 fn each_command(text: &str, each: &mut dyn FnMut(u32, Command)) {
     goal::each_command(text, Vocabulary::Illumos, each);
@@ -61,7 +56,7 @@ fn saved(sadb: &mut dyn Sadb) -> Vec<String> {
         let mut text = Vec::new();
         Saver::new(false).save(&mut text, message).expect("writes");
         let pair = message.extensions.iter().find_map(|extension| match extension {
-            ipseckey::sa::Extension::Pair(spi) => Some(*spi),
+            crate::sa::Extension::Pair(spi) => Some(*spi),
             _ => None,
         });
         texts.push(format!("{}pair {:?}", String::from_utf8(text).expect("text"), pair));

@@ -2,11 +2,11 @@
 
 use std::ops::ControlFlow;
 
-use ipseckey::apply::{self, Outcome};
-use ipseckey::keyfile::{self, Command, HostsFile, Options, Setting};
-use ipseckey::sa::SaType;
-use ipseckey::sadb::{Sadb, Select};
-use ipseckey::show::save::Saver;
+use crate::apply::{self, Outcome};
+use crate::keyfile::{self, Command, HostsFile, Options, Setting};
+use crate::sa::SaType;
+use crate::sadb::{Sadb, Select};
+use crate::show::save::Saver;
 use proptest::prelude::*;
 
 /// Loads `text` into `sadb`; the lines that failed, and why.

@@ -9,7 +9,7 @@ const KEY_LEN: usize = 24;
 const PIECE: usize = 8;
 
 /// Panics if eight digits in a row of a key in `input` are in `said`, be there what does not show between them.
-pub fn refuse(input: &[u8], said: &str) {
+pub(super) fn refuse(input: &[u8], said: &str) {
     if said.is_empty() {
         return;
     }

@@ -5,17 +5,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ipseckey::sa::{Message, MessageType};
-use ipseckey::show::message::{print_dump_end, print_entry, print_heard, print_monitor_start, print_sent};
-use ipseckey::show::save::Saver;
-use ipseckey::show::{HostTable, Style, utc};
-use ipseckey::wire::pfkey::{DecodeError, Dialect, decode};
+use crate::sa::{Message, MessageType};
+use crate::show::message::{print_dump_end, print_entry, print_heard, print_monitor_start, print_sent};
+use crate::show::save::Saver;
+use crate::show::{HostTable, Style, utc};
+use crate::wire::pfkey::{DecodeError, Dialect, decode};
 use serde_json::Value;
 
-const CASES: &str = include_str!("vectors/printing.jsonl");
-const HOSTS: &str = include_str!("vectors/hosts");
-const DIFFERENCES: &str = include_str!("vectors/printing-differences.txt");
-const BEHAVIOUR: &str = include_str!("../docs/behaviour.md");
+const CASES: &str = include_str!("../vectors/printing.jsonl");
+const HOSTS: &str = include_str!("../vectors/hosts");
+const DIFFERENCES: &str = include_str!("../vectors/printing-differences.txt");
+const BEHAVIOUR: &str = include_str!("../../docs/behaviour.md");
 
 /// The process id put into the replies that take one.
 const PID: u32 = 4242;
@@ -124,7 +124,7 @@ impl Case {
         if message.kind == MessageType::DUMP {
             print_entry(out, message, style).expect("prints");
         } else {
-            ipseckey::show::message::print(out, message, style).expect("prints");
+            crate::show::message::print(out, message, style).expect("prints");
         }
         true
     }

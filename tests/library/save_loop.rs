@@ -2,15 +2,15 @@
 
 use std::net::IpAddr;
 
-use ipseckey::keyfile::{Command, HostsFile, Options, Setting, Verb, commands};
-use ipseckey::names::Vocabulary;
-use ipseckey::sa::{
+use crate::keyfile::{Command, HostsFile, Options, Setting, Verb, commands};
+use crate::names::Vocabulary;
+use crate::sa::{
     AuthAlg, EncrAlg, Endpoint, Extension, Flags, Identity, IdentityType, InnerEndpoint, KeyRole, Lifetime, LifetimeKind,
     Message, MessageType, Request, SaState, SaType, Spi,
 };
-use ipseckey::secret::Key;
-use ipseckey::show::save::Saver;
-use ipseckey::wire::pfkey::{Dialect, decode, request};
+use crate::secret::Key;
+use crate::show::save::Saver;
+use crate::wire::pfkey::{Dialect, decode, request};
 use proptest::prelude::*;
 
 /// Keeps proptest from needing `Debug` of what may hold a key.

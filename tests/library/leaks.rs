@@ -1,0 +1,63 @@
+//! Nothing that the library says has eight digits in a row of any key, whatever is wrong with the keys file.
+//!
+//! `LEAK_FILES` says how many files are read.
+
+#[path = "../leaks/damage.rs"]
+mod damage;
+#[path = "../leaks/scan.rs"]
+mod scan;
+
+use super::spy::Spy;
+use crate::keyfile::{self, Checker, Diagnostic, Options, Setting, Style};
+use crate::names::Vocabulary;
+use damage::{KeysFile, Random, keys_file};
+use scan::{Tally, count, leaked, refuse_leaks};
+
+/// All that is said about `text`, and the names that were looked up for it.
+fn said_and_asked(text: &[u8], vocabulary: Vocabulary, setting: Setting) -> (String, String) {
+    let spy = Spy::default();
+    let options = Options { vocabulary, numeric: false, setting, resolver: &spy };
+    let mut said = String::new();
+    let mut say = |diagnostics: Vec<Diagnostic>| {
+        for diagnostic in diagnostics {
+            said += &keyfile::render(&diagnostic, "keys", text, Style::Plain);
+            said += &format!("{diagnostic:?}\n");
+        }
+    };
+    let mut checker = Checker::new();
+    let mut commands = keyfile::commands(text, &options);
+    for item in commands.by_ref() {
+        say(checker.check(&item, text));
+        say(item.diagnostics);
+    }
+    say(commands.take_rest());
+    (said, spy.asked.into_inner().join("\n"))
+}
+
+#[test]
+fn pieces_of_keys_are_found() {
+    let file = KeysFile { bytes: Vec::new(), keys: vec!["0F1E2D3C4B5a6978".to_owned()] };
+    assert_eq!(leaked(&file, "unknown word \"2d3c4b5a\""), ["2d3c4b5a"]);
+    assert_eq!(leaked(&file, "2d3c 4b5a"), ["2d3c4b5a"]);
+    assert!(leaked(&file, "0f1e2d3, c4b5").is_empty());
+}
+
+#[test]
+fn the_library_tells_nothing() {
+    let (mut wrong, mut asked_for, mut tally) = (0, 0, Tally::default());
+    let files = count("LEAK_FILES", 1000);
+    for seed in 0..files {
+        let mut random = Random::new(seed);
+        let file = keys_file(&mut random, usize::try_from(seed % 4).unwrap());
+        let vocabulary = if seed % 2 == 0 { Vocabulary::Illumos } else { Vocabulary::Linux };
+        let setting = if seed % 3 == 0 { Setting::Prompt } else { Setting::File };
+        let (said, asked) = said_and_asked(&file.bytes, vocabulary, setting);
+        wrong += u64::from(said.contains("error["));
+        asked_for += asked.lines().count();
+        refuse_leaks(&format!("names of file {seed}"), &file, &asked);
+        tally.scan(&format!("file {seed}"), &file, 1, &(said + &asked));
+    }
+    tally.tell("the library");
+    assert!(wrong > files / 3 && wrong < files, "{wrong} of {files} files were wrong");
+    assert!(asked_for > 0, "no name was looked up");
+}
