@@ -3,6 +3,7 @@
 //! A message goes from `keysock` through `parse` to `dispatch`; `address` and `checks` judge it; `add`, `update`, `delete`
 //! and `age` change the `table`s; `describe` says what is in them. The clock is the caller's. docs/behaviour.md lists where
 //! the model leaves the kernel.
+#![forbid(unsafe_code)]
 
 mod add;
 mod address;
