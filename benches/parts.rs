@@ -10,7 +10,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use ipseckey::keyfile::{Checker, Command, HostsFile, Item, Options, Setting, commands};
 use ipseckey::names::Vocabulary;
 use ipseckey::sa::{MessageType, Request, SaType, Spi};
-use ipseckey::sadb::{Reach, Sadb, Select};
+use ipseckey::sadb::{PairScope, Sadb, SadbTarget};
 use ipseckey::secret::{Buffer, Key};
 use ipseckey::show::save::Saver;
 use ipseckey::show::{NoNames, Style, message, utc};
@@ -102,9 +102,9 @@ fn xfrm(c: &mut Criterion) {
 fn model(count: usize) -> (Box<dyn Sadb>, Request) {
     let mut requests = requests(count + 1);
     let spare = requests.pop().expect("one more");
-    let mut sadb = Select::Model.open().expect("the model");
+    let mut sadb = SadbTarget::Model.open().expect("the model");
     for request in &requests {
-        sadb.begin_command();
+        sadb.new_sequence();
         sadb.add(request).expect("adds");
     }
     (sadb, spare)
@@ -117,7 +117,7 @@ fn sadb_model(c: &mut Criterion) {
         group.bench_function(format!("add and delete beside {count}"), |b| {
             b.iter(|| {
                 sadb.add(&spare).expect("adds");
-                sadb.delete(&spare, Reach::One).expect("deletes");
+                sadb.delete(&spare, PairScope::One).expect("deletes");
             });
         });
         let middle = Request { spi: Spi(65536 + count as u32 / 2), ..requests(count / 2 + 1).pop().expect("one") };

@@ -6,7 +6,7 @@
 
 use crate::keyfile::{SaCommand, Target, Verb};
 use crate::sa::{Message, Request};
-use crate::sadb::{MOST_TOGETHER, Reach, Sadb, SadbError};
+use crate::sadb::{MAX_BATCH, PairScope, Sadb, SadbError};
 
 /// What became of one target of a command.
 pub enum Outcome {
@@ -24,11 +24,11 @@ pub enum Outcome {
 /// when the SADB itself is out of reach.
 pub fn apply(mut command: SaCommand, sadb: &mut dyn Sadb, each: &mut dyn FnMut(&Request, Outcome)) -> bool {
     let mut all_done = true;
-    sadb.begin_command();
+    sadb.new_sequence();
     for target in std::mem::take(&mut command.targets) {
         aim_at(&mut command.request, target);
         let outcome = carry_out(command.verb, &command.request, sadb);
-        let lost = matches!(&outcome, Outcome::Failed(SadbError::Io(_) | SadbError::NoAnswer { .. }));
+        let lost = matches!(&outcome, Outcome::Failed(SadbError::Io(_) | SadbError::Timeout { .. }));
         all_done &= !matches!(outcome, Outcome::Failed(_));
         each(&command.request, outcome);
         if lost {
@@ -53,7 +53,7 @@ impl<T> Queue<T> {
     /// Whether it has to be settled before it can take more.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        self.waiting.len() >= MOST_TOGETHER
+        self.waiting.len() >= MAX_BATCH
     }
 
     /// Takes `command` if `sadb` carries it out together with others, else gives it back.
@@ -88,10 +88,10 @@ pub fn aim_at(request: &mut Request, target: Target) {
 fn carry_out(verb: Verb, request: &Request, sadb: &mut dyn Sadb) -> Outcome {
     let done = match verb {
         Verb::Add => sadb.add(request),
-        Verb::Update => sadb.update(request, Reach::One),
-        Verb::UpdatePair => sadb.update(request, Reach::Pair),
-        Verb::Delete => sadb.delete(request, Reach::One),
-        Verb::DeletePair => sadb.delete(request, Reach::Pair),
+        Verb::Update => sadb.update(request, PairScope::One),
+        Verb::UpdatePair => sadb.update(request, PairScope::Pair),
+        Verb::Delete => sadb.delete(request, PairScope::One),
+        Verb::DeletePair => sadb.delete(request, PairScope::Pair),
         Verb::Get => return sadb.get(request).map_or_else(Outcome::Failed, Outcome::Described),
     };
     done.map_or_else(Outcome::Failed, |()| Outcome::Done)
@@ -104,7 +104,7 @@ mod tests {
     use crate::keyfile::{Command, HostsFile, Options, Setting};
     use crate::names::Vocabulary;
     use crate::sa::{Message, SaType, Spi};
-    use crate::sadb::{Each, Hearing, Supported, Trace};
+    use crate::sadb::{MonitorMode, Supported, Trace, Visitor};
 
     /// Takes additions several at a time, but for those with a pair, and refuses SPI 300. It can do nothing else.
     #[derive(Default)]
@@ -120,17 +120,17 @@ mod tests {
         fn add_all(&mut self, requests: &[&Request]) -> Vec<Result<(), SadbError>> {
             self.sizes.push(requests.len());
             let refused = |request: &&Request| request.spi == Spi(300);
-            let answer = |request| if refused(request) { Err(SadbError::Unanswered) } else { Ok(()) };
+            let answer = |request| if refused(request) { Err(SadbError::OutcomeUnknown) } else { Ok(()) };
             requests.iter().map(answer).collect()
         }
 
         fn add(&mut self, _: &Request) -> Result<(), SadbError> {
             unreachable!()
         }
-        fn update(&mut self, _: &Request, _: Reach) -> Result<(), SadbError> {
+        fn update(&mut self, _: &Request, _: PairScope) -> Result<(), SadbError> {
             unreachable!()
         }
-        fn delete(&mut self, _: &Request, _: Reach) -> Result<(), SadbError> {
+        fn delete(&mut self, _: &Request, _: PairScope) -> Result<(), SadbError> {
             unreachable!()
         }
         fn get(&mut self, _: &Request) -> Result<Message, SadbError> {
@@ -139,10 +139,10 @@ mod tests {
         fn flush(&mut self, _: SaType) -> Result<(), SadbError> {
             unreachable!()
         }
-        fn dump(&mut self, _: SaType, _: Each<'_>) -> Result<(), SadbError> {
+        fn dump(&mut self, _: SaType, _: Visitor<'_>) -> Result<(), SadbError> {
             unreachable!()
         }
-        fn monitor(&mut self, _: Hearing, _: Each<'_>) -> Result<(), SadbError> {
+        fn monitor(&mut self, _: MonitorMode, _: Visitor<'_>) -> Result<(), SadbError> {
             unreachable!()
         }
         fn supported(&mut self) -> Result<Supported, SadbError> {

@@ -9,7 +9,7 @@ use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command, value_parser};
 
 use super::tools::{self, Tool};
-use crate::sadb::{SADB_VARIABLE, Select};
+use crate::sadb::{SADB_VARIABLE, SadbTarget};
 
 /// What was typed, understood.
 pub(super) struct Args {
@@ -22,7 +22,7 @@ pub(super) struct Args {
     /// What to do.
     pub(super) task: Task,
     /// `--sadb`, or the environment's choice.
-    pub(super) sadb: Option<Select>,
+    pub(super) sadb: Option<SadbTarget>,
     /// `--hosts FILE`: names come from this file alone.
     pub(super) hosts: Option<PathBuf>,
     /// `--deny-weak`: warnings about weak keys and unsafe ciphers are errors.
@@ -114,7 +114,7 @@ fn long_options() -> [Arg; 7] {
         Arg::new("sadb")
             .long("sadb")
             .value_name("SPEC")
-            .value_parser(value_parser!(Select))
+            .value_parser(value_parser!(SadbTarget))
             .global(true)
             .help(format!("auto, xfrm, pfkey, model or unix:PATH [default: ${SADB_VARIABLE}, else auto]")),
         Arg::new("hosts")
@@ -199,7 +199,7 @@ impl Args {
     }
 }
 
-fn from_environment(value: OsString) -> Result<Select, clap::Error> {
+fn from_environment(value: OsString) -> Result<SadbTarget, clap::Error> {
     let word = value.to_string_lossy();
     word.parse().map_err(|error| {
         let text = format!("${SADB_VARIABLE}: {error}\n");
@@ -277,9 +277,9 @@ mod tests {
     #[test]
     fn the_environment_is_second_to_the_option() {
         let parsed = parse(["ipseckey", "--sadb", "model"].map(OsString::from), Some("xfrm".into())).unwrap();
-        assert_eq!(parsed.sadb, Some(Select::Model));
+        assert_eq!(parsed.sadb, Some(SadbTarget::Model));
         let parsed = parse(["ipseckey"].map(OsString::from), Some("xfrm".into())).unwrap();
-        assert_eq!(parsed.sadb, Some(Select::Xfrm));
+        assert_eq!(parsed.sadb, Some(SadbTarget::Xfrm));
         assert!(parse(["ipseckey"].map(OsString::from), Some("bogus".into())).is_err());
     }
 }

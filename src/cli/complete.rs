@@ -16,13 +16,13 @@ use super::session::Session;
 use crate::names::keywords::{self, Field, Usage, Value};
 use crate::names::{Vocabulary, linux, sa_types};
 use crate::sa::{SaId, SaType};
-use crate::sadb::{Sadb, Select};
+use crate::sadb::{Sadb, SadbTarget};
 
 /// Completion of a line.
 pub(super) struct Words {
     vocabulary: Vocabulary,
     /// Where the SAs are; `None` if asking would be seen (`-v`).
-    select: Option<Select>,
+    select: Option<SadbTarget>,
     sadb: RefCell<Option<Box<dyn Sadb>>>,
 }
 

@@ -37,7 +37,7 @@ mod tests {
     #[test]
     fn the_first_are_told_and_the_rest_is_counted() {
         let mut flood = Flood::default();
-        assert_eq!((0..100).filter(|_| flood.tells(&SadbError::Unanswered)).count(), TOLD);
+        assert_eq!((0..100).filter(|_| flood.tells(&SadbError::OutcomeUnknown)).count(), TOLD);
         assert!(flood.tells(&SadbError::Unsupported("mark".into())));
         let lines: Vec<String> = flood.counted().collect();
         assert!(matches!(&lines[..], [line] if line.starts_with("80 more commands") && line.contains("not known")));

@@ -17,7 +17,7 @@ use crate::keyfile;
 use crate::keyfile::Diagnostic;
 use crate::names::{Vocabulary, errnos};
 use crate::sa::{Message, SaType};
-use crate::sadb::Hearing;
+use crate::sadb::MonitorMode;
 use crate::secret;
 use crate::show::{self, HostTable, Names, SystemNames, json, message};
 use crate::sys::fs::keys_file::Finding;
@@ -231,11 +231,11 @@ impl Output {
     }
 
     /// Prints what a monitor starts with.
-    pub(super) fn monitor_start(&self, hearing: Hearing) {
+    pub(super) fn monitor_start(&self, hearing: MonitorMode) {
         if self.json.is_some() {
             return;
         }
-        let _ = self.took(message::print_monitor_start(&mut io::stdout(), hearing != Hearing::All));
+        let _ = self.took(message::print_monitor_start(&mut io::stdout(), hearing != MonitorMode::All));
     }
 
     /// Prints a message that a monitor has heard; whether to go on.

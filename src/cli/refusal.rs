@@ -21,7 +21,7 @@ pub(super) fn refusal(verb: Verb, request: &Request, error: &SadbError, place: P
         None => format!("{} SA with spi {}", sa_type_word(request.sa_type), request.spi),
     };
     let text = match error {
-        error if error.is_there_already() => format!("{sa} already exists"),
+        error if error.is_already_present() => format!("{sa} already exists"),
         SadbError::Refused { diagnostic, .. } if error.is_missing() && is_about_itself(verb, *diagnostic) => {
             format!("{sa} does not exist")
         }
@@ -32,7 +32,7 @@ pub(super) fn refusal(verb: Verb, request: &Request, error: &SadbError, place: P
         error => format!("{sa}: {error}"),
     };
     let help = match error {
-        error if error.is_there_already() => {
+        error if error.is_already_present() => {
             Some("delete it first, or give another SPI: the source does not tell SAs apart".to_owned())
         }
         SadbError::Refused { diagnostic, .. } if error.is_missing() => {

@@ -109,7 +109,7 @@ fn load(session: &mut Session<'_>, file: &Path) -> Result<Exit, FileError> {
     let mut blocks = Blocks::open_held(file)?;
     let (name, mut tally) = (shown(file), Tally::default());
     session.output.warn(&blocks.take_findings());
-    if !session.take_turn() {
+    if !session.acquire_load_lock() {
         return Ok(Exit::Failed);
     }
     session.begin_load(blocks.file_len());

@@ -15,7 +15,7 @@ use crate::keyfile::{
     Code, Command, Diagnostic, HostsFile, Item, Options, Place, Resolver, SaCommand, Setting, Severity, SystemResolver, Verb,
 };
 use crate::names::Vocabulary;
-use crate::sadb::{Hearing, Sadb, SadbError, Select, Turn, TurnError};
+use crate::sadb::{LoadLock, LockError, MonitorMode, Sadb, SadbError, SadbTarget};
 
 /// What became of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,11 +60,11 @@ pub(super) type Watch<'a> = &'a mut dyn FnMut(&mut Item);
 /// One run of the program: an SADB, opened when first needed, and where to write.
 pub(super) struct Session<'a> {
     args: &'a Args,
-    select: Select,
+    select: SadbTarget,
     resolver: Rc<dyn Resolver>,
     sadb: Option<Box<dyn Sadb>>,
     waiting: Queue<Place>,
-    turn: Option<Turn>,
+    load_lock: Option<LoadLock>,
     /// While a file is loaded: what was refused.
     flood: Option<Flood>,
     pub(super) output: Output,
@@ -82,7 +82,7 @@ impl<'a> Session<'a> {
         };
         let select = args.sadb.clone().unwrap_or_default();
         let output = Output::new(args, select.vocabulary())?;
-        Ok(Self { args, select, resolver, sadb: None, waiting: Queue::default(), turn: None, flood: None, output })
+        Ok(Self { args, select, resolver, sadb: None, waiting: Queue::default(), load_lock: None, flood: None, output })
     }
 
     /// Who knows names.
@@ -132,8 +132,8 @@ impl Session<'_> {
             Command::Flush(sa_type) => self.open().and_then(|sadb| sadb.flush(sa_type)),
             Command::Dump(sa_type) => self.dump(sa_type),
             Command::Save(sa_type, file) => return self.save(sa_type, file.as_deref()).into(),
-            Command::Monitor => self.monitor(Hearing::All),
-            Command::PassiveMonitor => self.monitor(Hearing::Passive),
+            Command::Monitor => self.monitor(MonitorMode::All),
+            Command::PassiveMonitor => self.monitor(MonitorMode::Passive),
         };
         match done {
             Ok(()) => Verdict::Done,
@@ -196,11 +196,11 @@ impl Session<'_> {
     }
 
     /// Waits until no other program loads a keys file into this SADB; whether it is this one's turn then.
-    pub(super) fn take_turn(&mut self) -> bool {
-        match self.select.turn() {
-            Ok(turn) => self.turn = Some(turn),
-            Err(error @ TurnError::NoLock { .. }) => self.output.say(&format!("warning: {error}")),
-            Err(error @ TurnError::Taken) => {
+    pub(super) fn acquire_load_lock(&mut self) -> bool {
+        match self.select.acquire_load_lock() {
+            Ok(lock) => self.load_lock = Some(lock),
+            Err(error @ LockError::Unavailable { .. }) => self.output.say(&format!("warning: {error}")),
+            Err(error @ LockError::Busy) => {
                 self.output.say(&error.to_string());
                 return false;
             }
@@ -267,7 +267,7 @@ impl Session<'_> {
     }
 
     /// Where the SAs are, for who asks without being asked to; `None` under `-v`, which shows all that is sent.
-    pub(super) fn asks_unseen(&self) -> Option<Select> {
+    pub(super) fn asks_unseen(&self) -> Option<SadbTarget> {
         (!self.args.verbose).then(|| self.select.clone())
     }
 
@@ -293,7 +293,7 @@ impl Session<'_> {
             }
             Outcome::Failed(_) => {}
         });
-        for note in sadb.take_notes() {
+        for note in sadb.take_warnings() {
             output.say(&note);
         }
         self.flood = flood;
@@ -311,9 +311,9 @@ impl Session<'_> {
         }
     }
 
-    fn monitor(&mut self, hearing: Hearing) -> Result<(), SadbError> {
+    fn monitor(&mut self, hearing: MonitorMode) -> Result<(), SadbError> {
         // Who listens does not load any more.
-        self.turn = None;
+        self.load_lock = None;
         let output = self.output.clone();
         let sadb = self.open()?;
         output.monitor_start(hearing);

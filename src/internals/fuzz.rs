@@ -10,7 +10,7 @@ use crate::keyfile::{self, Checker, Code, Command, Diagnostic, HostsFile, NameEr
 use crate::model::{Model, Settings};
 use crate::names::Vocabulary;
 use crate::sa::{Message, SaType};
-use crate::sadb::{self, Sadb, Select};
+use crate::sadb::{self, Sadb, SadbTarget};
 use crate::service;
 use crate::show::save::Saver;
 use crate::show::{NoNames, Style, message, utc};
@@ -185,7 +185,7 @@ pub fn save_loop(bytes: &[u8]) {
 
 /// Loads a file into an SADB of its own; everything in it then as text, and what failed.
 fn loaded_and_saved(text: &[u8]) -> (Vec<u8>, Vec<String>) {
-    let mut sadb = Select::Model.open().expect("the model needs nothing");
+    let mut sadb = SadbTarget::Model.open().expect("the model needs nothing");
     let failures = load(&mut *sadb, text);
     let (mut out, mut saver) = (Vec::new(), Saver::new(false));
     let mut save = |message: &Message| {
@@ -236,7 +236,7 @@ pub fn toml(bytes: &[u8]) {
 /// What the programs keep in /run and read back: the state beside the kernel, the record of the service's own SAs. What is
 /// understood of any bytes is written so that it is read as the same.
 pub fn state(bytes: &[u8]) {
-    let beside = |text: &[u8]| sadb::rewritten_state(text).expect("what was read can be written");
+    let beside = |text: &[u8]| sadb::rewrite_side_store(text).expect("what was read can be written");
     let once = beside(bytes);
     assert_eq!(lines(&once), lines(&beside(&once)));
     for rewritten in [service::rewritten_record, service::rewritten_news] {

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use crate::sa::{EncrAlg, Endpoint, KeyRole, Message, MessageType, Request, SaState, SaType, Spi};
-use crate::sadb::{Hearing, PfKey, Sadb, SadbError};
+use crate::sadb::{MonitorMode, PfKey, Sadb, SadbError};
 use crate::secret::Key;
 use crate::sys::net::packet_socket::PacketSocket;
 use crate::wire::pfkey::{self, Dialect};
@@ -148,7 +148,7 @@ impl Client {
     /// # Errors
     /// The errno of the refusal.
     pub fn monitor_passively(&mut self, each: &mut dyn FnMut(Received) -> bool) -> Result<(), i32> {
-        errno(self.0.monitor(Hearing::Passive, &mut |message| {
+        errno(self.0.monitor(MonitorMode::Passive, &mut |message| {
             if each(Received::from(message)) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         }))
     }

@@ -2,7 +2,7 @@
 #![cfg_attr(not(test), allow(dead_code, reason = "most of it is for the tests of this crate"))]
 
 use crate::sa::{Diagnostic, Message, Request, SaType};
-use crate::sadb::{Each, Hearing, Reach, Sadb, SadbError, Supported, Trace};
+use crate::sadb::{MonitorMode, PairScope, Sadb, SadbError, Supported, Trace, Visitor};
 
 /// How often it was asked for what.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -75,7 +75,7 @@ impl Reluctant {
                 self.mood = Mood::Obeys;
                 return Err(SadbError::Refused { errno: 22, diagnostic: Diagnostic::default(), text: "no".to_owned() });
             }
-            Mood::Dies(0) => return Err(SadbError::NoAnswer { seconds: 10 }),
+            Mood::Dies(0) => return Err(SadbError::Timeout { seconds: 10 }),
             Mood::Refuses(left) => Mood::Refuses(left - 1),
             Mood::Dies(left) => Mood::Dies(left - 1),
             honest_or_not => honest_or_not,
@@ -95,13 +95,13 @@ impl Sadb for Reluctant {
         }
     }
 
-    fn update(&mut self, request: &Request, reach: Reach) -> Result<(), SadbError> {
+    fn update(&mut self, request: &Request, reach: PairScope) -> Result<(), SadbError> {
         self.deeds.updates += 1;
         self.judge()?;
         self.inner.update(request, reach)
     }
 
-    fn delete(&mut self, request: &Request, reach: Reach) -> Result<(), SadbError> {
+    fn delete(&mut self, request: &Request, reach: PairScope) -> Result<(), SadbError> {
         self.deeds.deletes += 1;
         self.judge()?;
         self.inner.delete(request, reach)
@@ -115,12 +115,12 @@ impl Sadb for Reluctant {
         self.inner.flush(sa_type)
     }
 
-    fn dump(&mut self, sa_type: SaType, each: Each<'_>) -> Result<(), SadbError> {
+    fn dump(&mut self, sa_type: SaType, each: Visitor<'_>) -> Result<(), SadbError> {
         self.deeds.dumps += 1;
         self.inner.dump(sa_type, each)
     }
 
-    fn monitor(&mut self, hearing: Hearing, each: Each<'_>) -> Result<(), SadbError> {
+    fn monitor(&mut self, hearing: MonitorMode, each: Visitor<'_>) -> Result<(), SadbError> {
         self.inner.monitor(hearing, each)
     }
 

@@ -6,7 +6,7 @@ use crate::reconcile::plan::{Change, Deed, Plan, Step, Subject};
 use crate::reconcile::report::Named;
 use crate::reconcile::sequence::MARGIN;
 use crate::sa::{Flags, Request, SaId, SaState};
-use crate::sadb::{MOST_TOGETHER, Reach, Sadb, SadbError};
+use crate::sadb::{MAX_BATCH, PairScope, Sadb, SadbError};
 
 /// Why a plan was not carried out.
 #[derive(Debug, thiserror::Error)]
@@ -72,7 +72,7 @@ pub fn carry_out(plan: Plan, sadb: &mut dyn Sadb, each: &mut dyn FnMut(&Step)) -
 /// The SAs that could not be added because they were there already: the plan has seen none of that name.
 fn taken_by_others(steps: &[Step], outcomes: &[Result<(), SadbError>]) -> Vec<SaId> {
     let is_theirs = |step: &Step, outcome: &Result<(), SadbError>| {
-        step.deed == Deed::Add && outcome.as_ref().err().is_some_and(SadbError::is_there_already)
+        step.deed == Deed::Add && outcome.as_ref().err().is_some_and(SadbError::is_already_present)
     };
     steps.iter().zip(outcomes).filter(|(step, outcome)| is_theirs(step, outcome)).map(|(step, _)| step.id()).collect()
 }
@@ -83,17 +83,17 @@ fn batch<'s>(steps: &'s [Step], sadb: &dyn Sadb) -> Vec<&'s Request> {
         let Subject::Sa(change) = &step.subject;
         change.new.as_ref().filter(|new| step.deed == Deed::Add && sadb.batches(new))
     };
-    steps.iter().take(MOST_TOGETHER).map_while(addition).collect()
+    steps.iter().take(MAX_BATCH).map_while(addition).collect()
 }
 
 fn carry_out_one(step: &mut Step, sadb: &mut dyn Sadb) -> Result<(), SadbError> {
-    sadb.begin_command();
+    sadb.new_sequence();
     let Subject::Sa(change) = &step.subject;
     match (step.deed, &change.new) {
         (Deed::Add, Some(new)) => sadb.add(new),
-        (Deed::Update, Some(new)) => sadb.update(new, Reach::One),
+        (Deed::Update, Some(new)) => sadb.update(new, PairScope::One),
         (Deed::Replace, Some(new)) => sadb.replace(&name(change), new),
-        _ => sadb.delete_if_there(&name(change)).map(drop),
+        _ => sadb.delete_if_present(&name(change)).map(drop),
     }
 }
 
@@ -107,11 +107,11 @@ fn name(change: &Change) -> Request {
 fn take_back(steps: &mut [Step], sadb: &mut dyn Sadb) -> Vec<(SaId, SadbError)> {
     let mut left = Vec::new();
     for step in steps.iter_mut().rev() {
-        sadb.begin_command();
+        sadb.new_sequence();
         let Subject::Sa(change) = &mut step.subject;
         let id = change.id;
         let restored = match (step.deed, change.old.take()) {
-            (_, None) => sadb.delete_if_there(&name(change)).map(drop),
+            (_, None) => sadb.delete_if_present(&name(change)).map(drop),
             (Deed::Update, Some(old)) => change_back(change, old, sadb),
             (_, Some(old)) => put_back(change, old, sadb),
         };
@@ -131,7 +131,7 @@ fn change_back(change: &Change, old: Current, sadb: &mut dyn Sadb) -> Result<(),
     (linux.if_id, linux.output_mark) = (new.linux.if_id, new.linux.output_mark);
     let both = Both { wanted: &old.request, live: &after, tongue: old.tongue };
     if new.pair_spi.is_none() && both.changes_in_place(&both.differing()) {
-        return sadb.update(&Request { state: SaState::MATURE, ..both.update() }, Reach::One);
+        return sadb.update(&Request { state: SaState::MATURE, ..both.update() }, PairScope::One);
     }
     put_back(change, old, sadb)
 }
@@ -141,7 +141,7 @@ fn put_back(change: &Change, old: Current, sadb: &mut dyn Sadb) -> Result<(), Sa
     let mut request = old.request;
     // One that was never used has sent nothing since its numbers were read.
     old.counters.carry_into(&mut request, if old.used.usetime == 0 { 0 } else { MARGIN });
-    sadb.delete_if_there(&name_of(change, &request))?;
+    sadb.delete_if_present(&name_of(change, &request))?;
     request.pair_spi = old.pair;
     match sadb.add(&request) {
         // Its mate is to come, and will name it.
@@ -152,7 +152,7 @@ fn put_back(change: &Change, old: Current, sadb: &mut dyn Sadb) -> Result<(), Sa
 
 fn add_if_missing(request: &Request, sadb: &mut dyn Sadb) -> Result<(), SadbError> {
     match sadb.add(request) {
-        Err(error) if error.is_there_already() => Ok(()),
+        Err(error) if error.is_already_present() => Ok(()),
         outcome => outcome,
     }
 }

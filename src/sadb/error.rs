@@ -22,16 +22,16 @@ pub enum SadbError {
     Unsupported(String),
     /// No answer within the deadline.
     #[error("no answer within {seconds} seconds")]
-    NoAnswer {
+    Timeout {
         /// The deadline.
         seconds: u64,
     },
     /// The answer went missing together with that to an earlier request.
     #[error("what became of it is not known: its answer was lost with the one before")]
-    Unanswered,
+    OutcomeUnknown,
     /// The answer was not one to the request, or not well formed.
     #[error("unusable answer: {0}")]
-    BadAnswer(String),
+    BadReply(String),
     /// The SADB cannot be reached.
     #[error("{what}: {source}")]
     Unavailable {
@@ -58,7 +58,7 @@ impl SadbError {
 
     /// Whether the SADB says that there is such an SA already.
     #[must_use]
-    pub fn is_there_already(&self) -> bool {
+    pub fn is_already_present(&self) -> bool {
         matches!(self, Self::Refused { errno: EEXIST, .. })
     }
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::sadb::Select;
+use crate::sadb::SadbTarget;
 use crate::sys::IS_ILLUMOS;
 use crate::sys::fs::lock::FileLock;
 use crate::sys::path_text::shown;
@@ -13,23 +13,23 @@ use crate::sys::path_text::shown;
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// The right to load a keys file, until this is dropped.
-pub struct Turn {
+pub struct LoadLock {
     _lock: Option<FileLock>,
 }
 
 /// Why it is not this program's turn.
 #[derive(Debug, thiserror::Error)]
-pub enum TurnError {
+pub enum LockError {
     /// Somebody else is loading.
     #[error(
         "another program has been loading a keys file for {} seconds (a manual-key or an ipseckey -f that hangs?): nothing \
          is changed",
         PATIENCE.as_secs()
     )]
-    Taken,
+    Busy,
     /// There can be no lock; others may load at the same time.
     #[error("{}: {source}: another program may load a keys file at the same time", shown(path))]
-    NoLock {
+    Unavailable {
         /// The lock's file.
         path: PathBuf,
         /// The system's error.
@@ -37,17 +37,17 @@ pub enum TurnError {
     },
 }
 
-impl Select {
+impl SadbTarget {
     /// Waits until nobody else loads a keys file into this SADB, and keeps the others waiting.
     ///
     /// # Errors
-    /// [`TurnError`].
-    pub fn turn(&self) -> Result<Turn, TurnError> {
-        let Some(path) = self.lock_file() else { return Ok(Turn { _lock: None }) };
+    /// [`LockError`].
+    pub fn acquire_load_lock(&self) -> Result<LoadLock, LockError> {
+        let Some(path) = self.lock_file() else { return Ok(LoadLock { _lock: None }) };
         match FileLock::take(&path, PATIENCE) {
-            Ok(lock) => Ok(Turn { _lock: Some(lock) }),
-            Err(error) if error.kind() == io::ErrorKind::TimedOut => Err(TurnError::Taken),
-            Err(source) => Err(TurnError::NoLock { path, source }),
+            Ok(lock) => Ok(LoadLock { _lock: Some(lock) }),
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => Err(LockError::Busy),
+            Err(source) => Err(LockError::Unavailable { path, source }),
         }
     }
 
@@ -73,15 +73,15 @@ mod tests {
 
     #[test]
     fn each_sadb_has_its_lock() {
-        assert_eq!(Select::Model.lock_file(), None);
-        assert_eq!(Select::Unix("/run/x".into()).lock_file(), Some("/run/x.lock".into()));
-        assert_eq!(Select::Auto.lock_file(), Select::Xfrm.lock_file());
+        assert_eq!(SadbTarget::Model.lock_file(), None);
+        assert_eq!(SadbTarget::Unix("/run/x".into()).lock_file(), Some("/run/x.lock".into()));
+        assert_eq!(SadbTarget::Auto.lock_file(), SadbTarget::Xfrm.lock_file());
     }
 
     #[test]
     fn a_place_without_locks_is_told() {
-        let nowhere = Select::Unix("/proc/nowhere/sadb".into()).turn();
-        assert!(matches!(nowhere, Err(TurnError::NoLock { .. })));
-        assert!(Select::Model.turn().is_ok());
+        let nowhere = SadbTarget::Unix("/proc/nowhere/sadb".into()).acquire_load_lock();
+        assert!(matches!(nowhere, Err(LockError::Unavailable { .. })));
+        assert!(SadbTarget::Model.acquire_load_lock().is_ok());
     }
 }

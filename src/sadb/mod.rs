@@ -14,18 +14,18 @@ mod warnings;
 use std::ops::ControlFlow;
 
 pub use error::SadbError;
-pub use linux::xfrm::{Xfrm, rewritten_state};
-pub use load_lock::{Turn, TurnError};
+pub use linux::xfrm::{Xfrm, rewrite_side_store};
+pub use load_lock::{LoadLock, LockError};
 pub use pfkey::client::PfKey;
 pub use pfkey::transport::Transport;
 pub use spd::Spd;
-pub use target::{SADB_VARIABLE, Select, UnknownSelect};
+pub use target::{SADB_VARIABLE, SadbTarget, UnknownTarget};
 
 use crate::sa::{AuthAlg, EncrAlg, Message, Request, SaType};
 
 /// Whether a request reaches the named SA only, or the SA it is paired with too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reach {
+pub enum PairScope {
     /// `update`, `delete`.
     One,
     /// `update-pair`, `delete-pair`.
@@ -34,7 +34,7 @@ pub enum Reach {
 
 /// What a monitor hears.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hearing {
+pub enum MonitorMode {
     /// `monitor`: everything, answers to others included (SADB_X_PROMISC).
     All,
     /// `passive_monitor`: what the kernel tells every socket.
@@ -45,7 +45,7 @@ pub enum Hearing {
 
 /// Most requests that are sent together: enough to make the exchange with a kernel cheap; the largest still fit into a socket's
 /// buffer, and so do the answers if all are refused.
-pub const MOST_TOGETHER: usize = 128;
+pub const MAX_BATCH: usize = 128;
 
 /// The algorithms an SADB has.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -57,7 +57,7 @@ pub struct Supported {
 }
 
 /// Called for each message of a dump or monitor; `Break` ends it early.
-pub type Each<'a> = &'a mut dyn FnMut(&Message) -> ControlFlow<()>;
+pub type Visitor<'a> = &'a mut dyn FnMut(&Message) -> ControlFlow<()>;
 
 /// Called with each message before it is sent (`-v`).
 pub type Trace = Box<dyn FnMut(&Message)>;
@@ -84,20 +84,20 @@ pub trait Sadb {
     ///
     /// # Errors
     /// [`SadbError`].
-    fn update(&mut self, request: &Request, reach: Reach) -> Result<(), SadbError>;
+    fn update(&mut self, request: &Request, reach: PairScope) -> Result<(), SadbError>;
 
     /// Removes an SA, and the one it is paired with if `reach` says so.
     ///
     /// # Errors
     /// [`SadbError`].
-    fn delete(&mut self, request: &Request, reach: Reach) -> Result<(), SadbError>;
+    fn delete(&mut self, request: &Request, reach: PairScope) -> Result<(), SadbError>;
 
     /// Puts the SA that `new` asks for in the place of the one that `old` names, with as little time as possible between them.
     ///
     /// # Errors
     /// [`SadbError`]; the old SA may be gone then.
     fn replace(&mut self, old: &Request, new: &Request) -> Result<(), SadbError> {
-        self.delete(old, Reach::One)?;
+        self.delete(old, PairScope::One)?;
         self.add(new)
     }
 
@@ -105,8 +105,8 @@ pub trait Sadb {
     ///
     /// # Errors
     /// [`SadbError`], but not for want of the SA.
-    fn delete_if_there(&mut self, request: &Request) -> Result<bool, SadbError> {
-        match self.delete(request, Reach::One) {
+    fn delete_if_present(&mut self, request: &Request) -> Result<bool, SadbError> {
+        match self.delete(request, PairScope::One) {
             Err(error) if error.is_missing() => Ok(false),
             outcome => outcome.map(|()| true),
         }
@@ -128,13 +128,13 @@ pub trait Sadb {
     ///
     /// # Errors
     /// [`SadbError`]; `each` may have been called for some SAs by then.
-    fn dump(&mut self, sa_type: SaType, each: Each<'_>) -> Result<(), SadbError>;
+    fn dump(&mut self, sa_type: SaType, each: Visitor<'_>) -> Result<(), SadbError>;
 
     /// Calls `each` for every message heard, until it breaks or the SADB goes away.
     ///
     /// # Errors
     /// [`SadbError`].
-    fn monitor(&mut self, hearing: Hearing, each: Each<'_>) -> Result<(), SadbError>;
+    fn monitor(&mut self, hearing: MonitorMode, each: Visitor<'_>) -> Result<(), SadbError>;
 
     /// The SAs whose idle lifetimes are kept here while the kernel has none: whoever stays can enforce them.
     ///
@@ -145,7 +145,7 @@ pub trait Sadb {
     }
 
     /// Says that this program enforces the lifetimes of [`Sadb::idle_limited`], so that nobody need be warned of them.
-    fn enforces_idle(&mut self) {}
+    fn set_enforces_idle(&mut self) {}
 
     /// The algorithms that SAs of this SADB may use. Asking may make the kernel load modules.
     ///
@@ -160,13 +160,13 @@ pub trait Sadb {
 
     /// Says that the requests from here to the next call belong to one command. A PF_KEY SADB gives them one sequence number, as
     /// ipseckey(1M) always did; they are sent one after the other, each after the answer to the one before.
-    fn begin_command(&mut self) {}
+    fn new_sequence(&mut self) {}
 
     /// Calls `trace` with each message before it is sent.
     fn set_trace(&mut self, trace: Trace);
 
     /// What the SADB did otherwise than asked, or cannot enforce, since the last call: warnings for the user.
-    fn take_notes(&mut self) -> Vec<String> {
+    fn take_warnings(&mut self) -> Vec<String> {
         Vec::new()
     }
 }

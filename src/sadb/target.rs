@@ -20,7 +20,7 @@ pub const SADB_VARIABLE: &str = "IPSECKEY_SADB";
 
 /// What `--sadb` may say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Select {
+pub enum SadbTarget {
     /// The system's own: Linux XFRM, else PF_KEY; illumos PF_KEY. Never the model.
     #[default]
     Auto,
@@ -37,12 +37,12 @@ pub enum Select {
 /// The word is none of `--sadb`'s.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not an SADB: want auto, xfrm, pfkey, model or unix:PATH")]
-pub struct UnknownSelect;
+pub struct UnknownTarget;
 
-impl FromStr for Select {
-    type Err = UnknownSelect;
+impl FromStr for SadbTarget {
+    type Err = UnknownTarget;
 
-    fn from_str(word: &str) -> Result<Self, UnknownSelect> {
+    fn from_str(word: &str) -> Result<Self, UnknownTarget> {
         match word {
             "auto" => Ok(Self::Auto),
             "xfrm" => Ok(Self::Xfrm),
@@ -50,13 +50,13 @@ impl FromStr for Select {
             "model" => Ok(Self::Model),
             _ => match word.strip_prefix("unix:") {
                 Some(path) if !path.is_empty() => Ok(Self::Unix(PathBuf::from(path))),
-                _ => Err(UnknownSelect),
+                _ => Err(UnknownTarget),
             },
         }
     }
 }
 
-impl fmt::Display for Select {
+impl fmt::Display for SadbTarget {
     /// The word that [`FromStr`] reads.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -69,7 +69,7 @@ impl fmt::Display for Select {
     }
 }
 
-impl Select {
+impl SadbTarget {
     /// Whose words a keys file for this SADB may use. On illumos the system's own SADB takes the algorithms that its
     /// administrator has chosen (ipsecalgs(8)), if their table can be read.
     #[must_use]
@@ -136,17 +136,17 @@ mod tests {
 
     #[test]
     fn words_of_sadb() {
-        assert_eq!("auto".parse(), Ok(Select::Auto));
-        assert_eq!("unix:/run/x".parse(), Ok(Select::Unix("/run/x".into())));
-        assert_eq!("unix:".parse::<Select>(), Err(UnknownSelect));
-        assert_eq!("Model".parse::<Select>(), Err(UnknownSelect));
-        assert_eq!(Select::Model.vocabulary(), Vocabulary::Illumos);
-        assert_eq!(Select::Xfrm.vocabulary(), Vocabulary::Linux);
+        assert_eq!("auto".parse(), Ok(SadbTarget::Auto));
+        assert_eq!("unix:/run/x".parse(), Ok(SadbTarget::Unix("/run/x".into())));
+        assert_eq!("unix:".parse::<SadbTarget>(), Err(UnknownTarget));
+        assert_eq!("Model".parse::<SadbTarget>(), Err(UnknownTarget));
+        assert_eq!(SadbTarget::Model.vocabulary(), Vocabulary::Illumos);
+        assert_eq!(SadbTarget::Xfrm.vocabulary(), Vocabulary::Linux);
     }
 
     #[test]
     fn a_missing_socket_says_what_to_do() {
-        let Err(SadbError::Unavailable { what, .. }) = Select::Unix("/nonexistent/sadb".into()).open() else {
+        let Err(SadbError::Unavailable { what, .. }) = SadbTarget::Unix("/nonexistent/sadb".into()).open() else {
             panic!("opened a socket that is not there");
         };
         assert!(what.contains("/nonexistent/sadb") && what.contains("sadb-model"));

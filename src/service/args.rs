@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
-use crate::sadb::Select;
+use crate::sadb::SadbTarget;
 use crate::service::config::Overrides;
 use crate::service::config::properties::Scope;
 use crate::service::config::supervisor::World;
@@ -135,7 +135,7 @@ fn command() -> Command {
         .args([
             path("config", "FILE", "Properties of the service [default: /etc/inet/manual-key.toml]"),
             path("config-file", "KEYS", "The keys file, whatever the properties say"),
-            Arg::new("sadb").long("sadb").value_name("SPEC").global(true).help(SADB_HELP).value_parser(Select::from_str),
+            Arg::new("sadb").long("sadb").value_name("SPEC").global(true).help(SADB_HELP).value_parser(SadbTarget::from_str),
             Arg::new("flush").long("flush").value_name("SCOPE").global(true).help(FLUSH_HELP).value_parser(Scope::from_str),
         ])
         .subcommands(METHODS.iter().map(|(word, method, about)| with_options(*method, Command::new(*word).about(*about))))
@@ -189,7 +189,7 @@ mod tests {
     fn options_stand_before_or_after_the_method() {
         let args = parsed("manual-key --sadb model start --config-file /k --show").unwrap();
         assert_eq!((args.method, args.show), (Method::Start, true));
-        assert_eq!(args.overrides.sadb, Some(Select::Model));
+        assert_eq!(args.overrides.sadb, Some(SadbTarget::Model));
         assert_eq!(args.overrides.config_file, Some("/k".into()));
         assert_eq!(args.overrides.config, None);
         assert_eq!(parsed("manual-key stop --sadb model").unwrap().method, Method::Stop);

@@ -5,14 +5,14 @@ use std::ops::ControlFlow;
 use crate::apply::{self, Outcome};
 use crate::keyfile::{self, Command, HostsFile, Options, Setting};
 use crate::sa::SaType;
-use crate::sadb::{Sadb, Select};
+use crate::sadb::{Sadb, SadbTarget};
 use crate::show::save::Saver;
 use proptest::prelude::*;
 
 /// Loads `text` into `sadb`; the lines that failed, and why.
 fn load(sadb: &mut dyn Sadb, text: &str) -> Vec<String> {
     let resolver = HostsFile::default();
-    let vocabulary = Select::Model.vocabulary();
+    let vocabulary = SadbTarget::Model.vocabulary();
     let options = Options { vocabulary, numeric: true, setting: Setting::File, resolver: &resolver };
     let mut failures = Vec::new();
     for item in keyfile::commands(text.as_bytes(), &options) {
@@ -49,7 +49,7 @@ fn saved(sadb: &mut dyn Sadb) -> (String, Vec<String>) {
 }
 
 fn model() -> Box<dyn Sadb> {
-    Select::Model.open().unwrap()
+    SadbTarget::Model.open().unwrap()
 }
 
 /// Hexadecimal digits of `bits` bits, none of them a weak DES key.

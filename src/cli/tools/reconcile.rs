@@ -70,7 +70,7 @@ impl Reconcile {
 
     pub(super) fn run(&self, session: &mut Session<'_>) -> Result<Exit, Failure> {
         let Some(goal) = self.goal(session)? else { return Ok(Exit::Failed) };
-        if !self.plan && !session.take_turn() {
+        if !self.plan && !session.acquire_load_lock() {
             return Ok(Exit::Failed);
         }
         let salt = Salt::new().map_err(|error| Failure::new(format!("no random bytes: {error}")))?;
@@ -127,7 +127,7 @@ fn carry_out(plan: Plan, goal: &Goal, salt: Salt, session: &mut Session<'_>) -> 
     let sadb = session.open().map_err(Failure::of)?;
     let done = reconcile::carry_out(plan, sadb, &mut |_| {});
     let wrong = if is_idle || done.is_err() { Ok(Vec::new()) } else { reconcile::verify(goal, sadb, salt) };
-    for note in sadb.take_notes() {
+    for note in sadb.take_warnings() {
         session.output.say(&note);
     }
     done.map_err(Failure::of)?;

@@ -26,7 +26,7 @@ pub(crate) enum Note {
     Mixed,
 }
 
-/// Reach of an address: RFC 4007 scopes as far as they matter here. IPv4 has one.
+/// PairScope of an address: RFC 4007 scopes as far as they matter here. IPv4 has one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Scope {
     Link,

@@ -58,6 +58,6 @@ mod tests {
         for errno in [Errno::EEXIST, Errno::EINVAL, Errno::EPERM, Errno::ESRCH] {
             assert!(!patience.tries_again(&refused(errno)), "{errno}");
         }
-        assert!(!patience.tries_again(&SadbError::Unanswered));
+        assert!(!patience.tries_again(&SadbError::OutcomeUnknown));
     }
 }

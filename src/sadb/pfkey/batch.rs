@@ -33,7 +33,7 @@ impl<T: Transport> PfKey<T> {
         }
         let (gone, unsent) = self.send_batch(&batch.messages);
         let unanswered = self.settle(batch.sent.get(..gone).unwrap_or_default(), &mut outcomes).err();
-        let first = outcomes.iter_mut().find(|outcome| matches!(outcome, Err(SadbError::Unanswered)));
+        let first = outcomes.iter_mut().find(|outcome| matches!(outcome, Err(SadbError::OutcomeUnknown)));
         if let (Some(first), Some(error)) = (first, unanswered.or(unsent)) {
             *first = Err(error);
         }
@@ -47,7 +47,7 @@ impl<T: Transport> PfKey<T> {
         let message = pfkey::request(self.dialect, MessageType::ADD, request, seq, self.pid).map_err(unsupported)?;
         batch.messages.push(message);
         batch.sent.push((seq, place, request));
-        Err(SadbError::Unanswered)
+        Err(SadbError::OutcomeUnknown)
     }
 
     /// How many messages went out, and what kept the next one from it.
@@ -69,14 +69,14 @@ impl<T: Transport> PfKey<T> {
         while open > 0 {
             let came = self.transport.receive_heads(&mut Deadline::after(DEADLINE), &mut heads)?;
             if came == 0 {
-                return Err(SadbError::NoAnswer { seconds: DEADLINE.as_secs() });
+                return Err(SadbError::Timeout { seconds: DEADLINE.as_secs() });
             }
             for head in heads.iter().take(came) {
                 let answer =
-                    pfkey::decode_head(self.dialect, head).map_err(|error| SadbError::BadAnswer(error.to_string()))?;
+                    pfkey::decode_head(self.dialect, head).map_err(|error| SadbError::BadReply(error.to_string()))?;
                 let request = sent.iter().find(|(seq, ..)| (answer.seq, answer.pid) == (*seq, self.pid));
                 let Some((_, place, request)) = request else { continue };
-                if let Some(outcome @ Err(SadbError::Unanswered)) = outcomes.get_mut(*place) {
+                if let Some(outcome @ Err(SadbError::OutcomeUnknown)) = outcomes.get_mut(*place) {
                     *outcome = self.judge(&answer, MessageType::ADD, request.sa_type);
                     open -= 1;
                 }

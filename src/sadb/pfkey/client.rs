@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::names::errnos;
 use crate::sa::{AuthAlg, EncrAlg, Extension, KeyRole, Message, MessageType, Request, SaType};
-use crate::sadb::{Each, Hearing, Reach, Sadb, SadbError, Supported, Trace, Transport};
+use crate::sadb::{MonitorMode, PairScope, Sadb, SadbError, Supported, Trace, Transport, Visitor};
 use crate::secret::Buffer;
 use crate::sys::time::Deadline;
 use crate::wire::pfkey;
@@ -16,7 +16,7 @@ use crate::wire::pfkey::Dialect;
 pub(super) const DEADLINE: Duration = Duration::from_secs(10);
 
 /// As [`Each`], for who changes the message first.
-pub(crate) type EachOwned<'a> = &'a mut dyn FnMut(Message) -> ControlFlow<()>;
+pub(crate) type OwnedVisitor<'a> = &'a mut dyn FnMut(Message) -> ControlFlow<()>;
 
 /// A PF_KEY client: one request at a time, each answer matched by sequence number and process id.
 pub struct PfKey<T> {
@@ -65,7 +65,7 @@ impl<T: Transport> PfKey<T> {
 
     fn send(&mut self, message: &Buffer) -> Result<(), SadbError> {
         if let Some(trace) = &mut self.trace {
-            let sent = pfkey::decode(self.dialect, message).map_err(|error| SadbError::BadAnswer(error.to_string()))?;
+            let sent = pfkey::decode(self.dialect, message).map_err(|error| SadbError::BadReply(error.to_string()))?;
             trace(&sent);
         }
         Ok(self.transport.send(message)?)
@@ -92,12 +92,12 @@ impl<T: Transport> PfKey<T> {
         }
         let (found, found_type) = (answer.kind.0, answer.sa_type.0);
         let wanted = format!("message type {} and SA type {}", kind.0, sa_type.0);
-        Err(SadbError::BadAnswer(format!("found message type {found} and SA type {found_type}, wanted {wanted}")))
+        Err(SadbError::BadReply(format!("found message type {found} and SA type {found_type}, wanted {wanted}")))
     }
 
     fn receive(&mut self, deadline: &mut Deadline) -> Result<Message, SadbError> {
-        let bytes = self.transport.receive(deadline)?.ok_or(SadbError::NoAnswer { seconds: DEADLINE.as_secs() })?;
-        pfkey::decode(self.dialect, &bytes).map_err(|error| SadbError::BadAnswer(error.to_string()))
+        let bytes = self.transport.receive(deadline)?.ok_or(SadbError::Timeout { seconds: DEADLINE.as_secs() })?;
+        pfkey::decode(self.dialect, &bytes).map_err(|error| SadbError::BadReply(error.to_string()))
     }
 
     /// An error answer as an error.
@@ -114,7 +114,7 @@ impl<T: Transport> PfKey<T> {
     }
 
     /// See [`Sadb::dump`].
-    pub(crate) fn each_of_dump(&mut self, sa_type: SaType, each: EachOwned<'_>) -> Result<(), SadbError> {
+    pub(crate) fn each_of_dump(&mut self, sa_type: SaType, each: OwnedVisitor<'_>) -> Result<(), SadbError> {
         let seq = self.send_header(MessageType::DUMP, sa_type)?;
         loop {
             // The deadline is for each message: a large dump may take longer than one of them.
@@ -137,12 +137,12 @@ impl<T: Transport> PfKey<T> {
     }
 
     /// What the SADB tells this socket, until `each` breaks.
-    pub(crate) fn each_heard(&mut self, each: EachOwned<'_>) -> Result<(), SadbError> {
+    pub(crate) fn each_heard(&mut self, each: OwnedVisitor<'_>) -> Result<(), SadbError> {
         loop {
             let Some(bytes) = self.transport.receive(&mut Deadline::never())? else { continue };
             let message = match pfkey::decode(self.dialect, &bytes) {
                 Ok(message) => message,
-                Err(error) => return Err(SadbError::BadAnswer(error.to_string())),
+                Err(error) => return Err(SadbError::BadReply(error.to_string())),
             };
             if let ControlFlow::Break(()) = each(message) {
                 return Ok(());
@@ -156,18 +156,18 @@ impl<T: Transport> Sadb for PfKey<T> {
         self.ask(MessageType::ADD, request).map(drop)
     }
 
-    fn update(&mut self, request: &Request, reach: Reach) -> Result<(), SadbError> {
+    fn update(&mut self, request: &Request, reach: PairScope) -> Result<(), SadbError> {
         let kind = match reach {
-            Reach::One => MessageType::UPDATE,
-            Reach::Pair => MessageType::UPDATE_PAIR,
+            PairScope::One => MessageType::UPDATE,
+            PairScope::Pair => MessageType::UPDATE_PAIR,
         };
         self.ask(kind, request).map(drop)
     }
 
-    fn delete(&mut self, request: &Request, reach: Reach) -> Result<(), SadbError> {
+    fn delete(&mut self, request: &Request, reach: PairScope) -> Result<(), SadbError> {
         let kind = match reach {
-            Reach::One => MessageType::DELETE,
-            Reach::Pair => MessageType::DELETE_PAIR,
+            PairScope::One => MessageType::DELETE,
+            PairScope::Pair => MessageType::DELETE_PAIR,
         };
         self.ask(kind, request).map(drop)
     }
@@ -181,12 +181,12 @@ impl<T: Transport> Sadb for PfKey<T> {
         self.answer(MessageType::FLUSH, sa_type, seq).map(drop)
     }
 
-    fn dump(&mut self, sa_type: SaType, each: Each<'_>) -> Result<(), SadbError> {
+    fn dump(&mut self, sa_type: SaType, each: Visitor<'_>) -> Result<(), SadbError> {
         self.each_of_dump(sa_type, &mut |message| each(&message))
     }
 
-    fn monitor(&mut self, hearing: Hearing, each: Each<'_>) -> Result<(), SadbError> {
-        if hearing == Hearing::All {
+    fn monitor(&mut self, hearing: MonitorMode, each: Visitor<'_>) -> Result<(), SadbError> {
+        if hearing == MonitorMode::All {
             // Any type but 0 turns it on.
             self.send_header(MessageType::PROMISC, SaType(1))?;
         }
@@ -212,7 +212,7 @@ impl<T: Transport> Sadb for PfKey<T> {
         Ok(supported)
     }
 
-    fn begin_command(&mut self) {
+    fn new_sequence(&mut self) {
         self.begun = true;
     }
 

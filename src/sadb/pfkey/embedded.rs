@@ -57,7 +57,7 @@ mod tests {
 
     use super::*;
     use crate::sa::{Endpoint, KeyRole, MessageType, Request, SaState, SaType, Spi};
-    use crate::sadb::{PfKey, Reach, Sadb};
+    use crate::sadb::{PairScope, PfKey, Sadb};
     use crate::secret::Key;
     use crate::wire::pfkey::Dialect;
 
@@ -84,7 +84,7 @@ mod tests {
         let found = sadb.get(&request(1)).unwrap();
         assert_eq!(found.kind, MessageType::GET);
         assert_eq!(found.key(KeyRole::Encr).unwrap().expose(), [7; 16]);
-        sadb.delete(&request(1), Reach::One).unwrap();
+        sadb.delete(&request(1), PairScope::One).unwrap();
         let mut count = 0;
         let mut each = |_: &crate::sa::Message| {
             count += 1;

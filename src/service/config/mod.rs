@@ -9,7 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::policy::ssh_lockout::Session;
-use crate::sadb::{SADB_VARIABLE, Select, UnknownSelect};
+use crate::sadb::{SADB_VARIABLE, SadbTarget, UnknownTarget};
 use crate::service::config::properties::{Carry, OnStop, Policy, PolicySource, Properties, Scope, parse};
 use crate::service::config::smf::PropertyError;
 use crate::service::config::supervisor::{Environment, World};
@@ -60,7 +60,7 @@ pub(crate) struct Overrides {
     /// `--config-file`
     pub(crate) config_file: Option<PathBuf>,
     /// `--sadb`
-    pub(crate) sadb: Option<Select>,
+    pub(crate) sadb: Option<SadbTarget>,
     /// `--flush`
     pub(crate) flush: Option<Scope>,
 }
@@ -76,7 +76,7 @@ impl Overrides {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Config {
     /// Which SADB.
-    pub(crate) sadb: Select,
+    pub(crate) sadb: SadbTarget,
     /// What comes first.
     pub(crate) order: Order,
     /// Where the service records its own SAs, if no other is to be flushed.
@@ -142,7 +142,7 @@ pub(crate) enum ConfigError {
     #[error("policy = \"from-sas\" wants sadb = \"xfrm\": policies are installed through NETLINK_XFRM, and not with {sadb}")]
     PolicySadb {
         /// The SADB.
-        sadb: Select,
+        sadb: SadbTarget,
     },
     /// There are no policies that could stay.
     #[error("on_stop = \"closed\" keeps the policies, and wants policy = \"from-sas\"")]
@@ -153,7 +153,7 @@ pub(crate) enum ConfigError {
         /// What was said.
         word: String,
         /// What was wanted.
-        source: UnknownSelect,
+        source: UnknownTarget,
     },
     /// The property of the SMF instance cannot be read.
     #[error(transparent)]
@@ -195,9 +195,9 @@ impl Config {
             Scope::Owned => Some(directory.clone()),
         };
         let is_service = match sadb {
-            Select::Auto | Select::Xfrm | Select::PfKey => true,
-            Select::Unix(_) => environment(dirs::RUNTIME_VARIABLE).is_some(),
-            Select::Model => false,
+            SadbTarget::Auto | SadbTarget::Xfrm | SadbTarget::PfKey => true,
+            SadbTarget::Unix(_) => environment(dirs::RUNTIME_VARIABLE).is_some(),
+            SadbTarget::Model => false,
         };
         let protection = protection(properties.policy, properties.on_stop, &sadb, IS_LINUX)?;
         Ok(Self {
@@ -255,7 +255,7 @@ fn read(path: &Path, world: &World) -> Result<Properties, ConfigError> {
     parse(&file.text).map_err(|(line, what)| ConfigError::Wrong { path: path.to_owned(), line, what })
 }
 
-fn select(word: &str) -> Result<Select, ConfigError> {
+fn select(word: &str) -> Result<SadbTarget, ConfigError> {
     word.parse().map_err(|source| ConfigError::Sadb { word: masked(word), source })
 }
 
@@ -266,7 +266,7 @@ fn places(carry: Carry, directory: Option<&PathBuf>, environment: Environment<'_
     Places { runtime: Some(directory.clone()), lasting }
 }
 
-fn protection(policy: PolicySource, on_stop: OnStop, sadb: &Select, is_linux: bool) -> Result<Protection, ConfigError> {
+fn protection(policy: PolicySource, on_stop: OnStop, sadb: &SadbTarget, is_linux: bool) -> Result<Protection, ConfigError> {
     match (policy, on_stop) {
         (PolicySource::None, OnStop::Open) => return Ok(Protection::default()),
         (PolicySource::None, OnStop::Closed) => return Err(ConfigError::NothingStays),
@@ -274,7 +274,7 @@ fn protection(policy: PolicySource, on_stop: OnStop, sadb: &Select, is_linux: bo
     }
     match sadb {
         _ if !is_linux => Err(ConfigError::PolicyService),
-        Select::Auto | Select::Xfrm => Ok(Protection { from_sas: true, stays: on_stop == OnStop::Closed }),
+        SadbTarget::Auto | SadbTarget::Xfrm => Ok(Protection { from_sas: true, stays: on_stop == OnStop::Closed }),
         other => Err(ConfigError::PolicySadb { sadb: other.clone() }),
     }
 }
@@ -305,7 +305,7 @@ mod tests {
     fn an_empty_file_means_the_defaults() {
         let config = load("", Overrides::default(), &World::Plain).unwrap();
         assert_eq!(config.keys_file().unwrap(), (PathBuf::from("/etc/inet/secret/ipseckeys"), Origin::ByHand));
-        assert_eq!((config.sadb, config.order), (Select::Auto, Order::FlushFirst));
+        assert_eq!((config.sadb, config.order), (SadbTarget::Auto, Order::FlushFirst));
     }
 
     #[test]
@@ -315,11 +315,12 @@ mod tests {
         let config = load(text, Overrides::default(), &World::Systemd).unwrap();
         assert_eq!(config.keys_file().unwrap(), (PathBuf::from("/k"), Origin::Service));
         assert!(config.holds_natt_ports);
-        assert_eq!((config.sadb, config.order), (Select::PfKey, Order::CheckFirst));
-        let overrides = Overrides { config_file: Some("/other".into()), sadb: Some(Select::Model), ..Overrides::default() };
+        assert_eq!((config.sadb, config.order), (SadbTarget::PfKey, Order::CheckFirst));
+        let overrides =
+            Overrides { config_file: Some("/other".into()), sadb: Some(SadbTarget::Model), ..Overrides::default() };
         let config = load(text, overrides, &World::Plain).unwrap();
         assert_eq!(config.keys_file().unwrap(), (PathBuf::from("/other"), Origin::ByHand));
-        assert_eq!(config.sadb, Select::Model);
+        assert_eq!(config.sadb, SadbTarget::Model);
     }
 
     #[test]
@@ -342,7 +343,8 @@ mod tests {
 
     #[test]
     fn elsewhere_another_service_loads_the_policies() {
-        let protection = |policy| protection(policy, OnStop::Open, &Select::Auto, false).map_err(|error| error.to_string());
+        let protection =
+            |policy| protection(policy, OnStop::Open, &SadbTarget::Auto, false).map_err(|error| error.to_string());
         assert!(protection(PolicySource::FromSas).unwrap_err().contains("svc:/network/ipsec/policy"));
         assert_eq!(protection(PolicySource::None).unwrap(), Protection::default());
     }
@@ -351,7 +353,7 @@ mod tests {
     fn the_environment_names_an_sadb_below_the_option() {
         let environment = |name: &str| (name == "IPSECKEY_SADB").then(|| "unix:/s".into());
         let config = Config::load(&Overrides::default(), &environment, &World::Plain).unwrap();
-        assert_eq!(config.sadb, Select::Unix("/s".into()));
+        assert_eq!(config.sadb, SadbTarget::Unix("/s".into()));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use std::thread;
 
 use crate::sa::{AddressRole, Extension, LifetimeKind, Message, MessageType};
-use crate::sadb::{Hearing, SadbError, Select};
+use crate::sadb::{MonitorMode, SadbError, SadbTarget};
 use crate::service::log::event::Expiry;
 
 /// What a watch sees.
@@ -20,7 +20,7 @@ pub(crate) enum Sight {
 
 /// A thread that watches. When this is dropped it reports nothing more, and ends with the next message.
 pub(crate) struct Watch {
-    sadb: Select,
+    sadb: SadbTarget,
     _alive: Arc<()>,
 }
 
@@ -29,7 +29,7 @@ impl Watch {
     ///
     /// # Errors
     /// The system's, if there can be no thread.
-    pub(crate) fn begin(sadb: &Select, report: impl Fn(Sight) + Send + 'static) -> std::io::Result<Self> {
+    pub(crate) fn begin(sadb: &SadbTarget, report: impl Fn(Sight) + Send + 'static) -> std::io::Result<Self> {
         let alive = Arc::new(());
         let (wanted, select) = (Arc::downgrade(&alive), sadb.clone());
         thread::Builder::new().name("watch".to_owned()).spawn(move || watch(&select, &wanted, &report))?;
@@ -37,15 +37,15 @@ impl Watch {
     }
 
     /// Which SADB it is.
-    pub(crate) fn sadb(&self) -> &Select {
+    pub(crate) fn sadb(&self) -> &SadbTarget {
         &self.sadb
     }
 }
 
-fn watch(select: &Select, wanted: &Weak<()>, report: &dyn Fn(Sight)) {
+fn watch(select: &SadbTarget, wanted: &Weak<()>, report: &dyn Fn(Sight)) {
     let is_wanted = || wanted.strong_count() > 0;
     let watched = select.open().and_then(|mut sadb| {
-        sadb.monitor(Hearing::Expiries, &mut |message| {
+        sadb.monitor(MonitorMode::Expiries, &mut |message| {
             if !is_wanted() {
                 return ControlFlow::Break(());
             }

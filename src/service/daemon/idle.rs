@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::sa::{LifetimeKind, Message, SaId};
-use crate::sadb::{Sadb, SadbError, Select};
+use crate::sadb::{Sadb, SadbError, SadbTarget};
 use crate::service::log::event::Expiry;
 use crate::sys::IS_LINUX;
 
@@ -51,9 +51,9 @@ impl Idle {
     ///
     /// # Errors
     /// The SADB's.
-    pub(crate) fn look(&mut self, select: &Select, is_own: impl Fn(&SaId) -> bool) -> Result<Vec<Expiry>, SadbError> {
+    pub(crate) fn look(&mut self, select: &SadbTarget, is_own: impl Fn(&SaId) -> bool) -> Result<Vec<Expiry>, SadbError> {
         self.due = Instant::now() + Duration::from_secs(SELDOM);
-        if !(IS_LINUX && matches!(select, Select::Auto | Select::Xfrm)) {
+        if !(IS_LINUX && matches!(select, SadbTarget::Auto | SadbTarget::Xfrm)) {
             return Ok(Vec::new());
         }
         let now = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |now| now.as_secs());
@@ -71,7 +71,7 @@ impl Idle {
             if end > now {
                 rest = rest.min(next(end.saturating_sub(look.quiet), end - now));
                 looks.insert(id, look);
-            } else if sadb.delete_if_there(&id.request())? {
+            } else if sadb.delete_if_present(&id.request())? {
                 ended.push(Expiry {
                     sa_type: id.sa_type,
                     spi: id.spi,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::keyfile::Verb;
 use crate::policy::udp_port;
-use crate::sadb::Select;
+use crate::sadb::SadbTarget;
 use crate::service::config::Config;
 use crate::service::load::keys::{Action, Numbered};
 use crate::service::log::Log;
@@ -30,7 +30,7 @@ pub(crate) fn asked(commands: &[Numbered]) -> BTreeSet<Port> {
 
 /// Warns about `ports` from which nothing is received, since no program holds them. Where the system does not tell, one may.
 pub(crate) fn warn(ports: &BTreeSet<Port>, config: &Config, log: &mut dyn Log) {
-    if !matches!(config.sadb, Select::Auto | Select::Xfrm | Select::PfKey) {
+    if !matches!(config.sadb, SadbTarget::Auto | SadbTarget::Xfrm | SadbTarget::PfKey) {
         return;
     }
     for (port, is_ipv6) in ports {

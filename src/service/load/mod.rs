@@ -18,7 +18,7 @@ use crate::apply::{self, Outcome, Queue};
 use crate::keyfile::Verb;
 use crate::names::errnos;
 use crate::sa::{Request, SaType};
-use crate::sadb::{Sadb, SadbError, Select, Turn, TurnError};
+use crate::sadb::{LoadLock, LockError, Sadb, SadbError, SadbTarget};
 use crate::secret::Buffer;
 use crate::service::args::{Args, Method};
 use crate::service::config::supervisor::World;
@@ -92,7 +92,7 @@ impl<'a> Service<'a> {
     /// Empties the SADB and fills it from the keys file; or, reconciling, changes what differs.
     pub(crate) fn load(&mut self, show: bool) -> Result<(), Reason> {
         // Before the file is read: whoever loads last has read the newest.
-        let _turn = self.take_turn()?;
+        let _load_lock = self.acquire_load_lock()?;
         let (file, text) = self.read()?;
         Fingerprint::of(&text).into_iter().for_each(|fingerprint| self.log.has_read(fingerprint));
         let mut sadb = self.open()?;
@@ -131,7 +131,7 @@ impl<'a> Service<'a> {
 
     /// Empties the SADB.
     pub(crate) fn stop(&mut self) -> Result<(), Reason> {
-        let _turn = self.take_turn()?;
+        let _load_lock = self.acquire_load_lock()?;
         let mut sadb = self.open()?;
         self.take_numbers(&mut *sadb);
         self.remove(SaType::UNSPEC, &mut *sadb).map_err(|error| self.no_sadb(&error))?;
@@ -157,7 +157,7 @@ impl<'a> Service<'a> {
             self.log.event(&Event::NoFile(&error));
             if error.is_permission() { Reason::Permission } else { Reason::Configuration }
         })?;
-        let refuse = self.world.is_service() && self.config.sadb != Select::Model;
+        let refuse = self.world.is_service() && self.config.sadb != SadbTarget::Model;
         for finding in &read.findings {
             self.log.event(&if refuse { Event::Refused(finding) } else { Event::NotPrivate(finding) });
         }
@@ -168,12 +168,12 @@ impl<'a> Service<'a> {
     }
 
     /// Keeps others from loading meanwhile, where there can be a lock.
-    pub(crate) fn take_turn(&mut self) -> Result<Option<Turn>, Reason> {
-        match self.config.sadb.turn() {
-            Ok(turn) => Ok(Some(turn)),
+    pub(crate) fn acquire_load_lock(&mut self) -> Result<Option<LoadLock>, Reason> {
+        match self.config.sadb.acquire_load_lock() {
+            Ok(lock) => Ok(Some(lock)),
             Err(error) => {
                 self.log.event(&Event::NotAlone(&error));
-                if matches!(error, TurnError::NoLock { .. }) { Ok(None) } else { Err(Reason::Other) }
+                if matches!(error, LockError::Unavailable { .. }) { Ok(None) } else { Err(Reason::Other) }
             }
         }
     }
@@ -185,7 +185,7 @@ impl<'a> Service<'a> {
         self.sequence = sequence.map_err(|error| self.log.event(&Event::NoNumbers(&error))).ok();
         let mut sadb = self.config.sadb.open().map_err(|error| self.no_sadb(&error))?;
         if self.stays {
-            sadb.enforces_idle();
+            sadb.set_enforces_idle();
         }
         Ok(sadb)
     }
@@ -323,7 +323,7 @@ impl<'a> Service<'a> {
                 });
             }
         }
-        for note in sadb.take_notes() {
+        for note in sadb.take_warnings() {
             self.log.event(&Event::Note { line, note: &note });
         }
         self.take_failures(line, &failures, tally)
@@ -393,10 +393,10 @@ pub(crate) fn reason_of(error: &SadbError) -> Reason {
     match error {
         SadbError::Unavailable { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => Reason::Permission,
         SadbError::Refused { errno, .. } if NOT_PERMITTED.contains(errno) => Reason::Permission,
-        SadbError::Unavailable { .. } | SadbError::Io(_) | SadbError::NoAnswer { .. } | SadbError::Unanswered => {
+        SadbError::Unavailable { .. } | SadbError::Io(_) | SadbError::Timeout { .. } | SadbError::OutcomeUnknown => {
             Reason::NoSadb
         }
-        SadbError::Refused { .. } | SadbError::Unsupported(_) | SadbError::BadAnswer(_) => Reason::Refused,
+        SadbError::Refused { .. } | SadbError::Unsupported(_) | SadbError::BadReply(_) => Reason::Refused,
     }
 }
 
@@ -413,7 +413,7 @@ mod tests {
     fn failures_are_told_apart() {
         assert_eq!(reason_of(&refused(1)), Reason::Permission);
         assert_eq!(reason_of(&refused(22)), Reason::Refused);
-        assert_eq!(reason_of(&SadbError::NoAnswer { seconds: 10 }), Reason::NoSadb);
+        assert_eq!(reason_of(&SadbError::Timeout { seconds: 10 }), Reason::NoSadb);
         let closed = SadbError::Unavailable { what: String::new(), source: io::ErrorKind::PermissionDenied.into() };
         assert_eq!(reason_of(&closed), Reason::Permission);
     }

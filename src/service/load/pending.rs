@@ -42,7 +42,7 @@ impl Service<'_> {
             self.waiting = Some(waiting);
             return Ok(());
         }
-        let _turn = self.take_turn()?;
+        let _load_lock = self.acquire_load_lock()?;
         let mut sadb = self.open()?;
         let raised = self.raise_late(waiting.asked, &local, &mut *sadb)?;
         if raised.is_none_or(|raised| raised.is_whole) { Ok(()) } else { Err(Reason::Refused) }

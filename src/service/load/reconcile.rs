@@ -37,7 +37,7 @@ impl Service<'_> {
         self.keep_numbers(&plan);
         let mut touched: HashSet<Name> = plan.steps.iter().map(|step| Name::from(step.id())).collect();
         let done = reconcile::carry_out(plan, sadb, &mut |_| self.log.progress());
-        for note in sadb.take_notes() {
+        for note in sadb.take_warnings() {
             self.log.event(&Event::Remark(&note));
         }
         if let Err(failed) = &done {

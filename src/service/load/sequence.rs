@@ -191,7 +191,7 @@ mod tests {
     #[test]
     fn nothing_is_kept_where_there_is_no_place() {
         let mut sequence = Sequence::read(&Places::default()).unwrap();
-        sequence.take(&mut *crate::sadb::Select::Model.open().unwrap()).unwrap();
+        sequence.take(&mut *crate::sadb::SadbTarget::Model.open().unwrap()).unwrap();
         assert!(sequence.entries.is_empty());
     }
 }

@@ -9,7 +9,7 @@ use std::path::Path;
 use crate::names::sa_types;
 use crate::reconcile::{Brief, Failed, Obstacle, Step, Summary, Unfit};
 use crate::sa::{LifetimeKind, SaType, Spi};
-use crate::sadb::{SadbError, TurnError};
+use crate::sadb::{LockError, SadbError};
 use crate::service::config::ConfigError;
 use crate::service::log::policy_event::PolicyEvent;
 use crate::service::log::{Severity, masked};
@@ -134,7 +134,7 @@ pub(crate) enum Event<'a> {
     /// The SADB cannot be reached, emptied or listed.
     NoSadb(&'a SadbError),
     /// Another program loads a keys file, or may do so.
-    NotAlone(&'a TurnError),
+    NotAlone(&'a LockError),
     /// SMF's environment is incomplete.
     NoSmf,
     /// A lifetime of an SA has run out.
@@ -221,7 +221,7 @@ impl Event<'_> {
             Self::Empty { .. } | Self::NotPrivate(_) | Self::Note { .. } | Self::Remark(_) | Self::Missed => {
                 Severity::Warning
             }
-            Self::NotAlone(TurnError::NoLock { .. }) => Severity::Warning,
+            Self::NotAlone(LockError::Unavailable { .. }) => Severity::Warning,
             Self::Expired(expiry) if expiry.kind != LifetimeKind::Hard => Severity::Warning,
             _ => Severity::Error,
         }
@@ -263,7 +263,7 @@ impl Event<'_> {
             | Self::NoFile(_)
             | Self::NoConfig(_)
             | Self::NoSadb(_)
-            | Self::NotAlone(TurnError::Taken)
+            | Self::NotAlone(LockError::Busy)
             | Self::NoSmf
             | Self::NoChannel(_) => true,
             Self::Sound { .. }
@@ -276,7 +276,7 @@ impl Event<'_> {
             | Self::NoNumbers(_)
             | Self::Policy(_)
             | Self::NotPrivate(_)
-            | Self::NotAlone(TurnError::NoLock { .. })
+            | Self::NotAlone(LockError::Unavailable { .. })
             | Self::Expired(_)
             | Self::Missed
             | Self::Holds { .. }

@@ -165,7 +165,7 @@ impl Owned {
             if !self.entries.get(&name).is_some_and(|when| when.fits(added)) {
                 continue;
             }
-            sadb.delete_if_there(&name.deletion())?;
+            sadb.delete_if_present(&name.deletion())?;
         }
         let is_asked = |name: &Name| sa_type == SaType::UNSPEC || sa_type.0 == name.sa_type;
         self.entries.retain(|name, when| !(is_asked(name) && matches!(when, Added::At(_))));
@@ -218,7 +218,7 @@ mod tests {
     use super::super::added::about_now;
     use super::*;
     use crate::sa::{EncrAlg, SaState};
-    use crate::sadb::Select;
+    use crate::sadb::SadbTarget;
     use crate::secret::Key;
 
     const NAME: Name = Name { sa_type: 3, spi: 0x1001, dst: IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 2)), mark: None };
@@ -267,7 +267,7 @@ mod tests {
     fn a_clock_that_is_set_meanwhile_disowns_nothing() {
         let directory = tempfile::tempdir().unwrap();
         for intended in clocks() {
-            let mut sadb = Select::Model.open().unwrap();
+            let mut sadb = SadbTarget::Model.open().unwrap();
             sadb.add(&request()).unwrap();
             let mut owned = owned(directory.path(), &[(NAME, intended)]);
             owned.confirm(&HashSet::from([NAME]), &mut *sadb).unwrap();
@@ -283,7 +283,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let another_second = Added::At(about_now() - 3600);
         for intended in clocks().into_iter().chain([another_second]) {
-            let mut sadb = Select::Model.open().unwrap();
+            let mut sadb = SadbTarget::Model.open().unwrap();
             sadb.add(&request()).unwrap();
             let mut owned = owned(directory.path(), &[(NAME, intended)]);
             // Somebody else's: the service's addition was refused.
@@ -296,7 +296,7 @@ mod tests {
     #[test]
     fn what_is_gone_or_was_never_added_leaves_the_record() {
         let directory = tempfile::tempdir().unwrap();
-        let mut sadb = Select::Model.open().unwrap();
+        let mut sadb = SadbTarget::Model.open().unwrap();
         let other = Name { spi: 2, ..NAME };
         let mut owned = owned(directory.path(), &[(NAME, Added::At(7)), (other, Added::Since(0))]);
         owned.confirm(&HashSet::from([other]), &mut *sadb).unwrap();

@@ -17,7 +17,7 @@ use serde::{Serialize, Serializer};
 use crate::names::sa_types;
 use crate::policy::Association;
 use crate::sa::{AddressRole, Lifetime, LifetimeKind, Message, SaState, SaType, Spi};
-use crate::sadb::{SADB_VARIABLE, SadbError, Select};
+use crate::sadb::{SADB_VARIABLE, SadbError, SadbTarget};
 use crate::service::args::Args;
 use crate::service::config::dirs;
 use crate::service::config::supervisor::Environment;
@@ -200,7 +200,7 @@ impl Report {
 
 impl Sas {
     /// Counts, by the record in `directory`; the SAs of a service that was stopped are not missing.
-    fn count(select: &Select, directory: &Path, state: Option<State>) -> Result<Self, (Reason, String)> {
+    fn count(select: &SadbTarget, directory: &Path, state: Option<State>) -> Result<Self, (Reason, String)> {
         let why = |error: SadbError| (reason_of(&error), masked(&error.to_string()));
         let owned = Owned::read(directory).map_err(why)?;
         let now = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |now| now.as_secs());
@@ -281,7 +281,7 @@ fn end(message: &Message, kind: LifetimeKind) -> Option<u64> {
 }
 
 /// The SADB that is meant: as said, else as the service does.
-fn sadb(args: &Args, environment: Environment<'_>, record: Option<&Record>) -> Result<Select, (Reason, String)> {
+fn sadb(args: &Args, environment: Environment<'_>, record: Option<&Record>) -> Result<SadbTarget, (Reason, String)> {
     if record.is_some_and(|record| record.namespace != network_namespace()) {
         let why = "the service is in another network namespace: ip netns exec NAME manual-key status";
         return Err((Reason::NoSadb, why.to_owned()));
@@ -290,7 +290,8 @@ fn sadb(args: &Args, environment: Environment<'_>, record: Option<&Record>) -> R
         return Ok(select.clone());
     }
     let said = environment(SADB_VARIABLE).map(|word| word.to_string_lossy().into_owned());
-    let word = said.or_else(|| record.map(|record| record.sadb.clone())).unwrap_or_else(|| Select::default().to_string());
+    let word =
+        said.or_else(|| record.map(|record| record.sadb.clone())).unwrap_or_else(|| SadbTarget::default().to_string());
     word.parse().map_err(|error| (Reason::Configuration, format!("{}: {error}", masked(&word))))
 }
 

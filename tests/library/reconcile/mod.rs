@@ -12,7 +12,7 @@ use crate::keyfile::Command;
 use crate::names::Vocabulary;
 use crate::reconcile::{self, Goal, Plan, Salt, Scope, Step, Terms};
 use crate::sa::{SaType, Spi};
-use crate::sadb::{Sadb, Select};
+use crate::sadb::{Sadb, SadbTarget};
 use crate::show::save::Saver;
 use pool::{File, NAMES, file, spi, two_files};
 use proptest::prelude::*;
@@ -69,7 +69,7 @@ fn saved(sadb: &mut dyn Sadb) -> Vec<String> {
 }
 
 fn model() -> Box<dyn Sadb> {
-    Select::Model.open().expect("the model")
+    SadbTarget::Model.open().expect("the model")
 }
 
 fn words(steps: &[Step]) -> Vec<String> {

@@ -4,7 +4,7 @@ use crate::names::algorithms::encr_by_number;
 use crate::sa::{AuthAlg, EncrAlg, Endpoint, Flags, InnerEndpoint, LinuxExtras, Request, SaState};
 use crate::sadb::error::refuse;
 use crate::sadb::linux::check;
-use crate::sadb::{Reach, SadbError};
+use crate::sadb::{PairScope, SadbError};
 
 /// The largest replay window; of a larger one the kernel takes this much.
 const LARGEST_WINDOW: u32 = 32;
@@ -80,7 +80,7 @@ pub(crate) fn has_direction(request: &Request) -> bool {
 }
 
 /// SADB_UPDATE changes the lifetimes; the rest it acknowledges and does not do.
-pub(crate) fn only_lifetimes(request: &Request, reach: Reach) -> Result<(), SadbError> {
+pub(crate) fn only_lifetimes(request: &Request, reach: PairScope) -> Result<(), SadbError> {
     no_pair(reach)?;
     let has_algorithm = request.auth_alg != AuthAlg::NONE
         || !(request.encr_alg == EncrAlg::NONE || request.encr_alg == EncrAlg::NULL)
@@ -104,10 +104,10 @@ pub(crate) fn only_lifetimes(request: &Request, reach: Reach) -> Result<(), Sadb
 }
 
 /// Linux PF_KEY has no message about two SAs.
-pub(crate) fn no_pair(reach: Reach) -> Result<(), SadbError> {
+pub(crate) fn no_pair(reach: PairScope) -> Result<(), SadbError> {
     match reach {
-        Reach::One => Ok(()),
-        Reach::Pair => refuse("Linux PF_KEY knows no pairs: use --sadb xfrm".into()),
+        PairScope::One => Ok(()),
+        PairScope::Pair => refuse("Linux PF_KEY knows no pairs: use --sadb xfrm".into()),
     }
 }
 
@@ -167,12 +167,12 @@ mod tests {
     #[test]
     fn updates_are_of_lifetimes() {
         let hard = Some(Lifetime { bytes: 7, ..Lifetime::default() });
-        let update = |request: Request| only_lifetimes(&request, Reach::One).err().map(|error| error.to_string());
+        let update = |request: Request| only_lifetimes(&request, PairScope::One).err().map(|error| error.to_string());
         assert_eq!(
             update(Request { hard: hard.into(), state: SaState::MATURE, encr_alg: EncrAlg::NULL, ..Request::default() }),
             None
         );
         assert!(update(Request { hard: hard.into(), replay: 5, ..Request::default() }).unwrap().contains("not replay:"));
-        assert!(only_lifetimes(&Request::default(), Reach::Pair).is_err());
+        assert!(only_lifetimes(&Request::default(), PairScope::Pair).is_err());
     }
 }

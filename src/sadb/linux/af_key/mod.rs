@@ -12,7 +12,7 @@ use crate::sa::{AuthAlg, Extension, Message, MessageType, Request, SaType};
 use crate::sadb::linux::errors::{Asked, explained};
 use crate::sadb::linux::retry::Patience;
 use crate::sadb::warnings::Notes;
-use crate::sadb::{Each, Hearing, PfKey, Reach, Sadb, SadbError, Supported, Trace, Transport};
+use crate::sadb::{MonitorMode, PairScope, PfKey, Sadb, SadbError, Supported, Trace, Transport, Visitor};
 use crate::sys::net::interfaces::forget_addresses;
 use crate::wire::pfkey::Dialect;
 
@@ -88,7 +88,7 @@ impl<T: Transport> Sadb for AfKey<T> {
         let mut added = self.kernel.add_all(&good.collect::<Vec<_>>()).into_iter();
         let mut outcome = |request, checked: Result<(), SadbError>| {
             checked?;
-            match added.next().unwrap_or(Err(SadbError::Unanswered)) {
+            match added.next().unwrap_or(Err(SadbError::OutcomeUnknown)) {
                 Ok(()) => self.note(request),
                 Err(error) if self.patience.tries_again(&error) => return self.add(request),
                 Err(error) => return Err(refused(error, request)),
@@ -98,14 +98,14 @@ impl<T: Transport> Sadb for AfKey<T> {
         requests.iter().zip(checked).map(|(request, checked)| outcome(request, checked)).collect()
     }
 
-    fn update(&mut self, request: &Request, reach: Reach) -> Result<(), SadbError> {
+    fn update(&mut self, request: &Request, reach: PairScope) -> Result<(), SadbError> {
         check::only_lifetimes(request, reach)?;
         let live = self.kernel.get(request).map_err(|error| refused(error, request))?;
         let whole = shape::with_lifetimes(request, live);
         self.kernel.update(&whole, reach).map_err(|error| refused(error, request))
     }
 
-    fn delete(&mut self, request: &Request, reach: Reach) -> Result<(), SadbError> {
+    fn delete(&mut self, request: &Request, reach: PairScope) -> Result<(), SadbError> {
         check::no_pair(reach)?;
         self.kernel.delete(request, reach).map_err(|error| refused(error, request))
     }
@@ -119,7 +119,7 @@ impl<T: Transport> Sadb for AfKey<T> {
         self.kernel.flush(sa_type)
     }
 
-    fn dump(&mut self, sa_type: SaType, each: Each<'_>) -> Result<(), SadbError> {
+    fn dump(&mut self, sa_type: SaType, each: Visitor<'_>) -> Result<(), SadbError> {
         forget_addresses();
         match self.kernel.each_of_dump(sa_type, &mut |message| each(&shape::usual(message))) {
             // So the kernel says that there is no SA.
@@ -130,7 +130,7 @@ impl<T: Transport> Sadb for AfKey<T> {
 
     /// Promiscuous listening would tell keys, and everything twice; what the kernel tells everybody is enough. Expiries are
     /// told to registered sockets only, so this one registers, which may make the kernel load modules for some seconds.
-    fn monitor(&mut self, _hearing: Hearing, each: Each<'_>) -> Result<(), SadbError> {
+    fn monitor(&mut self, _hearing: MonitorMode, each: Visitor<'_>) -> Result<(), SadbError> {
         self.kernel.supported()?;
         self.kernel.each_heard(&mut |message| {
             // What algorithms there are is told to everybody registered.
@@ -147,9 +147,9 @@ impl<T: Transport> Sadb for AfKey<T> {
         self.kernel.supported()
     }
 
-    fn begin_command(&mut self) {
+    fn new_sequence(&mut self) {
         forget_addresses();
-        self.kernel.begin_command();
+        self.kernel.new_sequence();
     }
 
     fn set_trace(&mut self, trace: Trace) {
@@ -157,7 +157,7 @@ impl<T: Transport> Sadb for AfKey<T> {
         self.kernel.set_trace(trace);
     }
 
-    fn take_notes(&mut self) -> Vec<String> {
+    fn take_warnings(&mut self) -> Vec<String> {
         self.notes.take()
     }
 }
@@ -228,10 +228,10 @@ mod tests {
     fn what_becomes_otherwise_is_said_once() {
         let mut sadb = AfKey::new(Kernel::default());
         sadb.add(&ah(0x100, 3, 20)).unwrap();
-        assert!(sadb.take_notes().is_empty());
+        assert!(sadb.take_warnings().is_empty());
         sadb.add(&Request { flags: Flags::INBOUND, ..ah(0x101, 5, 32) }).unwrap();
         sadb.add(&ah(0x102, 5, 32)).unwrap();
-        let notes = sadb.take_notes();
+        let notes = sadb.take_warnings();
         assert!(matches!(&notes[..], [cut, way] if cut.contains("96 bits") && way.contains("direction")), "{notes:?}");
     }
 
@@ -250,7 +250,7 @@ mod tests {
             .collect();
         assert_eq!((outcomes.len(), refused), (201, vec![0x99, 0x141, 0x180]));
         assert!(matches!(&outcomes[0x41 + 1], Err(SadbError::Refused { errno: 17, .. })));
-        assert_eq!(sadb.take_notes().len(), 1);
+        assert_eq!(sadb.take_warnings().len(), 1);
         assert!(sadb.batches(&requests[0]));
     }
 
@@ -259,7 +259,7 @@ mod tests {
         let mut sadb = AfKey::new(Kernel { silent: vec![0x102], ..Kernel::default() });
         let requests: Vec<Request> = (0x100..0x105).map(|spi| ah(spi, 3, 20)).collect();
         let outcomes = sadb.add_all(&requests.iter().collect::<Vec<_>>());
-        assert!(matches!(&outcomes[..], [Ok(()), Ok(()), Err(SadbError::NoAnswer { .. }), Ok(()), Ok(())]));
+        assert!(matches!(&outcomes[..], [Ok(()), Ok(()), Err(SadbError::Timeout { .. }), Ok(()), Ok(())]));
     }
 
     #[test]

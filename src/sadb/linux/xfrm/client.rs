@@ -92,7 +92,7 @@ impl Link {
         if let Err(error) = self.exchange(&mut requests, &open, &mut outcomes) {
             let mut why = Some(error);
             let silent = outcomes.iter_mut().filter(|outcome| outcome.is_ok());
-            silent.for_each(|outcome| *outcome = Err(why.take().unwrap_or(SadbError::Unanswered)));
+            silent.for_each(|outcome| *outcome = Err(why.take().unwrap_or(SadbError::OutcomeUnknown)));
         }
         outcomes
     }
@@ -168,9 +168,9 @@ impl Link {
         match end {
             None => self.drain(),
             Some(refusal) if refusal.errno != 0 => Err(refused(&refusal, &request, &Asked::default())),
-            Some(_) if interrupted => Err(SadbError::BadAnswer(
-                "it changed while it was listed, and some may be missing: list it again".to_owned(),
-            )),
+            Some(_) if interrupted => {
+                Err(SadbError::BadReply("it changed while it was listed, and some may be missing: list it again".to_owned()))
+            }
             Some(_) => Ok(()),
         }
     }
@@ -206,9 +206,9 @@ impl Link {
     fn each_answer(&mut self, deadline: &mut Deadline, first: u32, each: &mut dyn FnMut(Message)) -> Result<(), SadbError> {
         let (last, port) = (self.seq, self.port());
         let datagram = self.socket.receive(deadline)?;
-        let datagram = datagram.ok_or(SadbError::NoAnswer { seconds: DEADLINE.as_secs() })?;
+        let datagram = datagram.ok_or(SadbError::Timeout { seconds: DEADLINE.as_secs() })?;
         for message in messages(&datagram) {
-            let message = message.map_err(|error| SadbError::BadAnswer(error.to_string()))?;
+            let message = message.map_err(|error| SadbError::BadReply(error.to_string()))?;
             let is_answer = message.header.seq.wrapping_sub(first) <= last.wrapping_sub(first);
             if is_answer && message.header.port == port {
                 each(message);

@@ -20,14 +20,14 @@ use crate::names::Vocabulary;
 use crate::sa::{Extension, Message, MessageType, Request, SaType};
 use crate::sadb::linux::errors::Asked;
 use crate::sadb::linux::retry::Patience;
-pub use crate::sadb::linux::side_store::rewritten_state;
+pub use crate::sadb::linux::side_store::rewrite_side_store;
 use crate::sadb::linux::side_store::{Beside, DIRECTORY, Entry};
 use crate::sadb::linux::xfrm::client::{Deed, Link};
 use crate::sadb::linux::xfrm::decode::Origin;
 use crate::sadb::linux::xfrm::encode::{Direction, Name, proto_of};
 use crate::sadb::linux::xfrm::pairs::Mate;
 use crate::sadb::warnings::Notes;
-use crate::sadb::{Each, Hearing, Reach, Sadb, SadbError, Spd, Supported, Trace};
+use crate::sadb::{MonitorMode, PairScope, Sadb, SadbError, Spd, Supported, Trace, Visitor};
 use crate::sys::net::crypto_api;
 use crate::sys::net::crypto_api::Kind;
 use crate::sys::net::interfaces::forget_addresses;
@@ -53,7 +53,7 @@ pub struct Xfrm {
     trace: Option<Trace>,
     notes: Notes,
     patience: Patience,
-    enforces_idle: bool,
+    set_enforces_idle: bool,
 }
 
 impl Xfrm {
@@ -77,7 +77,7 @@ impl Xfrm {
             beside,
             trace: None,
             notes: Notes::default(),
-            enforces_idle: false,
+            set_enforces_idle: false,
             patience: Patience::default(),
         })
     }
@@ -105,7 +105,7 @@ impl Xfrm {
             Body::Sa(info, attributes) => {
                 Ok(Live { info: *info, attributes, byte_len: answer.byte_len, seq: answer.header.seq })
             }
-            _ => Err(SadbError::BadAnswer(format!("netlink message type {} answers GETSA", answer.header.kind))),
+            _ => Err(SadbError::BadReply(format!("netlink message type {} answers GETSA", answer.header.kind))),
         }
     }
 
@@ -152,7 +152,7 @@ impl Xfrm {
     }
 
     fn note_idle(&mut self, request: &Request) {
-        if !self.enforces_idle && request.idle.is_some_and(|idle| !idle.is_unlimited()) {
+        if !self.set_enforces_idle && request.idle.is_some_and(|idle| !idle.is_unlimited()) {
             self.notes.say("idle lifetimes: Linux has none; an idle SA ends only while manual-key run is there to end it");
         }
     }
@@ -244,13 +244,13 @@ impl Sadb for Xfrm {
         requests.iter().zip(outcomes).map(settle).collect()
     }
 
-    fn update(&mut self, request: &Request, reach: Reach) -> Result<(), SadbError> {
+    fn update(&mut self, request: &Request, reach: PairScope) -> Result<(), SadbError> {
         let name = Name::of(request)?;
         let live = self.fetch(&name)?;
         update::only_what_linux_changes(request, &live)?;
         let entry = self.entry(&name, live.info.current.add_time);
         let mate = self.mate_for(request.pair_spi, &name, &live.info, entry.pair)?;
-        let partner = if reach == Reach::Pair { self.mate_of(&name, &live.info) } else { None };
+        let partner = if reach == PairScope::Pair { self.mate_of(&name, &live.info) } else { None };
         self.update_live(request, &name, &live)?;
         let mut changed = entry.clone();
         changed.take(request);
@@ -264,7 +264,7 @@ impl Sadb for Xfrm {
         }
     }
 
-    fn delete(&mut self, request: &Request, reach: Reach) -> Result<(), SadbError> {
+    fn delete(&mut self, request: &Request, reach: PairScope) -> Result<(), SadbError> {
         let name = Name::of(request)?;
         let refreshed = self.beside.refresh();
         self.note_failure(refreshed);
@@ -276,8 +276,8 @@ impl Sadb for Xfrm {
         };
         self.remove(&name)?;
         match (mate, reach) {
-            (Some(mate), Reach::Pair) => self.remove(&mate.name),
-            (Some(mate), Reach::One) => self.keep_entry(mate.name, mate.entry.unpaired(), None),
+            (Some(mate), PairScope::Pair) => self.remove(&mate.name),
+            (Some(mate), PairScope::One) => self.keep_entry(mate.name, mate.entry.unpaired(), None),
             (None, _) => Ok(()),
         }
     }
@@ -288,16 +288,16 @@ impl Sadb for Xfrm {
         let refreshed = self.beside.refresh();
         self.note_failure(refreshed);
         if self.trace.is_some() || new.pair_spi.is_some() || self.beside.pairs(&name) {
-            self.delete(old, Reach::One)?;
+            self.delete(old, PairScope::One)?;
             return self.add(new);
         }
         let addition = addition(new)?;
         let deletion = (kind::DELSA, Body::Name(name.wire(), name.attributes()), name.asked());
         let mut outcomes = self.link.ask_all([deletion, addition].into_iter().map(Ok));
         let (added, deleted) = (outcomes.pop(), outcomes.pop());
-        match added.unwrap_or(Err(SadbError::Unanswered)) {
+        match added.unwrap_or(Err(SadbError::OutcomeUnknown)) {
             // Why is told of the deletion.
-            Err(SadbError::Unanswered) => return deleted.unwrap_or(Err(SadbError::Unanswered)),
+            Err(SadbError::OutcomeUnknown) => return deleted.unwrap_or(Err(SadbError::OutcomeUnknown)),
             Err(error) if self.patience.tries_again(&error) => return self.add(new),
             outcome => outcome?,
         }
@@ -320,12 +320,12 @@ impl Sadb for Xfrm {
         Ok(())
     }
 
-    fn dump(&mut self, sa_type: SaType, each: Each<'_>) -> Result<(), SadbError> {
+    fn dump(&mut self, sa_type: SaType, each: Visitor<'_>) -> Result<(), SadbError> {
         forget_addresses();
         self.dump_all(sa_type, each)
     }
 
-    fn monitor(&mut self, hearing: Hearing, each: Each<'_>) -> Result<(), SadbError> {
+    fn monitor(&mut self, hearing: MonitorMode, each: Visitor<'_>) -> Result<(), SadbError> {
         monitor::monitor(hearing, self.link.port(), each)
     }
 
@@ -344,8 +344,8 @@ impl Sadb for Xfrm {
         Ok(found)
     }
 
-    fn enforces_idle(&mut self) {
-        self.enforces_idle = true;
+    fn set_enforces_idle(&mut self) {
+        self.set_enforces_idle = true;
     }
 
     /// XFRM takes what the kernel's cryptographic interface has. A kernel without its hash or cipher part seems to have nothing.
@@ -370,7 +370,7 @@ impl Sadb for Xfrm {
         Some(self)
     }
 
-    fn begin_command(&mut self) {
+    fn new_sequence(&mut self) {
         forget_addresses();
     }
 
@@ -378,7 +378,7 @@ impl Sadb for Xfrm {
         self.trace = Some(trace);
     }
 
-    fn take_notes(&mut self) -> Vec<String> {
+    fn take_warnings(&mut self) -> Vec<String> {
         self.notes.take()
     }
 }

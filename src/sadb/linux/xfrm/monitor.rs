@@ -10,7 +10,7 @@ use crate::sadb::linux::xfrm::client::is_overrun;
 use crate::sadb::linux::xfrm::decode;
 use crate::sadb::linux::xfrm::decode::Origin;
 use crate::sadb::linux::xfrm::encode::type_of;
-use crate::sadb::linux::xfrm::{Each, Hearing, SadbError, Trace};
+use crate::sadb::linux::xfrm::{MonitorMode, SadbError, Trace, Visitor};
 use crate::sys::net::netlink::NetlinkSocket;
 use crate::sys::time::Deadline;
 use crate::wire::xfrm;
@@ -19,10 +19,10 @@ use crate::wire::xfrm::{Attribute, Body, SaInfo, messages};
 
 /// Calls `each` for every change and expiry until it breaks. When the kernel had more to tell than the socket holds, a
 /// message of type RESERVED with error ENOBUFS stands for what was lost.
-pub(crate) fn monitor(hearing: Hearing, own_port: u32, each: Each<'_>) -> Result<(), SadbError> {
+pub(crate) fn monitor(hearing: MonitorMode, own_port: u32, each: Visitor<'_>) -> Result<(), SadbError> {
     let groups = match hearing {
-        Hearing::All | Hearing::Passive => GROUP_SA | GROUP_EXPIRE,
-        Hearing::Expiries => GROUP_EXPIRE,
+        MonitorMode::All | MonitorMode::Passive => GROUP_SA | GROUP_EXPIRE,
+        MonitorMode::Expiries => GROUP_EXPIRE,
     };
     let mut socket = NetlinkSocket::xfrm(groups).map_err(unavailable)?;
     loop {
@@ -49,7 +49,7 @@ fn lost() -> Message {
 fn decoded(datagram: &[u8], own_port: u32) -> Result<Vec<Message>, SadbError> {
     let mut heard = Vec::new();
     for message in messages(datagram) {
-        let message = message.map_err(|error| SadbError::BadAnswer(error.to_string()))?;
+        let message = message.map_err(|error| SadbError::BadReply(error.to_string()))?;
         let mut origin = origin(&message);
         if origin.pid == own_port {
             origin.pid = std::process::id();

@@ -13,7 +13,7 @@ use crate::sadb::linux::side_store::{Beside, Entry};
 use crate::sadb::linux::xfrm::decode;
 use crate::sadb::linux::xfrm::decode::Origin;
 use crate::sadb::linux::xfrm::encode::{Name, proto_of, type_of};
-use crate::sadb::linux::xfrm::{Each, Live, SadbError, Xfrm, monitor};
+use crate::sadb::linux::xfrm::{Live, SadbError, Visitor, Xfrm, monitor};
 use crate::wire::xfrm::fixed::RawAddress;
 use crate::wire::xfrm::number::kind;
 use crate::wire::xfrm::{Attribute, Body, SaInfo};
@@ -82,7 +82,7 @@ impl Xfrm {
     }
 
     /// Lists the SAs of a type as they come, and forgets what is kept of those that are no more.
-    pub(crate) fn dump_all(&mut self, sa_type: SaType, each: Each<'_>) -> Result<(), SadbError> {
+    pub(crate) fn dump_all(&mut self, sa_type: SaType, each: Visitor<'_>) -> Result<(), SadbError> {
         let proto = proto_of(sa_type)?;
         let filters = || if proto == 0 { Vec::new() } else { vec![Attribute::Proto(proto)] };
         let refreshed = self.beside.refresh();

@@ -8,7 +8,7 @@ use crate::sa::{Masked, XfrmMode};
 use crate::sadb::linux::errors::Asked;
 use crate::sadb::linux::xfrm::Xfrm;
 use crate::sadb::linux::xfrm::encode::{proto_of, type_of};
-use crate::sadb::{MOST_TOGETHER, SadbError, Spd};
+use crate::sadb::{MAX_BATCH, SadbError, Spd};
 use crate::wire::xfrm;
 use crate::wire::xfrm::fixed::{Limits, RawAddress, family_of};
 use crate::wire::xfrm::number::{
@@ -56,7 +56,7 @@ impl Xfrm {
         body: impl Fn(&T) -> Result<Body, SadbError>,
     ) -> Vec<Result<(), SadbError>> {
         let mut outcomes = Vec::with_capacity(things.len());
-        for some in things.chunks(MOST_TOGETHER) {
+        for some in things.chunks(MAX_BATCH) {
             let deeds = some.iter().map(|thing| Ok((deed, body(thing)?, Asked::policy())));
             outcomes.extend(self.link.ask_all(deeds));
         }

@@ -153,7 +153,7 @@ impl Xfrm {
         let record =
             live.attributes.iter().find_map(|attribute| counted(attribute, direction, value).transpose()).transpose()?;
         let Some(record) = record else {
-            return Err(SadbError::BadAnswer("the kernel does not tell the replay counters".into()));
+            return Err(SadbError::BadReply("the kernel does not tell the replay counters".into()));
         };
         let event = EventId { name: name.wire(), src: live.info.src, flags: EVENT_REPLAY, reqid: live.info.reqid };
         let mut attributes = name.attributes();
