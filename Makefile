@@ -1,4 +1,4 @@
-# Build and install. `make install DESTDIR=/tmp/root PREFIX=/usr` is what packages use; nothing is enabled or started.
+# Build and install. Packages use `make install DESTDIR=/tmp/root PREFIX=/usr`. No service is enabled or started.
 
 PREFIX ?= /usr/local
 SYSCONFDIR ?= /etc
