@@ -1,7 +1,7 @@
-//! Times of the parts, for ESP SAs like those of benches/load: `cargo bench --bench parts [WORD]`.
+//! Benchmarks of the parts, with ESP SAs like those of benches/load: `cargo bench --bench parts [WORD]`.
 //!
-//! The model is measured with few and with many SAs in it, as its operations must take the same time with both.
-#![allow(missing_docs, reason = "the macro of criterion makes a function without any")]
+//! The model is measured with few and with many SAs: its operations must take the same time with both.
+#![allow(missing_docs, reason = "the macro of criterion defines an undocumented function")]
 
 use std::hint::black_box;
 use std::ops::ControlFlow;
@@ -19,7 +19,7 @@ use ipseckey::wire::xfrm::attribute::Algorithm;
 use ipseckey::wire::xfrm::number::{flag, kind};
 use ipseckey::wire::xfrm::{Attribute, Body, Header, encode, messages};
 
-/// Commands of the texts that are read.
+/// Commands in each text.
 const COMMANDS: usize = 1000;
 
 /// The command of SA number `at`.
@@ -54,7 +54,7 @@ fn requests(count: usize) -> Vec<Request> {
 
 fn lang(c: &mut Criterion) {
     let text: String = (0..COMMANDS).map(line).collect();
-    // Of `help` nothing is looked at behind the topic: its words are found, and no more.
+    // `help` ignores the words after its topic, so only the lexer reads them.
     let words: String = (0..COMMANDS).map(|at| format!("help {}", line(at))).collect();
     let mut group = c.benchmark_group("lang");
     group.throughput(Throughput::Bytes(text.len() as u64));
@@ -98,7 +98,7 @@ fn xfrm(c: &mut Criterion) {
     group.bench_function("decode", |b| b.iter(|| messages(black_box(&bytes)).map(|message| message.is_ok()).all(black_box)));
 }
 
-/// A model SADB with SAs, and the request of one that is not in it.
+/// A model SADB with `count` SAs, and the request for another one.
 fn model(count: usize) -> (Box<dyn Sadb>, Request) {
     let mut requests = requests(count + 1);
     let spare = requests.pop().expect("one more");
@@ -114,7 +114,7 @@ fn sadb_model(c: &mut Criterion) {
     let mut group = c.benchmark_group("model");
     for count in [100, 30_000] {
         let (mut sadb, spare) = model(count);
-        group.bench_function(format!("add and delete beside {count}"), |b| {
+        group.bench_function(format!("add and delete with {count}"), |b| {
             b.iter(|| {
                 sadb.add(&spare).expect("adds");
                 sadb.delete(&spare, PairScope::One).expect("deletes");

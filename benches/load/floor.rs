@@ -1,10 +1,10 @@
-//! What no program can be faster than, for benches/load/run to compare with, and how long programs take:
+//! Lower bounds for benches/load/run to compare with, and the times of programs, in seconds:
 //!
-//! - `floor add N`: the kernel adds N SAs that were encoded beforehand, 64 to a datagram; seconds from the first to the last
-//! - `floor pfkey-add N`: the same through PF_KEY, whose messages go and come one by one, but 64 to a system call
-//! - `floor dump`: the kernel lists its SAs to a reader that does not look at them; seconds, and how many bytes
-//! - `floor scan FILE`: the line ends of a file in memory; seconds
-//! - `floor time COMMAND...`: seconds from the start of a program to its end; what it prints on standard output is for nobody
+//! - `floor add N`: the kernel adds N SAs that were encoded beforehand, 64 to a datagram
+//! - `floor pfkey-add N`: the same through PF_KEY, one message to a datagram, 64 to a system call
+//! - `floor dump`: the kernel lists its SAs to a reader that ignores them; also prints the number of bytes
+//! - `floor scan FILE`: finds the line ends of a file in memory; also prints their number
+//! - `floor time COMMAND...`: from the start of a program to its exit; its standard output is discarded
 #![allow(clippy::print_stdout, reason = "prints its measurements")]
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -23,7 +23,7 @@ use ipseckey::wire::xfrm::fixed::{Limits, family_of};
 use ipseckey::wire::xfrm::number::{INFINITE, PROTO_ESP, flag, kind};
 use ipseckey::wire::xfrm::{Attribute, Body, Header, SaInfo, encode, messages};
 
-/// As many as make the cost of a system call small.
+/// Messages for each system call: enough to make its cost negligible.
 const BATCH: u32 = 64;
 const DEADLINE: Duration = Duration::from_secs(60);
 
@@ -39,18 +39,18 @@ fn main() {
     }
 }
 
-/// The addresses of the SA that benches/load/run writes as line `at` of its keys files.
-fn ends(at: u32) -> (IpAddr, IpAddr) {
+/// Source and destination of the SA in line `at` of the keys files of benches/load/run.
+fn addresses(at: u32) -> (IpAddr, IpAddr) {
     (IpAddr::V4(Ipv4Addr::from(0x0a00_0000 | at)), IpAddr::V4(Ipv4Addr::from(0xc0a8_0000 + at)))
 }
 
-/// Some key for that SA.
+/// A key that differs from that of the next SA.
 fn key(at: u32, bytes: u8) -> Key {
     Key::new((0..bytes).map(|byte| byte ^ at.to_le_bytes()[0]).collect(), u16::from(bytes) * 8, 0)
 }
 
 fn addition(at: u32, port: u32) -> Buffer {
-    let (src, dst) = ends(at);
+    let (src, dst) = addresses(at);
     let unlimited =
         Limits { bytes: (INFINITE, INFINITE), packets: (INFINITE, INFINITE), add: (0, 86400), ..Limits::default() };
     let info = SaInfo {
@@ -71,7 +71,7 @@ fn addition(at: u32, port: u32) -> Buffer {
 }
 
 fn pfkey_addition(at: u32) -> Buffer {
-    let (src, dst) = ends(at);
+    let (src, dst) = addresses(at);
     let end = |addr| Some(Endpoint { addr, port: 0, proto: 0 });
     let request = Request {
         sa_type: SaType::ESP,
@@ -89,7 +89,7 @@ fn pfkey_addition(at: u32) -> Buffer {
     pfkey::request(&Dialect::LINUX, MessageType::ADD, &request, at + 1, std::process::id()).expect("encodes")
 }
 
-/// Sends as many as the socket holds answers to, and reads those.
+/// Sends batches and reads the replies of each before the next: the kernel drops replies that do not fit into the socket's buffer.
 fn pfkey_add(count: u32) {
     let mut socket = PacketSocket::pf_key().expect("PF_KEY");
     let requests: Vec<Buffer> = (0..count).map(pfkey_addition).collect();
@@ -99,11 +99,11 @@ fn pfkey_add(count: u32) {
         assert_eq!(Transport::send_many(&mut socket, batch).expect("sends"), batch.len());
         let mut left = batch.len();
         while left > 0 {
-            let came =
+            let received =
                 Transport::receive_heads(&mut socket, &mut Deadline::after(DEADLINE), &mut heads[..left]).expect("receives");
-            let refused = heads.iter().take(came).any(|head| head[2] != 0);
-            assert!(came > 0 && !refused, "the kernel refuses an SA, or is silent");
-            left -= came;
+            let refused = heads.iter().take(received).any(|head| head[2] != 0);
+            assert!(received > 0 && !refused, "the kernel refuses an SA or does not reply");
+            left -= received;
         }
     }
     println!("{:.6}", start.elapsed().as_secs_f64());
@@ -111,14 +111,14 @@ fn pfkey_add(count: u32) {
 
 fn add(count: u32) {
     let mut socket = NetlinkSocket::xfrm(0).expect("NETLINK_XFRM");
-    // Whole batches only: the last message of each asks for the answer.
+    // Whole batches only: just the last message of each requests an acknowledgement.
     let count = count.next_multiple_of(BATCH);
     let requests: Vec<Buffer> = (0..count).map(|at| addition(at, socket.port())).collect();
     let start = Instant::now();
     for batch in requests.chunks(BATCH as usize) {
         socket.send(batch).expect("sends");
-        let answer = socket.receive(&mut Deadline::after(DEADLINE)).expect("receives").expect("an answer");
-        let refused = messages(&answer).any(|message| match message.expect("well formed").body {
+        let reply = socket.receive(&mut Deadline::after(DEADLINE)).expect("receives").expect("a reply");
+        let refused = messages(&reply).any(|message| match message.expect("well formed").body {
             Body::Answer(refusal) => refusal.errno != 0,
             _ => true,
         });
@@ -135,16 +135,16 @@ fn dump() {
     socket.send(&[request]).expect("sends");
     let mut bytes = 0;
     loop {
-        let answer = socket.receive(&mut Deadline::after(DEADLINE)).expect("receives").expect("an answer");
-        bytes += answer.len();
-        if kinds(&answer).any(|kind| kind == kind::DONE) {
+        let reply = socket.receive(&mut Deadline::after(DEADLINE)).expect("receives").expect("a reply");
+        bytes += reply.len();
+        if kinds(&reply).any(|kind| kind == kind::DONE) {
             break;
         }
     }
     println!("{:.6} {bytes}", start.elapsed().as_secs_f64());
 }
 
-/// The types of a datagram's messages, their contents not looked at.
+/// The types of the messages in a datagram, read from their headers only.
 fn kinds(mut datagram: &[u8]) -> impl Iterator<Item = u16> {
     std::iter::from_fn(move || {
         let (len, rest) = datagram.split_first_chunk::<4>()?;
@@ -161,7 +161,7 @@ fn scan(file: &str) {
     println!("{:.6} {lines}", start.elapsed().as_secs_f64());
 }
 
-/// A shell would fork first, and the next program of a pipeline would start beside this one.
+/// Not a shell's `time`: a shell forks first, and starts the next program of a pipeline concurrently.
 fn time(program: &str, arguments: &[&str]) {
     let mut command = Command::new(program);
     command.args(arguments).stdout(Stdio::null());

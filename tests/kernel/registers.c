@@ -1,9 +1,9 @@
 /*
- * Lets Debian's User-Mode Linux run on processors with AMX. linux.uml 6.1 knows 2,696 bytes of extended registers; a host whose
- * processor has more refuses to set so few of them (EFAULT), and the guest's first program dies of it. Here a short set is
- * completed with zeros, the initial state, which is the true one: no program of the guest has asked for AMX.
+ * Lets Debian's User-Mode Linux run on processors with AMX. linux.uml 6.1 supports 2,696 bytes of extended registers; a host
+ * whose processor has more refuses to set so few (EFAULT), which kills the first program of the guest. This library pads a
+ * short set with zeros, the initial state, which is correct: no program of the guest has requested AMX.
  *
- * tests/kernel/run builds this where it is needed and loads it with LD_PRELOAD.
+ * tests/kernel/run builds this library if necessary and loads it with LD_PRELOAD.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
