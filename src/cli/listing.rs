@@ -5,12 +5,12 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use super::output::secret_stdout;
-use super::save_file::{self, SaveError};
 use super::session::Session;
 use crate::sa::SaType;
 use crate::sadb::SadbError;
 use crate::show::json;
 use crate::show::save::Saver;
+use crate::sys::fs::atomic_write::{self, ReplaceError};
 use crate::sys::path_text::shown;
 
 impl Session<'_> {
@@ -39,8 +39,8 @@ impl Session<'_> {
         let saved = match file {
             None => secret_stdout()
                 .and_then(|mut out| self.save_to(sa_type, &mut out).and_then(|()| out.flush()))
-                .map_err(SaveError::from),
-            Some(path) => save_file::replace(path, |out| self.save_to(sa_type, out)),
+                .map_err(ReplaceError::from),
+            Some(path) => atomic_write::replace(path, |out| self.save_to(sa_type, out)),
         };
         if let Err(error) = &saved {
             let name = file.map_or_else(|| "-".to_owned(), shown);

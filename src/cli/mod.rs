@@ -16,7 +16,6 @@ mod refusal;
 mod report;
 mod run;
 mod sarif;
-mod save_file;
 mod session;
 mod tools;
 

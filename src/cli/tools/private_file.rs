@@ -1,14 +1,14 @@
 //! Where new keys go: a new file of mode 0600, or standard output if that is not a file others can read.
 
-use std::fs::{File, Permissions};
+use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use super::Failure;
 use crate::cli::output::secret_stdout;
-use crate::cli::save_file::{directory_of, sync_directory};
+use crate::sys::fs::atomic_write;
 use crate::sys::path_text::{shell_word, shown};
 
 /// Group's and others' permissions.
@@ -29,22 +29,15 @@ pub(super) fn write(path: Option<&Path>, contents: &[u8]) -> Result<(), Failure>
     }
 }
 
-/// The file appears under its name when it is complete. One that is there already may hold keys in use: it stays.
+/// The keys of an existing file may be in use: it is kept.
 fn create(path: &Path, contents: &[u8]) -> Result<(), Failure> {
-    let failed = |error: io::Error| match error.kind() {
+    atomic_write::create_new(path, contents).map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => {
             let (name, word) = (shown(path), shell_word(path));
             Failure::new(format!("{name} exists, and its keys may be in use: name another file, or rm {word}"))
         }
         _ => Failure::new(format!("{}: {error}", shown(path))),
-    };
-    let directory = directory_of(path);
-    let permissions = Permissions::from_mode(0o600);
-    let mut file =
-        tempfile::Builder::new().prefix(".ipseckey-").permissions(permissions).tempfile_in(&directory).map_err(failed)?;
-    file.write_all(contents).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
-    file.persist_noclobber(path).map_err(|error| failed(error.error))?;
-    sync_directory(&directory).map_err(failed)
+    })
 }
 
 /// A terminal and a pipe are the user's own business; a regular file must be as private as one made here.
@@ -62,7 +55,8 @@ fn require_private(out: &impl AsFd) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
 
     use super::*;
 

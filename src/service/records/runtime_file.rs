@@ -1,23 +1,15 @@
 //! Files in the service's runtime directory: JSON, replaced whole.
 
 use std::fs::{self, Permissions};
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::sys::fs::state_file;
-
-/// Who may read a file.
-#[derive(Clone, Copy)]
-pub(crate) enum Readers {
-    /// Everybody.
-    All,
-    /// The service's user.
-    Owner,
-}
+pub(crate) use crate::sys::fs::atomic_write::Readers;
+use crate::sys::fs::{atomic_write, state_file};
 
 /// What a file holds; `None` if there is none.
 ///
@@ -47,13 +39,5 @@ pub(crate) fn make(directory: &Path) -> io::Result<()> {
 /// The system's.
 pub(crate) fn write(directory: &Path, name: &str, readers: Readers, value: &impl Serialize) -> io::Result<()> {
     make(directory)?;
-    let mut file = tempfile::NamedTempFile::new_in(directory)?;
-    file.write_all(&serde_json::to_vec(value)?)?;
-    let mode = match readers {
-        Readers::All => 0o644,
-        Readers::Owner => 0o600,
-    };
-    file.as_file().set_permissions(Permissions::from_mode(mode))?;
-    file.persist(directory.join(name))?;
-    Ok(())
+    atomic_write::replace_volatile(&directory.join(name), readers, &serde_json::to_vec(value)?)
 }

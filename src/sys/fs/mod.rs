@@ -1,5 +1,6 @@
 //! Files: keys files and whether they are private, settings, state, locks and leases.
 
+pub mod atomic_write;
 pub mod checks;
 mod file_error;
 pub mod keys_file;
