@@ -9,8 +9,7 @@ fn unit(name: &str) -> String {
 
 #[test]
 fn the_template_differs_where_it_must() {
-    const DIFFERENT: &[&str] =
-        &["Description=", "ExecStart=", "RuntimeDirectory=", "StateDirectory=", "# Beside other instances"];
+    const DIFFERENT: &[&str] = &["Description=", "ExecStart=", "RuntimeDirectory=", "StateDirectory=", "# Other instances"];
     let common = |text: &str| -> Vec<String> {
         let is_common = |line: &&str| !DIFFERENT.iter().any(|start| line.starts_with(start));
         text.lines().filter(is_common).map(str::to_owned).collect()
