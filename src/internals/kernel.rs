@@ -166,7 +166,7 @@ impl TestSpd {
 
     /// Removes policies; the outcomes are in the same order.
     pub fn remove(&mut self, policies: &[TestPolicy]) -> Vec<Result<(), SpdError>> {
-        let names: Vec<_> = policies.iter().map(|policy| policy.0.policy.name).collect();
+        let names: Vec<_> = policies.iter().map(|policy| policy.0.policy.id).collect();
         outcomes(self.spd().remove(&names))
     }
 }

@@ -1,12 +1,10 @@
 //! What of an SA matters to policies, as a request asks for it and as an SADB reports it.
 
+use crate::sa::NATT_PORT;
 use std::net::IpAddr;
 
 use super::{Net, Ports, Selector};
 use crate::sa::{AddressInfo, AddressRole, Flags, LinuxExtras, Message, Request, SaId, XfrmMode};
-
-/// The UDP port of NAT traversal where none is said (RFC 3948 section 2.1).
-pub const NATT_PORT: u16 = 4500;
 
 /// An SA, as far as policies are concerned.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,6 +6,7 @@
 
 pub mod association;
 pub mod derive;
+mod id;
 pub mod ssh_lockout;
 mod text;
 pub mod unmatched;
@@ -13,22 +14,28 @@ pub mod unmatched;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 pub use association::{Association, udp_port};
+pub use id::PolicyId;
 
-use crate::sa::{Masked, SaType, XfrmMode};
+use serde::{Deserialize, Serialize};
+
+use crate::sa::{SaType, XfrmMode};
 
 /// Which packets a policy looks at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Direction {
     /// Those for this host.
     In,
     /// Those that leave this host.
     Out,
     /// Those on their way through this host, from one network to another.
+    #[serde(rename = "fwd")]
     Forward,
 }
 
 /// Addresses that begin alike.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(from = "(IpAddr, u8)", into = "(IpAddr, u8)")]
 pub struct Net {
     addr: IpAddr,
     prefix_len: u8,
@@ -98,7 +105,8 @@ impl Net {
 }
 
 /// Ports: those that agree with `value` where `mask` has ones.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(from = "(u16, u16)", into = "(u16, u16)")]
 pub struct Ports {
     /// The port, host order. Of ICMP its type (source) or code (destination).
     pub value: u16,
@@ -123,8 +131,32 @@ impl Ports {
     }
 }
 
+impl From<(IpAddr, u8)> for Net {
+    fn from((addr, prefix_len): (IpAddr, u8)) -> Self {
+        Self::new(addr, prefix_len)
+    }
+}
+
+impl From<Net> for (IpAddr, u8) {
+    fn from(net: Net) -> Self {
+        (net.addr, net.prefix_len)
+    }
+}
+
+impl From<(u16, u16)> for Ports {
+    fn from((value, mask): (u16, u16)) -> Self {
+        Self { value, mask }
+    }
+}
+
+impl From<Ports> for (u16, u16) {
+    fn from(ports: Ports) -> Self {
+        (ports.value, ports.mask)
+    }
+}
+
 /// A description of packets (RFC 4301 section 4.4.1.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Selector {
     /// From where.
     pub src: Net,
@@ -186,24 +218,11 @@ pub struct Template {
     pub optional: bool,
 }
 
-/// What names a policy: there is one of a name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Name {
-    /// Which way.
-    pub direction: Direction,
-    /// Which packets.
-    pub selector: Selector,
-    /// Only packets with this mark.
-    pub mark: Option<Masked>,
-    /// XFRM interface, 0 for none.
-    pub if_id: u32,
-}
-
 /// A policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// What names it.
-    pub name: Name,
+    /// Its identity.
+    pub id: PolicyId,
     /// What becomes of its packets.
     pub action: Action,
     /// Of several policies for a packet the one with the lowest number counts.

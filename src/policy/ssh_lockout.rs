@@ -44,7 +44,7 @@ impl Session {
             ..Selector::between(Net::host(self.peer.0), Net::host(self.here.0))
         };
         let is_about = |policy: &&Policy| {
-            let name = &policy.name;
+            let name = &policy.id;
             let is_plain = name.mark.is_none() && name.if_id == 0;
             is_plain && name.direction == Direction::In && name.selector.meets(&packets)
         };
@@ -58,7 +58,7 @@ impl Session {
 mod tests {
     use super::*;
     use crate::policy::derive::priority;
-    use crate::policy::{Name, Template};
+    use crate::policy::{PolicyId, Template};
     use crate::sa::{SaType, XfrmMode};
 
     fn policy(selector: Selector, is_protected: bool) -> Policy {
@@ -66,7 +66,7 @@ mod tests {
         let (sa_type, mode) = (SaType::ESP, XfrmMode::TRANSPORT);
         let esp = Template { sa_type, mode, src: nowhere, dst: nowhere, spi: 0, reqid: 0, optional: false };
         Policy {
-            name: Name { direction: Direction::In, selector, mark: None, if_id: 0 },
+            id: PolicyId { direction: Direction::In, selector, mark: None, if_id: 0 },
             action: Action::Allow,
             priority: priority(&selector),
             templates: if is_protected { vec![esp] } else { vec![] },
@@ -96,7 +96,7 @@ mod tests {
         assert_eq!(session.cut_by(std::slice::from_ref(&all)), Some(&all));
         assert_eq!(session.cut_by(&[policy(web, true)]), None);
         assert_eq!(session.cut_by(&[policy(ssh, false), all.clone()]), None);
-        let elsewhere = Policy { name: Name { direction: Direction::Out, ..all.name }, ..all };
+        let elsewhere = Policy { id: PolicyId { direction: Direction::Out, ..all.id }, ..all };
         assert_eq!(session.cut_by(&[elsewhere]), None);
     }
 }

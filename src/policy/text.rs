@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::{Action, Direction, Name, Net, Policy, Ports, Selector, Template};
+use super::{Action, Direction, Net, Policy, PolicyId, Ports, Selector, Template};
 use crate::names::linux::mode_word;
 use crate::names::sa_types;
 
@@ -45,7 +45,7 @@ impl fmt::Display for Selector {
     }
 }
 
-impl fmt::Display for Name {
+impl fmt::Display for PolicyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} dir {}", self.selector, self.direction)?;
         if let Some(mark) = self.mark {
@@ -81,7 +81,7 @@ impl fmt::Display for Template {
 
 impl fmt::Display for Policy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.name)?;
+        write!(f, "{}", self.id)?;
         if self.action == Action::Block {
             f.write_str(" action block")?;
         }
@@ -95,16 +95,16 @@ mod tests {
     use super::*;
     use crate::sa::{Masked, SaType, XfrmMode};
 
-    fn name() -> Name {
+    fn name() -> PolicyId {
         let (src, dst) = (Net::new([10, 1, 0, 0].into(), 16), Net::host([10, 0, 0, 2].into()));
-        Name { direction: Direction::Forward, selector: Selector::between(src, dst), mark: None, if_id: 0 }
+        PolicyId { direction: Direction::Forward, selector: Selector::between(src, dst), mark: None, if_id: 0 }
     }
 
     #[test]
     fn a_name_in_the_words_of_ip() {
         assert_eq!(name().to_string(), "src 10.1.0.0/16 dst 10.0.0.2/32 dir fwd");
         let web = Selector { proto: 6, dst_ports: Ports::said(80), ..name().selector };
-        let name = Name { selector: web, mark: Some(Masked { value: 1, mask: 255 }), if_id: 7, ..name() };
+        let name = PolicyId { selector: web, mark: Some(Masked { value: 1, mask: 255 }), if_id: 7, ..name() };
         let wanted = "src 10.1.0.0/16 dst 10.0.0.2/32 proto 6 dport 80 dir fwd mark 0x1 mask 0xff if_id 0x7";
         assert_eq!(name.to_string(), wanted);
         let echo = Selector { proto: 1, src_ports: Ports::said(8), ..name.selector };
@@ -127,7 +127,7 @@ mod tests {
         };
         let ah =
             Template { sa_type: SaType::AH, mode: XfrmMode::TRANSPORT, src: any, dst: any, reqid: 0, optional: true, ..esp };
-        let policy = Policy { name: name(), action: Action::Allow, priority: 3, templates: vec![esp, ah] };
+        let policy = Policy { id: name(), action: Action::Allow, priority: 3, templates: vec![esp, ah] };
         let wanted = "src 10.1.0.0/16 dst 10.0.0.2/32 dir fwd priority 3 tmpl src 1.1.1.1 dst 2.2.2.2 proto esp reqid 9 mode tunnel \
                       tmpl proto ah mode transport level use";
         assert_eq!(policy.to_string(), wanted);

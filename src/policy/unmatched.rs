@@ -47,7 +47,7 @@ pub fn unmatched(policies: &[&Policy], sas: &[Association]) -> Unmatched {
 
 /// The destination that an SA of `template` must have, if there is one only.
 fn destination(policy: &Policy, template: &Template) -> Option<IpAddr> {
-    let dst = policy.name.selector.dst;
+    let dst = policy.id.selector.dst;
     match template.mode {
         XfrmMode::TRANSPORT => (dst.free_bits() == 0).then(|| dst.addr()),
         _ => Some(template.dst).filter(|dst| !dst.is_unspecified()),
@@ -69,15 +69,15 @@ fn is_kind(template: &Template, sa: &Association) -> bool {
 
 /// Packets that leave go through SAs that have the very same numbers; of those that come in an open number takes any.
 fn fits_key(policy: &Policy, template: &Template, sa: &Association) -> bool {
-    let is_out = policy.name.direction == Direction::Out;
-    let mark = policy.name.mark.unwrap_or_default();
+    let is_out = policy.id.direction == Direction::Out;
+    let mark = policy.id.mark.unwrap_or_default();
     let fits_mark = sa.id.mark.is_none_or(|wanted| mark.value & mark.mask & wanted.mask == wanted.value);
     let same = |policy: u32, sa: u32| policy == sa || (!is_out && policy == 0);
-    same(template.reqid, sa.reqid) && same(policy.name.if_id, sa.if_id) && (!is_out || fits_mark)
+    same(template.reqid, sa.reqid) && same(policy.id.if_id, sa.if_id) && (!is_out || fits_mark)
 }
 
 fn fits_direction(policy: &Policy, sa: &Association) -> bool {
-    let other = match policy.name.direction {
+    let other = match policy.id.direction {
         Direction::Out => (true, false),
         Direction::In | Direction::Forward => (false, true),
     };
@@ -85,7 +85,7 @@ fn fits_direction(policy: &Policy, sa: &Association) -> bool {
 }
 
 fn fits_addresses(policy: &Policy, template: &Template, sa: &Association) -> bool {
-    let selector = &policy.name.selector;
+    let selector = &policy.id.selector;
     let is_same = |said: IpAddr, own: IpAddr| said == own || said.is_unspecified() || own.is_unspecified();
     let ends = match template.mode {
         XfrmMode::TRANSPORT => true,
@@ -97,7 +97,7 @@ fn fits_addresses(policy: &Policy, template: &Template, sa: &Association) -> boo
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::{Name, Net, Selector};
+    use crate::policy::{Net, PolicyId, Selector};
     use crate::sa::{Endpoint, Flags, InnerEndpoint, LinuxExtras, Masked, Request, SaType, Spi};
 
     fn end(last: u8) -> Option<Endpoint> {
@@ -123,11 +123,11 @@ mod tests {
 
     fn policy(direction: Direction) -> Policy {
         let host = |last| Net::host([10, 0, 0, last].into());
-        let name = Name { direction, selector: Selector::between(host(1), host(2)), mark: None, if_id: 0 };
+        let name = PolicyId { direction, selector: Selector::between(host(1), host(2)), mark: None, if_id: 0 };
         let nowhere = IpAddr::from([0; 4]);
         let mode = XfrmMode::TRANSPORT;
         let esp = Template { sa_type: SaType::ESP, mode, src: nowhere, dst: nowhere, spi: 0, reqid: 0, optional: false };
-        Policy { name, action: Action::Allow, priority: 0, templates: vec![esp] }
+        Policy { id: name, action: Action::Allow, priority: 0, templates: vec![esp] }
     }
 
     fn takes(policy: &Policy, sa: &Association) -> bool {
@@ -151,7 +151,7 @@ mod tests {
     fn marks_must_fit_on_the_way_out() {
         let mut policy = policy(Direction::Out);
         assert!(!takes(&policy, &marked(1)));
-        policy.name.mark = Some(Masked { value: 1, mask: 0xff });
+        policy.id.mark = Some(Masked { value: 1, mask: 0xff });
         assert!(takes(&policy, &marked(1)) && !takes(&policy, &marked(2)));
     }
 
@@ -170,7 +170,7 @@ mod tests {
     fn a_tunnel_is_found_by_its_ends_and_networks() {
         let sa = sa(&Request { inner_src: inner(1).into(), inner_dst: inner(2).into(), ..request(1) });
         let mut policy = policy(Direction::Forward);
-        policy.name.selector = sa.traffic.unwrap();
+        policy.id.selector = sa.traffic.unwrap();
         let template = &mut policy.templates[0];
         (template.mode, template.src, template.dst) = (XfrmMode::TUNNEL, [10, 0, 0, 1].into(), [10, 0, 0, 2].into());
         assert!(takes(&policy, &sa));

@@ -4,6 +4,7 @@
 //! Where an SADB decides or cannot tell (a direction that was not said, a device that does not take the work, keys under
 //! lockdown) there is no difference: an SA that was added a moment ago never differs from its command.
 
+use crate::sa::NATT_PORT;
 use std::net::IpAddr;
 
 use crate::names::algorithms::{auth_by_number, encr_by_number};
@@ -14,8 +15,6 @@ use crate::sa::{
 };
 use crate::secret::Key;
 
-/// The UDP port of NAT traversal where none is said (RFC 3948 section 2.1).
-const NATT_PORT: u16 = 4500;
 /// illumos brings the soft addtime of an outbound SA forward by up to so many seconds (`sadb.c`, `lifetime_fuzz`).
 const SOFT_FUZZ: u64 = 23;
 

@@ -2,15 +2,30 @@
 
 use std::ops::{BitOr, BitOrAssign};
 
+use serde::{Deserialize, Serialize};
+
 use super::Silent;
 
 /// A value that counts only where its mask has ones.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "(u32, u32)", into = "(u32, u32)")]
 pub struct Masked {
     /// The value.
     pub value: u32,
     /// Which bits of it count.
     pub mask: u32,
+}
+
+impl From<(u32, u32)> for Masked {
+    fn from((value, mask): (u32, u32)) -> Self {
+        Self { value, mask }
+    }
+}
+
+impl From<Masked> for (u32, u32) {
+    fn from(masked: Masked) -> Self {
+        (masked.value, masked.mask)
+    }
 }
 
 /// How an SA treats packets (`XFRM_MODE_*`).

@@ -4,6 +4,7 @@
 //! this program does not know is carried and shown instead of refused (RFC 2367 section 2; `pfkeyv2.h`).
 #![forbid(unsafe_code)]
 
+mod id;
 mod lifetime;
 mod linux;
 mod message;
@@ -11,6 +12,8 @@ mod number;
 mod request;
 mod sparse;
 
+pub(crate) use id::NATT_PORT;
+pub use id::SaId;
 pub use lifetime::{Lifetime, LifetimeKind};
 pub use linux::{LinuxExtras, LinuxInfo, Masked, Offload, XfrmFlags, XfrmMode};
 pub use message::{
@@ -18,5 +21,5 @@ pub use message::{
     KeyRole, Message, Side, SupportedAlgorithm,
 };
 pub use number::{AuthAlg, Diagnostic, EncrAlg, Flags, IdentityType, MessageType, SaState, SaType, Spi};
-pub use request::{Endpoint, InnerEndpoint, Request, SaId};
+pub use request::{Endpoint, InnerEndpoint, Request};
 pub use sparse::{Seldom, Silent};

@@ -3,8 +3,10 @@
 use std::fmt;
 use std::ops::{BitAnd, BitOr, BitOrAssign, Not};
 
+use serde::{Deserialize, Serialize};
+
 /// `sadb_msg_satype`: which database. 0 means all or none in particular.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SaType(pub u8);
 
 impl SaType {
@@ -17,7 +19,7 @@ impl SaType {
 }
 
 /// Security parameters index, in host byte order.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Spi(pub u32);
 
 impl fmt::Display for Spi {

@@ -2,35 +2,8 @@
 
 use std::net::IpAddr;
 
-use super::{AuthAlg, EncrAlg, Flags, Identity, Lifetime, LinuxExtras, Masked, SaState, SaType, Seldom, Spi, XfrmMode};
+use super::{AuthAlg, EncrAlg, Flags, Identity, Lifetime, LinuxExtras, SaId, SaState, SaType, Seldom, Spi, XfrmMode};
 use crate::secret::Key;
-
-/// What names an SA: RFC 4301 section 4.1, as the kernels look it up. The source address is not part of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct SaId {
-    /// AH or ESP.
-    pub sa_type: SaType,
-    /// Security parameters index.
-    pub spi: Spi,
-    /// Destination address.
-    pub dst: IpAddr,
-    /// Linux: the mark that its packets carry.
-    pub mark: Option<Masked>,
-}
-
-impl SaId {
-    /// A request that names it and says nothing else.
-    #[must_use]
-    pub fn request(&self) -> Request {
-        Request {
-            sa_type: self.sa_type,
-            spi: self.spi,
-            dst: Some(Endpoint { addr: self.dst, port: 0, proto: 0 }),
-            linux: LinuxExtras { mark: self.mark, ..LinuxExtras::default() }.into(),
-            ..Request::default()
-        }
-    }
-}
 
 /// An outer or NAT-T address of a request: `src`, `dst`, `nat_loc`, `nat_rem` with their ports and protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

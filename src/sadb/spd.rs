@@ -1,7 +1,7 @@
 //! The security policy database (RFC 4301 section 4.4.1): which packets must go through which SAs.
 
 use super::SadbError;
-use crate::policy::{Listed, Name, Policy};
+use crate::policy::{Listed, Policy, PolicyId};
 
 /// A security policy database that a program may change. Where the system's own tools alone do that (illumos: ipsecconf(8),
 /// svc:/network/ipsec/policy), there is none.
@@ -20,5 +20,5 @@ pub trait Spd {
     fn replace(&mut self, policies: &[Policy]) -> Vec<Result<(), SadbError>>;
 
     /// Removes policies; the outcomes are in the same order.
-    fn remove(&mut self, names: &[Name]) -> Vec<Result<(), SadbError>>;
+    fn remove(&mut self, names: &[PolicyId]) -> Vec<Result<(), SadbError>>;
 }

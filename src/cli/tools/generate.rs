@@ -15,7 +15,7 @@ use crate::cli::session::Session;
 use crate::keyfile::cited;
 use crate::names::keywords::{self, Field, Row, Usage, Value};
 use crate::names::{Vocabulary, algorithms};
-use crate::policy::association::NATT_PORT;
+use crate::sa::NATT_PORT;
 use crate::secret::Buffer;
 use crate::show;
 

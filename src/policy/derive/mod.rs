@@ -13,7 +13,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use super::{Action, Association, Direction, Name, Net, Policy, Ports, Selector, Template};
+use super::{Action, Association, Direction, Net, Policy, PolicyId, Ports, Selector, Template};
 use crate::sa::{Masked, SaType, XfrmMode};
 
 /// IPPROTO_UDP.
@@ -58,7 +58,7 @@ pub struct Derived {
     /// Positions of SAs that get none, and why.
     pub without: Vec<(usize, Without)>,
     /// The policies that SAs may have had when their direction could be told: their addresses come and go.
-    pub perhaps: Vec<Name>,
+    pub perhaps: Vec<PolicyId>,
 }
 
 /// The policies that `sas` ask for. `is_local` says whether an address is one of this system.
@@ -76,7 +76,7 @@ pub fn derive(sas: &[&Association], is_local: &dyn Fn(IpAddr) -> bool) -> Derive
     derived.policies = bundles.list.into_iter().map(Bundle::policy).collect();
     let passes: Vec<Policy> = sas.iter().filter_map(|sa| pass(sa, &derived.policies, is_local)).collect();
     for pass in passes {
-        if derived.policies.iter().all(|policy| policy.name != pass.name) {
+        if derived.policies.iter().all(|policy| policy.id != pass.id) {
             derived.policies.push(pass);
         }
     }
@@ -95,9 +95,9 @@ pub fn priority(selector: &Selector) -> u32 {
 const DIRECTIONS: [Direction; 3] = [Direction::In, Direction::Out, Direction::Forward];
 
 /// The name of an SA's policy; `None` for a tunnel that does not say what it is for.
-fn name(sa: &Association, direction: Direction) -> Option<Name> {
+fn name(sa: &Association, direction: Direction) -> Option<PolicyId> {
     let mark = sa.id.mark.filter(|mark| *mark != Masked::default());
-    Some(Name { direction, selector: sa.traffic?, mark, if_id: sa.if_id })
+    Some(PolicyId { direction, selector: sa.traffic?, mark, if_id: sa.if_id })
 }
 
 /// Which policies an SA needs, if that can be told.
@@ -130,7 +130,7 @@ pub fn ways(sa: &Association, is_local: &dyn Fn(IpAddr) -> bool) -> Option<(bool
 
 /// A policy in the making, with the SA that asked for each template.
 struct Bundle {
-    name: Name,
+    name: PolicyId,
     templates: Vec<(usize, Template)>,
 }
 
@@ -139,14 +139,14 @@ impl Bundle {
         let mut templates: Vec<Template> = self.templates.into_iter().map(|(_, template)| template).collect();
         // RFC 4301 appendix E, "transport adjacency": what AH protects includes the ESP header.
         templates.sort_by_key(|template| template.sa_type == SaType::AH);
-        Policy { name: self.name, action: Action::Allow, priority: priority(&self.name.selector), templates }
+        Policy { id: self.name, action: Action::Allow, priority: priority(&self.name.selector), templates }
     }
 }
 
 #[derive(Default)]
 struct Bundles {
     list: Vec<Bundle>,
-    positions: HashMap<Name, usize>,
+    positions: HashMap<PolicyId, usize>,
 }
 
 impl Bundles {
@@ -164,7 +164,7 @@ impl Bundles {
         directions.iter().filter_map(|direction| name(sa, *direction)).try_for_each(|name| self.ask(at, name, template))
     }
 
-    fn ask(&mut self, at: usize, name: Name, template: Template) -> Result<(), Without> {
+    fn ask(&mut self, at: usize, name: PolicyId, template: Template) -> Result<(), Without> {
         let place = *self.positions.entry(name).or_insert_with(|| {
             self.list.push(Bundle { name, templates: Vec::new() });
             self.list.len() - 1
@@ -196,11 +196,11 @@ fn pass(sa: &Association, policies: &[Policy], is_local: &dyn Fn(IpAddr) -> bool
     let src = sa.src.map_or(Net::any(sa.id.dst), Net::host);
     let selector = Selector { proto: UDP, dst_ports: Ports::said(port), ..Selector::between(src, Net::host(sa.id.dst)) };
     let is_caught = |policy: &Policy| {
-        policy.name.direction == Direction::In && policy.name.if_id == 0 && policy.name.selector.meets(&selector)
+        policy.id.direction == Direction::In && policy.id.if_id == 0 && policy.id.selector.meets(&selector)
     };
     let caught = policies.iter().find(|policy| inbound && is_caught(policy))?;
-    let name = Name { direction: Direction::In, selector, mark: caught.name.mark, if_id: 0 };
-    Some(Policy { name, action: Action::Allow, priority: priority(&selector), templates: Vec::new() })
+    let id = PolicyId { direction: Direction::In, selector, mark: caught.id.mark, if_id: 0 };
+    Some(Policy { id, action: Action::Allow, priority: priority(&selector), templates: Vec::new() })
 }
 
 #[cfg(test)]

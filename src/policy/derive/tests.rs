@@ -207,7 +207,7 @@ fn what_cannot_be_told_gets_none() {
     let own = Request { dst: host("10.0.0.1"), ..esp() };
     assert_without(&[foreign, own], &[(0, Without::Direction), (1, Without::Direction)]);
     let perhaps: Vec<String> =
-        asked(&[Request { src: host("10.0.0.8"), ..esp() }]).perhaps.iter().map(Name::to_string).collect();
+        asked(&[Request { src: host("10.0.0.8"), ..esp() }]).perhaps.iter().map(PolicyId::to_string).collect();
     assert_eq!(perhaps, ["in", "out", "fwd"].map(|direction| format!("src 10.0.0.8/32 dst 10.0.0.2/32 dir {direction}")));
     assert_without(&[Request { flags: Flags::TUNNEL, ..esp() }], &[(0, Without::Traffic)]);
     assert_without(&[Request { src: None, ..back() }], &[(0, Without::Everybody)]);

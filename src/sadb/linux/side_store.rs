@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
 
-use crate::sa::{Identity, IdentityType, Lifetime, Request, SaType};
-use crate::sadb::linux::xfrm::encode::{Direction, Name};
+use crate::sa::{Identity, IdentityType, Lifetime, Request, SaId, SaType, Spi};
+use crate::sadb::linux::xfrm::encode::Direction;
 use crate::sys::fs::state_file;
 use crate::sys::net::interfaces::network_namespace;
 
@@ -46,7 +46,7 @@ pub(crate) struct Entry {
     pub(crate) added: u64,
     /// SPI of the SA it is paired with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) pair: Option<u32>,
+    pub(crate) pair: Option<Spi>,
     /// The local address as the NAT shows it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) natt_local: Option<IpAddr>,
@@ -123,42 +123,18 @@ fn identity(named: &Named) -> Identity {
 #[derive(Serialize, Deserialize)]
 enum Line {
     /// What is kept of an SA from now on.
-    Put(Key, Entry),
+    Put(SaId, Entry),
     /// Nothing is kept of an SA any more.
-    Drop(Key),
+    Drop(SaId),
     /// Nothing is kept of any SA of a type; of any type for 0.
     Clear(u8),
-}
-
-/// [`Name`] as the file holds it.
-#[derive(Clone, Copy, Serialize, Deserialize)]
-struct Key {
-    sa_type: u8,
-    spi: u32,
-    dst: IpAddr,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    mark: Option<(u32, u32)>,
-}
-
-impl From<Name> for Key {
-    fn from(name: Name) -> Self {
-        let mark = name.mark.map(|mark| (mark.value, mark.mask));
-        Self { sa_type: name.sa_type.0, spi: name.spi, dst: name.dst, mark }
-    }
-}
-
-impl From<Key> for Name {
-    fn from(key: Key) -> Self {
-        let mark = key.mark.map(|(value, mask)| crate::sa::Masked { value, mask });
-        Self { sa_type: SaType(key.sa_type), spi: key.spi, dst: key.dst, mark }
-    }
 }
 
 /// The file of one network namespace, and what of it has been read.
 pub(crate) struct Beside {
     directory: PathBuf,
     stem: String,
-    entries: HashMap<Name, Entry>,
+    entries: HashMap<SaId, Entry>,
     lines: usize,
     /// Inode and number of bytes read.
     seen: (u64, u64),
@@ -177,28 +153,28 @@ impl Beside {
     }
 
     /// What is kept of an SA that the kernel added at `added`.
-    pub(crate) fn entry(&mut self, name: &Name, added: u64) -> io::Result<Option<&Entry>> {
+    pub(crate) fn entry(&mut self, name: &SaId, added: u64) -> io::Result<Option<&Entry>> {
         self.refresh()?;
         Ok(self.known(name, added))
     }
 
     /// The same, from what was read last.
-    pub(crate) fn known(&self, name: &Name, added: u64) -> Option<&Entry> {
+    pub(crate) fn known(&self, name: &SaId, added: u64) -> Option<&Entry> {
         self.entries.get(name).filter(|entry| entry.added == added)
     }
 
     /// Whether anything is kept of an SA of that name, by what was read last.
-    pub(crate) fn knows(&self, name: &Name) -> bool {
+    pub(crate) fn knows(&self, name: &SaId) -> bool {
         self.entries.contains_key(name)
     }
 
     /// Whether an SA of that name is one of a pair, by what was read last.
-    pub(crate) fn pairs(&self, name: &Name) -> bool {
+    pub(crate) fn pairs(&self, name: &SaId) -> bool {
         self.entries.get(name).is_some_and(|entry| entry.pair.is_some())
     }
 
     /// The SAs that have an idle lifetime, by what was read last.
-    pub(crate) fn idle_limited(&self) -> Vec<Name> {
+    pub(crate) fn idle_limited(&self) -> Vec<SaId> {
         self.entries.iter().filter(|(_, entry)| entry.idle.is_some()).map(|(name, _)| *name).collect()
     }
 
@@ -208,21 +184,21 @@ impl Beside {
     }
 
     /// Keeps what is kept of some SAs, at once for all of them. An empty entry forgets its SA.
-    pub(crate) fn put(&mut self, entries: Vec<(Name, Entry)>) -> io::Result<()> {
+    pub(crate) fn put(&mut self, entries: Vec<(SaId, Entry)>) -> io::Result<()> {
         self.refresh()?;
         let lines: Vec<Line> = entries.into_iter().filter_map(|(name, entry)| self.line(name, entry)).collect();
         if lines.is_empty() { Ok(()) } else { self.append(&lines) }
     }
 
-    fn line(&self, name: Name, entry: Entry) -> Option<Line> {
+    fn line(&self, name: SaId, entry: Entry) -> Option<Line> {
         if entry.is_empty() {
-            return self.entries.contains_key(&name).then(|| Line::Drop(name.into()));
+            return self.entries.contains_key(&name).then(|| Line::Drop(name));
         }
-        Some(Line::Put(name.into(), entry))
+        Some(Line::Put(name, entry))
     }
 
     /// Forgets an SA.
-    pub(crate) fn remove(&mut self, name: Name) -> io::Result<()> {
+    pub(crate) fn remove(&mut self, name: SaId) -> io::Result<()> {
         self.put(vec![(name, Entry::default())])
     }
 
@@ -236,8 +212,8 @@ impl Beside {
     }
 
     /// Forgets every SA of a type for which `is_alive` is false: the kernel has it no more.
-    pub(crate) fn retain(&mut self, sa_type: SaType, is_alive: impl Fn(&Name, u64) -> bool) -> io::Result<()> {
-        let asked = |name: &Name| sa_type == SaType::UNSPEC || name.sa_type == sa_type;
+    pub(crate) fn retain(&mut self, sa_type: SaType, is_alive: impl Fn(&SaId, u64) -> bool) -> io::Result<()> {
+        let asked = |name: &SaId| sa_type == SaType::UNSPEC || name.sa_type == sa_type;
         let dead = self.entries.iter().filter(|(name, entry)| asked(name) && !is_alive(name, entry.added));
         let dead: Vec<_> = dead.map(|(name, _)| (*name, Entry::default())).collect();
         self.put(dead)
@@ -294,8 +270,8 @@ impl Beside {
 
     fn apply(&mut self, line: Line) {
         match line {
-            Line::Put(key, entry) => drop(self.entries.insert(key.into(), entry)),
-            Line::Drop(key) => drop(self.entries.remove(&key.into())),
+            Line::Put(id, entry) => drop(self.entries.insert(id, entry)),
+            Line::Drop(id) => drop(self.entries.remove(&id)),
             Line::Clear(0) => self.entries.clear(),
             Line::Clear(sa_type) => self.entries.retain(|name, _| name.sa_type != SaType(sa_type)),
         }
@@ -336,7 +312,7 @@ impl Beside {
     fn text(&self) -> io::Result<Vec<u8>> {
         let mut text = Vec::new();
         for (name, entry) in &self.entries {
-            serde_json::to_writer(&mut text, &Line::Put((*name).into(), entry.clone()))?;
+            serde_json::to_writer(&mut text, &Line::Put(*name, entry.clone()))?;
             text.push(b'\n');
         }
         Ok(text)
@@ -369,12 +345,12 @@ mod tests {
 
     use super::*;
 
-    fn name(spi: u32) -> Name {
-        Name { sa_type: SaType::ESP, spi, dst: "10.0.0.2".parse().unwrap(), mark: None }
+    fn name(spi: u32) -> SaId {
+        SaId { sa_type: SaType::ESP, spi: Spi(spi), dst: "10.0.0.2".parse().unwrap(), mark: None }
     }
 
     fn entry(pair: u32) -> Entry {
-        Entry { added: 7, pair: Some(pair), ..Entry::default() }
+        Entry { added: 7, pair: Some(Spi(pair)), ..Entry::default() }
     }
 
     #[test]
@@ -412,7 +388,7 @@ mod tests {
         beside.put(vec![(name(2), entry(1))]).unwrap();
         beside.retain(SaType::AH, |_, _| false).unwrap();
         assert_eq!(beside.entries.len(), 2);
-        beside.retain(SaType::ESP, |name, added| name.spi == 2 && added == 7).unwrap();
+        beside.retain(SaType::ESP, |name, added| name.spi == Spi(2) && added == 7).unwrap();
         assert_eq!(beside.entries.keys().copied().collect::<Vec<_>>(), [name(2)]);
     }
 

@@ -45,7 +45,7 @@ impl Service<'_> {
         let Some(session) = self.config.session else { return };
         let Some(policy) = session.cut_by(wanted) else { return };
         if steps.add.contains(policy) || steps.replace.contains(policy) {
-            self.log.event(&Event::Policy(PolicyEvent::CutsOff { name: &policy.name, peer: session.peer() }));
+            self.log.event(&Event::Policy(PolicyEvent::CutsOff { name: &policy.id, peer: session.peer() }));
         }
     }
 }
@@ -75,15 +75,15 @@ pub(crate) fn write(out: &mut dyn Write, steps: &Steps, json: bool) -> io::Resul
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::{Action, Direction, Name, Net, Selector};
+    use crate::policy::{Action, Direction, Net, PolicyId, Selector};
 
     #[test]
     fn a_line_for_each_step() {
         let name = |direction| {
             let selector = Selector::between(Net::host([10, 0, 0, 1].into()), Net::host([10, 0, 0, 2].into()));
-            Name { direction, selector, mark: None, if_id: 0 }
+            PolicyId { direction, selector, mark: None, if_id: 0 }
         };
-        let policy = Policy { name: name(Direction::Out), action: Action::Allow, priority: 3, templates: Vec::new() };
+        let policy = Policy { id: name(Direction::Out), action: Action::Allow, priority: 3, templates: Vec::new() };
         let steps = Steps { add: vec![policy], remove: vec![name(Direction::In)], ..Steps::default() };
         let told = |json| {
             let mut out = Vec::new();

@@ -162,7 +162,7 @@ mod tests {
 
     use super::*;
     use crate::policy::derive::Without;
-    use crate::policy::{Direction, Name, Net, Selector};
+    use crate::policy::{Direction, Net, PolicyId, Selector};
 
     #[test]
     fn a_stream_that_leads_nowhere_is_not_the_journals() {
@@ -190,7 +190,7 @@ mod tests {
     #[test]
     fn what_is_told_of_policies_has_fields() {
         let selector = Selector::between(Net::host([10, 0, 0, 1].into()), Net::host([10, 0, 0, 2].into()));
-        let name = Name { direction: Direction::Out, selector, mark: None, if_id: 0 };
+        let name = PolicyId { direction: Direction::Out, selector, mark: None, if_id: 0 };
         for (event, field, value) in [
             (PolicyEvent::Taken(&name), "IPSECKEY_POLICY", "src 10.0.0.1/32 dst 10.0.0.2/32 dir out"),
             (PolicyEvent::Up { added: 3, replaced: 4, kept: 9 }, "IPSECKEY_POLICIES", "7"),

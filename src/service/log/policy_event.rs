@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::net::IpAddr;
 
-use crate::policy::Name;
+use crate::policy::PolicyId;
 use crate::policy::derive::Without;
 use crate::sadb::SadbError;
 use crate::service::log::event::Lines;
@@ -24,18 +24,18 @@ pub(crate) enum PolicyEvent<'a> {
     /// A policy was not installed.
     Refused {
         /// Which one.
-        name: &'a Name,
+        name: &'a PolicyId,
         /// What the SADB said.
         error: &'a SadbError,
     },
     /// A policy was not installed, since another is in its place.
-    Taken(&'a Name),
+    Taken(&'a PolicyId),
     /// A policy is not there although the SADB has taken it, or is another.
-    Missing(&'a Name),
+    Missing(&'a PolicyId),
     /// A policy would cut off the session from which it is asked for.
     CutsOff {
         /// Which one.
-        name: &'a Name,
+        name: &'a PolicyId,
         /// Who is cut off.
         peer: IpAddr,
     },

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::policy::{Direction, Name, Net, Ports, Selector};
+use crate::policy::{Direction, Net, PolicyId, Ports, Selector};
 use crate::sa::Masked;
 
 /// [`Name`] as the file holds it.
@@ -30,8 +30,8 @@ enum Way {
     Fwd,
 }
 
-impl From<&Name> for Recorded {
-    fn from(name: &Name) -> Self {
+impl From<&PolicyId> for Recorded {
+    fn from(name: &PolicyId) -> Self {
         let net = |net: Net| (net.addr(), net.prefix_len());
         let ports = |ports: Ports| (ports.value, ports.mask);
         let Selector { src, dst, proto, src_ports, dst_ports, interface } = name.selector;
@@ -54,7 +54,7 @@ impl From<&Name> for Recorded {
     }
 }
 
-impl From<Recorded> for Name {
+impl From<Recorded> for PolicyId {
     fn from(recorded: Recorded) -> Self {
         let net = |(addr, prefix_len)| Net::new(addr, prefix_len);
         let ports = |(value, mask)| Ports { value, mask };
@@ -92,9 +92,9 @@ mod tests {
             interface: 3,
         };
         for direction in [Direction::In, Direction::Out, Direction::Forward] {
-            let name = Name { direction, selector, mark: Some(Masked { value: 1, mask: 2 }), if_id: 9 };
+            let name = PolicyId { direction, selector, mark: Some(Masked { value: 1, mask: 2 }), if_id: 9 };
             let text = serde_json::to_string(&Recorded::from(&name)).unwrap();
-            assert_eq!(Name::from(serde_json::from_str::<Recorded>(&text).unwrap()), name);
+            assert_eq!(PolicyId::from(serde_json::from_str::<Recorded>(&text).unwrap()), name);
         }
     }
 }

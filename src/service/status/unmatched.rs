@@ -47,7 +47,7 @@ impl Lone {
             unused: alone.sas.len(),
             unused_sas: alone.sas.iter().take(TOLD).map(|at| Named(sas[*at].id).to_string()).collect(),
             unserved: unserved.len(),
-            unserved_policies: unserved.iter().take(TOLD).map(|listed| listed.policy.name.to_string()).collect(),
+            unserved_policies: unserved.iter().take(TOLD).map(|listed| listed.policy.id.to_string()).collect(),
         }
     }
 

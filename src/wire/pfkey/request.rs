@@ -2,6 +2,7 @@
 //!
 //! The order of extensions is the one ipseckey(1M) has always sent; kernels do not mind.
 
+use crate::sa::NATT_PORT;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::association::algorithm;
@@ -24,9 +25,6 @@ const MAPPED_BITS: u8 = 96;
 
 /// `UDP_ENCAP_ESPINUDP`, RFC 3948.
 const ESP_IN_UDP: u8 = 2;
-
-/// The UDP port of NAT traversal, RFC 3948 section 2.1.
-const NATT_PORT: u16 = 4500;
 
 /// The bytes that ask for `kind`. FLUSH, DUMP, REGISTER and PROMISC use only `sa_type`; GET and DELETE only SPI, direction flags and
 /// addresses.

@@ -38,8 +38,8 @@ fn compare(policies: &[&Policy], sas: &[Association], chart: &mut Chart) {
         chart.problem("policies", found, "the same for each");
     }
     for policy in alone.policies.iter().take(TOLD).map(|at| policies[*at]) {
-        let found = format!("no SA serves the policy {}: its packets are dropped", policy.name);
-        let fix = format!("load its SA, or `ip xfrm policy delete {}`; a key manager may be about to add it", policy.name);
+        let found = format!("no SA serves the policy {}: its packets are dropped", policy.id);
+        let fix = format!("load its SA, or `ip xfrm policy delete {}`; a key manager may be about to add it", policy.id);
         chart.warn("policies", found, fix);
     }
     if alone.policies.len() > TOLD {
@@ -47,7 +47,7 @@ fn compare(policies: &[&Policy], sas: &[Association], chart: &mut Chart) {
         chart.warn("policies", found, "the same for each");
     }
     if alone.sas.is_empty() && alone.policies.is_empty() {
-        let count = |direction| policies.iter().filter(|policy| policy.name.direction == direction).count();
+        let count = |direction| policies.iter().filter(|policy| policy.id.direction == direction).count();
         let (inbound, outbound) = (count(Direction::In), count(Direction::Out));
         chart.ok("policies", format!("{outbound} outbound, {inbound} inbound; all SAs and policies fit"));
     }
@@ -63,7 +63,7 @@ fn name(sa: &Association) -> String {
 mod tests {
     use super::*;
     use crate::cli::tools::doctor::chart::Level;
-    use crate::policy::{Action, Name, Net, Selector, Template};
+    use crate::policy::{Action, Net, PolicyId, Selector, Template};
     use crate::sa::{Endpoint, Request, SaType, Spi, XfrmMode};
 
     fn sa(spi: u32, dst: u8) -> Association {
@@ -78,8 +78,8 @@ mod tests {
         let nowhere = [0; 4].into();
         let mode = XfrmMode::TRANSPORT;
         let esp = Template { sa_type: SaType::ESP, mode, src: nowhere, dst: nowhere, spi: 0, reqid: 0, optional: false };
-        let name = Name { direction: Direction::Out, selector, mark: None, if_id: 0 };
-        Policy { name, action: Action::Allow, priority: 0, templates: vec![esp] }
+        let name = PolicyId { direction: Direction::Out, selector, mark: None, if_id: 0 };
+        Policy { id: name, action: Action::Allow, priority: 0, templates: vec![esp] }
     }
 
     #[test]

@@ -81,7 +81,7 @@ pub(crate) fn sa(
     if let Some(entry) = beside {
         ext.extend(entry.src_identity().map(|identity| Extension::Identity(Side::Source, identity)));
         ext.extend(entry.dst_identity().map(|identity| Extension::Identity(Side::Destination, identity)));
-        ext.extend(entry.pair.map(|spi| Extension::Pair(Spi(spi))));
+        ext.extend(entry.pair.map(Extension::Pair));
     }
     ext.extend(replay_value(association.flags, &parts.linux));
     ext.push(Extension::Linux(Box::new(parts.linux)));

@@ -1,10 +1,11 @@
 //! A request as XFRM says it: one `xfrm_usersa_info` and its attributes.
 
+use crate::sa::NATT_PORT;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::names::algorithms::{Auth, Encr};
 use crate::sa::{
-    Endpoint, Flags, InnerEndpoint, Lifetime, LinuxExtras, Masked, Offload, Request, SaType, XfrmFlags, XfrmMode,
+    Endpoint, Flags, InnerEndpoint, Lifetime, LinuxExtras, Offload, Request, SaId, SaType, XfrmFlags, XfrmMode,
 };
 use crate::sadb::SadbError;
 use crate::sadb::linux::check;
@@ -17,42 +18,39 @@ use crate::wire::xfrm::fixed::{Limits, RawAddress, Selector, family_of};
 use crate::wire::xfrm::number::{
     DIRECTION_IN, DIRECTION_OUT, ENCAP_ESP_IN_UDP, INFINITE, OFFLOAD_INBOUND, OFFLOAD_PACKET, PROTO_AH, PROTO_ESP, attr,
 };
-use crate::wire::xfrm::{Attribute, SaInfo, SaName};
+use crate::wire::xfrm::{Attribute, Body, SaInfo, SaName};
 
 /// The largest replay window the kernel has (`XFRMA_REPLAY_ESN_MAX`).
 const LARGEST_WINDOW: u32 = 4096;
 /// The largest replay window without a `REPLAY_ESN_VAL`.
 const LARGEST_LEGACY_WINDOW: u32 = 32;
-/// The UDP port of NAT traversal where none is said (RFC 3948 section 2.1).
-const NATT_PORT: u16 = 4500;
 
-/// What names an SA in Linux.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Name {
-    pub(crate) sa_type: SaType,
-    pub(crate) spi: u32,
-    pub(crate) dst: IpAddr,
-    pub(crate) mark: Option<Masked>,
+/// The identity of the SA that `request` is about.
+///
+/// # Errors
+/// [`SadbError::Unsupported`] without a destination address, and for SA types that Linux has no database for.
+pub(crate) fn sa_id(request: &Request) -> Result<SaId, SadbError> {
+    let dst = request.dst.map(|dst| dst.addr.to_canonical()).filter(|dst| !dst.is_unspecified());
+    let Some(dst) = dst else {
+        return Err(SadbError::Unsupported("an SA is identified by its destination: specify dst with an address".into()));
+    };
+    proto_of(request.sa_type)?;
+    Ok(SaId { sa_type: request.sa_type, spi: request.spi, dst, mark: request.linux.mark })
 }
 
-impl Name {
-    pub(crate) fn of(request: &Request) -> Result<Self, SadbError> {
-        let dst = request.dst.map(|dst| dst.addr.to_canonical()).filter(|dst| !dst.is_unspecified());
-        let Some(dst) = dst else {
-            return Err(SadbError::Unsupported("an SA is named by its destination: dst with an address of its own".into()));
-        };
-        proto_of(request.sa_type)?;
-        Ok(Self { sa_type: request.sa_type, spi: request.spi.0, dst, mark: request.linux.mark })
-    }
+/// The identity as a netlink message without the rest of the SA.
+pub(crate) fn sa_id_body(id: &SaId) -> Body {
+    Body::Name(sa_name(id), mark_attribute(id))
+}
 
-    pub(crate) fn wire(&self) -> SaName {
-        let proto = proto_of(self.sa_type).unwrap_or(0);
-        SaName { dst: self.dst.into(), spi: self.spi, family: family_of(self.dst), proto }
-    }
+/// `struct xfrm_usersa_id` of an SA; the mark is an attribute beside it.
+pub(crate) fn sa_name(id: &SaId) -> SaName {
+    let proto = proto_of(id.sa_type).unwrap_or(0);
+    SaName { dst: id.dst.into(), spi: id.spi.0, family: family_of(id.dst), proto }
+}
 
-    pub(crate) fn attributes(&self) -> Vec<Attribute> {
-        self.mark.map(Attribute::Mark).into_iter().collect()
-    }
+pub(crate) fn mark_attribute(id: &SaId) -> Vec<Attribute> {
+    id.mark.map(Attribute::Mark).into_iter().collect()
 }
 
 /// The IP protocol of an SA type; 0 for all of them.
@@ -94,7 +92,7 @@ impl Direction {
 
     /// What the flags say, else inbound if the destination is an address of this system, which is looked up only if
     /// anything depends on it.
-    pub(crate) fn guess(request: &Request, name: &Name) -> Self {
+    pub(crate) fn guess(request: &Request, name: &SaId) -> Self {
         let natt = request.natt_local.is_some() || request.natt_remote.is_some();
         let matters = natt || request.replay_value.is_some() || request.linux.offload.is_some();
         let guessed = || if matters && is_local(name.dst) { Self::In } else { Self::Out };
@@ -124,7 +122,7 @@ pub(crate) fn is_local_raw(raw: RawAddress, family: u16) -> bool {
 
 /// The fixed part and the attributes of a new SA.
 pub(crate) fn addition(request: &Request) -> Result<(SaInfo, Vec<Attribute>), SadbError> {
-    let name = Name::of(request)?;
+    let name = sa_id(request)?;
     let algorithms = check::addition(request)?;
     let src = source(request, &name)?;
     let direction = Direction::guess(request, &name);
@@ -134,7 +132,7 @@ pub(crate) fn addition(request: &Request) -> Result<(SaInfo, Vec<Attribute>), Sa
     let info = SaInfo {
         selector: selector(request, &name, src, mode)?,
         dst: name.dst.into(),
-        spi: name.spi,
+        spi: name.spi.0,
         proto: proto_of(name.sa_type)?,
         src: src.map(RawAddress::from).unwrap_or_default(),
         limits: limits(request),
@@ -145,7 +143,7 @@ pub(crate) fn addition(request: &Request) -> Result<(SaInfo, Vec<Attribute>), Sa
         flags: (extras.flags.0 & 0xff) as u8,
         ..SaInfo::default()
     };
-    let mut attributes = name.attributes();
+    let mut attributes = mark_attribute(&name);
     attributes.extend(algorithm_attributes(request, &algorithms));
     attributes.extend(replay);
     attributes.extend(encap(request, direction).map(Attribute::Encap));
@@ -155,7 +153,7 @@ pub(crate) fn addition(request: &Request) -> Result<(SaInfo, Vec<Attribute>), Sa
 }
 
 /// The source address, unless it is left open.
-fn source(request: &Request, name: &Name) -> Result<Option<IpAddr>, SadbError> {
+fn source(request: &Request, name: &SaId) -> Result<Option<IpAddr>, SadbError> {
     let src = request.src.map(|src| src.addr.to_canonical()).filter(|src| !src.is_unspecified());
     match src {
         Some(src) if src.is_ipv4() != name.dst.is_ipv4() => {
@@ -166,7 +164,7 @@ fn source(request: &Request, name: &Name) -> Result<Option<IpAddr>, SadbError> {
 }
 
 /// Inner addresses if there are any; else, in transport mode, the SA's own with their ports and protocol if they have any.
-fn selector(request: &Request, name: &Name, src: Option<IpAddr>, mode: XfrmMode) -> Result<Selector, SadbError> {
+fn selector(request: &Request, name: &SaId, src: Option<IpAddr>, mode: XfrmMode) -> Result<Selector, SadbError> {
     match (*request.inner_src, *request.inner_dst) {
         (Some(inner_src), Some(inner_dst)) => inner_selector(inner_src, inner_dst),
         (None, None) if mode == XfrmMode::TRANSPORT => Ok(port_selector(request, name, src)),
@@ -202,7 +200,7 @@ fn open_like(end: InnerEndpoint, other: InnerEndpoint) -> InnerEndpoint {
     InnerEndpoint { addr, prefix_len: 0, ..end }
 }
 
-fn port_selector(request: &Request, name: &Name, src: Option<IpAddr>) -> Selector {
+fn port_selector(request: &Request, name: &SaId, src: Option<IpAddr>) -> Selector {
     let open = Endpoint { addr: name.dst, port: 0, proto: 0 };
     let (from, to) = (request.src.unwrap_or(open), request.dst.unwrap_or(open));
     let proto = from.proto.max(to.proto);

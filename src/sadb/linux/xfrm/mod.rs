@@ -17,14 +17,14 @@ use std::io;
 use std::path::Path;
 
 use crate::names::Vocabulary;
-use crate::sa::{Extension, Message, MessageType, Request, SaType};
+use crate::sa::{Extension, Message, MessageType, Request, SaId, SaType};
 use crate::sadb::linux::errors::Asked;
 use crate::sadb::linux::retry::Patience;
 pub use crate::sadb::linux::side_store::rewrite_side_store;
 use crate::sadb::linux::side_store::{Beside, DIRECTORY, Entry};
 use crate::sadb::linux::xfrm::client::{Deed, Link};
 use crate::sadb::linux::xfrm::decode::Origin;
-use crate::sadb::linux::xfrm::encode::{Direction, Name, proto_of};
+use crate::sadb::linux::xfrm::encode::{Direction, proto_of};
 use crate::sadb::linux::xfrm::pairs::Mate;
 use crate::sadb::warnings::Notes;
 use crate::sadb::{MonitorMode, PairScope, Sadb, SadbError, Spd, Supported, Trace, Visitor};
@@ -97,10 +97,10 @@ impl Xfrm {
     }
 
     /// The SA of that name.
-    fn fetch(&mut self, name: &Name) -> Result<Live, SadbError> {
-        let body = Body::Name(name.wire(), name.attributes());
+    fn fetch(&mut self, name: &SaId) -> Result<Live, SadbError> {
+        let body = encode::sa_id_body(name);
         let trace = &mut self.trace;
-        let answer = self.link.get(&body, &name.asked(), &mut |request| monitor::trace(trace.as_mut(), request))?;
+        let answer = self.link.get(&body, &sa_context(name), &mut |request| monitor::trace(trace.as_mut(), request))?;
         match answer.body {
             Body::Sa(info, attributes) => {
                 Ok(Live { info: *info, attributes, byte_len: answer.byte_len, seq: answer.header.seq })
@@ -109,8 +109,8 @@ impl Xfrm {
         }
     }
 
-    fn remove(&mut self, name: &Name) -> Result<(), SadbError> {
-        self.ask(kind::DELSA, &Body::Name(name.wire(), name.attributes()), &name.asked())?;
+    fn remove(&mut self, name: &SaId) -> Result<(), SadbError> {
+        self.ask(kind::DELSA, &encode::sa_id_body(name), &sa_context(name))?;
         let removed = self.beside.remove(*name);
         self.note_failure(removed);
         Ok(())
@@ -125,13 +125,13 @@ impl Xfrm {
     }
 
     /// What is kept of an SA that the kernel added at `added`.
-    fn entry(&mut self, name: &Name, added: u64) -> Entry {
+    fn entry(&mut self, name: &SaId, added: u64) -> Entry {
         let found = self.beside.entry(name, added).map(Option::<&Entry>::cloned);
         self.note_failure(found).unwrap_or(Entry::new(added))
     }
 
     /// Keeps what the kernel did not take of a new SA, and its pair.
-    fn keep(&mut self, request: &Request, name: &Name, mate: Option<Mate>) -> Result<(), SadbError> {
+    fn keep(&mut self, request: &Request, name: &SaId, mate: Option<Mate>) -> Result<(), SadbError> {
         if mate.is_none() && !leaves_traces(request) {
             return Ok(());
         }
@@ -157,7 +157,7 @@ impl Xfrm {
         }
     }
 
-    fn keep_entry(&mut self, name: Name, mut entry: Entry, mate: Option<Mate>) -> Result<(), SadbError> {
+    fn keep_entry(&mut self, name: SaId, mut entry: Entry, mate: Option<Mate>) -> Result<(), SadbError> {
         let mut entries = Vec::new();
         if let Some(mut mate) = mate {
             entry.pair = Some(mate.name.spi);
@@ -172,7 +172,7 @@ impl Xfrm {
     }
 
     /// A message for `live`, with what is kept of it.
-    fn describe(&mut self, kind: MessageType, name: &Name, live: Live) -> Message {
+    fn describe(&mut self, kind: MessageType, name: &SaId, live: Live) -> Message {
         let mut entry = self.entry(name, live.info.current.add_time);
         if entry.pair.is_some() && self.mate_of(name, &live.info).is_none() {
             entry.pair = None;
@@ -182,15 +182,13 @@ impl Xfrm {
     }
 }
 
-impl Name {
-    fn asked(&self) -> Asked {
-        Asked { sa_type: self.sa_type, is_ipv6: self.dst.is_ipv6(), ..Asked::default() }
-    }
+pub(crate) fn sa_context(id: &SaId) -> Asked {
+    Asked { sa_type: id.sa_type, is_ipv6: id.dst.is_ipv6(), ..Asked::default() }
 }
 
 /// What a new SA asks of the kernel.
-fn asked(name: &Name, request: &Request) -> Asked {
-    Asked { algorithms: algorithms_of(request), ..name.asked() }
+fn asked(name: &SaId, request: &Request) -> Asked {
+    Asked { algorithms: algorithms_of(request), ..sa_context(name) }
 }
 
 /// The kernel's names of a request's algorithms.
@@ -203,7 +201,7 @@ pub(crate) fn algorithms_of(request: &Request) -> [Option<&'static str>; 2] {
 /// The message that adds an SA.
 fn addition(request: &Request) -> Result<Deed, SadbError> {
     let (info, attributes) = encode::addition(request)?;
-    Ok((kind::NEWSA, Body::Sa(Box::new(info), attributes), asked(&Name::of(request)?, request)))
+    Ok((kind::NEWSA, Body::Sa(Box::new(info), attributes), asked(&encode::sa_id(request)?, request)))
 }
 
 /// Whether something of a new SA has to be looked up in the kernel, or kept beside it, once it is there.
@@ -216,7 +214,7 @@ fn leaves_traces(request: &Request) -> bool {
 impl Sadb for Xfrm {
     fn add(&mut self, request: &Request) -> Result<(), SadbError> {
         let (info, attributes) = encode::addition(request)?;
-        let name = Name::of(request)?;
+        let name = encode::sa_id(request)?;
         let mate = self.mate_for(request.pair_spi, &name, &info, None)?;
         self.put(kind::NEWSA, &Body::Sa(Box::new(info), attributes), &asked(&name, request))?;
         let kept = self.keep(request, &name, mate);
@@ -245,7 +243,7 @@ impl Sadb for Xfrm {
     }
 
     fn update(&mut self, request: &Request, reach: PairScope) -> Result<(), SadbError> {
-        let name = Name::of(request)?;
+        let name = encode::sa_id(request)?;
         let live = self.fetch(&name)?;
         update::only_what_linux_changes(request, &live)?;
         let entry = self.entry(&name, live.info.current.add_time);
@@ -265,7 +263,7 @@ impl Sadb for Xfrm {
     }
 
     fn delete(&mut self, request: &Request, reach: PairScope) -> Result<(), SadbError> {
-        let name = Name::of(request)?;
+        let name = encode::sa_id(request)?;
         let refreshed = self.beside.refresh();
         self.note_failure(refreshed);
         let mate = if self.beside.knows(&name) {
@@ -284,7 +282,7 @@ impl Sadb for Xfrm {
 
     /// Both in one datagram, so that no packet comes between them. Of a pair one after the other: the mate is to know of both.
     fn replace(&mut self, old: &Request, new: &Request) -> Result<(), SadbError> {
-        let name = Name::of(old)?;
+        let name = encode::sa_id(old)?;
         let refreshed = self.beside.refresh();
         self.note_failure(refreshed);
         if self.trace.is_some() || new.pair_spi.is_some() || self.beside.pairs(&name) {
@@ -292,7 +290,7 @@ impl Sadb for Xfrm {
             return self.add(new);
         }
         let addition = addition(new)?;
-        let deletion = (kind::DELSA, Body::Name(name.wire(), name.attributes()), name.asked());
+        let deletion = (kind::DELSA, encode::sa_id_body(&name), sa_context(&name));
         let mut outcomes = self.link.ask_all([deletion, addition].into_iter().map(Ok));
         let (added, deleted) = (outcomes.pop(), outcomes.pop());
         match added.unwrap_or(Err(SadbError::OutcomeUnknown)) {
@@ -307,7 +305,7 @@ impl Sadb for Xfrm {
     }
 
     fn get(&mut self, request: &Request) -> Result<Message, SadbError> {
-        let name = Name::of(request)?;
+        let name = encode::sa_id(request)?;
         let live = self.fetch(&name)?;
         Ok(self.describe(MessageType::GET, &name, live))
     }

@@ -8,11 +8,11 @@ use std::ops::ControlFlow;
 
 use nix::errno::Errno;
 
-use crate::sa::{Diagnostic, MessageType, SaType, Spi};
+use crate::sa::{Diagnostic, MessageType, SaId, SaType, Spi};
 use crate::sadb::linux::side_store::{Beside, Entry};
 use crate::sadb::linux::xfrm::decode;
 use crate::sadb::linux::xfrm::decode::Origin;
-use crate::sadb::linux::xfrm::encode::{Name, proto_of, type_of};
+use crate::sadb::linux::xfrm::encode::{proto_of, type_of};
 use crate::sadb::linux::xfrm::{Live, SadbError, Visitor, Xfrm, monitor};
 use crate::wire::xfrm::fixed::RawAddress;
 use crate::wire::xfrm::number::kind;
@@ -20,7 +20,7 @@ use crate::wire::xfrm::{Attribute, Body, SaInfo};
 
 /// The other SA of a pair.
 pub(crate) struct Mate {
-    pub(crate) name: Name,
+    pub(crate) name: SaId,
     pub(crate) entry: Entry,
 }
 
@@ -30,9 +30,9 @@ fn refused<T>(text: String) -> Result<T, SadbError> {
 }
 
 /// The name of the SA with that SPI in the opposite direction of `info`.
-fn opposite(name: &Name, info: &SaInfo, spi: u32) -> Option<Name> {
+fn opposite(name: &SaId, info: &SaInfo, spi: Spi) -> Option<SaId> {
     let dst = info.src.ip(info.family).filter(|src| !src.is_unspecified())?;
-    Some(Name { spi, dst, ..*name })
+    Some(SaId { spi, dst, ..*name })
 }
 
 /// Whether `mate` runs from `info`'s destination, or from anywhere.
@@ -46,18 +46,18 @@ impl Xfrm {
     pub(crate) fn mate_for(
         &mut self,
         pair_spi: Option<Spi>,
-        name: &Name,
+        name: &SaId,
         info: &SaInfo,
-        paired: Option<u32>,
+        paired: Option<Spi>,
     ) -> Result<Option<Mate>, SadbError> {
         let Some(spi) = pair_spi else { return Ok(None) };
-        if spi.0 == 0 || spi.0 == name.spi {
+        if spi.0 == 0 || spi == name.spi {
             return refused(format!("pair-spi {spi}: an SA is paired with another, that has an SPI"));
         }
         if paired.is_some() && self.mate_of(name, info).is_some() {
-            return refused(format!("the SA with SPI {} is paired already", Spi(name.spi)));
+            return refused(format!("the SA with SPI {} is paired already", name.spi));
         }
-        let Some(mate) = opposite(name, info, spi.0) else {
+        let Some(mate) = opposite(name, info, spi) else {
             return refused(format!("pair-spi {spi}: the SA has no source address, so no opposite direction"));
         };
         let live = match self.fetch(&mate) {
@@ -73,7 +73,7 @@ impl Xfrm {
     }
 
     /// The SA that `info` is paired with, if the pair still stands.
-    pub(crate) fn mate_of(&mut self, name: &Name, info: &SaInfo) -> Option<Mate> {
+    pub(crate) fn mate_of(&mut self, name: &SaId, info: &SaInfo) -> Option<Mate> {
         let spi = self.entry(name, info.current.add_time).pair?;
         let mate = opposite(name, info, spi)?;
         let live = self.fetch(&mate).ok()?;
@@ -100,7 +100,7 @@ impl Xfrm {
     }
 
     /// When each SA of a type was added of which something is kept; the rest of what is kept is forgotten.
-    fn alive(&mut self, sa_type: SaType, filters: Vec<Attribute>) -> Result<HashMap<Name, u64>, SadbError> {
+    fn alive(&mut self, sa_type: SaType, filters: Vec<Attribute>) -> Result<HashMap<SaId, u64>, SadbError> {
         let mut alive = HashMap::new();
         let beside = &self.beside;
         self.link.dump(kind::GETSA, filters, &mut |_| {}, &mut |message| {
@@ -116,7 +116,7 @@ impl Xfrm {
 }
 
 /// The message of a dump about one SA.
-fn listed(beside: &Beside, name: &Name, sa: Live, origin: Origin, alive: &HashMap<Name, u64>) -> crate::sa::Message {
+fn listed(beside: &Beside, name: &SaId, sa: Live, origin: Origin, alive: &HashMap<SaId, u64>) -> crate::sa::Message {
     let mut entry = beside.known(name, sa.info.current.add_time).cloned();
     if let Some(entry) = &mut entry {
         let stands = entry.pair.and_then(|spi| opposite(name, &sa.info, spi)).and_then(|mate| {
@@ -129,7 +129,7 @@ fn listed(beside: &Beside, name: &Name, sa: Live, origin: Origin, alive: &HashMa
 }
 
 /// An AH or ESP SA of a dump. What waits for a key manager has no SPI and is none; nor is IPComp.
-fn live(message: crate::wire::xfrm::Message) -> Option<(Name, Live)> {
+fn live(message: crate::wire::xfrm::Message) -> Option<(SaId, Live)> {
     let (byte_len, seq) = (message.byte_len, message.header.seq);
     let Body::Sa(info, attributes) = message.body else { return None };
     let sa_type = type_of(info.proto);
@@ -137,6 +137,6 @@ fn live(message: crate::wire::xfrm::Message) -> Option<(Name, Live)> {
         return None;
     }
     let dst = info.dst.ip(info.family)?;
-    let name = Name { sa_type, spi: info.spi, dst, mark: decode::mark(&attributes) };
+    let name = SaId { sa_type, spi: Spi(info.spi), dst, mark: decode::mark(&attributes) };
     Some((name, Live { info: *info, attributes, byte_len, seq }))
 }

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::ControlFlow;
 
-use crate::policy::{Action, Direction, Listed, Name, Net, Policy, Ports, Selector, Template};
+use crate::policy::{Action, Direction, Listed, Net, Policy, PolicyId, Ports, Selector, Template};
 use crate::sa::{Masked, XfrmMode};
 use crate::sadb::linux::errors::Asked;
 use crate::sadb::linux::xfrm::Xfrm;
@@ -42,7 +42,7 @@ impl Spd for Xfrm {
         self.ask_each(kind::UPDPOLICY, policies, policy_body)
     }
 
-    fn remove(&mut self, names: &[Name]) -> Vec<Result<(), SadbError>> {
+    fn remove(&mut self, names: &[PolicyId]) -> Vec<Result<(), SadbError>> {
         self.ask_each(kind::DELPOLICY, names, |name| Ok(name_body(name)))
     }
 }
@@ -67,25 +67,25 @@ impl Xfrm {
 /// A policy as the kernel is sent it.
 fn policy_body(policy: &Policy) -> Result<Body, SadbError> {
     let info = PolicyInfo {
-        selector: selector(&policy.name.selector),
+        selector: selector(&policy.id.selector),
         limits: UNLIMITED,
         priority: policy.priority,
-        direction: number(policy.name.direction),
+        direction: number(policy.id.direction),
         action: if policy.action == Action::Block { POLICY_BLOCK } else { POLICY_ALLOW },
         ..PolicyInfo::default()
     };
     let templates = policy.templates.iter().map(|one| template(one, &info)).collect::<Result<Vec<_>, _>>()?;
     let templates = (!templates.is_empty()).then_some(Attribute::Templates(templates));
-    let attributes = templates.into_iter().chain(name_attributes(&policy.name)).collect();
+    let attributes = templates.into_iter().chain(name_attributes(&policy.id)).collect();
     Ok(Body::Policy(Box::new(info), attributes))
 }
 
-fn name_body(name: &Name) -> Body {
+fn name_body(name: &PolicyId) -> Body {
     let id = PolicyName { selector: selector(&name.selector), index: 0, direction: number(name.direction) };
     Body::PolicyName(id, name_attributes(name))
 }
 
-fn name_attributes(name: &Name) -> Vec<Attribute> {
+fn name_attributes(name: &PolicyId) -> Vec<Attribute> {
     let if_id = (name.if_id != 0).then_some(Attribute::Word(attr::IF_ID, name.if_id));
     name.mark.map(Attribute::Mark).into_iter().chain(if_id).collect()
 }
@@ -130,7 +130,7 @@ fn template(template: &Template, policy: &PolicyInfo) -> Result<xfrm::Template, 
 fn listed(message: xfrm::Message) -> Option<Listed> {
     let Body::Policy(info, attributes) = message.body else { return None };
     let direction = DIRECTIONS.iter().find(|(_, number)| *number == info.direction)?.0;
-    let mut name = Name { direction, selector: read_selector(&info.selector)?, mark: None, if_id: 0 };
+    let mut name = PolicyId { direction, selector: read_selector(&info.selector)?, mark: None, if_id: 0 };
     let mut templates = Vec::new();
     for attribute in attributes {
         match attribute {
@@ -141,7 +141,7 @@ fn listed(message: xfrm::Message) -> Option<Listed> {
         }
     }
     let action = if info.action == POLICY_BLOCK { Action::Block } else { Action::Allow };
-    let policy = Policy { name, action, priority: info.priority, templates };
+    let policy = Policy { id: name, action, priority: info.priority, templates };
     Some(Listed { policy, added: info.current.add_time })
 }
 
@@ -207,8 +207,8 @@ mod tests {
             optional: false,
         };
         let mark = Some(Masked { value: 1, mask: 0xff });
-        let name = Name { direction: Direction::Out, selector, mark, if_id: 3 };
-        Policy { name, action: Action::Allow, priority: 7, templates: vec![esp, ah] }
+        let name = PolicyId { direction: Direction::Out, selector, mark, if_id: 3 };
+        Policy { id: name, action: Action::Allow, priority: 7, templates: vec![esp, ah] }
     }
 
     fn hex(bytes: &[u8]) -> String {
@@ -251,7 +251,7 @@ mod tests {
     fn what_is_sent_is_what_is_listed() {
         let bypass = Policy { templates: vec![], action: Action::Block, ..tunnel() };
         let six = Selector::between(Net::new("fd00::".parse().unwrap(), 8), Net::host("fd00::2".parse().unwrap()));
-        let six = Policy { name: Name { selector: six, mark: None, if_id: 0, direction: Direction::Forward }, ..tunnel() };
+        let six = Policy { id: PolicyId { selector: six, mark: None, if_id: 0, direction: Direction::Forward }, ..tunnel() };
         for policy in [tunnel(), bypass, Policy { templates: vec![tunnel().templates[0]], ..six }] {
             let header = Header { kind: kind::NEWPOLICY, ..Header::default() };
             let bytes = encode(header, &policy_body(&policy).unwrap()).unwrap();

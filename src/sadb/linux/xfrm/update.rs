@@ -1,9 +1,10 @@
 //! `update`: what UPDSA and NEWAE change of a live SA, and what no message does (`xfrm_state_update`, `xfrm_new_ae`).
 
-use crate::sa::{AuthAlg, EncrAlg, Extension, Flags, KeyRole, Message, MessageType, Request, SaState, XfrmFlags};
+use crate::sa::{AuthAlg, EncrAlg, Extension, Flags, KeyRole, Message, MessageType, Request, SaId, SaState, XfrmFlags};
 use crate::sadb::linux::xfrm::encode;
-use crate::sadb::linux::xfrm::encode::{Direction, Name, host_prefix};
+use crate::sadb::linux::xfrm::encode::{Direction, host_prefix};
 use crate::sadb::linux::xfrm::pairs::Mate;
+use crate::sadb::linux::xfrm::sa_context;
 use crate::sadb::linux::xfrm::{Live, SadbError, Xfrm, decode};
 use crate::secret::Key;
 use crate::wire::xfrm::attribute::{Encap, Replay, ReplayEsn};
@@ -107,7 +108,7 @@ fn encap_of(live: &Live) -> Option<Encap> {
 
 impl Xfrm {
     /// Changes what can be changed: lifetimes, UDP ports, output mark and interface; then the replay counter.
-    pub(crate) fn update_live(&mut self, request: &Request, name: &Name, live: &Live) -> Result<(), SadbError> {
+    pub(crate) fn update_live(&mut self, request: &Request, name: &SaId, live: &Live) -> Result<(), SadbError> {
         let mut info = live.info;
         encode::change_limits(&mut info.limits, request);
         let direction = direction_of(live, request, name);
@@ -119,7 +120,7 @@ impl Xfrm {
             let mut attributes = sent_again(&live.attributes, encap);
             attributes.retain(|old| !new.iter().any(|new| new.kind() == old.kind()));
             attributes.extend(new);
-            self.put(kind::UPDSA, &Body::Sa(Box::new(info), attributes), &name.asked())?;
+            self.put(kind::UPDSA, &Body::Sa(Box::new(info), attributes), &sa_context(name))?;
         }
         match request.replay_value {
             Some(value) => self.set_counter(name, live, direction, value),
@@ -149,16 +150,16 @@ impl Xfrm {
         if entry == partner.entry { Ok(()) } else { self.keep_entry(partner.name, entry, None) }
     }
 
-    fn set_counter(&mut self, name: &Name, live: &Live, direction: Direction, value: u64) -> Result<(), SadbError> {
+    fn set_counter(&mut self, name: &SaId, live: &Live, direction: Direction, value: u64) -> Result<(), SadbError> {
         let record =
             live.attributes.iter().find_map(|attribute| counted(attribute, direction, value).transpose()).transpose()?;
         let Some(record) = record else {
             return Err(SadbError::BadReply("the kernel does not tell the replay counters".into()));
         };
-        let event = EventId { name: name.wire(), src: live.info.src, flags: EVENT_REPLAY, reqid: live.info.reqid };
-        let mut attributes = name.attributes();
+        let event = EventId { name: encode::sa_name(name), src: live.info.src, flags: EVENT_REPLAY, reqid: live.info.reqid };
+        let mut attributes = encode::mark_attribute(name);
         attributes.push(record);
-        self.ask(kind::NEWAE, &Body::Event(event, attributes), &name.asked())
+        self.ask(kind::NEWAE, &Body::Event(event, attributes), &sa_context(name))
     }
 }
 
@@ -181,7 +182,7 @@ fn counted(attribute: &Attribute, direction: Direction, value: u64) -> Result<Op
 }
 
 /// What the SA itself says of its direction, else the request, else its addresses.
-fn direction_of(live: &Live, request: &Request, name: &Name) -> Direction {
+fn direction_of(live: &Live, request: &Request, name: &SaId) -> Direction {
     let said = live.attributes.iter().find_map(|attribute| match attribute {
         Attribute::Direction(number) => Direction::numbered(*number),
         _ => None,

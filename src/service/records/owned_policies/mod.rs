@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use crate::apply::aim_at;
 use crate::keyfile::Verb;
 use crate::policy::derive::{Derived, derive};
-use crate::policy::{Association, Listed, Name, Policy};
+use crate::policy::{Association, Listed, Policy, PolicyId};
 use crate::sa::SaType;
 use crate::sadb::{SadbError, Spd};
 use crate::service::load::keys::{Action, Numbered};
@@ -65,11 +65,11 @@ pub(crate) struct Steps {
     /// To be put in the place of the service's own of that name.
     pub(crate) replace: Vec<Policy>,
     /// The service's own that nobody wants any more.
-    pub(crate) remove: Vec<Name>,
+    pub(crate) remove: Vec<PolicyId>,
     /// As it should be.
     pub(crate) kept: usize,
     /// Wanted, but another policy for these packets is there that is not the service's and says something else.
-    pub(crate) taken: Vec<Name>,
+    pub(crate) taken: Vec<PolicyId>,
 }
 
 impl Steps {
@@ -85,9 +85,9 @@ pub(crate) struct Raised {
     /// What there was to be done.
     pub(crate) steps: Steps,
     /// What the kernel has refused.
-    pub(crate) refused: Vec<(Name, SadbError)>,
+    pub(crate) refused: Vec<(PolicyId, SadbError)>,
     /// What was not refused, and is not there or is otherwise than asked for.
-    pub(crate) missing: Vec<Name>,
+    pub(crate) missing: Vec<PolicyId>,
 }
 
 impl Raised {
@@ -101,7 +101,7 @@ impl Raised {
 pub(crate) struct Policies {
     directory: PathBuf,
     file: String,
-    record: HashMap<Name, Added>,
+    record: HashMap<PolicyId, Added>,
 }
 
 impl Policies {
@@ -124,23 +124,23 @@ impl Policies {
 
     /// Whether a policy that the kernel has is the service's.
     pub(crate) fn owns(&self, listed: &Listed) -> bool {
-        self.record.get(&listed.policy.name).is_some_and(|when| when.fits(listed.added))
+        self.record.get(&listed.policy.id).is_some_and(|when| when.fits(listed.added))
     }
 
     /// What is to be done so that of the service's policies exactly the `wanted` ones are `there`, but for those that may be.
     pub(crate) fn steps(&self, wanted: &Derived, there: &[Listed]) -> Steps {
-        let by_name: HashMap<&Name, &Listed> = there.iter().map(|listed| (&listed.policy.name, listed)).collect();
-        let names: HashSet<&Name> = wanted.policies.iter().map(|policy| &policy.name).chain(&wanted.perhaps).collect();
+        let by_name: HashMap<&PolicyId, &Listed> = there.iter().map(|listed| (&listed.policy.id, listed)).collect();
+        let names: HashSet<&PolicyId> = wanted.policies.iter().map(|policy| &policy.id).chain(&wanted.perhaps).collect();
         let mut steps = Steps::default();
         for policy in &wanted.policies {
-            match by_name.get(&policy.name) {
+            match by_name.get(&policy.id) {
                 None => steps.add.push(policy.clone()),
                 Some(listed) if does_it(&listed.policy, policy, self.owns(listed)) => steps.kept += 1,
                 Some(listed) if self.owns(listed) => steps.replace.push(policy.clone()),
-                Some(_) => steps.taken.push(policy.name),
+                Some(_) => steps.taken.push(policy.id),
             }
         }
-        let own = there.iter().filter(|listed| self.owns(listed)).map(|listed| listed.policy.name);
+        let own = there.iter().filter(|listed| self.owns(listed)).map(|listed| listed.policy.id);
         steps.remove = own.filter(|name| !names.contains(name)).collect();
         steps
     }
@@ -159,12 +159,12 @@ impl Policies {
         let new = || steps.add.iter().chain(&steps.replace);
         let mut outcomes = spd.insert(&steps.add);
         outcomes.extend(spd.replace(&steps.replace));
-        let failed = new().zip(outcomes).filter_map(|(policy, outcome)| Some((policy.name, outcome.err()?)));
-        let refused: Vec<(Name, SadbError)> = failed.collect();
+        let failed = new().zip(outcomes).filter_map(|(policy, outcome)| Some((policy.id, outcome.err()?)));
+        let refused: Vec<(PolicyId, SadbError)> = failed.collect();
         let there = self.confirm(spd)?;
-        let is_there = |policy: &Policy| there.get(&policy.name).is_some_and(|found| found == policy);
-        let is_refused = |policy: &Policy| refused.iter().any(|(name, _)| *name == policy.name);
-        let missing = new().filter(|policy| !is_there(policy) && !is_refused(policy)).map(|policy| policy.name).collect();
+        let is_there = |policy: &Policy| there.get(&policy.id).is_some_and(|found| found == policy);
+        let is_refused = |policy: &Policy| refused.iter().any(|(name, _)| *name == policy.id);
+        let missing = new().filter(|policy| !is_there(policy) && !is_refused(policy)).map(|policy| policy.id).collect();
         Ok(Raised { steps, refused, missing })
     }
 
@@ -189,20 +189,20 @@ impl Policies {
     /// Records what is about to be added. What is replaced stays the service's until it is.
     fn intend(&mut self, steps: &Steps) -> Result<(), SadbError> {
         let soon = Added::soon();
-        self.record.extend(steps.add.iter().map(|policy| (policy.name, soon)));
+        self.record.extend(steps.add.iter().map(|policy| (policy.id, soon)));
         for policy in &steps.replace {
-            self.record.entry(policy.name).and_modify(|when| *when = when.again());
+            self.record.entry(policy.id).and_modify(|when| *when = when.again());
         }
         self.write()
     }
 
     /// Records which of the service's policies are there, and returns all that are.
-    fn confirm(&mut self, spd: &mut dyn Spd) -> Result<HashMap<Name, Policy>, SadbError> {
+    fn confirm(&mut self, spd: &mut dyn Spd) -> Result<HashMap<PolicyId, Policy>, SadbError> {
         let there = spd.policies()?;
         let own = there.iter().filter(|listed| self.owns(listed));
-        self.record = own.map(|listed| (listed.policy.name, Added::At(listed.added))).collect();
+        self.record = own.map(|listed| (listed.policy.id, Added::At(listed.added))).collect();
         self.write()?;
-        Ok(there.into_iter().map(|listed| (listed.policy.name, listed.policy)).collect())
+        Ok(there.into_iter().map(|listed| (listed.policy.id, listed.policy)).collect())
     }
 
     fn write(&self) -> Result<(), SadbError> {

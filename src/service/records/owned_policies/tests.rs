@@ -12,9 +12,9 @@ struct Memory {
     now: u64,
     /// Messages that changed something.
     changes: usize,
-    refuses: Option<Name>,
+    refuses: Option<PolicyId>,
     /// Takes it, and has it not.
-    loses: Option<Name>,
+    loses: Option<PolicyId>,
 }
 
 fn refusal(errno: i32) -> Result<(), SadbError> {
@@ -23,12 +23,12 @@ fn refusal(errno: i32) -> Result<(), SadbError> {
 
 impl Memory {
     fn put(&mut self, policy: &Policy) {
-        self.policies.retain(|listed| listed.policy.name != policy.name);
+        self.policies.retain(|listed| listed.policy.id != policy.id);
         self.policies.push(Listed { policy: policy.clone(), added: self.now });
     }
 
     fn names(&self) -> Vec<String> {
-        self.policies.iter().map(|listed| listed.policy.name.to_string()).collect()
+        self.policies.iter().map(|listed| listed.policy.id.to_string()).collect()
     }
 }
 
@@ -40,11 +40,11 @@ impl Spd for Memory {
     fn insert(&mut self, policies: &[Policy]) -> Vec<Result<(), SadbError>> {
         self.changes += policies.len();
         let insert = |policy: &Policy| {
-            let is_taken = self.policies.iter().any(|listed| listed.policy.name == policy.name);
-            if is_taken || self.refuses == Some(policy.name) {
+            let is_taken = self.policies.iter().any(|listed| listed.policy.id == policy.id);
+            if is_taken || self.refuses == Some(policy.id) {
                 return refusal(17);
             }
-            if self.loses != Some(policy.name) {
+            if self.loses != Some(policy.id) {
                 self.put(policy);
             }
             Ok(())
@@ -58,9 +58,9 @@ impl Spd for Memory {
         policies.iter().map(|_| Ok(())).collect()
     }
 
-    fn remove(&mut self, names: &[Name]) -> Vec<Result<(), SadbError>> {
+    fn remove(&mut self, names: &[PolicyId]) -> Vec<Result<(), SadbError>> {
         self.changes += names.len();
-        self.policies.retain(|listed| !names.contains(&listed.policy.name));
+        self.policies.retain(|listed| !names.contains(&listed.policy.id));
         names.iter().map(|_| Ok(())).collect()
     }
 }
@@ -129,9 +129,9 @@ fn own_policies_come_change_and_go_and_others_stay() {
     let raised = read().raise(&numbered, &mut spd).unwrap();
     assert_eq!((raised.steps.replace.len(), raised.steps.remove.len(), spd.policies.len()), (1, 1, 3));
     assert_eq!(read().lower(&numbered, &mut spd).unwrap(), 1);
-    assert_eq!(spd.names(), [foreign.name.to_string(), numbered.policies[0].name.to_string()]);
+    assert_eq!(spd.names(), [foreign.id.to_string(), numbered.policies[0].id.to_string()]);
     assert_eq!(read().lower(&Derived::default(), &mut spd).unwrap(), 1);
-    assert_eq!(spd.names(), [foreign.name.to_string()]);
+    assert_eq!(spd.names(), [foreign.id.to_string()]);
     assert!(read().is_empty());
 }
 
@@ -158,7 +158,7 @@ fn what_is_in_the_place_of_a_policy_stays() {
     assert_eq!(policies_of.raise(&wanted, &mut spd).unwrap().steps.kept, 1, "somebody else's that does it");
     spd.put(&Policy { templates: Vec::new(), ..same.clone() });
     let raised = policies_of.raise(&wanted, &mut spd).unwrap();
-    assert!(!raised.is_whole() && raised.steps.taken == [same.name], "{raised:?}");
+    assert!(!raised.is_whole() && raised.steps.taken == [same.id], "{raised:?}");
     assert_eq!((spd.changes, policies_of.lower(&Derived::default(), &mut spd).unwrap(), spd.policies.len()), (0, 0, 1));
 }
 
@@ -195,7 +195,7 @@ fn a_crash_between_record_and_kernel_loses_nothing() {
 fn a_refusal_is_told_and_the_rest_is_there() {
     let directory = tempfile::tempdir().unwrap();
     let wanted = policies(&format!("{OUT}{IN}"));
-    let mut spd = Memory { now: now(), refuses: Some(wanted.policies[0].name), ..Memory::default() };
+    let mut spd = Memory { now: now(), refuses: Some(wanted.policies[0].id), ..Memory::default() };
     let raised = Policies::read(directory.path()).unwrap().raise(&wanted, &mut spd).unwrap();
     assert_eq!((raised.refused.len(), raised.missing.len(), spd.policies.len()), (1, 0, 1));
     assert!(!raised.is_whole());
@@ -205,7 +205,7 @@ fn a_refusal_is_told_and_the_rest_is_there() {
 fn what_was_taken_and_is_not_there_is_told() {
     let directory = tempfile::tempdir().unwrap();
     let wanted = policies(&format!("{OUT}{IN}"));
-    let lost = wanted.policies[0].name;
+    let lost = wanted.policies[0].id;
     let mut spd = Memory { now: now(), loses: Some(lost), ..Memory::default() };
     let raised = Policies::read(directory.path()).unwrap().raise(&wanted, &mut spd).unwrap();
     assert!(!raised.is_whole() && raised.refused.is_empty() && raised.missing == [lost], "{raised:?}");

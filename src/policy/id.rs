@@ -1,0 +1,49 @@
+//! The identity of a policy.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Direction, Selector};
+use crate::sa::Masked;
+
+/// The identity of a policy: a kernel holds one policy for each (`xfrm_policy_bysel_ctx` in net/xfrm/xfrm_policy.c).
+///
+/// Records in /run hold it as one JSON object, the selector's fields beside the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct PolicyId {
+    /// In, out or fwd.
+    pub direction: Direction,
+    /// The packets that it matches.
+    #[serde(flatten)]
+    pub selector: Selector,
+    /// Only packets with this mark.
+    pub mark: Option<Masked>,
+    /// XFRM interface, 0 for none.
+    pub if_id: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::{Net, Ports};
+
+    #[test]
+    fn policy_id_keeps_its_form_on_disk() {
+        let net = |addr: &str, len| Net::new(addr.parse().unwrap(), len);
+        let selector = Selector {
+            src: net("10.1.0.0", 16),
+            dst: net("10.2.0.0", 17),
+            proto: 6,
+            src_ports: Ports { value: 64, mask: 0xffc0 },
+            dst_ports: Ports::said(80),
+            interface: 3,
+        };
+        for (direction, word) in [(Direction::In, "in"), (Direction::Out, "out"), (Direction::Forward, "fwd")] {
+            let id = PolicyId { direction, selector, mark: Some(Masked { value: 1, mask: 2 }), if_id: 9 };
+            let text = format!(
+                r#"{{"direction":"{word}","src":["10.1.0.0",16],"dst":["10.2.0.0",17],"proto":6,"src_ports":[64,65472],"#
+            ) + r#""dst_ports":[80,65535],"interface":3,"mark":[1,2],"if_id":9}"#;
+            assert_eq!(serde_json::to_string(&id).unwrap(), text);
+            assert_eq!(serde_json::from_str::<PolicyId>(&text).unwrap(), id);
+        }
+    }
+}
