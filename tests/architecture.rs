@@ -144,15 +144,16 @@ fn unsafe_code_lives_in_sys() {
     }
 }
 
-/// The lists of tests in a document: the text after `- Tests:`, with its indented lines, and the last cell of each table row.
+/// The lists of tests in a document: the lines that begin with `- Tests:`, and the indented lines after them.
 fn cited_tests(document: &str) -> String {
     let mut cited = String::new();
     let mut is_list = false;
     for line in document.lines() {
         is_list = line.starts_with("- Tests:") || is_list && line.starts_with("  ");
-        let cell = line.strip_prefix('|').and_then(|row| row.strip_suffix('|')?.rsplit('|').next());
-        cited.push_str(if is_list { line } else { cell.unwrap_or_default() });
-        cited.push('\n');
+        if is_list {
+            cited.push_str(line);
+            cited.push('\n');
+        }
     }
     cited
 }
