@@ -1,4 +1,4 @@
-//! What this package is built from, against deny.toml: licences, sources, crates that are not wanted, versions. Without a network.
+//! Licences, sources, versions and denied crates of the dependencies, against deny.toml. Needs no network.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,7 +14,7 @@ fn words(list: &toml::Value) -> BTreeSet<&str> {
     list.as_array().unwrap().iter().map(|word| word.as_str().unwrap()).collect()
 }
 
-/// Every package of a build for this machine, tests included, as `cargo metadata` describes it.
+/// Every package of a build for this machine, including tests, from `cargo metadata`.
 fn packages() -> Vec<Value> {
     let version = Command::new("rustc").arg("-vV").output().unwrap();
     let version = String::from_utf8(version.stdout).unwrap();
@@ -29,15 +29,14 @@ fn packages() -> Vec<Value> {
     packages
 }
 
-/// Whether the terms of one of each list of alternatives are allowed. An expression of SPDX that is more nested than that is refused rather
-/// than allowed.
+/// Whether the SPDX expression, alternatives joined by AND, has an allowed licence in each. Refuses an expression that is nested deeper.
 fn is_allowed(licence: &str, allowed: &BTreeSet<&str>) -> bool {
     let any = |part: &str| part.split(" OR ").any(|word| allowed.contains(word.trim_matches(['(', ')', ' '])));
     licence.replace('/', " OR ").split(" AND ").all(any)
 }
 
 #[test]
-fn licences_sources_and_crates_are_those_that_deny_toml_allows() {
+fn deny_toml_allows_licences_sources_and_crates() {
     let policy: toml::Value = toml::from_str(&read("deny.toml")).unwrap();
     let allowed = words(&policy["licenses"]["allow"]);
     let denied: Vec<&str> =
@@ -50,13 +49,13 @@ fn licences_sources_and_crates_are_those_that_deny_toml_allows() {
         let source = package["source"].as_str().unwrap_or("own");
         let is_own = source == "own" && name == env!("CARGO_PKG_NAME");
         assert!(is_own || source == "registry+https://github.com/rust-lang/crates.io-index", "{name} comes from {source}");
-        assert!(!denied.contains(&name.as_str()), "{name} is not wanted");
-        assert!(names.insert(name.clone()), "{name} is there in two versions");
+        assert!(!denied.contains(&name.as_str()), "{name} is denied");
+        assert!(names.insert(name.clone()), "{name} has two versions");
     }
 }
 
 #[test]
-fn expressions_of_licences() {
+fn is_allowed_reads_spdx_expressions() {
     let allowed = BTreeSet::from(["MIT", "Unicode-3.0"]);
     for licence in ["MIT", "Apache-2.0/MIT", "(MIT OR Apache-2.0) AND Unicode-3.0", "Unlicense OR MIT"] {
         assert!(is_allowed(licence, &allowed), "{licence}");
@@ -67,7 +66,7 @@ fn expressions_of_licences() {
 }
 
 #[test]
-fn every_package_of_a_registry_has_a_checksum() {
+fn cargo_lock_has_a_checksum_for_every_registry_package() {
     let lock: toml::Value = toml::from_str(&read("Cargo.lock")).unwrap();
     for package in lock["package"].as_array().unwrap() {
         assert_eq!(package.get("source").is_some(), package.get("checksum").is_some(), "{package:?}");
@@ -75,7 +74,7 @@ fn every_package_of_a_registry_has_a_checksum() {
 }
 
 #[test]
-fn every_dependency_has_its_reason() {
+fn cargo_toml_has_a_reason_for_every_dependency() {
     let manifest = read("Cargo.toml");
     let lines: Vec<&str> = manifest.lines().collect();
     let mut inside = false;

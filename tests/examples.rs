@@ -16,15 +16,15 @@ fn examples() -> Vec<PathBuf> {
 }
 
 #[test]
-fn keys_files_are_correct_everywhere_and_load() {
+fn check_and_load_accept_the_examples() {
     let examples = examples();
     assert!(examples.len() >= 7);
     for path in examples {
         let model = Model::start(&["192.0.2.1", "2001:db8::1"]);
         let text = fs::read_to_string(&path).unwrap();
         succeeded(model.load(&text));
-        let wanted = text.lines().filter(|line| line.starts_with("add ")).count();
-        assert_eq!(model.saved().matches("\nadd ").count(), wanted, "{}", path.display());
+        let expected = text.lines().filter(|line| line.starts_with("add ")).count();
+        assert_eq!(model.saved().matches("\nadd ").count(), expected, "{}", path.display());
         for sadb in ["model", "xfrm"] {
             let keys = model.path("keys");
             fs::set_permissions(&keys, Permissions::from_mode(0o600)).unwrap();
@@ -32,8 +32,8 @@ fn keys_files_are_correct_everywhere_and_load() {
                 .args(["-n", "--sadb", sadb, "-c", keys.to_str().unwrap()])
                 .output()
                 .unwrap();
-            let said = String::from_utf8(output.stderr).unwrap();
-            assert!(output.status.success() && said.lines().count() == 1, "{} with {sadb}: {said}", path.display());
+            let stderr = String::from_utf8(output.stderr).unwrap();
+            assert!(output.status.success() && stderr.lines().count() == 1, "{} with {sadb}: {stderr}", path.display());
         }
     }
 }
@@ -50,7 +50,7 @@ fn reconcile_and_plan_accept_the_examples() {
 }
 
 #[test]
-fn the_list_names_every_example() {
+fn examples_readme_lists_every_keys_file() {
     let list = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/README.md")).unwrap();
     for path in examples() {
         let name = path.file_name().unwrap().to_str().unwrap();
