@@ -20,6 +20,11 @@ pub mod show;
 pub mod sys;
 pub mod wire;
 
+pub use cli::main as ipseckey;
+pub use model::serve as sadb_model;
+pub use service::main as manual_key;
+pub use sys::process::WipingAllocator;
+
 #[cfg(test)]
 #[path = "../tests/library/mod.rs"]
 mod library_tests;

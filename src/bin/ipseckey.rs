@@ -1,5 +1,8 @@
 //! `ipseckey`: manually manipulate an IPsec security association database.
 
+#[global_allocator]
+static HEAP: ipseckey::WipingAllocator = ipseckey::WipingAllocator;
+
 fn main() -> std::process::ExitCode {
-    ipseckey::cli::main(std::env::args_os())
+    ipseckey::ipseckey(std::env::args_os())
 }

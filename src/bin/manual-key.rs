@@ -1,5 +1,8 @@
-//! `manual-key`: the service. See `ipseckey::service`.
+//! `manual-key`: the service.
+
+#[global_allocator]
+static HEAP: ipseckey::WipingAllocator = ipseckey::WipingAllocator;
 
 fn main() -> std::process::ExitCode {
-    ipseckey::service::main(std::env::args_os())
+    ipseckey::manual_key(std::env::args_os())
 }

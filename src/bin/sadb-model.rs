@@ -1,7 +1,8 @@
-//! `sadb-model`.
+//! `sadb-model`: the model SADB on a Unix socket.
 
-use std::process::ExitCode;
+#[global_allocator]
+static HEAP: ipseckey::WipingAllocator = ipseckey::WipingAllocator;
 
-fn main() -> ExitCode {
-    ipseckey::model::serve()
+fn main() -> std::process::ExitCode {
+    ipseckey::sadb_model()
 }

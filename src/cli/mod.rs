@@ -41,7 +41,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let exit = match under_smf(&args) {
         Some(method) => service::main(method),
-        None => run::run(&args).into(),
+        None => {
+            args.sadb.clone().unwrap_or_default().install_algorithms();
+            run::run(&args).into()
+        }
     };
     hardening::wipe_stack();
     exit

@@ -215,12 +215,12 @@ pub const ENCR: &[Encr] = &[
     },
 ];
 
-/// The running system's own table, once [`use_system_table`] has been given it.
+/// The running system's own table, once [`install_system_table`] has been given it.
 static SYSTEM: OnceLock<Table> = OnceLock::new();
 
 /// Takes the illumos algorithms from `text`, the contents of [`ipsecalgs::PATH`], instead of the built-in table. Only the
 /// first text counts, and only if there are rows of both kinds in it.
-pub fn use_system_table(text: &str) {
+pub fn install_system_table(text: &str) {
     SYSTEM.get_or_init(|| ipsecalgs::parse(text));
 }
 

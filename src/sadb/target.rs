@@ -70,14 +70,21 @@ impl fmt::Display for SadbTarget {
 }
 
 impl SadbTarget {
-    /// Whose words a keys file for this SADB may use. On illumos the system's own SADB takes the algorithms that its
-    /// administrator has chosen (ipsecalgs(8)), if their table can be read.
+    /// Installs the algorithm table of the system's own SADB, for the whole process: on illumos the algorithms that the
+    /// administrator has chosen (ipsecalgs(8)), if their table can be read. A program calls it once, when it starts.
+    pub fn install_algorithms(&self) {
+        if !IS_ILLUMOS || !matches!(self, Self::Auto | Self::PfKey) {
+            return;
+        }
+        // Without the file the built-in table has the algorithms that illumos ships.
+        if let Ok(table) = std::fs::read_to_string(ipsecalgs::PATH) {
+            algorithms::install_system_table(&table);
+        }
+    }
+
+    /// The language of a keys file for this SADB.
     #[must_use]
     pub fn vocabulary(&self) -> Vocabulary {
-        let is_illumos = IS_ILLUMOS && matches!(self, Self::Auto | Self::PfKey);
-        if let Some(table) = is_illumos.then(|| std::fs::read_to_string(ipsecalgs::PATH).ok()).flatten() {
-            algorithms::use_system_table(&table);
-        }
         match self {
             Self::Xfrm => Vocabulary::Linux,
             Self::Auto | Self::PfKey if IS_LINUX => Vocabulary::Linux,

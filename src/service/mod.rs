@@ -84,6 +84,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>, world: &World) -> Result<(
         log.event(&Event::NoConfig(&error));
         error.reason()
     })?;
+    config.sadb.install_algorithms();
     let mut witness = Witness::new(&mut *log);
     let outcome = Service::new(&config, world, &mut witness).carry_out(&args);
     if args.method.changes_state() {

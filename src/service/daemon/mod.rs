@@ -169,6 +169,7 @@ impl Resident<'_> {
             self.reporter.event(&Event::NoConfig(&error));
             error.reason()
         })?;
+        config.sadb.install_algorithms();
         let watched = self.watch(&config);
         let config = self.config.insert(config);
         watched?;

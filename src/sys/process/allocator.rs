@@ -6,16 +6,13 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::hint::black_box;
 
-/// The system's allocator, wiping.
-struct Wiping;
-
-#[global_allocator]
-static HEAP: Wiping = Wiping;
+/// The system's allocator, which wipes each block before the system gets it back. A program installs it as its global allocator.
+pub struct WipingAllocator;
 
 // SAFETY: every block comes from `System` and goes back to it with the layout it came with. A block is written to only
 // here in `dealloc`, when the caller has given it up, and only as far as its layout reaches. `realloc` is the trait's own:
 // a new block, a copy, and a wiped old one, so that nothing is moved without leaving its old place clean.
-unsafe impl GlobalAlloc for Wiping {
+unsafe impl GlobalAlloc for WipingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller's promises are those that `System` asks for.
         unsafe { System.alloc(layout) }
@@ -38,6 +35,12 @@ unsafe impl GlobalAlloc for Wiping {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
+    /// As the programs install it.
+    #[global_allocator]
+    static HEAP: WipingAllocator = WipingAllocator;
+
     /// A page, to be aligned.
     #[repr(align(4096))]
     #[derive(Clone, Copy)]

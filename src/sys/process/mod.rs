@@ -5,3 +5,5 @@ pub mod hardening;
 pub mod privilege;
 pub mod signals;
 pub mod stop;
+
+pub use allocator::WipingAllocator;
