@@ -171,7 +171,7 @@ fn a_record_that_cannot_be_written_ends_a_load() {
         assert_eq!(output.status.code(), Some(code), "{fault}: {}", String::from_utf8_lossy(&output.stderr));
         struck += usize::from(code != 0);
         let there = model.saved();
-        assert!(there.contains("spi 0x9000"), "{fault}: somebody else's is gone: {there}");
+        assert!(there.contains("spi 0x9000"), "{fault}: a foreign SA is gone: {there}");
         assert!(!(there.contains("spi 0x1001") && there.contains("spi 0x1002")), "{fault}: {there}");
         assert!(run(&[], "refresh", &new).1.status.success());
         let there = model.saved();

@@ -71,7 +71,7 @@ fn what_is_no_keys_file_is_named_and_changes_nothing() {
     assert_eq!(model.saved(), before);
 }
 
-/// Somebody writes to the file again and again; every run either says so or sees it as it was at one moment.
+/// Another process keeps writing to the file; each run reports this, or reads one consistent version.
 #[test]
 fn a_file_that_is_written_to_is_read_whole_or_not_at_all() {
     let model = Model::start(&[]);
@@ -155,7 +155,7 @@ fn a_file_that_is_replaced_is_the_old_or_the_new_one() {
     });
 }
 
-/// An access list that lets somebody in shows in the group's bits, which are its mask (acl(5)).
+/// An access list for another user shows in the group bits, which are its mask (acl(5)).
 #[test]
 #[cfg(target_os = "linux")]
 fn an_access_list_that_lets_others_in_is_found() {
@@ -171,7 +171,7 @@ fn an_access_list_that_lets_others_in_is_found() {
     assert!(String::from_utf8_lossy(&run.stderr).contains("has mode 06"), "{}", String::from_utf8_lossy(&run.stderr));
 }
 
-/// A file's name is told, but cannot begin a line of its own or speak to the terminal.
+/// Messages contain the name of a file, but it cannot start a new line or send control sequences to the terminal.
 #[test]
 fn a_files_name_gives_no_orders() {
     let model = Model::start(&[]);

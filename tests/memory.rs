@@ -31,7 +31,7 @@ struct Secrets {
     keys: Vec<String>,
 }
 
-/// `count` SAs, each with two keys that nobody else has.
+/// `count` SAs, each with two unique keys.
 fn secrets(count: u32) -> Secrets {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut digits = |len: usize| -> String {

@@ -75,7 +75,7 @@ fn send(socket: &PacketSocket, kind: u8, of: Target, seq: u32, pid: u32) {
     socket.send(&encode(kind, of, seq, pid)).unwrap();
 }
 
-/// Sends a request and waits for its answer among whatever else is heard.
+/// Sends a request and waits for its reply, skipping other messages.
 fn ask(socket: &PacketSocket, kind: u8, of: Target, seq: u32, pid: u32) -> Received {
     send(socket, kind, of, seq, pid);
     loop {

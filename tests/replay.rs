@@ -1,6 +1,6 @@
 //! Plays every case of tests/vectors/commands.jsonl: the program against a scripted SADB. What it sends must be, byte for byte, what the
-//! original sent; it must fail where the original failed; what it prints about SAs must agree. Cases that differ on purpose stand in
-//! tests/vectors/commands-differences.txt; a case listed there that agrees is an error too.
+//! original sent; it must fail where the original failed; what it prints about SAs must agree. Cases that differ deliberately are in
+//! tests/vectors/commands-differences.txt; a case listed there that agrees is an error, too.
 
 #![allow(clippy::print_stdout, reason = "a test tells how much it has played")]
 

@@ -88,7 +88,7 @@ fn is_long_form() -> bool {
     std::env::var_os("FAULTS_SLOW").is_some()
 }
 
-/// What a test has done, for who asks for numbers (`--nocapture`).
+/// Prints how much a test has tried (visible with `--nocapture`).
 fn tell(count: usize, what: &str) {
     let _ = writeln!(std::io::stderr(), "{count} {what}");
 }

@@ -62,7 +62,8 @@ fn a_kill_at_any_message_is_put_right_by_the_next_refresh() {
     tell(6, "kills at messages of a reconciling refresh");
 }
 
-/// Between the look and the addition somebody else adds an SA of the same name: it stays theirs, also in the record of the service.
+/// Another program adds an SA with the same identity between the dump and the addition: it stays foreign, also in the record of
+/// the service.
 #[test]
 fn an_sa_that_somebody_else_adds_meanwhile_stays_theirs() {
     let old = [(0x1001, 1), (0x1002, 1)];

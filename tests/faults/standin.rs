@@ -25,9 +25,9 @@ pub(crate) enum Plan {
     Die(usize),
     /// The message of that number is carried out, but never answered.
     Swallow(usize),
-    /// Every answer is preceded by answers to somebody else: another process, another request, both refused.
+    /// Each reply follows replies to another process and to another request, both refusals.
     Foreign,
-    /// The message of that number comes second: somebody else has just sent the same.
+    /// The message with that index is the second: another process has just sent the same.
     Overtaken(usize),
     /// Every message takes that long.
     Slow(Duration),
@@ -181,7 +181,7 @@ impl Server {
         true
     }
 
-    /// Gives everybody what the model has for them.
+    /// Delivers the pending messages of the model to each client.
     fn answer(&mut self, plan: Plan, swallows: bool) {
         for client in &self.clients {
             while let Some(answer) = self.model.read(client.socket) {

@@ -16,7 +16,7 @@ use super::packet_socket::PacketSocket;
 use super::standin::{Plan, StandIn};
 use super::{MESSAGES, expect, is_long_form, keys_file, loaded, made_by, manual_key, program, spis_from, tell};
 
-/// Those that somebody sends.
+/// Signals that another process may send.
 const SIGNALS: [Signal; 4] = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGKILL];
 
 /// How a traced program ended.
@@ -152,7 +152,7 @@ fn service(sadb: &StandIn) -> Child {
     let file = keys_file(sadb, "", 0x1000);
     let child = manual_key(sadb, "run", 0x1000).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let deadline = Instant::now() + Duration::from_secs(20);
-    // The file of the socket is there a moment before somebody listens.
+    // The file of the socket exists shortly before the service listens on it.
     while PacketSocket::connect(&sadb.path("run/refresh")).is_err() || sadb.spis() != spis_from(0x1000) {
         assert!(Instant::now() < deadline, "it does not come up");
         sleep(Duration::from_millis(5));

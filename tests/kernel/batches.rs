@@ -1,4 +1,4 @@
-//! Many additions, which go to the kernel several at a time: none is lost, and a refusal is told of its own line.
+//! Batches of additions: none is lost, and a refusal is reported for the right line.
 
 use std::fmt::Write;
 

@@ -24,7 +24,7 @@ impl Capture {
         let file =
             tempfile::Builder::new().suffix(".pcap").tempfile().expect("a file").into_temp_path().keep().expect("stays");
         let mut command = Command::new("tcpdump");
-        // The ring has room for as many packets as go into it at their largest.
+        // The ring holds as many packets of maximum size as fit into it.
         command
             .args(["-n", "-s", "2000", "-U", "--immediate-mode", "-Z", "root", "-i", "port1", "-w"])
             .arg(&file)

@@ -99,7 +99,7 @@ fn a_list_that_has_lost_a_part_is_an_error() {
     let _ = writeln!(std::io::stderr(), "{faults} parts of lists lost");
 }
 
-/// Whoever may send to any port: what does not come from the kernel is no answer.
+/// Other processes may send to any netlink port: a message that does not come from the kernel is not a reply.
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
 fn a_datagram_of_another_process_is_no_answer() {
@@ -110,7 +110,7 @@ fn a_datagram_of_another_process_is_no_answer() {
     assert!(ours.receive(Duration::from_millis(300)).expect("nothing is lost").is_none());
 }
 
-/// A request that gets lost without a word is waited for ten seconds, not for ever.
+/// If a request is lost silently, the program waits ten seconds for the reply, not forever.
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
 fn an_answer_that_never_comes_ends_the_load() {

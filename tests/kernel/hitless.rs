@@ -54,7 +54,7 @@ fn hosts() -> Hosts {
     hosts
 }
 
-/// What became of the packets that were sent while `work` was done.
+/// The fate of the packets that were sent during `work`.
 struct Loss {
     sent: u64,
     lost: u64,
@@ -68,7 +68,7 @@ impl fmt::Display for Loss {
 
 fn during(hosts: &Hosts, work: impl FnOnce()) -> Loss {
     let far = hosts.there.inside(|| UdpSocket::bind(("0.0.0.0", PORT)).expect("binds"));
-    setsockopt(&far, sockopt::RcvBufForce, &(16 << 20)).expect("room for what comes");
+    setsockopt(&far, sockopt::RcvBufForce, &(16 << 20)).expect("a large receive buffer");
     far.set_read_timeout(Some(Duration::from_millis(500))).expect("a timeout");
     let near = hosts.here.inside(|| UdpSocket::bind(("10.0.0.1", 0)).expect("binds"));
     let (is_over, sent) = (AtomicBool::new(false), AtomicU64::new(0));
@@ -85,7 +85,7 @@ fn during(hosts: &Hosts, work: impl FnOnce()) -> Loss {
     Loss { sent, lost: sent - received }
 }
 
-/// Sends at [`RATE`] to one destination after the other. A send that fails for want of an SA is a packet lost.
+/// Sends at [`RATE`] to one destination after the other. A send that fails because there is no SA counts as a lost packet.
 fn send(socket: &UdpSocket, is_over: &AtomicBool, sent: &AtomicU64) {
     let to: Vec<(String, u16)> = (0..LIVE).map(|number| (dst(number), PORT)).collect();
     let to: Vec<std::net::SocketAddr> = to
@@ -154,7 +154,7 @@ fn rotation(hosts: &Hosts, words: &str) -> Loss {
     })
 }
 
-/// The second SA changed in a way that only adding it anew makes, at the sender, with the same key.
+/// Changes the second SA at the sender, with the same key, in a way that requires a replacement.
 fn replacement(hosts: &Hosts, words: &str) -> Loss {
     let new = sa(0, 0x2000, 1, words) + &sa(1, 0x1001, 0, &format!("{words} flag noecn"));
     let others: String = (2..ALL).map(|number| sa(number, 0x1000 + number, 0, words)).collect();

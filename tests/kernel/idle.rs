@@ -42,7 +42,7 @@ fn an_idle_sa_is_ended_by_the_service_and_one_in_use_is_not() {
         thread::sleep(Duration::from_secs(7).saturating_sub(started.elapsed()));
         let left = [0x101, 0x102, 0x103].map(|spi| has(&space, spi));
         stop.store(true, Ordering::Relaxed);
-        assert_eq!(left, [true; 3], "used all the time, without an idle lifetime, somebody else's");
+        assert_eq!(left, [true; 3], "used continuously, without an idle lifetime, foreign");
     });
     wait_until(|| !has(&space, 0x101));
     let said = service.end();

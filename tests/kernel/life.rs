@@ -1,4 +1,4 @@
-//! What becomes of SAs: they expire, are deleted, flushed, paired, changed.
+//! The life of SAs: they expire, are deleted, flushed, paired, updated.
 
 use std::thread;
 use std::time::Duration;
@@ -28,7 +28,7 @@ fn a_soft_and_a_hard_lifetime_expire_with(sadb: &'static str) {
     assert!(soft.contains("state=DYING") && soft.contains("SLT: 2 seconds"), "{soft}");
     assert!(hard.contains("state=DEAD") && hard.contains("HLT: 4 seconds"), "{hard}");
     assert_eq!(spis(&space), [""; 0]);
-    assert!(!monitor.heard().contains("000102030405"), "a key is told to everybody");
+    assert!(!monitor.heard().contains("000102030405"), "a key is broadcast to all listeners");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::space::Space;
 
-/// How long something may take to be told.
+/// Timeout for a message to appear.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Loads, and deletes again, an SA by which the monitor shows that it listens.
 const PROBE: &str = "add ah spi 0xffff dst 192.0.2.1 auth_alg md5 authkey 000102030405060708090a0b0c0d0e0f\n\

@@ -1,4 +1,4 @@
-//! The policies of a real kernel: what is listed is what `ip xfrm policy` was told, and what is told is what it lists.
+//! Policies of a real kernel: this program lists what `ip xfrm policy` added, and the other way round.
 
 use ipseckey::internals::kernel::{TestPolicy, TestSpd};
 

@@ -64,7 +64,7 @@ fn addresses(texts: &[&str]) -> Vec<SocketAddr> {
     texts.iter().map(|text| text.parse().expect("an address and a port")).collect()
 }
 
-/// Talks until it is told to stop: datagrams and connections, one after the other, answered or not.
+/// Sends until `stop` is set: datagrams and connections, alternately, whether there is a reply or not.
 fn talk(space: &Space, to: &[&str], stop: &AtomicBool) {
     space.inside(|| {
         let sockets = ["0.0.0.0:0", "[::]:0"].map(|any| UdpSocket::bind(any).expect("binds"));
@@ -92,7 +92,7 @@ impl Drop for Stop<'_> {
 /// Those of the far addresses that cannot be reached.
 fn unreached(hosts: &Hosts, inside: &Hosts) -> Vec<SocketAddr> {
     let reaches = |from: &Hosts, to: &SocketAddr| match to.port() {
-        // Nobody listens: the answer is that, and it comes through an SA.
+        // No process listens: the reply is a reset, which also needs an SA.
         8080 => from.here.inside(|| {
             let connected = TcpStream::connect_timeout(to, Duration::from_secs(2));
             connected.is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)

@@ -224,7 +224,7 @@ impl Space {
 
 /// The words that name an SA of which `ip xfrm state` has said this.
 fn name_of(state: &str) -> String {
-    let after = |word: &str| state.split_whitespace().skip_while(|found| *found != word).nth(1).expect("is said");
+    let after = |word: &str| state.split_whitespace().skip_while(|found| *found != word).nth(1).expect("is printed");
     let (spi, _) = after("spi").split_once('(').expect("a number in two ways");
     let mark = if state.contains("\tmark ") { format!("mark {}", after("mark")) } else { String::new() };
     format!("{} spi {spi} dst {} {mark}", after("proto"), after("dst"))

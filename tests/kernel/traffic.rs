@@ -290,7 +290,7 @@ fn the_service_holds_the_ports_of_its_sas() {
         protection.demand(&hosts.here, protection.outer(), protection.inner());
         protection.demand(&hosts.there, swapped(protection.outer()), swapped(protection.inner()));
         let (here, there) = protection.inner();
-        assert!(!hosts.ping(there), "nobody takes ESP out of UDP");
+        assert!(!hosts.ping(there), "there is no encapsulation socket");
         for (wish, is_held) in [("true", true), ("false", false)] {
             fs::write(&properties, format!("hold_natt_ports = {wish}\n")).expect("writes");
             [&hosts.here, &hosts.there].iter().zip(&services).for_each(|(host, service)| service.refresh(host));
@@ -342,7 +342,7 @@ fn a_receiver_with_a_window_needs_the_senders_counter() {
     let (hosts, _sockets) = protected(&Protection::ESP, [&keys, &keys]);
     let (here, there) = Protection::ESP.inner();
     assert_eq!(hosts.echo(here, there), Ok(()));
-    // One end starts anew, with sequence numbers that the other has seen.
+    // One end restarts, with sequence numbers that the other has already received.
     hosts.here.load(&format!("flush esp\n{keys}"));
     assert_eq!(hosts.echo(here, there), Err(0));
     hosts.here.load("update esp spi 0x1000 dst 10.0.0.2 outbound replay_value 5000\n");

@@ -8,7 +8,7 @@ use proptest::sample::{Index, select};
 
 use super::spy::Spy;
 
-/// Reads and checks `text`; gives everything that is said about it, and the names that were looked up.
+/// Reads and checks `text`; returns all diagnostics as text, and the names that were looked up.
 fn everything_said(text: &[u8], numeric: bool, setting: Setting) -> (String, Vec<String>) {
     let spy = Spy::default();
     let options = Options { vocabulary: Vocabulary::Linux, numeric, setting, resolver: &spy };

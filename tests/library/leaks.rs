@@ -13,7 +13,7 @@ use crate::names::Vocabulary;
 use damage::{KeysFile, Random, keys_file};
 use scan::{Tally, count, leaked, refuse_leaks};
 
-/// All that is said about `text`, and the names that were looked up for it.
+/// All diagnostics of `text`, and the names that were looked up for it.
 fn said_and_asked(text: &[u8], vocabulary: Vocabulary, setting: Setting) -> (String, String) {
     let spy = Spy::default();
     let options = Options { vocabulary, numeric: false, setting, resolver: &spy };

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use crate::keyfile::{NameError, Resolver};
 
-/// A name server that knows nobody and remembers who was asked for.
+/// A resolver without any names; it records the look-ups.
 #[derive(Default)]
 pub(crate) struct Spy {
     /// The names, in order.

@@ -1,6 +1,6 @@
 //! What the programs give up before they read a key, and whom they do not trust: capabilities, the environment, other users.
 //!
-//! Most of it shows only when root runs the tests; who cannot is told what was skipped.
+//! Most of these tests need root; without root they print what they skip.
 #![cfg(target_os = "linux")]
 
 #[path = "../service/bench.rs"]
@@ -119,7 +119,7 @@ fn by_hand_the_rights_over_files_are_kept() {
     }
 }
 
-/// A keys file of somebody else's, which only root can read: a warning, and it is loaded.
+/// A keys file of another user, which only root can read: a warning, and it is loaded.
 #[test]
 fn root_reads_the_files_of_others_by_hand() {
     if !is_root("read the files of others") {
@@ -168,7 +168,7 @@ fn set_user_id_it_forgets_the_environment() {
 /// Two locks: the socket's mode, and the question who is at the other end.
 #[test]
 fn others_cannot_ask_for_a_refresh() {
-    if !is_root("become somebody else") {
+    if !is_root("become another user") {
         return;
     }
     let bench = Bench::with_model();
@@ -184,7 +184,7 @@ fn others_cannot_ask_for_a_refresh() {
     let refused = ask(NOBODY);
     assert_eq!(refused.status.code(), Some(77), "{}", String::from_utf8_lossy(&refused.stderr));
 
-    // Somebody has opened the door: the service still looks who comes in.
+    // The mode of the socket was opened by hand: the service still checks the credentials of each peer.
     fs::set_permissions(&socket, Permissions::from_mode(0o666)).unwrap();
     let refused = ask(NOBODY);
     assert!(!refused.status.success(), "{}", String::from_utf8_lossy(&refused.stdout));
@@ -192,7 +192,7 @@ fn others_cannot_ask_for_a_refresh() {
     assert_eq!(ask(0).status.code(), Some(0));
     assert_eq!(online(), 2);
 
-    // Whoever says something else, nothing or too much keeps nobody from being served.
+    // A peer that sends another request, nothing or too much does not block other peers.
     for question in [&b"refresh\0"[..], b"stop", &[0xff; 4096], b"refresh refresh"] {
         PacketSocket::connect(&socket).unwrap().send(question).unwrap();
     }

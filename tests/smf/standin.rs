@@ -104,7 +104,7 @@ impl Startd {
         self.state
     }
 
-    /// `svcadm refresh`: the running snapshot is taken anew; the method runs only if the instance does.
+    /// `svcadm refresh`: updates the running snapshot; the method runs only if the instance is online.
     pub(crate) fn refresh(&mut self) -> State {
         self.take_snapshot();
         if self.state == State::Online {
@@ -128,7 +128,7 @@ impl Startd {
         self.enable()
     }
 
-    /// The service's log, which everybody can read.
+    /// The log of the service, which every user can read.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.log_path()).unwrap_or_default()
     }

@@ -50,7 +50,7 @@ pub struct Searched {
     pub found: Vec<String>,
 }
 
-/// Searches every writable page of a process; `None` if nobody may look into it.
+/// Searches every writable page of a process; `None` without permission to read its memory.
 pub fn search(pid: Pid, wanted: &Wanted) -> Option<Searched> {
     let memory = File::open(format!("/proc/{pid}/mem")).ok()?;
     let maps = fs::read_to_string(format!("/proc/{pid}/maps")).ok()?;
@@ -72,7 +72,7 @@ pub fn search_bytes(name: &str, bytes: &[u8], wanted: &Wanted) -> Searched {
     Searched { bytes: bytes.len(), found }
 }
 
-/// Fails if something was found; tells if nobody may look.
+/// Fails if something was found; prints a notice without permission to read the memory.
 #[track_caller]
 pub fn expect_nothing(what: &str, searched: Option<Searched>) {
     let Some(searched) = searched else {

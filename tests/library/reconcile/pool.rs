@@ -36,7 +36,7 @@ pub(crate) struct Choice {
     extra: usize,
 }
 
-/// A keys file: for each name of the pool what is said of it, if anything; and which of them are paired.
+/// A keys file: the definition of each identity of the pool, if any, and which of them are paired.
 #[derive(Clone, Debug)]
 pub(crate) struct File {
     choices: Vec<Option<Choice>>,
@@ -50,7 +50,7 @@ pub(crate) struct File {
 pub(crate) const NAMES: usize = 8;
 
 impl File {
-    /// Whether the SA of that number is there, is said in the same way in `other`, and has the same pair.
+    /// Whether the SA with that index exists, is defined in the same way in `other`, and has the same pair.
     pub(crate) fn has_in_common(&self, other: &Self, at: usize) -> bool {
         self.choices[at].is_some() && self.choices[at] == other.choices[at] && self.mate(at) == other.mate(at)
     }
