@@ -9,7 +9,7 @@ use crate::sa::{Message, Request};
 use crate::sadb::{MAX_BATCH, PairScope, Sadb, SadbError};
 
 /// What became of one target of a command.
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// Done.
     Done,
     /// Done, and this is what the SADB says about the SA (`get`).
@@ -22,7 +22,7 @@ pub enum Outcome {
 ///
 /// Returns whether all targets succeeded: a command counts once, however many addresses its names stand for. Later targets are tried even if an earlier one failed, except
 /// when the SADB itself is out of reach.
-pub fn apply(mut command: SaCommand, sadb: &mut dyn Sadb, each: &mut dyn FnMut(&Request, Outcome)) -> bool {
+pub(crate) fn apply(mut command: SaCommand, sadb: &mut dyn Sadb, each: &mut dyn FnMut(&Request, Outcome)) -> bool {
     let mut all_done = true;
     sadb.new_sequence();
     for target in std::mem::take(&mut command.targets) {
@@ -39,7 +39,7 @@ pub fn apply(mut command: SaCommand, sadb: &mut dyn Sadb, each: &mut dyn FnMut(&
 }
 
 /// Additions that wait to be carried out together. `T` says where each stands.
-pub struct Queue<T> {
+pub(crate) struct Queue<T> {
     waiting: Vec<(T, SaCommand)>,
 }
 
@@ -52,12 +52,12 @@ impl<T> Default for Queue<T> {
 impl<T> Queue<T> {
     /// Whether it has to be settled before it can take more.
     #[must_use]
-    pub fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.waiting.len() >= MAX_BATCH
     }
 
     /// Takes `command` if `sadb` carries it out together with others, else gives it back.
-    pub fn offer(&mut self, place: T, command: SaCommand, sadb: &dyn Sadb) -> Option<SaCommand> {
+    pub(crate) fn offer(&mut self, place: T, command: SaCommand, sadb: &dyn Sadb) -> Option<SaCommand> {
         if command.verb != Verb::Add || command.targets.len() != 1 || !sadb.batches(&command.request) {
             return Some(command);
         }
@@ -66,7 +66,7 @@ impl<T> Queue<T> {
     }
 
     /// Carries out what waits; `each` hears what became of it, in order.
-    pub fn settle(&mut self, sadb: &mut dyn Sadb, each: &mut dyn FnMut(T, &Request, Outcome)) {
+    pub(crate) fn settle(&mut self, sadb: &mut dyn Sadb, each: &mut dyn FnMut(T, &Request, Outcome)) {
         let requests: Vec<&Request> = self.waiting.iter().map(|(_, command)| &*command.request).collect();
         let outcomes = if requests.is_empty() { Vec::new() } else { sadb.add_all(&requests) };
         for ((place, command), outcome) in self.waiting.drain(..).zip(outcomes) {
@@ -76,7 +76,7 @@ impl<T> Queue<T> {
 }
 
 /// Makes `request` the one about `target`.
-pub fn aim_at(request: &mut Request, target: Target) {
+pub(crate) fn aim_at(request: &mut Request, target: Target) {
     if let (Some(src), Some(addr)) = (&mut request.src, target.src) {
         src.addr = addr;
     }

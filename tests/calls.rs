@@ -272,7 +272,7 @@ fn an_access_list_of_nfs_that_lets_others_in_is_found() {
         let options = ["-e", "trace=fgetxattr", "-e", &inject];
         let (_, by_hand) = traced(&model, &options, &model.ipseckey(&["-c", keys.to_str().unwrap()]));
         let told = String::from_utf8_lossy(&by_hand.stderr);
-        assert_eq!(told.contains("has an access list that lets others in"), is_open, "{who}: {told}");
+        assert_eq!(told.contains("has an access list for other users"), is_open, "{who}: {told}");
         assert!(by_hand.status.success(), "{who}: {told}");
         let (_, service) = traced(&model, &options, &unit(&model, "check", &keys));
         assert_eq!(service.status.code(), Some(if is_open { 77 } else { 0 }), "{who}");

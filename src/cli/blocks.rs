@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::keyfile;
 use crate::secret::Buffer;
-use crate::sys::fs::keys_file::{FileError, Finding, Origin, Reader};
+use crate::sys::fs::keys_file::{FileError, Finding, KeysFileReader, Origin};
 use crate::sys::process::hardening;
 
 /// Small enough for a processor's cache.
@@ -13,7 +13,7 @@ const BLOCK: usize = 64 * 1024;
 
 /// The blocks of a file.
 pub(super) struct Blocks {
-    reader: Reader,
+    reader: KeysFileReader,
     buffer: Buffer,
     /// Bytes of the buffer that hold text.
     filled: usize,
@@ -29,9 +29,9 @@ impl Blocks {
     /// Opens the file at `path`.
     ///
     /// # Errors
-    /// As [`Reader::open`].
+    /// As [`KeysFileReader::open`].
     pub(super) fn open(path: &Path) -> Result<Self, FileError> {
-        let reader = Reader::open(path, Origin::ByHand)?;
+        let reader = KeysFileReader::open(path, Origin::User)?;
         // One byte more than the file has: so the first block of a short one is known to be its last.
         let len = usize::try_from(reader.file_len()).map_or(BLOCK, |len| BLOCK.min(len + 1));
         Ok(Self { reader, buffer: locked(len), filled: 0, given: 0, line: 1, must_hold: false })
@@ -41,11 +41,11 @@ impl Blocks {
     /// wants to write to it waits until this is dropped. Where nobody can be made to wait, the whole file is the first block.
     ///
     /// # Errors
-    /// As [`Reader::open`] and [`Reader::hold`].
+    /// As [`KeysFileReader::open`] and [`KeysFileReader::hold`].
     pub(super) fn open_held(path: &Path) -> Result<Self, FileError> {
         let mut blocks = Self::open(path)?;
         blocks.must_hold = true;
-        blocks.reader.hold()?;
+        blocks.reader.lock_against_writers()?;
         Ok(blocks)
     }
 
@@ -62,10 +62,10 @@ impl Blocks {
     /// The next commands and the number of their first line; `None` at the end.
     ///
     /// # Errors
-    /// As [`Reader::read`].
+    /// As [`KeysFileReader::read`].
     pub(super) fn next(&mut self) -> Result<Option<(&[u8], u32)>, FileError> {
         self.forget_given();
-        if self.must_hold && !self.reader.is_held() {
+        if self.must_hold && !self.reader.is_locked() {
             self.read_rest()?;
         }
         loop {
@@ -87,7 +87,7 @@ impl Blocks {
     /// All that is left of the file, before anybody writes to it.
     fn read_rest(&mut self) -> Result<(), FileError> {
         self.must_hold = false;
-        self.make_room(self.filled + self.reader.left() + 1);
+        self.make_room(self.filled + self.reader.remaining() + 1);
         self.filled += self.reader.read(self.buffer.get_mut(self.filled..).unwrap_or_default())?;
         Ok(())
     }
@@ -207,7 +207,7 @@ mod tests {
     fn a_file_that_nobody_can_write_to_is_the_same_with_another_time() {
         let (_directory, path, text) = long_file(2);
         let mut blocks = Blocks::open_held(&path).unwrap();
-        let is_held = blocks.reader.is_held();
+        let is_held = blocks.reader.is_locked();
         let mut found = given(&mut blocks);
         let later = std::time::SystemTime::now() + std::time::Duration::from_secs(1);
         File::open(&path).unwrap().set_modified(later).unwrap();
@@ -224,7 +224,7 @@ mod tests {
     fn who_wants_to_write_waits_and_the_rest_is_read_at_once() {
         let (_directory, path, text) = long_file(4);
         let mut blocks = Blocks::open_held(&path).unwrap();
-        if !blocks.reader.is_held() {
+        if !blocks.reader.is_locked() {
             return;
         }
         let mut found = given(&mut blocks);

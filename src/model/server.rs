@@ -14,7 +14,7 @@ use zeroize::Zeroize;
 
 use crate::model::{Model, Settings, SocketId};
 use crate::secret::Buffer;
-use crate::sys::net::listener::{Connection, Listener, Moved, wait};
+use crate::sys::net::listener::{Connection, Listener, Transfer, wait};
 use crate::sys::process::hardening;
 use crate::sys::process::privilege::Need;
 use crate::sys::process::stop;
@@ -74,7 +74,7 @@ fn run(path: &Path, options: &ArgMatches) -> io::Result<()> {
     let local = options.get_many::<IpAddr>("local").unwrap_or_default().copied().collect();
     let settings = Settings { local, seed: unix_now(), ..Settings::default() };
     hardening::harden(Need::SadbAndFiles);
-    stop::on_signals()?;
+    stop::install_handlers()?;
     let listener = Listener::bind(path)?;
     Server::new(settings).run(&listener)
 }
@@ -93,12 +93,12 @@ impl Client {
         for _ in 0..TURN {
             let Some(message) = self.pending.take().or_else(|| model.read(self.socket)) else { return };
             match self.connection.send(&message) {
-                Moved::Bytes(_) | Moved::TooLarge => {}
-                Moved::NotNow => {
+                Transfer::Bytes(_) | Transfer::TooLarge => {}
+                Transfer::WouldBlock => {
                     self.pending = Some(message);
                     return;
                 }
-                Moved::Closed => {
+                Transfer::Closed => {
                     self.has_gone = true;
                     return;
                 }
@@ -124,7 +124,7 @@ impl Server {
 
     fn run(&mut self, listener: &Listener) -> io::Result<()> {
         let mut may_accept = true;
-        while !stop::asked() {
+        while !stop::is_requested() {
             let listener = Some(listener).filter(|_| may_accept && self.clients.len() < MOST_CLIENTS);
             let clients = self.clients.iter().map(|client| (&client.connection, client.wants_to_write(&self.model)));
             let ready = wait(listener, clients, TICK)?;
@@ -135,7 +135,7 @@ impl Server {
             self.write_all();
             self.forget_gone();
             may_accept = true;
-            if let Some(listener) = listener.filter(|_| ready.newcomer) {
+            if let Some(listener) = listener.filter(|_| ready.has_new_client) {
                 // Too many open files: try again after the next wait for others.
                 may_accept = self.accept(listener).is_ok();
             }
@@ -157,12 +157,12 @@ impl Server {
         for _ in 0..TURN {
             let Some(client) = self.clients.get_mut(index).filter(|client| !client.has_gone) else { return };
             match client.connection.receive(&mut self.room) {
-                Moved::Bytes(len) => {
+                Transfer::Bytes(len) => {
                     self.model.write(client.socket, self.room.get(..len).unwrap_or_default(), unix_now());
                     self.room.get_mut(..len).unwrap_or_default().zeroize();
                 }
-                Moved::NotNow => return,
-                Moved::Closed | Moved::TooLarge => {
+                Transfer::WouldBlock => return,
+                Transfer::Closed | Transfer::TooLarge => {
                     client.has_gone = true;
                     return;
                 }

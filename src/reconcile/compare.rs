@@ -219,7 +219,7 @@ impl Field {
 
 /// The keys of a request as one fingerprint: it tells whether an SA is added again with the same ones.
 #[must_use]
-pub fn keys_fingerprint(request: &Request, salt: Salt) -> String {
+pub(crate) fn keys_fingerprint(request: &Request, salt: Salt) -> String {
     let (auth, encr) = (auth_key(request), encr_key(request));
     salt.of([auth.as_ref(), encr.as_ref()])
 }

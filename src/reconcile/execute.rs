@@ -11,17 +11,17 @@ use crate::sadb::{MAX_BATCH, PairScope, Sadb, SadbError};
 /// Why a plan was not carried out.
 #[derive(Debug, thiserror::Error)]
 #[error("{}{source}{}", at(*line, *id), aftermath(undone))]
-pub struct Failed {
+pub(crate) struct Failed {
     /// First line of the command whose step failed.
-    pub line: Option<u32>,
+    pub(crate) line: Option<u32>,
     /// The SA of that step.
-    pub id: SaId,
+    pub(crate) id: SaId,
     /// What the SADB said.
-    pub source: SadbError,
+    pub(crate) source: SadbError,
     /// SAs that somebody else has added meanwhile, under names that the plan found free. They stay.
-    pub theirs: Vec<SaId>,
+    pub(crate) theirs: Vec<SaId>,
     /// SAs that could not be put back as they were, with what the SADB said.
-    pub undone: Vec<(SaId, SadbError)>,
+    pub(crate) undone: Vec<(SaId, SadbError)>,
 }
 
 fn at(line: Option<u32>, id: SaId) -> String {
@@ -46,7 +46,7 @@ fn aftermath(left: &[(SaId, SadbError)]) -> String {
 ///
 /// # Errors
 /// [`Failed`] with the first step that the SADB refused. Those before it are taken back then.
-pub fn carry_out(plan: Plan, sadb: &mut dyn Sadb, each: &mut dyn FnMut(&Step)) -> Result<(), Box<Failed>> {
+pub(crate) fn carry_out(plan: Plan, sadb: &mut dyn Sadb, each: &mut dyn FnMut(&Step)) -> Result<(), Box<Failed>> {
     let mut steps = plan.steps;
     let mut done = 0;
     while done < steps.len() {

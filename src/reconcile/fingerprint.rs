@@ -10,14 +10,14 @@ const LEN: usize = 4;
 
 /// What a fingerprint depends on besides the key, so that fingerprints of different runs do not compare.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Salt([u8; 16]);
+pub(crate) struct Salt([u8; 16]);
 
 impl Salt {
     /// A new one.
     ///
     /// # Errors
     /// The system's, if it has no random numbers.
-    pub fn new() -> Result<Self, getrandom::Error> {
+    pub(crate) fn new() -> Result<Self, getrandom::Error> {
         let mut bytes = [0; 16];
         getrandom::fill(&mut bytes)?;
         Ok(Self(bytes))
@@ -25,13 +25,13 @@ impl Salt {
 
     /// One that was kept.
     #[must_use]
-    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+    pub(crate) fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
     }
 
     /// Its bytes, to be kept.
     #[must_use]
-    pub fn bytes(self) -> [u8; 16] {
+    pub(crate) fn bytes(self) -> [u8; 16] {
         self.0
     }
 

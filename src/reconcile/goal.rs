@@ -32,7 +32,7 @@ impl Wanted {
 
 /// The SAs of a keys file.
 #[derive(Default)]
-pub struct Goal {
+pub(crate) struct Goal {
     /// By name, which is not held twice.
     sas: HashTable<Wanted>,
     /// How many were added, those that were deleted again among them.
@@ -42,28 +42,22 @@ pub struct Goal {
 /// Why a command has no place in a file that says what SAs there shall be. No word of the file is in it.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {what}")]
-pub struct Unfit {
+pub(crate) struct Unfit {
     /// The command's first line.
-    pub line: u32,
+    pub(crate) line: u32,
     /// What is wrong with it.
-    pub what: String,
+    pub(crate) what: String,
 }
 
 impl Goal {
     /// How many SAs it has.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.sas.len()
     }
 
-    /// Whether it has none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.sas.is_empty()
-    }
-
     /// The names of its SAs.
-    pub fn ids(&self) -> impl Iterator<Item = SaId> {
+    pub(crate) fn ids(&self) -> impl Iterator<Item = SaId> {
         self.iter().map(Wanted::id)
     }
 
@@ -86,7 +80,7 @@ impl Goal {
     ///
     /// # Errors
     /// [`Unfit`], for a command that an SADB with the SAs of the lines before would refuse, and for one that changes an SA.
-    pub fn take(&mut self, line: u32, mut command: SaCommand) -> Result<(), Unfit> {
+    pub(crate) fn take(&mut self, line: u32, mut command: SaCommand) -> Result<(), Unfit> {
         let targets = std::mem::take(&mut command.targets);
         let Some((last, others)) = targets.split_last() else { return Ok(()) };
         for target in others {
@@ -117,7 +111,7 @@ impl Goal {
 
     /// Leaves those whose packets come in, without their pairs: the first step of a change of keys.
     #[must_use]
-    pub fn inbound(mut self) -> Self {
+    pub(crate) fn inbound(mut self) -> Self {
         self.sas.retain(|wanted| is_inbound(&wanted.request));
         self.sas.iter_mut().for_each(|wanted| wanted.pair = None);
         self
@@ -137,7 +131,7 @@ impl Goal {
     }
 
     /// Takes a `flush` of the file.
-    pub fn flush(&mut self, sa_type: SaType) {
+    pub(crate) fn flush(&mut self, sa_type: SaType) {
         self.sas.retain(|wanted| sa_type != SaType::UNSPEC && wanted.request.sa_type != sa_type);
     }
 
@@ -145,7 +139,7 @@ impl Goal {
     ///
     /// # Errors
     /// [`Unfit`] for a pair that cannot be.
-    pub fn finish(mut self) -> Result<Self, Unfit> {
+    pub(crate) fn finish(mut self) -> Result<Self, Unfit> {
         let mut pairs: Vec<(u32, SaId, Spi)> =
             self.iter().filter_map(|wanted| Some((wanted.line, wanted.id(), wanted.pair?))).collect();
         pairs.sort_by_key(|(line, id, _)| (*line, id.dst));

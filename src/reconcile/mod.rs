@@ -17,10 +17,10 @@ mod plan;
 mod report;
 mod sequence;
 
-pub use compare::keys_fingerprint;
-pub use execute::{Failed, carry_out};
-pub use fingerprint::Salt;
-pub use goal::{Goal, Unfit};
-pub use plan::{Change, Deed, Difference, Obstacle, Plan, Scope, Step, Subject, Terms, plan, verify};
-pub use report::{Brief, Named, Summary, write_json, write_summary, write_text};
-pub use sequence::{Counters, MARGIN, Progress};
+pub(crate) use compare::keys_fingerprint;
+pub(crate) use execute::{Failed, carry_out};
+pub(crate) use fingerprint::Salt;
+pub(crate) use goal::{Goal, Unfit};
+pub(crate) use plan::{Deed, Difference, Obstacle, Plan, Scope, Step, Terms, plan, verify};
+pub(crate) use report::{Brief, Named, Summary, write_json, write_summary, write_text};
+pub(crate) use sequence::{Counters, MARGIN, Progress};

@@ -17,7 +17,7 @@ use crate::sys::time::unix_now;
 
 /// What a step does. The order is that of a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Deed {
+pub(crate) enum Deed {
     /// Adds what is not there.
     Add,
     /// Changes in place.
@@ -30,39 +30,39 @@ pub enum Deed {
 
 /// A value that is not what it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Difference {
+pub(crate) struct Difference {
     /// The keyword.
-    pub field: &'static str,
+    pub(crate) field: &'static str,
     /// The value there is; of a key its fingerprint.
-    pub from: String,
+    pub(crate) from: String,
     /// The value that is wanted.
-    pub to: String,
+    pub(crate) to: String,
 }
 
 /// One step of a plan.
-pub struct Step {
+pub(crate) struct Step {
     /// What it does.
-    pub deed: Deed,
+    pub(crate) deed: Deed,
     /// First line of the command that wants it.
-    pub line: Option<u32>,
+    pub(crate) line: Option<u32>,
     /// What it is about.
-    pub subject: Subject,
+    pub(crate) subject: Subject,
 }
 
 /// What a step is about.
-pub enum Subject {
+pub(crate) enum Subject {
     /// A security association.
     Sa(Box<Change>),
 }
 
 /// A change of an SA.
-pub struct Change {
+pub(crate) struct Change {
     /// Which one.
-    pub id: SaId,
+    pub(crate) id: SaId,
     /// What is not as it should be.
-    pub differences: Vec<Difference>,
+    pub(crate) differences: Vec<Difference>,
     /// Whether its packets come in.
-    pub inbound: bool,
+    pub(crate) inbound: bool,
     /// What is sent: the addition or the update. Nothing for a removal.
     pub(crate) new: Option<Request>,
     /// What is there.
@@ -71,18 +71,18 @@ pub struct Change {
 
 /// What is to be done.
 #[derive(Default)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// The steps in order.
-    pub steps: Vec<Step>,
+    pub(crate) steps: Vec<Step>,
     /// SAs that are as they should be.
-    pub kept: usize,
+    pub(crate) kept: usize,
     /// SAs that are somebody else's and left alone.
-    pub foreign: usize,
+    pub(crate) foreign: usize,
 }
 
 /// Which of the SAs that a file does not name are removed.
 #[derive(Clone, Copy)]
-pub enum Scope<'a> {
+pub(crate) enum Scope<'a> {
     /// All of them.
     All,
     /// None.
@@ -105,18 +105,18 @@ impl Scope<'_> {
 }
 
 /// What else a plan goes by.
-pub struct Terms<'a> {
+pub(crate) struct Terms<'a> {
     /// Which SAs are in its reach.
-    pub scope: Scope<'a>,
+    pub(crate) scope: Scope<'a>,
     /// What the fingerprints depend on.
-    pub salt: Salt,
+    pub(crate) salt: Salt,
     /// How far an SA had come that is not there any more, and is to be added with these keys.
-    pub carried: &'a dyn Fn(&SaId, &Request) -> Option<Counters>,
+    pub(crate) carried: &'a dyn Fn(&SaId, &Request) -> Option<Counters>,
 }
 
 /// Why there is no plan.
 #[derive(Debug, thiserror::Error)]
-pub enum Obstacle {
+pub(crate) enum Obstacle {
     /// The SADB does not tell what it holds.
     #[error(transparent)]
     Sadb(#[from] SadbError),
@@ -134,7 +134,7 @@ pub enum Obstacle {
 ///
 /// # Errors
 /// [`Obstacle`].
-pub fn plan(goal: &Goal, sadb: &mut dyn Sadb, terms: &Terms<'_>) -> Result<Plan, Obstacle> {
+pub(crate) fn plan(goal: &Goal, sadb: &mut dyn Sadb, terms: &Terms<'_>) -> Result<Plan, Obstacle> {
     let mut search = Search::new(goal, terms);
     sadb.dump(SaType::UNSPEC, &mut |message| {
         if let Some(current) = Current::of(message) {
@@ -149,7 +149,7 @@ pub fn plan(goal: &Goal, sadb: &mut dyn Sadb, terms: &Terms<'_>) -> Result<Plan,
 ///
 /// # Errors
 /// The SADB's.
-pub fn verify(goal: &Goal, sadb: &mut dyn Sadb, salt: Salt) -> Result<Vec<Step>, SadbError> {
+pub(crate) fn verify(goal: &Goal, sadb: &mut dyn Sadb, salt: Salt) -> Result<Vec<Step>, SadbError> {
     let terms = Terms { scope: Scope::Named, salt, carried: &|_, _| None };
     match plan(goal, sadb, &terms) {
         Ok(plan) => Ok(plan.steps),
@@ -353,7 +353,7 @@ impl Step {
 
 impl Plan {
     /// How far the SAs have come that are removed.
-    pub fn removed(&self, salt: Salt) -> impl Iterator<Item = Progress> {
+    pub(crate) fn removed(&self, salt: Salt) -> impl Iterator<Item = Progress> {
         self.steps.iter().filter(|step| step.deed == Deed::Remove).filter_map(move |step| {
             let Subject::Sa(change) = &step.subject;
             let old = change.old.as_ref().filter(|old| old.counters != Counters::default())?;
@@ -365,7 +365,7 @@ impl Plan {
 impl Step {
     /// The SA that it is about.
     #[must_use]
-    pub fn id(&self) -> SaId {
+    pub(crate) fn id(&self) -> SaId {
         let Subject::Sa(change) = &self.subject;
         change.id
     }

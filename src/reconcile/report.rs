@@ -11,7 +11,7 @@ use crate::sa::{SaId, SaType};
 
 /// An SA's name in words: `esp spi 0x1001 dst 192.0.2.1`.
 #[derive(Clone, Copy)]
-pub struct Named(pub SaId);
+pub(crate) struct Named(pub SaId);
 
 impl fmt::Display for Named {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -28,7 +28,7 @@ fn type_word(sa_type: SaType) -> String {
 impl Deed {
     /// Its word.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Add => "add",
             Self::Update => "update",
@@ -40,25 +40,25 @@ impl Deed {
 
 /// How many steps of each kind there are, and how many SAs need none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Summary {
+pub(crate) struct Summary {
     /// SAs to add.
-    pub add: usize,
+    pub(crate) add: usize,
     /// SAs to change in place.
-    pub update: usize,
+    pub(crate) update: usize,
     /// SAs to add anew.
-    pub replace: usize,
+    pub(crate) replace: usize,
     /// SAs to remove.
-    pub remove: usize,
+    pub(crate) remove: usize,
     /// SAs that are as they should be.
-    pub kept: usize,
+    pub(crate) kept: usize,
     /// SAs of others.
-    pub foreign: usize,
+    pub(crate) foreign: usize,
 }
 
 impl Summary {
     /// What `plan` comes to.
     #[must_use]
-    pub fn of(plan: &Plan) -> Self {
+    pub(crate) fn of(plan: &Plan) -> Self {
         let count = |deed| plan.steps.iter().filter(|step| step.deed == deed).count();
         Self {
             add: count(Deed::Add),
@@ -92,7 +92,7 @@ impl fmt::Display for Step {
 }
 
 /// What an SA that was read back has otherwise than it should, without its values.
-pub struct Brief<'a>(pub &'a Step);
+pub(crate) struct Brief<'a>(pub &'a Step);
 
 impl fmt::Display for Brief<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -110,7 +110,7 @@ impl fmt::Display for Brief<'_> {
 ///
 /// # Errors
 /// The writer's.
-pub fn write_text(out: &mut dyn Write, plan: &Plan) -> io::Result<()> {
+pub(crate) fn write_text(out: &mut dyn Write, plan: &Plan) -> io::Result<()> {
     plan.steps.iter().try_for_each(|step| writeln!(out, "{step}"))?;
     writeln!(out, "{}", Summary::of(plan))
 }
@@ -167,7 +167,7 @@ impl<'a> From<&'a Step> for Object<'a> {
 ///
 /// # Errors
 /// The writer's.
-pub fn write_json(out: &mut dyn Write, plan: &Plan) -> io::Result<()> {
+pub(crate) fn write_json(out: &mut dyn Write, plan: &Plan) -> io::Result<()> {
     for step in &plan.steps {
         serde_json::to_writer(&mut *out, &Object::from(step))?;
         writeln!(out)?;
@@ -179,7 +179,7 @@ pub fn write_json(out: &mut dyn Write, plan: &Plan) -> io::Result<()> {
 ///
 /// # Errors
 /// The writer's.
-pub fn write_summary(out: &mut dyn Write, summary: Summary) -> io::Result<()> {
+pub(crate) fn write_summary(out: &mut dyn Write, summary: Summary) -> io::Result<()> {
     serde_json::to_writer(&mut *out, &Sum { summary })?;
     writeln!(out)
 }

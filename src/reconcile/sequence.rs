@@ -10,21 +10,21 @@ use crate::sa::{Extension, Flags, Message, Request, SaId, XfrmFlags};
 use crate::sys::net::interfaces::is_local;
 
 /// How far the numbers of an SA that is added again jump ahead of what was read: more than is sent meanwhile.
-pub const MARGIN: u64 = 4096;
+pub(crate) const MARGIN: u64 = 4096;
 
 /// How far an SA has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
+pub(crate) struct Counters {
     /// Sequence number last sent.
-    pub sent: u64,
+    pub(crate) sent: u64,
     /// Highest sequence number received.
-    pub received: u64,
+    pub(crate) received: u64,
 }
 
 impl Counters {
     /// What an SADB says of an SA. PF_KEY tells one number, which is that of the SA's direction.
     #[must_use]
-    pub fn of(message: &Message) -> Self {
+    pub(crate) fn of(message: &Message) -> Self {
         if let Some(linux) = message.linux() {
             return Self { sent: linux.sent_seq, received: linux.received_seq };
         }
@@ -36,7 +36,7 @@ impl Counters {
     }
 
     /// Lets `request` go on from here. What the request itself says counts if it is further.
-    pub fn carry_into(self, request: &mut Request, margin: u64) {
+    pub(crate) fn carry_into(self, request: &mut Request, margin: u64) {
         if self == Self::default() {
             return;
         }
@@ -53,19 +53,19 @@ impl Counters {
 }
 
 /// How far an SA with certain keys has come.
-pub struct Progress {
+pub(crate) struct Progress {
     /// Its name.
-    pub id: SaId,
+    pub(crate) id: SaId,
     /// Its numbers.
-    pub counters: Counters,
+    pub(crate) counters: Counters,
     /// The fingerprint of its keys.
-    pub keys: String,
+    pub(crate) keys: String,
 }
 
 impl Progress {
     /// That of the SA that `message` describes, unless it is at its beginning.
     #[must_use]
-    pub fn of(message: &Message, salt: Salt) -> Option<Self> {
+    pub(crate) fn of(message: &Message, salt: Salt) -> Option<Self> {
         if Counters::of(message) == Counters::default() {
             return None;
         }

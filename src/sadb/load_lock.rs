@@ -44,7 +44,7 @@ impl SadbTarget {
     /// [`LockError`].
     pub fn acquire_load_lock(&self) -> Result<LoadLock, LockError> {
         let Some(path) = self.lock_file() else { return Ok(LoadLock { _lock: None }) };
-        match FileLock::take(&path, PATIENCE) {
+        match FileLock::acquire(&path, PATIENCE) {
             Ok(lock) => Ok(LoadLock { _lock: Some(lock) }),
             Err(error) if error.kind() == io::ErrorKind::TimedOut => Err(LockError::Busy),
             Err(source) => Err(LockError::Unavailable { path, source }),

@@ -1,5 +1,5 @@
-//! Every unsafe block and every family of system calls. Each block says why it is sound.
-#![allow(unsafe_code, reason = "this is the one room where system calls without a safe wrapper are made")]
+//! The interface to the operating system. All unsafe code is here; each block says why it is sound.
+#![allow(unsafe_code, reason = "system calls without a safe wrapper are made in this module only")]
 
 pub mod fs;
 pub mod net;

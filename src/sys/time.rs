@@ -1,39 +1,39 @@
-//! The clock, and how long to wait.
+//! The system clock, and timeouts.
 
 use std::time::{Duration, Instant, SystemTime};
 
-/// Seconds since 1970; 0 if the clock is set before that.
+/// Seconds since 1970; 0 if the clock is set to an earlier time.
 #[must_use]
 pub fn unix_now() -> u64 {
     SystemTime::UNIX_EPOCH.elapsed().map_or(0, |elapsed| elapsed.as_secs())
 }
 
-/// A time to wait, from the moment that there is something to wait for: what has come by then costs no look at the clock, which
-/// is a system call in some kernels.
+/// A timeout that starts at the first wait. A message that has arrived before costs no reading of the clock, which is a system
+/// call on some systems.
 #[derive(Debug)]
 pub struct Deadline {
-    patience: Option<Duration>,
-    at: Option<Instant>,
+    timeout: Option<Duration>,
+    end: Option<Instant>,
 }
 
 impl Deadline {
-    /// So long at most.
+    /// A deadline `timeout` after the first call of [`Self::remaining`].
     #[must_use]
-    pub fn after(patience: Duration) -> Self {
-        Self { patience: Some(patience), at: None }
+    pub fn after(timeout: Duration) -> Self {
+        Self { timeout: Some(timeout), end: None }
     }
 
-    /// As long as it takes.
+    /// No limit.
     #[must_use]
     pub fn never() -> Self {
-        Self { patience: None, at: None }
+        Self { timeout: None, end: None }
     }
 
-    /// How much longer to wait; `None` for as long as it takes. The clock starts when this is first asked.
-    pub fn left(&mut self) -> Option<Duration> {
-        let patience = self.patience?;
+    /// The time left to wait; `None` for no limit. The first call starts the clock.
+    pub fn remaining(&mut self) -> Option<Duration> {
+        let timeout = self.timeout?;
         let now = Instant::now();
-        Some(self.at.get_or_insert(now + patience).saturating_duration_since(now))
+        Some(self.end.get_or_insert(now + timeout).saturating_duration_since(now))
     }
 }
 
@@ -44,14 +44,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_clock_starts_when_waiting_does() {
+    fn deadline_starts_at_the_first_call_of_remaining() {
         let mut deadline = Deadline::after(Duration::from_millis(500));
         sleep(Duration::from_millis(5));
-        assert_eq!(deadline.left(), Some(Duration::from_millis(500)));
+        assert_eq!(deadline.remaining(), Some(Duration::from_millis(500)));
         sleep(Duration::from_millis(5));
-        assert!(deadline.left() < Some(Duration::from_millis(496)));
+        assert!(deadline.remaining() < Some(Duration::from_millis(496)));
         let mut over = Deadline::after(Duration::ZERO);
-        assert_eq!((over.left(), over.left()), (Some(Duration::ZERO), Some(Duration::ZERO)));
-        assert_eq!(Deadline::never().left(), None);
+        assert_eq!((over.remaining(), over.remaining()), (Some(Duration::ZERO), Some(Duration::ZERO)));
+        assert_eq!(Deadline::never().remaining(), None);
     }
 }

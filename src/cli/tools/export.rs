@@ -91,7 +91,7 @@ impl Export {
             // Memory that is given back is wiped by the allocator.
             return Ok(("the SADB".to_owned(), Buffer::from_slice(&text)));
         };
-        let file = keys_file::read(path, Origin::ByHand).map_err(|error| Failure::new(error.to_string()))?;
+        let file = keys_file::read(path, Origin::User).map_err(|error| Failure::new(error.to_string()))?;
         session.output.warn(&file.findings);
         Ok((shown(path), file.contents))
     }

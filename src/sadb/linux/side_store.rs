@@ -320,7 +320,7 @@ impl Beside {
 
     fn lock(&self) -> io::Result<Flock<File>> {
         let path = self.directory.join(format!("{}.lock", self.stem));
-        state_file::make_directory_of(&path)?;
+        state_file::create_directory_of(&path)?;
         Flock::lock(state_file::open(&path)?, FlockArg::LockExclusive).map_err(|(_, errno)| errno.into())
     }
 

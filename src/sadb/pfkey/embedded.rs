@@ -41,7 +41,7 @@ impl Transport for Embedded {
             if let Some(message) = self.model.read(self.socket) {
                 return Ok(Some(message));
             }
-            let left = deadline.left().unwrap_or(TICK);
+            let left = deadline.remaining().unwrap_or(TICK);
             if left.is_zero() {
                 return Ok(None);
             }

@@ -226,7 +226,7 @@ impl Config {
 }
 
 fn keys(overrides: &Overrides, environment: Environment<'_>, world: &World, configured: PathBuf) -> Keys {
-    let origin = if world.is_service() { Origin::Service } else { Origin::ByHand };
+    let origin = if world.is_service() { Origin::Service } else { Origin::User };
     if let Some(path) = &overrides.config_file {
         return Keys::File(path.clone(), origin);
     }
@@ -249,7 +249,7 @@ fn read_default(path: &Path, world: &World) -> Result<Properties, ConfigError> {
 
 fn read(path: &Path, world: &World) -> Result<Properties, ConfigError> {
     let file = settings_file::read(path).map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
-    if world.is_service() && file.is_open_to_others {
+    if world.is_service() && file.is_writable_by_others {
         return Err(ConfigError::OpenToOthers { path: path.to_owned() });
     }
     parse(&file.text).map_err(|(line, what)| ConfigError::Wrong { path: path.to_owned(), line, what })
@@ -304,7 +304,7 @@ mod tests {
     #[test]
     fn an_empty_file_means_the_defaults() {
         let config = load("", Overrides::default(), &World::Plain).unwrap();
-        assert_eq!(config.keys_file().unwrap(), (PathBuf::from("/etc/inet/secret/ipseckeys"), Origin::ByHand));
+        assert_eq!(config.keys_file().unwrap(), (PathBuf::from("/etc/inet/secret/ipseckeys"), Origin::User));
         assert_eq!((config.sadb, config.order), (SadbTarget::Auto, Order::FlushFirst));
     }
 
@@ -319,7 +319,7 @@ mod tests {
         let overrides =
             Overrides { config_file: Some("/other".into()), sadb: Some(SadbTarget::Model), ..Overrides::default() };
         let config = load(text, overrides, &World::Plain).unwrap();
-        assert_eq!(config.keys_file().unwrap(), (PathBuf::from("/other"), Origin::ByHand));
+        assert_eq!(config.keys_file().unwrap(), (PathBuf::from("/other"), Origin::User));
         assert_eq!(config.sadb, SadbTarget::Model);
     }
 

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::secret::Buffer;
-use crate::sys::net::listener::{Connection, Listener, Moved, wait};
+use crate::sys::net::listener::{Connection, Listener, Transfer, wait};
 use crate::sys::net::packet_socket::PacketSocket;
 use crate::sys::time::Deadline;
 
@@ -76,7 +76,7 @@ fn has_asked(client: &Connection) -> bool {
     let mut question = Buffer::zeroed(QUESTION.len() + 1);
     let ready = wait(None, std::iter::once((client, false)), PATIENCE);
     ready.is_ok_and(|ready| !ready.readable.is_empty())
-        && client.receive(&mut question) == Moved::Bytes(QUESTION.len())
+        && client.receive(&mut question) == Transfer::Bytes(QUESTION.len())
         && question.starts_with(QUESTION)
 }
 

@@ -41,7 +41,7 @@ use crate::service::records::runtime_file;
 use crate::service::status::state;
 use crate::sys::net::listener::Listener;
 use crate::sys::process::hardening;
-use crate::sys::process::signals::{Asked, Signals};
+use crate::sys::process::signals::{SignalRequest, Signals};
 
 /// Without a watchdog there is nothing to wake up for.
 const A_DAY: Duration = Duration::from_secs(86_400);
@@ -91,15 +91,15 @@ pub(crate) fn run(args: &Args, world: &World, environment: Environment<'_>, log:
 
 /// Starts the threads that wait for signals and for clients.
 fn listen(directory: &Path, wishes: &Sender<Wish>) -> io::Result<Arc<Listener>> {
-    let signals = Signals::hold()?;
+    let signals = Signals::block()?;
     runtime_file::make(directory)?;
     let listener = Arc::new(Listener::bind(&control_socket::path(directory))?);
     let queue = wishes.clone();
     spawn("signals", move || {
         while let Ok(asked) = signals.wait() {
             let wish = match asked {
-                Asked::Stop => Wish::Stop,
-                Asked::Refresh => Wish::Refresh(None),
+                SignalRequest::Stop => Wish::Stop,
+                SignalRequest::Refresh => Wish::Refresh(None),
             };
             if queue.send(wish).is_err() {
                 return;

@@ -34,7 +34,7 @@ pub(crate) fn warn(ports: &BTreeSet<Port>, config: &Config, log: &mut dyn Log) {
         return;
     }
     for (port, is_ipv6) in ports {
-        if matches!(udp_encap::is_held(*port, *is_ipv6), Ok(false)) {
+        if matches!(udp_encap::is_in_use(*port, *is_ipv6), Ok(false)) {
             log.event(&Event::NobodyHolds { port: *port });
         }
     }
@@ -56,7 +56,7 @@ impl Ports {
             if self.0.contains_key(&(port, is_ipv6)) {
                 continue;
             }
-            match UdpPort::hold(port, is_ipv6) {
+            match UdpPort::bind(port, is_ipv6) {
                 Ok(held) => {
                     self.0.insert((port, is_ipv6), held);
                     log.event(&Event::Holds { port });

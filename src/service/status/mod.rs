@@ -298,7 +298,7 @@ fn sadb(args: &Args, environment: Environment<'_>, record: Option<&Record>) -> R
 /// Whether the keys file is another than the one that was loaded; `None` if none was.
 fn has_changed(file: &Path, directory: &Path) -> io::Result<Option<bool>> {
     let Some(loaded) = state::loaded(directory)? else { return Ok(None) };
-    let read = keys_file::read(file, Origin::ByHand).map_err(io::Error::other)?;
+    let read = keys_file::read(file, Origin::User).map_err(io::Error::other)?;
     Ok(Some(!loaded.fits(&read.contents)))
 }
 

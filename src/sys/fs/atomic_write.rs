@@ -20,7 +20,7 @@ const BUFFER_LEN: usize = 64 * 1024;
 
 /// Why [`replace`] failed.
 #[derive(Debug, thiserror::Error)]
-pub enum ReplaceError {
+pub(crate) enum ReplaceError {
     /// The old file, if any, is unchanged.
     #[error("{0}; nothing was replaced")]
     Unwritten(#[from] io::Error),
@@ -31,7 +31,7 @@ pub enum ReplaceError {
 
 /// Who may read a file of [`replace_volatile`].
 #[derive(Clone, Copy)]
-pub enum Readers {
+pub(crate) enum Readers {
     /// Mode 0644.
     All,
     /// Mode 0600.
@@ -42,7 +42,7 @@ pub enum Readers {
 ///
 /// # Errors
 /// `AlreadyExists` if there is a file of any kind; those of open(2), write(2), fsync(2) and link(2).
-pub fn create_new(path: &Path, contents: &[u8]) -> io::Result<()> {
+pub(crate) fn create_new(path: &Path, contents: &[u8]) -> io::Result<()> {
     let directory = directory_of(path);
     let mut file = temporary_file(&directory, 0o600)?;
     file.write_all(contents)?;
@@ -57,7 +57,7 @@ pub fn create_new(path: &Path, contents: &[u8]) -> io::Result<()> {
 ///
 /// # Errors
 /// `InvalidInput` if `path` is a directory, a device, a FIFO or a socket; errors of `write` and of the system calls.
-pub fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), ReplaceError> {
+pub(crate) fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), ReplaceError> {
     // A rename would replace a device or a FIFO as well.
     if fs::symlink_metadata(path).is_ok_and(|old| !(old.is_file() || old.is_symlink())) {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file; name a file to save into").into());
@@ -79,7 +79,7 @@ pub fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>
 ///
 /// # Errors
 /// Those of open(2), write(2), fchmod(2) and rename(2).
-pub fn replace_volatile(path: &Path, readers: Readers, contents: &[u8]) -> io::Result<()> {
+pub(crate) fn replace_volatile(path: &Path, readers: Readers, contents: &[u8]) -> io::Result<()> {
     let mode = match readers {
         Readers::All => 0o644,
         Readers::Owner => 0o600,

@@ -5,56 +5,37 @@ use std::path::{Path, PathBuf};
 
 use crate::sys::path_text::{shell_word, shown};
 
-/// A keys file larger than this is taken for a mistake: 1 GiB holds several million SAs.
-pub const MAX_LEN: u64 = 1 << 30;
+/// A larger keys file is taken for a mistake: 1 GiB holds several million SAs.
+pub(crate) const MAX_LEN: u64 = 1 << 30;
 
 /// Why a keys file was not read.
 #[derive(Debug, thiserror::Error)]
-pub enum FileError {
-    /// The system refused to open or read it.
+pub(crate) enum FileError {
+    /// An error of stat(2), open(2) or read(2).
     #[error("{}: {source}", shown(path))]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// The system's error.
-        source: io::Error,
-    },
-    /// The system refused to open it, as it is somebody else's: a service has no right to the files of others.
+    Unreadable { path: PathBuf, source: io::Error },
+    /// Another user's file, which the process may not open: a service has no capability for the files of other users.
     #[error("{} belongs to user {uid}, wanted root: chown root {}", shown(path), shell_word(path))]
-    Foreign {
-        /// The file.
-        path: PathBuf,
-        /// Its owner.
-        uid: u32,
-    },
+    Foreign { path: PathBuf, uid: u32 },
     /// It is not a regular file.
     #[error("{} is {found}, wanted a regular file", shown(path))]
-    NotRegular {
-        /// The file.
-        path: PathBuf,
-        /// What it is.
-        found: &'static str,
-    },
-    /// It is larger than any keys file.
+    NotRegular { path: PathBuf, found: &'static str },
+    /// More than [`MAX_LEN`] bytes.
     #[error("{} declares {len} bytes, wanted at most {MAX_LEN}", shown(path))]
     TooLarge {
-        /// The file.
         path: PathBuf,
         /// Its length in bytes.
         len: u64,
     },
-    /// It was written to while it was read.
+    /// Another process has written to it during the read.
     #[error("{} changed while it was read: try again when it is written", shown(path))]
-    Changed {
-        /// The file.
-        path: PathBuf,
-    },
+    Changed { path: PathBuf },
 }
 
 impl FileError {
-    /// The file.
+    /// The file that the error is about.
     #[must_use]
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         match self {
             Self::Unreadable { path, .. }
             | Self::Foreign { path, .. }
@@ -64,9 +45,9 @@ impl FileError {
         }
     }
 
-    /// Whether the caller lacks a permission, rather than the file being wrong.
+    /// True if the caller lacks a permission; false if the file is wrong.
     #[must_use]
-    pub fn is_permission(&self) -> bool {
+    pub(crate) fn is_permission(&self) -> bool {
         match self {
             Self::Unreadable { source, .. } => source.kind() == io::ErrorKind::PermissionDenied,
             Self::Foreign { .. } => true,

@@ -1,5 +1,4 @@
-//! A lock between programs: a file that one of them at a time has locked. The system releases it when its holder ends,
-//! however that comes about.
+//! A lock between processes: flock(2) on a file. The kernel releases it when the holder exits or crashes.
 
 use std::fs::File;
 use std::io;
@@ -12,28 +11,29 @@ use nix::fcntl::{Flock, FlockArg};
 
 use crate::sys::fs::state_file;
 
-/// Between two looks whether the lock is free.
+/// Between two attempts to get the lock. flock(2) has no timeout.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// A locked file. Dropping this unlocks it; the file stays, so that two programs never lock different files of one name.
-pub struct FileLock {
+/// A locked file, unlocked when dropped. The file is never deleted, so that two processes cannot lock different files of the same
+/// name.
+pub(crate) struct FileLock {
     _file: Flock<File>,
 }
 
 impl FileLock {
-    /// Locks the file at `path`, making it and the directory above it if need be; waits for another holder at most as long
-    /// as `patience`.
+    /// Locks the file at `path`; creates it and its directory if missing. Waits at most `timeout` for another holder.
     ///
     /// # Errors
-    /// `TimedOut` if it is still locked then; the system's.
-    pub fn take(path: &Path, patience: Duration) -> io::Result<Self> {
-        let deadline = Instant::now() + patience;
-        state_file::make_directory_of(path)?;
+    /// `TimedOut` if another process still holds the lock; those of mkdir(2), [`state_file::open`] and flock(2).
+    pub(crate) fn acquire(path: &Path, timeout: Duration) -> io::Result<Self> {
+        let deadline = Instant::now() + timeout;
+        state_file::create_directory_of(path)?;
         let mut file = state_file::open(path)?;
         loop {
             match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
                 Ok(file) => return Ok(Self { _file: file }),
                 Err((_, Errno::EWOULDBLOCK)) if Instant::now() >= deadline => return Err(io::ErrorKind::TimedOut.into()),
+                // EINTR: a signal such as SIGHUP must not make a load fail.
                 Err((unlocked, Errno::EWOULDBLOCK | Errno::EINTR)) => file = unlocked,
                 Err((_, errno)) => return Err(errno.into()),
             }
@@ -51,24 +51,24 @@ mod tests {
     const NOW: Duration = Duration::ZERO;
 
     #[test]
-    fn one_holder_at_a_time() {
+    fn acquire_times_out_while_another_holds_the_lock() {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("run/lock");
-        let held = FileLock::take(&path, NOW).unwrap();
-        assert_eq!(FileLock::take(&path, NOW).err().unwrap().kind(), io::ErrorKind::TimedOut);
+        let held = FileLock::acquire(&path, NOW).unwrap();
+        assert_eq!(FileLock::acquire(&path, NOW).err().unwrap().kind(), io::ErrorKind::TimedOut);
         assert_eq!(path.metadata().unwrap().mode() & 0o777, 0o600);
         drop(held);
-        FileLock::take(&path, NOW).unwrap();
+        FileLock::acquire(&path, NOW).unwrap();
     }
 
     #[test]
-    fn who_waits_is_next() {
+    fn acquire_waits_until_the_lock_is_released() {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("lock");
-        let held = FileLock::take(&path, NOW).unwrap();
+        let held = FileLock::acquire(&path, NOW).unwrap();
         let waiting = std::thread::spawn({
             let path = path.clone();
-            move || FileLock::take(&path, Duration::from_secs(20)).is_ok()
+            move || FileLock::acquire(&path, Duration::from_secs(20)).is_ok()
         });
         sleep(PAUSE);
         drop(held);

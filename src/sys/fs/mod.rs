@@ -1,11 +1,10 @@
-//! Files: keys files and whether they are private, settings, state, locks and leases.
+//! Files: keys files and checks of their privacy, settings, state, locks and leases.
 
-pub mod atomic_write;
-pub mod checks;
+pub(crate) mod atomic_write;
+pub(crate) mod checks;
 mod file_error;
-pub mod keys_file;
-#[cfg_attr(not(target_os = "linux"), path = "no_lease.rs")]
+pub(crate) mod keys_file;
 mod lease;
-pub mod lock;
-pub mod settings_file;
-pub mod state_file;
+pub(crate) mod lock;
+pub(crate) mod settings_file;
+pub(crate) mod state_file;

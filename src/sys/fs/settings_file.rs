@@ -1,4 +1,4 @@
-//! Reading a file of settings: no secret, but whoever can change it tells a service what to do.
+//! Reading a settings file. It holds no secrets, but a user who can change it controls the service.
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read};
@@ -7,44 +7,44 @@ use std::path::Path;
 
 use nix::libc::O_NONBLOCK;
 
-use crate::sys::fs::checks::directories::writers_besides_owner;
+use crate::sys::fs::checks::directories::untrusted_write_bits;
 
-/// Settings longer than this are some other file.
+/// A larger file is taken for a mistake.
 const MAX_LEN: u64 = 1 << 20;
 
-/// A file of settings.
-pub struct SettingsFile {
-    /// All of it.
-    pub text: String,
-    /// Whether somebody besides root and the caller can change it.
-    pub is_open_to_others: bool,
+/// A settings file that was read whole.
+pub(crate) struct SettingsFile {
+    pub(crate) text: String,
+    /// True if a user besides root and the caller can change it.
+    pub(crate) is_writable_by_others: bool,
 }
 
 /// Reads the file at `path`.
 ///
 /// # Errors
-/// The system's; `InvalidData` for what is no file, is longer than 1 MiB, or is not UTF-8.
-pub fn read(path: &Path) -> io::Result<SettingsFile> {
-    // A FIFO must not keep a service waiting.
+/// Those of open(2) and read(2); `InvalidData` if it is not a regular file, longer than 1 MiB, or not UTF-8.
+pub(crate) fn read(path: &Path) -> io::Result<SettingsFile> {
+    // O_NONBLOCK: opening a FIFO would wait for a writer.
     let file = OpenOptions::new().read(true).custom_flags(O_NONBLOCK).open(path)?;
     let metadata = file.metadata()?;
     if !metadata.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "not a regular file"));
     }
-    Ok(SettingsFile { text: text(file)?, is_open_to_others: is_open_to_others(&metadata) })
+    Ok(SettingsFile { text: text(file)?, is_writable_by_others: is_writable_by_others(&metadata) })
 }
 
 fn text(file: File) -> io::Result<String> {
     let mut text = String::new();
+    // Not by the length that fstat(2) returned: the file may grow meanwhile.
     if file.take(MAX_LEN + 1).read_to_string(&mut text)? as u64 > MAX_LEN {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "longer than 1 MiB"));
     }
     Ok(text)
 }
 
-fn is_open_to_others(metadata: &Metadata) -> bool {
+fn is_writable_by_others(metadata: &Metadata) -> bool {
     let me = nix::unistd::geteuid().as_raw();
-    ![0, me].contains(&metadata.uid()) || metadata.mode() & writers_besides_owner(metadata.gid()) != 0
+    ![0, me].contains(&metadata.uid()) || metadata.mode() & untrusted_write_bits(metadata.gid()) != 0
 }
 
 #[cfg(test)]
@@ -57,24 +57,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_else_can_write_is_seen() {
+    fn is_writable_by_others_follows_the_mode() {
         let file = tempfile::NamedTempFile::new().unwrap();
         for (mode, open) in [(0o644, false), (0o600, false), (0o646, true), (0o666, true)] {
             fs::set_permissions(file.path(), Permissions::from_mode(mode)).unwrap();
-            assert_eq!(read(file.path()).unwrap().is_open_to_others, open, "{mode:o}");
+            assert_eq!(read(file.path()).unwrap().is_writable_by_others, open, "{mode:o}");
         }
     }
 
     #[test]
-    fn what_is_no_file_of_settings_is_refused() {
+    fn special_and_long_files_are_refused() {
         let directory = tempfile::tempdir().unwrap();
-        let said = |path: &Path| read(path).err().unwrap().to_string();
-        assert_eq!(said(directory.path()), "not a regular file");
+        let error = |path: &Path| read(path).err().unwrap().to_string();
+        assert_eq!(error(directory.path()), "not a regular file");
         let fifo = directory.path().join("fifo");
         nix::unistd::mkfifo(&fifo, Mode::S_IRUSR).unwrap();
-        assert_eq!(said(&fifo), "not a regular file");
+        assert_eq!(error(&fifo), "not a regular file");
         let long = directory.path().join("long");
         File::create(&long).unwrap().set_len(MAX_LEN + 1).unwrap();
-        assert_eq!(said(&long), "longer than 1 MiB");
+        assert_eq!(error(&long), "longer than 1 MiB");
     }
 }

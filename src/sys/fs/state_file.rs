@@ -1,6 +1,5 @@
-//! Files that last until the next boot, in a directory that may be another user's: a service with a user of its own owns
-//! its runtime directory, and root writes there too. Whatever that user puts in the place of such a file, root neither follows nor
-//! gives away.
+//! Files in /run, in a directory that another user may own: a service with a user of its own owns its runtime directory, and
+//! root writes there too. Root does not follow a link that this user creates there, and changes the owner of new files only.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read};
@@ -9,11 +8,11 @@ use std::path::Path;
 
 use nix::libc::{O_NOFOLLOW, O_NONBLOCK};
 
-/// The directory of `path`, made if need be.
+/// Creates the directory of `path`, with its parents, if missing.
 ///
 /// # Errors
-/// The system's.
-pub fn make_directory_of(path: &Path) -> io::Result<()> {
+/// Those of mkdir(2).
+pub(crate) fn create_directory_of(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o755).create(directory_of(path))
 }
 
@@ -21,40 +20,41 @@ fn directory_of(path: &Path) -> &Path {
     path.parent().unwrap_or(Path::new("/"))
 }
 
-/// How often a file that comes and goes is looked for.
+/// Attempts to open a file that another process creates and deletes.
 const TRIES: usize = 100;
 
-/// Opens the file at `path` for reading and writing, its owner's only. One that is not there is made, for the owner of the directory.
+/// Opens the file at `path` for reading and writing. A missing file is created with mode 0600, for the owner of the directory.
 ///
 /// # Errors
-/// `InvalidInput` if something else is there: a link of either kind, a FIFO, a device; `ResourceBusy` if somebody puts it there and
-/// takes it away all the time; the system's.
-pub fn open(path: &Path) -> io::Result<File> {
+/// `InvalidInput` for a hard link, a FIFO or a device, ELOOP for a symbolic link; `ResourceBusy` if another process keeps creating
+/// and deleting the file; those of open(2).
+pub(crate) fn open(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).mode(0o600).custom_flags(O_NOFOLLOW | O_NONBLOCK);
+    // Not O_CREAT alone: only with O_EXCL it is certain that this process has created the file and may change its owner.
     for _ in 0..TRIES {
         match options.open(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            found => return require_plain(found?),
+            opened => return require_plain(opened?),
         }
         match options.clone().create_new(true).open(path) {
-            // Somebody else has made it between the two looks.
+            // Another process has created it between the two calls.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            made => {
-                let file = made?;
+            created => {
+                let file = created?;
                 give_to_owner(&file, directory_of(path))?;
                 return Ok(file);
             }
         }
     }
-    Err(io::Error::new(io::ErrorKind::ResourceBusy, "somebody makes and removes it all the time"))
+    Err(io::Error::new(io::ErrorKind::ResourceBusy, "another process keeps creating and deleting it"))
 }
 
-/// Opens the file at `path` for reading; `None` if there is none.
+/// Opens the file at `path` for reading; `None` if it does not exist.
 ///
 /// # Errors
 /// As [`open`].
-pub fn open_to_read(path: &Path) -> io::Result<Option<File>> {
+pub(crate) fn open_to_read(path: &Path) -> io::Result<Option<File>> {
     match OpenOptions::new().read(true).custom_flags(O_NOFOLLOW | O_NONBLOCK).open(path) {
         Ok(file) => require_plain(file).map(Some),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -62,11 +62,11 @@ pub fn open_to_read(path: &Path) -> io::Result<Option<File>> {
     }
 }
 
-/// All of the file at `path`; `None` if there is none.
+/// Reads the file at `path`; `None` if it does not exist.
 ///
 /// # Errors
-/// As [`open`].
-pub fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
+/// As [`open`], and those of read(2).
+pub(crate) fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
     let Some(mut file) = open_to_read(path)? else { return Ok(None) };
     let mut text = Vec::new();
     file.read_to_end(&mut text)?;
@@ -75,17 +75,18 @@ pub fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
 
 fn require_plain(file: File) -> io::Result<File> {
     let metadata = file.metadata()?;
+    // A second hard link would let the directory's owner have root write to any file on the same file system.
     if metadata.is_file() && metadata.nlink() <= 1 {
         return Ok(file);
     }
     Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file with one name: remove it"))
 }
 
-/// Whoever comes first: root, or a service with a user of its own.
+/// Root may create a file before the service does, which must be able to open it later.
 fn give_to_owner(file: &File, directory: &Path) -> io::Result<()> {
     let (above, own) = (directory.metadata()?, file.metadata()?);
     if own.uid() != above.uid() {
-        // Only root can, and only root needs to.
+        // Only root may change the owner. For other users the call fails, and the file is their own.
         let _ = fchown(file, Some(above.uid()), Some(above.gid()));
     }
     Ok(())
@@ -103,10 +104,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_made_once_and_found_again() {
+    fn open_creates_a_file_once() {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("run/state");
-        make_directory_of(&path).unwrap();
+        create_directory_of(&path).unwrap();
         assert_eq!(read(&path).unwrap(), None);
         open(&path).unwrap().write_all(b"kept").unwrap();
         drop(open(&path).unwrap());
@@ -115,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn what_another_put_there_is_left_alone() {
+    fn links_and_fifos_are_not_opened() {
         let place = tempfile::tempdir().unwrap();
         let at = |name| place.path().join(name);
         fs::write(at("precious"), "precious").unwrap();
@@ -123,12 +124,13 @@ mod tests {
         symlink(at("nowhere"), at("dangling")).unwrap();
         fs::hard_link(at("precious"), at("second")).unwrap();
         nix::unistd::mkfifo(&at("fifo"), nix::sys::stat::Mode::S_IRWXU).unwrap();
-        let (by_the_system, by_us) = ("symbolic link", "not a regular file with one name");
-        for (name, words) in [("link", by_the_system), ("dangling", by_the_system), ("second", by_us), ("fifo", by_us)] {
-            for (open, way) in [(open as fn(&Path) -> io::Result<File>, "open"), (opened_to_read, "open_to_read")] {
-                let found = at_once(&at(name), open).unwrap_or_else(|| panic!("{way} waits for {name}"));
-                let refused = found.err().unwrap_or_else(|| panic!("{way} has opened {name}")).to_string();
-                assert!(refused.contains(words), "{way} of {name}: {refused}");
+        let (by_kernel, by_check) = ("symbolic link", "not a regular file with one name");
+        let cases = [("link", by_kernel), ("dangling", by_kernel), ("second", by_check), ("fifo", by_check)];
+        for (name, words) in cases {
+            for (open, function) in [(open as fn(&Path) -> io::Result<File>, "open"), (opened_to_read, "open_to_read")] {
+                let opened = with_timeout(&at(name), open).unwrap_or_else(|| panic!("{function} waits for {name}"));
+                let refused = opened.err().unwrap_or_else(|| panic!("{function} has opened {name}")).to_string();
+                assert!(refused.contains(words), "{function} of {name}: {refused}");
             }
         }
         assert_eq!(fs::read(at("precious")).unwrap(), b"precious");
@@ -139,19 +141,18 @@ mod tests {
         open_to_read(path).map(|file| file.expect("something is there"))
     }
 
-    /// What `open` says; `None` if it has not for seconds.
-    fn at_once(path: &Path, open: fn(&Path) -> io::Result<File>) -> Option<io::Result<File>> {
-        let (tell, told) = mpsc::channel();
+    /// The result of `open`; `None` if it blocks.
+    fn with_timeout(path: &Path, open: fn(&Path) -> io::Result<File>) -> Option<io::Result<File>> {
+        let (sender, receiver) = mpsc::channel();
         let path = path.to_owned();
-        // Nobody hears of one that comes too late.
-        thread::spawn(move || tell.send(open(&path)));
-        told.recv_timeout(Duration::from_secs(5)).ok()
+        thread::spawn(move || sender.send(open(&path)));
+        receiver.recv_timeout(Duration::from_secs(5)).ok()
     }
 
     #[test]
     fn a_new_file_belongs_to_the_owner_of_its_directory() {
         if !nix::unistd::geteuid().is_root() {
-            let _ = writeln!(io::stderr(), "skipped: only root can give files away");
+            let _ = writeln!(io::stderr(), "skipped: only root can change the owner of a file");
             return;
         }
         let place = tempfile::tempdir().unwrap();
@@ -159,6 +160,6 @@ mod tests {
         fs::write(&old, "root's").unwrap();
         std::os::unix::fs::chown(place.path(), Some(65534), Some(65534)).unwrap();
         assert_eq!(open(&place.path().join("new")).unwrap().metadata().unwrap().uid(), 65534);
-        assert_eq!(open(&old).unwrap().metadata().unwrap().uid(), 0, "what was there stays whose it was");
+        assert_eq!(open(&old).unwrap().metadata().unwrap().uid(), 0, "an existing file keeps its owner");
     }
 }

@@ -1,4 +1,4 @@
-//! Which addresses are this system's own.
+//! The addresses of this host's network interfaces.
 
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -9,27 +9,27 @@ use std::os::unix::fs::MetadataExt;
 use nix::ifaddrs::getifaddrs;
 
 thread_local! {
-    /// What [`is_local`] looks at: read when first asked for.
+    /// The cache of [`is_local`], filled by its first call.
     static ADDRESSES: RefCell<Option<HashSet<IpAddr>>> = const { RefCell::new(None) };
 }
 
-/// Whether `addr` is an address of this system, or was when this thread first asked after it last [forgot](forget_addresses).
-/// Where the system does not tell, none is.
+/// Whether `addr` is an address of this host. The answer comes from a cache of this thread; [`clear_address_cache`] empties it.
+/// False if the addresses cannot be read.
 #[must_use]
 pub fn is_local(addr: IpAddr) -> bool {
     let read = || local_addresses().unwrap_or_default();
     addr.is_loopback() || ADDRESSES.with_borrow_mut(|known| known.get_or_insert_with(read).contains(&addr))
 }
 
-/// Lets the next [`is_local`] ask the system anew: addresses come and go.
-pub fn forget_addresses() {
+/// Makes the next [`is_local`] of this thread read the addresses again.
+pub fn clear_address_cache() {
     ADDRESSES.set(None);
 }
 
 /// The addresses of all network interfaces, those that are down included.
 ///
 /// # Errors
-/// The system's. On Linux the list comes over a netlink socket.
+/// Those of getifaddrs(3), which opens a netlink socket on Linux.
 pub fn local_addresses() -> io::Result<HashSet<IpAddr>> {
     let addresses = getifaddrs()?.filter_map(|interface| interface.address);
     let ip = addresses.filter_map(|address| {
@@ -39,7 +39,7 @@ pub fn local_addresses() -> io::Result<HashSet<IpAddr>> {
     Ok(ip.collect())
 }
 
-/// A number that tells this thread's network namespace from others, where there are any.
+/// The inode number that identifies this thread's network namespace (namespaces(7)); `None` on systems without them.
 #[must_use]
 pub fn network_namespace() -> Option<u64> {
     std::fs::metadata("/proc/thread-self/ns/net").ok().map(|meta| meta.ino())
@@ -50,18 +50,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_loopback_address_is_local() {
+    fn is_local_includes_all_loopback_addresses() {
         assert!(local_addresses().unwrap().contains(&IpAddr::from([127, 0, 0, 1])));
         assert!(is_local(IpAddr::from([127, 0, 0, 9])));
     }
 
     #[test]
-    fn addresses_are_remembered_until_they_are_forgotten() {
-        let nobodys = IpAddr::from([192, 0, 2, 1]);
-        assert!(!is_local(nobodys));
-        ADDRESSES.set(Some(HashSet::from([nobodys])));
-        assert!(is_local(nobodys));
-        forget_addresses();
-        assert!(!is_local(nobodys));
+    fn clear_address_cache_makes_is_local_read_again() {
+        let documentation = IpAddr::from([192, 0, 2, 1]);
+        assert!(!is_local(documentation));
+        ADDRESSES.set(Some(HashSet::from([documentation])));
+        assert!(is_local(documentation));
+        clear_address_cache();
+        assert!(!is_local(documentation));
     }
 }

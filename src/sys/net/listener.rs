@@ -1,4 +1,4 @@
-//! The listening side of a Unix SOCK_SEQPACKET socket: one thread, many clients, nobody waits for another.
+//! The server side of a Unix SOCK_SEQPACKET socket, non-blocking: one thread serves many clients.
 
 use std::fs;
 use std::io;
@@ -18,55 +18,56 @@ use nix::sys::stat::{Mode, umask};
 
 use crate::secret::Buffer;
 
-/// Connections that may wait to be accepted.
+/// Connections that may wait for accept(2).
 const BACKLOG: i32 = 64;
-/// Wanted room for messages on their way to a client; the system may give less.
-const SEND_ROOM: usize = 1 << 20;
+/// Requested size of the send buffer of a connection; the kernel may grant less.
+const SEND_BUFFER_LEN: usize = 1 << 20;
 
-/// A socket that listens at a path, which it removes when dropped.
+/// A listening socket. Dropping it removes its file.
 pub struct Listener {
     fd: OwnedFd,
     path: PathBuf,
-    /// Device and inode: another file that has come to that path stays.
+    /// Device and inode, so that a file which has replaced the socket's is not removed.
     file: (u64, u64),
 }
 
 impl Listener {
-    /// Listens at `path`, for the owner's processes only (mode 0600). A socket file there at which nobody listens is
-    /// replaced.
+    /// Listens at `path` with mode 0600. A stale socket file, at which no process listens, is replaced.
     ///
     /// # Errors
-    /// `AddrInUse` if somebody listens there; `AlreadyExists` if something else is there; the system's.
+    /// `AddrInUse` if another process listens at `path`; `AlreadyExists` for a file that is not a socket; those of bind(2) and
+    /// listen(2).
     pub fn bind(path: &Path) -> io::Result<Self> {
         remove_stale(path)?;
         let fd = packet_socket()?;
-        let before = umask(Mode::from_bits_truncate(0o177));
+        // bind(2) creates the file by the umask; a chmod(2) afterwards would leave it open to others for a short time.
+        let old_umask = umask(Mode::from_bits_truncate(0o177));
         let bound = bind(fd.as_raw_fd(), &UnixAddr::new(path)?);
-        umask(before);
+        umask(old_umask);
         bound?;
         listen(&fd, Backlog::new(BACKLOG)?)?;
         let metadata = fs::symlink_metadata(path)?;
         Ok(Self { fd, path: path.to_owned(), file: (metadata.dev(), metadata.ino()) })
     }
 
-    /// The next client that waits, if any.
+    /// Accepts the next waiting client; `None` if there is none.
     ///
     /// # Errors
-    /// The system's: too many open files.
+    /// EMFILE and ENFILE: too many open files.
     pub fn accept(&self) -> io::Result<Option<Connection>> {
         match accept(self.fd.as_raw_fd()) {
-            // SAFETY: accept(2) has just made the descriptor, and nobody else has it.
+            // SAFETY: accept(2) has just returned the descriptor, so it has no other owner.
             Ok(raw) => Connection::new(unsafe { OwnedFd::from_raw_fd(raw) }).map(Some),
             Err(Errno::EAGAIN | Errno::ECONNABORTED | Errno::EINTR) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Removes the socket's file, if it is still there; who is connected stays so.
+    /// Removes the socket's file. Connections stay open.
     pub fn remove_file(&self) {
         let is_ours = fs::symlink_metadata(&self.path).is_ok_and(|found| (found.dev(), found.ino()) == self.file);
         if is_ours {
-            // At exit: nobody is left to hear of a failure.
+            // Best effort at exit: `bind` replaces a stale file.
             let _ = fs::remove_file(&self.path);
         }
     }
@@ -78,7 +79,7 @@ impl Drop for Listener {
     }
 }
 
-/// Removes a socket file at which nobody listens.
+/// Removes a socket file at which no process listens.
 fn remove_stale(path: &Path) -> io::Result<()> {
     let found = match fs::symlink_metadata(path) {
         Ok(found) => found,
@@ -86,8 +87,9 @@ fn remove_stale(path: &Path) -> io::Result<()> {
         Err(error) => return Err(error),
     };
     if !found.file_type().is_socket() {
-        return Err(io::Error::new(io::ErrorKind::AlreadyExists, "something that is not a socket is there"));
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, "the file exists and is not a socket"));
     }
+    // Only connect(2) tells a stale file from a listening process.
     match connect(packet_socket()?.as_raw_fd(), &UnixAddr::new(path)?) {
         Err(Errno::ECONNREFUSED) => fs::remove_file(path),
         Err(Errno::ENOENT) => Ok(()),
@@ -101,7 +103,7 @@ fn packet_socket() -> io::Result<OwnedFd> {
     Ok(fd)
 }
 
-/// Closed on exec; never waits.
+/// Sets close-on-exec and non-blocking mode, which socket(2) and accept(2) cannot set on every system.
 fn prepare(fd: BorrowedFd<'_>) -> io::Result<()> {
     fcntl(fd, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
     let flags = OFlag::from_bits_truncate(fcntl(fd, FcntlArg::F_GETFL)?);
@@ -109,31 +111,31 @@ fn prepare(fd: BorrowedFd<'_>) -> io::Result<()> {
     Ok(())
 }
 
-/// What came of an attempt to move a message.
+/// The outcome of sending or receiving a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Moved {
-    /// It went; this many bytes.
+pub enum Transfer {
+    /// The length of the message that was sent or received.
     Bytes(usize),
-    /// Not now: nothing there, or no room.
-    NotNow,
-    /// Never: too large for the system.
+    /// Nothing to receive, or the send buffer is full.
+    WouldBlock,
+    /// The message exceeds the send buffer (EMSGSIZE).
     TooLarge,
-    /// The client has gone.
+    /// The client has closed the connection.
     Closed,
 }
 
-impl Moved {
+impl Transfer {
     fn of(result: nix::Result<usize>) -> Self {
         match result {
             Ok(count) => Self::Bytes(count),
-            Err(Errno::EAGAIN | Errno::EINTR | Errno::ENOBUFS) => Self::NotNow,
+            Err(Errno::EAGAIN | Errno::EINTR | Errno::ENOBUFS) => Self::WouldBlock,
             Err(Errno::EMSGSIZE) => Self::TooLarge,
             Err(_) => Self::Closed,
         }
     }
 }
 
-/// A connected client. Nothing here waits.
+/// The connection to a client, non-blocking.
 pub struct Connection {
     fd: OwnedFd,
 }
@@ -141,32 +143,32 @@ pub struct Connection {
 impl Connection {
     fn new(fd: OwnedFd) -> io::Result<Self> {
         prepare(fd.as_fd())?;
-        // Without more room the largest messages are dropped, and that is all.
-        let _ = setsockopt(&fd, sockopt::SndBuf, &SEND_ROOM);
+        // Best effort: with a smaller buffer only the largest messages are dropped.
+        let _ = setsockopt(&fd, sockopt::SndBuf, &SEND_BUFFER_LEN);
         #[cfg(target_os = "linux")]
-        let _ = setsockopt(&fd, sockopt::SndBufForce, &SEND_ROOM);
+        let _ = setsockopt(&fd, sockopt::SndBufForce, &SEND_BUFFER_LEN);
         Ok(Self { fd })
     }
 
-    /// Whether root or this process's own user is at the other end. Where the system does not tell, the mode of the
-    /// socket's file has to do.
+    /// Whether the client runs as root or as this process's user (SO_PEERCRED). True on other systems than Linux, where the mode of
+    /// the socket's file is the only protection.
     #[must_use]
     pub fn is_from_owner(&self) -> bool {
         is_peer_trusted(&self.fd)
     }
 
-    /// Sends one message.
+    /// Sends `message` without blocking.
     #[must_use]
-    pub fn send(&self, message: &[u8]) -> Moved {
-        Moved::of(send(self.fd.as_raw_fd(), message, crate::sys::net::packet_socket::no_sigpipe()))
+    pub fn send(&self, message: &[u8]) -> Transfer {
+        Transfer::of(send(self.fd.as_raw_fd(), message, crate::sys::net::packet_socket::no_sigpipe()))
     }
 
-    /// Receives one message into `room`, whose rest keeps what it was.
+    /// Receives one message into the start of `buffer`; the rest of `buffer` is unchanged.
     #[must_use]
-    pub fn receive(&self, room: &mut Buffer) -> Moved {
-        match Moved::of(recv(self.fd.as_raw_fd(), room, MsgFlags::empty())) {
-            Moved::Bytes(0) => Moved::Closed,
-            moved => moved,
+    pub fn receive(&self, buffer: &mut Buffer) -> Transfer {
+        match Transfer::of(recv(self.fd.as_raw_fd(), buffer, MsgFlags::empty())) {
+            Transfer::Bytes(0) => Transfer::Closed,
+            transfer => transfer,
         }
     }
 }
@@ -182,24 +184,24 @@ fn is_peer_trusted(_fd: &OwnedFd) -> bool {
     true
 }
 
-/// What became of a wait: clients that can be read or are gone, and clients that can be written to.
+/// The result of [`wait`].
 #[derive(Default)]
 pub struct Ready {
-    /// A client waits to be accepted.
-    pub newcomer: bool,
-    /// By position: something to read, or the end.
+    /// A client waits for [`Listener::accept`].
+    pub has_new_client: bool,
+    /// Positions of clients with a message or a closed connection.
     pub readable: Vec<usize>,
 }
 
-/// Waits until something can be done, `most` at the longest; a signal ends the wait. Newcomers are looked for only if a
-/// listener is given; clients marked `true` are also waited for until they can be written to.
+/// Waits until a client can be read or accepted, at most `timeout`; a signal ends the wait. Clients with `true` also end it when
+/// they can be written to.
 ///
 /// # Errors
-/// The system's.
+/// Those of poll(2), except EINTR.
 pub fn wait<'a>(
     listener: Option<&Listener>,
     clients: impl Iterator<Item = (&'a Connection, bool)>,
-    most: Duration,
+    timeout: Duration,
 ) -> io::Result<Ready> {
     let mut fds: Vec<PollFd<'_>> = clients
         .map(|(client, to_write)| {
@@ -209,14 +211,14 @@ pub fn wait<'a>(
         .collect();
     let count = fds.len();
     fds.extend(listener.map(|listener| PollFd::new(listener.fd.as_fd(), PollFlags::POLLIN)));
-    match poll(&mut fds, PollTimeout::try_from(most).unwrap_or(PollTimeout::MAX)) {
+    match poll(&mut fds, PollTimeout::try_from(timeout).unwrap_or(PollTimeout::MAX)) {
         Ok(_) => {}
         Err(Errno::EINTR) => return Ok(Ready::default()),
         Err(error) => return Err(error.into()),
     }
     let is_ready = |fd: &PollFd<'_>| fd.revents().is_some_and(|events| events.intersects(READABLE));
     Ok(Ready {
-        newcomer: fds.get(count).is_some_and(is_ready),
+        has_new_client: fds.get(count).is_some_and(is_ready),
         readable: fds.iter().take(count).enumerate().filter(|(_, fd)| is_ready(fd)).map(|(index, _)| index).collect(),
     })
 }
@@ -231,15 +233,15 @@ mod tests {
     use crate::sys::net::packet_socket::PacketSocket;
     use crate::sys::time::Deadline;
 
-    fn room() -> (tempfile::TempDir, PathBuf) {
+    fn socket_path() -> (tempfile::TempDir, PathBuf) {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("sadb");
         (directory, path)
     }
 
     #[test]
-    fn a_message_goes_through() {
-        let (_directory, path) = room();
+    fn connection_sends_and_receives_messages() {
+        let (_directory, path) = socket_path();
         let listener = Listener::bind(&path).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert!(listener.accept().unwrap().is_none());
@@ -247,22 +249,22 @@ mod tests {
         let connection = listener.accept().unwrap().unwrap();
         assert!(connection.is_from_owner());
         let mut buffer = Buffer::zeroed(64);
-        assert_eq!(connection.receive(&mut buffer), Moved::NotNow);
+        assert_eq!(connection.receive(&mut buffer), Transfer::WouldBlock);
         client.send(b"question").unwrap();
         let ready = wait(Some(&listener), [(&connection, true)].into_iter(), Duration::from_secs(1)).unwrap();
-        assert_eq!((ready.newcomer, ready.readable), (false, vec![0]));
-        assert_eq!(connection.receive(&mut buffer), Moved::Bytes(8));
-        assert_eq!(connection.send(b"answer"), Moved::Bytes(6));
+        assert_eq!((ready.has_new_client, ready.readable), (false, vec![0]));
+        assert_eq!(connection.receive(&mut buffer), Transfer::Bytes(8));
+        assert_eq!(connection.send(b"answer"), Transfer::Bytes(6));
         assert_eq!(&*client.receive(&mut Deadline::never()).unwrap().unwrap(), b"answer");
         drop(client);
-        assert_eq!(connection.receive(&mut buffer), Moved::Closed);
+        assert_eq!(connection.receive(&mut buffer), Transfer::Closed);
         drop(listener);
         assert!(!path.exists());
     }
 
     #[test]
-    fn a_stale_socket_is_replaced_and_a_live_one_is_not() {
-        let (_directory, path) = room();
+    fn bind_replaces_a_stale_socket_but_not_a_live_one() {
+        let (_directory, path) = socket_path();
         let first = Listener::bind(&path).unwrap();
         assert_eq!(Listener::bind(&path).err().unwrap().kind(), io::ErrorKind::AddrInUse);
         let kept = path.with_extension("kept");

@@ -1,13 +1,21 @@
 //! Sockets: PF_KEY, netlink, Unix sockets, UDP encapsulation, and the network interfaces of this host.
 
-#[cfg_attr(not(target_os = "linux"), path = "no_crypto_api.rs")]
 pub mod crypto_api;
 pub mod interfaces;
 pub mod listener;
-#[cfg_attr(not(target_os = "linux"), path = "no_mmsg.rs")]
+#[cfg(target_os = "linux")]
 mod mmsg;
-#[cfg_attr(not(target_os = "linux"), path = "no_netlink.rs")]
+#[cfg(target_os = "linux")]
 pub mod netlink;
 pub mod packet_socket;
-#[cfg_attr(not(target_os = "linux"), path = "no_udp_encap.rs")]
+#[cfg(target_os = "linux")]
 pub mod udp_encap;
+#[cfg(not(target_os = "linux"))]
+mod unsupported;
+
+#[cfg(not(target_os = "linux"))]
+use unsupported::mmsg;
+#[cfg(not(target_os = "linux"))]
+pub use unsupported::netlink;
+#[cfg(not(target_os = "linux"))]
+pub(crate) use unsupported::udp_encap;

@@ -1,4 +1,4 @@
-//! Linux netlink sockets: datagrams to and from the kernel's XFRM, and its news of addresses.
+//! Linux netlink sockets: messages to and from XFRM, and rtnetlink notifications of address changes.
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -8,13 +8,13 @@ use nix::libc;
 use nix::sys::socket::{MsgFlags, NetlinkAddr, bind, getsockname, recvmsg, sendmsg};
 
 use crate::secret::{Buffer, WipeOnDrop};
-use crate::sys::net::packet_socket::{enlarge, wait_readable};
+use crate::sys::net::packet_socket::{enlarge_receive_buffer, wait_readable};
 use crate::sys::time::Deadline;
 
-/// `NETLINK_XFRM` (`linux/netlink.h`).
+// linux/netlink.h
 const NETLINK_XFRM: libc::c_int = 6;
-/// No datagram of the kernel is longer: dumps come in pieces of at most so much (netlink_recvmsg in net/netlink/af_netlink.c).
-const LARGEST: usize = 32 * 1024;
+/// The longest datagram: the kernel splits dumps into parts of at most this size (netlink_recvmsg in net/netlink/af_netlink.c).
+const MAX_DATAGRAM_LEN: usize = 32 * 1024;
 
 /// A bound netlink socket.
 pub struct NetlinkSocket {
@@ -24,7 +24,7 @@ pub struct NetlinkSocket {
 }
 
 impl NetlinkSocket {
-    /// Opens a socket that hears the multicast groups of `groups` (bit n - 1 is group n).
+    /// Opens an XFRM socket that receives the multicast groups `groups` (bit n - 1 is group n).
     ///
     /// # Errors
     /// EPROTONOSUPPORT without XFRM in the kernel; EPERM for groups without CAP_NET_ADMIN.
@@ -32,10 +32,10 @@ impl NetlinkSocket {
         Self::open(NETLINK_XFRM, groups)
     }
 
-    /// Opens a socket that hears of each address of this system that comes or goes (rtnetlink(7), RTM_NEWADDR, RTM_DELADDR).
+    /// Opens a socket that receives the changes of this host's addresses (rtnetlink(7): RTM_NEWADDR, RTM_DELADDR).
     ///
     /// # Errors
-    /// The system's.
+    /// Those of socket(2) and bind(2).
     pub fn addresses() -> io::Result<Self> {
         Self::open(libc::NETLINK_ROUTE, (libc::RTMGRP_IPV4_IFADDR | libc::RTMGRP_IPV6_IFADDR).cast_unsigned())
     }
@@ -46,18 +46,19 @@ impl NetlinkSocket {
         if raw < 0 {
             return Err(io::Error::last_os_error());
         }
-        // SAFETY: `raw` is a descriptor that socket(2) has just made, and nobody else has it.
+        // SAFETY: `raw` is a descriptor that socket(2) has just returned, so it has no other owner.
         let fd = unsafe { OwnedFd::from_raw_fd(raw) };
+        // EXT_ACK: refusals carry a text. CAP_ACK: they do not carry the request, which may hold keys.
         for option in [libc::NETLINK_EXT_ACK, libc::NETLINK_CAP_ACK] {
             enable(fd.as_fd(), option)?;
         }
-        enlarge(fd.as_fd());
+        enlarge_receive_buffer(fd.as_fd());
         bind(fd.as_raw_fd(), &NetlinkAddr::new(0, groups))?;
         let port = getsockname::<NetlinkAddr>(fd.as_raw_fd())?.pid();
-        Ok(Self { fd, port, scratch: Buffer::zeroed(LARGEST) })
+        Ok(Self { fd, port, scratch: Buffer::zeroed(MAX_DATAGRAM_LEN) })
     }
 
-    /// The address the kernel gave this socket; its answers carry it as `nlmsg_pid`.
+    /// The address that the kernel has assigned to this socket; replies carry it as `nlmsg_pid`.
     #[must_use]
     pub fn port(&self) -> u32 {
         self.port
@@ -66,25 +67,26 @@ impl NetlinkSocket {
     /// Sends `messages` as one datagram.
     ///
     /// # Errors
-    /// The system's: EMSGSIZE if it is larger than the send buffer, EPERM or ECONNREFUSED.
+    /// EMSGSIZE if it exceeds the send buffer, EPERM, ECONNREFUSED.
     pub fn send(&mut self, messages: &[Buffer]) -> io::Result<()> {
         let parts: Vec<IoSlice<'_>> = messages.iter().map(|message| IoSlice::new(message)).collect();
         sendmsg::<NetlinkAddr>(self.fd.as_raw_fd(), &parts, &[], MsgFlags::empty(), None)?;
         Ok(())
     }
 
-    /// Receives one datagram from the kernel; `None` if none came before the deadline.
+    /// Receives one datagram from the kernel; `None` at the deadline.
     ///
     /// # Errors
-    /// The system's; ENOBUFS when datagrams were lost for want of buffer.
+    /// Those of recvmsg(2) and poll(2); ENOBUFS if the receive buffer was full and datagrams were lost.
     pub fn receive(&mut self, deadline: &mut Deadline) -> io::Result<Option<WipeOnDrop<'_>>> {
         loop {
-            // What the kernel does at once it has answered by now: no need to wait for it.
-            let (len, sender) = match self.take() {
+            // Before poll(2), which is rarely needed: XFRM puts its reply into the queue during sendmsg(2).
+            let (len, sender) = match self.receive_now() {
                 Err(Errno::EAGAIN) if !wait_readable(self.fd.as_fd(), deadline)? => return Ok(None),
                 Err(Errno::EAGAIN | Errno::EINTR) => continue,
-                taken => taken?,
+                received => received?,
             };
+            // Other processes can send to a netlink socket as well (netlink(7)); only the kernel has port 0.
             if sender.is_none_or(|address| address.pid() == 0) {
                 return Ok(Some(WipeOnDrop::new(&mut self.scratch[..len])));
             }
@@ -92,11 +94,11 @@ impl NetlinkSocket {
         }
     }
 
-    /// Takes a datagram that has come: its length and its sender.
-    fn take(&mut self) -> Result<(usize, Option<NetlinkAddr>), Errno> {
-        let mut room = [IoSliceMut::new(&mut self.scratch)];
-        let taken = recvmsg::<NetlinkAddr>(self.fd.as_raw_fd(), &mut room, None, MsgFlags::MSG_DONTWAIT)?;
-        Ok((taken.bytes, taken.address))
+    /// Receives a queued datagram: its length and its sender. EAGAIN if there is none.
+    fn receive_now(&mut self) -> Result<(usize, Option<NetlinkAddr>), Errno> {
+        let mut parts = [IoSliceMut::new(&mut self.scratch)];
+        let received = recvmsg::<NetlinkAddr>(self.fd.as_raw_fd(), &mut parts, None, MsgFlags::MSG_DONTWAIT)?;
+        Ok((received.bytes, received.address))
     }
 }
 
@@ -106,7 +108,7 @@ impl AsFd for NetlinkSocket {
     }
 }
 
-/// Switches a boolean option of the netlink level on.
+/// Sets a boolean option of the netlink level, for which nix has no type.
 fn enable(fd: BorrowedFd<'_>, option: libc::c_int) -> io::Result<()> {
     let on: libc::c_int = 1;
     // SAFETY: the pointer is to `on`, which outlives the call, and the length is that of `on`.
@@ -122,13 +124,13 @@ fn enable(fd: BorrowedFd<'_>, option: libc::c_int) -> io::Result<()> {
     if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// The index of a network interface, if there is one of that name.
+/// The index of the network interface `name`; `None` if there is none.
 #[must_use]
 pub fn interface_index(name: &str) -> Option<u32> {
     nix::net::if_::if_nametoindex(name).ok()
 }
 
-/// The name of a network interface, if there is one of that index.
+/// The name of the network interface `index`; `None` if there is none.
 #[must_use]
 pub fn interface_name(index: u32) -> Option<String> {
     nix::net::if_::if_indextoname(index).ok()?.into_string().ok()

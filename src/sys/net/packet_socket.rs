@@ -1,4 +1,4 @@
-//! Sockets that keep message boundaries: PF_KEY, and Unix SOCK_SEQPACKET.
+//! Sockets that preserve message boundaries: PF_KEY, and Unix SOCK_SEQPACKET.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -13,20 +13,20 @@ use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, co
 use crate::secret::Buffer;
 use crate::sys::time::Deadline;
 
-/// The largest PF_KEY message: 65,535 words of 8 bytes (RFC 2367 section 2.1, `sadb_msg_len`).
-const LARGEST: usize = 65_535 * 8;
+/// The longest PF_KEY message: 65,535 words of 8 bytes (RFC 2367 section 2.1, `sadb_msg_len`).
+const MAX_MESSAGE_LEN: usize = 65_535 * 8;
 
-/// What Linux says of an SA has two keys of 512 bytes at most and no identity (net/key/af_key.c: pfkey_xfrm_state2msg), and its
-/// lists of algorithms are shorter still.
+/// The longest message of the kernel. On Linux a description of an SA has at most two keys of 512 bytes and no identity
+/// (net/key/af_key.c: pfkey_xfrm_state2msg), and the lists of algorithms are shorter.
 #[cfg(target_os = "linux")]
-const LARGEST_OF_SYSTEM: usize = 64 * 1024;
+const MAX_KERNEL_MESSAGE_LEN: usize = 64 * 1024;
 #[cfg(not(target_os = "linux"))]
-const LARGEST_OF_SYSTEM: usize = LARGEST;
+const MAX_KERNEL_MESSAGE_LEN: usize = MAX_MESSAGE_LEN;
 
-/// The first bytes of a PF_KEY message: all of its header (RFC 2367 section 2.1).
+/// The header of a PF_KEY message (RFC 2367 section 2.1).
 pub type Head = [u8; 16];
 
-/// A connected socket on which each send and each receive is one whole message.
+/// A socket whose sends and receives are whole messages.
 pub struct PacketSocket {
     fd: OwnedFd,
     scratch: Buffer,
@@ -36,12 +36,12 @@ impl PacketSocket {
     /// Connects to the Unix SOCK_SEQPACKET socket at `path`.
     ///
     /// # Errors
-    /// The system's: no such file, nobody listens, no permission.
+    /// ENOENT, ECONNREFUSED if no process listens, EACCES.
     pub fn connect_unix(path: &Path) -> io::Result<Self> {
         let fd = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::empty(), None)?;
         close_on_exec(fd.as_fd())?;
         connect(fd.as_raw_fd(), &UnixAddr::new(path)?)?;
-        Ok(Self::new(fd, LARGEST))
+        Ok(Self::new(fd, MAX_MESSAGE_LEN))
     }
 
     /// Opens the system's PF_KEY socket (RFC 2367 section 1.3; pf_key(7P)).
@@ -54,43 +54,42 @@ impl PacketSocket {
         if raw < 0 {
             return Err(io::Error::last_os_error());
         }
-        // SAFETY: `raw` is a descriptor that socket(2) has just made, and nobody else has it.
+        // SAFETY: `raw` is a descriptor that socket(2) has just returned, so it has no other owner.
         let fd = unsafe { OwnedFd::from_raw_fd(raw) };
         close_on_exec(fd.as_fd())?;
-        enlarge(fd.as_fd());
-        Ok(Self::new(fd, LARGEST_OF_SYSTEM))
+        enlarge_receive_buffer(fd.as_fd());
+        Ok(Self::new(fd, MAX_KERNEL_MESSAGE_LEN))
     }
 
-    /// The longest message that comes has `largest` bytes.
-    fn new(fd: OwnedFd, largest: usize) -> Self {
-        Self { fd, scratch: Buffer::zeroed(largest) }
+    fn new(fd: OwnedFd, max_message_len: usize) -> Self {
+        Self { fd, scratch: Buffer::zeroed(max_message_len) }
     }
 
     /// Sends one message.
     ///
     /// # Errors
-    /// The system's; a message that went out in part is an error too.
+    /// Those of send(2); `WriteZero` if only a part was sent.
     pub fn send(&mut self, message: &[u8]) -> io::Result<()> {
         let sent = send(self.fd.as_raw_fd(), message, no_sigpipe())?;
         if sent != message.len() {
-            return Err(io::Error::new(io::ErrorKind::WriteZero, "the message was sent in part"));
+            return Err(io::Error::new(io::ErrorKind::WriteZero, "only a part of the message was sent"));
         }
         Ok(())
     }
 
-    /// Sends messages, one after the other; how many went out, which is at least one.
+    /// Sends `messages` in order. Returns the number that was sent, at least one.
     ///
     /// # Errors
-    /// What keeps the first from going out.
+    /// The error of the first message.
     pub fn send_many(&mut self, messages: &[Buffer]) -> io::Result<usize> {
         crate::sys::net::mmsg::send(self.fd.as_fd(), messages)
     }
 
-    /// Receives messages of which only the headers matter, as many as have come and there is room for; none if none came
-    /// before the deadline.
+    /// Receives the headers of queued messages, and waits for the first until the deadline. Returns their number, 0 at the
+    /// deadline.
     ///
     /// # Errors
-    /// The system's.
+    /// Those of recv(2) and poll(2).
     pub fn receive_heads(&mut self, deadline: &mut Deadline, heads: &mut [Head]) -> io::Result<usize> {
         loop {
             match crate::sys::net::mmsg::receive_heads(self.fd.as_fd(), heads) {
@@ -103,13 +102,13 @@ impl PacketSocket {
         }
     }
 
-    /// Receives one message; `None` if none came before the deadline.
+    /// Receives one message; `None` at the deadline.
     ///
     /// # Errors
-    /// The system's, and `UnexpectedEof` when the other side has closed.
+    /// Those of recv(2) and poll(2); `UnexpectedEof` if the peer has closed the connection.
     pub fn receive(&mut self, deadline: &mut Deadline) -> io::Result<Option<Buffer>> {
         let len = loop {
-            // Linux PF_KEY has answered by the time it is asked for its answer: no need to wait then.
+            // Before poll(2), which is rarely needed: Linux PF_KEY puts its reply into the queue during send(2).
             match recv(self.fd.as_raw_fd(), &mut self.scratch, MsgFlags::MSG_DONTWAIT) {
                 Err(Errno::EAGAIN) if !wait_readable(self.fd.as_fd(), deadline)? => return Ok(None),
                 Err(Errno::EAGAIN) => {}
@@ -138,7 +137,7 @@ const PF_KEY: libc::c_int = 27; // illumos sys/socket.h
 
 const PF_KEY_V2: libc::c_int = 2;
 
-/// A closed peer must be an error of send, not a signal.
+/// With this flag a closed connection is the error EPIPE, not the signal SIGPIPE. illumos has no such flag.
 pub(crate) fn no_sigpipe() -> MsgFlags {
     #[cfg(target_os = "linux")]
     return MsgFlags::MSG_NOSIGNAL;
@@ -146,17 +145,16 @@ pub(crate) fn no_sigpipe() -> MsgFlags {
     return MsgFlags::empty();
 }
 
-/// Asks for room for some ten thousand messages, where the process may: what does not fit is lost, by PF_KEY without a word.
+/// Enlarges the receive buffer to some ten thousand messages: messages that do not fit are lost, with PF_KEY without an error.
 #[cfg(target_os = "linux")]
-pub(crate) fn enlarge(fd: BorrowedFd<'_>) {
+pub(crate) fn enlarge_receive_buffer(fd: BorrowedFd<'_>) {
     const RECEIVE_BUFFER: usize = 32 * 1024 * 1024;
-    // Only with CAP_NET_ADMIN in the first user namespace; the default size does elsewhere.
+    // Best effort: needs CAP_NET_ADMIN in the initial user namespace.
     let _ = nix::sys::socket::setsockopt(&fd, nix::sys::socket::sockopt::RcvBufForce, &RECEIVE_BUFFER);
 }
 
-/// Elsewhere the system's size does.
 #[cfg(not(target_os = "linux"))]
-fn enlarge(_fd: BorrowedFd<'_>) {}
+fn enlarge_receive_buffer(_fd: BorrowedFd<'_>) {}
 
 fn close_on_exec(fd: BorrowedFd<'_>) -> io::Result<()> {
     use nix::fcntl::{FcntlArg, FdFlag, fcntl};
@@ -164,13 +162,13 @@ fn close_on_exec(fd: BorrowedFd<'_>) -> io::Result<()> {
     Ok(())
 }
 
-/// Waits until `fd` can be read or the deadline passes; whether it can be read. A signal does not end the wait early.
+/// Waits until `fd` is readable; false at the deadline. A signal does not end the wait.
 ///
 /// # Errors
-/// The system's.
+/// Those of poll(2), except EINTR.
 pub fn wait_readable(fd: BorrowedFd<'_>, deadline: &mut Deadline) -> io::Result<bool> {
     loop {
-        let left = deadline.left();
+        let left = deadline.remaining();
         let mut fds = [PollFd::new(fd, PollFlags::POLLIN)];
         match poll(&mut fds, left.map_or(PollTimeout::NONE, timeout)) {
             Ok(0) => return Ok(false),
@@ -182,7 +180,7 @@ pub fn wait_readable(fd: BorrowedFd<'_>, deadline: &mut Deadline) -> io::Result<
     }
 }
 
-/// In milliseconds, which poll(2) counts in: rather one too many than none.
-fn timeout(left: Duration) -> PollTimeout {
-    PollTimeout::try_from(left.as_millis().saturating_add(1)).unwrap_or(PollTimeout::MAX)
+/// Rounded up to the milliseconds of poll(2): rounded down, the last millisecond would be a busy loop.
+fn timeout(remaining: Duration) -> PollTimeout {
+    PollTimeout::try_from(remaining.as_millis().saturating_add(1)).unwrap_or(PollTimeout::MAX)
 }

@@ -1,5 +1,5 @@
-//! UDP ports of which Linux takes ESP out for the SAs with `encap udp`: it does so only where some program has a socket with
-//! UDP_ENCAP set (udp(7), RFC 3948).
+//! UDP encapsulation sockets (RFC 3948). Linux decapsulates ESP in UDP only for ports on which a socket has UDP_ENCAP set
+//! (udp(7)); the SAs with `encap udp` need one.
 
 use std::fs;
 use std::io;
@@ -10,31 +10,31 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrIn, SockaddrIn
 use nix::{libc, setsockopt_impl, sockopt_impl};
 
 sockopt_impl!(
-    /// Hands what is in UDP to the kernel's IPsec.
+    /// Makes the kernel pass ESP in UDP to IPsec.
     UdpEncap, SetOnly, libc::IPPROTO_UDP, libc::UDP_ENCAP, libc::c_int
 );
 
-/// `UDP_ENCAP_ESPINUDP`.
+// linux/udp.h: UDP_ENCAP_ESPINUDP
 const ESP_IN_UDP: libc::c_int = 2;
-/// What is not ESP is never read: the system's least will do.
-const ROOM: usize = 0;
+/// The kernel's minimum: packets that are not ESP are never read.
+const RECEIVE_BUFFER_LEN: usize = 0;
 
-/// A port that is held, on every address of a family, until this is dropped.
+/// An encapsulation socket on a port, for all addresses of one family. The port is free again when this is dropped.
 pub struct UdpPort {
     _socket: OwnedFd,
 }
 
 impl UdpPort {
-    /// Holds it.
-    ///
     /// # Errors
-    /// `AddrInUse` if another program does; the system's.
-    pub fn hold(port: u16, is_ipv6: bool) -> io::Result<Self> {
+    /// `AddrInUse` if another program uses the port; ENOPROTOOPT from a kernel without IPsec; those of socket(2) and bind(2).
+    pub fn bind(port: u16, is_ipv6: bool) -> io::Result<Self> {
         let family = if is_ipv6 { AddressFamily::Inet6 } else { AddressFamily::Inet };
         let socket = socket(family, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)?;
-        setsockopt(&socket, sockopt::RcvBuf, &ROOM)?;
+        setsockopt(&socket, sockopt::RcvBuf, &RECEIVE_BUFFER_LEN)?;
+        // Before bind(2): no encapsulated packet may reach the port while it is an ordinary socket.
         setsockopt(&socket, UdpEncap, &ESP_IN_UDP)?;
         if is_ipv6 {
+            // Otherwise this socket would take the port of IPv4 as well.
             setsockopt(&socket, sockopt::Ipv6V6Only, &true)?;
             bind(socket.as_raw_fd(), &SockaddrIn6::from(SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, port, 0, 0)))?;
         } else {
@@ -44,17 +44,17 @@ impl UdpPort {
     }
 }
 
-/// Whether any program has a socket on that port; whether it has UDP_ENCAP set, the system does not tell. A socket for IPv6 may
-/// take what comes over IPv4 too.
+/// Whether any program has a socket on the port. The kernel does not show whether UDP_ENCAP is set. For IPv4 this includes the
+/// sockets of IPv6, which may receive packets of both.
 ///
 /// # Errors
-/// The system's, if it does not list its sockets.
-pub fn is_held(port: u16, is_ipv6: bool) -> io::Result<bool> {
+/// Those of reading /proc/net/udp.
+pub fn is_in_use(port: u16, is_ipv6: bool) -> io::Result<bool> {
     let lists: &[&str] = if is_ipv6 { &["udp6"] } else { &["udp", "udp6"] };
     for list in lists {
         match fs::read_to_string(format!("/proc/thread-self/net/{list}")) {
             Ok(text) if ports(&text).any(|held| held == port) => return Ok(true),
-            // A system may be without IPv6.
+            // A kernel without IPv6 has no udp6.
             Err(error) if *list == "udp" || error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
@@ -62,7 +62,7 @@ pub fn is_held(port: u16, is_ipv6: bool) -> io::Result<bool> {
     Ok(false)
 }
 
-/// The local ports of a list of sockets (proc(5), /proc/net/udp): behind the colon of the second word, in hexadecimal.
+/// The local ports of a socket list (proc(5), /proc/net/udp): hexadecimal, after the last colon of the second column.
 fn ports(list: &str) -> impl Iterator<Item = u16> {
     list.lines().filter_map(|line| {
         let (_, port) = line.split_whitespace().nth(1)?.rsplit_once(':')?;
@@ -77,29 +77,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_port_is_held_until_it_is_dropped() {
+    fn bind_takes_the_port_until_dropped() {
         let free = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap().local_addr().unwrap().port();
-        let held = match UdpPort::hold(free, false) {
+        let held = match UdpPort::bind(free, false) {
             Ok(held) => held,
-            // A kernel without IPsec knows no UDP_ENCAP.
+            // A kernel without IPsec has no UDP_ENCAP.
             Err(error) if error.raw_os_error() == Some(libc::ENOPROTOOPT) => return,
             Err(error) => panic!("{error}"),
         };
-        assert_eq!(UdpPort::hold(free, false).err().unwrap().kind(), io::ErrorKind::AddrInUse);
+        assert_eq!(UdpPort::bind(free, false).err().unwrap().kind(), io::ErrorKind::AddrInUse);
         drop(held);
-        assert!(UdpPort::hold(free, false).is_ok());
+        assert!(UdpPort::bind(free, false).is_ok());
     }
 
     #[test]
-    fn the_system_tells_which_ports_are_held() {
+    fn is_in_use_finds_an_open_port() {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = socket.local_addr().unwrap().port();
-        assert!(is_held(port, false).unwrap());
-        assert!(!is_held(0, false).unwrap() && !is_held(0, true).unwrap());
+        assert!(is_in_use(port, false).unwrap());
+        assert!(!is_in_use(0, false).unwrap() && !is_in_use(0, true).unwrap());
     }
 
     #[test]
-    fn the_list_of_ipv6_has_longer_addresses() {
+    fn ports_reads_the_list_of_ipv6() {
         let list = "  sl  local_address                         remote_address\n\
                     \x20 12: 00000000000000000000000000000000:1194 00000000000000000000000000000000:0000 07\n";
         assert_eq!(ports(list).collect::<Vec<_>>(), [4500]);

@@ -1,20 +1,20 @@
-//! The heap of these programs: what is given back is wiped first.
+//! The allocator of these programs: freed memory is wiped.
 //!
-//! Keys live in [`crate::secret`], which wipes them itself. This is the net below it, for what passes through buffers of
-//! others: the line editor, a formatter, a vector that grew.
+//! [`crate::secret`] wipes keys itself. This is the second line of defence, for copies in buffers of other code: the line editor,
+//! a formatter, a vector that grew.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::hint::black_box;
 
-/// The system's allocator, which wipes each block before the system gets it back. A program installs it as its global allocator.
+/// The system's allocator, with a wipe before each free. A program installs it as its global allocator.
 pub struct WipingAllocator;
 
-// SAFETY: every block comes from `System` and goes back to it with the layout it came with. A block is written to only
-// here in `dealloc`, when the caller has given it up, and only as far as its layout reaches. `realloc` is the trait's own:
-// a new block, a copy, and a wiped old one, so that nothing is moved without leaving its old place clean.
+// SAFETY: every block comes from `System` and is returned to it with the same layout. `dealloc` alone writes to a block, after
+// the caller has freed it and only within its layout. `realloc` is the trait's default: it allocates, copies and calls `dealloc`,
+// so the old block is wiped as well.
 unsafe impl GlobalAlloc for WipingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller's promises are those that `System` asks for.
+        // SAFETY: the caller's obligations are those of `System`.
         unsafe { System.alloc(layout) }
     }
 
@@ -24,9 +24,9 @@ unsafe impl GlobalAlloc for WipingAllocator {
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        // SAFETY: the block has `layout.size()` bytes, and the caller will not touch them again.
+        // SAFETY: the block has `layout.size()` bytes, and the caller does not use them after this call.
         unsafe { block.write_bytes(0, layout.size()) };
-        // The optimiser must not know that nobody reads the zeros.
+        // Keeps the compiler from removing the write to memory that is freed next.
         black_box(block);
         // SAFETY: as for `alloc`.
         unsafe { System.dealloc(block, layout) }
@@ -41,13 +41,13 @@ mod tests {
     #[global_allocator]
     static HEAP: WipingAllocator = WipingAllocator;
 
-    /// A page, to be aligned.
+    /// A type with the alignment of a page.
     #[repr(align(4096))]
     #[derive(Clone, Copy)]
     struct Page([u8; 4096]);
 
     #[test]
-    fn what_moves_stays_what_it_was() {
+    fn realloc_keeps_the_contents() {
         for size in [1, 8, 100, 5_000, 1 << 20] {
             let mut bytes = vec![0x5a_u8; size];
             bytes.extend_from_slice(&vec![0xa5; size]);
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn fresh_zeros_are_zeros() {
+    fn alloc_zeroed_returns_zeros() {
         drop(vec![0xff_u8; 10_000]);
         assert!(vec![0_u64; 1250].iter().all(|word| *word == 0));
     }

@@ -1,5 +1,5 @@
-//! What a program that handles keys does before anything else: no core dumps, private files, no swap, no rights that it does
-//! not need, no last words.
+//! Hardening of a process that handles keys: no core dumps, private new files, locked memory, minimal privileges, and a panic hook
+//! that prints no data.
 
 use std::ffi::c_void;
 use std::hint::black_box;
@@ -15,42 +15,44 @@ use nix::sys::stat::{Mode, umask};
 use crate::sys::process::privilege;
 use crate::sys::process::privilege::Need;
 
-/// Forbids core dumps, makes new files private, keeps memory out of swap where the limits allow it, and gives up what is not
-/// needed for `need`.
+/// Forbids core dumps, sets a private umask, locks memory where the limits allow it, and drops the privileges that `need` does not
+/// include.
 ///
-/// All of it is best effort: a program that may not lock memory must still be able to do its work. To be called while the
-/// process has one thread.
-pub fn harden(need: Need) {
+/// Best effort: a process that may not lock memory must still be able to work. Call it while the process has one thread.
+pub(crate) fn harden(need: Need) {
     privilege::distrust_environment();
-    panic::set_hook(Box::new(tell_panic));
+    panic::set_hook(Box::new(report_panic));
     let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
+    // The limit does not apply to a core_pattern that pipes to a program (core(5)). This also forbids ptrace(2) to other processes of
+    // the user.
     #[cfg(target_os = "linux")]
     let _ = nix::sys::prctl::set_dumpable(false);
     umask(Mode::from_bits_truncate(0o077));
-    survive_full_disks();
-    lock_everything();
+    ignore_file_size_signal();
+    // Before the privileges are dropped: raising RLIMIT_MEMLOCK needs CAP_SYS_RESOURCE.
+    lock_memory();
     privilege::keep_only(need);
 }
 
-/// Says where the program failed, and nothing else: the text of a panic may cite what was worked on.
-fn tell_panic(panic: &PanicHookInfo<'_>) {
+/// Prints the place of a panic without its text, which may cite keys.
+fn report_panic(panic: &PanicHookInfo<'_>) {
     let place = panic.location().map_or_else(String::new, |at| format!(" at {}:{}", at.file(), at.line()));
-    let _ =
-        writeln!(io::stderr(), "internal error{place}: please report this line and what was asked for, without any keys");
+    let _ = writeln!(io::stderr(), "internal error{place}: please report this line and the command, without any keys");
 }
 
-/// A file that may not grow is to be an error, after which what was begun is removed, not a signal that ends the program.
-fn survive_full_disks() {
+/// With SIGXFSZ ignored, a write beyond RLIMIT_FSIZE fails with EFBIG. The signal would end the process before it removes its
+/// temporary file.
+fn ignore_file_size_signal() {
     // SAFETY: no handler is installed; the signal is ignored.
     let _ = unsafe { signal(Signal::SIGXFSZ, SigHandler::SigIgn) };
 }
 
-/// Locks what is mapped and what will be, as pages are touched, but only without a limit: under one the next allocation
-/// could fail.
+/// Locks current and future pages when they are touched, if RLIMIT_MEMLOCK is unlimited: below a limit a later allocation could
+/// fail.
 #[cfg(target_os = "linux")]
-fn lock_everything() {
+fn lock_memory() {
     use nix::sys::resource::{RLIM_INFINITY, getrlimit};
-    // Who may raise the limit will not be able to once its other rights are given up.
+    // Fails without CAP_SYS_RESOURCE; the limit may be unlimited all the same.
     let _ = setrlimit(Resource::RLIMIT_MEMLOCK, RLIM_INFINITY, RLIM_INFINITY);
     let unlimited = getrlimit(Resource::RLIMIT_MEMLOCK).is_ok_and(|(soft, _)| soft == RLIM_INFINITY);
     if unlimited {
@@ -59,14 +61,14 @@ fn lock_everything() {
     }
 }
 
-/// Locks what is mapped; what comes later might hit a limit (illumos: `project.max-locked-memory`).
+/// Locks current pages only: future ones might exceed a limit (illumos: `project.max-locked-memory`).
 #[cfg(not(target_os = "linux"))]
-fn lock_everything() {
+fn lock_memory() {
     let _ = mlockall(MlockAllFlags::MCL_CURRENT);
 }
 
-/// Keeps `bytes` out of swap until their pages are given back, if the limits allow it.
-pub fn lock(bytes: &[u8]) {
+/// Locks the pages of `bytes` in memory until they are unmapped, if the limits allow it.
+pub(crate) fn lock(bytes: &[u8]) {
     if bytes.is_empty() {
         return;
     }
@@ -75,31 +77,31 @@ pub fn lock(bytes: &[u8]) {
     let _ = unsafe { mlock(start, bytes.len()) };
 }
 
-/// Deeper than any call of these programs goes, in bytes.
+/// Bytes of stack that are wiped, more than the deepest call uses.
 const DEPTH: usize = 256 * 1024;
-/// Bytes of the smallest page there is.
+/// Bytes of the smallest page of all systems.
 const PAGE: usize = 4096;
 
-/// Overwrites what functions that have returned left on the stack below the caller: copies that the compiler made, registers
-/// that were put aside. For where keys have been worked with and the program waits or ends.
+/// Overwrites the unused stack below the caller, where functions that have returned left copies and saved registers. Called after
+/// keys were used, before the program waits or exits.
 #[inline(never)]
-pub fn wipe_stack() {
+pub(crate) fn wipe_stack() {
     wipe_pages(used_stack().div_ceil(PAGE) + 1);
 }
 
-/// Overwrites that many pages below the caller.
+/// Overwrites `count` pages below the caller, one for each level of recursion.
 #[inline(never)]
 fn wipe_pages(count: usize) {
-    let mut room = [0_u8; PAGE];
-    black_box(&mut room);
+    let mut page = [0_u8; PAGE];
+    black_box(&mut page);
     if count > 1 {
         wipe_pages(count - 1);
     }
-    // Not before the call: each of them has a page of its own.
-    black_box(&mut room);
+    // Keeps `page` alive, so that the compiler cannot turn the recursion into a loop over one page.
+    black_box(&mut page);
 }
 
-/// How many bytes below the caller were ever touched: what was not holds nothing.
+/// The number of bytes below the caller that were ever touched, by mincore(2). Untouched pages hold no data.
 #[cfg(target_os = "linux")]
 fn used_stack() -> usize {
     const PAGES: usize = DEPTH / PAGE;
@@ -107,14 +109,15 @@ fn used_stack() -> usize {
     let top = (&raw const here).addr() / PAGE * PAGE;
     let (mut seen, mut used) = (0, 0);
     let mut step = PAGES;
-    // The stack ends somewhere in these pages, and what is asked about has to lie in it.
+    // mincore(2) fails with ENOMEM for unmapped pages, and the stack may end within this range: halve the step then.
     while step > 0 {
         let mut touched = [0_u8; PAGES];
         let from = top - (seen + step) * PAGE;
-        // SAFETY: mincore(2) writes a byte for each page of the range into `touched`, which has as many, and reads no other memory.
-        let is_there =
+        // SAFETY: mincore(2) writes one byte for each page of the range into `touched`, which has as many, and accesses no other
+        // memory.
+        let is_mapped =
             unsafe { nix::libc::mincore(std::ptr::without_provenance_mut(from), step * PAGE, touched.as_mut_ptr()) } == 0;
-        if is_there {
+        if is_mapped {
             let lowest = touched.iter().take(step).position(|page| page & 1 == 1);
             used = lowest.map_or(used, |lowest| seen + step - lowest);
             seen += step;
@@ -124,7 +127,7 @@ fn used_stack() -> usize {
     used * PAGE
 }
 
-/// Elsewhere all of it is taken to be touched.
+/// All of it: mincore(2) of other systems differs.
 #[cfg(not(target_os = "linux"))]
 fn used_stack() -> usize {
     DEPTH
@@ -139,9 +142,9 @@ mod tests {
     /// Set in the second run of the test below.
     const FAILS: &str = "IPSECKEY_TEST_FAILS_WITH";
 
-    /// What the library of the language says of a slice that cannot be, for one, cites the text.
+    /// The standard library's panic for an invalid slice of a string cites the string.
     #[test]
-    fn a_panic_cites_nothing() {
+    fn report_panic_does_not_print_the_payload() {
         if let Some(text) = std::env::var_os(FAILS) {
             harden(Need::SadbAndFiles);
             let text = text.into_string().unwrap();
@@ -150,14 +153,14 @@ mod tests {
         let test = std::thread::current().name().unwrap().to_owned();
         let mut again = Command::new(std::env::current_exe().unwrap());
         let run = again.args([&test, "--exact", "--nocapture"]).env(FAILS, "\u{e9}0f1e2d3c4b5a6978").output().unwrap();
-        let said = String::from_utf8_lossy(&run.stderr);
-        assert!(said.contains("internal error at src/sys/hardening.rs:"), "{said}");
-        assert!(!said.contains("0f1e2d3c"), "{said}");
+        let stderr = String::from_utf8_lossy(&run.stderr);
+        assert!(stderr.contains("internal error at src/sys/process/hardening.rs:"), "{stderr}");
+        assert!(!stderr.contains("0f1e2d3c"), "{stderr}");
     }
 
     #[test]
     #[cfg(target_os = "linux")]
-    fn the_stack_is_wiped_as_far_as_it_was_used() {
+    fn wipe_stack_covers_the_used_stack() {
         const DEEP: usize = 150 * 1024;
         #[inline(never)]
         fn go_deep() {
@@ -174,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn locking_leaves_the_bytes_alone() {
+    fn lock_does_not_change_the_bytes() {
         let bytes = vec![0x5a; 10_000];
         lock(&bytes);
         lock(&[]);

@@ -1,9 +1,9 @@
-//! This process: memory that is wiped and locked, privileges, signals.
+//! This process: locked and wiped memory, privileges, signals.
 
 mod allocator;
-pub mod hardening;
-pub mod privilege;
-pub mod signals;
-pub mod stop;
+pub(crate) mod hardening;
+pub(crate) mod privilege;
+pub(crate) mod signals;
+pub(crate) mod stop;
 
 pub use allocator::WipingAllocator;

@@ -1,47 +1,48 @@
-//! Signals as values: held back in every thread, and waited for in one.
+//! Signals as values: blocked in every thread, and received by one with sigwait(3).
 
 use std::io;
 
 use nix::errno::Errno;
 use nix::sys::signal::{SigSet, Signal};
 
-/// What a signal asks for.
+/// The meaning of a signal for a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asked {
-    /// SIGTERM, SIGINT.
+pub(crate) enum SignalRequest {
     Stop,
-    /// SIGHUP.
     Refresh,
 }
 
-const SIGNALS: &[(Signal, Asked)] =
-    &[(Signal::SIGTERM, Asked::Stop), (Signal::SIGINT, Asked::Stop), (Signal::SIGHUP, Asked::Refresh)];
+const SIGNALS: &[(Signal, SignalRequest)] = &[
+    (Signal::SIGTERM, SignalRequest::Stop),
+    (Signal::SIGINT, SignalRequest::Stop),
+    (Signal::SIGHUP, SignalRequest::Refresh),
+];
 
-/// The signals that are held back.
+/// The set of blocked signals.
 #[derive(Clone, Copy)]
-pub struct Signals(SigSet);
+pub(crate) struct Signals(SigSet);
 
 impl Signals {
-    /// Holds the signals back in this thread and in those that it starts from now on, so before it starts any.
+    /// Blocks SIGTERM, SIGINT and SIGHUP in this thread and in threads that it starts afterwards. Call it before any are started.
     ///
     /// # Errors
-    /// The system's.
-    pub fn hold() -> io::Result<Self> {
+    /// Those of pthread_sigmask(3).
+    pub(crate) fn block() -> io::Result<Self> {
         let set: SigSet = SIGNALS.iter().map(|(signal, _)| *signal).collect();
         set.thread_block()?;
         Ok(Self(set))
     }
 
-    /// Waits for the next of them.
+    /// Waits for the next signal.
     ///
     /// # Errors
-    /// The system's.
-    pub fn wait(&self) -> io::Result<Asked> {
+    /// Those of sigwait(3), except EINTR.
+    pub(crate) fn wait(&self) -> io::Result<SignalRequest> {
         loop {
             match self.0.wait() {
                 Ok(signal) => {
-                    if let Some((_, asked)) = SIGNALS.iter().find(|(known, _)| *known == signal) {
-                        return Ok(*asked);
+                    if let Some((_, request)) = SIGNALS.iter().find(|(known, _)| *known == signal) {
+                        return Ok(*request);
                     }
                 }
                 Err(Errno::EINTR) => {}
@@ -56,11 +57,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_signal_that_is_held_back_is_a_value() {
-        let signals = Signals::hold().unwrap();
-        for (signal, asked) in SIGNALS {
+    fn wait_returns_a_blocked_signal_as_a_value() {
+        let signals = Signals::block().unwrap();
+        for (signal, request) in SIGNALS {
             nix::sys::signal::raise(*signal).unwrap();
-            assert_eq!(signals.wait().unwrap(), *asked);
+            assert_eq!(signals.wait().unwrap(), *request);
         }
     }
 }

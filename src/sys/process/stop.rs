@@ -1,4 +1,4 @@
-//! A request to stop: SIGTERM and SIGINT set a flag that a loop looks at.
+//! Stop requests for an event loop: SIGTERM and SIGINT set a flag.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,18 +6,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use nix::libc::c_int;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 
-static ASKED: AtomicBool = AtomicBool::new(false);
+static IS_REQUESTED: AtomicBool = AtomicBool::new(false);
 
-extern "C" fn ask(_signal: c_int) {
-    ASKED.store(true, Ordering::Relaxed);
+extern "C" fn request_stop(_signal: c_int) {
+    IS_REQUESTED.store(true, Ordering::Relaxed);
 }
 
-/// From now on SIGTERM and SIGINT end system calls that wait, and [`asked`] tells of them.
+/// Installs handlers for SIGTERM and SIGINT. From then on both end a blocking system call with EINTR.
 ///
 /// # Errors
-/// The system's.
-pub fn on_signals() -> io::Result<()> {
-    let action = SigAction::new(SigHandler::Handler(ask), SaFlags::empty(), SigSet::empty());
+/// Those of sigaction(2).
+pub(crate) fn install_handlers() -> io::Result<()> {
+    // Without SA_RESTART, so that a blocked poll(2) returns.
+    let action = SigAction::new(SigHandler::Handler(request_stop), SaFlags::empty(), SigSet::empty());
     for signal in [Signal::SIGTERM, Signal::SIGINT] {
         // SAFETY: the handler only stores to an atomic, which is allowed in a signal handler.
         unsafe { sigaction(signal, &action) }?;
@@ -25,8 +26,8 @@ pub fn on_signals() -> io::Result<()> {
     Ok(())
 }
 
-/// Whether one of the signals has come.
+/// Whether one of the signals has arrived.
 #[must_use]
-pub fn asked() -> bool {
-    ASKED.load(Ordering::Relaxed)
+pub(crate) fn is_requested() -> bool {
+    IS_REQUESTED.load(Ordering::Relaxed)
 }

@@ -11,7 +11,7 @@ use crate::keyfile::{Checker, Code, SaCommand, Setting, Verb};
 use crate::names::Vocabulary;
 use crate::sa::{AuthAlg, EncrAlg, SaId, SaType};
 use crate::sys::fs::keys_file;
-use crate::sys::fs::keys_file::{Origin, SecureFile};
+use crate::sys::fs::keys_file::{KeysFile, Origin};
 use crate::sys::path_text::{shell_word, shown};
 
 /// What the file adds.
@@ -42,7 +42,7 @@ impl Wanted {
 
 /// Looks at the file; what it adds, if it can be read.
 pub(super) fn look(path: &Path, session: &Session<'_>, chart: &mut Chart) -> Option<Wanted> {
-    let file = match keys_file::read(path, Origin::ByHand) {
+    let file = match keys_file::read(path, Origin::User) {
         Ok(file) => file,
         Err(error) => {
             let is_missing = std::fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
@@ -65,7 +65,7 @@ pub(super) fn look(path: &Path, session: &Session<'_>, chart: &mut Chart) -> Opt
 }
 
 /// Parses it: errors, warnings, names.
-fn contents(path: &Path, file: &SecureFile, session: &Session<'_>, chart: &mut Chart) -> Wanted {
+fn contents(path: &Path, file: &KeysFile, session: &Session<'_>, chart: &mut Chart) -> Wanted {
     let resolver = session.resolver();
     let options = session.options(Setting::File, &*resolver);
     let mut checker = Checker::new();

@@ -13,7 +13,7 @@ use crate::sadb::linux::errors::{Asked, explained};
 use crate::sadb::linux::retry::Patience;
 use crate::sadb::warnings::Notes;
 use crate::sadb::{MonitorMode, PairScope, PfKey, Sadb, SadbError, Supported, Trace, Transport, Visitor};
-use crate::sys::net::interfaces::forget_addresses;
+use crate::sys::net::interfaces::clear_address_cache;
 use crate::wire::pfkey::Dialect;
 
 /// The one algorithm whose integrity check value is cut to another length than its RFC says.
@@ -120,7 +120,7 @@ impl<T: Transport> Sadb for AfKey<T> {
     }
 
     fn dump(&mut self, sa_type: SaType, each: Visitor<'_>) -> Result<(), SadbError> {
-        forget_addresses();
+        clear_address_cache();
         match self.kernel.each_of_dump(sa_type, &mut |message| each(&shape::usual(message))) {
             // So the kernel says that there is no SA.
             Err(SadbError::Refused { errno, .. }) if errno == Errno::ENOENT as i32 => Ok(()),
@@ -148,7 +148,7 @@ impl<T: Transport> Sadb for AfKey<T> {
     }
 
     fn new_sequence(&mut self) {
-        forget_addresses();
+        clear_address_cache();
         self.kernel.new_sequence();
     }
 

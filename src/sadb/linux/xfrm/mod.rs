@@ -29,8 +29,8 @@ use crate::sadb::linux::xfrm::pairs::Mate;
 use crate::sadb::warnings::Notes;
 use crate::sadb::{MonitorMode, PairScope, Sadb, SadbError, Spd, Supported, Trace, Visitor};
 use crate::sys::net::crypto_api;
-use crate::sys::net::crypto_api::Kind;
-use crate::sys::net::interfaces::forget_addresses;
+use crate::sys::net::crypto_api::AlgorithmKind;
+use crate::sys::net::interfaces::clear_address_cache;
 use crate::wire::xfrm::number::kind;
 use crate::wire::xfrm::{Attribute, Body, SaInfo};
 
@@ -70,7 +70,7 @@ impl Xfrm {
     /// # Errors
     /// As [`Xfrm::open`].
     pub fn with_state_in(directory: &Path) -> Result<Self, SadbError> {
-        forget_addresses();
+        clear_address_cache();
         let beside = Beside::new(directory);
         Ok(Self {
             link: Link::open()?,
@@ -319,7 +319,7 @@ impl Sadb for Xfrm {
     }
 
     fn dump(&mut self, sa_type: SaType, each: Visitor<'_>) -> Result<(), SadbError> {
-        forget_addresses();
+        clear_address_cache();
         self.dump_all(sa_type, each)
     }
 
@@ -351,12 +351,12 @@ impl Sadb for Xfrm {
         let failed = |source| SadbError::Unavailable { what: NO_AF_ALG.into(), source };
         let mut supported = Supported::default();
         for row in Vocabulary::Linux.auth_algs() {
-            if crypto_api::has(Kind::Hash, row.xfrm).map_err(failed)? {
+            if crypto_api::has(AlgorithmKind::Hash, row.xfrm).map_err(failed)? {
                 supported.auth.push(row.number);
             }
         }
         for row in Vocabulary::Linux.encr_algs() {
-            let kind = if row.is_combined() { Kind::Aead } else { Kind::Cipher };
+            let kind = if row.is_combined() { AlgorithmKind::Aead } else { AlgorithmKind::Cipher };
             if crypto_api::has(kind, row.xfrm).map_err(failed)? {
                 supported.encr.push(row.number);
             }
@@ -369,7 +369,7 @@ impl Sadb for Xfrm {
     }
 
     fn new_sequence(&mut self) {
-        forget_addresses();
+        clear_address_cache();
     }
 
     fn set_trace(&mut self, trace: Trace) {

@@ -1,9 +1,9 @@
-//! Access lists that do not show in a file's mode: those of NFSv4 (RFC 7530 section 6.2.1), which ZFS has on illumos (acl(2)) and NFS
-//! has on Linux. A POSIX access list shows in the mode, whose group bits are its mask (acl(5)).
+//! NFSv4 access lists (RFC 7530 section 6.2.1), which the mode of a file does not show: ZFS has them on illumos (acl(2)), NFS has them
+//! on Linux. POSIX access lists need no check of their own: the group bits of the mode are their mask (acl(5)).
 
 use std::fs::File;
 
-/// The numbers of RFC 7530 sections 6.2.1.1 to 6.2.1.4, which are those of illumos' sys/acl.h.
+/// The constants of RFC 7530 sections 6.2.1.1 to 6.2.1.4. illumos' sys/acl.h has the same.
 mod number {
     pub(crate) const ALLOW: u32 = 0;
     pub(crate) const INHERIT_ONLY: u32 = 0x8;
@@ -15,56 +15,56 @@ mod number {
     pub(crate) const WRITE_OWNER: u32 = 0x8_0000;
 }
 
-/// Whom an entry is about.
+/// The subject of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Who {
     /// The file's owner.
     Owner,
-    /// The file's group, or everybody: what they may read and write is in the mode.
+    /// The file's group, or everyone: the mode shows whether they may read and write.
     Mode,
-    /// A user; `None` for one that this system has no number for.
+    /// A user; `None` if the name has no user ID on this system.
     User(Option<u32>),
-    /// Another group.
+    /// A named group.
     Group,
 }
 
-/// An entry of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Entry {
+struct Ace {
     kind: u32,
     flags: u32,
     rights: u32,
     who: Who,
 }
 
-impl Entry {
-    /// Whether somebody but root and the user `me` gets at the file by it, and the mode does not tell.
-    fn lets_others_in(&self, me: u32) -> bool {
-        const TAKE: u32 = number::DELETE | number::WRITE_ACL | number::WRITE_OWNER;
+impl Ace {
+    /// True if the entry grants access that the mode does not show to a user besides root and `me`.
+    fn grants_access(&self, me: u32) -> bool {
+        // With these rights a user can replace the file or give itself all others.
+        const TAKE_OVER: u32 = number::DELETE | number::WRITE_ACL | number::WRITE_OWNER;
         let refused = match self.who {
             Who::Owner => 0,
             Who::User(Some(user)) if user == 0 || user == me => 0,
-            Who::Mode => TAKE,
-            Who::User(_) | Who::Group => TAKE | number::READ | number::WRITE | number::APPEND,
+            Who::Mode => TAKE_OVER,
+            Who::User(_) | Who::Group => TAKE_OVER | number::READ | number::WRITE | number::APPEND,
         };
         self.kind == number::ALLOW && self.flags & number::INHERIT_ONLY == 0 && self.rights & refused != 0
     }
 }
 
-/// Whether an access list lets somebody but root and the user `me` get at `file`, unseen in its mode. A list that cannot be understood
-/// does.
-pub(crate) fn lets_others_in(file: &File, me: u32) -> bool {
+/// True if an access list grants access that the mode does not show to a user besides root and `me`.
+pub(crate) fn grants_access(file: &File, me: u32) -> bool {
     match system::entries(file) {
-        Ok(entries) => entries.iter().any(|entry| entry.lets_others_in(me)),
-        Err(NotUnderstood) => true,
+        Ok(entries) => entries.iter().any(|entry| entry.grants_access(me)),
+        // Fail closed: a list that cannot be decoded may grant anything.
+        Err(Malformed) => true,
     }
 }
 
-/// There is a list, but not as it should be.
+/// A list that cannot be decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct NotUnderstood;
+struct Malformed;
 
-/// NFS gives the list as it came from the server (XDR, RFC 4506): a count; then type, flags, rights and a name for each.
+/// The kernel passes the server's list through (XDR, RFC 4506): a count; then type, flags, rights and a name for each entry.
 #[cfg(target_os = "linux")]
 mod system {
     use std::fs::File;
@@ -72,47 +72,47 @@ mod system {
     use rustix::fs::fgetxattr;
     use rustix::io::Errno;
 
-    use super::{Entry, NotUnderstood, Who};
+    use super::{Ace, Malformed, Who};
 
     const NAME: &str = "system.nfs4_acl";
-    /// Longer than almost any list, in bytes.
-    const USUAL: usize = 1024;
-    /// Most that an extended attribute may hold (linux/limits.h).
-    const MOST: usize = 64 * 1024;
+    /// Bytes of the first attempt, enough for almost any list.
+    const FIRST_LEN: usize = 1024;
+    /// `XATTR_SIZE_MAX` (linux/limits.h).
+    const MAX_LEN: usize = 64 * 1024;
 
-    pub(crate) fn entries(file: &File) -> Result<Vec<Entry>, NotUnderstood> {
-        let found = match list(file, USUAL) {
-            Err(Errno::RANGE) => list(file, MOST),
-            found => found,
+    pub(crate) fn entries(file: &File) -> Result<Vec<Ace>, Malformed> {
+        let list = match read_list(file, FIRST_LEN) {
+            Err(Errno::RANGE) => read_list(file, MAX_LEN),
+            list => list,
         };
-        match found {
-            Ok(list) => decode(&list).ok_or(NotUnderstood),
-            Err(Errno::RANGE) => Err(NotUnderstood),
-            // Not on NFS.
+        match list {
+            Ok(list) => decode(&list).ok_or(Malformed),
+            Err(Errno::RANGE) => Err(Malformed),
+            // EOPNOTSUPP or ENODATA: not a file on NFSv4.
             Err(_) => Ok(Vec::new()),
         }
     }
 
-    /// The list, if it has at most `room` bytes.
-    fn list(file: &File, room: usize) -> Result<Vec<u8>, Errno> {
-        let mut bytes = vec![0; room];
+    /// Fails with ERANGE if the list is longer than `capacity` bytes.
+    fn read_list(file: &File, capacity: usize) -> Result<Vec<u8>, Errno> {
+        let mut bytes = vec![0; capacity];
         let len = fgetxattr(file, NAME, &mut bytes)?;
         bytes.truncate(len);
         Ok(bytes)
     }
 
-    pub(crate) fn decode(mut list: &[u8]) -> Option<Vec<Entry>> {
+    pub(crate) fn decode(mut list: &[u8]) -> Option<Vec<Ace>> {
         let count = number(&mut list)?;
         let entries = (0..count).map(|_| entry(&mut list)).collect::<Option<_>>()?;
         list.is_empty().then_some(entries)
     }
 
-    fn entry(list: &mut &[u8]) -> Option<Entry> {
+    fn entry(list: &mut &[u8]) -> Option<Ace> {
         let (kind, flags, rights) = (number(list)?, number(list)?, number(list)?);
         let len = usize::try_from(number(list)?).ok()?;
         let name = list.split_off(..len)?;
         list.split_off(..len.next_multiple_of(4) - len)?;
-        Some(Entry { kind, flags, rights, who: who(name, flags) })
+        Some(Ace { kind, flags, rights, who: who(name, flags) })
     }
 
     fn number(list: &mut &[u8]) -> Option<u32> {
@@ -121,7 +121,7 @@ mod system {
         Some(u32::from_be_bytes(*first))
     }
 
-    /// `OWNER@`, `alice@example.com` or a number. Names of users are the server's: but for root's, they are nobody's here.
+    /// Decodes `OWNER@`, `alice@example.com` or a user ID. The server's user names, except root, have no meaning on this system.
     fn who(name: &[u8], flags: u32) -> Who {
         const IDENTIFIER_GROUP: u32 = 0x40;
         match name {
@@ -141,25 +141,25 @@ mod system {
     use std::os::fd::AsRawFd;
     use std::ptr::null_mut;
 
-    use super::{Entry, NotUnderstood, Who};
+    use super::{Ace, Malformed, Who};
 
     // sys/acl.h
     const GETACLCNT: c_int = 3;
     const ACE_GETACL: c_int = 4;
     const ACE_GETACLCNT: c_int = 6;
-    /// Entries of a list of the older kind (UFS) that says no more than a mode.
+    /// Entries of a POSIX-draft list (UFS) that is equivalent to a mode.
     const MIN_ACL_ENTRIES: c_int = 4;
     const IDENTIFIER_GROUP: u16 = 0x40;
     const OWNER: u16 = 0x1000;
     const GROUP: u16 = 0x2000;
     const EVERYONE: u16 = 0x4000;
-    /// A list that changes while it is read is read again, so many times.
+    /// Attempts to read a list that another process is changing.
     const TRIES: usize = 10;
 
     /// `ace_t`.
     #[repr(C)]
     #[derive(Clone, Copy, Default)]
-    struct Ace {
+    struct RawAce {
         who: u32,
         rights: u32,
         flags: u16,
@@ -171,30 +171,30 @@ mod system {
         fn facl(fd: c_int, command: c_int, count: c_int, list: *mut c_void) -> c_int;
     }
 
-    pub(crate) fn entries(file: &File) -> Result<Vec<Entry>, NotUnderstood> {
+    pub(crate) fn entries(file: &File) -> Result<Vec<Ace>, Malformed> {
         for _ in 0..TRIES {
             let Ok(count) = usize::try_from(count_of(file, ACE_GETACLCNT)) else {
-                return if count_of(file, GETACLCNT) > MIN_ACL_ENTRIES { Err(NotUnderstood) } else { Ok(Vec::new()) };
+                return if count_of(file, GETACLCNT) > MIN_ACL_ENTRIES { Err(Malformed) } else { Ok(Vec::new()) };
             };
-            let mut list = vec![Ace::default(); count];
-            let room = c_int::try_from(count).map_err(|_| NotUnderstood)?;
-            // SAFETY: the list has room for as many entries as are said, and each is an `ace_t` whatever its bits.
-            let got = unsafe { facl(file.as_raw_fd(), ACE_GETACL, room, list.as_mut_ptr().cast()) };
+            let mut list = vec![RawAce::default(); count];
+            let capacity = c_int::try_from(count).map_err(|_| Malformed)?;
+            // SAFETY: the list has `capacity` entries, and any bits are a valid `ace_t`.
+            let got = unsafe { facl(file.as_raw_fd(), ACE_GETACL, capacity, list.as_mut_ptr().cast()) };
             if usize::try_from(got) == Ok(count) {
-                return Ok(list.into_iter().map(Entry::from).collect());
+                return Ok(list.into_iter().map(Ace::from).collect());
             }
         }
-        Err(NotUnderstood)
+        Err(Malformed)
     }
 
-    /// How many entries a list has; -1 if the file system has none of that kind.
+    /// The number of entries; -1 if the file system has no lists of that kind.
     fn count_of(file: &File, command: c_int) -> c_int {
-        // SAFETY: for these commands nothing is written, and the list may be null.
+        // SAFETY: these commands write nothing, and accept a null list.
         unsafe { facl(file.as_raw_fd(), command, 0, null_mut()) }
     }
 
-    impl From<Ace> for Entry {
-        fn from(ace: Ace) -> Self {
+    impl From<RawAce> for Ace {
+        fn from(ace: RawAce) -> Self {
             let who = match ace.flags {
                 flags if flags & OWNER != 0 => Who::Owner,
                 flags if flags & (GROUP | EVERYONE) != 0 => Who::Mode,
@@ -210,9 +210,9 @@ mod system {
 mod system {
     use std::fs::File;
 
-    use super::{Entry, NotUnderstood};
+    use super::{Ace, Malformed};
 
-    pub(crate) fn entries(_: &File) -> Result<Vec<Entry>, NotUnderstood> {
+    pub(crate) fn entries(_: &File) -> Result<Vec<Ace>, Malformed> {
         Ok(Vec::new())
     }
 }
@@ -224,12 +224,12 @@ mod tests {
     const ME: u32 = 1000;
     const ALL: u32 = 0x1f_01ff;
 
-    fn allow(who: Who, rights: u32) -> Entry {
-        Entry { kind: number::ALLOW, flags: 0, rights, who }
+    fn allow(who: Who, rights: u32) -> Ace {
+        Ace { kind: number::ALLOW, flags: 0, rights, who }
     }
 
     #[test]
-    fn who_is_let_in() {
+    fn grants_access_depends_on_subject_and_rights() {
         for (who, rights, is_open) in [
             (Who::Owner, ALL, false),
             (Who::User(Some(0)), ALL, false),
@@ -244,21 +244,21 @@ mod tests {
             (Who::Mode, number::WRITE_ACL, true),
             (Who::Mode, number::DELETE, true),
         ] {
-            assert_eq!(allow(who, rights).lets_others_in(ME), is_open, "{who:?} {rights:#x}");
+            assert_eq!(allow(who, rights).grants_access(ME), is_open, "{who:?} {rights:#x}");
         }
-        let deny = Entry { kind: 1, ..allow(Who::Group, ALL) };
-        let inherited_only = Entry { flags: number::INHERIT_ONLY, ..allow(Who::Group, ALL) };
-        assert!(!deny.lets_others_in(ME) && !inherited_only.lets_others_in(ME));
+        let deny = Ace { kind: 1, ..allow(Who::Group, ALL) };
+        let inherited_only = Ace { flags: number::INHERIT_ONLY, ..allow(Who::Group, ALL) };
+        assert!(!deny.grants_access(ME) && !inherited_only.grants_access(ME));
     }
 
     #[test]
-    fn a_file_of_this_directory_has_no_list() {
-        assert!(!lets_others_in(tempfile::NamedTempFile::new().unwrap().as_file(), ME));
+    fn a_file_without_a_list_grants_no_access() {
+        assert!(!grants_access(tempfile::NamedTempFile::new().unwrap().as_file(), ME));
     }
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn a_list_of_nfs() {
+    fn decode_reads_a_list_of_nfs() {
         let entry = |flags: u32, rights: u32, name: &str| {
             let numbers = [0, flags, rights, u32::try_from(name.len()).unwrap()].map(u32::to_be_bytes).concat();
             [&numbers, name.as_bytes(), &[0; 3][..name.len().next_multiple_of(4) - name.len()]].concat()

@@ -1,4 +1,4 @@
-//! Who could put another file in the place of a keys file: whoever can rename what is in a directory on the way to it.
+//! Checks of the directories above a keys file: a user who can rename files in one of them can replace the keys file.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -7,44 +7,45 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::sys::fs::checks::Finding;
 
-/// As many links as Linux follows on the way to one file (path_resolution(7)).
+/// Symbolic links that Linux follows in one path resolution (path_resolution(7)).
 const MAX_LINKS: usize = 40;
 
-/// What makes the directories on the way to `path` unsafe for the user `me`.
-pub(crate) fn judge(path: &Path, me: u32) -> Vec<Finding> {
+/// Checks every directory that the resolution of `path` uses, for the user `me`.
+pub(crate) fn check(path: &Path, me: u32) -> Vec<Finding> {
     let my_group = my_group();
-    let facts = on_the_way(path).into_iter().filter_map(|dir| {
-        let facts = Facts::of(&dir.metadata().ok()?);
-        judge_directory(dir, facts, me, my_group)
+    let findings = visited_directories(path).into_iter().filter_map(|directory| {
+        let attributes = DirectoryAttributes::of(&directory.metadata().ok()?);
+        check_directory(directory, attributes, me, my_group)
     });
-    facts.collect()
+    findings.collect()
 }
 
 fn my_group() -> u32 {
     nix::unistd::getegid().as_raw()
 }
 
-/// The permission bits by which others than its owner write to something of the group `gid`.
-pub(crate) fn writers_besides_owner(gid: u32) -> u32 {
-    writers_beside(gid, my_group())
+/// The permission bits that let untrusted users write to a file of the group `gid`.
+pub(crate) fn untrusted_write_bits(gid: u32) -> u32 {
+    write_bits(gid, my_group())
 }
 
-/// A group that is root's or the caller's own is trusted.
-fn writers_beside(gid: u32, my_group: u32) -> u32 {
+/// The group of root and that of the caller are trusted.
+fn write_bits(gid: u32, my_group: u32) -> u32 {
     if gid == 0 || gid == my_group { 0o002 } else { 0o022 }
 }
 
-/// Every directory in which a name is looked up when `path` is opened, links on the way and what they lead to included.
-fn on_the_way(path: &Path) -> BTreeSet<PathBuf> {
+/// Every directory in which the kernel looks up a name when `path` is opened, through all symbolic links.
+fn visited_directories(path: &Path) -> BTreeSet<PathBuf> {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let (mut here, mut seen, mut links) = (PathBuf::from("/"), BTreeSet::new(), 0);
+    // Not `canonicalize`: it returns the end of the way, and a directory that holds a link on the way matters as well.
+    let (mut here, mut visited, mut links) = (PathBuf::from("/"), BTreeSet::new(), 0);
     let mut names = reversed(&absolute);
     while let Some(name) = names.pop() {
         if name == ".." {
             here.pop();
             continue;
         }
-        seen.insert(here.clone());
+        visited.insert(here.clone());
         let next = here.join(name);
         match next.read_link() {
             Ok(target) if links < MAX_LINKS => {
@@ -57,40 +58,39 @@ fn on_the_way(path: &Path) -> BTreeSet<PathBuf> {
             _ => here = next,
         }
     }
-    seen
+    visited
 }
 
-/// The names in a path, the last one first.
+/// The names in a path, last one first.
 fn reversed(path: &Path) -> Vec<OsString> {
     let is_name = |part: &Component<'_>| matches!(part, Component::Normal(_) | Component::ParentDir);
     path.components().rev().filter(is_name).map(|part| part.as_os_str().to_owned()).collect()
 }
 
-/// What safety depends on.
 #[derive(Clone, Copy)]
-struct Facts {
+struct DirectoryAttributes {
     uid: u32,
     gid: u32,
     mode: u32,
 }
 
-impl Facts {
+impl DirectoryAttributes {
     fn of(metadata: &std::fs::Metadata) -> Self {
         Self { uid: metadata.uid(), gid: metadata.gid(), mode: metadata.mode() & 0o7777 }
     }
 }
 
-/// A directory is safe if only root and the caller can rename what is in it. A sticky one protects files from all but its
-/// owner.
-fn judge_directory(path: PathBuf, facts: Facts, me: u32, my_group: u32) -> Option<Finding> {
-    /// How Linux shows a user that has no number in this user namespace; a container's own root directory may be theirs.
+/// A directory is safe if only root and the caller can rename files in it.
+fn check_directory(path: PathBuf, attributes: DirectoryAttributes, me: u32, my_group: u32) -> Option<Finding> {
+    /// How Linux shows a user without a mapping in this user namespace (user_namespaces(7)). In a container such a user may own /.
     const UNMAPPED: u32 = 65534;
     const STICKY: u32 = 0o1000;
-    if facts.mode & STICKY == 0 && facts.mode & writers_beside(facts.gid, my_group) != 0 {
-        return Some(Finding::DirectoryMode { path, mode: facts.mode });
+    // In a sticky directory only the owners of a file and of the directory can rename the file.
+    if attributes.mode & STICKY == 0 && attributes.mode & write_bits(attributes.gid, my_group) != 0 {
+        return Some(Finding::DirectoryMode { path, mode: attributes.mode });
     }
-    let owner_is_trusted = [0, me, UNMAPPED].contains(&facts.uid);
-    (!owner_is_trusted).then_some(Finding::DirectoryOwner { path, uid: facts.uid })
+    let owner_is_trusted = [0, me, UNMAPPED].contains(&attributes.uid);
+    (!owner_is_trusted).then_some(Finding::DirectoryOwner { path, uid: attributes.uid })
 }
 
 #[cfg(test)]
@@ -103,11 +103,11 @@ mod tests {
     const ME: u32 = 1000;
 
     fn directory(uid: u32, gid: u32, mode: u32) -> Option<Finding> {
-        judge_directory("/d".into(), Facts { uid, gid, mode }, ME, 100)
+        check_directory("/d".into(), DirectoryAttributes { uid, gid, mode }, ME, 100)
     }
 
     #[test]
-    fn directories_that_others_can_change() {
+    fn check_directory_finds_directories_that_others_can_change() {
         assert_eq!(directory(0, 5, 0o755), None);
         assert_eq!(directory(ME, 5, 0o700), None);
         assert_eq!(directory(0, 5, 0o1777), None);
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn every_link_on_the_way_is_followed() {
+    fn visited_directories_follows_every_link() {
         let place = tempfile::tempdir().unwrap();
         let root = place.path().canonicalize().unwrap();
         for name in ["first", "second", "third", "third/deep"] {
@@ -127,15 +127,15 @@ mod tests {
         symlink("../second/link", root.join("first/link")).unwrap();
         symlink(root.join("third"), root.join("second/link")).unwrap();
         fs::write(root.join("third/keys"), "").unwrap();
-        let mut wanted: BTreeSet<PathBuf> = root.ancestors().map(Path::to_owned).collect();
-        wanted.extend(["first", "second", "third"].map(|name| root.join(name)));
-        assert_eq!(on_the_way(&root.join("first/link/deep/../keys")), wanted);
+        let mut expected: BTreeSet<PathBuf> = root.ancestors().map(Path::to_owned).collect();
+        expected.extend(["first", "second", "third"].map(|name| root.join(name)));
+        assert_eq!(visited_directories(&root.join("first/link/deep/../keys")), expected);
     }
 
     #[test]
-    fn links_in_a_circle_come_to_an_end() {
+    fn visited_directories_ends_for_links_in_a_circle() {
         let place = tempfile::tempdir().unwrap();
         symlink("circle", place.path().join("circle")).unwrap();
-        assert!(on_the_way(&place.path().join("circle/keys")).contains(place.path()));
+        assert!(visited_directories(&place.path().join("circle/keys")).contains(place.path()));
     }
 }

@@ -1,4 +1,4 @@
-//! What makes a keys file less than private.
+//! Checks that only root and the caller can read or replace a keys file.
 
 pub(crate) mod access_list;
 pub(crate) mod directories;
@@ -10,93 +10,69 @@ use std::path::{Path, PathBuf};
 use crate::sys::IS_ILLUMOS;
 use crate::sys::path_text::{shell_word, shown};
 
-/// How the file is come by, and so what is expected of it.
+/// The source of a file's name, which decides how strict the checks are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// Named by a user: a symbolic link is followed.
-    ByHand,
-    /// A service's property: a symbolic link is refused.
+pub(crate) enum Origin {
+    /// Named by a user. A symbolic link is followed.
+    User,
+    /// A property of a service. A symbolic link is refused.
     Service,
-    /// A systemd credential: as for a service, but its group bits are the mask of an access list that systemd set.
+    /// A systemd credential. As for a service, but the group bits are the mask of an access list that systemd has set.
     Credential,
 }
 
-/// The command that takes an access list away.
+/// The command that removes an access list.
 const WITHOUT_LIST: &str = if IS_ILLUMOS { "chmod A-" } else { "nfs4_setfacl -s A::OWNER@:rwtTcC" };
 
-/// One reason why others might read or replace a keys file.
+/// A reason why other users may be able to read or replace a keys file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Finding {
+pub(crate) enum Finding {
     /// Group or others have access.
     #[error("{} has mode {mode:04o}, wanted 0600 or 0400: chmod 600 {}", shown(path), shell_word(path))]
-    Mode {
-        /// The file.
-        path: PathBuf,
-        /// Its permission bits.
-        mode: u32,
-    },
-    /// An access list lets others in, unseen in the mode.
-    #[error("{} has an access list that lets others in: {} {}", shown(path), WITHOUT_LIST, shell_word(path))]
-    AccessList {
-        /// The file.
-        path: PathBuf,
-    },
+    Mode { path: PathBuf, mode: u32 },
+    /// An access list, which the mode does not show, grants access to other users.
+    #[error("{} has an access list for other users: {} {}", shown(path), WITHOUT_LIST, shell_word(path))]
+    AccessList { path: PathBuf },
     /// Neither root nor the caller owns the file.
     #[error("{} belongs to user {uid}, wanted root: chown root {}", shown(path), shell_word(path))]
-    Owner {
-        /// The file.
-        path: PathBuf,
-        /// Its owner.
-        uid: u32,
-    },
-    /// Others may put another file in its place.
+    Owner { path: PathBuf, uid: u32 },
+    /// Other users can rename files in a directory above it.
     #[error(
         "{} above the keys file has mode {mode:04o}, so others can replace it: chmod go-w {}",
         shown(path),
         shell_word(path)
     )]
-    DirectoryMode {
-        /// The directory.
-        path: PathBuf,
-        /// Its permission bits.
-        mode: u32,
-    },
+    DirectoryMode { path: PathBuf, mode: u32 },
     /// Neither root nor the caller owns a directory above the file.
     #[error(
         "{} above the keys file belongs to user {uid}, who can replace it: chown root {}",
         shown(path),
         shell_word(path)
     )]
-    DirectoryOwner {
-        /// The directory.
-        path: PathBuf,
-        /// Its owner.
-        uid: u32,
-    },
+    DirectoryOwner { path: PathBuf, uid: u32 },
 }
 
-/// What privacy depends on.
 #[derive(Clone, Copy)]
-pub(crate) struct Facts {
+pub(crate) struct FileAttributes {
     uid: u32,
     mode: u32,
 }
 
-impl Facts {
+impl FileAttributes {
     pub(crate) fn of(metadata: &Metadata) -> Self {
         Self { uid: metadata.uid(), mode: metadata.mode() & 0o7777 }
     }
 }
 
-/// What the owner and the mode of the file at `path` say to the user `me`.
-pub(crate) fn judge_file(path: &Path, facts: Facts, origin: Origin, me: u32) -> Vec<Finding> {
+/// Checks owner and mode of the file at `path` for the user `me`.
+pub(crate) fn check_file(path: &Path, attributes: FileAttributes, origin: Origin, me: u32) -> Vec<Finding> {
     let forbidden = if origin == Origin::Credential { 0o037 } else { 0o077 };
     let mut findings = Vec::new();
-    if facts.uid != 0 && facts.uid != me {
-        findings.push(Finding::Owner { path: path.to_owned(), uid: facts.uid });
+    if attributes.uid != 0 && attributes.uid != me {
+        findings.push(Finding::Owner { path: path.to_owned(), uid: attributes.uid });
     }
-    if facts.mode & forbidden != 0 {
-        findings.push(Finding::Mode { path: path.to_owned(), mode: facts.mode });
+    if attributes.mode & forbidden != 0 {
+        findings.push(Finding::Mode { path: path.to_owned(), mode: attributes.mode });
     }
     findings
 }
@@ -108,21 +84,21 @@ mod tests {
     const ME: u32 = 1000;
 
     fn file(uid: u32, mode: u32, origin: Origin) -> Vec<Finding> {
-        judge_file(Path::new("/k"), Facts { uid, mode }, origin, ME)
+        check_file(Path::new("/k"), FileAttributes { uid, mode }, origin, ME)
     }
 
     #[test]
-    fn root_and_the_caller_may_own_the_file() {
+    fn check_file_accepts_root_and_the_caller_as_owner() {
         assert_eq!(file(0, 0o600, Origin::Service), []);
-        assert_eq!(file(ME, 0o400, Origin::ByHand), []);
+        assert_eq!(file(ME, 0o400, Origin::User), []);
         assert_eq!(file(7, 0o600, Origin::Service), [Finding::Owner { path: "/k".into(), uid: 7 }]);
     }
 
     #[test]
-    fn no_group_and_no_other_bit_may_be_set() {
+    fn check_file_refuses_bits_of_group_and_others() {
         for bit in [0o001, 0o002, 0o004, 0o010, 0o020, 0o040] {
             let mode = 0o600 | bit;
-            assert_eq!(file(0, mode, Origin::ByHand), [Finding::Mode { path: "/k".into(), mode }], "{mode:o}");
+            assert_eq!(file(0, mode, Origin::User), [Finding::Mode { path: "/k".into(), mode }], "{mode:o}");
         }
         assert_eq!(file(0, 0o440, Origin::Credential), []);
         assert_ne!(file(0, 0o444, Origin::Credential), []);
