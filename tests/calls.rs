@@ -1,5 +1,5 @@
-//! What the programs ask of the system, and in which order, as strace tells it: what is done before a keys file is opened, how it is
-//! opened, and what a save does until it is on the disk, with an error at each of its steps.
+//! The system calls of the programs and their order, from strace: before a keys file is opened, how it is opened, and the steps of
+//! a save until it is on the disk, with an error at each step.
 #![cfg(target_os = "linux")]
 
 mod support;
@@ -14,7 +14,7 @@ use support::model::Model;
 
 const ONE: &str = "add esp spi 0x1001 src 192.0.2.1 dst 192.0.2.2 encralg aes encrkey 0f1e2d3c4b5a69788796a5b4c3d2e1f0\n";
 
-/// Whether there is an strace that may trace; if not, says so.
+/// Whether strace exists and may trace; if not, prints a notice.
 fn can_trace() -> bool {
     let traces = Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).stderr(Stdio::null()).status();
     let can = traces.is_ok_and(|status| status.success());
@@ -24,11 +24,11 @@ fn can_trace() -> bool {
     can
 }
 
-/// Runs `command` under strace with some more `options`; its calls, one a line, and what it said.
+/// Runs `command` under strace with additional `options`; returns its calls, one a line, and its output.
 fn traced(model: &Model, options: &[&str], command: &Command) -> (Vec<String>, Output) {
     let trace = model.path("trace");
     let mut strace = Command::new("strace");
-    // Names of files behind descriptors, and none of what is written.
+    // Show the file names of descriptors, and no written data.
     strace.args(["-f", "-qq", "-y", "-s", "0", "-o"]).arg(&trace).args(options);
     strace.arg(command.get_program()).args(command.get_args()).env_clear().stdin(Stdio::null());
     strace.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
@@ -63,7 +63,7 @@ fn with_target() -> (Model, PathBuf) {
     (model, target)
 }
 
-/// What a call of a save is about, in two words; `None` if it is about something else.
+/// The step of a save that a call is part of, in two words; `None` for other calls.
 fn step(call: &str) -> Option<String> {
     let name = call.split('(').next()?;
     let about = match (call.contains("/there/.ipseckey-"), call.contains("/there/saved")) {
@@ -80,7 +80,7 @@ fn step(call: &str) -> Option<String> {
 const SAVING: &str = "trace=open,openat,creat,write,pwrite64,writev,fsync,fdatasync,rename,renameat,renameat2,link,linkat,\
                       unlink,unlinkat,chmod,fchmod,fchmodat,truncate,ftruncate";
 
-/// What a save does, in this order.
+/// The steps of a save, in order.
 const STEPS: [&str; 6] = [
     "openat temporary",
     "write temporary",
@@ -90,7 +90,7 @@ const STEPS: [&str; 6] = [
     "fsync directory",
 ];
 
-/// Fails unless `command` takes these steps and no other; its calls.
+/// Fails unless `command` takes exactly these steps; returns its calls.
 fn saves_in_order(model: &Model, command: &Command) -> Vec<String> {
     let (calls, output) = traced(model, &["-e", SAVING], command);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -112,7 +112,7 @@ fn a_save_is_on_the_disk_before_it_takes_the_place_of_the_old_file() {
     assert!(made.contains("O_CREAT|O_EXCL") && made.contains(", 0400)"), "{made}");
 }
 
-/// The same of a file that `genkey` makes.
+/// The same for a file that `genkey` creates.
 fn new_keys_are_on_the_disk_before_they_have_a_name(model: &Model) {
     fs::remove_file(model.path("there/saved")).unwrap();
     let genkey = model.ipseckey(&["genkey", "aes", "-o", model.path("there/saved").to_str().unwrap()]);
@@ -146,7 +146,7 @@ fn an_error_at_any_step_of_a_save_leaves_the_old_file_or_is_told() {
     }
 }
 
-/// A service that removes its own SAs only must know them again: where its record cannot be written, it stops, whichever time that is.
+/// A service that removes only its own SAs needs its record: if any write of the record fails, it stops.
 #[test]
 fn a_record_that_cannot_be_written_ends_a_load() {
     if !can_trace() {
@@ -211,8 +211,8 @@ fn no_key_is_read_before_cores_and_tracers_are_kept_out() {
     }
 }
 
-/// Who may not lock all of its memory locks the text of the keys file, before it is read. (That root locks everything, tests/kernel
-/// shows.)
+/// A process that may not lock all of its memory locks the buffer of the keys file before it reads the file. (tests/kernel checks
+/// that root locks everything.)
 #[test]
 fn the_room_for_the_keys_is_locked_before_they_are_read() {
     if !can_trace() {
@@ -224,7 +224,7 @@ fn the_room_for_the_keys_is_locked_before_they_are_read() {
     let (calls, output) = traced(&model, &["-e", "trace=read,mlock"], &load);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let at = |what: &dyn Fn(&String) -> bool| calls.iter().position(what).unwrap_or_else(|| panic!("{calls:#?}"));
-    // One byte more than the file has, by which its end is known.
+    // One byte more than the size of the file, to detect its end.
     let locked = at(&|call| call.starts_with("mlock(") && call.contains(&format!(", {})", ONE.len() + 1)));
     let read = at(&|call| call.starts_with("read(") && call.contains("/the-keys>"));
     assert!(locked < read, "{calls:#?}");
@@ -242,7 +242,7 @@ fn a_keys_file_is_opened_once_and_never_asked_for_by_name_again() {
         let by_name: Vec<&String> = calls
             .iter()
             .skip_while(|call| !(call.starts_with("open") && call.contains("/the-keys\"")))
-            // Whether the last name on the way is a link is asked again, for the directories that it would lead through.
+            // The last component of the path is checked again for a link, for the directories on the path of its target.
             .filter(|call| call.contains("/the-keys\"") && !call.starts_with("readlink"))
             .collect();
         assert_eq!(by_name.len(), 1, "{command:?}: {by_name:#?}");
@@ -251,7 +251,7 @@ fn a_keys_file_is_opened_once_and_never_asked_for_by_name_again() {
     }
 }
 
-/// Access lists of NFSv4, as a kernel would tell them: the owner may read, a user with a number of its own may, and one that is cut. The
+/// NFSv4 access lists as returned by a kernel: only the owner may read; another user, given by number, may; a truncated list. The
 /// mode of the file is 0600.
 #[test]
 fn an_access_list_of_nfs_that_lets_others_in_is_found() {
@@ -279,7 +279,7 @@ fn an_access_list_of_nfs_that_lets_others_in_is_found() {
     }
 }
 
-/// To open a device or a FIFO can do harm, or wait.
+/// Opening a device can have side effects, and opening a FIFO can block.
 #[test]
 fn what_is_no_regular_file_is_not_even_opened() {
     if !can_trace() {

@@ -1,4 +1,4 @@
-//! Keys files that are none, that change under the reader, or that others can read; and saves that cannot be finished.
+//! Files that are not keys files, that change while they are read, or that other users can read; and saves that cannot be completed.
 
 mod support;
 
@@ -15,7 +15,7 @@ use std::thread;
 
 use support::model::Model;
 
-/// In the SADB before, and to stay there.
+/// An SA that is loaded before and must stay.
 const OLD: &str = "add esp spi 0x1001 src 192.0.2.1 dst 192.0.2.2 encralg aes encrkey 0f1e2d3c4b5a69788796a5b4c3d2e1f0\n";
 
 fn private(path: &Path, text: &str) {
@@ -29,7 +29,7 @@ fn manual_key(model: &Model, method: &str, file: &Path) -> Output {
     command.env_clear().env("RUNTIME_DIRECTORY", model.path("run")).args(arguments).stdin(Stdio::null()).output().unwrap()
 }
 
-/// What is no keys file, and the words for it.
+/// Files that are not keys files, and the message for each.
 fn oddities(model: &Model) -> Vec<(PathBuf, &'static str)> {
     let fifo = model.path("fifo");
     nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRUSR).unwrap();
@@ -104,7 +104,7 @@ fn a_file_that_is_written_to_is_read_whole_or_not_at_all() {
     assert!(changed > 0, "nothing was noticed; {whole} runs saw the file whole");
 }
 
-/// A file is loaded piece by piece.
+/// A file is loaded in blocks.
 #[test]
 fn a_long_file_is_loaded_in_its_order_and_each_line_keeps_its_number() {
     let model = Model::start(&[]);
@@ -198,7 +198,7 @@ fn a_files_name_gives_no_orders() {
     }
 }
 
-/// A shell that lets no file grow beyond 512 bytes, and becomes `ipseckey`.
+/// A shell that limits the file size to 512 bytes and executes `ipseckey`.
 fn with_a_full_disk(model: &Model, arguments: &[&str]) -> Output {
     let ipseckey = model.ipseckey(arguments);
     let mut shell = Command::new("/bin/sh");
@@ -221,7 +221,7 @@ fn a_save_that_finds_the_disk_full_leaves_the_old_file() {
     assert_eq!(fs::read_dir(model.path("there")).unwrap().count(), 1, "something is left beside the file");
 }
 
-/// An answer that is cut is none; a log that cannot be written to is no reason not to load.
+/// Truncated output is an error; an unwritable log does not prevent a load.
 #[test]
 #[cfg(target_os = "linux")]
 fn an_answer_that_finds_the_disk_full_is_told() {
@@ -266,7 +266,7 @@ fn an_answer_that_finds_the_disk_full_is_told() {
         assert_eq!(run.status.code(), Some(1), "{command:?}: {told}");
         assert!(told.contains("No space left on device"), "{command:?}: {told}");
     }
-    // Who has seen enough closes the stream.
+    // EPIPE: the reader has closed the pipe, which is not an error.
     for arguments in [&["-n", "dump"][..], &["--json", "dump"], &["explain"], &["help"], &["plan", file], &["save", "all"]] {
         let mut command = model.ipseckey(arguments);
         let (reader, writer) = std::io::pipe().unwrap();
@@ -298,7 +298,7 @@ fn a_save_does_not_follow_or_widen() {
     }
 }
 
-/// A file's name is bytes, in whatever encoding they are meant.
+/// The name of a file is bytes, in any encoding.
 #[test]
 fn a_save_goes_to_the_very_bytes_of_its_name() {
     let model = Model::start(&[]);

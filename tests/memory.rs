@@ -1,8 +1,8 @@
 //! No program leaves a key in its memory: not while it waits for the next command, and not when it ends.
 //!
-//! A program is stopped at its very end, when its memory is still there but nothing of it is in use any more, and every
-//! writable page is searched for eight bytes in a row of any key, and for eight of its digits. Unprivileged users may
-//! not look into these programs at all, not even their own; then that is what is tested.
+//! A program is stopped at its exit, when its memory still exists but is no longer in use, and every writable page is searched for
+//! eight consecutive bytes of any key, and for eight consecutive digits. Unprivileged users may not read the memory of these
+//! programs, not even of their own processes; for them the tests check that.
 #![cfg(target_os = "linux")]
 
 mod support;
@@ -25,7 +25,7 @@ use support::memory::{Searched, Wanted, expect_nothing, search, search_bytes};
 use support::model::Model;
 use support::terminal::Terminal;
 
-/// Lines that add SAs, and the keys in them.
+/// Lines that add SAs, and their keys.
 struct Secrets {
     text: String,
     keys: Vec<String>,
@@ -54,8 +54,8 @@ fn secrets(count: u32) -> Secrets {
     Secrets { text, keys }
 }
 
-/// A core of everything in a process, mappings that ask to be left out included, as root can take it with gdb; `None`, with
-/// the reason told, where that cannot be.
+/// A core of a whole process, as root can create it with gdb, including mappings that are excluded from dumps; `None`, with a
+/// notice, if that is impossible.
 fn core_of(pid: Pid) -> Option<Vec<u8>> {
     let told = |reason: &str| {
         let _ = writeln!(std::io::stderr(), "skipped: no core of a running program: {reason}");
@@ -76,7 +76,7 @@ fn core_of(pid: Pid) -> Option<Vec<u8>> {
     }
 }
 
-/// Runs `command` with `input` as its standard input, and searches its memory at its end; `None` if that is forbidden.
+/// Runs `command` with `input` as its standard input, and searches its memory at its exit; `None` without permission.
 fn search_at_end(command: &Command, input: &[u8], wanted: &Wanted) -> Option<Searched> {
     let mut stdin = tempfile::tempfile().unwrap();
     stdin.write_all(input).unwrap();
@@ -101,7 +101,7 @@ fn search_at_end(command: &Command, input: &[u8], wanted: &Wanted) -> Option<Sea
     searched
 }
 
-/// Waits until a process does nothing but wait (proc(5): state S).
+/// Waits until a process sleeps (proc(5): state S).
 fn until_it_sleeps(pid: Pid) {
     let deadline = Instant::now() + Duration::from_secs(10);
     while !fs::read_to_string(format!("/proc/{pid}/stat")).unwrap().contains(") S ") {
@@ -110,7 +110,7 @@ fn until_it_sleeps(pid: Pid) {
     }
 }
 
-/// The same command, which stops itself before it starts.
+/// The same command, which stops itself (SIGSTOP) before it executes the program.
 fn waiting(command: &Command) -> Command {
     let mut shell = Command::new("/bin/sh");
     shell.env_clear().args(["-c", "kill -STOP $$; exec \"$0\" \"$@\""]);
@@ -231,12 +231,12 @@ fn of_a_service_that_waits(order: &str) {
     let pid = Pid::from_raw(service.id().cast_signed());
     until_it_sleeps(pid);
     expect_nothing("a service that waits", search(pid, &wanted));
-    // Other keys for the same SAs, so that all of them are read and replaced.
+    // Different keys for the same SAs, so all are read and replaced.
     keys_file(&model, "good", &text.replace("encrkey 0", "encrkey 1").replace("authkey f", "authkey 0"));
     assert!(with_directory(manual_key(&["refresh"])).status().unwrap().success());
     until_it_sleeps(pid);
     expect_nothing("a service that waits after a refresh", search(pid, &wanted));
-    // It is large, and takes its time.
+    // A core is large and slow to search, so only for one value.
     if let Some(core) = (order == "reconcile").then(|| core_of(pid)).flatten() {
         expect_nothing("the core of a service that waits", Some(search_bytes("core", &core, &wanted)));
     }
@@ -278,7 +278,7 @@ fn a_prompt_that_waits_holds_no_key() {
     let pid = Pid::from_raw(terminal.child.id().cast_signed());
     until_it_sleeps(pid);
     expect_nothing("a prompt that waits", search(pid, &wanted));
-    // The last that was done was something with a key.
+    // The last operation used a key.
     let first = text.lines().next().unwrap();
     for line in [first.replace("encrkey", "enckrey"), format!("{first} bogus"), format!("bogus {}", keys[0])] {
         terminal.line(&line);
@@ -288,7 +288,7 @@ fn a_prompt_that_waits_holds_no_key() {
     assert_eq!(terminal.end(), 0);
 }
 
-/// A program as `command` starts it, its limit for core files raised, waiting for input.
+/// The program of `command` with a raised limit for core files, waiting for input.
 fn waiting_for_input(command: &mut Command) -> Child {
     let child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     until_it_sleeps(Pid::from_raw(child.id().cast_signed()));
@@ -317,13 +317,14 @@ fn no_core_file_is_written() {
     assert!(!ends_with_core(&[env!("CARGO_BIN_EXE_ipseckey"), "--sadb", "model"]));
 }
 
-/// Where a process may not be looked into, its files in /proc belong to root (proc(5)).
+/// The files in /proc of a process that is not dumpable belong to root (proc(5)).
 #[test]
 fn the_same_user_may_not_look_in() {
     const NOBODY: u32 = 65534;
     let directory = tempfile::tempdir().unwrap();
     let program = directory.path().join("ipseckey");
-    // By a process of its own: while another test forks, this one's descriptor would be open there, and the copy "busy".
+    // In a separate process: a concurrent fork of another test would inherit the descriptor, and executing the copy would fail
+    // with ETXTBSY.
     assert!(Command::new("cp").arg(env!("CARGO_BIN_EXE_ipseckey")).arg(&program).status().unwrap().success());
     for path in [directory.path(), &program] {
         fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();

@@ -4,11 +4,11 @@ use std::fmt::Write;
 
 use crate::space::Space;
 
-/// An authentication algorithm: its word, the length of its key in bits, how iproute2 names it, the length of its ICV.
+/// An authentication algorithm: keyword value, key length in bits, name in iproute2, ICV length.
 struct Auth(&'static str, usize, &'static str, u32);
 
-/// An encryption algorithm: its word, the lengths of its key with its salt in bits, what iproute2 says before and after the
-/// key. Those without ICV are tried with an authentication algorithm beside them.
+/// An encryption algorithm: keyword value, key lengths with salt in bits, the text of iproute2 before and after the key. Those
+/// without an ICV are tested together with an authentication algorithm.
 struct Encr(&'static str, &'static [usize], &'static str, Option<u32>);
 
 /// RFC 2403, 2404, 4868, 3566, 4494.
@@ -39,14 +39,14 @@ const ENCR: &[Encr] = &[
     Encr("chacha20-poly1305", &[288], "aead rfc7539esp(chacha20,poly1305)", Some(128)),
 ];
 
-/// Algorithms as a command asks for them, and as iproute2 shows them.
+/// Algorithms as in a command, and as in iproute2.
 struct Asked {
     sa_type: &'static str,
     words: String,
     shown: String,
 }
 
-/// Where an SA runs: its addresses and mode as a command says them, and as iproute2 does.
+/// Addresses and mode of an SA, as in a command and as in iproute2.
 struct Path {
     words: &'static str,
     ends: &'static str,
@@ -87,7 +87,7 @@ const PATHS: &[Path] = &[
     },
 ];
 
-/// A key of that many bits that is no weak one; each byte differs from its neighbours.
+/// A key of that many bits that is not weak; each byte differs from its neighbours.
 fn key(bits: usize) -> String {
     (0..bits / 8).map(|at| format!("{:02x}", (at * 37 + 11) % 256)).collect()
 }
@@ -97,7 +97,7 @@ fn auth(Auth(word, bits, name, icv): &Auth) -> (String, String) {
     (format!("auth_alg {word} authkey {key}"), format!("\tauth-trunc {name} 0x{key} ({bits} bits) {icv}\n"))
 }
 
-/// Every combination that the test asks for.
+/// Every combination of the tables.
 fn asked() -> Vec<Asked> {
     let mut asked = Vec::new();
     for row in AUTH {

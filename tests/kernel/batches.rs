@@ -4,9 +4,9 @@ use std::fmt::Write;
 
 use crate::space::Space;
 
-/// Keys files have one addition a line; more than several batches hold, and than is read of a file at once.
+/// Additions in a keys file, one in each line: more than several batches, and more than one block of the file.
 const COUNT: usize = 1500;
-/// Lines that are refused: within a batch, and around the end of what is read at once.
+/// Lines that are refused: within a batch, and around the end of a block.
 const REFUSED: &[std::ops::RangeInclusive<usize>] = &[200..=201, 675..=690];
 
 fn addition(spi: usize) -> String {

@@ -1,4 +1,4 @@
-//! What is on the cable, by tcpdump, and what tshark makes of it.
+//! Packets on the cable, captured by tcpdump and decoded by tshark.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -12,14 +12,14 @@ use nix::unistd::Pid;
 
 use crate::hosts::Hosts;
 
-/// Packets being written to a file until it is dropped.
+/// A running capture to a file; ends when dropped.
 pub struct Capture {
     tcpdump: Child,
     file: PathBuf,
 }
 
 impl Capture {
-    /// Captures what of all between the hosts `filter` (pcap-filter(7)) lets through.
+    /// Captures the packets between the hosts that match `filter` (pcap-filter(7)).
     pub fn start(hosts: &Hosts, filter: &str) -> Self {
         let file =
             tempfile::Builder::new().suffix(".pcap").tempfile().expect("a file").into_temp_path().keep().expect("stays");
@@ -36,7 +36,7 @@ impl Capture {
         Self { tcpdump, file }
     }
 
-    /// Ends the capture, once tcpdump has written all that it has seen; the file.
+    /// Ends the capture after tcpdump has written all packets; returns the file.
     pub fn stop(mut self) -> Packets {
         let written = || fs::metadata(&self.file).expect("the capture").len();
         let mut before = 0;
@@ -51,18 +51,18 @@ impl Capture {
     }
 }
 
-/// A capture file, removed with this value.
+/// A capture file; removed when dropped.
 pub struct Packets(PathBuf);
 
 impl Packets {
-    /// A line for each packet that `filter` (of tcpdump) lets through.
+    /// A line for each packet that matches `filter` (of tcpdump).
     pub fn lines(&self, filter: &str) -> Vec<String> {
         let output = Command::new("tcpdump").args(["-n", "-t", "-r"]).arg(&self.0).arg(filter).output().expect("tcpdump");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
     }
 
-    /// The values of `fields` of each packet of ESP, as Wireshark finds them with these preferences.
+    /// The values of `fields` of each ESP packet, decoded by Wireshark with these preferences.
     pub fn decoded<const N: usize>(&self, preferences: &[String], fields: [&str; N]) -> Vec<[String; N]> {
         let mut command = Command::new("tshark");
         command.args(["-n", "-Y", "esp", "-T", "fields"]).args(fields.iter().flat_map(|field| ["-e", field]));

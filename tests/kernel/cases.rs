@@ -1,7 +1,7 @@
-//! Keys files and what they make of an empty SADB: cases/SADB/NAME.keys beside cases/SADB/NAME.state, which is
-//! `ip -s xfrm state` without the moments, in the order of the file, and where it is of interest cases/SADB/NAME.dump.
+//! Keys files and the resulting SAs: cases/SADB/NAME.keys, loaded into an empty SADB, gives cases/SADB/NAME.state, the output of
+//! `ip -s xfrm state` without times, in the order of the file, and for some cases/SADB/NAME.dump.
 //!
-//! A new case is two files. `SNAPSHOTS=overwrite tests/kernel/run cases` writes what was found where something was expected.
+//! A new case is two files. `SNAPSHOTS=overwrite tests/kernel/run cases` writes the expected files.
 
 use std::fs;
 use std::path::{Path, PathBuf};

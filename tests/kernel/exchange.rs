@@ -1,5 +1,5 @@
-//! Other programs and the guide: `ip -batch` takes what `export` writes, `import` takes what `ip xfrm` prints, and the commands of
-//! docs/guide.md make two hosts talk through ESP.
+//! Other programs and the guide: `ip -batch` accepts the output of `export`, `import` that of `ip xfrm`, and the commands of
+//! docs/guide.md protect the traffic of two hosts with ESP.
 
 use std::fs;
 use std::path::Path;
@@ -49,7 +49,7 @@ fn ip_batch_takes_the_export_and_what_it_prints_imports_to_the_same() {
     let keys = private_file("");
     fs::remove_file(&keys).unwrap();
     let ran = ours.ipseckey(&format!("import ip-xfrm {} -o {}", printed.display(), keys.display()));
-    // Lifetimes are not in what `ip xfrm state` prints without -s.
+    // Without -s `ip xfrm state` prints no lifetimes.
     assert_eq!(ran.status, 0, "{}", ran.err);
     let again = exported(&ours, &fs::read_to_string(&keys).unwrap());
     let wanted: String = batch.lines().map(|line| line.split(" limit").next().unwrap_or(line).to_owned() + "\n").collect();
@@ -58,7 +58,7 @@ fn ip_batch_takes_the_export_and_what_it_prints_imports_to_the_same() {
     fs::remove_file(keys).unwrap();
 }
 
-/// The n-th block of the guide for a shell, with the addresses of these hosts and a keys file of its own.
+/// The n-th shell block of the guide, with the addresses of these hosts and a separate keys file.
 fn block(number: usize, directory: &Path) -> String {
     let block = GUIDE.split("```sh\n").nth(number).expect("the guide has it").split("```").next().unwrap_or_default();
     let block = block.replace("192.0.2.", "10.0.0.").replace("/etc/inet/secret", &directory.display().to_string());

@@ -1,4 +1,4 @@
-//! Faults that only a real kernel or a real file system has: datagrams lost, a clock that is set, a disk that is full.
+//! Faults that only a real kernel or a real file system has: lost datagrams, a clock that jumps, a full disk.
 
 use std::fs;
 use std::io::Write;
@@ -16,7 +16,7 @@ use crate::space::{Space, private_file};
 
 const KEY: &str = "encr_alg aes encrkey 0f1e2d3c4b5a69788796a5b4c3d2e1f0";
 
-/// A private keys file of five SAs, with SPIs from `first` on.
+/// A private keys file with five SAs, with SPIs from `first`.
 fn five(first: u32) -> PathBuf {
     let add = |spi| format!("add esp spi {spi:#x} src 10.0.0.1 dst 10.0.0.2 {KEY}\n");
     private_file(&(first..first + 5).map(add).collect::<String>())
@@ -32,7 +32,7 @@ fn spis(space: &Space) -> Vec<u32> {
     spis
 }
 
-/// `manual-key METHOD`, with what lasts in `directory`, behind other words.
+/// `manual-key METHOD` with its records in `directory`, run by the command in front of it.
 fn manual_key(before: &[&str], method: &str, directory: &Path, keys: &Path) -> Command {
     let words = [before, &[env!("CARGO_BIN_EXE_manual-key"), method, "--sadb", "xfrm", "--config-file"]].concat();
     let mut command = Command::new(words[0]);
@@ -74,7 +74,7 @@ fn a_datagram_lost_at_any_place_leaves_a_defined_state() {
     let _ = writeln!(std::io::stderr(), "{faults} datagrams lost");
 }
 
-/// A list of which a part was lost (ENOBUFS) is not taken for the whole.
+/// A dump of which a part was lost (ENOBUFS) is not accepted as complete.
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
 fn a_list_that_has_lost_a_part_is_an_error() {
@@ -117,7 +117,7 @@ fn an_answer_that_never_comes_ends_the_load() {
     let (space, old, new) = (Space::with_sadb("xfrm"), five(0x1000), five(0x2000));
     let place = std::env::temp_dir();
     space.run(manual_key(&[], "start", &place, &old)).succeeded();
-    // Not sent, but said to be: the flush, behind the question for the sequence numbers.
+    // The system call reports success without sending: the flush, which follows the dump of the sequence numbers.
     let strace = ["timeout", "25", "strace", "-qq", "-o", "/dev/null", "-e", "inject=sendmsg:retval=64:when=2"];
     let started = Instant::now();
     let ran = space.run(manual_key(&strace, "refresh", &place, &new));
@@ -128,7 +128,7 @@ fn an_answer_that_never_comes_ends_the_load() {
     assert_eq!(spis(&space), (0x2000..0x2005).collect::<Vec<_>>());
 }
 
-/// Sets the clock, and sets it right again when dropped.
+/// Sets the clock, and restores it when dropped.
 struct Jump {
     seconds: i64,
 }
@@ -152,7 +152,7 @@ impl Drop for Jump {
     }
 }
 
-/// A service that removes only its own SAs knows them again, however the clock is set meanwhile.
+/// A service that removes only its own SAs recognises them after any change of the clock.
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
 fn a_clock_that_jumps_changes_nothing() {
@@ -191,7 +191,7 @@ impl SmallDisk {
 
     fn fill(&self) -> PathBuf {
         let path = self.0.join("filler");
-        // It ends with "no space left", which is what it is for.
+        // Fails with "no space left", as intended.
         let _ = fs::write(&path, vec![0; 1 << 20]);
         path
     }

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::space::{Ran, Space};
 
-/// The service on one host, with a directory of its own for its files and records.
+/// The service on one host, with a separate directory for its files and records.
 pub struct Guard<'a> {
     host: &'a Space,
     directory: TempDir,
@@ -49,7 +49,7 @@ impl<'a> Guard<'a> {
         command
     }
 
-    /// What the service that stays is asked for, or about.
+    /// Runs a method or a query against the daemon.
     pub fn ask(&self, word: &str) -> String {
         let mut command = Command::new(env!("CARGO_BIN_EXE_manual-key"));
         command.arg(word).env("RUNTIME_DIRECTORY", self.path("run"));
@@ -60,19 +60,19 @@ impl<'a> Guard<'a> {
         self.host.run(self.command(words))
     }
 
-    /// Starts the service that stays, and waits until the file is applied.
+    /// Starts the daemon, and waits until the file is loaded.
     pub fn stay(&self) -> Child {
         let mut child = self.host.spawn(self.command("run"));
         let out = BufReader::new(child.stdout.take().expect("a pipe"));
         let mut lines = out.lines().map(|line| line.expect("UTF-8"));
         assert!(lines.any(|line| line.starts_with("online")), "{:?}", child.wait_with_output());
-        // Whatever else it says must have a place to go to.
+        // Drain the rest of its output, or the daemon would block on a full pipe.
         thread::spawn(move || lines.for_each(drop));
         child
     }
 }
 
-/// Ends a service that stays; what it said of what needs attention.
+/// Ends a daemon; returns its warnings and errors.
 #[track_caller]
 pub fn end(resident: Child) -> String {
     kill(Pid::from_raw(resident.id().cast_signed()), Signal::SIGTERM).expect("it runs");

@@ -1,4 +1,4 @@
-//! Packets lost while SAs change: 2,000 a second over ten of 1,000 SAs, from one host to the other.
+//! Lost packets while SAs change: 2,000 packets a second through ten of 1,000 SAs, from one host to the other.
 
 use std::fmt;
 use std::io::Write;
@@ -13,19 +13,19 @@ use crate::hosts::Hosts;
 use crate::reconcile::with_file;
 use crate::space::Space;
 
-/// SAs, and how many of them, the first ones, have traffic.
+/// The number of SAs, and how many of them, from the first, have traffic.
 const ALL: u32 = 1000;
 const LIVE: u32 = 10;
 /// Packets a second.
 const RATE: u32 = 2000;
 const PORT: u16 = 7777;
 
-/// The destination of the SA of that number; those with traffic end at the other host.
+/// The destination of the SA with that index; those with traffic end at the other host.
 fn dst(number: u32) -> String {
     if number < LIVE { format!("10.0.0.{}", 11 + number) } else { format!("10.9.{}.{}", number / 250, number % 250) }
 }
 
-/// The command that adds the SA of that number. `turn` makes another key.
+/// The command that adds the SA with that index. The key depends on `turn`.
 fn sa(number: u32, spi: u32, turn: u32, words: &str) -> String {
     let dst = dst(number);
     let key = format!("{turn:08x}{number:08x}");
@@ -35,12 +35,12 @@ fn sa(number: u32, spi: u32, turn: u32, words: &str) -> String {
     )
 }
 
-/// All of them; the key of SA `number` is that of `turn_of`.
+/// A keys file with all SAs; `turn_of` selects the key of each.
 fn file(words: &str, turn_of: impl Fn(u32) -> u32) -> String {
     (0..ALL).map(|number| sa(number, 0x1000 + number, turn_of(number), words)).collect()
 }
 
-/// Two hosts with a policy for each SA that has traffic: no packet of it leaves in clear.
+/// Two hosts with a policy for each SA that has traffic, so none of its packets leaves in clear.
 fn hosts() -> Hosts {
     let hosts = Hosts::new();
     for number in 0..LIVE {
@@ -96,7 +96,7 @@ fn send(socket: &UdpSocket, is_over: &AtomicBool, sent: &AtomicU64) {
     let mut count = 0;
     while !is_over.load(Ordering::Relaxed) {
         let due = u64::try_from(started.elapsed().as_micros()).expect("a short time") * u64::from(RATE) / 1_000_000;
-        // After a pause of the whole machine no more at once than the cable's queue holds.
+        // After a pause of the whole machine, send no more at once than the queue of the cable holds.
         let burst = due.saturating_sub(count).min(100);
         for number in count..count + burst {
             let _ = socket.send_to(&[0; 100], to[(number % u64::from(LIVE)) as usize]);
@@ -107,7 +107,7 @@ fn send(socket: &UdpSocket, is_over: &AtomicBool, sent: &AtomicU64) {
     sent.store(count, Ordering::Relaxed);
 }
 
-/// Counts what comes, until it is over and nothing comes any more.
+/// Counts received packets, until the sender has ended and no packet arrives any more.
 fn receive(socket: &UdpSocket, is_over: &AtomicBool) -> u64 {
     let (mut count, mut buffer) = (0, [0; 200]);
     loop {
@@ -123,7 +123,7 @@ fn reconcile(space: &Space, keys: &str) {
     with_file(space, "reconcile", keys).succeeded();
 }
 
-/// Reconciling refreshes at both ends with other SAs changed; what is lost.
+/// Reconciling refreshes at both ends that change other SAs; returns the loss.
 fn refreshes(hosts: &Hosts, words: &str, rounds: u32) -> Loss {
     let mut turns = vec![0; ALL as usize];
     during(hosts, || {
@@ -136,12 +136,12 @@ fn refreshes(hosts: &Hosts, words: &str, rounds: u32) -> Loss {
     })
 }
 
-/// Says it although the test succeeds.
+/// Prints it even if the test succeeds.
 fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
-/// A new SPI and key for the first SA, in the three steps of docs/guide.md, each of them at both hosts.
+/// A new SPI and key for the first SA, in the three steps of docs/guide.md, each at both hosts.
 fn rotation(hosts: &Hosts, words: &str) -> Loss {
     let new = rotated_file(words);
     during(hosts, || {
@@ -185,7 +185,7 @@ fn reconciling_loses_no_packet_and_flushing_does() {
     }
 }
 
-/// What is there after [`rotation`].
+/// The SAs after [`rotation`].
 fn rotated_file(words: &str) -> String {
     let others: String = (1..ALL).map(|number| sa(number, 0x1000 + number, 0, words)).collect();
     sa(0, 0x2000, 1, words) + &others
@@ -202,7 +202,7 @@ fn what_is_kept_keeps_its_counters() {
         host.load(&keys(0));
     }
     during(&hosts, || thread::sleep(Duration::from_millis(300)));
-    // Whole texts: bytes, packets, moments, sequence numbers, the window's bitmap.
+    // The whole texts, with bytes, packets, times, sequence numbers and the bitmap of the window.
     let said = |host: &Space| host.ip("-s xfrm state get src 10.0.0.1 dst 10.0.0.11 proto esp spi 0x1000");
     for host in [&hosts.here, &hosts.there] {
         let before = said(host);

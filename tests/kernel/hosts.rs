@@ -1,4 +1,4 @@
-//! Two hosts on one cable, and what passes between them.
+//! Two hosts on one cable, and traffic between them.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -9,24 +9,22 @@ use std::time::{Duration, Instant};
 
 use crate::space::Space;
 
-/// How long a datagram may take.
+/// Timeout for a datagram.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// How long a stream may stand still.
+/// Timeout for a stream without progress.
 const STALL: Duration = Duration::from_secs(20);
-/// Datagrams that go to the other host and back.
+/// Datagrams to the other host and back.
 const DATAGRAMS: u32 = 20;
 
-/// Two hosts, each with a network namespace of its own, and a switch between them in a third: whatever leaves one for the
-/// other is seen there, and nothing else.
+/// Two hosts, each in its own network namespace, and a switch between them in a third, which sees exactly the packets between
+/// the hosts.
 ///
-/// On the cable `here` is 10.0.0.1 and fd00::1, `there` 10.0.0.2 and fd00::2. Behind it each has a network of its own, the
-/// ends of tunnels: 10.1.0.1 and fd01::1 here, 10.2.0.1 and fd02::1 there.
+/// On the cable `here` is 10.0.0.1 and fd00::1, `there` 10.0.0.2 and fd00::2. Behind it each host has a network for
+/// tunnels: 10.1.0.1 and fd01::1 here, 10.2.0.1 and fd02::1 there.
 pub struct Hosts {
-    /// One.
     pub here: Space,
-    /// The other.
     pub there: Space,
-    /// Where the cables meet.
+    /// The switch.
     pub switch: Space,
 }
 
@@ -46,7 +44,7 @@ impl Hosts {
     }
 }
 
-/// Gives a host its addresses and tells it where the other one is, so that neither has to ask in clear.
+/// Configures addresses and a static neighbour entry, so no host sends ARP or neighbour discovery in clear.
 fn plug(host: &Space, own: u8, other: u8) {
     for addr in [format!("10.0.0.{own}/24"), format!("fd00::{own}/64 nodad")] {
         host.ip(&format!("addr add {addr} dev cable"));
@@ -83,14 +81,14 @@ impl Hosts {
         inside
     }
 
-    /// Whether one of three pings is answered.
+    /// Whether one of three pings gets a reply.
     pub fn ping(&self, there: IpAddr) -> bool {
         let mut command = Command::new("ping");
         command.args(["-n", "-c", "3", "-i", "0.2", "-W", "1", &there.to_string()]);
         self.here.run(command).status == 0
     }
 
-    /// Sends [`DATAGRAMS`] one after the other, each to come back unchanged; how many did before one did not.
+    /// Sends [`DATAGRAMS`] one by one and expects each back unchanged; returns how many succeeded before the first failure.
     pub fn echo(&self, here: IpAddr, there: IpAddr) -> Result<(), u32> {
         let far = self.there.inside(|| UdpSocket::bind((there, 0)).expect("binds"));
         let near = self.here.inside(|| UdpSocket::bind((here, 0)).expect("binds"));
@@ -103,7 +101,7 @@ impl Hosts {
         if back == DATAGRAMS { Ok(()) } else { Err(back) }
     }
 
-    /// Sends `len` bytes over one TCP connection; the other end compares each of them.
+    /// Sends `len` bytes over one TCP connection; the other end compares each byte.
     pub fn stream(&self, there: IpAddr, len: usize) -> Result<(), String> {
         let listener = self.there.inside(|| TcpListener::bind((there, 0)).expect("binds"));
         let to = listener.local_addr().expect("an address");
@@ -124,7 +122,7 @@ fn came_back(near: &UdpSocket, far: &UdpSocket, to: SocketAddr, number: u32) -> 
     buffer[..len] == sent
 }
 
-/// A byte for each place in the stream.
+/// The byte at each position of the stream.
 fn pattern(start: usize, buffer: &mut [u8]) {
     for (at, byte) in buffer.iter_mut().enumerate() {
         *byte = ((start + at) % 251) as u8;
@@ -143,7 +141,7 @@ fn send(to: SocketAddr, len: usize) -> std::io::Result<()> {
     Ok(())
 }
 
-/// A multiple of the pattern's period, so that every piece is alike.
+/// A multiple of the period of the pattern, so all pieces are equal.
 const PIECE: usize = 251 * 256;
 
 fn receive(listener: &TcpListener, len: usize) -> Result<(), String> {

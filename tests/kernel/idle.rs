@@ -1,4 +1,4 @@
-//! Idle lifetimes, which Linux has not: `manual-key run` enforces them.
+//! Idle lifetimes, which Linux does not support: `manual-key run` enforces them.
 
 use std::net::UdpSocket;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -8,12 +8,12 @@ use crate::space::Space;
 
 const KEY: &str = "auth_alg md5 authkey 000102030405060708090a0b0c0d0e0f";
 
-/// Adds an AH SA with these words besides.
+/// Adds an AH SA with these additional keywords.
 fn ah(spi: u32, words: &str) -> String {
     format!("add ah spi {spi:#x} src 10.0.0.1 dst 10.0.0.2 {KEY} {words}\n")
 }
 
-/// SPIs that the kernel has, in the order in which they were added.
+/// SPIs in the kernel, in the order of addition.
 fn spis(space: &Space) -> Vec<String> {
     let spi = |state: &String| state.split_once("spi ").and_then(|(_, rest)| rest.split('(').next()).map(str::to_owned);
     space.states().iter().filter_map(spi).collect()
@@ -69,7 +69,7 @@ fn flushing_esp_leaves_ah() {
         assert_eq!(spis(&space), ["0x00000100"], "{sadb}");
         space.ipseckey("flush").succeeded();
         assert_eq!(spis(&space), [""; 0], "{sadb}");
-        // Nothing to flush, nothing to list: no failure.
+        // A flush or dump without SAs succeeds.
         space.ipseckey("flush").succeeded();
         assert!(!space.ipseckey("dump").succeeded().contains("Base message"), "{sadb}");
     }
@@ -109,7 +109,7 @@ fn what_is_kept_beside_the_kernel_goes_with_the_sa() {
     // Another program deletes one of them.
     space.ip("xfrm state delete src 10.0.0.1 dst 10.0.0.2 proto ah spi 0x202");
     assert_eq!(paired(&space), 0);
-    // The same name a second later is another SA.
+    // An SA with the same identity, added a second later, is a different one.
     thread::sleep(Duration::from_secs(1));
     space.load(&ah(0x202, ""));
     assert_eq!(paired(&space), 0);

@@ -1,7 +1,7 @@
-//! What a real Linux kernel does with what this program asks of it.
+//! This program with a real Linux kernel.
 //!
-//! The tests need root and a kernel with ESP and AH of its own, so `cargo test` passes them over: `tests/kernel/run` boots a
-//! kernel for them. Each has network namespaces to itself.
+//! The tests need root and a separate kernel with ESP and AH, so `cargo test` ignores them: `tests/kernel/run` boots a kernel for
+//! them. Each test has its own network namespaces.
 
 #![cfg(target_os = "linux")]
 #![allow(unreachable_pub, reason = "a test program exports nothing")]

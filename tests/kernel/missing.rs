@@ -1,4 +1,4 @@
-//! What is not there, the capability or a module, is named with the way to get it.
+//! Messages about a missing capability or module name it and the remedy.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -10,21 +10,21 @@ use std::time::{Duration, Instant};
 use crate::space::Space;
 
 const AH6: &str = "add ah spi 0x100 src fd00::1 dst fd00::2 auth_alg md5 authkey 000102030405060708090a0b0c0d0e0f\n";
-/// Where the kernel learns what loads modules.
+/// The sysctl with the program that loads modules.
 const LOADER: &str = "/proc/sys/kernel/modprobe";
 
-/// A kernel that loads modules by another program; while this lives.
+/// Replaces the program that loads modules, until dropped.
 struct Loader {
     usual: String,
 }
 
 impl Loader {
-    /// That loads none.
+    /// A program that loads no module.
     fn none() -> Self {
         Self::with("/bin/false")
     }
 
-    /// That fails twice and then does it: so it looks where others are loading the same modules.
+    /// A program that fails twice and then succeeds, as if other processes were loading the same modules.
     fn late() -> Self {
         let (program, tries) = (tests_directory().join("late-loader"), tests_directory().join("late-loader.tries"));
         let _ = fs::remove_file(&tries);
@@ -42,7 +42,7 @@ impl Loader {
         Self { usual }
     }
 
-    /// Takes a module out of the kernel, once the namespaces of other tests are gone that use it.
+    /// Unloads a module, after the namespaces of other tests that use it are gone.
     fn remove(&self, module: &str) {
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {
@@ -57,7 +57,7 @@ impl Loader {
     }
 }
 
-/// Where tests keep their files.
+/// The directory for files of tests.
 fn tests_directory() -> PathBuf {
     std::env::temp_dir()
 }
@@ -68,7 +68,7 @@ impl Drop for Loader {
     }
 }
 
-/// All that the SA takes is there, whichever tests ran before.
+/// Loads every module that the SA needs, whichever tests ran before.
 fn load_modules() {
     for sadb in ["xfrm", "pfkey"] {
         Space::with_sadb(sadb).load(AH6);

@@ -10,18 +10,18 @@ use crate::space::Space;
 
 /// Timeout for a message to appear.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// Loads, and deletes again, an SA by which the monitor shows that it listens.
+/// Adds and deletes a probe SA; the monitor prints it when it listens.
 const PROBE: &str = "add ah spi 0xffff dst 192.0.2.1 auth_alg md5 authkey 000102030405060708090a0b0c0d0e0f\n\
                      delete ah spi 0xffff dst 192.0.2.1\n";
 
-/// A monitor that listens; it ends with this value.
+/// A monitor that listens; ends when dropped.
 pub struct Monitor {
     child: Child,
     heard: Arc<Mutex<String>>,
 }
 
 impl Monitor {
-    /// Starts one, and waits until it hears.
+    /// Starts one, and waits until it receives messages.
     pub fn start(space: &Space) -> Self {
         let mut child = space.spawn(space.command("monitor"));
         let heard = Arc::new(Mutex::new(String::new()));
@@ -40,12 +40,12 @@ impl Monitor {
         monitor
     }
 
-    /// All of it so far.
+    /// Its output so far.
     pub fn heard(&self) -> String {
         self.heard.lock().expect("whole").clone()
     }
 
-    /// The whole messages of that type about an SPI.
+    /// The complete messages of that type about an SPI.
     fn messages(&self, kind: &str, spi: u32) -> Vec<String> {
         let (heard, spi) = (self.heard(), format!("spi={spi:#x},"));
         let (whole, _) = heard.rsplit_once("\n\n").unwrap_or_default();
@@ -53,12 +53,12 @@ impl Monitor {
         whole.split("\n\n").filter(about).map(str::to_owned).collect()
     }
 
-    /// How many SAs it has heard being added, but for its own probes, which may be heard late.
+    /// The number of additions that it has received, without its own probes, which may arrive late.
     pub fn additions(&self) -> usize {
         self.heard().matches("type ADD").count() - self.messages("ADD", 0xffff).len()
     }
 
-    /// Waits until `count` messages of that type about an SPI have been heard.
+    /// Waits until it has received `count` messages of that type about an SPI.
     pub fn wait_for(&self, kind: &str, spi: u32, count: usize) -> Vec<String> {
         let deadline = Instant::now() + PATIENCE;
         while self.messages(kind, spi).len() < count {

@@ -6,7 +6,7 @@ use crate::guard::Guard;
 use crate::hosts::Hosts;
 use crate::space::Space;
 
-/// Policies in the words of ip-xfrm(8), in the order in which this program says them.
+/// Policies in the syntax of ip-xfrm(8), with the keywords in the order of this program.
 const POLICIES: &[&str] = &[
     "src 10.0.0.1/32 dst 10.0.0.2/32 dir out priority 0 tmpl proto esp mode transport",
     "src 10.0.0.2/32 dst 10.0.0.1/32 proto 6 sport 80 dport 1024 dir in priority 9 tmpl proto esp reqid 5 mode transport \
@@ -24,7 +24,7 @@ fn policies(space: &Space) -> Vec<TestPolicy> {
     policies
 }
 
-/// What `ip` says of all policies, each on a line, in any order.
+/// All policies as `ip` prints them, one a line, in any order.
 fn by_ip(space: &Space) -> Vec<String> {
     let text = space.ip("xfrm policy list").replace("\nsrc ", "\0src ");
     let mut lines: Vec<String> =
@@ -73,7 +73,7 @@ fn what_is_added_replaced_and_removed_is_what_ip_sees() {
     });
 }
 
-/// A form of SA each, as `ipseckey generate` takes it.
+/// Arguments of `ipseckey generate` for each form of SA.
 const FORMS: &[&str] = &[
     "esp src 10.0.0.1 dst 10.0.0.2",
     "ah src fd00::1 dst fd00::2",
@@ -86,7 +86,7 @@ const FORMS: &[&str] = &[
     "esp src 10.0.0.1 dst 10.0.0.2 encap udp",
 ];
 
-/// Gives `ip -batch` the commands that a generated file has for one of its two hosts.
+/// Runs `ip -batch` with the commands in a generated file for one of its two hosts.
 fn batch(space: &Space, keys: &str, host: usize) {
     let of_host = keys.split("\n# On ").nth(host + 1).expect("two hosts");
     let commands: Vec<&str> = of_host.lines().filter_map(|line| line.strip_prefix("#   ip ")).collect();

@@ -1,4 +1,4 @@
-//! `policy = "from-sas"`: one keys file on both hosts and `manual-key` alone, and what the cable shows of it.
+//! `policy = "from-sas"`: one keys file and `manual-key` on both hosts, and the packets on the cable.
 
 use std::fs;
 use std::io::Write;
@@ -23,7 +23,7 @@ fn ends(addrs: [&str; 2]) -> (IpAddr, IpAddr) {
     (here, there)
 }
 
-/// Everything passes between `near` and `far`, and nothing that `in_clear` describes is on the cable of `hosts`.
+/// All traffic passes between `near` and `far`, and no packet that matches `in_clear` is on the cable of `hosts`.
 #[track_caller]
 fn assert_protected(hosts: &Hosts, keys: &str, in_clear: &str, (near, far): (IpAddr, IpAddr), inside: Option<&Hosts>) {
     let talkers = inside.unwrap_or(hosts);
@@ -39,7 +39,7 @@ fn assert_protected(hosts: &Hosts, keys: &str, in_clear: &str, (near, far): (IpA
 /// ICMP, UDP and TCP pass.
 #[track_caller]
 fn assert_passes(talkers: &Hosts, (near, far): (IpAddr, IpAddr)) {
-    // The first packets of IPv6 may be lost while neighbours get to know each other.
+    // The first IPv6 packets may be lost during neighbour discovery.
     let answers = (0..5).any(|_| talkers.ping(far));
     assert!(answers, "no answer to a ping");
     assert_eq!(talkers.echo(near, far), Ok(()), "datagrams that came back");
@@ -122,7 +122,7 @@ fn policies_come_with_the_addresses_they_wait_for_and_do_not_go_with_them() {
     let keys = four.keys() + &six.keys();
     let addresses = ["10.0.0.1/24 dev cable", "fd00::1/64 dev cable nodad"];
     addresses.iter().for_each(|address| drop(hosts.here.ip(&format!("addr del {address}"))));
-    // Two more SAs wait for ever.
+    // Two more SAs wait for an address that never appears.
     let service = Guard::new(&hosts.here, &(keys.clone() + &four.keys().replace("10.0.0.", "10.3.0.")), "");
     Guard::new(&hosts.there, &keys, "").run("start").succeeded();
     let count = || hosts.here.ip("xfrm policy list").matches("dir ").count();
@@ -146,7 +146,7 @@ fn policies_come_with_the_addresses_they_wait_for_and_do_not_go_with_them() {
         assert_eq!(capture.stop().lines(""), [""; 0], "packets in clear");
     }
     expect_no_key("a service whose addresses have come");
-    // While an address is gone, what it has told is not forgotten.
+    // The direction that an address has shown is remembered while the address is gone.
     hosts.here.ip(&format!("addr del {}", addresses[0]));
     service.ask("refresh");
     assert_eq!(count(), 4);
@@ -173,7 +173,7 @@ fn start_alone_protects_networks_behind_both_ends() {
         let inside = hosts.behind();
         let ends = ends(if is_ipv6 { ["fd01:0:5::2", "fd02:0:5::2"] } else { ["10.1.5.2", "10.2.5.2"] });
         assert_protected(&hosts, &keys, &tunnel.in_clear(), ends, Some(&inside));
-        // The gateways themselves are of the networks too.
+        // The gateways themselves have addresses in the networks, too.
         assert!(hosts.ping(tunnel.inner().1));
     }
 }
@@ -320,7 +320,7 @@ fn a_policy_is_for_packets_with_the_mark_of_its_sa() {
     assert_eq!((packets.lines("udp").len(), packets.lines("ip proto 50").len()), (3, 7));
 }
 
-/// What `ip xfrm monitor` tells while something is done, without details.
+/// The output of `ip xfrm monitor` during `work`, without details.
 fn heard(space: &Space, work: impl FnOnce()) -> Vec<String> {
     let mut command = Command::new("ip");
     command.args(["xfrm", "monitor"]);
@@ -344,7 +344,7 @@ fn policies_go_in_before_the_sas_and_out_after_them() {
     let up = heard(&hosts.here, || drop(service.run("start").succeeded()));
     assert_eq!(up, [policies, sas].concat());
     let mut down = heard(&hosts.here, || drop(service.run("stop").succeeded()));
-    // In any order among themselves.
+    // Their order is not defined.
     down[..2].sort();
     down[2..].sort();
     assert_eq!(down, [sas, policies].concat().iter().map(|line| format!("Deleted {line}")).collect::<Vec<_>>());
@@ -352,7 +352,7 @@ fn policies_go_in_before_the_sas_and_out_after_them() {
 
 const MANY: usize = 1000;
 
-/// SAs to and from so many hosts.
+/// SAs to and from that many hosts.
 fn many() -> String {
     let words = "encr_alg aes encrkey 4bd65b3976f6593223a8743b5e1b1b1a auth_alg sha256 \
                  authkey 2acebd65e17cac7aa01bc2d826ffaa76f12750f8220df45c071b08bf75335eb8";
@@ -375,7 +375,7 @@ fn an_unchanged_refresh_of_a_thousand_sas_sends_nothing() {
     assert_eq!(hosts.here.ip("xfrm policy list"), "");
 }
 
-/// The least of so many times counts: others use this machine, too.
+/// Repetitions; the minimum counts, because other processes use this machine, too.
 const ROUNDS: usize = 12;
 
 #[test]

@@ -1,5 +1,5 @@
-//! `policy = "from-sas"` with `on_stop = "closed"`: from before the start to after the stop no packet in clear, whatever form the
-//! SAs have, and policies and SAs of others stay.
+//! `policy = "from-sas"` with `on_stop = "closed"`: no packet in clear from before the start until after the stop, for each form of
+//! SA; foreign policies and SAs stay.
 
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
@@ -13,13 +13,13 @@ use crate::hosts::Hosts;
 use crate::space::Space;
 use crate::traffic::{Protection, take_esp_out_of_udp};
 
-/// A policy that is nobody's of this program, and an SA.
+/// A foreign policy and a foreign SA.
 const FOREIGN_POLICY: &str = "src 10.0.0.1/32 dst 10.77.0.0/16 dir out priority 5 tmpl proto esp reqid 77 mode transport";
 const FOREIGN_SA: &str = "add esp spi 0x77 src 10.0.0.1 dst 10.77.0.1 reqid 77 encr_alg null auth_alg sha1 \
                           authkey 53e0b4ed29b1a2e0e4a5d9c2f4a7b6c8d1e3f507
 ";
 
-/// Every form of SA between two hosts, each for packets of its own.
+/// Every form of SA between two hosts, each for different packets.
 fn every_form() -> String {
     let (esp, ah) = (Protection::ESP, Protection::AH);
     let six = Protection { is_ipv6: true, ..Protection::ESP };
@@ -28,7 +28,7 @@ fn every_form() -> String {
     [
         esp.keys() + &ah.keys(),
         six.keys(),
-        // Ends of tunnels are the hosts above.
+        // The tunnel endpoints are the hosts above.
         networks.replace("0x1000", "0x1100").replace("0x2000", "0x2100"),
         esp.keys_of_port(8080).replace("10.0.0.", "10.4.0."),
         natt.keys().replace("10.0.0.", "10.6.0."),
@@ -36,7 +36,7 @@ fn every_form() -> String {
     .concat()
 }
 
-/// Packets that should have been protected, by their form (pcap-filter(7)). What IPv6 says of links is none of our business.
+/// Packets that must be protected, as a pcap-filter(7). Link-local IPv6 traffic does not count.
 const IN_CLEAR: &str = "(ip or ip6) and not ip multicast and not ip6 multicast and not src net fe80::/10 \
     and not (ip proto 51 and net 10.0.0.0/24) \
     and not (ip proto 50 and net 10.0.0.0/24 and (ip[20:4] = 0x1100 or ip[20:4] = 0x2100)) \
@@ -44,13 +44,13 @@ const IN_CLEAR: &str = "(ip or ip6) and not ip multicast and not ip6 multicast a
     and not (ip proto 50 and net 10.4.0.0/24) and not (net 10.4.0.0/24 and not tcp port 8080) \
     and not (net 10.6.0.0/24 and udp port 4500 and (udp[8:4] = 0x1000 or udp[8:4] = 0x2000))";
 
-/// Whom each host talks to: the other one, and so do those behind them. A port is protected at one host only.
+/// Destinations of each host: the other host, and the hosts behind it. A port is protected at one host only.
 const FAR: [&str; 4] = ["10.0.0.2:9", "[fd00::2]:9", "10.4.0.2:8080", "10.6.0.2:9"];
 const NEAR: [&str; 3] = ["10.0.0.1:9", "[fd00::1]:9", "10.6.0.1:9"];
 const FAR_INSIDE: [&str; 2] = ["10.2.5.2:9", "[fd02:0:5::2]:9"];
 const NEAR_INSIDE: [&str; 2] = ["10.1.5.2:9", "[fd01:0:5::2]:9"];
 
-/// Gives both hosts the addresses of the last two forms.
+/// Configures the addresses of the last two forms on both hosts.
 fn add_addresses(hosts: &Hosts) {
     for net in ["10.4.0", "10.6.0"] {
         for (host, own, other) in [(&hosts.here, 1, 2), (&hosts.there, 2, 1)] {
@@ -71,7 +71,7 @@ fn talk(space: &Space, to: &[&str], stop: &AtomicBool) {
         let to = addresses(to);
         while !stop.load(Ordering::Relaxed) {
             for to in &to {
-                // What is not protected is an error here, or lost: both are right.
+                // An unprotected packet causes an error here, or is lost: both are correct.
                 let _ = sockets[usize::from(to.is_ipv6())].send_to(b"in clear?", to);
                 let _ = TcpStream::connect_timeout(to, Duration::from_millis(3));
             }
@@ -80,7 +80,7 @@ fn talk(space: &Space, to: &[&str], stop: &AtomicBool) {
     });
 }
 
-/// Sets a flag when it goes, so that those who wait for it end even if a test fails.
+/// Sets a flag when dropped, so threads that wait for it end even if the test fails.
 struct Stop<'a>(&'a AtomicBool);
 
 impl Drop for Stop<'_> {
@@ -89,7 +89,7 @@ impl Drop for Stop<'_> {
     }
 }
 
-/// Those of the far addresses that cannot be reached.
+/// The remote addresses that cannot be reached.
 fn unreached(hosts: &Hosts, inside: &Hosts) -> Vec<SocketAddr> {
     let reaches = |from: &Hosts, to: &SocketAddr| match to.port() {
         // No process listens: the reply is a reset, which also needs an SA.
@@ -103,7 +103,7 @@ fn unreached(hosts: &Hosts, inside: &Hosts) -> Vec<SocketAddr> {
     [all(hosts, &FAR), all(inside, &FAR_INSIDE)].concat()
 }
 
-/// How often each kind of refresh is made.
+/// Refreshes of each kind.
 const REFRESHES: usize = 20;
 
 #[test]
@@ -171,7 +171,7 @@ fn nothing_passes_in_clear_through_refreshes_a_crash_and_a_stop() {
     });
     assert_eq!(capture.stop().lines(""), [""; 0], "packets in clear");
     assert_foreign_stay();
-    // Open again: the service's own policies go, and no other.
+    // With `open` the policies of the service are removed, and no others.
     for guard in [&one, &other] {
         guard.set("flush = \"owned\"\n");
         guard.run("stop").succeeded();

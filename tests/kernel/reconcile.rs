@@ -1,5 +1,5 @@
-//! `reconcile` in a real kernel: what is kept is not touched, what changes is changed in place or replaced, and a refusal
-//! takes everything back.
+//! `reconcile` in a real kernel: unchanged SAs are not touched, others are updated in place or replaced, and a refusal causes a
+//! rollback.
 
 use std::io::Write;
 use std::path::Path;
@@ -25,7 +25,7 @@ pub fn with_file(space: &Space, word: &str, keys: &str) -> Ran {
     ran
 }
 
-/// Every kind of SA that the cases have.
+/// Every kind of SA in the cases.
 fn cases() -> impl Iterator<Item = (String, String)> {
     ["xfrm", "pfkey"].into_iter().flat_map(|sadb| {
         let directory = format!("{}/tests/kernel/cases/{sadb}", env!("CARGO_MANIFEST_DIR"));
@@ -84,7 +84,7 @@ fn each_change_is_made_by_the_smallest_step() {
     }
 }
 
-/// An SA like strongSwan's, which this program did not put there.
+/// A foreign SA, like those of strongSwan.
 const FOREIGN: &str = "xfrm state add src 10.0.0.9 dst 10.0.0.8 proto esp spi 0xc0ffee reqid 7 mode tunnel mark 0x2a mask 0xff \
                        aead rfc4106(gcm(aes)) 0x000102030405060708090a0b0c0d0e0f10111213 128";
 
@@ -99,12 +99,12 @@ fn what_others_added_stays_for_who_asks() {
     assert_eq!(space.states().len(), 1);
 }
 
-/// `manual-key METHOD` of a service of its own that reconciles its own SAs.
+/// `manual-key METHOD` of a separate service that reconciles its own SAs.
 fn service(space: &Space, directory: &Path, method: &str, keys: &str) -> Ran {
     service_behind(&[], space, directory, method, keys)
 }
 
-/// The same behind the words of a program that runs it.
+/// The same, run by another command.
 fn service_behind(runner: &[&str], space: &Space, directory: &Path, method: &str, keys: &str) -> Ran {
     let (keys, config) = (private_file(keys), directory.join("manual-key.toml"));
     std::fs::write(&config, "refresh = \"reconcile\"\nflush = \"owned\"\nsadb = \"xfrm\"\n").expect("writes");
@@ -179,7 +179,7 @@ fn killed_at_any_message_the_next_refresh_comes_to_the_same_end() {
     }
 }
 
-/// What is there, and a file that adds, updates, replaces and removes.
+/// Loaded SAs, and a file that adds, updates, replaces and removes.
 fn old_and_new() -> (String, String) {
     let back = |spi: u32, pair: u32| format!("add esp spi {spi:#x} src 10.0.0.2 dst 10.0.0.1 pair-spi {pair:#x} {KEY}\n");
     let old = [
@@ -207,7 +207,7 @@ fn a_refusal_leaves_the_sadb_as_it_was() {
     let (old, new) = old_and_new();
     space.load(&old);
     let before = space.saved();
-    // Only a tunnel can be padded, says the kernel; the batch that this addition is in has others before and behind it.
+    // The kernel accepts padding only for tunnels; the batch of this addition has others before and after it.
     let refused = new.clone() + &esp(0x1ff, "tfcpad 400 mode transport") + &esp(0x200, "");
     let failed = with_file(&space, "reconcile", &refused);
     assert_eq!(failed.status, 1, "{}{}", failed.out, failed.err);
@@ -224,7 +224,7 @@ fn a_refusal_leaves_the_sadb_as_it_was() {
     assert_eq!(with_file(&space, "plan", &new).status, 0);
 }
 
-/// Reconciles with an SADB that refuses one request; whether it was never asked so often.
+/// Reconciles with an SADB that refuses the request with that index; returns whether there were fewer requests.
 fn is_done_in_spite_of_a_refusal(new: &str, nth: usize) -> bool {
     let outcome = reconcile_with_refusal(new, nth);
     match outcome.error {
@@ -236,8 +236,8 @@ fn is_done_in_spite_of_a_refusal(new: &str, nth: usize) -> bool {
     }
 }
 
-/// The SAs of a saved file in an order of their own, and how many pairs they make: which of a pair names the other depends on
-/// which of them was added first.
+/// The SAs of a saved file, sorted, and the number of pairs: which SA of a pair refers to the other depends on the order of
+/// addition.
 fn sorted(saved: &str) -> (Vec<String>, usize) {
     let without_pairs = |sa: &str| sa.lines().filter(|line| !line.contains("pair-spi")).collect::<Vec<_>>().join("\n");
     let mut sas: Vec<String> = saved.split("# begin assoc").map(without_pairs).collect();

@@ -1,4 +1,4 @@
-//! Requests that make no sense or that the kernel refuses: a clear error for each, and nothing changes.
+//! Invalid requests, and requests that the kernel refuses: a clear error for each, and nothing changes.
 
 use crate::space::Space;
 
@@ -6,14 +6,14 @@ const MD5: &str = "auth_alg md5 authkey 000102030405060708090a0b0c0d0e0f";
 const AES: &str = "encr_alg aes encrkey 000102030405060708090a0b0c0d0e0f";
 const ENDS: &str = "src 10.0.0.1 dst 10.0.0.2";
 
-/// What is there before.
+/// SAs loaded before.
 const BEFORE: &str = "add esp spi 0x100 ENDS AES MD5 reqid 5\nadd ah spi 0x101 ENDS MD5\n";
-/// What is there besides, which PF_KEY does not see.
+/// Further SAs, which PF_KEY does not list.
 const MARKED: &str = "add ah spi 0x102 ENDS MD5 mark 5\n";
 
-/// Requests, and what the error must say.
+/// Requests, and a text that the error must contain.
 const REQUESTS: &[(&str, &str)] = &[
-    // No command at all.
+    // Not a command.
     ("add esp spi", "Unexpected end of command"),
     ("add esp spi 0x200 ENDS bogus 5 AES", "Unknown extension field \"bogus\""),
     ("add esp spi 0x200 ENDS auth_alg sha265 authkey 00", "sha265"),
@@ -48,7 +48,7 @@ const REQUESTS: &[(&str, &str)] = &[
     ("add esp spi 0x200 ENDS AES esn", "ESN"),
     ("add esp spi 0x200 ENDS AES tfcpad 100", "tunnel mode"),
     ("add esp spi 0x200 ENDS AES offload nosuch0", "no interface nosuch0"),
-    // What is there and what is not.
+    // Existing and missing SAs.
     ("add esp spi 0x100 ENDS AES", "exists"),
     ("add esp spi 0x100 src 10.0.0.9 dst 10.0.0.2 AES", "exists"),
     ("add ah spi 0x200 ENDS MD5 pair-spi 0x999", "pair-spi 0x999"),
@@ -58,7 +58,7 @@ const REQUESTS: &[(&str, &str)] = &[
     ("delete esp spi 0x999 dst 10.0.0.2", "does not exist"),
     ("delete ah spi 0x102 dst 10.0.0.2 mark 6", "does not exist"),
     ("update esp spi 0x999 dst 10.0.0.2 hard_bytes 5", "does not exist"),
-    // What the kernel would acknowledge and not do.
+    // What the kernel would acknowledge and ignore.
     ("update esp spi 0x100 dst 10.0.0.2 encr_alg aes encrkey 0f0e0d0c0b0a09080706050403020100", "does not change encrkey"),
     ("update esp spi 0x100 dst 10.0.0.2 reqid 9 mode tunnel replay 7", "does not change replay, mode, reqid"),
     ("update esp spi 0x100 dst 10.0.0.2 encap udp nat_lport 4500 nat_rport 4500", "does not change encap"),

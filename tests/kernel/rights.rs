@@ -1,4 +1,4 @@
-//! CAP_NET_ADMIN is all that the programs need of the kernel; memory is locked; what they keep in /run holds no key.
+//! CAP_NET_ADMIN is sufficient for the programs; memory is locked; their files in /run contain no key.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -13,7 +13,7 @@ fn esp(spi: u32, words: &str) -> String {
     format!("add esp spi {spi:#x} src 10.0.0.1 dst 10.0.0.2 encr_alg aes encrkey {KEY} {words}\n")
 }
 
-/// `program` with `words`, root without any capability but one.
+/// `program` with `words`, as root with only one capability.
 fn with_net_admin_alone(program: &str, words: &str) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--bounding-set", "-all,+net_admin", "--inh-caps", "-all", program]).args(words.split_whitespace());
@@ -50,14 +50,14 @@ fn cap_net_admin_is_enough() {
     }
 }
 
-/// Every page that can be written to is locked (proc(5), `VmFlags`), though the limit would not allow it: root raises it.
+/// Every writable page is locked (proc(5), `VmFlags`), although the limit would not allow it: root raises the limit.
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
 fn root_keeps_everything_out_of_swap() {
     let mut shell = Command::new("/bin/sh");
     shell.args(["-c", "ulimit -l 64; exec \"$0\" --sadb model", env!("CARGO_BIN_EXE_ipseckey")]);
     let mut child = shell.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
-    // Whatever it says, it has begun by then.
+    // Any output shows that it has started.
     child.stdin.as_mut().expect("a pipe").write_all(b"help\n").expect("it reads");
     child.stdout.as_mut().expect("a pipe").read_exact(&mut [0]).expect("it speaks");
     let maps = fs::read_to_string(format!("/proc/{}/smaps", child.id())).expect("root may look");

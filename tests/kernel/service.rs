@@ -14,7 +14,7 @@ use crate::space::{Space, private_file};
 
 const LONG: Duration = Duration::from_secs(20);
 
-/// The program in a namespace, with what it keeps in a directory of its own.
+/// The program in a namespace, with a separate directory for its records.
 pub struct Service {
     child: Child,
     directory: PathBuf,
@@ -22,7 +22,7 @@ pub struct Service {
 }
 
 impl Service {
-    /// Starts it with `options`, and waits until `count` SAs are there.
+    /// Starts it with `options`, and waits until there are `count` SAs.
     pub fn start(space: &Space, keys: &str, options: &[&str], count: usize) -> Self {
         let keys = private_file(keys);
         let directory = keys.with_extension("run");
@@ -34,14 +34,14 @@ impl Service {
         service
     }
 
-    /// Has it load its keys file again, with its properties as they are now.
+    /// Refreshes it, with its current properties.
     pub fn refresh(&self, space: &Space) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_manual-key"));
         command.arg("refresh").env("RUNTIME_DIRECTORY", &self.directory);
         space.run(command).succeeded();
     }
 
-    /// Ends it; what it said of what needs attention.
+    /// Ends it; returns its warnings and errors.
     pub fn end(mut self) -> String {
         kill(Pid::from_raw(self.child.id().cast_signed()), Signal::SIGTERM).expect("it runs");
         let mut said = String::new();
@@ -60,7 +60,7 @@ impl Drop for Service {
     }
 }
 
-/// Waits until something is so, and not for ever.
+/// Waits for a condition, with a timeout.
 #[track_caller]
 pub fn wait_until(is_so: impl Fn() -> bool) {
     let deadline = Instant::now() + LONG;

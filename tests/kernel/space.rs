@@ -1,4 +1,4 @@
-//! A network namespace with an SADB of its own, and programs that run in it.
+//! A network namespace, which has its own SADB, and programs that run in it.
 
 use std::fs::{self, File, Permissions};
 use std::os::fd::AsRawFd;
@@ -10,15 +10,15 @@ use std::thread;
 
 use nix::sched::{CloneFlags, setns, unshare};
 
-/// A network namespace. It ends when this value and the programs in it do.
+/// A network namespace. It exists until this value is dropped and its programs have ended.
 pub struct Space {
     handle: File,
     sadb: &'static str,
-    /// What its service keeps until the next boot.
+    /// The runtime directory of its service.
     runtime: tempfile::TempDir,
 }
 
-/// What a program said and how it ended.
+/// Output and exit status of a program.
 #[derive(Debug)]
 pub struct Ran {
     line: String,
@@ -36,7 +36,7 @@ impl Space {
         Self::with_sadb("auto")
     }
 
-    /// The same, where `ipseckey` uses the SADB of that name.
+    /// The same, where `ipseckey` uses that SADB.
     pub fn with_sadb(sadb: &'static str) -> Self {
         let guest = std::env::var_os("IPSECKEY_KERNEL_TESTS").is_some();
         assert!(guest, "this test changes the kernel's SADB: tests/kernel/run runs it in a kernel of its own");
@@ -50,7 +50,7 @@ impl Space {
         space
     }
 
-    /// Does `work` in the namespace. Sockets opened and programs started there stay in it.
+    /// Runs `work` in the namespace. Sockets and programs that it creates stay in the namespace.
     pub fn inside<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         let entered = || {
             setns(&self.handle, CloneFlags::CLONE_NEWNET).expect("enters the namespace");
@@ -60,7 +60,7 @@ impl Space {
         done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 
-    /// A path by which `ip` finds the namespace.
+    /// A path of the namespace for `ip`.
     pub fn path(&self) -> String {
         format!("/proc/{}/fd/{}", std::process::id(), self.handle.as_raw_fd())
     }
@@ -78,7 +78,7 @@ impl Space {
         Ran::new(line, output.expect("the program runs"))
     }
 
-    /// Runs `ip`, which must succeed, with words that blanks separate; what it printed.
+    /// Runs `ip` with arguments separated by blanks; it must succeed. Returns its output.
     #[track_caller]
     pub fn ip(&self, words: &str) -> String {
         let mut command = Command::new("ip");
@@ -86,14 +86,14 @@ impl Space {
         self.run(command).succeeded()
     }
 
-    /// `ipseckey -n`, not started yet, with words that blanks separate.
+    /// `ipseckey -n` with arguments separated by blanks, not started yet.
     pub fn command(&self, words: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ipseckey"));
         command.args(["--sadb", self.sadb, "-n"]).args(words.split_whitespace());
         command
     }
 
-    /// Runs `ipseckey -n`, with words that blanks separate.
+    /// Runs `ipseckey -n` with arguments separated by blanks.
     pub fn ipseckey(&self, words: &str) -> Ran {
         self.run(self.command(words))
     }
@@ -129,13 +129,13 @@ impl Space {
         line.split_whitespace().nth(1).and_then(|count| count.parse().ok()).expect("a number")
     }
 
-    /// Everything in the SADB, as `save` writes it.
+    /// The output of `save all`.
     pub fn saved(&self) -> String {
         self.ipseckey("save all").succeeded()
     }
 
-    /// What the kernel holds, in the words of iproute2: a text for each SA, in the order in which they were added; without
-    /// the moments at which it was added and used.
+    /// The SAs in the kernel as iproute2 prints them, one text each, in the order of addition, without the times of addition
+    /// and use.
     pub fn states(&self) -> Vec<String> {
         let mut states: Vec<String> = Vec::new();
         for line in without_moments(&self.ip("-s xfrm state list")).lines() {
@@ -150,7 +150,7 @@ impl Space {
     }
 }
 
-/// The line without the number of the PF_KEY message that asked for the SA.
+/// The line without the sequence number of the PF_KEY message that added the SA.
 fn without_message(line: &str) -> String {
     match (line.find(" seq 0x"), line.find(" flag ")) {
         (Some(start), Some(end)) => format!("{} {}", &line[..start], &line[end + 1..]),
@@ -158,11 +158,11 @@ fn without_message(line: &str) -> String {
     }
 }
 
-/// What marks the lines of iproute2 and of `ipseckey` that say something else in each run.
+/// Texts that mark lines of iproute2 and `ipseckey` which differ in each run.
 const MOMENTS: &[&str] =
     &[" use ", "Message length", "Time now is", "SA added at time", "expiration occurs in", "Time of expiration"];
 
-/// `text` without the lines that say something else in each run, and without blanks at line ends.
+/// `text` without the lines that differ in each run, and without blanks at line ends.
 pub fn without_moments(text: &str) -> String {
     let lines = text.lines().filter(|line| !MOMENTS.iter().any(|moment| line.contains(moment)));
     lines.map(|line| format!("{}\n", line.trim_end())).collect()
@@ -174,7 +174,7 @@ impl Ran {
         Self { line, status: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
     }
 
-    /// What a program printed that must have succeeded.
+    /// The standard output of a program, which must have succeeded.
     #[track_caller]
     pub fn succeeded(self) -> String {
         let Self { line, status, out, err } = self;
@@ -193,9 +193,9 @@ pub fn private_file(text: &str) -> PathBuf {
     path
 }
 
-/// Questions that each SADB has to answer with yes.
+/// Checks that must hold for each SADB.
 impl Space {
-    /// `save` writes a file that makes the same of an empty SADB.
+    /// `save` writes a file that loads to the same SAs.
     #[track_caller]
     pub fn assert_saved_file_loads(&self) {
         let again = Self::with_sadb(self.sadb);
@@ -208,7 +208,7 @@ impl Space {
         assert_eq!(wanted.concat(), found.concat(), "the saved file was\n{saved}");
     }
 
-    /// `get` of each SA says what `dump` says of it.
+    /// `get` prints the same as `dump` for each SA.
     #[track_caller]
     pub fn assert_get_agrees_with_dump(&self) {
         let dump = without_moments(&self.ipseckey("dump").succeeded());
@@ -222,7 +222,7 @@ impl Space {
     }
 }
 
-/// The words that name an SA of which `ip xfrm state` has said this.
+/// The keywords that identify the SA with this output of `ip xfrm state`.
 fn name_of(state: &str) -> String {
     let after = |word: &str| state.split_whitespace().skip_while(|found| *found != word).nth(1).expect("is printed");
     let (spi, _) = after("spi").split_once('(').expect("a number in two ways");

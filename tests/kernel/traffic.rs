@@ -1,4 +1,4 @@
-//! One keys file on two hosts: what passes between them, and what the cable shows of it.
+//! One keys file on two hosts: the traffic between them, and the packets on the cable.
 
 use std::fs;
 use std::net::{IpAddr, UdpSocket};
@@ -18,24 +18,24 @@ const STREAM: usize = 100_000_000;
 const NATT_PORT: u16 = 4500;
 
 sockopt_impl!(
-    /// Hands ESP in UDP to the kernel's IPsec (udp(7)).
+    /// Makes a socket an encapsulation socket (udp(7)).
     UdpEncap, SetOnly, libc::IPPROTO_UDP, libc::UDP_ENCAP, libc::c_int
 );
 
 /// `UDP_ENCAP_ESPINUDP` (RFC 3948).
 const ESP_IN_UDP: libc::c_int = 2;
 
-/// How two hosts protect what they say.
+/// How two hosts protect their traffic.
 pub struct Protection {
     /// `esp` or `ah`.
     pub proto: &'static str,
     /// `transport` or `tunnel`.
     pub mode: &'static str,
-    /// Between fd00::1 and fd00::2 rather than 10.0.0.1 and 10.0.0.2.
+    /// Between fd00::1 and fd00::2 instead of 10.0.0.1 and 10.0.0.2.
     pub is_ipv6: bool,
-    /// Whether ESP goes in UDP.
+    /// UDP encapsulation.
     pub natt: bool,
-    /// Algorithms and keys, as a command says them.
+    /// Algorithms and keys, as in a command.
     pub words: &'static str,
     /// The same for Wireshark's table of ESP SAs; empty for AH.
     pub wireshark: &'static str,
@@ -65,7 +65,7 @@ impl Protection {
         ends(if self.is_ipv6 { ["fd00::1", "fd00::2"] } else { ["10.0.0.1", "10.0.0.2"] })
     }
 
-    /// Addresses of what is protected.
+    /// Addresses of the protected traffic.
     pub fn inner(&self) -> (IpAddr, IpAddr) {
         match (self.mode, self.is_ipv6) {
             ("tunnel", false) => ends(["10.1.0.1", "10.2.0.1"]),
@@ -105,7 +105,7 @@ impl Protection {
         format!("add {proto} spi {spi:#x} src {src} dst {dst} {inside} {encap} replay 32 {words}\n")
     }
 
-    /// Lets the kernel of `host` protect what goes out, and take nothing in that is not protected.
+    /// Installs policies on `host`: outbound packets are protected, unprotected inbound packets dropped.
     fn demand(&self, host: &Space, (src, dst): (IpAddr, IpAddr), (inner_src, inner_dst): (IpAddr, IpAddr)) {
         let Self { proto, mode, .. } = self;
         for (from, to, outer_from, outer_to, dir) in
@@ -117,17 +117,17 @@ impl Protection {
             ));
         }
         if self.natt {
-            // UDP is looked at before what is in it.
+            // The kernel checks the policy of the UDP packet before that of its content.
             host.ip(&format!(
                 "xfrm policy add src {dst} dst {src} proto udp dport {NATT_PORT} dir in priority 0 action allow"
             ));
         }
     }
 
-    /// A pcap-filter(7) for packets that are protected so.
+    /// A pcap-filter(7) for packets with this protection.
     fn on_the_cable(&self) -> String {
         match (self.natt, self.proto) {
-            // What is in the UDP begins with the SPI.
+            // The UDP payload begins with the SPI.
             (true, _) => {
                 let spi = if self.is_ipv6 { "ip6[48:4]" } else { "udp[8:4]" };
                 format!("udp port {NATT_PORT} and ({spi} = 0x1000 or {spi} = 0x2000)")
@@ -137,7 +137,7 @@ impl Protection {
         }
     }
 
-    /// A pcap-filter(7) for packets that should have been protected. What IPv6 says of links is none of our business.
+    /// A pcap-filter(7) for packets that must be protected. Link-local IPv6 traffic does not count.
     pub fn in_clear(&self) -> String {
         let unicast = "(ip or ip6) and not ip6 multicast and not ip multicast and not src net fe80::/10";
         format!("{unicast} and not ({})", self.on_the_cable())
@@ -163,7 +163,7 @@ fn swapped((here, there): (IpAddr, IpAddr)) -> (IpAddr, IpAddr) {
     (there, here)
 }
 
-/// Sockets on both hosts that hand ESP in UDP to the kernel, as long as they are open.
+/// Encapsulation sockets on both hosts, until dropped.
 pub fn take_esp_out_of_udp(hosts: &Hosts, (here, there): (IpAddr, IpAddr)) -> Vec<UdpSocket> {
     let socket = |host: &Space, own: IpAddr| {
         let socket = host.inside(|| UdpSocket::bind((own, NATT_PORT)).expect("binds"));
@@ -173,7 +173,7 @@ pub fn take_esp_out_of_udp(hosts: &Hosts, (here, there): (IpAddr, IpAddr)) -> Ve
     vec![socket(&hosts.here, here), socket(&hosts.there, there)]
 }
 
-/// Two hosts that protect what they say, each with its keys file; and the sockets that take ESP out of UDP.
+/// Two hosts that protect their traffic, each with its keys file, and their encapsulation sockets.
 fn protected(protection: &Protection, keys: [&str; 2]) -> (Hosts, Vec<UdpSocket>) {
     let hosts = Hosts::new();
     let sides = [
@@ -188,7 +188,7 @@ fn protected(protection: &Protection, keys: [&str; 2]) -> (Hosts, Vec<UdpSocket>
     (hosts, sockets)
 }
 
-/// Everything passes, nothing of it in clear, and Wireshark finds it again with the keys of the file.
+/// All traffic passes, none of it in clear, and Wireshark decrypts it with the keys of the file.
 fn everything_passes(protection: &Protection) {
     let keys = protection.keys();
     let (hosts, _sockets) = protected(protection, [&keys, &keys]);
@@ -210,7 +210,7 @@ fn everything_passes(protection: &Protection) {
     assert!(protected_bytes(&hosts.there, "0x00001000") > STREAM as u64);
 }
 
-/// Wireshark decrypts the pings and the datagrams, and finds their integrity check values right.
+/// Wireshark decrypts the pings and the datagrams, and their ICVs are correct.
 fn assert_decrypted(protection: &Protection, packets: &Packets) {
     let fields = ["icmp.type", "icmpv6.type", "data.len", "esp.icv_bad"];
     let rows = packets.decoded(&protection.preferences(), fields);

@@ -1,4 +1,4 @@
-//! More SAs than any socket's buffer holds messages.
+//! More SAs than the messages that a socket buffer holds.
 
 use std::fmt::Write;
 use std::process::Command;
@@ -9,7 +9,7 @@ use crate::space::{Space, private_file};
 
 const COUNT: usize = 20_000;
 
-/// Additions that the kernel finds a place for quickly: no two SAs have addresses and reqid in common.
+/// Additions that the kernel processes quickly: no two SAs have the same addresses and reqid.
 fn additions(count: usize) -> String {
     let mut keys = String::new();
     for number in 0..count {
@@ -21,7 +21,7 @@ fn additions(count: usize) -> String {
     keys
 }
 
-/// The SAs that `ipseckey dump` of that SADB lists.
+/// The SAs that `ipseckey dump` lists with that SADB.
 fn listed(space: &Space, sadb: &str) -> usize {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ipseckey"));
     command.args(["--sadb", sadb, "-p", "save", "ah"]);
@@ -35,7 +35,7 @@ fn twenty_thousand_are_all_listed() {
     space.load(&additions(COUNT));
     assert_eq!(listed(&space, "xfrm"), COUNT);
     assert_eq!(listed(&space, "pfkey"), COUNT);
-    // Others come and go meanwhile.
+    // Other SAs are added and deleted during the dump.
     let passing = "add ah spi 0x100 dst 10.9.9.9 auth_alg md5 authkey 000102030405060708090a0b0c0d0e0f\n\
                    delete ah spi 0x100 dst 10.9.9.9\n";
     thread::scope(|scope| {
@@ -53,7 +53,7 @@ fn a_monitor_hears_of_a_thousand_at_once() {
     for sadb in ["xfrm", "pfkey"] {
         let (space, count) = (Space::with_sadb(sadb), 1000);
         let monitor = Monitor::start(&space);
-        // By XFRM in any case, which is fast.
+        // Always through XFRM, which is faster.
         let mut fast = Command::new(env!("CARGO_BIN_EXE_ipseckey"));
         let file = private_file(&additions(count));
         fast.args(["--sadb", "xfrm", "-f"]).arg(&file);

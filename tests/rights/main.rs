@@ -1,4 +1,4 @@
-//! What the programs give up before they read a key, and whom they do not trust: capabilities, the environment, other users.
+//! The privileges that the programs drop before they read a key, and what they do not trust: the environment, other users.
 //!
 //! Most of these tests need root; without root they print what they skip.
 #![cfg(target_os = "linux")]
@@ -26,7 +26,7 @@ const FILES: u64 = 0b1111;
 const NOBODY: u32 = 65534;
 const SOMEBODY: u32 = 65533;
 
-/// Whether this is root; if not, says what that leaves out.
+/// Whether this is root; if not, prints what is skipped.
 fn is_root(what: &str) -> bool {
     let is_root = nix::unistd::geteuid().is_root();
     if !is_root {
@@ -35,7 +35,7 @@ fn is_root(what: &str) -> bool {
     is_root
 }
 
-/// A program that is stopped when the test ends, however it ends.
+/// A program that is killed when dropped, also if the test fails.
 struct Running(Child);
 
 impl Drop for Running {
@@ -82,7 +82,7 @@ fn waiting() -> Running {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ipseckey"));
     command.env_clear().args(["--sadb", "model"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut running = Running(command.spawn().unwrap());
-    // Whatever it says, it has begun by then.
+    // Any output shows that it has started.
     running.0.stdin.as_mut().unwrap().write_all(b"help\n").unwrap();
     running.0.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
     running
@@ -139,7 +139,7 @@ fn as_user(user: u32, command: &mut Command) -> Output {
     command.uid(user).gid(user).stdin(Stdio::null()).output().unwrap()
 }
 
-/// Run with the rights of another user, the program does not do what the environment of its caller says.
+/// With the privileges of another user (set-user-ID), the program ignores the environment of its caller.
 #[test]
 fn set_user_id_it_forgets_the_environment() {
     if !is_root("make programs of others") {
@@ -165,7 +165,7 @@ fn set_user_id_it_forgets_the_environment() {
     assert!(!dump().contains("Dump succeeded"), "the caller's IPSECKEY_SADB counted");
 }
 
-/// Two locks: the socket's mode, and the question who is at the other end.
+/// Two checks: the mode of the socket, and the credentials of the peer.
 #[test]
 fn others_cannot_ask_for_a_refresh() {
     if !is_root("become another user") {
