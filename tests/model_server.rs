@@ -1,4 +1,4 @@
-//! The program `sadb-model` from outside: several clients at once, a monitor, a hundred thousand SAs, its socket file.
+//! The program `sadb-model`: several clients at once, a monitor, a hundred thousand SAs, its socket file.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -23,7 +23,7 @@ const ESP: u8 = 3;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_sadb-model");
 
-/// A running `sadb-model` in a directory of its own.
+/// A running `sadb-model` in a separate directory.
 struct Server {
     child: Child,
     path: PathBuf,

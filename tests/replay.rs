@@ -1,6 +1,6 @@
-//! Plays every case of tests/vectors/commands.jsonl: the program against a scripted SADB. What it sends must be, byte for byte, what the
-//! original sent; it must fail where the original failed; what it prints about SAs must agree. Cases that differ deliberately are in
-//! tests/vectors/commands-differences.txt; a case listed there that agrees is an error, too.
+//! Replays every case of tests/vectors/commands.jsonl with a scripted SADB. The program must send the same bytes as the original,
+//! fail where the original failed, and print the same about SAs. Cases that differ deliberately are in
+//! tests/vectors/commands-differences.txt; a case listed there that does not differ is an error, too.
 
 #![allow(clippy::print_stdout, reason = "a test tells how much it has played")]
 
@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use support::vectors::{Case, Run};
 
-/// Why a run disagrees with its case, in words.
+/// The difference between a run and its case, as text.
 fn disagreement(case: &Case, run: &Run) -> Option<String> {
     if case.ub {
         return (run.exit > 128).then(|| format!("died by a signal or hung: {}", run.exit));
@@ -36,7 +36,7 @@ fn disagreement(case: &Case, run: &Run) -> Option<String> {
     }
 }
 
-/// The text without the lines that change with the clock.
+/// The text without the lines that contain times.
 fn without_clock(text: &str) -> Vec<&str> {
     let mut lines = Vec::new();
     let mut after_now = false;
@@ -50,7 +50,7 @@ fn without_clock(text: &str) -> Vec<&str> {
     lines
 }
 
-/// Equal but for the pid, and for bytes that the original never wrote (ours are zero).
+/// Whether messages are equal except for the pid and for bytes that the original left uninitialised (zero here).
 fn same_message(case: &Case, index: usize, ours: &[u8], theirs: &[u8]) -> bool {
     ours.len() == theirs.len()
         && ours.iter().zip(theirs).enumerate().all(|(at, (a, b))| {

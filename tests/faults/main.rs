@@ -1,5 +1,5 @@
-//! What is left when something goes wrong in the middle of a load, and that the next load puts it right. docs/behaviour.md, "After a
-//! fault", is what these tests show.
+//! The state of the SADB after a fault during a load, and that the next load corrects it. docs/behaviour.md, "After a fault",
+//! describes what these tests check.
 
 #[path = "../support/packet_socket.rs"]
 #[allow(dead_code, reason = "each test program uses its own part of it")]
@@ -22,11 +22,11 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use standin::{Plan, StandIn};
 
-/// SAs of a file.
+/// SAs in a file.
 const COUNT: u32 = 5;
 /// Messages of a load by the service: a flush and the additions.
 const MESSAGES: usize = 1 + COUNT as usize;
-/// EEXIST, in the numbers of the illumos dialect.
+/// EEXIST of illumos.
 const EEXIST: u8 = 17;
 /// SADB_ADD.
 const ADD: u8 = 3;
@@ -37,7 +37,7 @@ fn spis_from(first: u32) -> Vec<u32> {
     (first..first + COUNT).collect()
 }
 
-/// A private keys file of SAs with SPIs from `first` on, behind `head`.
+/// A private keys file: `head`, then SAs with SPIs from `first`.
 fn keys_file(sadb: &StandIn, head: &str, first: u32) -> PathBuf {
     let add = |spi| {
         format!("add esp spi {spi} src 192.0.2.1 dst 192.0.2.2 encralg aes encrkey {spi:08x}2d3c4b5a69788796a5b4c3d2\n")
@@ -55,14 +55,14 @@ fn program(path: &str, sadb: &StandIn, arguments: &[&str]) -> Command {
     command
 }
 
-/// `manual-key METHOD` with a file of SPIs from `first` on.
+/// `manual-key METHOD` with a file of SPIs from `first`.
 fn manual_key(sadb: &StandIn, method: &str, first: u32) -> Command {
     let file = keys_file(sadb, "", first);
     let arguments = [method, "--sadb", &sadb.spec(), "--config-file", file.to_str().unwrap()];
     program(env!("CARGO_BIN_EXE_manual-key"), sadb, &arguments)
 }
 
-/// `ipseckey -f` with a file that flushes and then adds SPIs from `first` on.
+/// `ipseckey -f` with a file that flushes and then adds SPIs from `first`.
 fn ipseckey(sadb: &StandIn, first: u32) -> Command {
     let file = keys_file(sadb, "flush\n", first);
     program(env!("CARGO_BIN_EXE_ipseckey"), sadb, &["--sadb", &sadb.spec(), "-n", "-f", file.to_str().unwrap()])
@@ -76,14 +76,14 @@ fn expect(mut command: Command, code: i32) -> Output {
     output
 }
 
-/// An SADB with the SAs of an earlier load in it.
+/// An SADB with the SAs of an earlier load.
 fn loaded() -> StandIn {
     let sadb = StandIn::start();
     expect(manual_key(&sadb, "start", 0x1000), 0);
     sadb
 }
 
-/// Whether there is time for all of it.
+/// Whether the long form is enabled (`FAULTS_SLOW`).
 fn is_long_form() -> bool {
     std::env::var_os("FAULTS_SLOW").is_some()
 }
@@ -93,7 +93,7 @@ fn tell(count: usize, what: &str) {
     let _ = writeln!(std::io::stderr(), "{count} {what}");
 }
 
-/// Whatever happened: the next refresh makes it right.
+/// The next refresh after any fault leads to the desired state.
 #[track_caller]
 fn expect_recovery(sadb: &StandIn) {
     sadb.plan(Plan::Obey);
@@ -101,7 +101,7 @@ fn expect_recovery(sadb: &StandIn) {
     assert_eq!(sadb.spis(), spis_from(0x3000));
 }
 
-/// The SAs of the new file that the first `messages` messages of its load make.
+/// The SAs of the new file after the first `messages` messages of its load.
 fn made_by(messages: usize) -> Vec<u32> {
     spis_from(0x2000).into_iter().take(messages.saturating_sub(1)).collect()
 }
@@ -156,7 +156,7 @@ fn answers_to_others_are_not_taken_for_ours() {
     tell(2 * 2 * MESSAGES, "answers to others");
 }
 
-/// Takes the ten seconds that an SADB has to answer.
+/// Takes ten seconds, the timeout for a reply of the SADB.
 #[test]
 fn an_answer_that_never_comes_ends_the_load() {
     if !has_time() {
@@ -175,7 +175,7 @@ fn an_answer_that_never_comes_ends_the_load() {
     tell(1, "answer that never comes");
 }
 
-/// How a program ends; `None` if it does not, and has to be killed.
+/// The exit status of a program; `None` if it does not end and has to be killed.
 fn in_time(mut child: Child, most: Duration) -> Option<Output> {
     let deadline = Instant::now() + most;
     while child.try_wait().unwrap().is_none() {
@@ -189,7 +189,7 @@ fn in_time(mut child: Child, most: Duration) -> Option<Output> {
     Some(child.wait_with_output().unwrap())
 }
 
-/// Whether tests that only wait are wanted.
+/// Whether tests that only wait are enabled.
 fn has_time() -> bool {
     let has_time = is_long_form();
     if !has_time {
@@ -223,7 +223,7 @@ fn a_signal_at_any_message_leaves_a_beginning_of_the_file() {
     tell(signals.len() * at.len(), "signals at messages of a load");
 }
 
-/// The parts of `heard` that one client after the other said.
+/// The parts of `heard` by client, in order.
 fn turns(heard: &[(usize, u8)]) -> Vec<Vec<u8>> {
     heard.chunk_by(|one, other| one.0 == other.0).map(|turn| turn.iter().map(|(_, kind)| *kind).collect()).collect()
 }
@@ -261,7 +261,7 @@ fn a_turn_ends_with_its_holder() {
     assert!(started.elapsed() < Duration::from_secs(5));
 }
 
-/// Takes the fifteen seconds that a load may be waited for.
+/// Takes fifteen seconds, the timeout for the load lock.
 #[test]
 fn a_load_that_hangs_keeps_others_out() {
     if !has_time() {

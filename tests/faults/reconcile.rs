@@ -1,4 +1,4 @@
-//! A reconciling refresh that is killed at any of its messages: the next one converges, and what others added stays.
+//! A reconciling refresh that is killed at any of its messages: the next one reaches the desired state, and foreign SAs stay.
 
 use std::fs;
 use std::path::PathBuf;
@@ -24,7 +24,7 @@ fn file(sadb: &StandIn, name: &str, text: &str) -> PathBuf {
     path
 }
 
-/// `manual-key refresh` with those SPIs and keys, of the service's own SAs only.
+/// `manual-key refresh` with those SPIs and keys, for owned SAs only.
 fn refresh(sadb: &StandIn, name: &str, sas: &[(u32, u32)]) -> Command {
     let keys = file(sadb, name, &sas.iter().map(|(spi, key)| line(*spi, *key)).collect::<String>());
     let properties = "refresh = \"reconcile\"\nflush = \"owned\"\n";
@@ -36,7 +36,7 @@ fn refresh(sadb: &StandIn, name: &str, sas: &[(u32, u32)]) -> Command {
 #[test]
 fn a_kill_at_any_message_is_put_right_by_the_next_refresh() {
     let old = [(0x1001, 1), (0x1002, 1), (0x1003, 1), (0x1004, 1)];
-    // One is kept, one gets another key, two go, two come: 2 additions, a replacement of 2 messages, 2 removals.
+    // One is kept, one gets another key, two are removed, two added: 2 additions, a replacement of 2 messages, 2 removals.
     let new = [(0x1001, 1), (0x1002, 2), (0x1005, 1), (0x1006, 1)];
     for nth in 1..=6 {
         let sadb = StandIn::start();

@@ -1,4 +1,4 @@
-//! A stand-in for an SADB with something wrong with it: a model SADB behind a socket that follows a plan.
+//! A stand-in for a faulty SADB: a model SADB behind a socket, with faults according to a plan.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,29 +14,29 @@ use crate::packet_socket::{PacketSocket, is_readable};
 /// SADB_DUMP.
 const DUMP: u8 = 10;
 
-/// What goes wrong. Messages are counted from 1, and from the moment the plan is made; questions do not count.
+/// The fault. Messages are counted from 1, from the time when the plan is set; dumps do not count.
 #[derive(Clone, Copy)]
 pub(crate) enum Plan {
-    /// Nothing.
+    /// No fault.
     Obey,
-    /// The message of that number is answered with that error and not carried out.
+    /// The message with that index is refused with that error.
     Refuse(usize, u8),
-    /// With the message of that number the connection is closed.
+    /// The connection is closed at the message with that index.
     Die(usize),
-    /// The message of that number is carried out, but never answered.
+    /// The message with that index is executed without a reply.
     Swallow(usize),
     /// Each reply follows replies to another process and to another request, both refusals.
     Foreign,
     /// The message with that index is the second: another process has just sent the same.
     Overtaken(usize),
-    /// Every message takes that long.
+    /// Each message takes that long.
     Slow(Duration),
 }
 
-/// What the stand-in and its test both look at.
+/// State that the stand-in and its test share.
 struct Shared {
     plan: Plan,
-    /// Client and message type of each message since the plan was made.
+    /// Client and message type of each message since the plan was set.
     heard: Vec<(usize, u8)>,
 }
 
@@ -49,7 +49,7 @@ pub(crate) struct StandIn {
 }
 
 impl StandIn {
-    /// One that obeys, and has no SAs.
+    /// Without faults and without SAs.
     pub(crate) fn start() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let shared = Arc::new(Mutex::new(Shared { plan: Plan::Obey, heard: Vec::new() }));
@@ -65,23 +65,23 @@ impl StandIn {
         self.directory.path().join(name)
     }
 
-    /// Its name for `--sadb`.
+    /// The argument of `--sadb`.
     pub(crate) fn spec(&self) -> String {
         format!("unix:{}", self.path("sadb").display())
     }
 
-    /// From now on it does that.
+    /// Sets the plan.
     pub(crate) fn plan(&self, plan: Plan) {
         *self.shared.lock().unwrap() = Shared { plan, heard: Vec::new() };
     }
 
-    /// What it has heard since, but for questions: a service counts at the end what has become of its SAs.
+    /// The messages received since, without dumps: a service counts its SAs at the end of a load.
     pub(crate) fn heard(&self) -> Vec<(usize, u8)> {
         let shared = self.shared.lock().unwrap();
         shared.heard.iter().copied().filter(|(_, kind)| *kind != DUMP).collect()
     }
 
-    /// Waits until it has heard `count` messages.
+    /// Waits until it has received `count` messages.
     pub(crate) fn until_heard(&self, count: usize) {
         let deadline = Instant::now() + Duration::from_secs(20);
         while self.heard().len() < count {
@@ -90,7 +90,7 @@ impl StandIn {
         }
     }
 
-    /// The SPIs it holds, in ascending order.
+    /// Its SPIs, in ascending order.
     pub(crate) fn spis(&self) -> Vec<u32> {
         self.plan(Plan::Obey);
         let mut spis = Vec::new();
@@ -132,7 +132,7 @@ impl Server {
             let clients = self.clients.iter().map(|client| &client.connection);
             let sockets: Vec<&PacketSocket> = std::iter::once(listener).chain(clients).collect();
             let ready = is_readable(&sockets, Duration::from_millis(20));
-            // From the last, so that removing one does not move those that are still to come.
+            // From the last, because removing one moves those after it.
             for index in (0..self.clients.len()).rev() {
                 if ready[index + 1] && !self.serve(index) {
                     let gone = self.clients.remove(index);
@@ -147,7 +147,7 @@ impl Server {
         }
     }
 
-    /// Takes one message of a client; whether it stays.
+    /// Processes one message of a client; returns whether the connection stays open.
     fn serve(&mut self, index: usize) -> bool {
         let Client { number, connection, socket } = &self.clients[index];
         let Some(message) = connection.receive(Duration::ZERO).filter(|message| !message.is_empty()) else { return false };
@@ -200,7 +200,7 @@ impl Server {
     }
 }
 
-/// The header of `message` with an error and nothing behind it.
+/// The header of `message` with an error, without extensions.
 fn refusal(message: &[u8], errno: u8) -> Vec<u8> {
     let mut header = message[..16].to_vec();
     header[2] = errno;

@@ -1,4 +1,4 @@
-//! Signals at every step of a load: the program is traced, and at one system call after the other it is struck.
+//! Signals at every step of a load: the program is traced, and receives a signal at each system call in turn.
 
 use std::fs;
 use std::io::Write;
@@ -22,13 +22,13 @@ const SIGNALS: [Signal; 4] = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, S
 /// How a traced program ended.
 #[derive(Debug, PartialEq, Eq)]
 enum End {
-    /// By itself, before there was a system call of that number.
+    /// It exited before the system call with that index.
     Exited(i32),
     /// By the signal.
     Struck,
 }
 
-/// The same command, which stops itself before it starts.
+/// The same command, which stops itself (SIGSTOP) before it executes the program.
 fn stopped(command: &Command) -> Command {
     let mut shell = Command::new("/bin/sh");
     shell.env_clear().args(["-c", "kill -STOP $$; exec \"$0\" \"$@\""]);
@@ -38,7 +38,7 @@ fn stopped(command: &Command) -> Command {
     shell
 }
 
-/// Runs `command` until it enters its system call number `step`, then sends it `signal`. Without a signal, how many it has.
+/// Runs `command` until it enters system call number `step`, then sends `signal`. Without a signal, counts its calls.
 fn strike(command: &Command, step: usize, signal: Option<Signal>) -> (End, usize) {
     let mut child = stopped(command).spawn().unwrap();
     let pid = Pid::from_raw(child.id().cast_signed());
@@ -46,7 +46,7 @@ fn strike(command: &Command, step: usize, signal: Option<Signal>) -> (End, usize
     let options = [Options::PTRACE_O_TRACESYSGOOD, Options::PTRACE_O_TRACEEXEC, Options::PTRACE_O_EXITKILL];
     ptrace::seize(pid, options.into_iter().collect()).unwrap();
     kill(pid, Signal::SIGCONT).unwrap();
-    // From the exec on; each call stops twice, when it is entered and when it is left.
+    // Counts from the exec; each call stops twice, at entry and at exit.
     let (mut stops, mut has_begun) = (0, false);
     loop {
         let deliver = match waitpid(pid, None).unwrap() {
@@ -70,18 +70,18 @@ fn strike(command: &Command, step: usize, signal: Option<Signal>) -> (End, usize
             WaitStatus::Signaled(..) => return (End::Struck, stops / 2),
             other => panic!("{other:?}"),
         };
-        // ESRCH: it was killed meanwhile.
+        // ESRCH: the signal has killed it.
         let _ = ptrace::syscall(pid, deliver.filter(|signal| !matches!(signal, Signal::SIGTRAP | Signal::SIGCONT)));
     }
 }
 
-/// The steps at which a signal strikes: each of them in the long form (`FAULTS_SLOW`), else some, other ones for each signal.
+/// The steps at which a signal is sent: all in the long form (`FAULTS_SLOW`), else a selection that differs for each signal.
 fn steps(number: usize) -> impl Iterator<Item = usize> {
     let stride = if is_long_form() { 1 } else { 28 };
     (1 + number * stride / SIGNALS.len()..).step_by(stride)
 }
 
-/// What is left is the old SAs, or those of a first part of the file.
+/// The SADB has the old SAs, or those of a first part of the file.
 #[track_caller]
 fn expect_beginning(sadb: &StandIn, what: &str) {
     let left = sadb.spis();
@@ -114,7 +114,7 @@ fn a_signal_at_any_step_leaves_the_old_or_a_beginning_of_the_new() {
     tell(strikes, "signals at steps of a refresh");
 }
 
-/// What a killed save leaves beside the file is as private as the file.
+/// Temporary files of a killed save are as private as the file.
 #[test]
 fn a_save_that_is_killed_at_any_step_leaves_the_old_or_the_new_file() {
     let sadb = loaded();
@@ -126,7 +126,7 @@ fn a_save_that_is_killed_at_any_step_leaves_the_old_or_the_new_file() {
     let whole = fs::read_to_string(&target).unwrap();
     assert_eq!(whole.matches("\nadd esp").count(), 5);
     let (mut strikes, mut found_old, mut found_new) = (0, false, false);
-    // Few calls come after the file has its name.
+    // Few calls follow the rename.
     for step in (1..).step_by(if is_long_form() { 1 } else { 3 }) {
         fs::remove_file(&target).unwrap();
         fs::write(&target, "old\n").unwrap();
@@ -147,7 +147,7 @@ fn a_save_that_is_killed_at_any_step_leaves_the_old_or_the_new_file() {
     tell(strikes, "kills at steps of a save");
 }
 
-/// A service that runs, with SAs from 0x1000 on, and now a file of SAs from 0x2000 on.
+/// A running service with SAs from 0x1000, and a new file with SAs from 0x2000.
 fn service(sadb: &StandIn) -> Child {
     let file = keys_file(sadb, "", 0x1000);
     let child = manual_key(sadb, "run", 0x1000).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
@@ -157,15 +157,14 @@ fn service(sadb: &StandIn) -> Child {
         assert!(Instant::now() < deadline, "it does not come up");
         sleep(Duration::from_millis(5));
     }
-    // Answered when the first load is over.
+    // Its reply arrives after the first load.
     expect(program(env!("CARGO_BIN_EXE_manual-key"), sadb, &["refresh"]), 0);
     fs::rename(keys_file(sadb, "", 0x2000), file).unwrap();
     sadb.plan(Plan::Obey);
     child
 }
 
-/// Asks a service for a refresh, and strikes it when its working thread enters system call number `step`; whether it got that
-/// far.
+/// Requests a refresh, and signals the service when its working thread enters system call number `step`; returns whether it did.
 fn strike_service(sadb: &StandIn, child: &Child, step: usize, signal: Signal) -> bool {
     let pid = Pid::from_raw(child.id().cast_signed());
     ptrace::seize(pid, Options::PTRACE_O_TRACESYSGOOD).unwrap();
@@ -190,17 +189,17 @@ fn strike_service(sadb: &StandIn, child: &Child, step: usize, signal: Signal) ->
     }
     let is_struck = stops >= 2 * step;
     if !is_struck {
-        // It waits for what comes next, and has to stop before it can be let go.
+        // The thread blocks in a call; it must stop before the tracer can detach.
         ptrace::interrupt(pid).unwrap();
         waitpid(pid, Some(WaitPidFlag::__WALL)).unwrap();
     }
     kill(pid, signal).unwrap();
-    // ESRCH: it has been killed.
+    // ESRCH: the signal has killed it.
     let _ = ptrace::detach(pid, None);
     is_struck
 }
 
-/// Its exit code; none if a signal ended it.
+/// The exit code; `None` if a signal ended it.
 fn end(mut child: Child) -> Option<i32> {
     let deadline = Instant::now() + Duration::from_secs(20);
     loop {
@@ -212,7 +211,7 @@ fn end(mut child: Child) -> Option<i32> {
     }
 }
 
-/// A service finishes what it has begun before it obeys a signal; only SIGKILL leaves a beginning.
+/// A service completes a load before it handles a signal; only SIGKILL leaves it incomplete.
 #[test]
 fn a_service_that_is_struck_at_any_step_of_a_refresh() {
     if !nix::unistd::geteuid().is_root() {

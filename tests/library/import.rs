@@ -1,4 +1,4 @@
-//! `import` with damaged files of other programs.
+//! `import` of damaged files of other programs.
 
 use crate::convert::{Source, import};
 use proptest::prelude::*;
@@ -23,7 +23,7 @@ const TEXTS: &[(Source, &str)] = &[
 ];
 
 proptest! {
-    /// Whatever is cut out, and wherever a key lands, there is no panic and no key in a note.
+    /// After any deletion, wherever a key ends up, there is no panic and no key in a note.
     #[test]
     fn a_damaged_text_is_read_to_its_end_and_no_key_is_told(
         language in 0..TEXTS.len(), cut in 0_usize..400, len in 0_usize..60, at in 0_usize..400,

@@ -43,24 +43,24 @@ fn word() -> impl Strategy<Value = String> {
     ]
 }
 
-/// One way in which the words of a good command come to be wrong. The keys are words 13 and 17.
+/// One way to damage a valid command. The keys are words 13 and 17.
 #[derive(Clone, Debug)]
 enum Damage {
-    /// Another character somewhere in a key.
+    /// A key with a different character.
     Insert(Index, String),
-    /// Fewer characters.
+    /// A key with fewer characters.
     Delete(Index),
-    /// The key stands where another word should.
+    /// A key at the position of another word.
     InPlaceOf(Index),
-    /// A word is lost.
+    /// A missing word.
     Lose(Index),
-    /// A word is given twice.
+    /// A duplicated word.
     Repeat(Index),
-    /// A word is mistyped.
+    /// A mistyped word.
     Mistype(Index, Index, String),
-    /// Two words run together.
+    /// Two words without a blank between them.
     Glue(Index),
-    /// Something around the key.
+    /// A key in other characters.
     Wrap(&'static str, &'static str),
 }
 
@@ -132,7 +132,7 @@ fn apply(words: &mut Vec<String>, damage: &Damage, which: Index) {
     }
 }
 
-/// Eight digits in a row that `key` and `said` share.
+/// Eight consecutive digits that are in both `key` and `said`.
 fn leak(key: &str, said: &str) -> Option<String> {
     let (key, said) = (key.to_ascii_lowercase(), said.to_ascii_lowercase());
     (0..key.len() - 7).map(|at| &key[at..at + 8]).find(|part| said.contains(part)).map(str::to_owned)

@@ -1,6 +1,6 @@
-//! Nothing that the library says has eight digits in a row of any key, whatever is wrong with the keys file.
+//! No diagnostic of the library contains eight consecutive digits of a key, whatever the errors of the keys file.
 //!
-//! `LEAK_FILES` says how many files are read.
+//! `LEAK_FILES` is the number of files.
 
 #[path = "../leaks/damage.rs"]
 mod damage;

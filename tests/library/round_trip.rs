@@ -1,4 +1,4 @@
-//! save -> load -> save is a fixed point: whatever the model SADB holds, its saved text loads back into the same state.
+//! save -> load -> save is a fixed point: the saved text of any model SADB loads to the same state.
 
 use std::ops::ControlFlow;
 
@@ -9,7 +9,7 @@ use crate::sadb::{Sadb, SadbTarget};
 use crate::show::save::Saver;
 use proptest::prelude::*;
 
-/// Loads `text` into `sadb`; the lines that failed, and why.
+/// Loads `text` into `sadb`; returns the lines that failed, with their errors.
 fn load(sadb: &mut dyn Sadb, text: &str) -> Vec<String> {
     let resolver = HostsFile::default();
     let vocabulary = SadbTarget::Model.vocabulary();
@@ -31,7 +31,7 @@ fn load(sadb: &mut dyn Sadb, text: &str) -> Vec<String> {
     failures
 }
 
-/// Everything in `sadb` as text, each SA's block a string; sorted, for the order within a bucket is the order of adding.
+/// The SAs of `sadb` as text, one string each; sorted, because the order within a bucket is the order of addition.
 fn saved(sadb: &mut dyn Sadb) -> (String, Vec<String>) {
     let mut out = Vec::new();
     let mut saver = Saver::new(false);
@@ -154,7 +154,7 @@ proptest! {
     }
 }
 
-/// One of each feature, with nothing left to chance: an SA that the model refuses would make the property above say less than it seems.
+/// One SA for each feature, not random: SAs that the model refuses would weaken the property above unnoticed.
 #[test]
 fn each_feature_survives() {
     let key = "encr_alg aes encrkey 000102030405060708090a0b0c0d0e0f";

@@ -1,4 +1,4 @@
-//! A saved SA loads again: what an SADB describes, saved and parsed, is the request that made it.
+//! A saved SA loads again: the description of an SA, saved and parsed, equals the request that added it.
 
 use std::net::IpAddr;
 
@@ -13,7 +13,7 @@ use crate::show::save::Saver;
 use crate::wire::pfkey::{Dialect, decode, request};
 use proptest::prelude::*;
 
-/// Keeps proptest from needing `Debug` of what may hold a key.
+/// Provides the `Debug` that proptest needs, for values that may contain a key.
 struct Hidden(Request);
 
 impl std::fmt::Debug for Hidden {
@@ -26,7 +26,7 @@ fn add(sa: &Request) -> Vec<u8> {
     request(&Dialect::ILLUMOS, MessageType::ADD, sa, 1, 0).expect("encodes").to_vec()
 }
 
-/// How an illumos kernel describes the SA that `sa` asks for: IPv4 addresses as such, the salt beside the key.
+/// The description of the SA of `sa` by an illumos kernel: IPv4 addresses as such, the salt separate from the key.
 fn described(sa: &Request) -> Message {
     let mut message = decode(&Dialect::ILLUMOS, &add(sa)).expect("decodes");
     message.kind = MessageType::DUMP;
@@ -157,7 +157,7 @@ fn sa() -> impl Strategy<Value = Hidden> {
 }
 
 fn limits_of() -> impl Strategy<Value = (Option<Lifetime>, Option<Lifetime>)> {
-    // A soft limit above the hard one is refused, so the soft one stays away where there is a hard one.
+    // A soft limit above the hard one is refused, so there is no soft limit next to a hard one.
     (lifetime(), lifetime()).prop_map(|(hard, soft)| if hard.is_some() { (hard, None) } else { (None, soft) })
 }
 

@@ -1,7 +1,7 @@
-//! What the original printed and saved for crafted kernel messages, and what this program prints and saves for them.
+//! Output and saved text for crafted kernel messages, of the original program and of this one.
 //!
-//! tests/vectors/printing-differences.txt lists the cases that differ on purpose, each with a reason of docs/behaviour.md. A listed
-//! case that agrees fails.
+//! tests/vectors/printing-differences.txt lists the cases that differ deliberately, each with a reason of docs/behaviour.md. A
+//! listed case that does not differ fails.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,7 +17,7 @@ const HOSTS: &str = include_str!("../vectors/hosts");
 const DIFFERENCES: &str = include_str!("../vectors/printing-differences.txt");
 const BEHAVIOUR: &str = include_str!("../../docs/behaviour.md");
 
-/// The process id put into the replies that take one.
+/// The process id in replies.
 const PID: u32 = 4242;
 
 struct Case(Value);
@@ -39,7 +39,7 @@ impl Case {
         self.0["ub"].as_bool().unwrap_or(false)
     }
 
-    /// Requests as they were sent, with the process id.
+    /// The requests, with the process id.
     fn requests(&self) -> Vec<Message> {
         let requests = self.0["requests"].as_array().expect("requests");
         requests.iter().map(|hex| decode(&Dialect::ILLUMOS, &with_pid(hex, true)).expect("a request")).collect()
@@ -74,7 +74,7 @@ impl Case {
         self.has("-s") || self.has("save") || self.text("stdin").starts_with("save")
     }
 
-    /// What is printed now.
+    /// The output of this program.
     fn printed(&self) -> String {
         let (mut out, names) = (Vec::new(), self.names());
         let style = self.style(&names);
@@ -108,7 +108,7 @@ impl Case {
         }
     }
 
-    /// Prints one answer to a dump or get; says whether more may come.
+    /// Prints one reply to a dump or get; returns whether more may follow.
     fn print_reply(&self, out: &mut Vec<u8>, message: &Message, style: &Style<'_>) -> bool {
         let request = self.requests().pop().expect("a request");
         if message.kind != request.kind || message.pid != request.pid {
@@ -129,7 +129,7 @@ impl Case {
         true
     }
 
-    /// The file that would be saved now.
+    /// The saved text of this program.
     fn saved(&self) -> String {
         let (mut out, mut saver) = (Vec::new(), Saver::new(self.has("-p")));
         saver.begin(&mut out).expect("writes");
@@ -144,7 +144,7 @@ impl Case {
         latin1(&out)
     }
 
-    /// What the original printed or saved, and what this program does.
+    /// The text of the original, and that of this program.
     fn both(&self) -> (String, String) {
         if !self.is_save() {
             return (masked(self.text("stdout")), self.printed());
@@ -168,7 +168,7 @@ fn latin1(bytes: &[u8]) -> String {
     bytes.iter().copied().map(char::from).collect()
 }
 
-/// The texts of diagnostics are each program's own; process ids differ.
+/// The diagnostics of the programs have different texts, and the process ids differ.
 fn masked(text: &str) -> String {
     let text = text.replace(&format!("pid={PID}."), "pid=<PID>.");
     let mask = |line: &str| match line.strip_prefix("  Diagnostic code ").and_then(|rest| rest.split_once(":  ")) {
@@ -182,7 +182,7 @@ fn cases() -> Vec<Case> {
     CASES.lines().map(|line| Case(serde_json::from_str(line).expect("JSON"))).collect()
 }
 
-/// Case to the name of the reason it differs for.
+/// Case -> name of the reason for its difference.
 fn differences() -> BTreeMap<String, String> {
     let lines = DIFFERENCES.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
     lines.map(|line| line.split_once(' ').expect("id and reason")).map(|(id, name)| (id.into(), name.into())).collect()

@@ -1,4 +1,4 @@
-//! A name server for tests about what is looked up.
+//! A resolver for tests of name look-ups.
 
 use std::cell::RefCell;
 use std::net::IpAddr;

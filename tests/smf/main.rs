@@ -1,5 +1,5 @@
-//! The service under SMF, as far as that can be had without illumos: the real manifests, a stand-in for svc.startd and
-//! svcprop, and a model SADB.
+//! The service under SMF, as far as possible without illumos: the real manifests, a stand-in for svc.startd and svcprop, and a
+//! model SADB.
 
 #[path = "../service/bench.rs"]
 #[allow(dead_code, reason = "each test program uses its own part of this")]
@@ -25,12 +25,12 @@ use standin::{FMRI, Startd, State};
 const ONE: &str = "add esp spi 0x1001 src 192.0.2.1 dst 192.0.2.2 encralg aes encrkey 0f1e2d3c4b5a69788796a5b4c3d2e1f0\n";
 const TWO: &str = "add ah spi 0x1002 src 192.0.2.1 dst 192.0.2.2 authalg md5 authkey bde359723576fdea08e56cbe876e24ad\n";
 
-/// A method's name and how it ended.
+/// The name of a method and its exit status.
 fn exit(method: &str, code: i32) -> (String, Option<i32>) {
     (method.to_owned(), Some(code))
 }
 
-/// The manifest's instance, its SADB the bench's model and its keys file `file`.
+/// The instance of the manifest, with the model of `bench` and the keys file `file`.
 fn instance(bench: &Bench, file: &Path) -> Startd {
     let mut startd = Startd::import(MANIFEST);
     startd.setenv("IPSECKEY_SADB", &bench.spec());
@@ -150,7 +150,7 @@ fn one_refused_sa_means_maintenance_with_the_others_in_place() {
     assert_eq!(bench.spis(), [0x1001, 0x1002]);
 }
 
-/// Stand-in for a kernel that lets this process do nothing: answers each PF_KEY message with EPERM.
+/// Stand-in for a kernel that refuses all requests of this process: replies to each PF_KEY message with EPERM.
 fn forbidding_kernel(path: &Path) {
     let listener = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::empty(), None).unwrap();
     bind(listener.as_raw_fd(), &UnixAddr::new(path).unwrap()).unwrap();
@@ -183,7 +183,7 @@ fn a_method_without_its_instance_means_99() {
     assert_eq!(startd.exits, [exit("start", 99)]);
 }
 
-/// Stand-in for the base system's manifest: the same service with other methods.
+/// Stand-in for the manifest of the base system: the same service with other methods.
 fn stock_manifest() -> String {
     MANIFEST.replace("/opt/ipseckey/sbin/manual-key %m", "/usr/sbin/ipseckey -f %{config/config_file}")
 }

@@ -1,4 +1,4 @@
-//! The manifests against the DTD's order of elements and against what ipseckey(1M) promises of the service.
+//! The manifests, compared with the element order of the DTD and with the service that ipseckey(1M) describes.
 
 use roxmltree::Node;
 
@@ -7,10 +7,10 @@ use crate::standin::{child, parse};
 pub(crate) const MANIFEST: &str = include_str!("../../manifests/manual-key.xml");
 pub(crate) const PROFILE: &str = include_str!("../../manifests/manual-key-profile.xml");
 
-/// An element: its name, its children in the order the DTD wants them, the attributes it needs.
+/// An element: its name, its children in the order of the DTD, its required attributes.
 type Rule = (&'static str, &'static [&'static str], &'static [&'static str]);
 
-/// As service_bundle.dtd.1 has it, for the elements used here.
+/// From service_bundle.dtd.1, for the elements of the manifests.
 const RULES: &[Rule] = &[
     ("service_bundle", &["service"], &["type", "name"]),
     (

@@ -1,4 +1,4 @@
-//! The log of the service over hundreds of damaged keys files: no eight digits of any key are ever in it.
+//! The log of the service for hundreds of damaged keys files: it never contains eight digits of a key.
 
 use std::collections::HashSet;
 
@@ -24,11 +24,11 @@ impl Random {
     }
 }
 
-/// What a damaged file may get in place of what it had.
+/// Texts that are inserted into a damaged file.
 const SPLINTERS: &[&str] =
     &["\n", "\\\n", " ", "\"", "#", "g", "0", "/", "/256", "authkey ", "encrkey ", "spi ", "add ", "\u{0}", "\u{fc}"];
 
-/// `text` with one to three injuries: characters lost, doubled or replaced, a splinter put in, an end cut off.
+/// `text` with one to three damages: characters removed, duplicated or replaced, a splinter inserted, an end truncated.
 fn damaged(text: &str, random: &mut Random) -> String {
     let mut chars: Vec<char> = text.chars().collect();
     for _ in 0..=random.below(3) {

@@ -1,11 +1,11 @@
-//! The IPS manifest: nothing of the base system's is delivered again, and what is delivered exists.
+//! The IPS manifest: it delivers no path of the base system, and every source exists.
 
 use std::collections::HashSet;
 use std::path::Path;
 
 const MANIFEST: &str = include_str!("../../smf/ipseckey.p5m");
 
-/// Paths of SUNWcs and its successors that this package could be tempted to deliver.
+/// Paths of SUNWcs and its successors that this package must not deliver.
 const OF_THE_BASE_SYSTEM: &[&str] = &[
     "usr/sbin/ipseckey",
     "usr/sbin/manual-key",
@@ -15,7 +15,7 @@ const OF_THE_BASE_SYSTEM: &[&str] = &[
     "usr/share/man/man8/ipseckey.8",
 ];
 
-/// `name=value` of the actions of that kind, for each.
+/// The value of that attribute in each action of that kind.
 fn attribute<'a>(kind: &'a str, name: &'a str) -> impl Iterator<Item = &'a str> {
     let actions = MANIFEST.lines().filter(move |line| line.split(' ').next() == Some(kind));
     actions.filter_map(move |line| line.split(' ').find_map(|word| word.strip_prefix(name)?.strip_prefix('=')))

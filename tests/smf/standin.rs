@@ -1,5 +1,6 @@
-//! Stand-in for svc.startd(8) and its repository: reads a manifest or profile, runs the methods as smf_method(7) says, and
-//! keeps the states as svc.startd's method.c and restarter.c do. It is no SMF: one instance, no dependencies, no contracts.
+//! Stand-in for svc.startd(8) and its repository: reads a manifest or profile, runs the methods according to
+//! smf_method(7), with the states of svc.startd's method.c and restarter.c. Not a complete SMF: one instance, no dependencies, no
+//! contracts.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, Permissions};
@@ -13,10 +14,10 @@ use roxmltree::{Document, Node, ParsingOptions};
 /// The instance that the manifests define.
 pub(crate) const FMRI: &str = "svc:/network/ipsec/manual-key:default";
 
-/// Where the manifests expect the program.
+/// The path of the program in the manifests.
 const INSTALLED: &str = "/opt/ipseckey/sbin/manual-key";
 
-/// Failures after which svc.startd gives up on a method that might have succeeded.
+/// Failures after which svc.startd stops retrying a method.
 const FAULT_THRESHOLD: usize = 3;
 
 /// States of an instance.
@@ -30,15 +31,15 @@ pub(crate) enum State {
 /// Property group and property -> value.
 type Properties = BTreeMap<(String, String), String>;
 
-/// One instance under the stand-in's care.
+/// The instance.
 pub(crate) struct Startd {
     dir: tempfile::TempDir,
-    /// What svccfg has set.
+    /// Properties set by svccfg.
     service: Properties,
     instance: Properties,
     environment: BTreeMap<String, String>,
     pub(crate) state: State,
-    /// Exit codes of the methods run so far.
+    /// Exit codes of all methods so far.
     pub(crate) exits: Vec<(String, Option<i32>)>,
 }
 
@@ -60,8 +61,8 @@ impl Startd {
         startd
     }
 
-    /// `svccfg apply`, then `svcadm refresh`: what a profile says of the instance hides what the manifest says of the
-    /// service, a whole property group at a time.
+    /// `svccfg apply`, then `svcadm refresh`: property groups of the instance in the profile override those of the
+    /// service in the manifest, each as a whole.
     pub(crate) fn apply(&mut self, profile: &str) {
         let document = parse(profile);
         let instance = child(child(document.root_element(), "service"), "instance");
@@ -71,7 +72,7 @@ impl Startd {
         self.take_snapshot();
     }
 
-    /// Sets a variable of the methods' environment, as `svccfg setenv` does.
+    /// `svccfg setenv`: sets an environment variable of the methods.
     pub(crate) fn setenv(&mut self, name: &str, value: &str) {
         self.environment.insert(name.to_owned(), value.to_owned());
     }
@@ -81,7 +82,7 @@ impl Startd {
         self.instance.insert((group.to_owned(), name.to_owned()), value.to_owned());
     }
 
-    /// A property as the instance shows it: the instance's own group hides the service's.
+    /// The effective property: a group of the instance overrides that of the service.
     pub(crate) fn property(&self, group: &str, name: &str) -> Option<&str> {
         let key = (group.to_owned(), name.to_owned());
         self.instance.get(&key).or_else(|| self.service.get(&key)).map(String::as_str)
@@ -137,7 +138,7 @@ impl Startd {
         self.dir.path().join("network-ipsec-manual-key:default.log")
     }
 
-    /// Runs a method until it succeeds, fails for good, or has failed too often (method.c:method_thread).
+    /// Runs a method until it succeeds, fails permanently, or has failed too often (method.c:method_thread).
     fn transit(&mut self, method: &str, next: State) {
         for _ in 0..FAULT_THRESHOLD {
             match self.run(method) {
@@ -152,7 +153,7 @@ impl Startd {
         self.state = State::Maintenance;
     }
 
-    /// Runs a method once, with the environment of smf_method(7) and nothing else.
+    /// Runs a method once, with exactly the environment of smf_method(7).
     fn run(&mut self, method: &str) -> Option<i32> {
         let exec = self.property(method, "exec").unwrap().to_owned();
         let exec = expand(&exec, method, |group, name| self.property(group, name).map(str::to_owned));
@@ -193,7 +194,7 @@ impl Startd {
         self.dir.path().join("running")
     }
 
-    /// Writes the running snapshot, each property a file with what svcprop prints of it.
+    /// Writes the running snapshot: for each property a file with the output of svcprop.
     fn take_snapshot(&self) {
         let _ = fs::remove_dir_all(self.snapshot());
         for (group, name) in self.service.keys().chain(self.instance.keys()) {
@@ -209,7 +210,7 @@ pub(crate) fn parse(text: &str) -> Document<'_> {
     Document::parse_with_options(text, ParsingOptions { allow_dtd: true, ..ParsingOptions::default() }).unwrap()
 }
 
-/// The one child element of that name.
+/// The only child element with that name.
 #[track_caller]
 pub(crate) fn child<'a>(node: Node<'a, 'a>, name: &str) -> Node<'a, 'a> {
     let found: Vec<_> = node.children().filter(|child| child.has_tag_name(name)).collect();
@@ -217,7 +218,7 @@ pub(crate) fn child<'a>(node: Node<'a, 'a>, name: &str) -> Node<'a, 'a> {
     found[0]
 }
 
-/// What the property groups and the methods of a service or an instance say; a method is a property group too.
+/// The properties of a service or an instance; a method is a property group, too.
 fn properties(node: Node<'_, '_>) -> Properties {
     let mut found = Properties::new();
     let mut put = |group: &str, name: &str, value: &str| {
@@ -268,7 +269,7 @@ fn expand(exec: &str, method: &str, property: impl Fn(&str, &str) -> Option<Stri
     text + rest
 }
 
-/// A value as svcprop prints it: a backslash before what means something to the shell.
+/// A value as svcprop prints it: with a backslash before shell metacharacters.
 fn quoted(value: &str) -> String {
     if value.is_empty() {
         return "\"\"".to_owned();

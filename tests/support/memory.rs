@@ -1,4 +1,4 @@
-//! Looks for keys in memory: for eight bytes in a row of any key, and for eight of its digits.
+//! Searches memory for keys: for eight consecutive bytes of any key, and for eight consecutive digits.
 
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -7,13 +7,13 @@ use std::os::unix::fs::FileExt;
 
 use nix::unistd::Pid;
 
-/// Length of the pieces that are looked for, as bytes and as digits.
+/// Length of the pieces to search for, in bytes and in digits.
 const PIECE: usize = 8;
 
-/// What must not be in a memory.
+/// Pieces of keys that must not be in memory.
 pub struct Wanted {
     pieces: HashSet<[u8; PIECE]>,
-    /// Whether some piece starts with these two bytes.
+    /// Whether a piece starts with these two bytes.
     starts: Vec<bool>,
 }
 
@@ -34,7 +34,7 @@ impl Wanted {
         Self { pieces, starts }
     }
 
-    /// Where in `bytes` there are pieces.
+    /// Positions of pieces in `bytes`.
     pub fn places(&self, bytes: &[u8]) -> Vec<usize> {
         let is_piece = |window: &[u8]| {
             self.starts[usize::from(u16::from_ne_bytes([window[0], window[1]]))] && self.pieces.contains(window)
@@ -43,7 +43,7 @@ impl Wanted {
     }
 }
 
-/// What a search came to.
+/// The result of a search.
 #[derive(Default)]
 pub struct Searched {
     pub bytes: usize,

@@ -1,4 +1,4 @@
-//! What the black-box tests share.
+//! Shared by the tests of the programs.
 #![allow(dead_code, unreachable_pub, reason = "each test program uses its own part of this")]
 
 #[cfg(target_os = "linux")]

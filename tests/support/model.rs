@@ -1,4 +1,4 @@
-//! A running `sadb-model`, and `ipseckey` talking to it.
+//! A running `sadb-model`, and `ipseckey` as its client.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -6,17 +6,17 @@ use std::process::{Child, Command, Output, Stdio};
 
 use super::packet_socket::PacketSocket;
 
-/// Names of the examples in the man page, as the tests resolve them.
+/// Host names of the examples in the man page.
 const HOSTS: &str = "192.0.2.1 me.domain.com\n198.51.100.7 you.domain.com mypeer\n";
 
-/// A model SADB of this test's own; ends with it.
+/// A model SADB for one test; ends when dropped.
 pub struct Model {
     child: Child,
     directory: tempfile::TempDir,
 }
 
 impl Model {
-    /// Starts one whose own addresses are `local`.
+    /// Starts one with the local addresses `local`.
     pub fn start(local: &[&str]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("hosts"), HOSTS).unwrap();
@@ -36,12 +36,12 @@ impl Model {
         nix::unistd::Pid::from_raw(self.child.id().cast_signed())
     }
 
-    /// A path in the test's own directory.
+    /// A path in the directory of the test.
     pub fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
 
-    /// What `--sadb` says for this model.
+    /// The argument of `--sadb` for this model.
     pub fn spec(&self) -> String {
         format!("unix:{}", self.path("sadb").display())
     }
@@ -59,12 +59,12 @@ impl Model {
         self.ipseckey(arguments).output().unwrap()
     }
 
-    /// Runs `ipseckey` with those arguments; what it printed. It must succeed.
+    /// Runs `ipseckey` with those arguments; it must succeed. Returns its output.
     pub fn ok(&self, arguments: &[&str]) -> String {
         succeeded(self.run(arguments))
     }
 
-    /// Types `text` into `ipseckey`.
+    /// Runs `ipseckey` with `text` as its standard input.
     pub fn typed(&self, text: &str) -> Output {
         let mut command = self.ipseckey(&[]);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -80,7 +80,7 @@ impl Model {
         self.run(&["-f", path.to_str().unwrap()])
     }
 
-    /// Everything in the model, as `save` writes it.
+    /// The output of `save all`.
     pub fn saved(&self) -> String {
         self.ok(&["save", "all"])
     }
@@ -93,7 +93,7 @@ impl Drop for Model {
     }
 }
 
-/// The standard output of a run that must have succeeded.
+/// The standard output of a run, which must have succeeded.
 pub fn succeeded(output: Output) -> String {
     assert!(output.status.success(), "{}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()

@@ -1,11 +1,11 @@
-//! JSON Schema, as much of it as docs/schema.json uses. A keyword it does not know is a panic, so that none is passed over.
+//! The subset of JSON Schema that docs/schema.json uses. Panics at an unknown keyword, so none is ignored.
 
 use serde_json::Value;
 
-/// Keywords that say something to people only.
+/// Keywords for readers only.
 const SILENT: &[&str] = &["$schema", "$defs", "title", "description"];
 
-/// Why `value` does not fit `schema`; `None` if it does. `root` is the whole document, for references.
+/// The reason why `value` does not match `schema`, if it does not. `root` is the whole document, for references.
 pub fn misfit(root: &Value, schema: &Value, value: &Value) -> Option<String> {
     schema.as_object().unwrap().iter().filter(|(word, _)| !SILENT.contains(&word.as_str())).find_map(|(word, rule)| {
         let wrong = |is_wrong: bool| is_wrong.then(|| format!("{value} against {word} {rule}"));

@@ -7,10 +7,10 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
 
-/// What it asks for a command with.
+/// The prompt.
 pub const PROMPT: &str = "ipseckey> ";
 
-/// `ipseckey` on a pseudo-terminal, with a model SADB of its own.
+/// `ipseckey` on a pseudo-terminal, with a separate model SADB.
 pub struct Terminal {
     pub child: Child,
     keyboard: File,
@@ -41,7 +41,7 @@ impl Terminal {
         let (sender, screen) = channel();
         thread::spawn(move || {
             let mut buffer = [0; 4096];
-            // EIO is how a terminal says that the other side has gone.
+            // EIO: the other side of the terminal is closed.
             while let Ok(len @ 1..) = reader.read(&mut buffer) {
                 if sender.send(buffer[..len].to_vec()).is_err() {
                     break;
@@ -58,7 +58,7 @@ impl Terminal {
         self.keyboard.write_all(keys.as_bytes()).unwrap();
     }
 
-    /// What appears on the screen up to and including `wanted`.
+    /// The output up to and including `wanted`.
     pub fn until(&mut self, wanted: &str) -> String {
         let mut seen = String::new();
         while !seen.contains(wanted) {
@@ -69,7 +69,7 @@ impl Terminal {
         seen
     }
 
-    /// Types a line; what appears before the next prompt.
+    /// Types a line; returns the output before the next prompt.
     pub fn line(&mut self, text: &str) -> String {
         self.press(&format!("{text}\r"));
         let mut seen = self.until("\n");
@@ -81,7 +81,8 @@ impl Terminal {
         seen
     }
 
-    /// Ends it as Ctrl-D does; its exit status. It must have left nothing where it was started, which was its home too. A key pressed before the editor reads is lost, so it is pressed again.
+    /// Ends it with Ctrl-D; returns its exit status. Its working directory, also its home, must be empty then. A key pressed
+    /// before the editor reads is lost, so it is pressed repeatedly.
     pub fn end(mut self) -> i32 {
         loop {
             self.press("\x04");
@@ -97,7 +98,7 @@ impl Terminal {
     }
 }
 
-/// Whether the last thing drawn is an empty prompt; the editor moves the cursor behind it.
+/// Whether the output ends with an empty prompt; the editor moves the cursor after it.
 fn ends_at_prompt(seen: &str) -> bool {
     seen.rfind(PROMPT).is_some_and(|at| {
         let rest = &seen[at + PROMPT.len()..];

@@ -1,4 +1,4 @@
-//! Cases of the original program, and how one is played: our program against a scripted SADB on a SOCK_SEQPACKET socket.
+//! Cases of the original program, and their replay: this program with a scripted SADB on a SOCK_SEQPACKET socket.
 
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
@@ -14,7 +14,7 @@ use nix::sys::socket::{
 };
 use serde_json::Value;
 
-/// One case of commands.jsonl; tests/vectors/README.md says what the fields are.
+/// One case of commands.jsonl; tests/vectors/README.md describes the fields.
 pub struct Case {
     pub id: String,
     pub argv: Vec<String>,
@@ -33,7 +33,7 @@ pub struct Case {
     pub owner: Option<u32>,
 }
 
-/// What our program did.
+/// The result of this program.
 pub struct Run {
     pub messages: Vec<Vec<u8>>,
     pub stdout: String,
@@ -101,7 +101,7 @@ fn case(json: &Value) -> Case {
     }
 }
 
-/// Plays `case` and says what the program did.
+/// Replays `case`.
 pub fn run(case: &Case) -> Run {
     let dir = tempfile::tempdir().unwrap();
     let (file, save, sub) = (dir.path().join("keys"), dir.path().join("save"), dir.path().join("dir"));
@@ -147,14 +147,14 @@ pub fn run(case: &Case) -> Run {
     }
 }
 
-/// An SADB that answers its n-th message with the n-th list of replies, whatever it was.
+/// An SADB that replies to the n-th message with the n-th list of replies, whatever the message is.
 pub struct Script {
     thread: thread::JoinHandle<Vec<Vec<u8>>>,
     path: PathBuf,
 }
 
 impl Script {
-    /// Listens at `path`; answers with `replies`, each with the request's pid put into bytes 12..16.
+    /// Listens at `path`; replies with `replies`, each with the pid of the request in bytes 12..16.
     pub fn listen(path: &Path, replies: Vec<Vec<Vec<u8>>>) -> Self {
         let fd = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None).unwrap();
         bind(fd.as_raw_fd(), &UnixAddr::new(path).unwrap()).unwrap();
@@ -189,7 +189,7 @@ impl Script {
         Self { thread, path: path.to_owned() }
     }
 
-    /// Stops it; the messages it has heard.
+    /// Stops it; returns the messages that it has received.
     pub fn finish(self) -> Vec<Vec<u8>> {
         let fd = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None).unwrap();
         nix::sys::socket::connect(fd.as_raw_fd(), &UnixAddr::new(&self.path).unwrap()).unwrap();
