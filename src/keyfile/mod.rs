@@ -21,7 +21,9 @@ pub use diagnostics::{Code, Diagnostic, Severity, Span};
 pub use lint::Checker;
 pub use lint::tuple_count::Crowds;
 pub use mask::{cited, without_keys};
-pub use parse::resolve::{HostsFile, NameError, Resolver, SystemResolver};
+#[cfg(feature = "internals")]
+pub use parse::resolve::NameError;
+pub use parse::resolve::{HostsFile, Resolver, SystemResolver};
 pub use source::{Place, whole_len};
 
 use crate::names::Vocabulary;

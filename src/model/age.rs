@@ -2,10 +2,14 @@
 //! `sadb_age_bytes`, `sadb_set_usetime`).
 
 use crate::model::describe;
-use crate::model::entry::{Entry, after, earlier};
+use crate::model::entry::Entry;
+#[cfg(test)]
+use crate::model::entry::{after, earlier};
 use crate::model::settings::{Seconds, Settings};
 use crate::model::table::{Database, Direction, Slot};
-use crate::sa::{Flags, Message, SaState};
+#[cfg(test)]
+use crate::sa::Flags;
+use crate::sa::{Message, SaState};
 
 /// What the ager does to an SA in one pass; at most one thing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,6 +105,7 @@ fn break_pair(database: &mut Database, slot: Slot, settings: &Settings, now: Sec
 }
 
 /// Protects `bytes` bytes with an SA; whether it may, and the EXPIRE that comes of it.
+#[cfg(test)]
 pub(crate) fn use_sa(database: &mut Database, slot: Slot, bytes: u64, now: Seconds) -> (bool, Option<Message>) {
     let Some(entry) = database.get_mut(slot) else { return (false, None) };
     if !matches!(entry.state, SaState::MATURE | SaState::DYING) {
@@ -120,6 +125,7 @@ pub(crate) fn use_sa(database: &mut Database, slot: Slot, bytes: u64, now: Secon
 }
 
 /// The first use starts the lifetimes that count from it; every use starts the idle clock anew.
+#[cfg(test)]
 fn set_used(entry: &mut Entry, now: Seconds) {
     entry.last_used = now;
     entry.restart_idle(now);

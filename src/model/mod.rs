@@ -39,6 +39,7 @@ use settings::Random;
 use socket::Socket;
 use table::Database;
 
+#[cfg(test)]
 use crate::sa::SaId;
 use crate::secret::Buffer;
 
@@ -91,6 +92,7 @@ impl Model {
     }
 
     /// SO_USELOOPBACK: whether the socket hears anything, its own answers included. On at first.
+    #[cfg(test)]
     pub fn set_loopback(&mut self, socket: SocketId, on: bool) {
         if let Some(socket) = self.sockets.get_mut(&socket) {
             socket.loopback = on;
@@ -129,6 +131,7 @@ impl Model {
     }
 
     /// Protects `bytes` bytes with an SA of the table `direction`, as a packet would. Whether the packet may pass.
+    #[cfg(test)]
     pub fn use_sa(&mut self, id: SaId, direction: Direction, bytes: u64, now: Seconds) -> bool {
         let database = self.databases.iter_mut().find(|database| database.sa_type == id.sa_type);
         let Some(database) = database else { return false };
@@ -140,12 +143,14 @@ impl Model {
 
     /// Number of SAs of all types.
     #[must_use]
+    #[cfg(test)]
     pub fn len(&self) -> usize {
         self.databases.iter().map(Database::len).sum()
     }
 
     /// Whether there is no SA.
     #[must_use]
+    #[cfg(test)]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -211,6 +211,7 @@ impl Database {
     }
 
     /// Number of SAs; one in both tables counts once.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         let all = self.tables.iter().map(|table| table.order.len()).sum::<usize>();
         let outbound = [false, true].into_iter().flat_map(|is_ipv6| self.slots(is_ipv6, Direction::Outbound));

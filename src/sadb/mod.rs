@@ -14,7 +14,9 @@ mod warnings;
 use std::ops::ControlFlow;
 
 pub use error::SadbError;
-pub use linux::xfrm::{Xfrm, rewrite_side_store};
+pub use linux::xfrm::Xfrm;
+#[cfg(feature = "internals")]
+pub use linux::xfrm::rewrite_side_store;
 pub use load_lock::{LoadLock, LockError};
 pub use pfkey::client::PfKey;
 pub use pfkey::transport::Transport;

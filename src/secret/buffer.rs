@@ -43,6 +43,7 @@ impl Buffer {
 
     /// Capacity in bytes, which may be more than was requested.
     #[must_use]
+    #[cfg(test)]
     pub fn capacity(&self) -> usize {
         self.bytes.capacity()
     }
@@ -61,6 +62,7 @@ impl Buffer {
     }
 
     /// Shortens to `len` bytes and wipes the rest. Does nothing if the buffer is not longer.
+    #[cfg(test)]
     pub fn truncate(&mut self, len: usize) {
         if let Some(rest) = self.bytes.get_mut(len..) {
             // Before the bytes leave the vector's length: its spare capacity cannot be reached in safe code.
@@ -70,6 +72,7 @@ impl Buffer {
     }
 
     /// Wipes and removes the contents; the capacity stays.
+    #[cfg(test)]
     pub fn clear(&mut self) {
         self.truncate(0);
     }

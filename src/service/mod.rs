@@ -25,17 +25,21 @@ use crate::sys::process::privilege::{self, Need};
 use args::Method;
 use config::Config;
 use config::dirs;
+#[cfg(feature = "internals")]
 pub use config::properties::check_config;
 use config::supervisor::{self, Environment, World};
 use daemon::control_socket;
+#[cfg(feature = "internals")]
 pub use daemon::control_socket::reread_answer;
 use exit::Reason;
 use load::Service;
 use log::Log;
 use log::event::Event;
 use log::witness::Witness;
+#[cfg(feature = "internals")]
 pub use records::owned_sas::rewritten_record;
 use status::state;
+#[cfg(feature = "internals")]
 pub use status::state::rewritten_news;
 
 /// Runs `manual-key` with the arguments of the process, the program's name first.

@@ -33,6 +33,7 @@ fn found(seconds: u64) -> String {
 
 /// The date in universal time.
 #[must_use]
+#[cfg(feature = "internals")]
 pub fn utc(seconds: u64) -> String {
     moment(seconds).map_or_else(|| beyond(seconds), |moment| text(&moment))
 }

@@ -18,7 +18,9 @@ mod offers;
 pub mod save;
 mod units;
 
-pub use date::{local, utc};
+pub use date::local;
+#[cfg(feature = "internals")]
+pub use date::utc;
 pub use key::write_key;
 pub use names::{HostTable, Names, NoNames, SystemNames};
 

@@ -102,6 +102,7 @@ pub enum Code {
 
 impl Code {
     /// Every code, by number.
+    #[cfg(test)]
     pub const ALL: &[Self] = &[
         Self::UnknownCommand,
         Self::UnknownSaType,
@@ -225,6 +226,7 @@ impl Diagnostic {
 
     /// The same with what was wanted.
     #[must_use]
+    #[cfg(test)]
     pub fn wanted(self, wanted: impl Into<String>) -> Self {
         Self { wanted: Some(wanted.into()), ..self }
     }

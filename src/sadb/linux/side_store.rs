@@ -333,6 +333,7 @@ impl Beside {
 ///
 /// # Errors
 /// None that is known: what was read can be written.
+#[cfg(feature = "internals")]
 pub fn rewrite_side_store(text: &[u8]) -> io::Result<Vec<u8>> {
     let mut beside = Beside::new(Path::new(DIRECTORY));
     beside.take_lines(text);

@@ -120,6 +120,7 @@ pub(crate) enum OnStop {
 ///
 /// # Errors
 /// Line and words.
+#[cfg(feature = "internals")]
 pub fn check_config(text: &str) -> Result<(), (usize, String)> {
     parse(text).map(drop)
 }

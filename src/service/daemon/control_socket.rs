@@ -97,6 +97,7 @@ pub(crate) fn ask(path: &Path) -> io::Result<Option<Verdict>> {
 
 /// What `packet` would be as an answer, and as a packet again; `None` if it is none.
 #[must_use]
+#[cfg(feature = "internals")]
 pub fn reread_answer(packet: &[u8]) -> Option<(String, Vec<u8>)> {
     let verdict = Verdict::of_packet(packet)?;
     Some((verdict.text.clone(), verdict.packet()))

@@ -184,6 +184,7 @@ impl Owned {
 
 /// A record with this text, as it would be written again, in the order of its names; `None` if it is not understood.
 #[must_use]
+#[cfg(feature = "internals")]
 pub fn rewritten_record(text: &[u8]) -> Option<Vec<u8>> {
     let read: HashMap<Name, Added> = serde_json::from_slice::<Vec<_>>(text).ok()?.into_iter().collect();
     let mut entries: Vec<_> = read.into_iter().collect();

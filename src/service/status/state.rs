@@ -83,6 +83,7 @@ pub(crate) fn loaded(directory: &Path) -> io::Result<Option<Fingerprint>> {
 
 /// A state file with this text, as it would be written again; `None` if it is not understood.
 #[must_use]
+#[cfg(feature = "internals")]
 pub fn rewritten_news(text: &[u8]) -> Option<Vec<u8>> {
     serde_json::to_vec(&serde_json::from_slice::<Record>(text).ok()?).ok()
 }

@@ -3,7 +3,7 @@
 //! illumos: `net/pfkeyv2.h`, `netinet/in.h`. Linux: `linux/pfkeyv2.h`, `linux/in6.h`, `net/key/af_key.c`. From 12 on the
 //! message types, and from 17 on the extension types, mean different things.
 
-use crate::sa::{AddressRole, KeyRole, LifetimeKind, MessageType, SaType, Side};
+use crate::sa::{AddressRole, KeyRole, LifetimeKind, MessageType, Side};
 
 /// `AF_INET`, everywhere.
 pub const AF_INET: u16 = 2;
@@ -53,8 +53,6 @@ pub struct Dialect {
     pub name: &'static str,
     /// Message types that mean what [`MessageType`] says. Others are carried with [`FOREIGN`] added.
     pub message_types: &'static [MessageType],
-    /// SA types that have a database.
-    pub sa_types: &'static [SaType],
     /// Numbers of the extensions.
     pub extensions: &'static [(u16, ExtensionKind)],
     /// Flags in `sadb_sa_flags` that mean what [`crate::sa::Flags`] says; others are neither read nor sent.
@@ -102,7 +100,6 @@ impl Dialect {
     pub const ILLUMOS: Self = Self {
         name: "illumos PF_KEY",
         message_types: MESSAGE_TYPES,
-        sa_types: &[SaType::AH, SaType::ESP],
         extensions: &[
             (1, ExtensionKind::Association),
             (2, ExtensionKind::Lifetime(LifetimeKind::Current)),
@@ -143,7 +140,6 @@ impl Dialect {
     pub const LINUX: Self = Self {
         name: "Linux PF_KEY",
         message_types: MESSAGE_TYPES.split_at(12).0,
-        sa_types: &[SaType::AH, SaType::ESP, SaType(9)],
         extensions: &[
             (1, ExtensionKind::Association),
             (2, ExtensionKind::Lifetime(LifetimeKind::Current)),

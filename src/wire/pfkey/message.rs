@@ -17,9 +17,6 @@ use crate::secret::Buffer;
 use crate::wire::reader::Reader;
 use crate::wire::writer::{Writer, exact};
 
-/// Length of a message without extensions, in bytes.
-pub const HEADER_LEN: usize = 16;
-
 /// What lengths are counted in, in bytes.
 pub(super) const WORD: usize = 8;
 

@@ -36,5 +36,5 @@ mod tests;
 
 pub use dialect::{AF_INET, Dialect, ExtensionKind, FOREIGN};
 pub use error::{DecodeError, EncodeError};
-pub use message::{HEADER_LEN, decode, decode_head, encode};
+pub use message::{decode, decode_head, encode};
 pub use request::request;

@@ -28,6 +28,7 @@ pub mod flag {
     #![allow(missing_docs, reason = "the names are those of linux/netlink.h")]
 
     pub const REQUEST: u16 = 0x1;
+    #[cfg(test)]
     pub const MULTI: u16 = 0x2;
     pub const ACK: u16 = 0x4;
     pub const DUMP_INTR: u16 = 0x10;

@@ -20,6 +20,7 @@ use crate::names::Vocabulary;
 use crate::sa::{Extension, Message, MessageType, Request, SaId, SaType};
 use crate::sadb::linux::errors::Asked;
 use crate::sadb::linux::retry::Patience;
+#[cfg(feature = "internals")]
 pub use crate::sadb::linux::side_store::rewrite_side_store;
 use crate::sadb::linux::side_store::{Beside, DIRECTORY, Entry};
 use crate::sadb::linux::xfrm::client::{Deed, Link};
