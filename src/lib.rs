@@ -12,6 +12,7 @@ pub mod model;
 pub mod names;
 pub mod policy;
 pub mod reconcile;
+pub mod redact;
 pub mod sa;
 pub mod sadb;
 pub mod secret;

@@ -6,22 +6,37 @@ use std::path::{Path, PathBuf};
 
 /// Room -> rooms it may use. docs/architecture.md explains them.
 const ALLOWED: &[(&str, &[&str])] = &[
+    ("redact", &[]),
     ("secret", &[]),
     ("sa", &["secret"]),
     ("names", &["sa"]),
     ("policy", &["names", "sa"]),
-    ("sys", &["secret"]),
+    ("sys", &["redact", "secret"]),
     ("wire", &["sa", "secret", "names"]),
-    ("keyfile", &["names", "sa", "secret"]),
-    ("show", &["names", "sa", "secret"]),
+    ("keyfile", &["names", "redact", "sa", "secret"]),
+    ("show", &["names", "redact", "sa", "secret"]),
     ("model", &["names", "wire", "sa", "sys", "secret"]),
-    ("sadb", &["model", "names", "policy", "wire", "sa", "sys", "secret"]),
+    ("sadb", &["model", "names", "policy", "redact", "wire", "sa", "sys", "secret"]),
     ("apply", &["keyfile", "names", "sa", "sadb"]),
     ("reconcile", &["apply", "keyfile", "names", "sa", "sadb", "secret", "sys"]),
     ("convert", &["names", "sa", "secret", "show"]),
     (
         "cli",
-        &["apply", "convert", "keyfile", "names", "policy", "reconcile", "sa", "sadb", "secret", "service", "show", "sys"],
+        &[
+            "apply",
+            "convert",
+            "keyfile",
+            "names",
+            "policy",
+            "reconcile",
+            "redact",
+            "sa",
+            "sadb",
+            "secret",
+            "service",
+            "show",
+            "sys",
+        ],
     ),
     (
         "internals",
@@ -32,6 +47,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "names",
             "policy",
             "reconcile",
+            "redact",
             "sa",
             "sadb",
             "secret",
@@ -41,7 +57,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "wire",
         ],
     ),
-    ("service", &["apply", "keyfile", "names", "policy", "reconcile", "sa", "sadb", "secret", "show", "sys"]),
+    ("service", &["apply", "keyfile", "names", "policy", "reconcile", "redact", "sa", "sadb", "secret", "show", "sys"]),
 ];
 
 fn sources(directory: &Path, found: &mut Vec<PathBuf>) {

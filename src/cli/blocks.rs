@@ -74,7 +74,7 @@ impl Blocks {
             let read = self.reader.read(room)?;
             self.filled += read;
             let text = self.buffer.get(..self.filled).unwrap_or_default();
-            self.given = if read < wanted { self.filled } else { keyfile::whole_len(text) };
+            self.given = if read < wanted { self.filled } else { keyfile::complete_lines_len(text) };
             if self.given > 0 || read < wanted {
                 let block = self.buffer.get(..self.given).unwrap_or_default();
                 return Ok((!block.is_empty()).then_some((block, self.line)));

@@ -6,12 +6,12 @@ use std::path::Path;
 
 use super::output::secret_stdout;
 use super::session::Session;
+use crate::redact::shown;
 use crate::sa::SaType;
 use crate::sadb::SadbError;
 use crate::show::json;
 use crate::show::save::Saver;
 use crate::sys::fs::atomic_write::{self, ReplaceError};
-use crate::sys::path_text::shown;
 
 impl Session<'_> {
     /// Shows the SAs of a type.

@@ -1,6 +1,6 @@
 //! What an SADB's refusal of a request means to the user.
 
-use crate::keyfile::{Diagnostic, Place, Verb};
+use crate::keyfile::{Diagnostic, Location, Verb};
 use crate::names::{diagnostics, sa_types};
 use crate::sa::{self, Request, SaType};
 use crate::sadb::SadbError;
@@ -15,7 +15,7 @@ fn is_about_itself(verb: Verb, diagnostic: sa::Diagnostic) -> bool {
 }
 
 /// The SADB's refusal of one request, in words: which SA, what it said, what to do next.
-pub(super) fn refusal(verb: Verb, request: &Request, error: &SadbError, place: Place) -> Diagnostic {
+pub(super) fn refusal(verb: Verb, request: &Request, error: &SadbError, location: Location) -> Diagnostic {
     let sa = match request.id() {
         Some(id) => format!("{} SA with spi {} and dst {}", sa_type_word(id.sa_type), id.spi, id.dst),
         None => format!("{} SA with spi {}", sa_type_word(request.sa_type), request.spi),
@@ -41,7 +41,7 @@ pub(super) fn refusal(verb: Verb, request: &Request, error: &SadbError, place: P
         SadbError::Refused { diagnostic, .. } => next_step(*diagnostic),
         _ => None,
     };
-    Diagnostic::refused(place, text, help)
+    Diagnostic::refused(location, text, help)
 }
 
 fn sa_type_word(sa_type: SaType) -> String {

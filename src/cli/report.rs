@@ -44,7 +44,7 @@ pub(super) fn write_diagnostic(out: &mut dyn Write, diagnostic: &Diagnostic, fil
         severity,
         code: diagnostic.code.to_string(),
         found: &diagnostic.message,
-        wanted: diagnostic.wanted.as_deref(),
+        wanted: diagnostic.expected.as_deref(),
         help: diagnostic.help.as_deref(),
     };
     write_object(out, &object)

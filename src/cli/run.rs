@@ -15,12 +15,12 @@ use super::prompt::{Prompt, Typed};
 use super::session::{Session, Tally, Verdict, Watch};
 use super::tools;
 use crate::keyfile;
-use crate::keyfile::{Checker, Code, Crowds, Diagnostic, Item, Setting};
+use crate::keyfile::{Checker, Code, Diagnostic, DuplicateTupleCounter, ParsedCommand, Setting};
 use crate::names::Vocabulary;
+use crate::redact::shown;
 use crate::sa::SaType;
 use crate::secret::{Buffer, Reader};
 use crate::sys::fs::keys_file::FileError;
-use crate::sys::path_text::shown;
 use crate::sys::process::hardening;
 
 /// Does what the arguments say.
@@ -61,7 +61,7 @@ fn finished(done: bool) -> Exit {
 /// What is watched over while the blocks of a file go by: how far it is, and whether too many SAs are alike.
 struct Course {
     output: Output,
-    crowds: Crowds,
+    tuple_counter: DuplicateTupleCounter,
     is_linux: bool,
     commands: usize,
     /// Bytes of the blocks that are done.
@@ -71,14 +71,20 @@ struct Course {
 impl Course {
     fn new(session: &Session<'_>) -> Self {
         let is_linux = session.vocabulary() == Vocabulary::Linux;
-        Self { output: session.output.clone(), crowds: Crowds::default(), is_linux, commands: 0, before: 0 }
+        Self {
+            output: session.output.clone(),
+            tuple_counter: DuplicateTupleCounter::default(),
+            is_linux,
+            commands: 0,
+            before: 0,
+        }
     }
 
-    fn passes(&mut self, item: &mut Item) {
+    fn passes(&mut self, item: &mut ParsedCommand) {
         self.commands += 1;
-        self.output.progress().step(self.commands, self.before + item.place.start as u64);
+        self.output.progress().step(self.commands, self.before + item.location.start as u64);
         if self.is_linux {
-            item.diagnostics.extend(self.crowds.check(item));
+            item.diagnostics.extend(self.tuple_counter.check(item));
         }
     }
 }
@@ -91,7 +97,7 @@ fn check(session: &Session<'_>, file: &Path) -> Result<Exit, FileError> {
     session.output.progress().begin("commands", Some(blocks.file_len()));
     let (mut checker, mut course) = (Checker::new(), Course::new(session));
     while let Some((text, first_line)) = blocks.next()? {
-        let mut watch = |item: &mut Item| {
+        let mut watch = |item: &mut ParsedCommand| {
             item.diagnostics.append(&mut checker.check(item, text));
             course.passes(item);
         };
@@ -125,7 +131,7 @@ fn load_blocks(session: &mut Session<'_>, name: &str, mut blocks: Blocks, tally:
     let (mut checker, mut course) = (Checker::new(), Course::new(session));
     while let Some((text, first_line)) = blocks.next()? {
         let source = Source { name, text, first_line };
-        let mut watch = |item: &mut Item| course.passes(item);
+        let mut watch = |item: &mut ParsedCommand| course.passes(item);
         if run_all(session, source, Setting::File, &mut checker, tally, &mut watch) == Verdict::Quit {
             break;
         }
@@ -158,7 +164,7 @@ fn run_all(
         }
     }
     session.settle(source, tally);
-    let _ = session.accept(Some(()), &commands.take_rest(), source);
+    let _ = session.accept(Some(()), &commands.take_trailing_warnings(), source);
     verdict
 }
 
@@ -231,7 +237,7 @@ fn from_pipe(session: &mut Session<'_>) -> Exit {
 fn run_lines(session: &mut Session<'_>, input: &mut Reader<File>, tally: &mut Tally) -> io::Result<()> {
     let mut first_line = 1;
     loop {
-        if keyfile::whole_len(input.buffered()) == 0 {
+        if keyfile::complete_lines_len(input.buffered()) == 0 {
             // The next command may be long in coming.
             hardening::wipe_stack();
         }

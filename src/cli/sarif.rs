@@ -35,7 +35,7 @@ impl Log {
         let rules = keyfile::explanations().iter().map(|row| {
             json!({
                 "id": row.code.to_string(),
-                "shortDescription": { "text": row.title },
+                "shortDescription": { "text": row.code.title() },
                 "fullDescription": { "text": row.text },
                 "help": { "text": format!("`ipseckey explain {}` shows an example, and the same put right.", row.code) },
             })
@@ -55,8 +55,8 @@ impl Log {
 
 /// What was found, what was wanted, what to do next.
 fn sentence(diagnostic: &Diagnostic) -> String {
-    let wanted = diagnostic.wanted.iter().map(|wanted| format!("wanted {wanted}"));
-    let parts = std::iter::once(diagnostic.message.clone()).chain(wanted).chain(diagnostic.help.clone());
+    let expected = diagnostic.expected.iter().map(|expected| format!("expected {expected}"));
+    let parts = std::iter::once(diagnostic.message.clone()).chain(expected).chain(diagnostic.help.clone());
     parts.collect::<Vec<_>>().join("; ")
 }
 
@@ -75,19 +75,19 @@ fn uri(file: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keyfile::{Code, Place, Span};
+    use crate::keyfile::{Code, Location, Span};
 
     #[test]
     fn a_diagnostic_is_a_result() {
         let span = Span { line: 3, column: 7, len: 2 };
         let diagnostic =
-            Diagnostic::new(Severity::Error, Code::UnknownSaType, Place::default(), "Unknown").at(span).wanted("esp");
+            Diagnostic::new(Severity::Error, Code::UnknownSaType, Location::default(), "Unknown").at(span).expected("esp");
         let mut log = Log::default();
         log.add(&diagnostic.help("do"), "a b.keys");
         let run = &log.document()["runs"][0];
         let result = &run["results"][0];
         assert_eq!((&result["ruleId"], &result["level"]), (&"IK002".into(), &"error".into()));
-        assert_eq!(result["message"]["text"], "Unknown; wanted esp; do");
+        assert_eq!(result["message"]["text"], "Unknown; expected esp; do");
         let place = &result["locations"][0]["physicalLocation"];
         assert_eq!(place["artifactLocation"]["uri"], "a%20b.keys");
         assert_eq!(place["region"], json!({ "startLine": 3, "startColumn": 7, "endColumn": 9 }));

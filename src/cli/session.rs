@@ -12,7 +12,8 @@ use super::refusal::refusal;
 use crate::apply::{self, Outcome, Queue};
 use crate::keyfile;
 use crate::keyfile::{
-    Code, Command, Diagnostic, HostsFile, Item, Options, Place, Resolver, SaCommand, Setting, Severity, SystemResolver, Verb,
+    Code, Command, Diagnostic, HostsFile, Location, Options, ParsedCommand, Resolver, SaCommand, Setting, Severity,
+    SystemResolver, Verb,
 };
 use crate::names::Vocabulary;
 use crate::sadb::{LoadLock, LockError, MonitorMode, Sadb, SadbError, SadbTarget};
@@ -55,7 +56,7 @@ impl Tally {
 }
 
 /// Called with each command before it is carried out.
-pub(super) type Watch<'a> = &'a mut dyn FnMut(&mut Item);
+pub(super) type Watch<'a> = &'a mut dyn FnMut(&mut ParsedCommand);
 
 /// One run of the program: an SADB, opened when first needed, and where to write.
 pub(super) struct Session<'a> {
@@ -63,7 +64,7 @@ pub(super) struct Session<'a> {
     select: SadbTarget,
     resolver: Rc<dyn Resolver>,
     sadb: Option<Box<dyn Sadb>>,
-    waiting: Queue<Place>,
+    waiting: Queue<Location>,
     load_lock: Option<LoadLock>,
     /// While a file is loaded: what was refused.
     flood: Option<Flood>,
@@ -106,28 +107,28 @@ const WEAK: &[Code] = &[Code::ZeroKey, Code::WeakKey, Code::CounterMode];
 
 impl Session<'_> {
     /// Says what is to be said about `item`, carries its command out or has it wait, and counts it.
-    pub(super) fn execute(&mut self, item: Item, source: Source<'_>, tally: &mut Tally) -> Verdict {
+    pub(super) fn execute(&mut self, item: ParsedCommand, source: Source<'_>, tally: &mut Tally) -> Verdict {
         if !item.diagnostics.is_empty() {
             self.settle(source, tally);
         }
         let command = self.accept(item.outcome.ok(), &item.diagnostics, source);
         let command = match command {
-            Some(Command::Sa(command)) => match self.postpone(command, item.place, source, tally) {
+            Some(Command::Sa(command)) => match self.postpone(command, item.location, source, tally) {
                 Some(command) => Some(Command::Sa(command)),
                 None => return Verdict::Waiting,
             },
             command => command,
         };
         self.settle(source, tally);
-        let verdict = command.map_or(Verdict::Failed, |command| self.carry_out(command, item.place, source));
+        let verdict = command.map_or(Verdict::Failed, |command| self.carry_out(command, item.location, source));
         tally.count(verdict);
         verdict
     }
 
-    fn carry_out(&mut self, command: Command, place: Place, source: Source<'_>) -> Verdict {
+    fn carry_out(&mut self, command: Command, location: Location, source: Source<'_>) -> Verdict {
         let done = match command {
             Command::Quit => return Verdict::Quit,
-            Command::Sa(command) => return self.about_sa(command, place, source),
+            Command::Sa(command) => return self.about_sa(command, location, source),
             Command::Help(topic) => return self.help(topic.as_deref()).into(),
             Command::Flush(sa_type) => self.open().and_then(|sadb| sadb.flush(sa_type)),
             Command::Dump(sa_type) => self.dump(sa_type),
@@ -138,7 +139,7 @@ impl Session<'_> {
         match done {
             Ok(()) => Verdict::Done,
             Err(error) => {
-                self.output.diagnose(&Diagnostic::refused(place, error.to_string(), None), source);
+                self.output.diagnose(&Diagnostic::refused(location, error.to_string(), None), source);
                 Verdict::Failed
             }
         }
@@ -150,13 +151,19 @@ impl Session<'_> {
     }
 
     /// Has `command` wait for others if it can; else gives it back.
-    fn postpone(&mut self, command: SaCommand, place: Place, source: Source<'_>, tally: &mut Tally) -> Option<SaCommand> {
+    fn postpone(
+        &mut self,
+        command: SaCommand,
+        location: Location,
+        source: Source<'_>,
+        tally: &mut Tally,
+    ) -> Option<SaCommand> {
         if self.waiting.is_full() {
             self.settle(source, tally);
         }
         let mut waiting = std::mem::take(&mut self.waiting);
         let refused = match self.open() {
-            Ok(sadb) => waiting.offer(place, command, sadb),
+            Ok(sadb) => waiting.offer(location, command, sadb),
             Err(_) => Some(command),
         };
         self.waiting = waiting;
@@ -167,14 +174,14 @@ impl Session<'_> {
     pub(super) fn settle(&mut self, source: Source<'_>, tally: &mut Tally) {
         let Some(sadb) = &mut self.sadb else { return };
         let (output, flood) = (&self.output, &mut self.flood);
-        self.waiting.settle(&mut **sadb, &mut |place, request, outcome| {
+        self.waiting.settle(&mut **sadb, &mut |location, request, outcome| {
             let failure = match outcome {
                 Outcome::Failed(error) => Some(error),
                 Outcome::Done | Outcome::Described(_) => None,
             };
             tally.count(failure.is_none().into());
             if let Some(error) = failure.filter(|error| flood.as_mut().is_none_or(|flood| flood.tells(error))) {
-                output.diagnose(&refusal(Verb::Add, request, &error, place), source);
+                output.diagnose(&refusal(Verb::Add, request, &error, location), source);
             }
         });
     }
@@ -235,9 +242,9 @@ impl Session<'_> {
         let mut commands = keyfile::commands(source.text, &options).from_line(source.first_line);
         for mut item in commands.by_ref() {
             watch(&mut item);
-            take(item.place.line, self.accept(item.outcome.ok(), &item.diagnostics, source));
+            take(item.location.line, self.accept(item.outcome.ok(), &item.diagnostics, source));
         }
-        let _ = self.accept(Some(()), &commands.take_rest(), source);
+        let _ = self.accept(Some(()), &commands.take_trailing_warnings(), source);
     }
 
     /// The SADB, opened when first asked for.
@@ -261,7 +268,7 @@ impl Session<'_> {
         self.sadb.take()
     }
 
-    /// Takes back what was lent, or one that was opened in its place.
+    /// Takes back what was lent, or one that was opened in its location.
     pub(super) fn take_back(&mut self, sadb: Box<dyn Sadb>) {
         self.sadb = Some(sadb);
     }
@@ -271,7 +278,7 @@ impl Session<'_> {
         (!self.args.verbose).then(|| self.select.clone())
     }
 
-    fn about_sa(&mut self, command: SaCommand, place: Place, source: Source<'_>) -> Verdict {
+    fn about_sa(&mut self, command: SaCommand, location: Location, source: Source<'_>) -> Verdict {
         let output = self.output.clone();
         let mut flood = self.flood.take();
         let verb = command.verb;
@@ -279,7 +286,7 @@ impl Session<'_> {
             Ok(sadb) => sadb,
             Err(error) => {
                 if flood.as_mut().is_none_or(|flood| flood.tells(&error)) {
-                    output.diagnose(&Diagnostic::refused(place, error.to_string(), None), source);
+                    output.diagnose(&Diagnostic::refused(location, error.to_string(), None), source);
                 }
                 self.flood = flood;
                 return Verdict::Failed;
@@ -289,7 +296,7 @@ impl Session<'_> {
             Outcome::Done => {}
             Outcome::Described(message) => output.show(&message),
             Outcome::Failed(error) if flood.as_mut().is_none_or(|flood| flood.tells(&error)) => {
-                output.diagnose(&refusal(verb, request, &error, place), source);
+                output.diagnose(&refusal(verb, request, &error, location), source);
             }
             Outcome::Failed(_) => {}
         });

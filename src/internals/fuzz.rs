@@ -48,11 +48,11 @@ pub fn keys(bytes: &[u8]) {
         let mut checker = Checker::new();
         let mut commands = keyfile::commands(bytes, &options);
         for item in commands.by_ref() {
-            assert_eq!(item.outcome.is_err(), item.diagnostics.iter().any(Diagnostic::is_error), "{:?}", item.place);
+            assert_eq!(item.outcome.is_err(), item.diagnostics.iter().any(Diagnostic::is_error), "{:?}", item.location);
             say(checker.check(&item, bytes));
             say(item.diagnostics);
         }
-        say(commands.take_rest());
+        say(commands.take_trailing_warnings());
         leak::refuse(bytes, &said);
         leak::refuse(bytes, &spy.asked.into_inner());
     }
@@ -104,15 +104,15 @@ fn print(message: &Message) {
 /// Errors that a saved message may have: it may lack a key or a partner, or have an algorithm or a length that nobody knows.
 /// The others mean that words of the file are not where `save` put them, as if an identity had smuggled some in.
 const SENSELESS: &[Code] = &[
-    Code::Missing,
+    Code::MissingArgument,
     Code::Conflict,
     Code::UnknownSaType,
     Code::UnknownAlgorithm,
     Code::NoMatchingAddress,
-    Code::NotForThisSadb,
+    Code::UnsupportedBySadb,
     Code::OutOfRange,
     Code::NotHex,
-    Code::NotABitSpecifier,
+    Code::InvalidBitLength,
     Code::BitLengthTooBig,
 ];
 
@@ -127,7 +127,7 @@ fn check_saved(dialect: &Dialect, message: &Message) {
     for item in keyfile::commands(&text, &options) {
         count += 1;
         let errors: Vec<&Diagnostic> = item.diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).collect();
-        if errors.iter().any(|error| error.code == Code::Duplicate) {
+        if errors.iter().any(|error| error.code == Code::DuplicateKeyword) {
             // What is given twice is not read as what it was meant to be.
             continue;
         }

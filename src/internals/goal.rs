@@ -9,7 +9,7 @@ pub(crate) fn each_command(text: &str, vocabulary: Vocabulary, each: &mut dyn Fn
     let resolver = HostsFile::parse("");
     let options = Options { vocabulary, numeric: true, setting: Setting::File, resolver: &resolver };
     for item in commands(text.as_bytes(), &options) {
-        let line = item.place.line;
+        let line = item.location.line;
         match item.outcome {
             Ok(command) => each(line, command),
             Err(_) => panic!("line {line} of\n{text}"),

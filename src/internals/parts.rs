@@ -3,7 +3,7 @@
 use std::hint::black_box;
 use std::ops::ControlFlow;
 
-use crate::keyfile::{Checker, Command, HostsFile, Item, Options, Setting, commands};
+use crate::keyfile::{Checker, Command, HostsFile, Options, ParsedCommand, Setting, commands};
 use crate::names::Vocabulary;
 use crate::sa::{Message, MessageType, Request, SaType};
 use crate::sadb::{PairScope, Sadb, SadbTarget};
@@ -33,7 +33,7 @@ pub fn line(at: usize) -> String {
     )
 }
 
-fn read(text: &str, setting: Setting, each: &mut dyn FnMut(Item)) {
+fn read(text: &str, setting: Setting, each: &mut dyn FnMut(ParsedCommand)) {
     let resolver = HostsFile::default();
     let options = Options { vocabulary: Vocabulary::Linux, numeric: true, setting, resolver: &resolver };
     commands(text.as_bytes(), &options).for_each(each);

@@ -7,7 +7,6 @@ mod command;
 pub mod diagnostics;
 mod lexer;
 pub mod lint;
-mod mask;
 pub mod parse;
 mod source;
 #[cfg(test)]
@@ -19,12 +18,11 @@ pub use diagnostics::render::{Style, render};
 pub use diagnostics::suggest::nearest;
 pub use diagnostics::{Code, Diagnostic, Severity, Span};
 pub use lint::Checker;
-pub use lint::tuple_count::Crowds;
-pub use mask::{cited, without_keys};
+pub use lint::tuple_count::DuplicateTupleCounter;
 #[cfg(feature = "internals")]
 pub use parse::resolve::NameError;
 pub use parse::resolve::{HostsFile, Resolver, SystemResolver};
-pub use source::{Place, whole_len};
+pub use source::{Location, complete_lines_len};
 
 use crate::names::Vocabulary;
 use lexer::{Arguments, Lexer};
@@ -55,9 +53,9 @@ pub enum Setting {
 }
 
 /// One command of a text.
-pub struct Item {
+pub struct ParsedCommand {
     /// Where it is.
-    pub place: Place,
+    pub location: Location,
     /// The command, if it can be used.
     pub outcome: Result<Command, Rejected>,
     /// What there is to say about it. With a usable command these are warnings.
@@ -93,31 +91,31 @@ impl Commands<'_> {
     }
 
     /// Warnings about text behind the last command. To be asked for when the iterator has ended.
-    pub fn take_rest(&mut self) -> Vec<Diagnostic> {
+    pub fn take_trailing_warnings(&mut self) -> Vec<Diagnostic> {
         std::mem::take(&mut self.waiting)
     }
 }
 
 impl Iterator for Commands<'_> {
-    type Item = Item;
+    type Item = ParsedCommand;
 
-    fn next(&mut self) -> Option<Item> {
+    fn next(&mut self) -> Option<ParsedCommand> {
         loop {
             let line = self.lines.next()?;
-            let place = line.place;
+            let location = line.location;
             if line.kind == Kind::LongComment {
-                self.waiting.push(long_comment(self.text, place));
+                self.waiting.push(long_comment(self.text, location));
                 continue;
             }
-            let bytes = self.text.get(place.start..place.end).unwrap_or_default();
-            let parser = Parser::new(self.options, self.text, place, Lexer::new(bytes, place.start));
+            let bytes = self.text.get(location.start..location.end).unwrap_or_default();
+            let parser = Parser::new(self.options, self.text, location, Lexer::new(bytes, location.start));
             let mut reading = parser.run();
             let diagnostics = &mut reading.item.diagnostics;
             if !self.waiting.is_empty() {
                 diagnostics.splice(0..0, self.waiting.drain(..));
             }
             if line.kind == Kind::CutCommand {
-                diagnostics.push(cut_command(self.text, place));
+                diagnostics.push(cut_command(self.text, location));
             }
             if reading.is_command {
                 return Some(reading.item);
@@ -127,38 +125,38 @@ impl Iterator for Commands<'_> {
     }
 }
 
-fn long_comment(text: &[u8], place: Place) -> Diagnostic {
-    let line = text.get(place.start..place.end).unwrap_or_default();
+fn long_comment(text: &[u8], location: Location) -> Diagnostic {
+    let line = text.get(location.start..location.end).unwrap_or_default();
     let end = memchr::memchr(b'\n', line).unwrap_or(line.len());
-    let span = Span::locate(text, place, place.start + end.saturating_sub(1), 1);
+    let span = Span::locate(text, location, location.start + end.saturating_sub(1), 1);
     Diagnostic::new(
         Severity::Warning,
         Code::CommentContinues,
-        place,
-        "This comment ends in a backslash and goes on in the next line",
+        location,
+        "This comment continues on the next line, because it ends in a backslash",
     )
     .at(span)
-    .help("remove the backslash if the next line is meant to be read")
+    .help("remove the backslash if the next line is a command")
 }
 
-fn cut_command(text: &[u8], place: Place) -> Diagnostic {
-    let line = text.get(place.start..place.end).unwrap_or_default();
+fn cut_command(text: &[u8], location: Location) -> Diagnostic {
+    let line = text.get(location.start..location.end).unwrap_or_default();
     let at = memchr::memrchr(b'\\', line).unwrap_or_default();
     Diagnostic::new(
         Severity::Warning,
-        Code::EndsInBackslash,
-        place,
-        "The text ends in a backslash, with no line to go on in",
+        Code::TrailingBackslash,
+        location,
+        "The last line ends in a backslash, but no line follows",
     )
-    .at(Span::locate(text, place, place.start + at, 1))
+    .at(Span::locate(text, location, location.start + at, 1))
 }
 
 /// The command that a shell's arguments are. Spans count in the words joined by single blanks.
 #[must_use]
-pub fn command_from_words(words: &[&[u8]], options: &Options<'_>) -> Item {
+pub fn command_from_words(words: &[&[u8]], options: &Options<'_>) -> ParsedCommand {
     let len = words.iter().map(|word| word.len() + 1).sum::<usize>().saturating_sub(1);
-    let place = Place { line: 1, last_line: 1, start: 0, end: len };
-    Parser::new(options, &[], place, Arguments::new(words)).run().item
+    let location = Location { line: 1, last_line: 1, start: 0, end: len };
+    Parser::new(options, &[], location, Arguments::new(words)).run().item
 }
 
 #[cfg(test)]
@@ -169,7 +167,7 @@ mod tests {
     fn commands_in_order_with_their_places() {
         let items = testing::items("# c\nflush ah\n\nget esp \\\n spi 5 dst 10.0.0.2\nbogus\nquit", Setting::File, true);
         let places: Vec<_> =
-            items.iter().map(|item| (item.place.line, item.place.last_line, item.outcome.is_ok())).collect();
+            items.iter().map(|item| (item.location.line, item.location.last_line, item.outcome.is_ok())).collect();
         assert_eq!(places, [(2, 2, true), (4, 5, true), (6, 6, false), (7, 7, true)]);
     }
 
@@ -186,7 +184,7 @@ mod tests {
         assert!(matches!(item.outcome, Ok(Command::Flush(crate::sa::SaType::AH))));
         assert_eq!(item.diagnostics[0].code, Code::CommentContinues);
         assert!(commands.next().is_none());
-        assert_eq!(commands.take_rest()[0].span, Span { line: 4, column: 5, len: 1 });
+        assert_eq!(commands.take_trailing_warnings()[0].span, Span { line: 4, column: 5, len: 1 });
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::keyfile::lexer::is_space;
 
 /// Where a command is: its lines, and its bytes within the text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Place {
+pub struct Location {
     /// First line, from 1.
     pub line: u32,
     /// Last line; the same unless the command was continued.
@@ -24,7 +24,7 @@ pub struct Place {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Line {
     /// Where it is.
-    pub(crate) place: Place,
+    pub(crate) location: Location,
     /// What it is.
     pub(crate) kind: Kind,
 }
@@ -58,7 +58,7 @@ impl<'t> Lines<'t> {
     }
 
     /// Takes the next logical line, whatever it holds. The flag says whether it ends in a backslash at the end of the text.
-    fn take(&mut self) -> Option<(Place, bool)> {
+    fn take(&mut self) -> Option<(Location, bool)> {
         let start = self.at;
         let first = self.line;
         if start >= self.text.len() {
@@ -70,15 +70,15 @@ impl<'t> Lines<'t> {
                 let cut = rest.last() == Some(&b'\\') || (rest.is_empty() && self.line > first);
                 self.at = self.text.len();
                 let last_line = if rest.is_empty() { self.line - 1 } else { self.line };
-                let place = Place { line: first, last_line, start, end: self.text.len() };
+                let location = Location { line: first, last_line, start, end: self.text.len() };
                 self.line = last_line + 1;
-                return Some((place, cut));
+                return Some((location, cut));
             };
             let continued = newline > 0 && rest.get(newline - 1) == Some(&b'\\');
             self.at += newline + 1;
             self.line = self.line.saturating_add(1);
             if !continued {
-                return Some((Place { line: first, last_line: self.line - 1, start, end: self.at - 1 }, false));
+                return Some((Location { line: first, last_line: self.line - 1, start, end: self.at - 1 }, false));
             }
         }
     }
@@ -89,23 +89,23 @@ impl Iterator for Lines<'_> {
 
     fn next(&mut self) -> Option<Line> {
         loop {
-            let (place, cut) = self.take()?;
-            let bytes = self.text.get(place.start..place.end).unwrap_or_default();
+            let (location, cut) = self.take()?;
+            let bytes = self.text.get(location.start..location.end).unwrap_or_default();
             let kind = match first_of(bytes) {
                 None => continue,
-                Some(b'#') if place.line == place.last_line => continue,
+                Some(b'#') if location.line == location.last_line => continue,
                 Some(b'#') => Kind::LongComment,
                 Some(_) if cut => Kind::CutCommand,
                 Some(_) => Kind::Command,
             };
-            return Some(Line { place, kind });
+            return Some(Line { location, kind });
         }
     }
 }
 
 /// Length of the part of `text` that is logical lines to their ends: what follows may go on in text that is yet to come.
 #[must_use]
-pub fn whole_len(text: &[u8]) -> usize {
+pub fn complete_lines_len(text: &[u8]) -> usize {
     memrchr_iter(b'\n', text).find(|end| *end == 0 || text.get(end - 1) != Some(&b'\\')).map_or(0, |end| end + 1)
 }
 
@@ -127,7 +127,9 @@ mod tests {
     fn lines(text: &str) -> Vec<(u32, u32, &str, Kind)> {
         let found = Lines::new(text.as_bytes());
         found
-            .map(|line| (line.place.line, line.place.last_line, &text[line.place.start..line.place.end], line.kind))
+            .map(|line| {
+                (line.location.line, line.location.last_line, &text[line.location.start..line.location.end], line.kind)
+            })
             .collect()
     }
 
@@ -136,7 +138,7 @@ mod tests {
         for (text, len) in
             [("", 0), ("add", 0), ("add\n", 4), ("\nadd", 1), ("add\nesp", 4), ("add \\\nesp", 0), ("a\nb\\\n", 2)]
         {
-            assert_eq!(whole_len(text.as_bytes()), len, "{text:?}");
+            assert_eq!(complete_lines_len(text.as_bytes()), len, "{text:?}");
         }
     }
 

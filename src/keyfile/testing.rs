@@ -1,6 +1,6 @@
 //! Helpers for the tests of this room.
 
-use crate::keyfile::{Code, Command, Diagnostic, HostsFile, Item, Options, SaCommand, Setting, commands};
+use crate::keyfile::{Code, Command, Diagnostic, HostsFile, Options, ParsedCommand, SaCommand, Setting, commands};
 use crate::names::Vocabulary;
 
 const HOSTS: &str = "192.0.2.1 me\n198.51.100.7 you\n2001:db8::1 me6\n192.0.2.10 dual\n2001:db8::10 dual\n\
@@ -11,7 +11,7 @@ pub(crate) const KEYS: &str =
     "encr_alg aes encrkey 0123456789abcdef0123456789abcdef auth_alg md5 authkey 00112233445566778899aabbccddeeff";
 
 /// The commands of `text`, read in `setting`.
-pub(crate) fn items(text: &str, setting: Setting, numeric: bool) -> Vec<Item> {
+pub(crate) fn items(text: &str, setting: Setting, numeric: bool) -> Vec<ParsedCommand> {
     let hosts = HostsFile::parse(HOSTS);
     let options = Options { vocabulary: Vocabulary::Illumos, numeric, setting, resolver: &hosts };
     commands(text.as_bytes(), &options).collect()

@@ -4,10 +4,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::redact::shown;
 use crate::sadb::SadbTarget;
 use crate::sys::IS_ILLUMOS;
 use crate::sys::fs::lock::FileLock;
-use crate::sys::path_text::shown;
 
 /// Longer than a load of a hundred thousand SAs, shorter than service managers wait.
 const PATIENCE: Duration = Duration::from_secs(15);

@@ -8,10 +8,10 @@ use std::str::FromStr;
 use super::pfkey::embedded::Embedded;
 use crate::model::Settings;
 use crate::names::{Vocabulary, algorithms, ipsecalgs};
+use crate::redact::shown;
 use crate::sadb::linux::af_key::AfKey;
 use crate::sadb::{PfKey, Sadb, SadbError, Xfrm};
 use crate::sys::net::packet_socket::PacketSocket;
-use crate::sys::path_text::shown;
 use crate::sys::{IS_ILLUMOS, IS_LINUX};
 use crate::wire::pfkey::Dialect;
 

@@ -19,7 +19,7 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 
-use crate::keyfile;
+use crate::redact;
 use crate::sys::process::hardening;
 use crate::sys::process::privilege::{self, Need};
 use args::Method;
@@ -119,7 +119,7 @@ fn ask(environment: Environment<'_>, world: &World, log: &mut dyn Log) -> Option
 /// Prints help, or what is wrong with `arguments`, keys in them left out.
 pub(crate) fn print_usage(error: &clap::Error, arguments: &[OsString]) {
     let text = error.render().to_string();
-    let told = keyfile::without_keys(&text, arguments);
+    let told = redact::without_keys(&text, arguments);
     // A closed stream is no reason to fail.
     let _ = if told == text { error.print() } else { io::stderr().write_all(told.as_bytes()) };
 }

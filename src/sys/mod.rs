@@ -3,7 +3,6 @@
 
 pub mod fs;
 pub mod net;
-pub mod path_text;
 pub mod process;
 pub mod time;
 

@@ -19,7 +19,7 @@ const REQUESTS: &[(&str, &str)] = &[
     ("add esp spi 0x200 ENDS auth_alg sha265 authkey 00", "sha265"),
     ("add esp spi 0x200 ENDS encr_alg aes encrkey 0x12xy", "hexadecimal"),
     ("add esp spi 0x100000000 ENDS AES", "SPI value"),
-    ("add esp spi 0 ENDS AES", "wanted a number from 1"),
+    ("add esp spi 0 ENDS AES", "expected a number from 1"),
     ("add foo spi 0x200 ENDS AES", "foo"),
     ("add esp spi 0x200 AES", "dst"),
     ("add esp spi 0x200 ENDS AES flag bogus", "Unknown flag"),

@@ -21,7 +21,7 @@ fn everything_said(text: &[u8], numeric: bool, setting: Setting) -> (String, Vec
         all.extend(item.diagnostics);
         all.extend(warnings);
     }
-    all.extend(commands.take_rest());
+    all.extend(commands.take_trailing_warnings());
     let mut said = String::new();
     for diagnostic in &all {
         said += &keyfile::render(diagnostic, "keys", text, Style::Plain);

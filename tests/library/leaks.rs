@@ -30,7 +30,7 @@ fn said_and_asked(text: &[u8], vocabulary: Vocabulary, setting: Setting) -> (Str
         say(checker.check(&item, text));
         say(item.diagnostics);
     }
-    say(commands.take_rest());
+    say(commands.take_trailing_warnings());
     (said, spy.asked.into_inner().join("\n"))
 }
 

@@ -16,7 +16,7 @@ fn load(sadb: &mut dyn Sadb, text: &str) -> Vec<String> {
     let options = Options { vocabulary, numeric: true, setting: Setting::File, resolver: &resolver };
     let mut failures = Vec::new();
     for item in keyfile::commands(text.as_bytes(), &options) {
-        let line = item.place.line;
+        let line = item.location.line;
         match item.outcome {
             Ok(Command::Sa(command)) => {
                 apply::apply(command, sadb, &mut |_, outcome| {

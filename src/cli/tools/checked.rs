@@ -5,9 +5,9 @@ use std::path::Path;
 use crate::cli::blocks::Blocks;
 use crate::cli::output::Source;
 use crate::cli::session::Session;
-use crate::keyfile::{Checker, Command, Item, SaCommand};
+use crate::keyfile::{Checker, Command, ParsedCommand, SaCommand};
+use crate::redact::shown;
 use crate::sys::fs::keys_file::FileError;
-use crate::sys::path_text::shown;
 
 /// The commands about SAs in `text`, called `name` in messages; `None` if one of them is wrong, which has been said then.
 pub(super) fn commands(name: &str, text: &[u8], session: &Session<'_>) -> Option<Vec<SaCommand>> {
@@ -61,7 +61,7 @@ fn each_of_block(
     take: &mut dyn FnMut(u32, Command),
 ) -> bool {
     let mut all_good = true;
-    let mut watch = |item: &mut Item| {
+    let mut watch = |item: &mut ParsedCommand| {
         if let Some(checker) = &mut checker {
             item.diagnostics.append(&mut checker.check(item, source.text));
         }

@@ -9,7 +9,8 @@ use super::Failure;
 use crate::cli::exit::Exit;
 use crate::cli::report;
 use crate::cli::session::Session;
-use crate::keyfile::{Explanation, cited, explanations};
+use crate::keyfile::{Explanation, explanations};
+use crate::redact::cited;
 
 /// The arguments.
 #[derive(Debug, PartialEq, Eq)]
@@ -47,10 +48,10 @@ impl Explain {
         let mut out = io::stdout().lock();
         let written = found.iter().try_for_each(|row| match (session.json(), &self.code) {
             (true, _) => {
-                let object = Object { code: row.code.to_string(), title: row.title, text: row.text };
+                let object = Object { code: row.code.to_string(), title: row.code.title(), text: row.text };
                 report::write_object(&mut out, &object)
             }
-            (false, None) => writeln!(out, "{}  {}", row.code, row.title),
+            (false, None) => writeln!(out, "{}  {}", row.code, row.code.title()),
             (false, Some(_)) => write!(out, "{row}"),
         });
         let _ = session.output.took(written);
@@ -76,7 +77,7 @@ mod tests {
     #[test]
     fn a_number_may_be_written_in_several_ways() {
         for word in ["IK003", "ik003", "3", "[IK003]"] {
-            assert_eq!(find(word).map(|row| row.code).ok(), Some(Code::UnknownExtension), "{word}");
+            assert_eq!(find(word).map(|row| row.code).ok(), Some(Code::UnknownKeyword), "{word}");
         }
         assert!(find("IK999").is_err_and(|failure| failure.to_string().contains("lists them")));
         assert!(find("").is_err());

@@ -12,11 +12,11 @@ use crate::cli::exit::Exit;
 use crate::cli::session::Session;
 use crate::convert::{self, Target};
 use crate::keyfile::{SaCommand, Verb};
+use crate::redact::shown;
 use crate::sa::SaType;
 use crate::secret::Buffer;
 use crate::sys::fs::keys_file;
 use crate::sys::fs::keys_file::Origin;
-use crate::sys::path_text::shown;
 
 /// The arguments.
 #[derive(Debug, PartialEq, Eq)]

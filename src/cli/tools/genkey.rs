@@ -7,10 +7,10 @@ use clap::{Arg, ArgMatches, Command, value_parser};
 use super::{Failure, private_file};
 use crate::cli::exit::Exit;
 use crate::cli::session::Session;
-use crate::keyfile::cited;
 use crate::names::Vocabulary;
 use crate::names::algorithms::{Auth, Encr, KeyBits};
 use crate::names::weak_keys;
+use crate::redact::cited;
 use crate::secret::{Buffer, Key};
 use crate::show;
 

@@ -10,9 +10,9 @@ use super::{Failure, checked, private_file};
 use crate::cli::exit::Exit;
 use crate::cli::session::Session;
 use crate::convert::{self, Source};
+use crate::redact::shown;
 use crate::sys::fs::keys_file;
 use crate::sys::fs::keys_file::Origin;
-use crate::sys::path_text::shown;
 
 /// The arguments.
 #[derive(Debug, PartialEq, Eq)]

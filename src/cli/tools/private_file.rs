@@ -8,8 +8,8 @@ use std::path::Path;
 
 use super::Failure;
 use crate::cli::output::secret_stdout;
+use crate::redact::{shell_word, shown};
 use crate::sys::fs::atomic_write;
-use crate::sys::path_text::{shell_word, shown};
 
 /// Group's and others' permissions.
 const SHARED: u32 = 0o077;

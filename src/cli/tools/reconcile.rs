@@ -11,7 +11,7 @@ use crate::cli::exit::Exit;
 use crate::cli::session::Session;
 use crate::keyfile;
 use crate::reconcile::{self, Goal, Plan, Salt, Scope, Summary, Terms, Unfit};
-use crate::sys::path_text::shown;
+use crate::redact::shown;
 
 /// The arguments.
 #[derive(Debug, PartialEq, Eq)]

@@ -2,9 +2,9 @@
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
-use crate::keyfile::diagnostics::{Diagnostic, Severity, Span};
-use crate::keyfile::mask;
-use crate::keyfile::source::Place;
+use crate::keyfile::diagnostics::{Diagnostic, Severity, Span, citation};
+use crate::keyfile::source::Location;
+use crate::redact;
 
 /// How diagnostics are drawn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,13 +25,13 @@ const WIDTH: usize = 140;
 #[must_use]
 pub fn render(diagnostic: &Diagnostic, file_name: &str, text: &[u8], style: Style) -> String {
     let mut out = headline(diagnostic, file_name, style);
-    let command = text.get(diagnostic.place.start..diagnostic.place.end).unwrap_or_default();
+    let command = text.get(diagnostic.location.start..diagnostic.location.end).unwrap_or_default();
     if command.is_empty() {
-        push_note(&mut out, "wanted", diagnostic.wanted.as_deref());
+        push_note(&mut out, "expected", diagnostic.expected.as_deref());
         push_note(&mut out, "help", diagnostic.help.as_deref());
         return out;
     }
-    let cited = mask::masked(command);
+    let cited = citation::masked(command);
     out.push_str(&snippet(diagnostic, &cited, style));
     out.push('\n');
     out
@@ -45,7 +45,7 @@ fn headline(diagnostic: &Diagnostic, file_name: &str, style: Style) -> String {
     };
     let (on, bold, off) = if style == Style::Color { (color, "\x1b[1m", "\x1b[0m") } else { ("", "", "") };
     let Span { line, column, .. } = diagnostic.span;
-    let name = mask::visible(file_name);
+    let name = redact::visible(file_name);
     let Diagnostic { code, message, .. } = diagnostic;
     format!("{name}:{line}:{column}: {on}{word}[{code}]{off}{bold}: {message}{off}\n")
 }
@@ -66,14 +66,14 @@ fn snippet(diagnostic: &Diagnostic, cited: &str, style: Style) -> String {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
-    let first_line = usize::try_from(diagnostic.place.line).unwrap_or_default();
+    let first_line = usize::try_from(diagnostic.location.line).unwrap_or_default();
     let primary = AnnotationKind::Primary
-        .span(range(cited, diagnostic.place, diagnostic.span))
-        .label(diagnostic.wanted.as_ref().map(|wanted| format!("wanted {wanted}")));
+        .span(range(cited, diagnostic.location, diagnostic.span))
+        .label(diagnostic.expected.as_ref().map(|expected| format!("expected {expected}")));
     let mut source = Snippet::source(cited).line_start(first_line).annotation(primary);
     if let Some((span, label)) = &diagnostic.related {
         source =
-            source.annotation(AnnotationKind::Context.span(range(cited, diagnostic.place, *span)).label(label.as_str()));
+            source.annotation(AnnotationKind::Context.span(range(cited, diagnostic.location, *span)).label(label.as_str()));
     }
     let mut group = Group::with_level(level).element(source);
     if let Some(help) = &diagnostic.help {
@@ -83,8 +83,8 @@ fn snippet(diagnostic: &Diagnostic, cited: &str, style: Style) -> String {
 }
 
 /// Where `span` is in the cited command, on character boundaries.
-fn range(cited: &str, place: Place, span: Span) -> std::ops::Range<usize> {
-    let skipped = usize::try_from(span.line.saturating_sub(place.line)).unwrap_or_default();
+fn range(cited: &str, location: Location, span: Span) -> std::ops::Range<usize> {
+    let skipped = usize::try_from(span.line.saturating_sub(location.line)).unwrap_or_default();
     let line_start: usize = cited.split_inclusive('\n').take(skipped).map(str::len).sum();
     let line_len = cited.get(line_start..).and_then(|rest| rest.split('\n').next()).map_or(0, str::len);
     let (from, to) = if span.len == 0 && span.column <= 1 {
@@ -135,7 +135,7 @@ mod tests {
     fn place_line_and_caret() {
         assert_eq!(
             rendered("# c\nflush epp\n"),
-            "keys:2:7: error[IK002]: Unknown SA type \"epp\"\n  |\n2 | flush epp\n  |       ^^^ wanted ah or esp\n  |\n  = help: did you mean \"esp\"?\n"
+            "keys:2:7: error[IK002]: Unknown SA type \"epp\"\n  |\n2 | flush epp\n  |       ^^^ expected ah or esp\n  |\n  = help: did you mean \"esp\"?\n"
         );
     }
 
@@ -151,11 +151,11 @@ mod tests {
     #[test]
     fn a_refusal_marks_the_command() {
         let text = b"flush\n  delete esp spi 5 dst 10.0.0.2\n";
-        let place = Place { line: 2, last_line: 2, start: 6, end: text.len() - 1 };
-        let diagnostic = Diagnostic::refused(place, "does not exist", None);
+        let location = Location { line: 2, last_line: 2, start: 6, end: text.len() - 1 };
+        let diagnostic = Diagnostic::refused(location, "does not exist", None);
         let shown = render(&diagnostic, "k\x1by", text, Style::Plain);
-        let wanted = "k?y:2:1: error[IK030]: does not exist\n  |\n2 |   delete esp spi 5 dst 10.0.0.2\n  |   ^^^^^^\n";
-        assert_eq!(shown, wanted);
+        let expected = "k?y:2:1: error[IK030]: does not exist\n  |\n2 |   delete esp spi 5 dst 10.0.0.2\n  |   ^^^^^^\n";
+        assert_eq!(shown, expected);
     }
 
     #[test]

@@ -1,11 +1,5 @@
 //! The nearest word of a vocabulary, for typing errors.
 
-use crate::names::keywords;
-
-/// Names people give to keys that are not the keywords for them.
-const SECRET_WORDS: &[&str] =
-    &["authkey", "encrkey", "auth_key", "encr_key", "auth-key", "encr-key", "enckey", "key", "keys"];
-
 /// Longest word worth comparing; typing errors do not make words longer than this.
 const LONGEST: usize = 24;
 
@@ -21,21 +15,10 @@ pub fn nearest<'a>(word: &[u8], vocabulary: impl Iterator<Item = &'a str>) -> Op
         .map(|(_, known)| known)
 }
 
-/// Whether `word` is a name for a key, or nearly one.
-pub(crate) fn near_secret(word: &[u8]) -> bool {
-    let letters = word.iter().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'-'));
-    letters && (SECRET_WORDS.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(word)) || near_secret_keyword(word))
-}
-
-fn near_secret_keyword(word: &[u8]) -> bool {
-    let secret = || keywords::TABLE.iter().filter(|row| row.is_secret()).map(|row| row.word);
-    let alike = word.len() >= 5 && nearest(word, secret()).is_some();
-    alike && keywords::by_word(word).is_none_or(keywords::Row::is_secret)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::names::keywords;
 
     fn keyword(word: &[u8]) -> Option<&'static str> {
         nearest(word, keywords::TABLE.iter().map(|row| row.word))
@@ -48,15 +31,5 @@ mod tests {
         assert_eq!(keyword(b"authkye"), Some("authkey"));
         assert_eq!(keyword(b"bogus"), None);
         assert_eq!(keyword(b"5"), None);
-    }
-
-    #[test]
-    fn names_of_keys() {
-        for word in ["encrkee", "AUTHKEY", "autkey", "enkrkey", "key", "Auth_Key"] {
-            assert!(near_secret(word.as_bytes()), "{word}");
-        }
-        for word in ["auth_alg", "authalg", "bogus", "encralg", "authkey1", "src", "dst"] {
-            assert!(!near_secret(word.as_bytes()), "{word}");
-        }
     }
 }

@@ -3,13 +3,13 @@
 pub(crate) mod duplicates;
 pub(crate) mod tuple_count;
 
-use crate::keyfile::Item;
+use crate::keyfile::ParsedCommand;
 use crate::keyfile::command::{Command, SaCommand, Verb};
 use crate::keyfile::diagnostics::{Code, Diagnostic, Severity, Span};
 use crate::keyfile::lexer::{Lexer, Words};
 use crate::keyfile::lint::duplicates::Added;
 use crate::keyfile::parse::address;
-use crate::keyfile::source::Place;
+use crate::keyfile::source::Location;
 use crate::names::algorithms;
 use crate::names::keywords;
 use crate::names::keywords::{Field, Value};
@@ -35,8 +35,8 @@ impl Checker {
 
     /// Warnings about the next command of `text`.
     #[must_use]
-    pub fn check(&mut self, item: &Item, text: &[u8]) -> Vec<Diagnostic> {
-        let mut warnings = Warnings { place: item.place, text, list: Vec::new() };
+    pub fn check(&mut self, item: &ParsedCommand, text: &[u8]) -> Vec<Diagnostic> {
+        let mut warnings = Warnings { location: item.location, text, list: Vec::new() };
         if item.has_names && item.outcome.is_ok() && !self.told_of_names {
             self.told_of_names = true;
             warnings.names();
@@ -71,15 +71,15 @@ impl Checker {
     }
 
     fn add(&mut self, id: SaId, warnings: &mut Warnings<'_>) {
-        let Some(line) = self.added.add(id, warnings.place.line) else { return };
-        let message = format!("This SA (spi {}, dst {}) was added in line {line} already", id.spi, id.dst);
+        let Some(line) = self.added.add(id, warnings.location.line) else { return };
+        let message = format!("Duplicate SA: spi {}, dst {} is already added in line {line}", id.spi, id.dst);
         warnings.push(Code::DuplicateSa, Field::Spi, message, Some("the SADB will refuse the second one"));
     }
 }
 
 /// Warnings about one command.
 struct Warnings<'t> {
-    place: Place,
+    location: Location,
     text: &'t [u8],
     list: Vec<Diagnostic>,
 }
@@ -88,22 +88,22 @@ impl Warnings<'_> {
     /// Adds a warning at the value of `field`.
     fn push(&mut self, code: Code, field: Field, message: impl Into<String>, help: Option<&str>) {
         let span = self.span_of(|row, _| row.field == field);
-        let diagnostic = Diagnostic::new(Severity::Warning, code, self.place, message);
+        let diagnostic = Diagnostic::new(Severity::Warning, code, self.location, message);
         self.list.push(Diagnostic { span, help: help.map(str::to_owned), ..diagnostic });
     }
 
     /// Where the value of the first keyword stands that `wanted` likes with its value; else where the command begins.
-    fn span_of(&self, wanted: impl Fn(&keywords::Row, &[u8]) -> bool) -> Span {
-        let line = self.text.get(self.place.start..self.place.end).unwrap_or_default();
-        let mut lexer = Lexer::new(line, self.place.start);
+    fn span_of(&self, expected: impl Fn(&keywords::Row, &[u8]) -> bool) -> Span {
+        let line = self.text.get(self.location.start..self.location.end).unwrap_or_default();
+        let mut lexer = Lexer::new(line, self.location.start);
         while let Some(word) = lexer.next_word() {
             let Some(row) = keywords::by_word(word.bytes) else { continue };
             let Some(value) = lexer.next_word() else { break };
-            if wanted(row, value.bytes) {
-                return Span::locate(self.text, self.place, value.offset, value.bytes.len());
+            if expected(row, value.bytes) {
+                return Span::locate(self.text, self.location, value.offset, value.bytes.len());
             }
         }
-        Span { line: self.place.line, column: 1, len: 0 }
+        Span { line: self.location.line, column: 1, len: 0 }
     }
 
     fn names(&mut self) {
@@ -112,9 +112,9 @@ impl Warnings<'_> {
                 && !address::is_literal(value)
         };
         let span = self.span_of(is_name);
-        let message = "Host names are used here; at boot there may be nobody to look them up";
-        let diagnostic = Diagnostic::new(Severity::Warning, Code::NameInFile, self.place, message);
-        self.list.push(diagnostic.at(span).help("write addresses, or have the service start after the name service"));
+        let message = "The file contains host names, which may not resolve at boot";
+        let diagnostic = Diagnostic::new(Severity::Warning, Code::HostName, self.location, message);
+        self.list.push(diagnostic.at(span).help("specify addresses, or start the service after the name service"));
     }
 
     fn of_add(&mut self, command: &SaCommand) {
@@ -126,19 +126,19 @@ impl Warnings<'_> {
         self.of_protection(command);
         self.of_keys(command);
         if request.soft.is_some() && request.hard.is_none() {
-            let help = Some("illumos drops soft limits if there are no hard ones");
-            self.push_at_command(Code::Ignored, "Soft limits without hard ones", help);
+            let help = Some("illumos ignores soft limits without hard limits");
+            self.push_at_command(Code::Ignored, "Soft limits without hard limits", help);
         }
         if let (Some(src), Some(dst)) = (*request.inner_src, *request.inner_dst)
             && src.addr.is_ipv4() != dst.addr.is_ipv4()
         {
-            let help = Some("give both inner addresses; a missing one counts as ::/0");
-            self.push_at_command(Code::MixedFamilies, "The inner addresses are of different families", help);
+            let help = Some("specify both inner addresses; a missing one defaults to ::/0");
+            self.push_at_command(Code::MixedFamilies, "The inner addresses have different address families", help);
         }
     }
 
     fn push_at_command(&mut self, code: Code, message: &str, help: Option<&str>) {
-        let diagnostic = Diagnostic::new(Severity::Warning, code, self.place, message);
+        let diagnostic = Diagnostic::new(Severity::Warning, code, self.location, message);
         self.list.push(Diagnostic { help: help.map(str::to_owned), ..diagnostic });
     }
 
@@ -147,14 +147,14 @@ impl Warnings<'_> {
         let request = &command.request;
         let encr = algorithms::encr_by_number(request.encr_alg);
         if request.auth_alg != AuthAlg::NONE && request.auth_key.is_none() {
-            self.push(Code::Unprotected, Field::AuthAlg, "An authentication algorithm without authkey", None);
+            self.push(Code::Unprotected, Field::AuthAlg, "Authentication algorithm without authkey", None);
         }
         if !matches!(request.encr_alg, EncrAlg::NONE | EncrAlg::NULL) && request.encr_key.is_none() {
-            self.push(Code::Unprotected, Field::EncrAlg, "An encryption algorithm without encrkey", None);
+            self.push(Code::Unprotected, Field::EncrAlg, "Encryption algorithm without encrkey", None);
         }
         let authenticates = request.auth_alg != AuthAlg::NONE || encr.is_none_or(algorithms::Encr::is_combined);
         if !authenticates {
-            let help = Some("encryption alone can be manipulated (RFC 4303 section 2): give auth_alg and authkey too");
+            let help = Some("unauthenticated ciphertext can be modified (RFC 4303 section 2): add auth_alg and authkey");
             self.push(Code::Unprotected, Field::EncrAlg, "Encryption without authentication", help);
         }
     }
@@ -176,14 +176,19 @@ impl Warnings<'_> {
 
     fn of_key(&mut self, field: Field, key: &Key, algorithm: Option<(algorithms::KeyBits, u16, &str)>) {
         if key.is_all_zero() {
-            self.push(Code::ZeroKey, field, "A key of zero bits only", Some("anyone would guess it"));
+            self.push(
+                Code::ZeroKey,
+                field,
+                "All-zero key",
+                Some("trivially guessable: generate a random key with `ipseckey genkey`"),
+            );
         }
         let Some((key_bits, salt_bits, name)) = algorithm else { return };
         let found = key.bits();
         let bits = u32::from(found).checked_sub(u32::from(salt_bits) + u32::from(key.reserved()));
         if !bits.is_some_and(|bits| key_bits.allows(bits)) {
-            let message = format!("A key of {found} bits does not fit {name}");
-            let help = format!("it takes {}", wanted_bits(key_bits, salt_bits));
+            let message = format!("{name} does not accept a key of {found} bits");
+            let help = format!("the key must have {}", key_lengths(key_bits, salt_bits));
             self.push(Code::KeyLength, field, message, Some(&help));
         }
     }
@@ -192,20 +197,20 @@ impl Warnings<'_> {
         let message = match weak_keys::of_des(key.expose()) {
             None => return,
             Some(_) if key.is_all_zero() => return,
-            Some(Weakness::WeakPart) => "A weak or semi-weak DES key",
-            Some(Weakness::EqualParts) => "A Triple DES key with equal parts",
+            Some(Weakness::WeakPart) => "Weak or semi-weak DES key",
+            Some(Weakness::EqualParts) => "Triple DES key with equal parts",
         };
-        self.push(Code::WeakKey, Field::EncrKey, message, Some("take random digits"));
+        self.push(Code::WeakKey, Field::EncrKey, message, Some("generate a random key with `ipseckey genkey`"));
     }
 }
 
 /// Key lengths in words, salt included.
-fn wanted_bits(bits: algorithms::KeyBits, salt: u16) -> String {
+fn key_lengths(bits: algorithms::KeyBits, salt: u16) -> String {
     let sizes: Vec<String> = bits.lengths().map(|size| (size + salt).to_string()).collect();
     match (sizes.is_empty(), salt) {
-        (true, _) => "no key".to_owned(),
+        (true, _) => "no bits".to_owned(),
         (false, 0) => format!("{} bits", sizes.join(" or ")),
-        (false, _) => format!("{} bits, {salt} bits of salt at the end included", sizes.join(" or ")),
+        (false, _) => format!("{} bits, including {salt} bits of salt at the end", sizes.join(" or ")),
     }
 }
 
@@ -261,7 +266,7 @@ mod tests {
     #[test]
     fn small_things() {
         assert_eq!(check(&format!("add esp spi 255 dst 10.0.0.2 {GOOD}\n")), [(Code::ReservedSpi, 1)]);
-        assert_eq!(check(&format!("add esp spi 256 \\\n dst me {GOOD}\nget esp spi 5 dst me\n")), [(Code::NameInFile, 2)]);
+        assert_eq!(check(&format!("add esp spi 256 \\\n dst me {GOOD}\nget esp spi 5 dst me\n")), [(Code::HostName, 2)]);
         assert_eq!(check(&format!("add esp spi 256 dst 10.0.0.2 {GOOD} soft_bytes 5\n")), [(Code::Ignored, 1)]);
         assert_eq!(check(&format!("add esp spi 256 dst 10.0.0.2 {GOOD} isrc 10.1.0.0/16\n")), [(Code::MixedFamilies, 1)]);
     }

@@ -15,37 +15,37 @@ use crate::sa::{AuthAlg, EncrAlg, Endpoint, Flags, InnerEndpoint, SaState, SaTyp
 /// Something a command cannot do without.
 struct Need {
     what: &'static str,
-    wanted: &'static str,
+    expected: &'static str,
     /// Whether a command needs it and lacks it. What was given wrongly is not missing.
     lacks: fn(&Draft<'_>) -> bool,
 }
 
 const NEEDS: &[Need] = &[
-    Need { what: "the SPI value", wanted: "spi", lacks: |draft| !draft.saw(Field::Spi) },
-    Need { what: "the destination address", wanted: "dst", lacks: |draft| draft.verb.changes() && !draft.saw(Field::Dst) },
+    Need { what: "the SPI value", expected: "spi", lacks: |draft| !draft.saw(Field::Spi) },
+    Need { what: "the destination address", expected: "dst", lacks: |draft| draft.verb.changes() && !draft.saw(Field::Dst) },
     Need {
         what: "at least one algorithm",
-        wanted: "auth_alg or encr_alg",
+        expected: "auth_alg or encr_alg",
         lacks: |draft| draft.verb == Verb::Add && !draft.saw_any(&[Field::AuthAlg, Field::EncrAlg]),
     },
     Need {
         what: "the algorithm of the authentication key",
-        wanted: "auth_alg",
+        expected: "auth_alg",
         lacks: |draft| key_without_algorithm(draft, Field::AuthKey, Field::AuthAlg, Field::EncrAlg),
     },
     Need {
         what: "the algorithm of the encryption key",
-        wanted: "encr_alg",
+        expected: "encr_alg",
         lacks: |draft| key_without_algorithm(draft, Field::EncrKey, Field::EncrAlg, Field::AuthAlg),
     },
     Need {
         what: "at least one key",
-        wanted: "authkey or encrkey",
+        expected: "authkey or encrkey",
         lacks: |draft| draft.verb == Verb::Add && !draft.saw_any(&[Field::AuthKey, Field::EncrKey]),
     },
     Need {
         what: "the encryption key that reserved_bits belongs to",
-        wanted: "encrkey",
+        expected: "encrkey",
         lacks: |draft| draft.saw(Field::ReservedBits) && !draft.saw(Field::EncrKey),
     },
 ];
@@ -97,8 +97,8 @@ impl<'t, W: Words<'t> + Clone> Parser<'_, 't, W> {
         }
         let list = |part: fn(&Need) -> &'static str| missing.iter().map(|need| part(need)).collect::<Vec<_>>().join(", ");
         let message = format!("Missing for this {}: {}", draft.verb.word(), list(|need| need.what));
-        let wanted = list(|need| need.wanted);
-        self.report(Severity::Error, Code::Missing, Some(draft.word), message, Some(&wanted), None);
+        let expected = list(|need| need.expected);
+        self.report(Severity::Error, Code::MissingArgument, Some(draft.word), message, Some(&expected), None);
     }
 
     fn check_algorithms(&mut self, draft: &Draft<'t>) {
@@ -131,7 +131,7 @@ impl<'t, W: Words<'t> + Clone> Parser<'_, 't, W> {
         let lost_src = draft.src.is_some() && draft.ports.src != 0;
         let lost_dst = draft.dst.is_some() && draft.ports.dst != 0;
         if lost_src || lost_dst {
-            let message = format!("{} does not use the ports of a given address", draft.verb.word());
+            let message = format!("{} ignores the ports of an address", draft.verb.word());
             self.warning(Code::Ignored, draft.word, message);
         }
     }
@@ -159,20 +159,20 @@ impl<'t, W: Words<'t> + Clone> Parser<'_, 't, W> {
         let name = self.quoted(src);
         match note {
             Note::Mixed => {
-                let message = format!("Source {name} and destination {} are of different families", self.quoted(dst));
+                let message = format!("Source {name} and destination {} have different address families", self.quoted(dst));
                 self.warning(Code::MixedFamilies, src, message);
             }
             Note::ManySources(to) => {
-                let message = format!("Source {name} has several addresses that go with destination {to}");
-                let help = Some("the source is left unspecified; write one of the addresses".to_owned());
-                self.report(Severity::Warning, Code::VagueName, Some(src), message, None, help);
+                let message = format!("Source {name} has several addresses that match destination {to}");
+                let help = Some("the source is left unspecified; specify one of the addresses".to_owned());
+                self.report(Severity::Warning, Code::AmbiguousName, Some(src), message, None, help);
             }
             Note::NoSource(to) => {
                 let severity = if nothing_left { Severity::Error } else { Severity::Warning };
-                let message = format!("Source {name} has no address that goes with destination {to}");
-                let help = (!nothing_left).then(|| "this destination is passed over".to_owned());
-                let wanted = if to.is_ipv4() { "an IPv4 address" } else { "an IPv6 address of the same scope" };
-                self.report(severity, Code::NoMatchingAddress, Some(src), message, Some(wanted), help);
+                let message = format!("Source {name} has no address that matches destination {to}");
+                let help = (!nothing_left).then(|| "this destination is skipped".to_owned());
+                let expected = if to.is_ipv4() { "an IPv4 address" } else { "an IPv6 address of the same scope" };
+                self.report(severity, Code::NoMatchingAddress, Some(src), message, Some(expected), help);
             }
         }
     }
@@ -339,8 +339,8 @@ mod tests {
         assert_eq!((command.targets.len(), warnings), (2, vec![]));
         assert_eq!(command.request.dst.map(|dst| dst.addr), command.targets[0].dst);
         let (command, warnings) = good(&format!("add esp spi 256 src multi4 dst dual2 {KEYS}"));
-        let wanted = Target { src: Some(UNSPECIFIED), dst: Some(IpAddr::from([198, 51, 100, 20])) };
-        assert_eq!((command.targets, warnings), (vec![wanted], vec![Code::VagueName, Code::NoMatchingAddress]));
+        let expected = Target { src: Some(UNSPECIFIED), dst: Some(IpAddr::from([198, 51, 100, 20])) };
+        assert_eq!((command.targets, warnings), (vec![expected], vec![Code::AmbiguousName, Code::NoMatchingAddress]));
         assert_eq!(codes(&format!("add esp spi 256 src me dst 2001:db8::2 {KEYS}")), [Code::NoMatchingAddress]);
     }
 }

@@ -34,7 +34,7 @@ impl<'t, W: Words<'t> + Clone> Parser<'_, 't, W> {
         self.next();
         let sa_type = self.sa_type(word)?;
         if sa_type == SaType::UNSPEC {
-            let message = format!("{} needs one SA type, found {}", verb.word(), self.quoted(word));
+            let message = format!("{} requires a single SA type, found {}", verb.word(), self.quoted(word));
             self.report(Severity::Error, Code::UnknownSaType, Some(word), message, Some("ah or esp"), None);
             return None;
         }
@@ -58,13 +58,13 @@ impl<'t, W: Words<'t> + Clone> Parser<'_, 't, W> {
         };
         if !allowed {
             let message = format!("Don't use extension {} for {}", row.word, draft.verb.word());
-            self.error(Code::NotForThisCommand, word, message);
+            self.error(Code::NotAllowedForCommand, word, message);
             self.skip_values(row);
             return;
         }
         if row.only_linux && self.options.vocabulary != Vocabulary::Linux {
-            let message = format!("{} is for Linux XFRM; this SADB cannot hold it", row.word);
-            self.error(Code::NotForThisSadb, word, message);
+            let message = format!("{} is for Linux XFRM; this SADB does not support it", row.word);
+            self.error(Code::UnsupportedBySadb, word, message);
             self.skip_values(row);
             return;
         }
@@ -91,17 +91,14 @@ impl<'t, W: Words<'t> + Clone> Parser<'_, 't, W> {
     fn unknown_extension(&mut self, word: Word<'t>) {
         let message = format!("Unknown extension field {}", self.quoted(word));
         let help = if word.bytes.starts_with(b"#") {
-            Some("# begins a comment only at the start of a command".to_owned())
+            Some("# starts a comment only at the beginning of a command".to_owned())
         } else if word.bytes == b"\\" {
-            Some(
-                "a backslash continues a line only as its very last byte; a blank or carriage return follows this one"
-                    .to_owned(),
-            )
+            Some("a backslash continues a line only as its last byte; here a blank or carriage return follows".to_owned())
         } else {
             let known = self.suggestion(word, keywords::TABLE.iter().map(|row| row.word));
             known.map(|known| format!("did you mean \"{known}\"?"))
         };
-        self.report(Severity::Error, Code::UnknownExtension, Some(word), message, Some("a keyword"), help);
+        self.report(Severity::Error, Code::UnknownKeyword, Some(word), message, Some("a keyword"), help);
         while self.next_value().is_some() {}
     }
 }

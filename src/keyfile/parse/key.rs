@@ -33,7 +33,7 @@ pub(crate) enum Problem {
     /// The bit length exceeds the digits.
     BitsTooBig {
         /// Bit length asked for.
-        wanted: u32,
+        expected: u32,
         /// Bits that the digits hold.
         found: u32,
     },
@@ -81,9 +81,9 @@ pub(crate) fn decode(word: &[u8]) -> Result<Decoded, Problem> {
 }
 
 /// Shortens the key to `wanted` of its `found` bits.
-fn sized(key: Key, found: u32, wanted: u32) -> Result<Decoded, Problem> {
-    let bits = u16::try_from(wanted).ok().filter(|_| wanted <= found).ok_or(Problem::BitsTooBig { wanted, found })?;
-    let digits_left = wanted.next_multiple_of(4) < found;
+fn sized(key: Key, found: u32, expected: u32) -> Result<Decoded, Problem> {
+    let bits = u16::try_from(expected).ok().filter(|_| expected <= found).ok_or(Problem::BitsTooBig { expected, found })?;
+    let digits_left = expected.next_multiple_of(4) < found;
     let whole = key.count_ones();
     let key = key.resized(bits);
     let cut = digits_left || key.count_ones() != whole;
@@ -164,9 +164,9 @@ mod tests {
         for word in ["ab/", "ab/x", "ab/8x", "ab/-1", "ab/0", "ab/+8", "ab/0x8", "ab/8/8"] {
             assert_eq!(problem(word), Problem::NotBits, "{word}");
         }
-        assert_eq!(problem("ab/9"), Problem::BitsTooBig { wanted: 9, found: 8 });
-        assert_eq!(problem("ab/65544"), Problem::BitsTooBig { wanted: 65544, found: 8 });
-        assert_eq!(problem("ab/99999999999"), Problem::BitsTooBig { wanted: u32::MAX, found: 8 });
+        assert_eq!(problem("ab/9"), Problem::BitsTooBig { expected: 9, found: 8 });
+        assert_eq!(problem("ab/65544"), Problem::BitsTooBig { expected: 65544, found: 8 });
+        assert_eq!(problem("ab/99999999999"), Problem::BitsTooBig { expected: u32::MAX, found: 8 });
         assert_eq!(problem("XXXXXXXX/32"), Problem::Hidden);
         assert_eq!(problem(&"a".repeat(16384)), Problem::TooLong);
         assert_eq!(decoded(&"a".repeat(16382)).1, 65528);

@@ -43,32 +43,32 @@ impl<'t, W: Words<'t> + Clone> Parser<'_, 't, W> {
     }
 
     fn mode(&mut self, row: &Row, draft: &mut Draft<'t>) {
-        let wanted = "transport, tunnel or beet";
-        let Some(word) = self.next_value() else { return self.missing_value(row.word, wanted) };
+        let expected = "transport, tunnel or beet";
+        let Some(word) = self.next_value() else { return self.missing_value(row.word, expected) };
         match named(MODES, word.bytes) {
             Some(mode) => draft.request.linux.mode = Some::<XfrmMode>(mode),
-            None => self.unknown(Code::UnknownState, "mode", word, wanted, MODES.iter().map(|row| row.1)),
+            None => self.unknown(Code::UnknownState, "mode", word, expected, MODES.iter().map(|row| row.1)),
         }
     }
 
     fn xfrm_flags(&mut self, row: &Row, draft: &mut Draft<'t>) {
-        let wanted = "flags, with commas between them";
-        let Some(word) = self.next_value() else { return self.missing_value(row.word, wanted) };
+        let expected = "flags separated by commas";
+        let Some(word) = self.next_value() else { return self.missing_value(row.word, expected) };
         for name in word.bytes.split(|byte| *byte == b',') {
             match named(FLAGS, name) {
                 Some(flag) => draft.request.linux.flags |= flag,
-                None => return self.unknown(Code::UnknownState, "flag", word, wanted, FLAGS.iter().map(|row| row.1)),
+                None => return self.unknown(Code::UnknownState, "flag", word, expected, FLAGS.iter().map(|row| row.1)),
             }
         }
     }
 
     /// A value, and behind a slash which of its bits count.
     fn mark(&mut self, row: &Row, draft: &mut Draft<'t>) {
-        let wanted = "a number, or a number / a mask";
-        let Some(word) = self.next_value() else { return self.missing_value(row.word, wanted) };
+        let expected = "VALUE or VALUE/MASK";
+        let Some(word) = self.next_value() else { return self.missing_value(row.word, expected) };
         let Some(mark) = masked(word.bytes) else {
             let message = format!("Invalid {} {}", row.title, self.quoted(word));
-            return self.report(Severity::Error, Code::OutOfRange, Some(word), message, Some(wanted), None);
+            return self.report(Severity::Error, Code::OutOfRange, Some(word), message, Some(expected), None);
         };
         match row.field {
             Field::Mark => draft.request.linux.mark = Some(mark),
@@ -77,11 +77,11 @@ impl<'t, W: Words<'t> + Clone> Parser<'_, 't, W> {
     }
 
     fn device(&mut self, row: &Row, draft: &mut Draft<'t>) {
-        let wanted = "the name of a network interface";
-        let Some(word) = self.next_value() else { return self.missing_value(row.word, wanted) };
+        let expected = "the name of a network interface";
+        let Some(word) = self.next_value() else { return self.missing_value(row.word, expected) };
         let Some(device) = device_name(word) else {
             let message = format!("Invalid {} {}", row.title, self.quoted(word));
-            return self.report(Severity::Error, Code::OutOfRange, Some(word), message, Some(wanted), None);
+            return self.report(Severity::Error, Code::OutOfRange, Some(word), message, Some(expected), None);
         };
         let whole_packet = row.word == "offload-packet";
         draft.request.linux.offload = Some(Offload { device, inbound: false, whole_packet });

@@ -27,12 +27,12 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use crate::keyfile::command::Command;
-use crate::keyfile::diagnostics::suggest;
 use crate::keyfile::diagnostics::{Code, Diagnostic, Severity, Span};
+use crate::keyfile::diagnostics::{citation, suggest};
 use crate::keyfile::lexer::{Flaw, FlawKind, Word, Words};
 use crate::keyfile::parse::verb::Action;
-use crate::keyfile::source::Place;
-use crate::keyfile::{Item, Options, Rejected, Setting, mask};
+use crate::keyfile::source::Location;
+use crate::keyfile::{Options, ParsedCommand, Rejected, Setting};
 use crate::names::keywords;
 use crate::names::keywords::Row;
 use crate::sa::SaType;
@@ -45,7 +45,7 @@ pub(crate) struct Parser<'o, 't, W> {
     pub(crate) options: &'o Options<'o>,
     /// The whole text, for line numbers; empty for shell arguments.
     text: &'t [u8],
-    place: Place,
+    location: Location,
     words: W,
     /// The words from the start, to see a word in its context when a message quotes it.
     origin: W,
@@ -62,21 +62,21 @@ pub(crate) struct Parser<'o, 't, W> {
 pub(crate) struct Reading {
     /// Whether there was anything to read.
     pub(crate) is_command: bool,
-    pub(crate) item: Item,
+    pub(crate) item: ParsedCommand,
 }
 
 impl<'o, 't, W: Words<'t> + Clone> Parser<'o, 't, W> {
-    pub(crate) fn new(options: &'o Options<'o>, text: &'t [u8], place: Place, words: W) -> Self {
+    pub(crate) fn new(options: &'o Options<'o>, text: &'t [u8], location: Location, words: W) -> Self {
         let origin = words.clone();
         let diagnostics = Vec::new();
         Self {
             options,
             text,
-            place,
+            location,
             words,
             origin,
             ahead: None,
-            end: place.start,
+            end: location.start,
             failed: false,
             has_names: false,
             diagnostics,
@@ -93,7 +93,8 @@ impl<'o, 't, W: Words<'t> + Clone> Parser<'o, 't, W> {
         }
         self.diagnostics.sort_by_key(|diagnostic| (diagnostic.span.line, diagnostic.span.column));
         let outcome = command.filter(|_| !self.failed).ok_or(Rejected);
-        let item = Item { place: self.place, outcome, diagnostics: self.diagnostics, has_names: self.has_names };
+        let item =
+            ParsedCommand { location: self.location, outcome, diagnostics: self.diagnostics, has_names: self.has_names };
         Reading { is_command: word.is_some() || self.failed, item }
     }
 
@@ -133,7 +134,7 @@ impl<'o, 't, W: Words<'t> + Clone> Parser<'o, 't, W> {
         };
         if let Some(why) = self.unfit(action) {
             let message = format!("{} cannot be used {why}", self.quoted(word));
-            self.error(Code::NotHere, word, message);
+            self.error(Code::NotAllowedHere, word, message);
             while self.next().is_some() {}
             return None;
         }
@@ -168,27 +169,27 @@ impl<'o, 't, W: Words<'t> + Clone> Parser<'o, 't, W> {
         let help = if word.bytes.starts_with(b"\xef\xbb\xbf") {
             "the file begins with a byte order mark; save it without one".to_owned()
         } else if word.bytes.contains(&0) {
-            "the file holds NUL bytes, as text in UTF-16 does; save it in UTF-8".to_owned()
+            "the file contains NUL bytes, as UTF-16 text does; save it as UTF-8".to_owned()
         } else if keywords::by_word(word.bytes).is_some() {
-            "a keyword: the line before it may lack its backslash, or have something after it".to_owned()
+            "this is a keyword: the backslash of the previous line may be missing, or a blank follows it".to_owned()
         } else if let Some(known) = self.suggestion(word, words()) {
             format!("did you mean \"{known}\"?")
         } else {
             match self.options.setting {
-                Setting::File => "a command goes on in the next line only if a backslash is the very last byte of its line",
+                Setting::File => "a command continues on the next line only if a backslash is the last byte of the line",
                 Setting::Prompt => "`help` lists the commands",
                 Setting::Shell => "`ipseckey --help` lists the commands and tools",
             }
             .to_owned()
         };
-        let wanted = match self.options.setting {
+        let expected = match self.options.setting {
             Setting::File => "add, update, update-pair, delete, delete-pair, get or flush",
             Setting::Prompt => {
                 "add, update, update-pair, delete, delete-pair, get, flush, dump, save, monitor, help or quit"
             }
             Setting::Shell => "delete, delete-pair, get, flush, dump, save, monitor, help or a tool",
         };
-        self.report(Severity::Error, Code::UnknownCommand, Some(word), message, Some(wanted), Some(help));
+        self.report(Severity::Error, Code::UnknownCommand, Some(word), message, Some(expected), Some(help));
         while self.next().is_some() {}
     }
 
@@ -249,12 +250,12 @@ impl<'o, 't, W: Words<'t> + Clone> Parser<'o, 't, W> {
         None
     }
 
-    pub(crate) fn missing_sa_type(&mut self, verb: &str, wanted: &str) {
-        let message = format!("Unexpected end of command line: {verb} needs an SA type");
-        self.report(Severity::Error, Code::UnexpectedEnd, None, message, Some(wanted), None);
+    pub(crate) fn missing_sa_type(&mut self, verb: &str, expected: &str) {
+        let message = format!("Unexpected end of command line: {verb} requires an SA type");
+        self.report(Severity::Error, Code::UnexpectedEnd, None, message, Some(expected), None);
     }
 
-    /// Reports a second use of a keyword, and where the first one is.
+    /// Reports a second use of a keyword, and where first given here is.
     pub(crate) fn duplicate(&mut self, row: &'static Row, word: Word<'t>) {
         self.failed = true;
         if self.is_full() {
@@ -268,8 +269,8 @@ impl<'o, 't, W: Words<'t> + Clone> Parser<'o, 't, W> {
                 break;
             }
         }
-        let related = first.map(|first| (self.span(first), "the first one".to_owned()));
-        self.error(Code::Duplicate, word, format!("Can only specify single {}", row.title));
+        let related = first.map(|first| (self.span(first), "first given here".to_owned()));
+        self.error(Code::DuplicateKeyword, word, format!("Can only specify single {}", row.title));
         if let Some(last) = self.diagnostics.last_mut() {
             last.related = related;
         }
@@ -278,35 +279,35 @@ impl<'o, 't, W: Words<'t> + Clone> Parser<'o, 't, W> {
     fn flaw(&mut self, flaw: Flaw) {
         let (severity, message, help) = match flaw.kind {
             FlawKind::Glued => {
-                (Severity::Warning, "Text right after a closing quote is not used", Some("put a blank between"))
+                (Severity::Warning, "Text after a closing quote is ignored", Some("insert a blank after the quote"))
             }
-            FlawKind::Empty => (Severity::Error, "A pair of quotes with nothing inside is no word", None),
-            FlawKind::Lone => (Severity::Warning, "A quote with nothing behind it is no word", None),
-            FlawKind::Unclosed => (Severity::Error, "A quote that is never closed", Some("close it in the same line")),
+            FlawKind::Empty => (Severity::Error, "Empty quotes", None),
+            FlawKind::Lone => (Severity::Warning, "A quote at the end of a command is ignored", None),
+            FlawKind::Unclosed => (Severity::Error, "Missing closing quote", Some("add a quote on the same line")),
             FlawKind::Split => {
-                (Severity::Error, "Quotes cannot go on in the next line", Some("close them in the same line"))
+                (Severity::Error, "Quotes cannot extend over several lines", Some("close them on the same line"))
             }
         };
         self.failed |= severity == Severity::Error;
         if self.is_full() {
             return;
         }
-        let span = Span::locate(self.text, self.place, flaw.offset, flaw.len);
-        let diagnostic = Diagnostic::new(severity, Code::Quotes, self.place, message).at(span);
+        let span = Span::locate(self.text, self.location, flaw.offset, flaw.len);
+        let diagnostic = Diagnostic::new(severity, Code::BadQuotes, self.location, message).at(span);
         self.diagnostics.push(Diagnostic { help: help.map(str::to_owned), ..diagnostic });
     }
 
     pub(crate) fn span(&self, word: Word<'t>) -> Span {
-        Span::locate(self.text, self.place, word.offset, word.bytes.len())
+        Span::locate(self.text, self.location, word.offset, word.bytes.len())
     }
 
     /// A word in quotes, masked if it must not be shown.
     pub(crate) fn quoted(&self, word: Word<'t>) -> String {
-        if self.is_full() { String::new() } else { mask::quoted(self.origin.clone(), word) }
+        if self.is_full() { String::new() } else { citation::quoted(self.origin.clone(), word) }
     }
 
     fn is_shown(&self, word: Word<'t>) -> bool {
-        !self.is_full() && mask::is_shown(self.origin.clone(), word)
+        !self.is_full() && citation::is_shown(self.origin.clone(), word)
     }
 
     pub(crate) fn error(&mut self, code: Code, word: Word<'t>, message: String) {
@@ -324,7 +325,7 @@ impl<'o, 't, W: Words<'t> + Clone> Parser<'o, 't, W> {
         code: Code,
         word: Option<Word<'t>>,
         message: String,
-        wanted: Option<&str>,
+        expected: Option<&str>,
         help: Option<String>,
     ) {
         let at = word.unwrap_or(Word { bytes: b" ", offset: self.end });
@@ -332,18 +333,18 @@ impl<'o, 't, W: Words<'t> + Clone> Parser<'o, 't, W> {
         if self.is_full() {
             return;
         }
-        let diagnostic = Diagnostic::new(severity, code, self.place, message).at(self.span(at));
-        self.diagnostics.push(Diagnostic { wanted: wanted.map(str::to_owned), help, ..diagnostic });
+        let diagnostic = Diagnostic::new(severity, code, self.location, message).at(self.span(at));
+        self.diagnostics.push(Diagnostic { expected: expected.map(str::to_owned), help, ..diagnostic });
     }
 
     /// Reports that a value is missing behind `keyword`.
-    pub(crate) fn missing_value(&mut self, keyword: &str, wanted: &str) {
+    pub(crate) fn missing_value(&mut self, keyword: &str, expected: &str) {
         if let Some(found) = self.peek() {
             let message = format!("{keyword} has no value: {} is a keyword", self.quoted(found));
-            self.report(Severity::Error, Code::Missing, Some(found), message, Some(wanted), None);
+            self.report(Severity::Error, Code::MissingArgument, Some(found), message, Some(expected), None);
         } else {
-            let message = format!("Unexpected end of command line behind {keyword}");
-            self.report(Severity::Error, Code::UnexpectedEnd, None, message, Some(wanted), None);
+            let message = format!("Unexpected end of command line after {keyword}");
+            self.report(Severity::Error, Code::UnexpectedEnd, None, message, Some(expected), None);
         }
     }
 }
@@ -378,11 +379,11 @@ mod tests {
     #[test]
     fn commands_have_their_settings() {
         for word in ["dump", "save all", "monitor", "passive_monitor", "help", "?"] {
-            assert_eq!(codes(word), [Code::NotHere], "{word}");
+            assert_eq!(codes(word), [Code::NotAllowedHere], "{word}");
         }
         for word in ["add", "update esp", "update-pair foo"] {
             let item = items(word, Setting::Shell, true).remove(0);
-            assert!(item.outcome.is_err() && item.diagnostics[0].code == Code::NotHere, "{word}");
+            assert!(item.outcome.is_err() && item.diagnostics[0].code == Code::NotAllowedHere, "{word}");
         }
         assert!(items("delete esp spi 1", Setting::Shell, true)[0].outcome.is_ok());
     }
@@ -392,28 +393,28 @@ mod tests {
         let text = format!("add esp spi abc src 10.0.0.300 bogus 5 spi 6 state gone dst 10.0.0.2 {KEYS} hard_bytes\n");
         let found = said(&text);
         let codes: Vec<_> = found.iter().map(|diagnostic| diagnostic.code).collect();
-        let wanted = [
+        let expected = [
             Code::NotANumber,
             Code::UnknownAddress,
-            Code::UnknownExtension,
-            Code::Duplicate,
+            Code::UnknownKeyword,
+            Code::DuplicateKeyword,
             Code::UnknownState,
             Code::UnexpectedEnd,
         ];
-        assert_eq!(codes, wanted);
+        assert_eq!(codes, expected);
         assert!(found.is_sorted_by_key(|diagnostic| diagnostic.span.column));
     }
 
     #[test]
     fn a_forgotten_value_does_not_eat_the_next_keyword() {
-        assert_eq!(codes(&format!("add esp spi dst 10.0.0.2 {KEYS}")), [Code::Missing]);
+        assert_eq!(codes(&format!("add esp spi dst 10.0.0.2 {KEYS}")), [Code::MissingArgument]);
         assert_eq!(codes("get spi 5 dst 10.0.0.2"), [Code::UnknownSaType]);
     }
 
     #[test]
     fn the_wording_of_the_man_page() {
-        for (text, wanted) in [
-            ("add esp spi", "Unexpected end of command line behind spi"),
+        for (text, expected) in [
+            ("add esp spi", "Unexpected end of command line after spi"),
             ("bogus esp", "Unknown command \"bogus\""),
             ("get esp spi 5 bogus", "Unknown extension field \"bogus\""),
             ("get esp spi 5 spi 6", "Can only specify single SPI value"),
@@ -422,7 +423,7 @@ mod tests {
             ("0123456789abcdef", "Unknown command \"XXXXXXXXXXXXXXXX\""),
         ] {
             let found = said(text);
-            assert!(found.iter().any(|diagnostic| diagnostic.message == wanted), "{text}: {found:?}");
+            assert!(found.iter().any(|diagnostic| diagnostic.message == expected), "{text}: {found:?}");
         }
         assert_eq!(
             message("add esp authkey ab cd"),
@@ -458,8 +459,8 @@ mod tests {
 
     #[test]
     fn quotes_that_lose_text() {
-        assert_eq!(codes(&format!("add esp spi 256 dst 10.0.0.2 {KEYS} srcidtype fqdn \"ab\"cd")), [Code::Quotes]);
-        assert_eq!(codes("flush \"\""), [Code::Quotes]);
+        assert_eq!(codes(&format!("add esp spi 256 dst 10.0.0.2 {KEYS} srcidtype fqdn \"ab\"cd")), [Code::BadQuotes]);
+        assert_eq!(codes("flush \"\""), [Code::BadQuotes]);
         assert!(items("flush \"\"", Setting::File, true)[0].outcome.is_err());
         assert!(items("\"", Setting::File, true).is_empty());
     }

@@ -8,10 +8,10 @@ use std::net::IpAddr;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
     /// Nobody knows the name.
-    #[error("no such name")]
+    #[error("unknown host name")]
     Unknown,
     /// The name service did not answer properly.
-    #[error("the name service said: {0}")]
+    #[error("name service: {0}")]
     Failed(String),
 }
 

@@ -5,7 +5,6 @@ use std::net::IpAddr;
 use crate::keyfile::diagnostics::suggest;
 use crate::keyfile::diagnostics::{Code, Severity};
 use crate::keyfile::lexer::{Word, Words};
-use crate::keyfile::mask;
 use crate::keyfile::parse::Parser;
 use crate::keyfile::parse::address;
 use crate::keyfile::parse::address::Literal;
@@ -16,6 +15,7 @@ use crate::keyfile::parse::number;
 use crate::keyfile::parse::number::Problem;
 use crate::names::keywords::{Field, Limit, Row, Value};
 use crate::names::{Vocabulary, identities, states};
+use crate::redact;
 use crate::sa::{AuthAlg, EncrAlg, Flags, Identity, IdentityType, Lifetime, LifetimeKind, SaState, Spi};
 
 /// Largest replay window: `sadb_sa_replay` has 8 bits, Linux takes `XFRMA_REPLAY_ESN_MAX` * 32.
@@ -59,14 +59,14 @@ impl<'t, W: Words<'t> + Clone> Parser<'_, 't, W> {
         match number::parse(word.bytes, max) {
             Ok(value) if value >= min => return Some((word, value)),
             Err(Problem::NotANumber) => {
-                let message = format!("Expecting a number behind {}, not {}", row.word, self.quoted(word));
-                let wanted = "0xnnn, nnn, or octal 0nnn";
-                self.report(Severity::Error, Code::NotANumber, Some(word), message, Some(wanted), None);
+                let message = format!("Expected a number after {}, found {}", row.word, self.quoted(word));
+                let expected = "0xnnn, nnn, or octal 0nnn";
+                self.report(Severity::Error, Code::NotANumber, Some(word), message, Some(expected), None);
             }
             Ok(_) | Err(Problem::TooBig) => {
                 let message = format!("Invalid {} {}", row.title, self.quoted(word));
-                let wanted = format!("a number from {min} to {max}");
-                self.report(Severity::Error, Code::OutOfRange, Some(word), message, Some(&wanted), None);
+                let expected = format!("a number from {min} to {max}");
+                self.report(Severity::Error, Code::OutOfRange, Some(word), message, Some(&expected), None);
             }
         }
         None
@@ -123,17 +123,17 @@ impl<'t, W: Words<'t> + Clone> Parser<'_, 't, W> {
     }
 
     fn state(&mut self, row: &Row, draft: &mut Draft<'t>) {
-        let wanted = "larval, mature, dying, dead or a number";
-        let Some(word) = self.next_value() else { return self.missing_value(row.word, wanted) };
+        let expected = "larval, mature, dying, dead or a number";
+        let Some(word) = self.next_value() else { return self.missing_value(row.word, expected) };
         let by_number = || number::parse(word.bytes, u64::from(states::MAX.0)).ok().map(|number| SaState(number as u8));
         match states::by_word(word.bytes).map(|row| row.number).or_else(by_number) {
             Some(SaState::LARVAL) => {
-                let help = Some("only the kernel makes larval SAs".to_owned());
+                let help = Some("only the kernel creates larval SAs".to_owned());
                 let message = "Cannot set LARVAL SA state".to_owned();
                 self.report(Severity::Error, Code::UnknownState, Some(word), message, Some("mature"), help);
             }
             Some(state) => draft.request.state = state,
-            None => self.unknown(Code::UnknownState, "state type", word, wanted, states::TABLE.iter().map(|row| row.word)),
+            None => self.unknown(Code::UnknownState, "state type", word, expected, states::TABLE.iter().map(|row| row.word)),
         }
     }
 
@@ -143,43 +143,42 @@ impl<'t, W: Words<'t> + Clone> Parser<'_, 't, W> {
         code: Code,
         what: &str,
         word: Word<'t>,
-        wanted: &str,
+        expected: &str,
         known: impl Iterator<Item = &'static str>,
     ) {
         let message = format!("Unknown {what} {}", self.quoted(word));
-        let nearest = if mask::may_be_key(word.bytes) { None } else { suggest::nearest(word.bytes, known) };
+        let nearest = if redact::may_be_key(word.bytes) { None } else { suggest::nearest(word.bytes, known) };
         let help = nearest.map(|nearest| format!("did you mean \"{nearest}\"?"));
-        self.report(Severity::Error, code, Some(word), message, Some(wanted), help);
+        self.report(Severity::Error, code, Some(word), message, Some(expected), help);
     }
 
     fn auth_alg(&mut self, row: &Row, draft: &mut Draft<'t>) {
-        let wanted = "an authentication algorithm";
-        let Some(word) = self.next_value() else { return self.missing_value(row.word, wanted) };
+        let expected = "an authentication algorithm";
+        let Some(word) = self.next_value() else { return self.missing_value(row.word, expected) };
         let vocabulary = self.options.vocabulary;
         match algorithm(word.bytes, &["none", "any"], vocabulary.auth_algs().map(|row| (row.number.0, row.names))) {
             Some(number) => draft.request.auth_alg = AuthAlg(number),
             None => {
                 let known = vocabulary.auth_algs().flat_map(|row| row.names.iter().copied());
-                self.unknown(Code::UnknownAlgorithm, "authentication algorithm type", word, wanted, known);
+                self.unknown(Code::UnknownAlgorithm, "authentication algorithm type", word, expected, known);
             }
         }
     }
 
     fn encr_alg(&mut self, row: &Row, draft: &mut Draft<'t>) {
-        let wanted = "an encryption algorithm";
-        let Some(word) = self.next_value() else { return self.missing_value(row.word, wanted) };
+        let expected = "an encryption algorithm";
+        let Some(word) = self.next_value() else { return self.missing_value(row.word, expected) };
         let vocabulary = self.options.vocabulary;
         let found = algorithm(word.bytes, &["any"], vocabulary.encr_algs().map(|row| (row.number.0, row.names)));
         let Some(number) = found else {
             let known = vocabulary.encr_algs().flat_map(|row| row.names.iter().copied());
-            return self.unknown(Code::UnknownAlgorithm, "encryption algorithm type", word, wanted, known);
+            return self.unknown(Code::UnknownAlgorithm, "encryption algorithm type", word, expected, known);
         };
         draft.request.encr_alg = EncrAlg(number);
         if let Some(cipher) = vocabulary.encr_algs().find(|row| row.number.0 == number && row.counter_mode) {
             let message =
                 format!("Manual keying with a counter-mode algorithm such as \"{}\" may be insecure", cipher.names[0]);
-            let help =
-                "a packet counter that starts over with the same key reveals the traffic; use IKE, or aes-cbc with HMAC";
+            let help = "a packet counter that restarts with the same key reveals the traffic; use IKE, or aes-cbc with HMAC";
             self.report(Severity::Warning, Code::CounterMode, Some(word), message, None, Some(help.to_owned()));
         }
     }
@@ -220,15 +219,15 @@ impl<'t, W: Words<'t> + Clone> Parser<'_, 't, W> {
         let (code, message, help) = match problem {
             key::Problem::NotHex => (Code::NotHex, format!("The {title} string is not a hex string"), None),
             key::Problem::Hidden => {
-                let help = "it was saved or printed with -p, which leaves keys out";
+                let help = "it was saved or printed with -p, which hides keys";
                 (Code::NotHex, format!("The {title} string is not a hex string but a row of X"), Some(help.to_owned()))
             }
             key::Problem::NotBits => {
-                let message = format!("What follows the / of the {title} is not a bit specifier");
-                (Code::NotABitSpecifier, message, Some("write the bit length as a decimal number".to_owned()))
+                let message = format!("The text after the / of the {title} is not a bit length");
+                (Code::InvalidBitLength, message, Some("write the bit length as a decimal number".to_owned()))
             }
-            key::Problem::BitsTooBig { wanted, found } => {
-                (Code::BitLengthTooBig, format!("bit length {wanted} is too big for the {found} bits of the {title}"), None)
+            key::Problem::BitsTooBig { expected, found } => {
+                (Code::BitLengthTooBig, format!("Bit length {expected} exceeds the {found} bits of the {title}"), None)
             }
             key::Problem::TooLong => (Code::BitLengthTooBig, format!("The {title} has more than 65528 bits"), None),
         };
@@ -264,8 +263,8 @@ impl<'t, W: Words<'t> + Clone> Parser<'_, 't, W> {
             Some(Some(len)) => len,
             Some(None) => {
                 let message = format!("Invalid prefix length in {}", self.quoted(word));
-                let wanted = format!("a number from 0 to {}", address::width(address));
-                return self.report(Severity::Error, Code::OutOfRange, Some(word), message, Some(&wanted), None);
+                let expected = format!("a number from 0 to {}", address::width(address));
+                return self.report(Severity::Error, Code::OutOfRange, Some(word), message, Some(&expected), None);
             }
         };
         let field = if row.field == Field::InnerSrc { &mut draft.inner_src } else { &mut draft.inner_dst };
@@ -276,9 +275,9 @@ impl<'t, W: Words<'t> + Clone> Parser<'_, 't, W> {
     fn unless_vague(&mut self, row: &Row, word: Word<'t>, list: &Found) -> Option<IpAddr> {
         let single = list.single();
         if single.is_none() {
-            let message = format!("The {} {} is vague, not using", row.title, self.quoted(word));
-            let help = Some("the name has several addresses; write one of them".to_owned());
-            self.report(Severity::Warning, Code::VagueName, Some(word), message, None, help);
+            let message = format!("The {} {} has several addresses and is ignored", row.title, self.quoted(word));
+            let help = Some("specify one of the addresses of the name".to_owned());
+            self.report(Severity::Warning, Code::AmbiguousName, Some(word), message, None, help);
         }
         single
     }
@@ -289,7 +288,7 @@ impl<'t, W: Words<'t> + Clone> Parser<'_, 't, W> {
             Literal::Address(address) if six && address.is_ipv4() => self.four_for_six(row, word, address),
             Literal::Address(address) => Some(Found::One([address])),
             Literal::LeadingZero => {
-                let help = Some("write it without leading zeros: some read them as octal, some as decimal".to_owned());
+                let help = Some("remove the leading zeros: some programs read them as octal, others as decimal".to_owned());
                 self.unknown_address(row, word, "an IPv4 address", help)
             }
             Literal::No => {
@@ -314,12 +313,12 @@ impl<'t, W: Words<'t> + Clone> Parser<'_, 't, W> {
 
     fn look_up(&mut self, row: &Row, word: Word<'t>, six: bool) -> Option<Found> {
         if self.options.numeric {
-            return self.unknown_address(row, word, "an address", Some("-n excludes names".to_owned()));
+            return self.unknown_address(row, word, "an address", Some("-n disables host names".to_owned()));
         }
         let name =
-            std::str::from_utf8(word.bytes).ok().filter(|name| !name.is_empty() && !mask::may_be_key(name.as_bytes()));
+            std::str::from_utf8(word.bytes).ok().filter(|name| !name.is_empty() && !redact::may_be_key(name.as_bytes()));
         let Some(name) = name else {
-            let help = "a word that looks like key text is never looked up".to_owned();
+            let help = "a word that may be a key is not resolved".to_owned();
             return self.unknown_address(row, word, "an address or name", Some(help));
         };
         let mut list = match self.options.resolver.addresses(name) {
@@ -336,27 +335,27 @@ impl<'t, W: Words<'t> + Clone> Parser<'_, 't, W> {
         }
     }
 
-    fn unknown_address(&mut self, row: &Row, word: Word<'t>, wanted: &str, help: Option<String>) -> Option<Found> {
+    fn unknown_address(&mut self, row: &Row, word: Word<'t>, expected: &str, help: Option<String>) -> Option<Found> {
         let message = format!("Unknown {} {}", row.title, self.quoted(word));
-        self.report(Severity::Error, Code::UnknownAddress, Some(word), message, Some(wanted), help);
+        self.report(Severity::Error, Code::UnknownAddress, Some(word), message, Some(expected), help);
         None
     }
 
     fn identity(&mut self, row: &'static Row, keyword: Word<'t>, draft: &mut Draft<'t>) {
-        let wanted = "prefix, fqdn, domain, user_fqdn, mailbox or a number, then the identity";
-        let Some(word) = self.next_value() else { return self.missing_value(row.word, wanted) };
+        let expected = "prefix, fqdn, domain, user_fqdn, mailbox or a number, then the identity";
+        let Some(word) = self.next_value() else { return self.missing_value(row.word, expected) };
         let by_number = || number::parse(word.bytes, u64::from(u16::MAX)).ok().map(|number| IdentityType(number as u16));
         let kind = identities::by_word(word.bytes).map(|row| row.number).or_else(by_number);
         if kind.is_none() {
             let known = identities::TABLE.iter().flat_map(|row| row.words.iter().copied());
-            self.unknown(Code::UnknownIdentityType, "identity type", word, wanted, known);
+            self.unknown(Code::UnknownIdentityType, "identity type", word, expected, known);
         }
         let Some(value) = self.next() else {
-            let message = "Unexpected end of command line behind the identity type".to_owned();
+            let message = "Unexpected end of command line after the identity type".to_owned();
             return self.report(Severity::Error, Code::UnexpectedEnd, None, message, Some("an identity"), None);
         };
         if value.bytes.contains(&0) {
-            return self.error(Code::Conflict, keyword, "An identity cannot hold a zero byte".to_owned());
+            return self.error(Code::Conflict, keyword, "An identity cannot contain a NUL byte".to_owned());
         }
         let identity = kind.map(|kind| Identity { kind, id: 0, value: value.bytes.to_vec() });
         let field =
@@ -445,7 +444,7 @@ mod tests {
         let bits = |key: &str| good(&format!("add ah spi 256 dst 10.0.0.2 auth_alg md5 authkey {key}"));
         assert_eq!(bits("e/3").0.request.auth_key.map(|key| (key.bits(), key.byte_len())), Some((3, 1)));
         assert_eq!(bits("abc").1, [Code::KeyLengthChanged]);
-        for (key, code) in [("12g4", Code::NotHex), ("1234/x", Code::NotABitSpecifier), ("1234/17", Code::BitLengthTooBig)] {
+        for (key, code) in [("12g4", Code::NotHex), ("1234/x", Code::InvalidBitLength), ("1234/17", Code::BitLengthTooBig)] {
             let found = said(&format!("add ah spi 256 dst 10.0.0.2 auth_alg md5 authkey {key}"));
             assert_eq!(found.iter().map(|diagnostic| diagnostic.code).collect::<Vec<_>>(), [code]);
             assert!(!found[0].message.contains("12") && !found[0].message.contains("34"), "{}", found[0].message);
@@ -471,7 +470,7 @@ mod tests {
         assert_eq!(inner("isrc6 me6"), Some(("2001:db8::1".to_owned(), 128)));
         assert_eq!(inner("isrc ::ffff:192.168.1.0/120"), Some(("192.168.1.0".to_owned(), 24)));
         assert_eq!(inner("isrc dual"), None);
-        assert_eq!(good(&add("isrc dual")).1, [Code::VagueName]);
+        assert_eq!(good(&add("isrc dual")).1, [Code::AmbiguousName]);
         assert_eq!(codes(&add("isrc 192.168.1.0/33")), [Code::OutOfRange]);
         assert_eq!(codes(&add("isrc nobody/24")), [Code::UnknownAddress]);
     }

@@ -9,6 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::policy::ssh_lockout::Session;
+use crate::redact::{shell_word, shown};
 use crate::sadb::{SADB_VARIABLE, SadbTarget, UnknownTarget};
 use crate::service::config::properties::{Carry, OnStop, Policy, PolicySource, Properties, Scope, parse};
 use crate::service::config::smf::PropertyError;
@@ -18,7 +19,6 @@ use crate::service::log::masked;
 use crate::sys::IS_LINUX;
 use crate::sys::fs::keys_file::Origin;
 use crate::sys::fs::settings_file;
-use crate::sys::path_text::{shell_word, shown};
 
 /// Read if there is no `--config`; it need not exist.
 pub(crate) const DEFAULT_FILE: &str = "/etc/inet/manual-key.toml";

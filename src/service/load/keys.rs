@@ -50,7 +50,7 @@ pub(crate) fn parse(text: &[u8], vocabulary: Vocabulary) -> Result<Vec<Numbered>
     let mut commands = 0;
     let mut ended = false;
     for item in keyfile::commands(text, &options) {
-        let line = item.place.line;
+        let line = item.location.line;
         commands += 1;
         match item.outcome.map(action) {
             Ok(Wanted::Action(action)) if !ended => sound.push(Numbered { line, action }),

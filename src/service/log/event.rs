@@ -8,13 +8,13 @@ use std::path::Path;
 
 use crate::names::sa_types;
 use crate::reconcile::{Brief, Failed, Obstacle, Step, Summary, Unfit};
+use crate::redact::{shell_word, shown};
 use crate::sa::{LifetimeKind, SaType, Spi};
 use crate::sadb::{LockError, SadbError};
 use crate::service::config::ConfigError;
 use crate::service::log::policy_event::PolicyEvent;
 use crate::service::log::{Severity, masked};
 use crate::sys::fs::keys_file::{FileError, Finding};
-use crate::sys::path_text::{shell_word, shown};
 
 /// What happened.
 pub(crate) enum Event<'a> {

@@ -10,6 +10,7 @@ use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 
+pub(crate) use crate::redact::without_hex_runs as masked;
 use crate::service::config::supervisor::{Environment, World};
 use crate::service::exit::Reason;
 use crate::service::log::event::Event;
@@ -185,25 +186,6 @@ pub(crate) fn answered(written: io::Result<()>) -> Result<(), Reason> {
     })
 }
 
-/// `text` with every run of eight or more hexadecimal digits replaced: such a run could be part of a key. Control characters go,
-/// and end no run: of a file in UTF-16 every other one is a NUL.
-pub(crate) fn masked(text: &str) -> String {
-    const LONGEST: usize = 7;
-    let mut kept = String::with_capacity(text.len());
-    let mut run = String::new();
-    for c in text.chars().filter(|c| !c.is_control()).map(Some).chain([None]) {
-        match c {
-            Some(c) if c.is_ascii_hexdigit() => run.push(c),
-            other => {
-                kept.push_str(if run.len() > LONGEST { "..." } else { &run });
-                run.clear();
-                kept.extend(other);
-            }
-        }
-    }
-    kept
-}
-
 #[cfg(test)]
 mod tests {
     use std::path::Path;
@@ -240,14 +222,5 @@ mod tests {
     fn another_stream_is_not_the_journals() {
         assert!(!journal_reads_stderr(&|_| None));
         assert!(!journal_reads_stderr(&|_| Some("0:0".into())));
-    }
-
-    #[test]
-    fn long_hexadecimal_runs_are_masked() {
-        assert_eq!(masked("spi 0x1234567 dst fec0:bbbb::4483"), "spi 0x1234567 dst fec0:bbbb::4483");
-        assert_eq!(masked("key 12345678 and DEADbeef00"), "key ... and ...");
-        assert_eq!(masked("1234567890abcdef"), "...");
-        assert_eq!(masked("one\nline"), "oneline");
-        assert_eq!(masked("0\0f\x001\0e\x002\0d\x003\0c\0, 12345\t67890"), "..., ...");
     }
 }

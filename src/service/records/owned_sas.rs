@@ -13,11 +13,11 @@ use super::added::Added;
 use serde::{Deserialize, Serialize};
 
 use crate::keyfile::Verb;
+use crate::redact::shown;
 use crate::sa::{LifetimeKind, Masked, Message, Request, SaId, SaType, Spi};
 use crate::sadb::{Sadb, SadbError};
 use crate::service::load::keys::{Action, Numbered};
 use crate::service::records::runtime_file::{self, Readers};
-use crate::sys::path_text::shown;
 
 const FILE: &str = "owned.json";
 

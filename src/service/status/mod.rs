@@ -16,6 +16,7 @@ use serde::{Serialize, Serializer};
 
 use crate::names::sa_types;
 use crate::policy::Association;
+use crate::redact::shown;
 use crate::sa::{AddressRole, Lifetime, LifetimeKind, Message, SaState, SaType, Spi};
 use crate::sadb::{SADB_VARIABLE, SadbError, SadbTarget};
 use crate::service::args::Args;
@@ -30,7 +31,6 @@ use crate::service::status::unmatched::Lone;
 use crate::show;
 use crate::sys::fs::keys_file::{self, Origin};
 use crate::sys::net::interfaces::network_namespace;
-use crate::sys::path_text::shown;
 
 /// So many SAs are told of, those that expire first.
 const AHEAD: usize = 10;

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::sys::path_text::{shell_word, shown};
+use crate::redact::{shell_word, shown};
 
 /// A larger keys file is taken for a mistake: 1 GiB holds several million SAs.
 pub(crate) const MAX_LEN: u64 = 1 << 30;

@@ -9,10 +9,10 @@ use crate::cli::session::Session;
 use crate::keyfile;
 use crate::keyfile::{Checker, Code, SaCommand, Setting, Verb};
 use crate::names::Vocabulary;
+use crate::redact::{shell_word, shown};
 use crate::sa::{AuthAlg, EncrAlg, SaId, SaType};
 use crate::sys::fs::keys_file;
 use crate::sys::fs::keys_file::{KeysFile, Origin};
-use crate::sys::path_text::{shell_word, shown};
 
 /// What the file adds.
 #[derive(Default)]
@@ -73,7 +73,7 @@ fn contents(path: &Path, file: &KeysFile, session: &Session<'_>, chart: &mut Cha
     let mut wanted = Wanted::default();
     for item in keyfile::commands(&file.contents, &options) {
         let all: Vec<_> = item.diagnostics.iter().cloned().chain(checker.check(&item, &file.contents)).collect();
-        has_names |= all.iter().any(|diagnostic| diagnostic.code == Code::NameInFile);
+        has_names |= all.iter().any(|diagnostic| diagnostic.code == Code::HostName);
         errors += all.iter().filter(|diagnostic| diagnostic.is_error()).count();
         warnings += all.iter().filter(|diagnostic| !diagnostic.is_error()).count();
         match item.outcome {

@@ -7,9 +7,9 @@ use std::path::Path;
 use super::chart::{Chart, counted};
 use crate::cli::session::Session;
 use crate::policy::Association;
+use crate::redact::shell_word;
 use crate::sa::{SaId, SaType};
 use crate::sadb::SadbError;
-use crate::sys::path_text::shell_word;
 
 /// Properties of the service.
 const CONFIG: &str = "/etc/inet/manual-key.toml";

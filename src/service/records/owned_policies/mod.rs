@@ -12,6 +12,7 @@ use crate::apply::aim_at;
 use crate::keyfile::Verb;
 use crate::policy::derive::{Derived, derive};
 use crate::policy::{Association, Listed, Policy, PolicyId};
+use crate::redact::shown;
 use crate::sa::SaType;
 use crate::sadb::{SadbError, Spd};
 use crate::service::load::keys::{Action, Numbered};
@@ -19,7 +20,6 @@ use crate::service::records::added::Added;
 use crate::service::records::recorded::Recorded;
 use crate::service::records::runtime_file::{self, Readers};
 use crate::sys::net::interfaces::network_namespace;
-use crate::sys::path_text::shown;
 
 /// ENOENT: somebody has removed it already.
 const NO_SUCH_POLICY: i32 = 2;

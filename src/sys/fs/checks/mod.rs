@@ -7,8 +7,8 @@ use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use crate::redact::{shell_word, shown};
 use crate::sys::IS_ILLUMOS;
-use crate::sys::path_text::{shell_word, shown};
 
 /// The source of a file's name, which decides how strict the checks are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,28 +1,19 @@
-//! Which words of a command may be shown.
+//! Citing words and lines of a keys file: which words of a command may be shown.
 //!
 //! A word is shown if it is vocabulary, a well-formed value of a keyword that is not secret, or an unknown word that
-//! cannot be key material. Everything else is drawn as X. The rules look at a whole command from its start, because a key
+//! cannot be a key. Every other word is masked with X. The rules look at a command from its first word on, because a key
 //! that slipped one place to the left or right is still a key.
-
-use std::ffi::OsString;
-use std::fmt::Write as _;
 
 use crate::keyfile::diagnostics::suggest;
 use crate::keyfile::lexer::{Lexer, Word, Words};
-use crate::keyfile::parse::address;
-use crate::keyfile::parse::number;
-use crate::names::keywords;
+use crate::keyfile::parse::{address, number, verb};
 use crate::names::keywords::{Row, Value};
-use crate::names::{algorithms, identities, sa_types, states};
+use crate::names::{algorithms, identities, keywords, sa_types, states};
+use crate::redact::{has_key_run, is_harmless, push_visible};
 
-/// Longest unknown word that is shown, in bytes.
-const LONGEST: usize = 32;
-
-/// Hexadecimal digits in a row that make an unknown word suspicious.
-const RUN: usize = 6;
-
-/// Hexadecimal digits in a row that keep a word away from name servers.
-const LOOKUP_RUN: usize = 8;
+/// Names that people give to keys and that are no keywords.
+const SECRET_WORDS: &[&str] =
+    &["authkey", "encrkey", "auth_key", "encr_key", "auth-key", "encr-key", "enckey", "key", "keys"];
 
 /// Walks the words of a command and says of each whether it may be shown.
 #[derive(Default)]
@@ -47,7 +38,7 @@ impl Masker {
         let row = self.row.take();
         if looks_like_key_word(word) {
             self.in_secret = true;
-            return suggest::near_secret(word);
+            return near_secret(word);
         }
         if row.is_some_and(|row| row.value == Value::Identity) && identities::by_word(word).is_some() {
             return true;
@@ -58,7 +49,19 @@ impl Masker {
 
 /// Whether `word` names a key without being a keyword: `enckey`, `auth_key`, `key=...`.
 fn looks_like_key_word(word: &[u8]) -> bool {
-    suggest::near_secret(word) || (!word.contains(&b'.') && contains_key(word))
+    near_secret(word) || (!word.contains(&b'.') && contains_key(word))
+}
+
+/// Whether `word` is a name for a key, or nearly one.
+fn near_secret(word: &[u8]) -> bool {
+    let letters = word.iter().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'-'));
+    letters && (SECRET_WORDS.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(word)) || near_secret_keyword(word))
+}
+
+fn near_secret_keyword(word: &[u8]) -> bool {
+    let secret = || keywords::TABLE.iter().filter(|row| row.is_secret()).map(|row| row.word);
+    let alike = word.len() >= 5 && suggest::nearest(word, secret()).is_some();
+    alike && keywords::by_word(word).is_none_or(Row::is_secret)
 }
 
 fn contains_key(word: &[u8]) -> bool {
@@ -68,7 +71,7 @@ fn contains_key(word: &[u8]) -> bool {
 /// Whether `word` is a verb, an SA type, or a name out of a table.
 fn is_vocabulary(word: &[u8]) -> bool {
     let same = |name: &str| name.as_bytes().eq_ignore_ascii_case(word);
-    crate::keyfile::parse::verb::TABLE.iter().any(|row| row.word.as_bytes() == word)
+    verb::TABLE.iter().any(|row| row.word.as_bytes() == word)
         || keywords::by_word(word).is_some()
         || sa_types::TABLE.iter().any(|row| same(row.word))
         || states::by_word(word).is_some()
@@ -84,83 +87,11 @@ fn is_value(row: &Row, word: &[u8]) -> bool {
         Value::Lifetime(..) => number::parse(word, u64::MAX).is_ok(),
         Value::State | Value::AuthAlg | Value::EncrAlg => number::parse(word, u64::from(u16::MAX)).is_ok(),
         // No address has as many digits in a row as a key, not even one with zeros in front.
-        Value::Address | Value::Address6 | Value::Prefix | Value::Prefix6 => {
-            Digits::of(word).run < LOOKUP_RUN && address::is_literal(word)
-        }
+        Value::Address | Value::Address6 | Value::Prefix | Value::Prefix6 => !has_key_run(word) && address::is_literal(word),
         Value::Mark => word.split(|byte| *byte == b'/').all(|part| number::parse(part, u64::from(u32::MAX)).is_ok()),
         Value::Nothing | Value::Encap | Value::Key | Value::Identity => false,
         Value::Mode | Value::Device | Value::XfrmFlags => false,
     }
-}
-
-/// The hexadecimal digits of a word, as if it had nothing that does not show: of a file in UTF-16 every other byte is a NUL.
-#[derive(Default)]
-struct Digits {
-    /// Most of them in a row.
-    run: usize,
-    /// All of them.
-    all: usize,
-    /// Bytes of the word.
-    len: usize,
-}
-
-impl Digits {
-    fn of(word: &[u8]) -> Self {
-        let (mut found, mut run) = (Self::default(), 0);
-        for byte in word.iter().filter(|byte| !byte.is_ascii_control()) {
-            let is_digit = byte.is_ascii_hexdigit();
-            run = if is_digit { run + 1 } else { 0 };
-            found.run = found.run.max(run);
-            found.all += usize::from(is_digit);
-            found.len += 1;
-        }
-        found
-    }
-
-    /// Whether more than two thirds of the word are digits.
-    fn prevail(&self) -> bool {
-        self.all * 3 > self.len * 2
-    }
-}
-
-/// Whether an unknown word cannot be key material: short, no run of hexadecimal digits, and not mostly made of them.
-fn is_harmless(word: &[u8]) -> bool {
-    let digits = Digits::of(word);
-    word.len() <= LONGEST && digits.run < RUN && (digits.all < 8 || !digits.prevail() || is_dotted(word))
-}
-
-/// Whether `word` is made like an IPv4 address, whatever its numbers.
-fn is_dotted(word: &[u8]) -> bool {
-    let address = word.split(|byte| *byte == b'/').next().unwrap_or_default();
-    let mut parts = address.split(|byte| *byte == b'.');
-    word.len() <= 18 && parts.all(|part| part.len() <= 3 && part.iter().all(u8::is_ascii_digit))
-}
-
-/// Whether a word may be a mistyped or misplaced key, and so is never given to a resolver.
-pub(crate) fn may_be_key(word: &[u8]) -> bool {
-    let digits = Digits::of(word);
-    let has_digit = word.iter().any(u8::is_ascii_digit);
-    digits.run >= LOOKUP_RUN || (has_digit && digits.all >= 12 && digits.prevail())
-}
-
-/// A word of a command line, as a message may cite it: in quotes, and drawn as X if it may be a key.
-#[must_use]
-pub fn cited(word: &str) -> String {
-    if may_be_key(word.as_bytes()) { format!("\"{}\"", crossed_out(word)) } else { format!("\"{}\"", word.escape_debug()) }
-}
-
-/// `text`, which may cite `arguments` of a command line, with those drawn as X that may be keys. One may stand behind an option and `=`.
-#[must_use]
-pub fn without_keys<'a>(text: &str, arguments: impl IntoIterator<Item = &'a OsString>) -> String {
-    let words = arguments.into_iter().map(|argument| argument.to_string_lossy());
-    words.fold(text.to_owned(), |text, argument| {
-        let suspects = argument.split('=').filter(|word| may_be_key(word.as_bytes()));
-        suspects.fold(text, |text, word| text.replace(word, &crossed_out(word)))
-    })
-}
-
-fn crossed_out(word: &str) -> String {
-    "X".repeat(word.chars().count())
 }
 
 /// Whether `wanted`, one of `words`, may be shown. `words` begin at the start of the command.
@@ -215,44 +146,9 @@ fn push_between(text: &mut String, bytes: &[u8]) {
     }));
 }
 
-/// `text` with what a terminal would act upon replaced.
-pub(crate) fn visible(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    push_visible(&mut shown, text.as_bytes());
-    shown
-}
-
-/// Bytes as text of the same length: what a terminal would act upon becomes question marks.
-fn push_visible(text: &mut String, bytes: &[u8]) {
-    for chunk in bytes.utf8_chunks() {
-        for character in chunk.valid().chars() {
-            if is_visible(character) {
-                let _ = text.write_char(character);
-            } else {
-                text.extend(std::iter::repeat_n('?', character.len_utf8()));
-            }
-        }
-        text.extend(chunk.invalid().iter().map(|_| '?'));
-    }
-}
-
-/// Whether a character shows itself and does nothing else: no controls, no direction marks.
-fn is_visible(character: char) -> bool {
-    !character.is_control()
-        && !matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_word_of_a_command_line_is_cited_unless_it_may_be_a_key() {
-        assert_eq!(cited("aes\u{7}"), "\"aes\\u{7}\"");
-        assert_eq!(cited("0f1e2d3c4b"), "\"XXXXXXXXXX\"");
-        let arguments = ["--sadb=0f1e2d3c4b", "dump", "5a697887"].map(OsString::from);
-        assert_eq!(without_keys("'0f1e2d3c4b' '5a697887' dump", &arguments), "'XXXXXXXXXX' 'XXXXXXXX' dump");
-    }
 
     fn m(line: &str) -> String {
         let shown = masked(line.as_bytes());
@@ -261,14 +157,14 @@ mod tests {
     }
 
     #[test]
-    fn values_of_secret_keywords() {
+    fn masked_hides_values_of_key_keywords() {
         assert_eq!(m("add esp spi 0x100 authkey 12/4 dst 10.0.0.2"), "add esp spi 0x100 authkey XXXX dst 10.0.0.2");
         assert_eq!(m("add esp authkey 12 34 bogus spi 5"), "add esp authkey XX XX XXXXX spi 5");
         assert_eq!(m("add esp encrkey \\\n\t\"a b\" spi 5"), "add esp encrkey \\\n \"XXX\" spi 5");
     }
 
     #[test]
-    fn near_misses_of_secret_keywords() {
+    fn masked_hides_values_of_misspelt_key_keywords() {
         assert_eq!(m("add esp encrkee 12 spi 5"), "add esp encrkee XX spi 5");
         assert_eq!(m("add esp auth_key 12 spi 5"), "add esp auth_key XX spi 5");
         assert_eq!(m("add esp key ab spi 5"), "add esp key XX spi 5");
@@ -277,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn misplaced_keys() {
+    fn masked_hides_misplaced_keys() {
         assert_eq!(m("0123456789abcdef esp"), "XXXXXXXXXXXXXXXX esp");
         assert_eq!(m("add 0123456789abcdef"), "add XXXXXXXXXXXXXXXX");
         assert_eq!(m("add esp encr_alg 0123456789abcdef"), "add esp encr_alg XXXXXXXXXXXXXXXX");
@@ -291,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shown() {
+    fn masked_shows_vocabulary_values_and_harmless_words() {
         for line in [
             "add esp spi 0x12345678 src 2001:0db8:85a3:0000:0000:8a2e:0370:7334 dst you.example hard_bytes 123456789",
             "flush epp",
@@ -302,18 +198,18 @@ mod tests {
     }
 
     #[test]
-    fn what_a_terminal_would_act_upon() {
+    fn masked_replaces_control_characters_and_direction_marks() {
         assert_eq!(m("flush \u{1b}[2J"), "flush ?[2J");
         assert_eq!(m("h\u{f6}st \u{202e}x"), "h\u{f6}st ???x");
     }
 
     #[test]
-    fn names_that_are_not_looked_up() {
-        for word in ["0123456789abcdef", "0x12345678", "abcdefabcdefabcd", "0123:4567:89ab:cdeg"] {
-            assert!(may_be_key(word.as_bytes()), "{word}");
+    fn near_secret_finds_misspelt_names_of_keys() {
+        for word in ["encrkee", "AUTHKEY", "autkey", "enkrkey", "key", "Auth_Key"] {
+            assert!(near_secret(word.as_bytes()), "{word}");
         }
-        for word in ["you.example", "facade", "decade.example.com", "host-12", "cafe.example"] {
-            assert!(!may_be_key(word.as_bytes()), "{word}");
+        for word in ["auth_alg", "authalg", "bogus", "encralg", "authkey1", "src", "dst"] {
+            assert!(!near_secret(word.as_bytes()), "{word}");
         }
     }
 }

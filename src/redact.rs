@@ -1,0 +1,232 @@
+//! Which text may be shown: no word that may be a key, and no character that a terminal or a log would act upon.
+//!
+//! These rules look at one word or one text. `keyfile::diagnostics` applies them to a whole command, whose keywords say
+//! where a key is expected.
+#![forbid(unsafe_code)]
+
+use std::ffi::OsString;
+use std::fmt::Write as _;
+use std::path::Path;
+
+/// Longest unknown word that is shown, in bytes.
+const MAX_SHOWN_LEN: usize = 32;
+
+/// Length of a run of hexadecimal digits that hides an unknown word of a command.
+const HIDDEN_RUN: usize = 6;
+
+/// Length of a run of hexadecimal digits that hides a word wherever it is: half of a DES key.
+const KEY_RUN: usize = 8;
+
+/// The hexadecimal digits of a word. Control characters are ignored: in UTF-16 every other byte is a NUL, and a key in a
+/// file of that encoding must not pass for a row of single digits.
+#[derive(Default)]
+struct HexDigits {
+    longest_run: usize,
+    count: usize,
+    /// Bytes of the word that are not control characters.
+    len: usize,
+}
+
+impl HexDigits {
+    fn of(word: &[u8]) -> Self {
+        let (mut digits, mut run) = (Self::default(), 0);
+        for byte in word.iter().filter(|byte| !byte.is_ascii_control()) {
+            let is_digit = byte.is_ascii_hexdigit();
+            run = if is_digit { run + 1 } else { 0 };
+            digits.longest_run = digits.longest_run.max(run);
+            digits.count += usize::from(is_digit);
+            digits.len += 1;
+        }
+        digits
+    }
+
+    /// Whether more than two thirds of the word are digits, as in a key with separators (`1f-2e-3d`).
+    fn prevail(&self) -> bool {
+        self.count * 3 > self.len * 2
+    }
+}
+
+/// Whether an unknown word cannot be a key: it is short, has no long run of hexadecimal digits, and does not mostly
+/// consist of them.
+pub(crate) fn is_harmless(word: &[u8]) -> bool {
+    let digits = HexDigits::of(word);
+    let is_sparse = digits.count < 8 || !digits.prevail() || is_dotted(word);
+    word.len() <= MAX_SHOWN_LEN && digits.longest_run < HIDDEN_RUN && is_sparse
+}
+
+/// Whether `word` has the form of an IPv4 address with an optional prefix length. Its numbers may be out of range: a
+/// mistyped address has to be shown.
+fn is_dotted(word: &[u8]) -> bool {
+    let address = word.split(|byte| *byte == b'/').next().unwrap_or_default();
+    let mut parts = address.split(|byte| *byte == b'.');
+    word.len() <= 18 && parts.all(|part| part.len() <= 3 && part.iter().all(u8::is_ascii_digit))
+}
+
+/// Whether a word may be a mistyped or misplaced key. Such a word is neither printed nor sent to a name server.
+pub(crate) fn may_be_key(word: &[u8]) -> bool {
+    let digits = HexDigits::of(word);
+    let has_decimal = word.iter().any(u8::is_ascii_digit);
+    // A host name may consist of hexadecimal letters (`facade-cafe`); a key without a single decimal digit is rare.
+    has_key_run(word) || (has_decimal && digits.count >= 12 && digits.prevail())
+}
+
+/// Whether `word` has as many hexadecimal digits in a row as a key. No address has, not even one with leading zeros.
+pub(crate) fn has_key_run(word: &[u8]) -> bool {
+    HexDigits::of(word).longest_run >= KEY_RUN
+}
+
+/// A word of a command line in quotes, for a message; masked if it may be a key.
+#[must_use]
+pub fn cited(word: &str) -> String {
+    if may_be_key(word.as_bytes()) { format!("\"{}\"", masked(word)) } else { format!("\"{}\"", word.escape_debug()) }
+}
+
+/// Masks in `text` the words of `arguments` that may be keys. A key may also follow an option and `=`.
+#[must_use]
+pub fn without_keys<'a>(text: &str, arguments: impl IntoIterator<Item = &'a OsString>) -> String {
+    let arguments = arguments.into_iter().map(|argument| argument.to_string_lossy());
+    arguments.fold(text.to_owned(), |text, argument| {
+        let suspects = argument.split('=').filter(|word| may_be_key(word.as_bytes()));
+        suspects.fold(text, |text, word| text.replace(word, &masked(word)))
+    })
+}
+
+fn masked(word: &str) -> String {
+    "X".repeat(word.chars().count())
+}
+
+/// Replaces each run of eight or more hexadecimal digits, which may be part of a key, by `...`, and removes control
+/// characters. They do not end a run: in UTF-16 every other byte is a NUL.
+pub(crate) fn without_hex_runs(text: &str) -> String {
+    let mut kept = String::with_capacity(text.len());
+    let mut run = String::new();
+    for c in text.chars().filter(|c| !c.is_control()).map(Some).chain([None]) {
+        match c {
+            Some(c) if c.is_ascii_hexdigit() => run.push(c),
+            other => {
+                kept.push_str(if run.len() < KEY_RUN { &run } else { "..." });
+                run.clear();
+                kept.extend(other);
+            }
+        }
+    }
+    kept
+}
+
+/// `text` with invisible characters replaced by question marks; the number of bytes stays the same.
+pub(crate) fn visible(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    push_visible(&mut shown, text.as_bytes());
+    shown
+}
+
+/// Appends `bytes` as [`visible`] text. Bytes that are not UTF-8 become question marks too.
+pub(crate) fn push_visible(text: &mut String, bytes: &[u8]) {
+    for chunk in bytes.utf8_chunks() {
+        for character in chunk.valid().chars() {
+            if is_visible(character) {
+                let _ = text.write_char(character);
+            } else {
+                text.extend(std::iter::repeat_n('?', character.len_utf8()));
+            }
+        }
+        text.extend(chunk.invalid().iter().map(|_| '?'));
+    }
+}
+
+/// Whether a character only shows itself: no control character, no zero-width character, no mark that changes the
+/// direction of text, which could make a line read as another one.
+fn is_visible(character: char) -> bool {
+    !character.is_control()
+        && !matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+/// `bytes` as text without control characters: `\u{1b}` for those, `\xff` for bytes that are not UTF-8.
+pub(crate) fn printable(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    for chunk in bytes.utf8_chunks() {
+        push_escaped(&mut text, chunk.valid());
+        chunk.invalid().iter().for_each(|byte| text.push_str(&format!("\\x{byte:02x}")));
+    }
+    text
+}
+
+fn push_escaped(text: &mut String, valid: &str) {
+    for character in valid.chars() {
+        if character.is_control() { text.extend(character.escape_default()) } else { text.push(character) }
+    }
+}
+
+/// `path` for a message: control characters escaped, so that a file name cannot forge a log line.
+#[must_use]
+pub fn shown(path: &Path) -> String {
+    let mut text = String::new();
+    push_escaped(&mut text, &path.to_string_lossy());
+    text
+}
+
+/// `path` as a word for a shell: in single quotes if it holds a character that a shell interprets.
+#[must_use]
+pub fn shell_word(path: &Path) -> String {
+    let text = shown(path);
+    let is_plain = |c: char| c.is_alphanumeric() || "_./:@%+=,-".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        return text;
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cited_masks_a_word_that_may_be_a_key() {
+        assert_eq!(cited("aes\u{7}"), "\"aes\\u{7}\"");
+        assert_eq!(cited("0f1e2d3c4b"), "\"XXXXXXXXXX\"");
+    }
+
+    #[test]
+    fn without_keys_masks_words_and_values_of_options() {
+        let arguments = ["--sadb=0f1e2d3c4b", "dump", "5a697887"].map(OsString::from);
+        assert_eq!(without_keys("'0f1e2d3c4b' '5a697887' dump", &arguments), "'XXXXXXXXXX' 'XXXXXXXX' dump");
+    }
+
+    #[test]
+    fn without_hex_runs_masks_runs_of_eight_digits() {
+        assert_eq!(without_hex_runs("spi 0x1234567 dst fec0:bbbb::4483"), "spi 0x1234567 dst fec0:bbbb::4483");
+        assert_eq!(without_hex_runs("key 12345678 and DEADbeef00"), "key ... and ...");
+        assert_eq!(without_hex_runs("1234567890abcdef"), "...");
+        assert_eq!(without_hex_runs("one\nline"), "oneline");
+        assert_eq!(without_hex_runs("0\0f\x001\0e\x002\0d\x003\0c\0, 12345\t67890"), "..., ...");
+    }
+
+    #[test]
+    fn may_be_key_finds_hex_strings_and_no_host_names() {
+        for word in ["0123456789abcdef", "0x12345678", "abcdefabcdefabcd", "0123:4567:89ab:cdeg"] {
+            assert!(may_be_key(word.as_bytes()), "{word}");
+        }
+        for word in ["you.example", "facade", "decade.example.com", "host-12", "cafe.example"] {
+            assert!(!may_be_key(word.as_bytes()), "{word}");
+        }
+    }
+
+    #[test]
+    fn visible_replaces_control_characters_and_direction_marks() {
+        assert_eq!(visible("flush \u{1b}[2J"), "flush ?[2J");
+        assert_eq!(visible("h\u{f6}st \u{202e}x"), "h\u{f6}st ???x");
+    }
+
+    #[test]
+    fn printable_escapes_control_characters() {
+        assert_eq!(printable(b"a\x1b[2Jb\xffc"), "a\\u{1b}[2Jb\\xffc");
+        assert_eq!(printable("ü".as_bytes()), "ü");
+    }
+
+    #[test]
+    fn paths_are_shown_in_one_line() {
+        assert_eq!(shown(Path::new("/a\nb\u{1b}[0m")), r"/a\nb\u{1b}[0m");
+        assert_eq!(shell_word(Path::new("/etc/inet/secret/ipseckeys")), "/etc/inet/secret/ipseckeys");
+        assert_eq!(shell_word(Path::new("/my keys/it's")), r"'/my keys/it'\''s'");
+    }
+}
