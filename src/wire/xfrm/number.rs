@@ -4,7 +4,6 @@
 pub mod kind {
     #![allow(missing_docs, reason = "the names are those of linux/netlink.h and linux/xfrm.h")]
 
-    pub const NOOP: u16 = 1;
     pub const ERROR: u16 = 2;
     pub const DONE: u16 = 3;
     pub const NEWSA: u16 = 16;
@@ -38,8 +37,6 @@ pub mod flag {
     pub const ACK_TLVS: u16 = 0x200;
     pub const DUMP: u16 = 0x300;
     pub const REPLACE: u16 = 0x100;
-    pub const EXCL: u16 = 0x200;
-    pub const CREATE: u16 = 0x400;
 }
 
 /// Attribute types (`XFRMA_*`).
