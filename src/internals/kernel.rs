@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::goal::goal;
 use super::reluctant::Reluctant;
 use crate::names::Vocabulary;
-use crate::policy::{Action, Listed, Policy};
+use crate::policy::{Action, ListedPolicy, Policy};
 use crate::reconcile::{self, Salt, Scope, Terms};
 use crate::sadb::{Sadb, SadbError, Spd, Xfrm};
 use crate::sys::net::netlink::NetlinkSocket;
@@ -78,7 +78,7 @@ pub fn reconcile_with_refusal(keys: &str, nth: usize) -> Reconciled {
 
 /// A policy and when it was added.
 #[derive(Clone)]
-pub struct TestPolicy(Listed);
+pub struct TestPolicy(ListedPolicy);
 
 impl TestPolicy {
     /// The policy in the words of ip-xfrm(8).
@@ -97,7 +97,7 @@ impl TestPolicy {
     #[must_use]
     pub fn blocking(&self, priority: u32) -> Self {
         let policy = Policy { action: Action::Block, priority, ..self.0.policy.clone() };
-        Self(Listed { policy, added: self.0.added })
+        Self(ListedPolicy { policy, added: self.0.added })
     }
 }
 

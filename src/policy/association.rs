@@ -1,44 +1,52 @@
-//! What of an SA matters to policies, as a request asks for it and as an SADB reports it.
+//! The properties of an SA that policies depend on, from a request or from a message of the SADB.
 
-use crate::sa::NATT_PORT;
 use std::net::IpAddr;
 
 use super::{Net, Ports, Selector};
-use crate::sa::{AddressInfo, AddressRole, Flags, LinuxExtras, Message, Request, SaId, XfrmMode};
+use crate::sa::{AddressInfo, AddressRole, Flags, LinuxExtras, Message, NATT_PORT, Request, SaId, XfrmMode};
 
-/// An SA, as far as policies are concerned.
+/// The directions of an SA; multicast SAs have both.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Directions {
+    /// For packets that this host receives.
+    pub inbound: bool,
+    /// For packets that this host sends.
+    pub outbound: bool,
+}
+
+/// The properties of an SA that policies depend on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Association {
-    /// What names it.
+pub struct PolicySa {
+    /// The identity of the SA.
     pub id: SaId,
-    /// Source, if it is not left open.
+    /// Source; `None` if unspecified.
     pub src: Option<IpAddr>,
-    /// Transport or tunnel.
+    /// Transport, tunnel or BEET.
     pub mode: XfrmMode,
-    /// Which policies may use it.
+    /// Request ID, which ties the SA to policies.
     pub reqid: u32,
-    /// XFRM interface.
+    /// XFRM interface, 0 for none.
     pub if_id: u32,
-    /// Whether it says that it is for packets that come in, and that go out.
-    pub said: (bool, bool),
-    /// Which packets it is for; `None` for a tunnel that does not say.
-    pub traffic: Option<Selector>,
-    /// The local UDP port, of ESP in UDP.
+    /// The directions that its flags declare; neither if it has no such flag.
+    pub declared: Directions,
+    /// The packets that it protects; `None` for a tunnel without inner addresses.
+    pub selector: Option<Selector>,
+    /// The local UDP port, if its ESP is encapsulated in UDP.
     pub udp_port: Option<u16>,
-    /// Whether a network device does all of its work.
+    /// Whether it has packet offload to a network device.
     pub is_offloaded: bool,
 }
 
-/// One end of what an SA carries.
+/// Source or destination of a selector.
 #[derive(Clone, Copy)]
-struct End {
+struct SelectorEnd {
     net: Net,
     port: u16,
     proto: u8,
 }
 
-impl Association {
-    /// The SA that `request` adds; `None` without a destination.
+impl PolicySa {
+    /// From the request that adds the SA; `None` without a destination.
     #[must_use]
     pub fn of_request(request: &Request) -> Option<Self> {
         let mut id = request.id()?;
@@ -46,20 +54,20 @@ impl Association {
         let src = request.src.map(|src| src.addr.to_canonical()).filter(|src| !src.is_unspecified());
         let (from, to) = (request.src, request.dst?);
         let inner = (*request.inner_src, *request.inner_dst);
-        let traffic = match inner {
-            (Some(src), Some(dst)) => Some(ends(
-                End { net: Net::new(src.addr, src.prefix_len), port: src.port, proto: src.proto },
-                End { net: Net::new(dst.addr, dst.prefix_len), port: dst.port, proto: dst.proto },
+        let selector = match inner {
+            (Some(src), Some(dst)) => Some(selector_between(
+                SelectorEnd { net: Net::new(src.addr, src.prefix_len), port: src.port, proto: src.proto },
+                SelectorEnd { net: Net::new(dst.addr, dst.prefix_len), port: dst.port, proto: dst.proto },
             )),
-            _ => own_traffic(request.mode(), src, id.dst, from.map(|end| (end.port, end.proto)), (to.port, to.proto)),
+            _ => transport_selector(request.mode(), src, id.dst, from.map(|end| (end.port, end.proto)), (to.port, to.proto)),
         };
         Some(Self {
             udp_port: udp_port(request),
-            ..Self::new(id, src, request.flags, &request.linux, request.mode(), traffic)
+            ..Self::new(id, src, request.flags, &request.linux, request.mode(), selector)
         })
     }
 
-    /// The SA that `message` describes, of a Linux SADB; `None` without a destination.
+    /// From a description by a Linux SADB; `None` without a destination.
     #[must_use]
     pub fn of_message(message: &Message) -> Option<Self> {
         let address = |role| message.address(role);
@@ -72,16 +80,22 @@ impl Association {
         let mode = extras.mode.unwrap_or_default();
         let end = |role| {
             let info: &AddressInfo = address(role)?;
-            Some(End { net: Net::new(info.addr?, info.prefix_len), port: info.port, proto: info.proto })
+            Some(SelectorEnd { net: Net::new(info.addr?, info.prefix_len), port: info.port, proto: info.proto })
         };
-        let said = |role| address(role).map(|info: &AddressInfo| (info.port, info.proto));
-        let traffic = match (end(AddressRole::InnerSource), end(AddressRole::InnerDestination)) {
-            (Some(src), Some(dst)) => Some(ends(src, dst)),
-            _ => own_traffic(mode, src, dst, said(AddressRole::Source), said(AddressRole::Destination).unwrap_or_default()),
+        let port_and_proto = |role| address(role).map(|info: &AddressInfo| (info.port, info.proto));
+        let selector = match (end(AddressRole::InnerSource), end(AddressRole::InnerDestination)) {
+            (Some(src), Some(dst)) => Some(selector_between(src, dst)),
+            _ => transport_selector(
+                mode,
+                src,
+                dst,
+                port_and_proto(AddressRole::Source),
+                port_and_proto(AddressRole::Destination).unwrap_or_default(),
+            ),
         };
         let id = SaId { sa_type: message.sa_type, spi: association.spi, dst, mark: extras.mark };
         let udp_port = address(AddressRole::NattLocal).map(|info| info.port);
-        Some(Self { udp_port, ..Self::new(id, src, association.flags, extras, mode, traffic) })
+        Some(Self { udp_port, ..Self::new(id, src, association.flags, extras, mode, selector) })
     }
 
     fn new(
@@ -90,7 +104,7 @@ impl Association {
         flags: Flags,
         extras: &LinuxExtras,
         mode: XfrmMode,
-        traffic: Option<Selector>,
+        selector: Option<Selector>,
     ) -> Self {
         Self {
             id,
@@ -98,21 +112,21 @@ impl Association {
             mode,
             reqid: extras.reqid,
             if_id: extras.if_id,
-            said: (flags.has(Flags::INBOUND), flags.has(Flags::OUTBOUND)),
-            traffic,
+            declared: Directions { inbound: flags.has(Flags::INBOUND), outbound: flags.has(Flags::OUTBOUND) },
+            selector,
             udp_port: None,
             is_offloaded: extras.offload.as_ref().is_some_and(|offload| offload.whole_packet),
         }
     }
 
-    /// Its source; the unspecified address if that is left open.
+    /// The source, or the unspecified address of the same family.
     #[must_use]
     pub fn src_or_any(&self) -> IpAddr {
         self.src.unwrap_or(Net::any(self.id.dst).addr())
     }
 }
 
-/// The local UDP port of the SA that `request` adds, if its ESP goes in UDP.
+/// The local UDP port of the SA that `request` adds, if its ESP is encapsulated in UDP.
 #[must_use]
 pub fn udp_port(request: &Request) -> Option<u16> {
     let is_natt = request.natt_local.is_some() || request.natt_remote.is_some();
@@ -120,8 +134,8 @@ pub fn udp_port(request: &Request) -> Option<u16> {
     is_natt.then(port)
 }
 
-/// What an SA between two hosts carries; a tunnel without inner addresses does not say.
-fn own_traffic(
+/// The selector of an SA in transport mode. A tunnel without inner addresses has none.
+fn transport_selector(
     mode: XfrmMode,
     src: Option<IpAddr>,
     dst: IpAddr,
@@ -132,24 +146,24 @@ fn own_traffic(
         return None;
     }
     let (src_port, src_proto) = from.unwrap_or_default();
-    let src = End { net: src.map_or(Net::any(dst), Net::host), port: src_port, proto: src_proto };
-    Some(ends(src, End { net: Net::host(dst), port: to.0, proto: to.1 }))
+    let src = SelectorEnd { net: src.map_or(Net::any(dst), Net::host), port: src_port, proto: src_proto };
+    Some(selector_between(src, SelectorEnd { net: Net::host(dst), port: to.0, proto: to.1 }))
 }
 
-/// What goes from one end to the other. One that was left open is of the other one's family.
-fn ends(src: End, dst: End) -> Selector {
-    let (src, dst) = (open_like(src, dst), open_like(dst, src));
+/// The selector between two ends. An end for all addresses takes the family of the other one.
+fn selector_between(src: SelectorEnd, dst: SelectorEnd) -> Selector {
+    let (src, dst) = (with_family_of(src, dst), with_family_of(dst, src));
     Selector {
-        src_ports: Ports::said(src.port),
-        dst_ports: Ports::said(dst.port),
+        src_ports: Ports::exactly(src.port),
+        dst_ports: Ports::exactly(dst.port),
         proto: src.proto.max(dst.proto),
         ..Selector::between(src.net, dst.net)
     }
 }
 
-fn open_like(end: End, other: End) -> End {
-    let is_open = end.net == Net::any(end.net.addr());
-    if is_open { End { net: Net::any(other.net.addr()), ..end } } else { end }
+fn with_family_of(end: SelectorEnd, other: SelectorEnd) -> SelectorEnd {
+    let is_any = end.net == Net::any(end.net.addr());
+    if is_any { SelectorEnd { net: Net::any(other.net.addr()), ..end } } else { end }
 }
 
 #[cfg(test)]
@@ -176,33 +190,37 @@ mod tests {
     }
 
     #[test]
-    fn a_transport_sa_is_for_its_hosts() {
-        let sa = Association::of_request(&request()).unwrap();
+    fn of_request_selects_the_hosts_in_transport_mode() {
+        let sa = PolicySa::of_request(&request()).unwrap();
         let hosts = Selector::between(Net::host([10, 0, 0, 1].into()), Net::host([10, 0, 0, 2].into()));
-        assert_eq!(sa.traffic, Some(hosts));
+        assert_eq!(sa.selector, Some(hosts));
         let narrow = Request { dst: end("10.0.0.2", 80, 6), ..request() };
-        let web = Selector { proto: 6, dst_ports: Ports::said(80), ..hosts };
-        assert_eq!(Association::of_request(&narrow).unwrap().traffic, Some(web));
-        let open = Association::of_request(&Request { src: None, ..request() }).unwrap();
-        assert_eq!((open.src, open.traffic.unwrap().src), (None, Net::any([0; 4].into())));
+        let web = Selector { proto: 6, dst_ports: Ports::exactly(80), ..hosts };
+        assert_eq!(PolicySa::of_request(&narrow).unwrap().selector, Some(web));
+        let open = PolicySa::of_request(&Request { src: None, ..request() }).unwrap();
+        assert_eq!((open.src, open.selector.unwrap().src), (None, Net::any([0; 4].into())));
     }
 
     #[test]
-    fn a_tunnel_is_for_its_networks() {
+    fn of_request_selects_the_networks_of_a_tunnel() {
         let tunnel = Request { inner_src: inner("10.1.2.3", 16).into(), inner_dst: inner("fd00::", 8).into(), ..request() };
-        assert_eq!(Association::of_request(&tunnel).unwrap().mode, XfrmMode::TUNNEL);
+        assert_eq!(PolicySa::of_request(&tunnel).unwrap().mode, XfrmMode::TUNNEL);
         let six = Request { inner_src: inner("0.0.0.0", 0).into(), ..tunnel };
-        let traffic = Association::of_request(&six).unwrap().traffic.unwrap();
-        assert_eq!(traffic.src, Net::any("::".parse().unwrap()), "an open end is of the other one's family");
-        let silent = Request { flags: Flags::TUNNEL, ..request() };
-        assert_eq!(Association::of_request(&silent).unwrap().traffic, None);
+        let selector = PolicySa::of_request(&six).unwrap().selector.unwrap();
+        assert_eq!(
+            selector.src,
+            Net::any("::".parse().unwrap()),
+            "an end for all addresses takes the family of the other one"
+        );
+        let without_inner = Request { flags: Flags::TUNNEL, ..request() };
+        assert_eq!(PolicySa::of_request(&without_inner).unwrap().selector, None);
     }
 
     #[test]
-    fn the_local_port_of_esp_in_udp() {
+    fn of_request_has_the_local_port_of_esp_in_udp() {
         let port = |local, remote| {
             let request = Request { natt_local: Seldom::from(local), natt_remote: Seldom::from(remote), ..request() };
-            Association::of_request(&request).unwrap().udp_port
+            PolicySa::of_request(&request).unwrap().udp_port
         };
         assert_eq!(port(None, None), None);
         assert_eq!(port(end("0.0.0.0", 0, 0), None), Some(4500));

@@ -7,15 +7,15 @@ use crate::sa::Masked;
 
 /// The identity of a policy: a kernel holds one policy for each (`xfrm_policy_bysel_ctx` in net/xfrm/xfrm_policy.c).
 ///
-/// Records in /run hold it as one JSON object, the selector's fields beside the others.
+/// Records in /run hold it as one JSON object with the fields of the selector at the top level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct PolicyId {
-    /// In, out or fwd.
+    /// The packets that it is looked up for.
     pub direction: Direction,
     /// The packets that it matches.
     #[serde(flatten)]
     pub selector: Selector,
-    /// Only packets with this mark.
+    /// Only packets with this mark; `None` for all.
     pub mark: Option<Masked>,
     /// XFRM interface, 0 for none.
     pub if_id: u32,
@@ -34,7 +34,7 @@ mod tests {
             dst: net("10.2.0.0", 17),
             proto: 6,
             src_ports: Ports { value: 64, mask: 0xffc0 },
-            dst_ports: Ports::said(80),
+            dst_ports: Ports::exactly(80),
             interface: 3,
         };
         for (direction, word) in [(Direction::In, "in"), (Direction::Out, "out"), (Direction::Forward, "fwd")] {

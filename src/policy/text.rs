@@ -1,5 +1,5 @@
-//! Policies in the words of ip-xfrm(8): what is printed of one can be given to `ip xfrm policy add`, of its name to `delete`.
-//! Two names never print alike; some ports (`80/0xfff0`) are more than `ip` can say.
+//! Policies in the syntax of ip-xfrm(8): `ip xfrm policy add` accepts the text of a policy, `delete` that of its identity.
+//! Different identities print different texts. Only port masks (`80/0xfff0`) have no form in `ip`.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use super::{Action, Direction, Net, Policy, PolicyId, Ports, Selector, Template}
 use crate::names::linux::mode_word;
 use crate::names::sa_types;
 
-/// ICMP and ICMPv6 have a type and a code where others have ports.
+/// ICMP and ICMPv6, whose selectors have a type and a code in the fields for ports.
 const ICMP: [u8; 2] = [1, 58];
 
 impl fmt::Display for Direction {
@@ -40,7 +40,7 @@ impl fmt::Display for Selector {
                 Ports { value, mask } => write!(f, " {word} {value}/{mask:#x}")?,
             }
         }
-        // ip-xfrm(8) has the name of the interface there.
+        // `ip` takes the name of the interface here; the policy has its index.
         if self.interface != 0 { write!(f, " dev if{}", self.interface) } else { Ok(()) }
     }
 }
@@ -95,26 +95,26 @@ mod tests {
     use super::*;
     use crate::sa::{Masked, SaType, XfrmMode};
 
-    fn name() -> PolicyId {
+    fn id() -> PolicyId {
         let (src, dst) = (Net::new([10, 1, 0, 0].into(), 16), Net::host([10, 0, 0, 2].into()));
         PolicyId { direction: Direction::Forward, selector: Selector::between(src, dst), mark: None, if_id: 0 }
     }
 
     #[test]
-    fn a_name_in_the_words_of_ip() {
-        assert_eq!(name().to_string(), "src 10.1.0.0/16 dst 10.0.0.2/32 dir fwd");
-        let web = Selector { proto: 6, dst_ports: Ports::said(80), ..name().selector };
-        let name = PolicyId { selector: web, mark: Some(Masked { value: 1, mask: 255 }), if_id: 7, ..name() };
-        let wanted = "src 10.1.0.0/16 dst 10.0.0.2/32 proto 6 dport 80 dir fwd mark 0x1 mask 0xff if_id 0x7";
-        assert_eq!(name.to_string(), wanted);
-        let echo = Selector { proto: 1, src_ports: Ports::said(8), ..name.selector };
+    fn policy_id_prints_in_ip_syntax() {
+        assert_eq!(id().to_string(), "src 10.1.0.0/16 dst 10.0.0.2/32 dir fwd");
+        let web = Selector { proto: 6, dst_ports: Ports::exactly(80), ..id().selector };
+        let marked = PolicyId { selector: web, mark: Some(Masked { value: 1, mask: 255 }), if_id: 7, ..id() };
+        let expected = "src 10.1.0.0/16 dst 10.0.0.2/32 proto 6 dport 80 dir fwd mark 0x1 mask 0xff if_id 0x7";
+        assert_eq!(marked.to_string(), expected);
+        let echo = Selector { proto: 1, src_ports: Ports::exactly(8), ..marked.selector };
         assert!(echo.to_string().ends_with("proto 1 type 8 code 80"));
         let some = Selector { dst_ports: Ports { value: 64, mask: 0xffc0 }, interface: 2, ..web };
         assert!(some.to_string().ends_with("proto 6 dport 64/0xffc0 dev if2"), "{some}");
     }
 
     #[test]
-    fn a_policy_in_the_words_of_ip() {
+    fn policy_prints_in_ip_syntax() {
         let any = [0; 4].into();
         let esp = Template {
             sa_type: SaType::ESP,
@@ -127,10 +127,10 @@ mod tests {
         };
         let ah =
             Template { sa_type: SaType::AH, mode: XfrmMode::TRANSPORT, src: any, dst: any, reqid: 0, optional: true, ..esp };
-        let policy = Policy { id: name(), action: Action::Allow, priority: 3, templates: vec![esp, ah] };
-        let wanted = "src 10.1.0.0/16 dst 10.0.0.2/32 dir fwd priority 3 tmpl src 1.1.1.1 dst 2.2.2.2 proto esp reqid 9 mode tunnel \
+        let policy = Policy { id: id(), action: Action::Allow, priority: 3, templates: vec![esp, ah] };
+        let expected = "src 10.1.0.0/16 dst 10.0.0.2/32 dir fwd priority 3 tmpl src 1.1.1.1 dst 2.2.2.2 proto esp reqid 9 mode tunnel \
                       tmpl proto ah mode transport level use";
-        assert_eq!(policy.to_string(), wanted);
+        assert_eq!(policy.to_string(), expected);
         let block = Policy { action: Action::Block, templates: vec![], ..policy };
         assert_eq!(block.to_string(), "src 10.1.0.0/16 dst 10.0.0.2/32 dir fwd action block priority 3");
     }

@@ -1,43 +1,44 @@
-//! Which SAs a policy uses, as the kernel decides it (`xfrm_state_find`, `xfrm_state_ok` of `net/xfrm`), and which of both
-//! stand alone.
+//! SAs without a policy, and policies without an SA. A policy uses an SA by the rules of the kernel: `xfrm_state_find` (outbound)
+//! and `xfrm_state_ok` (inbound) of `net/xfrm`.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use crate::policy::{Action, Association, Direction, Policy, Template};
+use crate::policy::{Action, Direction, Directions, Policy, PolicySa, Template};
 use crate::sa::XfrmMode;
 
-/// What stands alone.
+/// The result of [`unmatched`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Unmatched {
-    /// Positions of SAs that no policy sends packets through.
+    /// Positions of SAs that no policy uses.
     pub sas: Vec<usize>,
-    /// Positions of policies that want an SA which is not there.
+    /// Positions of policies with a template that no SA matches.
     pub policies: Vec<usize>,
 }
 
-/// What stands alone among `policies` and `sas`.
+/// Finds the SAs that none of `policies` uses, and the policies that lack one of `sas`.
 #[must_use]
-pub fn unmatched(policies: &[&Policy], sas: &[Association]) -> Unmatched {
+pub fn unmatched(policies: &[&Policy], sas: &[PolicySa]) -> Unmatched {
     let mut is_used = vec![false; sas.len()];
     let mut found = Unmatched::default();
+    // A host may have 100,000 SAs and as many policies: most templates name a destination, and an index avoids the product.
     let mut by_dst: HashMap<IpAddr, Vec<usize>> = HashMap::new();
     sas.iter().enumerate().for_each(|(at, sa)| by_dst.entry(sa.id.dst).or_default().push(at));
     let all: Vec<usize> = (0..sas.len()).collect();
     for (at, policy) in policies.iter().enumerate().filter(|(_, policy)| policy.action == Action::Allow) {
-        let mut is_whole = true;
+        let mut is_complete = true;
         for template in &policy.templates {
-            let mut is_served = template.optional;
+            let mut is_matched = template.optional;
             let candidates = match destination(policy, template) {
                 Some(dst) => by_dst.get(&dst).map_or(&[][..], Vec::as_slice),
                 None => &all,
             };
             for sa in candidates.iter().filter(|sa| uses(policy, template, &sas[**sa])) {
-                (is_used[*sa], is_served) = (true, true);
+                (is_used[*sa], is_matched) = (true, true);
             }
-            is_whole &= is_served;
+            is_complete &= is_matched;
         }
-        if !is_whole {
+        if !is_complete {
             found.policies.push(at);
         }
     }
@@ -45,7 +46,7 @@ pub fn unmatched(policies: &[&Policy], sas: &[Association]) -> Unmatched {
     found
 }
 
-/// The destination that an SA of `template` must have, if there is one only.
+/// The destination that an SA for `template` must have; `None` if more than one is possible.
 fn destination(policy: &Policy, template: &Template) -> Option<IpAddr> {
     let dst = policy.id.selector.dst;
     match template.mode {
@@ -54,44 +55,45 @@ fn destination(policy: &Policy, template: &Template) -> Option<IpAddr> {
     }
 }
 
-/// Whether packets of `policy` may go through `sa` where it says `template`.
+/// Whether `sa` can serve `template` of `policy`.
 #[must_use]
-pub fn uses(policy: &Policy, template: &Template, sa: &Association) -> bool {
-    is_kind(template, sa)
-        && fits_key(policy, template, sa)
-        && fits_direction(policy, sa)
-        && fits_addresses(policy, template, sa)
+pub fn uses(policy: &Policy, template: &Template, sa: &PolicySa) -> bool {
+    matches_type_and_mode(template, sa)
+        && matches_reqid_and_mark(policy, template, sa)
+        && matches_direction(policy, sa)
+        && matches_addresses(policy, template, sa)
 }
 
-fn is_kind(template: &Template, sa: &Association) -> bool {
+fn matches_type_and_mode(template: &Template, sa: &PolicySa) -> bool {
     template.sa_type == sa.id.sa_type && template.mode == sa.mode && (template.spi == 0 || template.spi == sa.id.spi.0)
 }
 
-/// Packets that leave go through SAs that have the very same numbers; of those that come in an open number takes any.
-fn fits_key(policy: &Policy, template: &Template, sa: &Association) -> bool {
+/// Outbound, reqid and if_id of the SA must equal those of the policy; inbound, 0 in the policy matches any SA.
+fn matches_reqid_and_mark(policy: &Policy, template: &Template, sa: &PolicySa) -> bool {
     let is_out = policy.id.direction == Direction::Out;
     let mark = policy.id.mark.unwrap_or_default();
-    let fits_mark = sa.id.mark.is_none_or(|wanted| mark.value & mark.mask & wanted.mask == wanted.value);
+    // `xfrm_state_find` looks up with the mark of the policy.
+    let matches_mark = sa.id.mark.is_none_or(|own| mark.value & mark.mask & own.mask == own.value);
     let same = |policy: u32, sa: u32| policy == sa || (!is_out && policy == 0);
-    same(template.reqid, sa.reqid) && same(policy.id.if_id, sa.if_id) && (!is_out || fits_mark)
+    same(template.reqid, sa.reqid) && same(policy.id.if_id, sa.if_id) && (!is_out || matches_mark)
 }
 
-fn fits_direction(policy: &Policy, sa: &Association) -> bool {
-    let other = match policy.id.direction {
-        Direction::Out => (true, false),
-        Direction::In | Direction::Forward => (false, true),
+fn matches_direction(policy: &Policy, sa: &PolicySa) -> bool {
+    let opposite = match policy.id.direction {
+        Direction::Out => Directions { inbound: true, outbound: false },
+        Direction::In | Direction::Forward => Directions { inbound: false, outbound: true },
     };
-    sa.said != other
+    sa.declared != opposite
 }
 
-fn fits_addresses(policy: &Policy, template: &Template, sa: &Association) -> bool {
+fn matches_addresses(policy: &Policy, template: &Template, sa: &PolicySa) -> bool {
     let selector = &policy.id.selector;
-    let is_same = |said: IpAddr, own: IpAddr| said == own || said.is_unspecified() || own.is_unspecified();
+    let is_same = |template: IpAddr, own: IpAddr| template == own || template.is_unspecified() || own.is_unspecified();
     let ends = match template.mode {
         XfrmMode::TRANSPORT => true,
         _ => is_same(template.src, sa.src_or_any()) && is_same(template.dst, sa.id.dst),
     };
-    ends && sa.traffic.as_ref().is_none_or(|traffic| selector.meets(traffic))
+    ends && sa.selector.as_ref().is_none_or(|own| selector.overlaps(own))
 }
 
 #[cfg(test)]
@@ -108,11 +110,11 @@ mod tests {
         Request { sa_type: SaType::ESP, spi: Spi(spi), src: end(1), dst: end(2), ..Request::default() }
     }
 
-    fn sa(request: &Request) -> Association {
-        Association::of_request(request).unwrap()
+    fn sa(request: &Request) -> PolicySa {
+        PolicySa::of_request(request).unwrap()
     }
 
-    fn marked(mark: u32) -> Association {
+    fn marked(mark: u32) -> PolicySa {
         let linux = LinuxExtras { mark: Some(Masked { value: mark, mask: 0xff }), ..LinuxExtras::default() };
         sa(&Request { linux: linux.into(), ..request(1) })
     }
@@ -123,63 +125,64 @@ mod tests {
 
     fn policy(direction: Direction) -> Policy {
         let host = |last| Net::host([10, 0, 0, last].into());
-        let name = PolicyId { direction, selector: Selector::between(host(1), host(2)), mark: None, if_id: 0 };
-        let nowhere = IpAddr::from([0; 4]);
+        let id = PolicyId { direction, selector: Selector::between(host(1), host(2)), mark: None, if_id: 0 };
+        let unspecified = IpAddr::from([0; 4]);
         let mode = XfrmMode::TRANSPORT;
-        let esp = Template { sa_type: SaType::ESP, mode, src: nowhere, dst: nowhere, spi: 0, reqid: 0, optional: false };
-        Policy { id: name, action: Action::Allow, priority: 0, templates: vec![esp] }
+        let esp =
+            Template { sa_type: SaType::ESP, mode, src: unspecified, dst: unspecified, spi: 0, reqid: 0, optional: false };
+        Policy { id, action: Action::Allow, priority: 0, templates: vec![esp] }
     }
 
-    fn takes(policy: &Policy, sa: &Association) -> bool {
+    fn is_used(policy: &Policy, sa: &PolicySa) -> bool {
         uses(policy, &policy.templates[0], sa)
     }
 
     #[test]
-    fn numbers_must_be_the_same_on_the_way_out() {
+    fn uses_compares_reqid_and_if_id() {
         let numbered = sa(&Request { linux: LinuxExtras { reqid: 7, ..LinuxExtras::default() }.into(), ..request(1) });
-        assert!(takes(&policy(Direction::Out), &sa(&request(1))));
-        assert!(!takes(&policy(Direction::Out), &numbered));
-        assert!(takes(&policy(Direction::In), &numbered), "0 lets any in");
+        assert!(is_used(&policy(Direction::Out), &sa(&request(1))));
+        assert!(!is_used(&policy(Direction::Out), &numbered));
+        assert!(is_used(&policy(Direction::In), &numbered), "0 matches any inbound SA");
         let mut strict = policy(Direction::In);
         strict.templates[0].reqid = 8;
-        assert!(!takes(&strict, &numbered) && !takes(&strict, &sa(&request(1))));
+        assert!(!is_used(&strict, &numbered) && !is_used(&strict, &sa(&request(1))));
         let interface = sa(&Request { linux: LinuxExtras { if_id: 3, ..LinuxExtras::default() }.into(), ..request(1) });
-        assert!(!takes(&policy(Direction::Out), &interface));
+        assert!(!is_used(&policy(Direction::Out), &interface));
     }
 
     #[test]
-    fn marks_must_fit_on_the_way_out() {
+    fn uses_compares_outbound_marks() {
         let mut policy = policy(Direction::Out);
-        assert!(!takes(&policy, &marked(1)));
+        assert!(!is_used(&policy, &marked(1)));
         policy.id.mark = Some(Masked { value: 1, mask: 0xff });
-        assert!(takes(&policy, &marked(1)) && !takes(&policy, &marked(2)));
+        assert!(is_used(&policy, &marked(1)) && !is_used(&policy, &marked(2)));
     }
 
     #[test]
-    fn kind_mode_and_direction_must_be_the_same() {
+    fn uses_compares_type_mode_and_direction() {
         let policy = policy(Direction::Out);
-        assert!(!takes(&policy, &sa(&Request { sa_type: SaType::AH, ..request(1) })));
+        assert!(!is_used(&policy, &sa(&Request { sa_type: SaType::AH, ..request(1) })));
         let tunnel = Request { inner_src: inner(1).into(), inner_dst: inner(2).into(), ..request(1) };
-        assert!(!takes(&policy, &sa(&tunnel)));
-        assert!(!takes(&policy, &sa(&Request { flags: Flags::INBOUND, ..request(1) })));
-        assert!(takes(&policy, &sa(&Request { flags: Flags::OUTBOUND, ..request(1) })));
-        assert!(!takes(&policy, &sa(&Request { dst: end(3), ..request(1) })), "another host");
+        assert!(!is_used(&policy, &sa(&tunnel)));
+        assert!(!is_used(&policy, &sa(&Request { flags: Flags::INBOUND, ..request(1) })));
+        assert!(is_used(&policy, &sa(&Request { flags: Flags::OUTBOUND, ..request(1) })));
+        assert!(!is_used(&policy, &sa(&Request { dst: end(3), ..request(1) })), "another host");
     }
 
     #[test]
-    fn a_tunnel_is_found_by_its_ends_and_networks() {
+    fn uses_compares_endpoints_and_networks_of_a_tunnel() {
         let sa = sa(&Request { inner_src: inner(1).into(), inner_dst: inner(2).into(), ..request(1) });
         let mut policy = policy(Direction::Forward);
-        policy.id.selector = sa.traffic.unwrap();
+        policy.id.selector = sa.selector.unwrap();
         let template = &mut policy.templates[0];
         (template.mode, template.src, template.dst) = (XfrmMode::TUNNEL, [10, 0, 0, 1].into(), [10, 0, 0, 2].into());
-        assert!(takes(&policy, &sa));
+        assert!(is_used(&policy, &sa));
         policy.templates[0].dst = [10, 0, 0, 3].into();
-        assert!(!takes(&policy, &sa));
+        assert!(!is_used(&policy, &sa));
     }
 
     #[test]
-    fn what_stands_alone() {
+    fn unmatched_finds_sas_and_policies() {
         let (out, blocked) = (policy(Direction::Out), Policy { action: Action::Block, ..policy(Direction::In) });
         let mut bundle = policy(Direction::Out);
         bundle.templates.push(Template { sa_type: SaType::AH, ..bundle.templates[0] });

@@ -1,7 +1,7 @@
 //! The security policy database (RFC 4301 section 4.4.1): which packets must go through which SAs.
 
 use super::SadbError;
-use crate::policy::{Listed, Policy, PolicyId};
+use crate::policy::{ListedPolicy, Policy, PolicyId};
 
 /// A security policy database that a program may change. Where the system's own tools alone do that (illumos: ipsecconf(8),
 /// svc:/network/ipsec/policy), there is none.
@@ -10,7 +10,7 @@ pub trait Spd {
     ///
     /// # Errors
     /// [`SadbError`], as for every function here.
-    fn policies(&mut self) -> Result<Vec<Listed>, SadbError>;
+    fn policies(&mut self) -> Result<Vec<ListedPolicy>, SadbError>;
 
     /// Adds policies; the outcomes are in the same order. One whose name is taken is refused, and what has the name stays.
     fn insert(&mut self, policies: &[Policy]) -> Vec<Result<(), SadbError>>;

@@ -265,7 +265,7 @@ fn without_the_setting_the_services_policies_go_and_what_cannot_be_told_is_warne
     assert!(
         ran.status == 0
             && ran.err.starts_with(
-                "manual-key: lines 3, 4: warning: no policy is installed for these SAs; of each: nothing tells whether"
+                "manual-key: lines 3, 4: warning: no policy is installed for these SAs; of each: its direction cannot"
             ),
         "{ran:?}"
     );

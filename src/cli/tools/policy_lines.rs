@@ -7,13 +7,13 @@ use std::net::IpAddr;
 
 use crate::apply::aim_at;
 use crate::keyfile::SaCommand;
-use crate::policy::Association;
+use crate::policy::PolicySa;
 use crate::policy::derive::{Derived, derive};
 
 /// The comment for a file of `commands`, whose first one adds an SA from one host to the other.
 pub(super) fn comment(commands: &[SaCommand]) -> String {
     let Some(first) = commands.first() else { return String::new() };
-    let sas: Vec<Association> = commands.iter().flat_map(associations).collect();
+    let sas: Vec<PolicySa> = commands.iter().flat_map(associations).collect();
     let mut text =
         "# Linux sends no packet through an SA without a policy. With policy = \"from-sas\" in manual-key.toml the\n\
                     # service installs these; without it, run them.\n"
@@ -28,17 +28,17 @@ pub(super) fn comment(commands: &[SaCommand]) -> String {
 }
 
 /// The SAs that a command adds, one for each target.
-fn associations(command: &SaCommand) -> Vec<Association> {
+fn associations(command: &SaCommand) -> Vec<PolicySa> {
     let mut request = command.request.duplicate();
     let each = |target| {
         aim_at(&mut request, target);
-        Association::of_request(&request)
+        PolicySa::of_request(&request)
     };
     command.targets.iter().copied().filter_map(each).collect()
 }
 
 /// The commands of one host, and why an SA has none.
-fn write_host(text: &mut String, host: &HashSet<IpAddr>, derived: &Derived, sas: &[Association]) {
+fn write_host(text: &mut String, host: &HashSet<IpAddr>, derived: &Derived, sas: &[PolicySa]) {
     let mut addresses: Vec<String> = host.iter().map(ToString::to_string).collect();
     addresses.sort();
     // Writing to a String cannot fail.
@@ -83,8 +83,7 @@ mod tests {
 
     /// What the service installs on the host that has `local`.
     fn installed(commands: &[SaCommand], local: &str) -> Vec<String> {
-        let sas: Vec<Association> =
-            commands.iter().map(|command| Association::of_request(&command.request).unwrap()).collect();
+        let sas: Vec<PolicySa> = commands.iter().map(|command| PolicySa::of_request(&command.request).unwrap()).collect();
         let derived = derive(&sas.iter().collect::<Vec<_>>(), &|addr| addr.to_string() == local);
         assert_eq!(derived.without, []);
         derived.policies.iter().map(ToString::to_string).collect()

@@ -1,4 +1,4 @@
-//! Which policies SAs ask for. A pure function: the same SAs, the same policies.
+//! The policies that SAs need. A pure function: the same SAs give the same policies.
 //!
 //! | SA | policies |
 //! | --- | --- |
@@ -6,84 +6,87 @@
 //! | inbound, transport mode | `in` |
 //! | inbound, tunnel or BEET mode | `in`, and `fwd` for the network behind this host |
 //! | inbound and outbound (multicast) | `in` and `out` |
-//! | AH and ESP for the same packets | one policy, with the templates of both: ESP inside AH |
+//! | AH and ESP for the same packets | one policy with the templates of both: ESP inside AH |
 //! | several SAs that differ in SPI and keys only | one policy |
-//! | inbound, ESP in UDP | besides, an `in` policy that lets the UDP itself pass, if another would not |
+//! | inbound, ESP in UDP | also an `in` policy that passes the UDP packets, if another policy would drop them |
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 
-use super::{Action, Association, Direction, Net, Policy, PolicyId, Ports, Selector, Template};
-use crate::sa::{Masked, SaType, XfrmMode};
+use super::conflicts::Bundles;
+use super::{Action, Direction, Directions, Net, Policy, PolicyId, PolicySa, Ports, Selector, Template};
+use crate::sa::{Masked, XfrmMode};
 
 /// IPPROTO_UDP.
 const UDP: u8 = 17;
-/// The priority of a policy that could not be narrower. Those that `ip xfrm policy` adds have 0 and win, those of IKE daemons
-/// have some 100,000 and more.
+/// The priority of the narrowest selector. Policies of `ip xfrm policy` have 0 by default and take precedence; those of IKE
+/// daemons have 100,000 and more.
 const NARROWEST: u32 = 10_000;
 
-/// Why an SA gets no policy.
+/// Why an SA has no policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Without {
-    /// Neither a flag nor an address tells.
-    #[error("nothing tells whether its packets come in or go out: say inbound or outbound")]
-    Direction,
-    /// A tunnel has no inner addresses.
-    #[error("it does not say which packets the tunnel is for: say isrc and idst, 0.0.0.0/0 or ::/0 for all")]
-    Traffic,
-    /// A policy would want everybody's packets protected.
-    #[error("it is for all that comes from anywhere, and a policy would shut out everybody else: say src, or proto")]
-    Everybody,
-    /// A network device handles whole packets, and a policy for it is bound to that device.
-    #[error("its packets are left to a network device whole, and so must be its policy: add one by hand")]
+pub enum NoPolicy {
+    /// No direction flag, and not exactly one address is local.
+    #[error("its direction cannot be determined from its addresses; specify inbound or outbound")]
+    UnknownDirection,
+    /// A tunnel without inner addresses.
+    #[error("the tunnel has no inner addresses; specify isrc and idst (0.0.0.0/0 or ::/0 for all)")]
+    NoInnerSelector,
+    /// An inbound policy would drop the unprotected packets of all other hosts.
+    #[error("an inbound policy would match all traffic to this host; specify src or proto")]
+    TooBroad,
+    /// With packet offload a policy must name the network device as well.
+    #[error("it is offloaded to a network device, which needs a policy with the same offload; add it with ip xfrm policy")]
     Offloaded,
-    /// Packets can go one way only: that of the SA at this position.
-    #[error("an SA before it wants the same packets to go another way (mode, reqid or ends of the tunnel), and they do")]
-    Taken(usize),
+    /// The SA at this position has a different template for the same packets.
+    #[error("conflicts with the policy of an earlier SA for the same traffic (mode, reqid or tunnel endpoints)")]
+    Conflict(usize),
 }
 
-impl Without {
-    /// Whether both have the same words.
+impl NoPolicy {
+    /// Whether both print the same text.
     #[must_use]
-    pub fn is_like(self, other: Self) -> bool {
+    pub fn has_same_text(self, other: Self) -> bool {
         std::mem::discriminant(&self) == std::mem::discriminant(&other)
     }
 }
 
-/// Policies, and SAs without one.
+/// The result of [`derive`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Derived {
-    /// In the order of the SAs that first ask for them.
+    /// In the order of the SAs that need them first.
     pub policies: Vec<Policy>,
-    /// Positions of SAs that get none, and why.
-    pub without: Vec<(usize, Without)>,
-    /// The policies that SAs may have had when their direction could be told: their addresses come and go.
-    pub perhaps: Vec<PolicyId>,
+    /// Positions of the SAs without a policy, and the reasons.
+    pub without: Vec<(usize, NoPolicy)>,
+    /// Possible policies of SAs whose direction is unknown now, but may have been known when the host had other addresses. Installed
+    /// ones are not removed.
+    pub keep_if_present: Vec<PolicyId>,
 }
 
-/// The policies that `sas` ask for. `is_local` says whether an address is one of this system.
+/// Computes the policies that `sas` need. `is_local` tells whether an address belongs to this host.
 #[must_use]
-pub fn derive(sas: &[&Association], is_local: &dyn Fn(IpAddr) -> bool) -> Derived {
+pub fn derive(sas: &[&PolicySa], is_local: &dyn Fn(IpAddr) -> bool) -> Derived {
     let mut bundles = Bundles::default();
     let mut derived = Derived::default();
-    for (at, sa) in sas.iter().enumerate() {
-        let placed = directions(sa, is_local).and_then(|directions| bundles.place(at, sa, &directions));
-        if placed == Err(Without::Direction) {
-            derived.perhaps.extend(DIRECTIONS.iter().filter_map(|direction| name(sa, *direction)));
+    for (position, sa) in sas.iter().enumerate() {
+        let added = policy_directions(sa, is_local).and_then(|directions| add(&mut bundles, position, sa, &directions));
+        if added == Err(NoPolicy::UnknownDirection) {
+            let ids = ALL_DIRECTIONS.iter().filter_map(|direction| policy_id(sa, *direction));
+            derived.keep_if_present.extend(ids);
         }
-        derived.without.extend(placed.err().map(|without| (at, without)));
+        derived.without.extend(added.err().map(|reason| (position, reason)));
     }
-    derived.policies = bundles.list.into_iter().map(Bundle::policy).collect();
-    let passes: Vec<Policy> = sas.iter().filter_map(|sa| pass(sa, &derived.policies, is_local)).collect();
-    for pass in passes {
-        if derived.policies.iter().all(|policy| policy.id != pass.id) {
-            derived.policies.push(pass);
+    derived.policies = bundles.into_templates().map(|(id, templates)| allow(id, templates)).collect();
+    // Last, because a bypass is needed only where one of these policies matches the UDP packets.
+    let bypasses: Vec<Policy> = sas.iter().filter_map(|sa| udp_bypass_policy(sa, &derived.policies, is_local)).collect();
+    for bypass in bypasses {
+        if derived.policies.iter().all(|policy| policy.id != bypass.id) {
+            derived.policies.push(bypass);
         }
     }
     derived
 }
 
-/// The priority of a policy: the narrower, the lower, and so the better.
+/// The priority of a policy with this selector. A narrower selector has a lower number, which takes precedence.
 #[must_use]
 pub fn priority(selector: &Selector) -> u32 {
     let free_bits = u32::from(selector.src.free_bits()) + u32::from(selector.dst.free_bits());
@@ -92,23 +95,24 @@ pub fn priority(selector: &Selector) -> u32 {
     NARROWEST + 8 * free_bits + any_proto + any_port(selector.src_ports) + any_port(selector.dst_ports)
 }
 
-const DIRECTIONS: [Direction; 3] = [Direction::In, Direction::Out, Direction::Forward];
+const ALL_DIRECTIONS: [Direction; 3] = [Direction::In, Direction::Out, Direction::Forward];
 
-/// The name of an SA's policy; `None` for a tunnel that does not say what it is for.
-fn name(sa: &Association, direction: Direction) -> Option<PolicyId> {
+/// The identity of an SA's policy; `None` for a tunnel without inner addresses.
+fn policy_id(sa: &PolicySa, direction: Direction) -> Option<PolicyId> {
     let mark = sa.id.mark.filter(|mark| *mark != Masked::default());
-    Some(PolicyId { direction, selector: sa.traffic?, mark, if_id: sa.if_id })
+    Some(PolicyId { direction, selector: sa.selector?, mark, if_id: sa.if_id })
 }
 
-/// Which policies an SA needs, if that can be told.
-fn directions(sa: &Association, is_local: &dyn Fn(IpAddr) -> bool) -> Result<Vec<Direction>, Without> {
-    let (inbound, outbound) = ways(sa, is_local).ok_or(Without::Direction)?;
+/// The directions of the policies that an SA needs.
+fn policy_directions(sa: &PolicySa, is_local: &dyn Fn(IpAddr) -> bool) -> Result<Vec<Direction>, NoPolicy> {
+    let Directions { inbound, outbound } = directions(sa, is_local).ok_or(NoPolicy::UnknownDirection)?;
     let mut directions = Vec::new();
     if outbound {
         directions.push(Direction::Out);
     }
     if inbound {
         directions.push(Direction::In);
+        // What leaves the tunnel may be for another host: the kernel checks such packets with `fwd`.
         if sa.mode != XfrmMode::TRANSPORT {
             directions.push(Direction::Forward);
         }
@@ -116,91 +120,58 @@ fn directions(sa: &Association, is_local: &dyn Fn(IpAddr) -> bool) -> Result<Vec
     Ok(directions)
 }
 
-/// Whether its packets come in, and whether they go out: as it says, else by which of its addresses is of this system.
+/// The directions of an SA: those that it declares, otherwise by the one address that is local. `None` if both are or neither is.
 #[must_use]
-pub fn ways(sa: &Association, is_local: &dyn Fn(IpAddr) -> bool) -> Option<(bool, bool)> {
-    if sa.said != (false, false) {
-        return Some(sa.said);
+pub fn directions(sa: &PolicySa, is_local: &dyn Fn(IpAddr) -> bool) -> Option<Directions> {
+    if sa.declared != Directions::default() {
+        return Some(sa.declared);
     }
     match (sa.src.is_some_and(is_local), is_local(sa.id.dst)) {
         (false, false) | (true, true) => None,
-        (from_here, to_here) => Some((to_here, from_here)),
+        (outbound, inbound) => Some(Directions { inbound, outbound }),
     }
 }
 
-/// A policy in the making, with the SA that asked for each template.
-struct Bundle {
-    name: PolicyId,
-    templates: Vec<(usize, Template)>,
-}
-
-impl Bundle {
-    fn policy(self) -> Policy {
-        let mut templates: Vec<Template> = self.templates.into_iter().map(|(_, template)| template).collect();
-        // RFC 4301 appendix E, "transport adjacency": what AH protects includes the ESP header.
-        templates.sort_by_key(|template| template.sa_type == SaType::AH);
-        Policy { id: self.name, action: Action::Allow, priority: priority(&self.name.selector), templates }
+/// Adds the templates of an SA to the policies of its directions.
+fn add(bundles: &mut Bundles, position: usize, sa: &PolicySa, directions: &[Direction]) -> Result<(), NoPolicy> {
+    let selector = sa.selector.ok_or(NoPolicy::NoInnerSelector)?;
+    let is_in = directions.contains(&Direction::In);
+    if is_in && selector.proto == 0 && selector.src.free_bits() > 0 && sa.mode == XfrmMode::TRANSPORT {
+        return Err(NoPolicy::TooBroad);
     }
-}
-
-#[derive(Default)]
-struct Bundles {
-    list: Vec<Bundle>,
-    positions: HashMap<PolicyId, usize>,
-}
-
-impl Bundles {
-    /// Finds or makes the policies of an SA.
-    fn place(&mut self, at: usize, sa: &Association, directions: &[Direction]) -> Result<(), Without> {
-        let selector = sa.traffic.ok_or(Without::Traffic)?;
-        let is_in = directions.contains(&Direction::In);
-        if is_in && selector.proto == 0 && selector.src.free_bits() > 0 && sa.mode == XfrmMode::TRANSPORT {
-            return Err(Without::Everybody);
-        }
-        if sa.is_offloaded {
-            return Err(Without::Offloaded);
-        }
-        let template = template(sa, &selector);
-        directions.iter().filter_map(|direction| name(sa, *direction)).try_for_each(|name| self.ask(at, name, template))
+    if sa.is_offloaded {
+        return Err(NoPolicy::Offloaded);
     }
-
-    fn ask(&mut self, at: usize, name: PolicyId, template: Template) -> Result<(), Without> {
-        let place = *self.positions.entry(name).or_insert_with(|| {
-            self.list.push(Bundle { name, templates: Vec::new() });
-            self.list.len() - 1
-        });
-        let templates = &mut self.list[place].templates;
-        match templates.iter().find(|(_, other)| other.sa_type == template.sa_type) {
-            Some((_, other)) if *other == template => Ok(()),
-            Some((first, _)) => Err(Without::Taken(*first)),
-            None => {
-                templates.push((at, template));
-                Ok(())
-            }
-        }
-    }
+    let template = template(sa, &selector);
+    let mut ids = directions.iter().filter_map(|direction| policy_id(sa, *direction));
+    ids.try_for_each(|id| bundles.add(position, id, template)).map_err(NoPolicy::Conflict)
 }
 
-/// What a policy demands of its packets so that they go through `sa`. In transport mode the addresses are the packets' own.
-fn template(sa: &Association, selector: &Selector) -> Template {
-    let nowhere = Net::any(selector.dst.addr()).addr();
-    let ends = if sa.mode == XfrmMode::TRANSPORT { (nowhere, nowhere) } else { (sa.src_or_any(), sa.id.dst) };
-    Template { sa_type: sa.id.sa_type, mode: sa.mode, src: ends.0, dst: ends.1, spi: 0, reqid: sa.reqid, optional: false }
+fn allow(id: PolicyId, templates: Vec<Template>) -> Policy {
+    Policy { id, action: Action::Allow, priority: priority(&id.selector), templates }
 }
 
-/// Lets the UDP pass in which ESP comes in, if one of `policies` wants it to have come through an SA: the kernel looks at the
-/// UDP first, and at what is in it only when a socket has taken it.
-fn pass(sa: &Association, policies: &[Policy], is_local: &dyn Fn(IpAddr) -> bool) -> Option<Policy> {
+/// The template that matches `sa`. In transport mode its addresses are unspecified: those of the packets apply.
+fn template(sa: &PolicySa, selector: &Selector) -> Template {
+    let unspecified = Net::any(selector.dst.addr()).addr();
+    let (src, dst) = if sa.mode == XfrmMode::TRANSPORT { (unspecified, unspecified) } else { (sa.src_or_any(), sa.id.dst) };
+    // No SPI, so that the policy stays when an SA with new keys replaces this one.
+    Template { sa_type: sa.id.sa_type, mode: sa.mode, src, dst, spi: 0, reqid: sa.reqid, optional: false }
+}
+
+/// A policy that passes the UDP packets around inbound ESP, if one of `policies` matches them. The kernel checks the policies for
+/// the UDP packet first, before the encapsulation socket has it decapsulated (udp_queue_rcv_one_skb in net/ipv4/udp.c).
+fn udp_bypass_policy(sa: &PolicySa, policies: &[Policy], is_local: &dyn Fn(IpAddr) -> bool) -> Option<Policy> {
     let port = sa.udp_port?;
-    let (inbound, _) = ways(sa, is_local)?;
+    let Directions { inbound, .. } = directions(sa, is_local)?;
     let src = sa.src.map_or(Net::any(sa.id.dst), Net::host);
-    let selector = Selector { proto: UDP, dst_ports: Ports::said(port), ..Selector::between(src, Net::host(sa.id.dst)) };
-    let is_caught = |policy: &Policy| {
-        policy.id.direction == Direction::In && policy.id.if_id == 0 && policy.id.selector.meets(&selector)
+    let selector = Selector { proto: UDP, dst_ports: Ports::exactly(port), ..Selector::between(src, Net::host(sa.id.dst)) };
+    let matches_udp = |policy: &Policy| {
+        policy.id.direction == Direction::In && policy.id.if_id == 0 && policy.id.selector.overlaps(&selector)
     };
-    let caught = policies.iter().find(|policy| inbound && is_caught(policy))?;
-    let id = PolicyId { direction: Direction::In, selector, mark: caught.id.mark, if_id: 0 };
-    Some(Policy { id, action: Action::Allow, priority: priority(&selector), templates: Vec::new() })
+    let matching = policies.iter().find(|policy| inbound && matches_udp(policy))?;
+    let id = PolicyId { direction: Direction::In, selector, mark: matching.id.mark, if_id: 0 };
+    Some(allow(id, Vec::new()))
 }
 
 #[cfg(test)]

@@ -1,14 +1,14 @@
-//! A table: the SAs of a keys file, and the policies they ask for in the words of ip-xfrm(8).
+//! SAs, and their policies in the syntax of ip-xfrm(8).
 
 use super::*;
-use crate::sa::{Endpoint, Flags, InnerEndpoint, LinuxExtras, Offload, Request, Spi};
+use crate::sa::{Endpoint, Flags, InnerEndpoint, LinuxExtras, Offload, Request, SaType, Spi};
 
-/// An SA of ESP from 10.0.0.1, this system, to 10.0.0.2.
+/// An ESP SA from 10.0.0.1, this host, to 10.0.0.2.
 fn esp() -> Request {
     Request { sa_type: SaType::ESP, spi: Spi(0x1000), src: host("10.0.0.1"), dst: host("10.0.0.2"), ..Request::default() }
 }
 
-/// The other way round.
+/// The opposite direction of [`esp`].
 fn back() -> Request {
     Request { src: host("10.0.0.2"), dst: host("10.0.0.1"), ..esp() }
 }
@@ -37,27 +37,27 @@ fn linux(request: Request, linux: LinuxExtras) -> Request {
     Request { linux: linux.into(), ..request }
 }
 
-fn asked(requests: &[Request]) -> Derived {
+fn derived(requests: &[Request]) -> Derived {
     let local = ["10.0.0.1", "fd00::1"].map(|addr| addr.parse::<IpAddr>().unwrap());
-    let sas: Vec<Association> = requests.iter().map(|request| Association::of_request(request).unwrap()).collect();
+    let sas: Vec<PolicySa> = requests.iter().map(|request| PolicySa::of_request(request).unwrap()).collect();
     derive(&sas.iter().collect::<Vec<_>>(), &|addr| local.contains(&addr))
 }
 
 #[track_caller]
-fn assert_policies(requests: &[Request], wanted: &[&str]) {
-    let derived = asked(requests);
+fn assert_policies(requests: &[Request], expected: &[&str]) {
+    let derived = derived(requests);
     assert_eq!(derived.without, []);
-    let told: Vec<String> = derived.policies.iter().map(Policy::to_string).collect();
-    assert_eq!(told, wanted);
+    let texts: Vec<String> = derived.policies.iter().map(Policy::to_string).collect();
+    assert_eq!(texts, expected);
 }
 
 #[track_caller]
-fn assert_without(requests: &[Request], wanted: &[(usize, Without)]) {
-    assert_eq!(asked(requests).without, wanted);
+fn assert_without(requests: &[Request], expected: &[(usize, NoPolicy)]) {
+    assert_eq!(derived(requests).without, expected);
 }
 
 #[test]
-fn transport_mode_by_which_address_is_local() {
+fn derive_transport_mode_by_the_local_address() {
     assert_policies(
         &[esp(), back()],
         &[
@@ -70,13 +70,13 @@ fn transport_mode_by_which_address_is_local() {
 }
 
 #[test]
-fn a_flag_says_more_than_the_addresses() {
+fn derive_prefers_a_direction_flag_to_the_addresses() {
     let far = Request { flags: Flags::INBOUND, src: host("10.0.0.8"), dst: host("10.0.0.9"), ..esp() };
     assert_policies(&[far], &["src 10.0.0.8/32 dst 10.0.0.9/32 dir in priority 10006 tmpl proto esp mode transport"]);
 }
 
 #[test]
-fn multicast_goes_both_ways() {
+fn derive_multicast_in_both_directions() {
     let ospf = Request { flags: Flags::INBOUND | Flags::OUTBOUND, src: None, dst: end("ff02::5", 0, 89), ..ah(esp()) };
     assert_policies(
         &[ospf],
@@ -88,7 +88,7 @@ fn multicast_goes_both_ways() {
 }
 
 #[test]
-fn ports_and_protocol_narrow_and_the_narrower_wins() {
+fn derive_gives_narrower_selectors_a_lower_priority() {
     let web = Request { src: end("10.0.0.1", 0, 6), dst: end("10.0.0.2", 80, 6), ..esp() };
     let all = Request { src: end("10.0.0.1", 1024, 6), dst: end("10.0.0.2", 80, 6), ..esp() };
     let tcp = Request { dst: end("10.0.0.2", 0, 6), ..esp() };
@@ -104,7 +104,7 @@ fn ports_and_protocol_narrow_and_the_narrower_wins() {
 }
 
 #[test]
-fn a_tunnel_is_for_its_networks_and_forwards() {
+fn derive_tunnel_for_its_networks_with_forwarding() {
     assert_policies(
         &[tunnel(esp(), "10.1.2.3", "10.2.0.0"), tunnel(back(), "10.2.0.0", "10.1.0.0")],
         &[
@@ -116,7 +116,7 @@ fn a_tunnel_is_for_its_networks_and_forwards() {
 }
 
 #[test]
-fn a_tunnel_through_the_other_family() {
+fn derive_tunnel_through_the_other_family() {
     let six = Request { src: host("fd00::1"), dst: host("fd00::2"), ..tunnel(esp(), "10.1.0.0", "10.2.0.0") };
     assert_policies(
         &[six],
@@ -125,7 +125,7 @@ fn a_tunnel_through_the_other_family() {
 }
 
 #[test]
-fn beet_is_as_a_tunnel() {
+fn derive_beet_like_a_tunnel() {
     let beet = |request| linux(request, LinuxExtras { mode: Some(XfrmMode::BEET), ..LinuxExtras::default() });
     assert_policies(
         &[beet(tunnel(back(), "10.2.0.0", "10.1.0.0"))],
@@ -137,7 +137,7 @@ fn beet_is_as_a_tunnel() {
 }
 
 #[test]
-fn ah_and_esp_for_the_same_packets_are_one_bundle_whatever_their_order() {
+fn derive_one_policy_for_ah_and_esp_in_any_order() {
     let bundle = "src 10.0.0.1/32 dst 10.0.0.2/32 dir out priority 10006 tmpl proto esp mode transport \
                   tmpl proto ah mode transport";
     assert_policies(&[esp(), ah(esp())], &[bundle]);
@@ -145,7 +145,7 @@ fn ah_and_esp_for_the_same_packets_are_one_bundle_whatever_their_order() {
 }
 
 #[test]
-fn ah_around_a_tunnel() {
+fn derive_ah_around_a_tunnel() {
     let outer = linux(
         tunnel(ah(esp()), "10.1.0.0", "10.2.0.0"),
         LinuxExtras { mode: Some(XfrmMode::TRANSPORT), ..LinuxExtras::default() },
@@ -158,7 +158,7 @@ fn ah_around_a_tunnel() {
 }
 
 #[test]
-fn what_differs_in_spi_and_keys_only_shares_a_policy() {
+fn derive_one_policy_for_sas_that_differ_in_spi_and_keys() {
     let newer = Request { spi: Spi(0x1001), ..esp() };
     assert_policies(
         &[esp(), newer],
@@ -167,7 +167,7 @@ fn what_differs_in_spi_and_keys_only_shares_a_policy() {
 }
 
 #[test]
-fn reqid_mark_and_interface_go_into_the_policy() {
+fn derive_copies_reqid_mark_and_if_id() {
     let extras = LinuxExtras { reqid: 7, mark: Some(Masked { value: 1, mask: 0xff }), if_id: 9, ..LinuxExtras::default() };
     assert_policies(
         &[linux(esp(), extras)],
@@ -175,57 +175,57 @@ fn reqid_mark_and_interface_go_into_the_policy() {
            tmpl proto esp reqid 7 mode transport"],
     );
     let other = LinuxExtras { mark: Some(Masked { value: 2, mask: 0xff }), ..LinuxExtras::default() };
-    assert_eq!(asked(&[esp(), linux(esp(), other)]).policies.len(), 2, "marks make two of them");
+    assert_eq!(derived(&[esp(), linux(esp(), other)]).policies.len(), 2, "one policy for each mark");
 }
 
 #[test]
-fn esp_in_udp_lets_the_udp_pass_where_a_policy_would_not() {
+fn derive_a_bypass_for_udp_that_a_policy_would_drop() {
     let natt = |request| Request {
         natt_local: end("0.0.0.0", 4500, 0).into(),
         natt_remote: end("0.0.0.0", 4500, 0).into(),
         ..request
     };
-    let pass = "src 10.0.0.2/32 dst 10.0.0.1/32 proto 17 dport 4500 dir in priority 10001";
+    let bypass = "src 10.0.0.2/32 dst 10.0.0.1/32 proto 17 dport 4500 dir in priority 10001";
     assert_policies(
         &[natt(esp()), natt(back()), natt(Request { spi: Spi(9), ..back() })],
         &[
             "src 10.0.0.1/32 dst 10.0.0.2/32 dir out priority 10006 tmpl proto esp mode transport",
             "src 10.0.0.2/32 dst 10.0.0.1/32 dir in priority 10006 tmpl proto esp mode transport",
-            pass,
+            bypass,
         ],
     );
-    let inner = asked(&[natt(tunnel(back(), "10.2.0.0", "10.1.0.0"))]);
-    assert!(inner.policies.iter().all(|policy| !policy.templates.is_empty()), "nothing catches the UDP");
+    let inner = derived(&[natt(tunnel(back(), "10.2.0.0", "10.1.0.0"))]);
+    assert!(inner.policies.iter().all(|policy| !policy.templates.is_empty()), "no policy matches the UDP packets");
     let all = Request { inner_src: net("0.0.0.0", 0).into(), inner_dst: net("0.0.0.0", 0).into(), ..back() };
-    let told: Vec<String> = asked(&[natt(all)]).policies.iter().map(Policy::to_string).collect();
-    assert!(told.contains(&pass.to_owned()), "{told:?}");
+    let texts: Vec<String> = derived(&[natt(all)]).policies.iter().map(Policy::to_string).collect();
+    assert!(texts.contains(&bypass.to_owned()), "{texts:?}");
 }
 
 #[test]
-fn what_cannot_be_told_gets_none() {
+fn derive_no_policy_if_direction_or_selector_is_unknown() {
     let foreign = Request { src: host("10.0.0.8"), ..esp() };
     let own = Request { dst: host("10.0.0.1"), ..esp() };
-    assert_without(&[foreign, own], &[(0, Without::Direction), (1, Without::Direction)]);
-    let perhaps: Vec<String> =
-        asked(&[Request { src: host("10.0.0.8"), ..esp() }]).perhaps.iter().map(PolicyId::to_string).collect();
-    assert_eq!(perhaps, ["in", "out", "fwd"].map(|direction| format!("src 10.0.0.8/32 dst 10.0.0.2/32 dir {direction}")));
-    assert_without(&[Request { flags: Flags::TUNNEL, ..esp() }], &[(0, Without::Traffic)]);
-    assert_without(&[Request { src: None, ..back() }], &[(0, Without::Everybody)]);
+    assert_without(&[foreign, own], &[(0, NoPolicy::UnknownDirection), (1, NoPolicy::UnknownDirection)]);
+    let kept: Vec<String> =
+        derived(&[Request { src: host("10.0.0.8"), ..esp() }]).keep_if_present.iter().map(PolicyId::to_string).collect();
+    assert_eq!(kept, ["in", "out", "fwd"].map(|direction| format!("src 10.0.0.8/32 dst 10.0.0.2/32 dir {direction}")));
+    assert_without(&[Request { flags: Flags::TUNNEL, ..esp() }], &[(0, NoPolicy::NoInnerSelector)]);
+    assert_without(&[Request { src: None, ..back() }], &[(0, NoPolicy::TooBroad)]);
     let offload = Offload { device: "eth0".into(), inbound: false, whole_packet: true };
     let offloaded = LinuxExtras { offload: Some(offload), ..LinuxExtras::default() };
-    assert_without(&[linux(esp(), offloaded)], &[(0, Without::Offloaded)]);
+    assert_without(&[linux(esp(), offloaded)], &[(0, NoPolicy::Offloaded)]);
 }
 
 #[test]
-fn packets_go_one_way_only() {
+fn derive_reports_conflicting_templates() {
     let numbered = linux(esp(), LinuxExtras { reqid: 7, ..LinuxExtras::default() });
-    assert_without(&[ah(esp()), esp(), numbered], &[(2, Without::Taken(1))]);
+    assert_without(&[ah(esp()), esp(), numbered], &[(2, NoPolicy::Conflict(1))]);
     let other = Request { dst: host("10.0.0.3"), ..tunnel(esp(), "10.1.0.0", "10.2.0.0") };
-    assert_without(&[tunnel(esp(), "10.1.0.0", "10.2.0.0"), other], &[(1, Without::Taken(0))]);
+    assert_without(&[tunnel(esp(), "10.1.0.0", "10.2.0.0"), other], &[(1, NoPolicy::Conflict(0))]);
 }
 
 #[test]
-fn every_sa_that_has_a_policy_is_used_by_it() {
+fn derived_policies_match_their_sas() {
     use crate::policy::unmatched::{Unmatched, unmatched};
     let natt = Request { natt_local: end("0.0.0.0", 0, 0).into(), ..back() };
     let extras = LinuxExtras { reqid: 7, if_id: 3, mark: Some(Masked { value: 1, mask: 1 }), ..LinuxExtras::default() };
@@ -237,7 +237,7 @@ fn every_sa_that_has_a_policy_is_used_by_it() {
         tunnel(back(), "10.2.0.0", "10.1.0.0"),
         linux(Request { dst: end("10.0.0.2", 80, 6), ..esp() }, extras),
     ];
-    let sas: Vec<Association> = requests.iter().map(|request| Association::of_request(request).unwrap()).collect();
-    let derived = asked(&requests);
+    let sas: Vec<PolicySa> = requests.iter().map(|request| PolicySa::of_request(request).unwrap()).collect();
+    let derived = derived(&requests);
     assert_eq!(unmatched(&derived.policies.iter().collect::<Vec<_>>(), &sas), Unmatched::default());
 }

@@ -8,7 +8,7 @@ pub(crate) mod supervisor;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::policy::ssh_lockout::Session;
+use crate::policy::ssh_lockout::SshSession;
 use crate::redact::{shell_word, shown};
 use crate::sadb::{SADB_VARIABLE, SadbTarget, UnknownTarget};
 use crate::service::config::properties::{Carry, OnStop, Policy, PolicySource, Properties, Scope, parse};
@@ -91,7 +91,7 @@ pub(crate) struct Config {
     /// What is done about policies.
     pub(crate) protection: Protection,
     /// The session over SSH that this comes from, if it does.
-    pub(crate) session: Option<Session>,
+    pub(crate) session: Option<SshSession>,
     keys: Keys,
 }
 
@@ -208,7 +208,7 @@ impl Config {
             state: is_service.then_some(directory),
             holds_natt_ports: properties.hold_natt_ports,
             protection,
-            session: environment("SSH_CONNECTION").and_then(|value| Session::parse(value.to_str()?)),
+            session: environment("SSH_CONNECTION").and_then(|value| SshSession::parse(value.to_str()?)),
             keys: keys(overrides, environment, world, properties.config_file),
         })
     }

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::net::IpAddr;
 
-use crate::policy::derive::{Derived, Without, ways};
+use crate::policy::derive::{Derived, NoPolicy, directions};
 use crate::service::exit::Reason;
 use crate::service::load::Service;
 use crate::service::records::owned_policies::Asked;
@@ -18,7 +18,7 @@ pub(crate) struct Waiting {
 impl Waiting {
     /// Those of `asked` for which `derived` has no direction; `None` if there are none.
     pub(crate) fn of(asked: Vec<Asked>, derived: &Derived) -> Option<Self> {
-        let waits = |(at, why): &(usize, Without)| (*why == Without::Direction).then_some(*at);
+        let waits = |(at, why): &(usize, NoPolicy)| (*why == NoPolicy::UnknownDirection).then_some(*at);
         let positions: Vec<usize> = derived.without.iter().filter_map(waits).collect();
         (!positions.is_empty()).then_some(Self { asked, positions })
     }
@@ -26,7 +26,7 @@ impl Waiting {
     /// Whether one of them waits no longer, now that `local` are the addresses of this system.
     fn is_over(&self, local: &HashSet<IpAddr>) -> bool {
         let is_local = |addr: IpAddr| local.contains(&addr);
-        self.positions.iter().filter_map(|at| self.asked.get(*at)).any(|(_, sa)| ways(sa, &is_local).is_some())
+        self.positions.iter().filter_map(|at| self.asked.get(*at)).any(|(_, sa)| directions(sa, &is_local).is_some())
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::net::IpAddr;
 
-use crate::policy::derive::{Derived, Without};
+use crate::policy::derive::{Derived, NoPolicy};
 use crate::sadb::{Sadb, SadbError};
 use crate::service::exit::Reason;
 use crate::service::load::Service;
@@ -55,7 +55,7 @@ impl Service<'_> {
         sadb: &mut dyn Sadb,
     ) -> Result<Option<Raising>, Reason> {
         let wanted = owned_policies::wanted(&asked, local);
-        self.warn(&asked, wanted.without.iter().filter(|(_, why)| *why != Without::Direction));
+        self.warn(&asked, wanted.without.iter().filter(|(_, why)| *why != NoPolicy::UnknownDirection));
         self.waiting = Waiting::of(asked, &wanted);
         self.raise_to(wanted, sadb)
     }
@@ -99,11 +99,11 @@ impl Service<'_> {
     }
 
     /// One warning for each reason: a file may have thousands of SAs.
-    fn warn<'s>(&mut self, asked: &[Asked], without: impl Iterator<Item = &'s (usize, Without)>) {
-        let mut told: Vec<(Without, Vec<u32>)> = Vec::new();
+    fn warn<'s>(&mut self, asked: &[Asked], without: impl Iterator<Item = &'s (usize, NoPolicy)>) {
+        let mut told: Vec<(NoPolicy, Vec<u32>)> = Vec::new();
         for (at, why) in without {
             let line = asked.get(*at).map_or(0, |(line, _)| *line);
-            match told.iter_mut().find(|(other, _)| other.is_like(*why)) {
+            match told.iter_mut().find(|(other, _)| other.has_same_text(*why)) {
                 Some((_, lines)) => lines.push(line),
                 None => told.push((*why, vec![line])),
             }

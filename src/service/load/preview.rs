@@ -43,9 +43,9 @@ impl Service<'_> {
     /// A policy that is there already has not cut anybody off.
     fn warn_of_lockout(&mut self, wanted: &[Policy], steps: &Steps) {
         let Some(session) = self.config.session else { return };
-        let Some(policy) = session.cut_by(wanted) else { return };
+        let Some(policy) = session.blocking_policy(wanted) else { return };
         if steps.add.contains(policy) || steps.replace.contains(policy) {
-            self.log.event(&Event::Policy(PolicyEvent::CutsOff { name: &policy.id, peer: session.peer() }));
+            self.log.event(&Event::Policy(PolicyEvent::CutsOff { name: &policy.id, peer: session.client() }));
         }
     }
 }

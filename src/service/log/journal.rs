@@ -161,7 +161,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::policy::derive::Without;
+    use crate::policy::derive::NoPolicy;
     use crate::policy::{Direction, Net, PolicyId, Selector};
 
     #[test]
@@ -194,7 +194,7 @@ mod tests {
         for (event, field, value) in [
             (PolicyEvent::Taken(&name), "IPSECKEY_POLICY", "src 10.0.0.1/32 dst 10.0.0.2/32 dir out"),
             (PolicyEvent::Up { added: 3, replaced: 4, kept: 9 }, "IPSECKEY_POLICIES", "7"),
-            (PolicyEvent::Unprotected { lines: &[12], why: Without::Direction, waits: true }, "IPSECKEY_LINE", "12"),
+            (PolicyEvent::Unprotected { lines: &[12], why: NoPolicy::UnknownDirection, waits: true }, "IPSECKEY_LINE", "12"),
         ] {
             let id = policy_message_id(&event).unwrap();
             let packet = packet(&Event::Policy(event));

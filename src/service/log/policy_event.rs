@@ -5,7 +5,7 @@ use std::io;
 use std::net::IpAddr;
 
 use crate::policy::PolicyId;
-use crate::policy::derive::Without;
+use crate::policy::derive::NoPolicy;
 use crate::sadb::SadbError;
 use crate::service::log::event::Lines;
 use crate::service::log::{Severity, masked};
@@ -17,7 +17,7 @@ pub(crate) enum PolicyEvent<'a> {
         /// The first lines of the commands.
         lines: &'a [u32],
         /// Why.
-        why: Without,
+        why: NoPolicy,
         /// Whether somebody waits for what is missing.
         waits: bool,
     },
@@ -74,8 +74,10 @@ impl fmt::Display for PolicyEvent<'_> {
             Self::Unprotected { lines, why, waits } => {
                 let these = if lines.len() == 1 { "this SA" } else { "these SAs; of each" };
                 let later = match (why, waits) {
-                    (Without::Direction, true) => "; it has one as soon as one of its addresses is of this system",
-                    (Without::Direction, false) => ", or once one of its addresses is of this system: manual-key refresh",
+                    (NoPolicy::UnknownDirection, true) => "; it has one as soon as one of its addresses is of this system",
+                    (NoPolicy::UnknownDirection, false) => {
+                        ", or once one of its addresses is of this system: manual-key refresh"
+                    }
                     _ => "",
                 };
                 write!(f, "{}: warning: no policy is installed for {these}: {why}{later}", Lines(lines))

@@ -88,7 +88,7 @@ mod tests {
             dst: net("10.2.0.0", 17),
             proto: 6,
             src_ports: Ports { value: 64, mask: 0xffc0 },
-            dst_ports: Ports::said(80),
+            dst_ports: Ports::exactly(80),
             interface: 3,
         };
         for direction in [Direction::In, Direction::Out, Direction::Forward] {

@@ -15,7 +15,7 @@ use nix::unistd::Pid;
 use serde::{Serialize, Serializer};
 
 use crate::names::sa_types;
-use crate::policy::Association;
+use crate::policy::PolicySa;
 use crate::redact::shown;
 use crate::sa::{AddressRole, Lifetime, LifetimeKind, Message, SaState, SaType, Spi};
 use crate::sadb::{SADB_VARIABLE, SadbError, SadbTarget};
@@ -78,7 +78,7 @@ struct Sas {
     lone: Option<Lone>,
     /// The service's own SAs, as far as policies are concerned.
     #[serde(skip)]
-    own: Vec<Association>,
+    own: Vec<PolicySa>,
 }
 
 /// A lifetime that will run out.
@@ -210,7 +210,7 @@ impl Sas {
         let dumped = sadb.dump(SaType::UNSPEC, &mut |message| {
             let is_own = owned.has(message);
             sas.take(message, is_own, now);
-            sas.own.extend(Some(message).filter(|_| is_own && has_policies).and_then(Association::of_message));
+            sas.own.extend(Some(message).filter(|_| is_own && has_policies).and_then(PolicySa::of_message));
             ControlFlow::Continue(())
         });
         dumped.map_err(why)?;

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::policy::unmatched::unmatched;
-use crate::policy::{Association, Listed, Policy};
+use crate::policy::{ListedPolicy, Policy, PolicySa};
 use crate::reconcile::Named;
 use crate::sadb::{SadbError, Spd};
 use crate::service::records::owned_policies::Policies;
@@ -33,15 +33,16 @@ impl Lone {
     ///
     /// # Errors
     /// The SADB's; [`SadbError::Unavailable`] if the record cannot be read.
-    pub(crate) fn find(sas: &[Association], spd: &mut dyn Spd, directory: &Path) -> Result<Self, SadbError> {
+    pub(crate) fn find(sas: &[PolicySa], spd: &mut dyn Spd, directory: &Path) -> Result<Self, SadbError> {
         let own = Policies::read(directory)?;
         Ok(Self::among(sas, &spd.policies()?, &|listed| own.owns(listed)))
     }
 
-    fn among(sas: &[Association], listed: &[Listed], owns: &dyn Fn(&Listed) -> bool) -> Self {
+    fn among(sas: &[PolicySa], listed: &[ListedPolicy], owns: &dyn Fn(&ListedPolicy) -> bool) -> Self {
         let all: Vec<&Policy> = listed.iter().map(|listed| &listed.policy).collect();
         let alone = unmatched(&all, sas);
-        let unserved: Vec<&Listed> = alone.policies.iter().map(|at| &listed[*at]).filter(|listed| owns(listed)).collect();
+        let unserved: Vec<&ListedPolicy> =
+            alone.policies.iter().map(|at| &listed[*at]).filter(|listed| owns(listed)).collect();
         Self {
             policies: listed.iter().filter(|listed| owns(listed)).count(),
             unused: alone.sas.len(),
@@ -69,17 +70,17 @@ mod tests {
     use crate::policy::derive::derive;
     use crate::sa::{Endpoint, Request, SaType, Spi};
 
-    fn sa(spi: u32, last: u8) -> Association {
+    fn sa(spi: u32, last: u8) -> PolicySa {
         let end = |last| Some(Endpoint { addr: [10, 0, 0, last].into(), port: 0, proto: 0 });
         let request = Request { sa_type: SaType::ESP, spi: Spi(spi), src: end(1), dst: end(last), ..Request::default() };
-        Association::of_request(&request).unwrap()
+        PolicySa::of_request(&request).unwrap()
     }
 
     #[test]
     fn what_stands_alone_is_counted_and_named() {
         let local = |addr| addr == std::net::IpAddr::from([10, 0, 0, 1]);
         let policies = derive(&[&sa(1, 2), &sa(1, 3), &sa(1, 4)], &local).policies;
-        let listed: Vec<Listed> = policies.into_iter().map(|policy| Listed { policy, added: 7 }).collect();
+        let listed: Vec<ListedPolicy> = policies.into_iter().map(|policy| ListedPolicy { policy, added: 7 }).collect();
         let lone = Lone::among(&[sa(1, 2), sa(0x99, 9)], &listed, &|one| *one != listed[2]);
         let mut text = Vec::new();
         lone.write_text(&mut text).unwrap();

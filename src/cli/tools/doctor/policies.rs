@@ -4,14 +4,14 @@ use super::chart::Chart;
 use crate::cli::session::Session;
 use crate::names::sa_types;
 use crate::policy::unmatched::unmatched;
-use crate::policy::{Association, Direction, Policy};
+use crate::policy::{Direction, Policy, PolicySa};
 use crate::sadb::Spd;
 
 /// Each that stands alone is told up to this many; then only how many there are.
 const TOLD: usize = 3;
 
 /// Looks at the policies beside `sas`.
-pub(super) fn look(session: &mut Session<'_>, sas: &[Association], chart: &mut Chart) {
+pub(super) fn look(session: &mut Session<'_>, sas: &[PolicySa], chart: &mut Chart) {
     match session.open().and_then(|sadb| sadb.spd().map(Spd::policies).transpose()) {
         Ok(Some(listed)) => {
             let policies: Vec<&Policy> = listed.iter().map(|listed| &listed.policy).collect();
@@ -23,7 +23,7 @@ pub(super) fn look(session: &mut Session<'_>, sas: &[Association], chart: &mut C
     }
 }
 
-fn compare(policies: &[&Policy], sas: &[Association], chart: &mut Chart) {
+fn compare(policies: &[&Policy], sas: &[PolicySa], chart: &mut Chart) {
     let alone = unmatched(policies, sas);
     for sa in alone.sas.iter().take(TOLD).map(|at| &sas[*at]) {
         let found = format!("no policy sends packets through the {}: Linux uses an SA where a policy says so", name(sa));
@@ -54,7 +54,7 @@ fn compare(policies: &[&Policy], sas: &[Association], chart: &mut Chart) {
 }
 
 /// An SA, as one says it.
-fn name(sa: &Association) -> String {
+fn name(sa: &PolicySa) -> String {
     let sa_type = sa_types::by_number(sa.id.sa_type).map_or("", |row| row.word);
     format!("{sa_type} SA with spi {} and dst {}", sa.id.spi, sa.id.dst)
 }
@@ -66,10 +66,10 @@ mod tests {
     use crate::policy::{Action, Net, PolicyId, Selector, Template};
     use crate::sa::{Endpoint, Request, SaType, Spi, XfrmMode};
 
-    fn sa(spi: u32, dst: u8) -> Association {
+    fn sa(spi: u32, dst: u8) -> PolicySa {
         let end = |last| Some(Endpoint { addr: [10, 0, 0, last].into(), port: 0, proto: 0 });
         let request = Request { sa_type: SaType::ESP, spi: Spi(spi), src: end(1), dst: end(dst), ..Request::default() };
-        Association::of_request(&request).unwrap()
+        PolicySa::of_request(&request).unwrap()
     }
 
     fn policy(dst: u8) -> Policy {
@@ -92,7 +92,7 @@ mod tests {
     #[test]
     fn what_stands_alone_is_named_with_what_mends_it() {
         let mut chart = Chart::default();
-        let sas: Vec<Association> = (1..=5).map(|spi| sa(spi, 2)).collect();
+        let sas: Vec<PolicySa> = (1..=5).map(|spi| sa(spi, 2)).collect();
         compare(&[&policy(3)], &sas, &mut chart);
         let problem = (Level::Problem, "policies");
         assert_eq!(chart.words(), [problem, problem, problem, problem, (Level::Warning, "policies")]);

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::chart::{Chart, counted};
 use crate::cli::session::Session;
-use crate::policy::Association;
+use crate::policy::PolicySa;
 use crate::redact::shell_word;
 use crate::sa::{SaId, SaType};
 use crate::sadb::SadbError;
@@ -31,7 +31,7 @@ pub(super) struct There {
     /// Their names.
     pub(super) ids: HashSet<SaId>,
     /// What policies look at.
-    pub(super) associations: Vec<Association>,
+    pub(super) associations: Vec<PolicySa>,
 }
 
 /// Asks for the SAs; `None` if the SADB does not say.
@@ -40,7 +40,7 @@ pub(super) fn ask(session: &mut Session<'_>, chart: &mut Chart) -> Option<There>
     let asked = session.open().and_then(|sadb| {
         sadb.dump(SaType::UNSPEC, &mut |sa| {
             there.ids.extend(sa.id());
-            there.associations.extend(Association::of_message(sa));
+            there.associations.extend(PolicySa::of_message(sa));
             ControlFlow::Continue(())
         })
     });

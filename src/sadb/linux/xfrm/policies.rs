@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::ControlFlow;
 
-use crate::policy::{Action, Direction, Listed, Net, Policy, PolicyId, Ports, Selector, Template};
+use crate::policy::{Action, Direction, ListedPolicy, Net, Policy, PolicyId, Ports, Selector, Template};
 use crate::sa::{Masked, XfrmMode};
 use crate::sadb::linux::errors::Asked;
 use crate::sadb::linux::xfrm::Xfrm;
@@ -25,7 +25,7 @@ const DIRECTIONS: &[(Direction, u8)] =
     &[(Direction::In, POLICY_IN), (Direction::Out, POLICY_OUT), (Direction::Forward, POLICY_FWD)];
 
 impl Spd for Xfrm {
-    fn policies(&mut self) -> Result<Vec<Listed>, SadbError> {
+    fn policies(&mut self) -> Result<Vec<ListedPolicy>, SadbError> {
         let mut found = Vec::new();
         self.link.dump(kind::GETPOLICY, Vec::new(), &mut |_| {}, &mut |message| {
             found.extend(listed(message));
@@ -127,7 +127,7 @@ fn template(template: &Template, policy: &PolicyInfo) -> Result<xfrm::Template, 
 }
 
 /// The policy of a message, unless it is one of a single socket.
-fn listed(message: xfrm::Message) -> Option<Listed> {
+fn listed(message: xfrm::Message) -> Option<ListedPolicy> {
     let Body::Policy(info, attributes) = message.body else { return None };
     let direction = DIRECTIONS.iter().find(|(_, number)| *number == info.direction)?.0;
     let mut name = PolicyId { direction, selector: read_selector(&info.selector)?, mark: None, if_id: 0 };
@@ -142,7 +142,7 @@ fn listed(message: xfrm::Message) -> Option<Listed> {
     }
     let action = if info.action == POLICY_BLOCK { Action::Block } else { Action::Allow };
     let policy = Policy { id: name, action, priority: info.priority, templates };
-    Some(Listed { policy, added: info.current.add_time })
+    Some(ListedPolicy { policy, added: info.current.add_time })
 }
 
 fn read_selector(selector: &xfrm::fixed::Selector) -> Option<Selector> {
@@ -184,7 +184,7 @@ mod tests {
     fn tunnel() -> Policy {
         let selector = Selector {
             proto: 6,
-            dst_ports: Ports::said(80),
+            dst_ports: Ports::exactly(80),
             ..Selector::between(Net::new([10, 1, 0, 0].into(), 16), Net::host([10, 0, 0, 2].into()))
         };
         let nowhere = [0; 4].into();
@@ -256,7 +256,7 @@ mod tests {
             let header = Header { kind: kind::NEWPOLICY, ..Header::default() };
             let bytes = encode(header, &policy_body(&policy).unwrap()).unwrap();
             let found = listed(decode(&mut Reader::new(&bytes)).unwrap());
-            assert_eq!(found, Some(Listed { policy, added: 0 }));
+            assert_eq!(found, Some(ListedPolicy { policy, added: 0 }));
         }
     }
 

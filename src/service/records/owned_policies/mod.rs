@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use crate::apply::aim_at;
 use crate::keyfile::Verb;
 use crate::policy::derive::{Derived, derive};
-use crate::policy::{Association, Listed, Policy, PolicyId};
+use crate::policy::{ListedPolicy, Policy, PolicyId, PolicySa};
 use crate::redact::shown;
 use crate::sa::SaType;
 use crate::sadb::{SadbError, Spd};
@@ -25,7 +25,7 @@ use crate::sys::net::interfaces::network_namespace;
 const NO_SUCH_POLICY: i32 = 2;
 
 /// An SA of the keys file, with the first line of its command.
-pub(crate) type Asked = (u32, Association);
+pub(crate) type Asked = (u32, PolicySa);
 
 /// The SAs that there are once `commands` are done, in the order of their lines.
 pub(crate) fn asked(commands: &mut [Numbered]) -> Vec<Asked> {
@@ -37,7 +37,7 @@ pub(crate) fn asked(commands: &mut [Numbered]) -> Vec<Asked> {
                 let said = (command.request.src, command.request.dst);
                 for target in &command.targets {
                     aim_at(&mut command.request, *target);
-                    let Some(sa) = Association::of_request(&command.request) else { continue };
+                    let Some(sa) = PolicySa::of_request(&command.request) else { continue };
                     match command.verb {
                         Verb::Add => sas.push((*line, sa)),
                         Verb::Delete | Verb::DeletePair => sas.retain(|(_, other)| other.id != sa.id),
@@ -53,7 +53,7 @@ pub(crate) fn asked(commands: &mut [Numbered]) -> Vec<Asked> {
 
 /// The policies that SAs of a keys file ask for. `local` are the addresses of this system.
 pub(crate) fn wanted(asked: &[Asked], local: &HashSet<IpAddr>) -> Derived {
-    let sas: Vec<&Association> = asked.iter().map(|(_, sa)| sa).collect();
+    let sas: Vec<&PolicySa> = asked.iter().map(|(_, sa)| sa).collect();
     derive(&sas, &|addr| local.contains(&addr))
 }
 
@@ -123,14 +123,15 @@ impl Policies {
     }
 
     /// Whether a policy that the kernel has is the service's.
-    pub(crate) fn owns(&self, listed: &Listed) -> bool {
+    pub(crate) fn owns(&self, listed: &ListedPolicy) -> bool {
         self.record.get(&listed.policy.id).is_some_and(|when| when.fits(listed.added))
     }
 
     /// What is to be done so that of the service's policies exactly the `wanted` ones are `there`, but for those that may be.
-    pub(crate) fn steps(&self, wanted: &Derived, there: &[Listed]) -> Steps {
-        let by_name: HashMap<&PolicyId, &Listed> = there.iter().map(|listed| (&listed.policy.id, listed)).collect();
-        let names: HashSet<&PolicyId> = wanted.policies.iter().map(|policy| &policy.id).chain(&wanted.perhaps).collect();
+    pub(crate) fn steps(&self, wanted: &Derived, there: &[ListedPolicy]) -> Steps {
+        let by_name: HashMap<&PolicyId, &ListedPolicy> = there.iter().map(|listed| (&listed.policy.id, listed)).collect();
+        let names: HashSet<&PolicyId> =
+            wanted.policies.iter().map(|policy| &policy.id).chain(&wanted.keep_if_present).collect();
         let mut steps = Steps::default();
         for policy in &wanted.policies {
             match by_name.get(&policy.id) {

@@ -8,7 +8,7 @@ use crate::service::load::keys;
 /// A policy database in memory, whose clock stands at `now`.
 #[derive(Default)]
 struct Memory {
-    policies: Vec<Listed>,
+    policies: Vec<ListedPolicy>,
     now: u64,
     /// Messages that changed something.
     changes: usize,
@@ -24,7 +24,7 @@ fn refusal(errno: i32) -> Result<(), SadbError> {
 impl Memory {
     fn put(&mut self, policy: &Policy) {
         self.policies.retain(|listed| listed.policy.id != policy.id);
-        self.policies.push(Listed { policy: policy.clone(), added: self.now });
+        self.policies.push(ListedPolicy { policy: policy.clone(), added: self.now });
     }
 
     fn names(&self) -> Vec<String> {
@@ -33,7 +33,7 @@ impl Memory {
 }
 
 impl Spd for Memory {
-    fn policies(&mut self) -> Result<Vec<Listed>, SadbError> {
+    fn policies(&mut self) -> Result<Vec<ListedPolicy>, SadbError> {
         Ok(self.policies.clone())
     }
 
