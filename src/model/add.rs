@@ -1,17 +1,17 @@
-//! ADD and GETSPI: an SA is built, put into its tables, and paired (illumos `sadb.c`, `sadb_common_add`; `ipsecesp.c`,
+//! ADD and GETSPI: build an SA, insert it into its tables, pair it (illumos `sadb.c`, `sadb_common_add`; `ipsecesp.c`,
 //! `esp_add_sa_finish`, `esp_getspi`).
 
 use crate::model::Context;
-use crate::model::address::{Address, Addresses, Class};
+use crate::model::address::{Address, AddressClass, MessageAddresses};
 use crate::model::checks;
-use crate::model::checks::{Draft, Limits};
-use crate::model::entry::{Entry, Replay, after};
+use crate::model::checks::{CheckedAdd, Lifetimes};
 use crate::model::frame::{Frame, ext};
 use crate::model::keys;
 use crate::model::pair;
 use crate::model::refusal::{Checked, Errno, Refusal, diagnostic as d, refuse_if};
 use crate::model::settings::Settings;
-use crate::model::table::{Database, Direction, Slot};
+use crate::model::stored_sa::{ReplayWindow, StoredSa, after};
+use crate::model::table::{Database, Slot, TableDirection};
 use crate::sa::{Flags, Lifetime, Spi};
 
 /// `IPPROTO_ENCAP`, RFC 2003.
@@ -21,19 +21,20 @@ const PROTO_IPV6: u8 = 41;
 /// Key management protocol IKE, whose cookies have 32 bits.
 const KMP_IKE: u32 = 1;
 
-/// Adds the SA that `frame` describes, or completes the larval one in `larval` with it.
+/// Adds the SA that `frame` describes. With `larval`, it replaces the larval SA of an earlier GETSPI.
 pub(crate) fn add(
     database: &mut Database,
     frame: &mut Frame,
-    addresses: &Addresses,
+    addresses: &MessageAddresses,
     larval: Option<Slot>,
     context: &mut Context<'_>,
 ) -> Checked {
-    let draft = checks::addition(database.sa_type, frame, addresses, context.settings)?;
+    let draft = checks::check_add(database.sa_type, frame, addresses, context.settings)?;
     let result = finish(database, frame, addresses, draft, larval, context);
     if result.is_err()
         && let Some(entry) = larval.and_then(|slot| database.get_mut(slot))
     {
+        // As in the kernel, a larval SA does not survive an error after the checks.
         entry.kill(context.now);
     }
     result
@@ -42,8 +43,8 @@ pub(crate) fn add(
 fn finish(
     database: &mut Database,
     frame: &mut Frame,
-    addresses: &Addresses,
-    draft: Draft,
+    addresses: &MessageAddresses,
+    draft: CheckedAdd,
     larval: Option<Slot>,
     context: &mut Context<'_>,
 ) -> Checked {
@@ -51,14 +52,15 @@ fn finish(
         return Err(Refusal::invalid(d::MISSING_SRC));
     };
     if let Some(entry) = larval.and_then(|slot| database.get(slot)) {
+        // GETSPI reserved the SPI for these addresses; those of the UPDATE are ignored.
         (source.ip, destination.ip) = (entry.source.ip, entry.destination.ip);
     }
-    let tables = Tables::of(draft.association.flags, &source, &destination, context.settings);
+    let tables = TablePlacement::of(draft.association.flags, &source, &destination, context.settings);
     refuse_if(frame.has(ext::PAIR) && tables.both, d::PAIR_INAPPROPRIATE)?;
-    tunnel(frame, addresses, draft.association.flags, &mut source, &mut destination)?;
+    check_tunnel(frame, addresses, draft.association.flags, &mut source, &mut destination)?;
     let mut entry = build(frame, addresses, draft, (source, destination), context)?;
     entry.flags |= tables.flags;
-    if tables.primary == Direction::Outbound && !tables.both {
+    if tables.primary == TableDirection::Outbound && !tables.both {
         fuzz(&mut entry, context);
     }
     if let Some(larval) = larval {
@@ -66,7 +68,7 @@ fn finish(
         if context.settings.larval_timeout_stays && entry.hard.addtime == 0 {
             entry.hard_expires = timeout;
         }
-        refuse_taken(database, &entry, larval)?;
+        refuse_duplicate(database, &entry, larval)?;
         database.remove(larval);
     }
     let slot = database.insert(entry, tables.primary, tables.both)?;
@@ -77,19 +79,19 @@ fn finish(
     Ok(())
 }
 
-/// A larval SA may be replaced only by one of its own name.
-fn refuse_taken(database: &Database, entry: &Entry, larval: Slot) -> Checked {
-    let taken = [Direction::Inbound, Direction::Outbound]
+/// EEXIST if another SA than `larval` has the identity of `entry`.
+fn refuse_duplicate(database: &Database, entry: &StoredSa, larval: Slot) -> Checked {
+    let taken = [TableDirection::Inbound, TableDirection::Outbound]
         .into_iter()
         .filter_map(|direction| database.find_in(direction, entry.spi, entry.destination.ip))
         .any(|slot| slot != larval);
     if taken { Err(Refusal::plain(Errno::EEXIST)) } else { Ok(()) }
 }
 
-/// Pairs a new SA if the message asks for it; without success nothing is left behind.
+/// Pairs a new SA if the message has a PAIR extension. On failure the SA is removed.
 fn pair_new(database: &mut Database, frame: &Frame, slot: Slot, context: &Context<'_>) -> Checked {
     let Some(spi) = frame.pair() else { return Ok(()) };
-    let result = pair::link(database, slot, spi, context.settings);
+    let result = pair::pair_sas(database, slot, spi, context.settings);
     if result.is_err() {
         match database.get_mut(slot) {
             Some(entry) if context.settings.pair_failures_linger => entry.kill(context.now),
@@ -99,30 +101,32 @@ fn pair_new(database: &mut Database, frame: &Frame, slot: Slot, context: &Contex
     result
 }
 
-/// Where a new SA is kept, and which flags say so.
-struct Tables {
-    primary: Direction,
+/// The tables for a new SA, and the direction flags that the kernel adds.
+struct TablePlacement {
+    primary: TableDirection,
     both: bool,
     flags: Flags,
 }
 
-impl Tables {
-    /// The flags decide; without any, what the addresses are to this node.
+impl TablePlacement {
+    /// Decides by the direction flags or, without them, by the classes of both addresses (`esp_add_sa_finish`).
     fn of(flags: Flags, source: &Address, destination: &Address, settings: &Settings) -> Self {
-        use Direction::{Inbound, Outbound};
+        use TableDirection::{Inbound, Outbound};
         let both_flags = Flags::INBOUND | Flags::OUTBOUND;
-        let destination = Class::of(destination.ip, settings);
-        let classes = (destination, Class::of(source.ip, settings));
+        let destination = AddressClass::of(destination.ip, settings);
+        let classes = (destination, AddressClass::of(source.ip, settings));
         let (primary, both, flags) = match (flags.has(Flags::INBOUND), flags.has(Flags::OUTBOUND)) {
             (true, false) => (Inbound, false, Flags::INBOUND),
             (false, true) => (Outbound, false, Flags::OUTBOUND),
-            (true, true) if matches!(destination, Class::Own | Class::Many) => (Inbound, true, both_flags),
+            (true, true) if matches!(destination, AddressClass::Local | AddressClass::Multicast) => {
+                (Inbound, true, both_flags)
+            }
             (true, true) => (Outbound, true, both_flags),
             (false, false) => match classes {
-                (Class::Many, _) => (Inbound, true, both_flags),
-                (Class::Own, Class::Other | Class::Many) => (Inbound, false, Flags::INBOUND),
-                (Class::Own, _) => (Inbound, true, Flags::INBOUND),
-                (_, Class::Own) => (Outbound, false, Flags::OUTBOUND),
+                (AddressClass::Multicast, _) => (Inbound, true, both_flags),
+                (AddressClass::Local, AddressClass::Other | AddressClass::Multicast) => (Inbound, false, Flags::INBOUND),
+                (AddressClass::Local, _) => (Inbound, true, Flags::INBOUND),
+                (_, AddressClass::Local) => (Outbound, false, Flags::OUTBOUND),
                 _ => (Outbound, true, both_flags),
             },
         };
@@ -130,10 +134,10 @@ impl Tables {
     }
 }
 
-/// The outer protocol of a tunnel says which IP is inside; not given, it is filled in.
-fn tunnel(
+/// Checks the outer protocol of a tunnel against the family of its inner addresses; 0 is filled in.
+fn check_tunnel(
     frame: &mut Frame,
-    addresses: &Addresses,
+    addresses: &MessageAddresses,
     flags: Flags,
     source: &mut Address,
     destination: &mut Address,
@@ -153,34 +157,37 @@ fn tunnel(
 
 fn build(
     frame: &Frame,
-    addresses: &Addresses,
-    draft: Draft,
+    addresses: &MessageAddresses,
+    draft: CheckedAdd,
     (source, destination): (Address, Address),
     context: &Context<'_>,
-) -> Checked<Entry> {
+) -> Checked<StoredSa> {
     let sa = draft.association;
+    // Only here, after the table of algorithms has accepted the key, the crypto framework prepares it: AES with 136 bits is
+    // D-80 (BAD_CTX), not D-45 (BAD_EKEYBITS).
     if let Some(key) = &draft.encr_key {
         keys::check_context(sa.encr, key)?;
     }
-    let mut entry = Entry::new(sa.spi, source, destination, context.now);
+    let mut entry = StoredSa::new(sa.spi, source, destination, context.now);
     entry.inner = addresses.inner;
     entry.natt_local = addresses.natt_local;
     entry.natt_remote = addresses.natt_remote;
     entry.state = sa.state;
-    entry.flags = sa.flags | unique(&entry) | cipher_flags(&draft);
+    entry.flags = sa.flags | unique_flag(&entry) | cipher_flags(&draft);
     (entry.auth, entry.encr) = (sa.auth, sa.encr);
     (entry.auth_key, entry.encr_key) = (draft.auth_key, draft.encr_key);
     entry.source_identity = frame.identity(ext::IDENTITY_SRC);
     entry.destination_identity = frame.identity(ext::IDENTITY_DST);
-    entry.cookie = frame.cookie().map_or((0, 0), cut_cookie);
+    entry.cookie = frame.cookie().map_or((0, 0), truncate_cookie);
     set_limits(&mut entry, &draft.limits);
+    // Any source means several senders, and each of them counts its own sequence numbers.
     let window = if source.ip.is_unspecified() { 0 } else { sa.replay };
-    entry.replay = Replay::starting_at(window, replay_value(frame)?);
+    entry.replay = ReplayWindow::starting_at(window, replay_value(frame)?);
     Ok(entry)
 }
 
-/// IKE's cookies have 32 bits.
-pub(crate) fn cut_cookie((proto, cookie): (u32, u64)) -> (u32, u64) {
+/// Clears the upper half of an IKE cookie, which has 32 bits.
+pub(crate) fn truncate_cookie((proto, cookie): (u32, u64)) -> (u32, u64) {
     if proto == KMP_IKE { (proto, cookie & u64::from(u32::MAX)) } else { (proto, cookie) }
 }
 
@@ -191,23 +198,23 @@ fn replay_value(frame: &Frame) -> Checked<u32> {
     }
 }
 
-/// UNIQUE, if the SA is for particular ports or protocols only.
-fn unique(entry: &Entry) -> Flags {
+/// UNIQUE if the selector has a port or a protocol.
+fn unique_flag(entry: &StoredSa) -> Flags {
     let (source, destination) = entry.inner.unwrap_or((entry.source, entry.destination));
     let is_unique = source.port != 0 || destination.port != 0 || entry.destination.proto != 0 || destination.proto != 0;
     if is_unique { Flags::UNIQUE } else { Flags::default() }
 }
 
-/// What the kernel says of the cipher: combined mode, counter mode.
-fn cipher_flags(draft: &Draft) -> Flags {
+/// EALG1 for a combined-mode cipher, EALG2 for a counter-mode one.
+fn cipher_flags(draft: &CheckedAdd) -> Flags {
     let Some(row) = keys::encr(draft.association.encr) else { return Flags::default() };
     let combined = if row.is_combined() { Flags::EALG1 } else { Flags::default() };
     let counter = if row.counter_mode { Flags::EALG2 } else { Flags::default() };
     combined | counter
 }
 
-/// Of the idle lifetime only the addtime counts until an UPDATE.
-fn set_limits(entry: &mut Entry, limits: &Limits) {
+/// Sets the lifetimes of a new SA. The idle usetime takes effect only with an UPDATE (`sadb_common_add`).
+fn set_limits(entry: &mut StoredSa, limits: &Lifetimes) {
     entry.hard = limits.hard.unwrap_or_default();
     entry.soft = limits.soft.unwrap_or_default();
     let idle = limits.idle.unwrap_or_default();
@@ -218,29 +225,31 @@ fn set_limits(entry: &mut Entry, limits: &Limits) {
     entry.idle_expires = after(entry.added, idle.addtime);
 }
 
-/// Brings the soft expiry forward by a random span, so that two ends do not rekey at once.
-pub(crate) fn fuzz(entry: &mut Entry, context: &mut Context<'_>) {
+/// Subtracts 8 to 23 random seconds from the soft addtime, so that both ends do not rekey at the same time
+/// (`lifetime_fuzz`).
+pub(crate) fn fuzz(entry: &mut StoredSa, context: &mut Context<'_>) {
     if context.settings.soft_fuzz && entry.soft.addtime != 0 {
         let span = u64::from(context.random.within(8, 23));
+        // Wraps around below 24 seconds, and is then reported as a huge number, as in the kernel.
         entry.soft.addtime = entry.soft.addtime.wrapping_sub(span);
         entry.soft_expires = entry.soft_expires.saturating_sub(span).max(1);
     }
 }
 
-/// Reserves an SPI: a larval SA in the inbound table.
+/// Reserves an SPI with a larval SA in the inbound table.
 pub(crate) fn getspi(
     database: &mut Database,
     frame: &mut Frame,
-    addresses: &Addresses,
+    addresses: &MessageAddresses,
     context: &mut Context<'_>,
 ) -> Checked {
     let source = addresses.source.ok_or(Refusal::invalid(d::MISSING_SRC))?;
     let destination = addresses.destination.ok_or(Refusal::invalid(d::MISSING_DST))?;
     let (min, max) = frame.spi_range().ok_or(Refusal::invalid(d::MISSING_RANGE))?;
     let spi = Spi(context.random.within(min, max));
-    let mut larval = Entry::new(spi, source, destination, context.now);
+    let mut larval = StoredSa::new(spi, source, destination, context.now);
     larval.hard_expires = context.now.saturating_add(context.settings.larval_timeout).max(1);
-    database.insert(larval, Direction::Inbound, false)?;
+    database.insert(larval, TableDirection::Inbound, false)?;
     frame.range_to_association(spi);
     Ok(())
 }

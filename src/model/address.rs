@@ -1,6 +1,6 @@
-//! The addresses of a message, put right in place and judged (illumos `sadb.c`, `sadb_addrfix` and `sadb_addrcheck`).
+//! Normalization and checks of the addresses of a message (illumos `sadb.c`, `sadb_addrfix` and `sadb_addrcheck`).
 //!
-//! Every message to a database goes through here before its type is looked at.
+//! They apply to every message to a database, whatever its type.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -9,7 +9,7 @@ use crate::model::refusal::{Checked, Refusal, diagnostic as d, refuse_if};
 use crate::model::settings::Settings;
 use crate::sa::Diagnostic;
 
-/// An address of a message; never a mapped IPv4 address.
+/// An address of a message. IPv4-mapped addresses have been converted to IPv4.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Address {
     pub(crate) ip: IpAddr,
@@ -20,7 +20,7 @@ pub(crate) struct Address {
 
 /// All addresses of a message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Addresses {
+pub(crate) struct MessageAddresses {
     pub(crate) source: Option<Address>,
     pub(crate) destination: Option<Address>,
     pub(crate) natt_local: Option<Address>,
@@ -29,45 +29,45 @@ pub(crate) struct Addresses {
     pub(crate) inner: Option<(Address, Address)>,
 }
 
-/// What an address is to this node.
+/// Class of an address from the node's point of view (`sadb_addrcheck`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Class {
+pub(crate) enum AddressClass {
     /// Multicast or broadcast.
-    Many,
-    /// All zero.
+    Multicast,
     Unspecified,
-    /// One of the node's own.
-    Own,
-    /// Somebody else's, or loopback.
+    /// In [`Settings::local`].
+    Local,
+    /// Another node's, or loopback.
     Other,
 }
 
-impl Class {
+impl AddressClass {
     pub(crate) fn of(ip: IpAddr, settings: &Settings) -> Self {
         match ip {
             _ if ip.is_unspecified() => Self::Unspecified,
-            _ if ip.is_multicast() || ip == IpAddr::V4(Ipv4Addr::BROADCAST) => Self::Many,
-            _ if !ip.is_loopback() && settings.local.contains(&ip) => Self::Own,
+            _ if ip.is_multicast() || ip == IpAddr::V4(Ipv4Addr::BROADCAST) => Self::Multicast,
+            _ if !ip.is_loopback() && settings.local.contains(&ip) => Self::Local,
             _ => Self::Other,
         }
     }
 }
 
-/// Puts the addresses of `frame` right and judges them, in the kernel's order.
-pub(crate) fn check(frame: &mut Frame, settings: &Settings) -> Checked<Addresses> {
-    let mut addresses = Addresses { source: fix(frame, ext::ADDRESS_SRC, d::BAD_SRC_AF)?, ..Addresses::default() };
-    refuse_class(addresses.source, &[Class::Many], d::BAD_SRC, settings)?;
-    addresses.destination = fix(frame, ext::ADDRESS_DST, d::BAD_DST_AF)?;
-    refuse_class(addresses.destination, &[Class::Unspecified], d::BAD_DST, settings)?;
-    natt(frame, &mut addresses, settings)?;
-    addresses.inner = inner(frame)?;
-    dual_ports(&addresses)?;
-    families(frame, &mut addresses)?;
+/// Normalizes and checks the addresses of `frame`, in the kernel's order.
+pub(crate) fn check(frame: &mut Frame, settings: &Settings) -> Checked<MessageAddresses> {
+    let mut addresses =
+        MessageAddresses { source: normalize(frame, ext::ADDRESS_SRC, d::BAD_SRC_AF)?, ..MessageAddresses::default() };
+    refuse_class(addresses.source, &[AddressClass::Multicast], d::BAD_SRC, settings)?;
+    addresses.destination = normalize(frame, ext::ADDRESS_DST, d::BAD_DST_AF)?;
+    refuse_class(addresses.destination, &[AddressClass::Unspecified], d::BAD_DST, settings)?;
+    check_natt(frame, &mut addresses, settings)?;
+    addresses.inner = read_inner(frame)?;
+    check_ports(&addresses)?;
+    check_families(frame, &mut addresses)?;
     Ok(addresses)
 }
 
-/// Reads one address; a mapped IPv4 address becomes an IPv4 one.
-fn fix(frame: &mut Frame, kind: u16, bad_family: Diagnostic) -> Checked<Option<Address>> {
+/// Reads one address and converts an IPv4-mapped one to IPv4, also in the frame.
+fn normalize(frame: &mut Frame, kind: u16, bad_family: Diagnostic) -> Checked<Option<Address>> {
     let Some(raw) = frame.address(kind) else { return Ok(None) };
     let ip = raw.ip.ok_or(Refusal::invalid(bad_family))?;
     let mut address = Address { ip, port: raw.port, proto: raw.proto, prefix: raw.prefix };
@@ -80,40 +80,45 @@ fn fix(frame: &mut Frame, kind: u16, bad_family: Diagnostic) -> Checked<Option<A
     Ok(Some(address))
 }
 
-fn refuse_class(address: Option<Address>, classes: &[Class], diagnostic: Diagnostic, settings: &Settings) -> Checked {
-    let class = address.map(|address| Class::of(address.ip, settings));
+fn refuse_class(address: Option<Address>, classes: &[AddressClass], diagnostic: Diagnostic, settings: &Settings) -> Checked {
+    let class = address.map(|address| AddressClass::of(address.ip, settings));
     refuse_if(class.is_some_and(|class| classes.contains(&class)), diagnostic)
 }
 
-/// The NAT-T addresses: IPv4, and not this node's own.
-fn natt(frame: &mut Frame, addresses: &mut Addresses, settings: &Settings) -> Checked {
-    addresses.natt_local = fix(frame, ext::NATT_LOC, d::BAD_NATT_LOC_AF)?;
+/// The NAT-T addresses are IPv4 and not local.
+fn check_natt(frame: &mut Frame, addresses: &mut MessageAddresses, settings: &Settings) -> Checked {
+    addresses.natt_local = normalize(frame, ext::NATT_LOC, d::BAD_NATT_LOC_AF)?;
     refuse_if(addresses.natt_local.is_some_and(|address| address.ip.is_ipv6()), d::BAD_NATT_LOC_AF)?;
-    refuse_class(addresses.natt_local, &[Class::Own, Class::Many], d::MALFORMED_NATT_LOC, settings)?;
-    addresses.natt_remote = fix(frame, ext::NATT_REM, d::BAD_NATT_REM_AF)?;
+    refuse_class(addresses.natt_local, &[AddressClass::Local, AddressClass::Multicast], d::MALFORMED_NATT_LOC, settings)?;
+    addresses.natt_remote = normalize(frame, ext::NATT_REM, d::BAD_NATT_REM_AF)?;
     refuse_if(addresses.natt_remote.is_some_and(|address| address.ip.is_ipv6()), d::BAD_NATT_REM_AF)?;
-    let classes: &[Class] =
-        if frame.has(ext::INNER_SRC) { &[Class::Own, Class::Many] } else { &[Class::Own, Class::Many, Class::Unspecified] };
+    let classes: &[AddressClass] = if frame.has(ext::INNER_SRC) {
+        &[AddressClass::Local, AddressClass::Multicast]
+    } else {
+        &[AddressClass::Local, AddressClass::Multicast, AddressClass::Unspecified]
+    };
     refuse_class(addresses.natt_remote, classes, d::MALFORMED_NATT_REM, settings)
 }
 
-/// The inner addresses come in pairs of one family, masked to their prefixes.
-fn inner(frame: &mut Frame) -> Checked<Option<(Address, Address)>> {
+/// Both inner addresses or none; of one family, masked to their prefixes.
+fn read_inner(frame: &mut Frame) -> Checked<Option<(Address, Address)>> {
     refuse_if(frame.has(ext::INNER_SRC) && !frame.has(ext::INNER_DST), d::MISSING_INNER_DST)?;
     refuse_if(frame.has(ext::INNER_DST) && !frame.has(ext::INNER_SRC), d::MISSING_INNER_SRC)?;
-    let destination = prefix(frame, ext::INNER_DST, d::BAD_INNER_DST_AF, d::PREFIX_INNER_DST)?;
-    let source = prefix(frame, ext::INNER_SRC, d::BAD_INNER_SRC_AF, d::PREFIX_INNER_SRC)?;
+    // The kernel examines the destination first.
+    let destination = read_prefix(frame, ext::INNER_DST, d::BAD_INNER_DST_AF, d::PREFIX_INNER_DST)?;
+    let source = read_prefix(frame, ext::INNER_SRC, d::BAD_INNER_SRC_AF, d::PREFIX_INNER_SRC)?;
     let Some((source, destination)) = source.zip(destination) else { return Ok(None) };
     refuse_if(source.ip.is_ipv4() != destination.ip.is_ipv4(), d::INNER_AF_MISMATCH)?;
     Ok(Some((source, destination)))
 }
 
-/// Reads an inner address and clears the bits beyond its prefix. The prefix of a mapped address counts 96 bits more.
-fn prefix(frame: &mut Frame, kind: u16, bad_family: Diagnostic, bad_prefix: Diagnostic) -> Checked<Option<Address>> {
+/// Reads an inner address and clears its host bits. The prefix length of an IPv4-mapped address is 96 bits larger.
+fn read_prefix(frame: &mut Frame, kind: u16, bad_family: Diagnostic, bad_prefix: Diagnostic) -> Checked<Option<Address>> {
     let was_mapped =
         matches!(frame.address(kind).and_then(|raw| raw.ip), Some(IpAddr::V6(ip)) if ip.to_ipv4_mapped().is_some());
-    let Some(mut address) = fix(frame, kind, bad_family)? else { return Ok(None) };
+    let Some(mut address) = normalize(frame, kind, bad_family)? else { return Ok(None) };
     if was_mapped {
+        // A prefix length below 96 wraps around, as in the kernel, and is then refused as longer than 32 bits.
         address.prefix = address.prefix.wrapping_sub(96);
     }
     let masked = masked(address.ip, address.prefix);
@@ -122,7 +127,7 @@ fn prefix(frame: &mut Frame, kind: u16, bad_family: Diagnostic, bad_prefix: Diag
     Ok(Some(address))
 }
 
-/// The first `prefix` bits of `ip`; `None` if it has not that many.
+/// The first `prefix` bits of `ip`; `None` if the prefix is longer than the address.
 fn masked(ip: IpAddr, prefix: u8) -> Option<IpAddr> {
     let prefix = u32::from(prefix);
     match ip {
@@ -137,8 +142,8 @@ fn masked(ip: IpAddr, prefix: u8) -> Option<IpAddr> {
     }
 }
 
-/// Ports belong to the outer or to the inner addresses, not to both.
-fn dual_ports(addresses: &Addresses) -> Checked {
+/// The outer or the inner addresses may have ports, not both.
+fn check_ports(addresses: &MessageAddresses) -> Checked {
     let (Some(source), Some(destination), Some(inner)) = (addresses.source, addresses.destination, addresses.inner) else {
         return Ok(());
     };
@@ -146,8 +151,8 @@ fn dual_ports(addresses: &Addresses) -> Checked {
     refuse_if(outer && (inner.0.port != 0 || inner.1.port != 0), d::DUAL_PORT_SETS)
 }
 
-/// Source and destination are of one family; only an unspecified IPv6 source may face an IPv4 destination.
-fn families(frame: &mut Frame, addresses: &mut Addresses) -> Checked {
+/// Source and destination are of one family; only an unspecified IPv6 source may precede an IPv4 destination.
+fn check_families(frame: &mut Frame, addresses: &mut MessageAddresses) -> Checked {
     let (Some(source), Some(destination)) = (&mut addresses.source, &mut addresses.destination) else { return Ok(()) };
     if source.ip.is_ipv4() == destination.ip.is_ipv4() {
         return Ok(());
@@ -158,6 +163,7 @@ fn families(frame: &mut Frame, addresses: &mut Addresses) -> Checked {
     frame.set_proto(ext::ADDRESS_SRC, proto);
     frame.set_proto(ext::ADDRESS_DST, proto);
     refuse_if(!source.ip.is_unspecified() || destination.ip.is_ipv6(), d::AF_MISMATCH)?;
+    // ipseckey(1M) sends `::` for a missing src, whatever the family of dst.
     source.ip = Ipv4Addr::UNSPECIFIED.into();
     frame.set_address(ext::ADDRESS_SRC, source.ip, source.prefix);
     Ok(())
@@ -168,23 +174,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn classes() {
+    fn address_class_of() {
         let own: IpAddr = "10.0.0.1".parse().unwrap();
         let settings = Settings { local: vec![own, Ipv4Addr::LOCALHOST.into()], ..Settings::default() };
-        let class = |text: &str| Class::of(text.parse().unwrap(), &settings);
-        assert_eq!(class("10.0.0.1"), Class::Own);
-        assert_eq!(class("10.0.0.2"), Class::Other);
-        assert_eq!(class("127.0.0.1"), Class::Other);
-        assert_eq!(class("::1"), Class::Other);
-        assert_eq!(class("0.0.0.0"), Class::Unspecified);
-        assert_eq!(class("::"), Class::Unspecified);
-        assert_eq!(class("224.0.0.9"), Class::Many);
-        assert_eq!(class("255.255.255.255"), Class::Many);
-        assert_eq!(class("ff02::9"), Class::Many);
+        let class = |text: &str| AddressClass::of(text.parse().unwrap(), &settings);
+        assert_eq!(class("10.0.0.1"), AddressClass::Local);
+        assert_eq!(class("10.0.0.2"), AddressClass::Other);
+        assert_eq!(class("127.0.0.1"), AddressClass::Other);
+        assert_eq!(class("::1"), AddressClass::Other);
+        assert_eq!(class("0.0.0.0"), AddressClass::Unspecified);
+        assert_eq!(class("::"), AddressClass::Unspecified);
+        assert_eq!(class("224.0.0.9"), AddressClass::Multicast);
+        assert_eq!(class("255.255.255.255"), AddressClass::Multicast);
+        assert_eq!(class("ff02::9"), AddressClass::Multicast);
     }
 
     #[test]
-    fn masks() {
+    fn masked_clears_host_bits() {
         let mask = |text: &str, prefix| masked(text.parse().unwrap(), prefix).map(|ip| ip.to_string());
         assert_eq!(mask("10.1.2.3", 24).as_deref(), Some("10.1.2.0"));
         assert_eq!(mask("10.1.2.3", 32).as_deref(), Some("10.1.2.3"));

@@ -1,55 +1,55 @@
-//! Time and use: lifetimes run out, larval SAs vanish, dead SAs are removed (illumos `sadb.c`, `sadb_ager`, `sadb_age_assoc`,
-//! `sadb_age_bytes`, `sadb_set_usetime`).
+//! Expiry by time and by use (illumos `sadb.c`, `sadb_ager`, `sadb_age_assoc`, `sadb_age_bytes`, `sadb_set_usetime`).
 
 use crate::model::describe;
-use crate::model::entry::Entry;
-#[cfg(test)]
-use crate::model::entry::{after, earlier};
 use crate::model::settings::{Seconds, Settings};
-use crate::model::table::{Database, Direction, Slot};
+use crate::model::stored_sa::StoredSa;
+#[cfg(test)]
+use crate::model::stored_sa::{after, earlier};
+use crate::model::table::{Database, Slot, TableDirection};
 #[cfg(test)]
 use crate::sa::Flags;
 use crate::sa::{Message, SaState};
 
-/// What the ager does to an SA in one pass; at most one thing.
+/// What the ager does with an SA in one pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verdict {
-    Leave,
-    /// Silently.
+enum AgerAction {
+    Keep,
+    /// Without an EXPIRE message.
     Remove,
-    Hard,
-    Soft,
-    /// Report that it is idle; nothing else changes.
-    Idle,
-    /// Cluster: another node's SA is idle here.
-    Sleep,
+    ExpireHard,
+    ExpireSoft,
+    /// Send EXPIRE for the idle lifetime; the state does not change.
+    ReportIdle,
+    /// Solaris Cluster: an SA that is active on another node becomes IDLE here.
+    SetIdle,
 }
 
-fn is_due(moment: Seconds, now: Seconds) -> bool {
-    moment != 0 && moment <= now
+fn is_due(time: Seconds, now: Seconds) -> bool {
+    time != 0 && time <= now
 }
 
-fn verdict(entry: &Entry, now: Seconds) -> Verdict {
+fn ager_action(entry: &StoredSa, now: Seconds) -> AgerAction {
+    // sadb_age_assoc tests hard before soft before idle.
     match entry.state {
         SaState::LARVAL | SaState::DEAD | SaState::IDLE | SaState::ACTIVE_ELSEWHERE if is_due(entry.hard_expires, now) => {
-            Verdict::Remove
+            AgerAction::Remove
         }
-        SaState::MATURE | SaState::DYING if is_due(entry.hard_expires, now) => Verdict::Hard,
-        SaState::MATURE if is_due(entry.soft_expires, now) => Verdict::Soft,
-        SaState::MATURE if is_due(entry.idle_expires, now) => Verdict::Idle,
-        SaState::ACTIVE_ELSEWHERE if is_due(entry.idle_expires, now) => Verdict::Sleep,
-        _ => Verdict::Leave,
+        SaState::MATURE | SaState::DYING if is_due(entry.hard_expires, now) => AgerAction::ExpireHard,
+        SaState::MATURE if is_due(entry.soft_expires, now) => AgerAction::ExpireSoft,
+        SaState::MATURE if is_due(entry.idle_expires, now) => AgerAction::ReportIdle,
+        SaState::ACTIVE_ELSEWHERE if is_due(entry.idle_expires, now) => AgerAction::SetIdle,
+        _ => AgerAction::Keep,
     }
 }
 
-/// One pass over a database; the EXPIRE messages it sends.
+/// Runs one pass over a database and returns its EXPIRE messages.
 pub(crate) fn age(database: &mut Database, settings: &Settings, now: Seconds) -> Vec<Message> {
     let mut expired = Vec::new();
     for is_ipv6 in [false, true] {
-        for direction in [Direction::Inbound, Direction::Outbound] {
+        for direction in [TableDirection::Inbound, TableDirection::Outbound] {
             let due: Vec<Slot> = database
                 .slots(is_ipv6, direction)
-                .filter(|(_, entry)| verdict(entry, now) != Verdict::Leave)
+                .filter(|(_, entry)| ager_action(entry, now) != AgerAction::Keep)
                 .map(|(slot, _)| slot)
                 .collect();
             due.into_iter().for_each(|slot| age_one(database, slot, settings, now, &mut expired));
@@ -60,26 +60,26 @@ pub(crate) fn age(database: &mut Database, settings: &Settings, now: Seconds) ->
 
 fn age_one(database: &mut Database, slot: Slot, settings: &Settings, now: Seconds, expired: &mut Vec<Message>) {
     let Some(entry) = database.get_mut(slot) else { return };
-    match verdict(entry, now) {
-        Verdict::Leave => {}
-        Verdict::Remove => database.remove(slot),
-        Verdict::Hard => {
+    match ager_action(entry, now) {
+        AgerAction::Keep => {}
+        AgerAction::Remove => database.remove(slot),
+        AgerAction::ExpireHard => {
             expire(database, slot, SaState::DEAD, now.saturating_add(settings.reap_delay), expired);
             break_pair(database, slot, settings, now);
         }
-        Verdict::Soft => expire(database, slot, SaState::DYING, 0, expired),
-        Verdict::Idle => expired.extend(message(database, slot)),
-        Verdict::Sleep => entry.state = SaState::IDLE,
+        AgerAction::ExpireSoft => expire(database, slot, SaState::DYING, 0, expired),
+        AgerAction::ReportIdle => expired.extend(message(database, slot)),
+        AgerAction::SetIdle => entry.state = SaState::IDLE,
     }
 }
 
 fn message(database: &Database, slot: Slot) -> Option<Message> {
-    database.get(slot).map(|entry| describe::expire(entry, database.sa_type))
+    database.get(slot).map(|entry| describe::expire_message(entry, database.sa_type))
 }
 
-/// Changes the state of an SA and of its copy in the other table; one message for both.
+/// Changes the state of an SA and of its copy in the other table, and sends one message for both.
 fn expire(database: &mut Database, slot: Slot, state: SaState, due: Seconds, expired: &mut Vec<Message>) {
-    for slot in [Some(slot), database.twin(slot)].into_iter().flatten() {
+    for slot in [Some(slot), database.copy_of(slot)].into_iter().flatten() {
         match database.get_mut(slot) {
             Some(entry) if state == SaState::DEAD => entry.kill(due),
             Some(entry) => entry.state = state,
@@ -89,22 +89,24 @@ fn expire(database: &mut Database, slot: Slot, state: SaState, due: Seconds, exp
     expired.extend(message(database, slot));
 }
 
-/// The partner of an SA that has died: an inbound one dies in silence, an outbound one expires in the same pass.
+/// Ends the pair of an SA that has expired: an inbound peer becomes DEAD without a message, an outbound one expires in the
+/// same pass (`age_pair_peer_list`).
 fn break_pair(database: &mut Database, slot: Slot, settings: &Settings, now: Seconds) {
-    let partner = database.partner(slot);
+    let peer = database.peer_sa(slot);
     if let Some(entry) = database.get_mut(slot) {
         entry.unpair();
     }
-    let Some(partner) = partner.and_then(|partner| database.get_mut(partner)) else { return };
-    partner.unpair();
+    let Some(peer) = peer.and_then(|peer| database.get_mut(peer)) else { return };
+    peer.unpair();
     match slot.direction {
-        Direction::Outbound => partner.kill(now.saturating_add(settings.reap_delay)),
-        Direction::Inbound if partner.state != SaState::DEAD => partner.hard_expires = now.max(1),
-        Direction::Inbound => {}
+        TableDirection::Outbound => peer.kill(now.saturating_add(settings.reap_delay)),
+        // The outbound tables are visited after the inbound ones, in this pass.
+        TableDirection::Inbound if peer.state != SaState::DEAD => peer.hard_expires = now.max(1),
+        TableDirection::Inbound => {}
     }
 }
 
-/// Protects `bytes` bytes with an SA; whether it may, and the EXPIRE that comes of it.
+/// Accounts `bytes` to an SA. Returns whether the packet is allowed, and the EXPIRE message if a limit is reached.
 #[cfg(test)]
 pub(crate) fn use_sa(database: &mut Database, slot: Slot, bytes: u64, now: Seconds) -> (bool, Option<Message>) {
     let Some(entry) = database.get_mut(slot) else { return (false, None) };
@@ -124,9 +126,9 @@ pub(crate) fn use_sa(database: &mut Database, slot: Slot, bytes: u64, now: Secon
     (is_allowed, expired.pop())
 }
 
-/// The first use starts the lifetimes that count from it; every use starts the idle clock anew.
+/// The first use starts the usetime lifetimes; every use restarts the idle lifetime.
 #[cfg(test)]
-fn set_used(entry: &mut Entry, now: Seconds) {
+fn set_used(entry: &mut StoredSa, now: Seconds) {
     entry.last_used = now;
     entry.restart_idle(now);
     if entry.used != 0 {

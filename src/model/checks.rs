@@ -1,6 +1,6 @@
-//! What an ADD must say, checked in the kernel's order (illumos `ipsecesp.c`, `esp_add_sa`; `ipsecah.c`, `ah_add_sa`).
+//! Checks of an ADD, in the kernel's order (illumos `ipsecesp.c`, `esp_add_sa`; `ipsecah.c`, `ah_add_sa`).
 
-use crate::model::address::Addresses;
+use crate::model::address::MessageAddresses;
 use crate::model::frame::{Frame, ext};
 use crate::model::keys;
 use crate::model::refusal::{Checked, Refusal, diagnostic as d, refuse_if};
@@ -8,34 +8,34 @@ use crate::model::settings::Settings;
 use crate::sa::{Association, AuthAlg, Diagnostic, EncrAlg, Flags, Lifetime, SaState, SaType};
 use crate::secret::Key;
 
-/// Flags a client may give: SA type, in ADD, in UPDATE (illumos `sadb.c`, `sadbp_init`).
+/// SA type, flags allowed in ADD, flags allowed in UPDATE (illumos `sadb.c`, `sadbp_init`).
 const FLAGS: &[(SaType, u32, u32)] = &[(SaType::AH, 0x33c3_c002, 0x03c1_c002), (SaType::ESP, 0x3fdb_d002, 0x03d9_d002)];
 
-/// Which message the flags are in.
+/// The message that carries the flags.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {
     Add,
     Update,
 }
 
-/// What an ADD says, checked. No `Debug`: it holds keys.
-pub(crate) struct Draft {
+/// The checked contents of an ADD. No `Debug`: it holds keys.
+pub(crate) struct CheckedAdd {
     pub(crate) association: Association,
-    pub(crate) limits: Limits,
+    pub(crate) limits: Lifetimes,
     pub(crate) auth_key: Option<Key>,
-    /// As an SA holds it: key, then salt.
+    /// Key, then salt, as a stored SA has it.
     pub(crate) encr_key: Option<Key>,
 }
 
-/// The lifetimes of a message.
+/// The lifetime extensions of a message.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct Limits {
+pub(crate) struct Lifetimes {
     pub(crate) hard: Option<Lifetime>,
     pub(crate) soft: Option<Lifetime>,
     pub(crate) idle: Option<Lifetime>,
 }
 
-impl Limits {
+impl Lifetimes {
     pub(crate) fn of(frame: &Frame) -> Self {
         Self {
             hard: frame.lifetime(ext::LIFETIME_HARD),
@@ -44,7 +44,8 @@ impl Limits {
         }
     }
 
-    /// Hard limits are not below soft ones, neither is below idle ones; only looked at if both hard and soft are there.
+    /// Refuses hard below soft, and either below idle. Compares only if both hard and soft are present
+    /// (`sadb_hardsoftchk`).
     pub(crate) fn check(&self) -> Checked {
         let (Some(hard), Some(soft)) = (self.hard, self.soft) else { return Ok(()) };
         let below = |limit: u64, other: u64| limit != 0 && other != 0 && limit < other;
@@ -58,15 +59,15 @@ impl Limits {
     }
 }
 
-/// Extensions that do not belong into any message to a database.
-pub(crate) fn strangers(sa_type: SaType, frame: &Frame) -> Checked {
+/// Refuses extensions that no message to a database may have.
+pub(crate) fn refuse_misplaced_extensions(sa_type: SaType, frame: &Frame) -> Checked {
     refuse_if(sa_type == SaType::AH && frame.has(ext::KEY_ENCRYPT), d::EKEY_PRESENT)?;
     refuse_if(frame.has(ext::PROPOSAL), d::PROP_PRESENT)?;
     refuse_if(frame.has(ext::SUPPORTED_AUTH) || frame.has(ext::SUPPORTED_ENCRYPT), d::SUPP_PRESENT)
 }
 
-/// Only flags that a client may give.
-pub(crate) fn flags(sa_type: SaType, flags: Flags, purpose: Purpose) -> Checked {
+/// Refuses flags that a client may not set.
+pub(crate) fn check_flags(sa_type: SaType, flags: Flags, purpose: Purpose) -> Checked {
     let allowed = FLAGS.iter().find(|row| row.0 == sa_type).map_or(0, |row| match purpose {
         Purpose::Add => row.1,
         Purpose::Update => row.2,
@@ -74,19 +75,24 @@ pub(crate) fn flags(sa_type: SaType, flags: Flags, purpose: Purpose) -> Checked 
     refuse_if(flags.0 & !allowed != 0, d::BAD_SAFLAGS)
 }
 
-/// Labels on a node that has none.
-pub(crate) fn labels(frame: &Frame) -> Checked {
+/// Refuses security labels: the model is a node without Trusted Extensions.
+pub(crate) fn refuse_labels(frame: &Frame) -> Checked {
     refuse_if(frame.has(ext::SENSITIVITY) || frame.has(ext::OUTER_SENS), d::BAD_LABEL)
 }
 
-/// Checks an ADD, or the UPDATE that completes a larval SA.
-pub(crate) fn addition(sa_type: SaType, frame: &Frame, addresses: &Addresses, settings: &Settings) -> Checked<Draft> {
+/// Checks an ADD, or the UPDATE of a larval SA.
+pub(crate) fn check_add(
+    sa_type: SaType,
+    frame: &Frame,
+    addresses: &MessageAddresses,
+    settings: &Settings,
+) -> Checked<CheckedAdd> {
     required(addresses.source.is_some(), d::MISSING_SRC)?;
     required(addresses.destination.is_some(), d::MISSING_DST)?;
     let association = frame.association().ok_or(Refusal::invalid(d::MISSING_SA))?;
     match sa_type {
-        SaType::AH => authentication_header(frame, &association),
-        _ => encapsulation(frame, &association, settings),
+        SaType::AH => check_ah(frame, &association),
+        _ => check_esp(frame, &association, settings),
     }
 }
 
@@ -94,22 +100,22 @@ pub(crate) fn required(is_there: bool, diagnostic: Diagnostic) -> Checked {
     refuse_if(!is_there, diagnostic)
 }
 
-fn state(association: &Association) -> Checked {
+fn check_state(association: &Association) -> Checked {
     refuse_if(!matches!(association.state, SaState::MATURE | SaState::ACTIVE_ELSEWHERE), d::BAD_SASTATE)
 }
 
-fn encapsulation(frame: &Frame, association: &Association, settings: &Settings) -> Checked<Draft> {
+fn check_esp(frame: &Frame, association: &Association, settings: &Settings) -> Checked<CheckedAdd> {
     let is_null = association.encr == EncrAlg::NULL;
     required(is_null || frame.has(ext::KEY_ENCRYPT), d::MISSING_EKEY)?;
-    state(association)?;
+    check_state(association)?;
     refuse_if(association.encr == EncrAlg::NONE, d::BAD_EALG)?;
     refuse_if(is_null && association.auth == AuthAlg::NONE, d::BAD_AALG)?;
-    flags(SaType::ESP, association.flags, Purpose::Add)?;
-    let limits = Limits::of(frame);
+    check_flags(SaType::ESP, association.flags, Purpose::Add)?;
+    let limits = Lifetimes::of(frame);
     limits.check()?;
     refuse_if(association.flags.has(Flags::NATT_LOC) && !frame.has(ext::NATT_LOC), d::MISSING_NATT_LOC)?;
     refuse_if(association.flags.has(Flags::NATT_REM) && !frame.has(ext::NATT_REM), d::MISSING_NATT_REM)?;
-    labels(frame)?;
+    refuse_labels(frame)?;
     not_supported(frame.has(ext::LIFETIME_CURRENT))?;
     let auth_key = frame.key(ext::KEY_AUTH);
     if let Some(key) = &auth_key {
@@ -117,19 +123,19 @@ fn encapsulation(frame: &Frame, association: &Association, settings: &Settings) 
     }
     let given = frame.key(ext::KEY_ENCRYPT);
     let encr_key = given.map(|key| keys::check_encr(association.encr, &key, settings)).transpose()?;
-    Ok(Draft { association: *association, limits, auth_key, encr_key })
+    Ok(CheckedAdd { association: *association, limits, auth_key, encr_key })
 }
 
-fn authentication_header(frame: &Frame, association: &Association) -> Checked<Draft> {
+fn check_ah(frame: &Frame, association: &Association) -> Checked<CheckedAdd> {
     let auth_key = frame.key(ext::KEY_AUTH).ok_or(Refusal::invalid(d::MISSING_AKEY))?;
-    state(association)?;
+    check_state(association)?;
     refuse_if(association.encr != EncrAlg::NONE, d::ENCR_NOTSUPP)?;
-    flags(SaType::AH, association.flags, Purpose::Add)?;
-    let limits = Limits::of(frame);
+    check_flags(SaType::AH, association.flags, Purpose::Add)?;
+    let limits = Lifetimes::of(frame);
     limits.check()?;
     not_supported(frame.has(ext::LIFETIME_CURRENT) || frame.has(ext::SENSITIVITY) || frame.has(ext::OUTER_SENS))?;
     keys::check_auth(association.auth, &auth_key)?;
-    Ok(Draft { association: *association, limits, auth_key: Some(auth_key), encr_key: None })
+    Ok(CheckedAdd { association: *association, limits, auth_key: Some(auth_key), encr_key: None })
 }
 
 fn not_supported(is_there: bool) -> Checked {

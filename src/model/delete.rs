@@ -2,67 +2,69 @@
 
 use std::net::IpAddr;
 
-use crate::model::address::Addresses;
+use crate::model::address::MessageAddresses;
 use crate::model::describe;
-use crate::model::describe::Keys;
-use crate::model::entry::Entry;
+use crate::model::describe::KeyDisplay;
 use crate::model::frame::{Frame, ext};
 use crate::model::pair;
 use crate::model::refusal::{Checked, Refusal, diagnostic as d};
-use crate::model::table::{Database, Direction, Slot};
+use crate::model::stored_sa::StoredSa;
+use crate::model::table::{Database, Slot, TableDirection};
 use crate::sa::{Association, Identity, MessageType, SaState};
 use crate::secret::Buffer;
 
-/// The SA that a message names.
-pub(crate) fn named(
+/// Looks up an SA by SPI, destination and source; the direction flags select the table to search first.
+pub(crate) fn find_sa(
     database: &Database,
     association: &Association,
     destination: IpAddr,
     source: Option<IpAddr>,
 ) -> Checked<Slot> {
-    let first = Direction::hinted(association.flags);
+    let first = TableDirection::first_searched(association.flags);
     database.find(first, association.spi, destination, source).ok_or(Refusal::not_found(d::SA_NOTFOUND))
 }
 
-/// Destination, then SA must be there; the SA they name.
-fn find(database: &Database, frame: &Frame, addresses: &Addresses) -> Checked<Slot> {
+/// Looks up the SA of a request, which needs a destination and an SA extension.
+fn find_requested(database: &Database, frame: &Frame, addresses: &MessageAddresses) -> Checked<Slot> {
     let destination = addresses.destination.ok_or(Refusal::invalid(d::MISSING_DST))?;
     let association = frame.association().ok_or(Refusal::invalid(d::MISSING_SA))?;
-    named(database, &association, destination.ip, addresses.source.map(|source| source.ip))
+    find_sa(database, &association, destination.ip, addresses.source.map(|source| source.ip))
 }
 
 /// Describes an SA, keys included.
-pub(crate) fn get(database: &Database, frame: &Frame, addresses: &Addresses) -> Checked<Buffer> {
-    let slot = find(database, frame, addresses)?;
+pub(crate) fn get(database: &Database, frame: &Frame, addresses: &MessageAddresses) -> Checked<Buffer> {
+    let slot = find_requested(database, frame, addresses)?;
     let entry = database.get(slot).ok_or(Refusal::not_found(d::SA_NOTFOUND))?;
-    describe::encoded(&describe::full(entry, &frame.header(), Keys::Shown))
+    describe::encoded(&describe::describe_sa(entry, &frame.header(), KeyDisplay::Shown))
 }
 
-/// Removes an SA, for X_DELPAIR also the one paired with it; without an SA extension, all that match.
-pub(crate) fn delete(database: &mut Database, frame: &Frame, addresses: &Addresses) -> Checked<Buffer> {
+/// Removes an SA and, for X_DELPAIR, its paired SA. Without an SA extension it removes all SAs that match.
+pub(crate) fn delete(database: &mut Database, frame: &Frame, addresses: &MessageAddresses) -> Checked<Buffer> {
     if !frame.has(ext::SA) {
         return purge(database, frame, addresses);
     }
-    let slot = find(database, frame, addresses)?;
+    let slot = find_requested(database, frame, addresses)?;
     let is_pair = frame.header().kind() == MessageType::DELETE_PAIR;
-    let twin = database.twin(slot);
-    let partner = database.partner(slot);
+    let copy = database.copy_of(slot);
+    let peer = database.peer_sa(slot);
     let entry = database.get_mut(slot).ok_or(Refusal::not_found(d::SA_NOTFOUND))?;
+    // The reply is the description of a dead SA that is still paired.
     entry.state = SaState::DEAD;
-    let description = describe::encoded(&describe::full(entry, &frame.header(), Keys::Hidden));
-    match partner {
-        Some(partner) if is_pair => database.remove(partner),
-        _ => pair::release_partner(database, slot),
+    let description = describe::encoded(&describe::describe_sa(entry, &frame.header(), KeyDisplay::Hidden));
+    match peer {
+        Some(peer) if is_pair => database.remove(peer),
+        _ => pair::unpair_peer(database, slot),
     }
     database.remove(slot);
-    if is_pair && partner.is_none() && twin.is_none() {
+    // As in the kernel, the SA is gone although the reply is an error.
+    if is_pair && peer.is_none() && copy.is_none() {
         return Err(Refusal::not_found(d::PAIR_SA_NOTFOUND));
     }
     description
 }
 
-/// What a purge looks for: all that the message gives must be the SA's.
-struct Query {
+/// The filter of a purge: every field of the message that is present must match.
+struct PurgeFilter {
     source: Option<IpAddr>,
     destination: Option<IpAddr>,
     source_identity: Option<Identity>,
@@ -70,9 +72,9 @@ struct Query {
     cookie: Option<(u32, u64)>,
 }
 
-impl Query {
-    fn matches(&self, entry: &Entry) -> bool {
-        let same_identity = |wanted: &Option<Identity>, has: &Option<Identity>| wanted.is_none() || wanted == has;
+impl PurgeFilter {
+    fn matches(&self, entry: &StoredSa) -> bool {
+        let same_identity = |filter: &Option<Identity>, actual: &Option<Identity>| filter.is_none() || filter == actual;
         entry.state != SaState::LARVAL
             && self.source.is_none_or(|ip| ip == entry.source.ip)
             && self.destination.is_none_or(|ip| ip == entry.destination.ip)
@@ -85,18 +87,18 @@ impl Query {
 }
 
 /// Removes every SA that matches all of what the message gives.
-fn purge(database: &mut Database, frame: &Frame, addresses: &Addresses) -> Checked<Buffer> {
+fn purge(database: &mut Database, frame: &Frame, addresses: &MessageAddresses) -> Checked<Buffer> {
     let source = addresses.source.map(|source| source.ip);
     let destination = addresses.destination.map(|destination| destination.ip);
     let is_ipv6 = destination.or(source).ok_or(Refusal::invalid(d::MISSING_SA))?.is_ipv6();
-    let query = Query {
+    let query = PurgeFilter {
         source,
         destination,
         source_identity: frame.identity(ext::IDENTITY_SRC),
         destination_identity: frame.identity(ext::IDENTITY_DST),
         cookie: frame.cookie(),
     };
-    for direction in [Direction::Inbound, Direction::Outbound] {
+    for direction in [TableDirection::Inbound, TableDirection::Outbound] {
         let slots: Vec<Slot> =
             database.slots(is_ipv6, direction).filter(|(_, entry)| query.matches(entry)).map(|(slot, _)| slot).collect();
         slots.into_iter().for_each(|slot| database.remove(slot));
@@ -104,19 +106,19 @@ fn purge(database: &mut Database, frame: &Frame, addresses: &Addresses) -> Check
     Ok(frame.echo())
 }
 
-/// Removes every outbound SA in the state and from the source that the message gives, with the SAs paired with them;
-/// without an SA extension, a purge.
-pub(crate) fn delete_state(database: &mut Database, frame: &Frame, addresses: &Addresses) -> Checked<Buffer> {
+/// Removes every outbound SA with the state and source of the message, and their paired SAs. Without an SA extension it is
+/// a purge.
+pub(crate) fn delete_state(database: &mut Database, frame: &Frame, addresses: &MessageAddresses) -> Checked<Buffer> {
     let Some(association) = frame.association() else { return purge(database, frame, addresses) };
     let source = addresses.source.ok_or(Refusal::invalid(d::MISSING_SRC))?.ip;
     let slots: Vec<Slot> = database
-        .slots(source.is_ipv6(), Direction::Outbound)
+        .slots(source.is_ipv6(), TableDirection::Outbound)
         .filter(|(_, entry)| entry.state == association.state && entry.source.ip == source)
         .map(|(slot, _)| slot)
         .collect();
     for slot in slots {
-        if let Some(partner) = database.partner(slot) {
-            database.remove(partner);
+        if let Some(peer) = database.peer_sa(slot) {
+            database.remove(peer);
         }
         database.remove(slot);
     }

@@ -1,13 +1,13 @@
-//! What the model says of an SA: the full description of GET and DUMP, and the EXPIRE message (illumos `sadb.c`,
-//! `sadb_sa2msg`, `sadb_expire_assoc`).
+//! Messages about an SA: the full description of GET and DUMP, and EXPIRE (illumos `sadb.c`, `sadb_sa2msg`,
+//! `sadb_expire_assoc`).
 
 use std::net::IpAddr;
 
 use crate::model::address::Address;
-use crate::model::entry::Entry;
-use crate::model::frame::{AF_INET, AF_INET6, Header};
+use crate::model::frame::{AF_INET, AF_INET6, RawHeader};
 use crate::model::keys;
 use crate::model::refusal::{Checked, Errno, Refusal};
+use crate::model::stored_sa::StoredSa;
 use crate::sa::{
     AddressInfo, AddressRole, Diagnostic, Extension, Flags, KeyRole, Lifetime, LifetimeKind, Message, MessageType, SaState,
     SaType, Side,
@@ -17,30 +17,30 @@ use crate::wire::pfkey::{Dialect, encode};
 
 /// `PF_KEY_V2`.
 const VERSION: u8 = 2;
-/// The protocol of NAT traversal, UDP.
+/// `IPPROTO_UDP`: NAT-T addresses are reported with it.
 const PROTO_UDP: u8 = 17;
 
-/// Whether a description shows the keys.
+/// Whether a description contains the keys.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Keys {
+pub(crate) enum KeyDisplay {
     Shown,
     Hidden,
 }
 
-/// The bytes of a message; ENOMEM if they are too many for one.
+/// Encodes a message; ENOMEM if it is too long.
 pub(crate) fn encoded(message: &Message) -> Checked<Buffer> {
     encode(&Dialect::ILLUMOS, message).map_err(|_| Refusal::plain(Errno::ENOMEM))
 }
 
-/// Everything about an SA, under the header of the request.
-pub(crate) fn full(entry: &Entry, header: &Header, keys: Keys) -> Message {
+/// The full description of an SA, with the header of the request.
+pub(crate) fn describe_sa(entry: &StoredSa, header: &RawHeader, keys: KeyDisplay) -> Message {
     let mut extensions = vec![Extension::Association(entry.association()), current(entry)];
     limits(entry, &mut extensions);
     addresses(entry, &mut extensions);
     if entry.cookie != (0, 0) {
         extensions.push(Extension::KmCookie { proto: entry.cookie.0, cookie: entry.cookie.1 });
     }
-    if keys == Keys::Shown {
+    if keys == KeyDisplay::Shown {
         let both = [(KeyRole::Auth, &entry.auth_key), (KeyRole::Encr, &entry.encr_key)];
         extensions.extend(
             both.into_iter().filter_map(|(role, key)| Some(Extension::Key(role, key.as_ref().map(Key::duplicate)?))),
@@ -54,11 +54,11 @@ pub(crate) fn full(entry: &Entry, header: &Header, keys: Keys) -> Message {
     if entry.replay.last != 0 {
         extensions.push(Extension::ReplayValue { value32: entry.replay.last, value64: 0 });
     }
-    answer(header, extensions)
+    reply_to(header, extensions)
 }
 
-/// A message that answers the one with `header`.
-fn answer(header: &Header, extensions: Vec<Extension>) -> Message {
+/// The reply to the request with `header`.
+fn reply_to(header: &RawHeader, extensions: Vec<Extension>) -> Message {
     Message {
         version: header.version(),
         kind: header.kind(),
@@ -72,17 +72,17 @@ fn answer(header: &Header, extensions: Vec<Extension>) -> Message {
     }
 }
 
-/// A message of the kernel's own.
-fn notice(kind: MessageType, sa_type: SaType, extensions: Vec<Extension>) -> Message {
+/// An unsolicited message of the kernel: sequence number and pid 0.
+fn kernel_message(kind: MessageType, sa_type: SaType, extensions: Vec<Extension>) -> Message {
     Message { version: VERSION, kind, errno: 0, sa_type, byte_len: 0, diagnostic: Diagnostic(0), seq: 0, pid: 0, extensions }
 }
 
-fn current(entry: &Entry) -> Extension {
+fn current(entry: &StoredSa) -> Extension {
     let lifetime = Lifetime { allocations: 0, bytes: entry.bytes, addtime: entry.added, usetime: entry.used };
     Extension::Lifetime(LifetimeKind::Current, lifetime)
 }
 
-fn limits(entry: &Entry, extensions: &mut Vec<Extension>) {
+fn limits(entry: &StoredSa, extensions: &mut Vec<Extension>) {
     let idle = Lifetime { addtime: entry.idle.addtime, usetime: entry.idle.usetime, ..Lifetime::default() };
     let kinds = [(LifetimeKind::Hard, entry.hard), (LifetimeKind::Soft, entry.soft), (LifetimeKind::Idle, idle)];
     let limited = kinds.into_iter().filter(|(_, lifetime)| !lifetime.is_unlimited());
@@ -94,8 +94,8 @@ fn address(role: AddressRole, address: Address, proto: u8, prefix_len: u8, port:
     Extension::Address(role, AddressInfo { proto, prefix_len, family, addr: Some(address.ip), port })
 }
 
-/// The outer addresses; those of a tunnel have no ports.
-fn outer(entry: &Entry) -> [Extension; 2] {
+/// The outer addresses. Those of a tunnel have no ports.
+fn outer(entry: &StoredSa) -> [Extension; 2] {
     let port = |port| if entry.inner.is_some() { 0 } else { port };
     let proto = entry.destination.proto;
     [
@@ -112,7 +112,7 @@ fn inner((source, destination): (Address, Address)) -> [Extension; 2] {
     ]
 }
 
-fn addresses(entry: &Entry, extensions: &mut Vec<Extension>) {
+fn addresses(entry: &StoredSa, extensions: &mut Vec<Extension>) {
     extensions.extend(outer(entry));
     let natt = [
         (AddressRole::NattLocal, Flags::NATT_LOC, entry.natt_local),
@@ -126,8 +126,8 @@ fn addresses(entry: &Entry, extensions: &mut Vec<Extension>) {
     extensions.extend(entry.inner.into_iter().flat_map(inner));
 }
 
-/// EXPIRE: which SA, and the lifetime that has run out. The SA's state tells which one that is.
-pub(crate) fn expire(entry: &Entry, sa_type: SaType) -> Message {
+/// EXPIRE: the SA and the expired lifetime, which its state indicates.
+pub(crate) fn expire_message(entry: &StoredSa, sa_type: SaType) -> Message {
     let (kind, lifetime) = match entry.state {
         SaState::DEAD => (LifetimeKind::Hard, entry.hard),
         SaState::DYING => (LifetimeKind::Soft, entry.soft),
@@ -139,11 +139,11 @@ pub(crate) fn expire(entry: &Entry, sa_type: SaType) -> Message {
     if entry.flags.has(Flags::TUNNEL) {
         extensions.extend(entry.inner.into_iter().flat_map(inner));
     }
-    notice(MessageType::EXPIRE, sa_type, extensions)
+    kernel_message(MessageType::EXPIRE, sa_type, extensions)
 }
 
-/// REGISTER: what a database supports.
-pub(crate) fn register(header: &Header, sa_type: SaType) -> Message {
+/// The reply to REGISTER: the supported algorithms of a database.
+pub(crate) fn register_reply(header: &RawHeader, sa_type: SaType) -> Message {
     let rows = keys::supported(sa_type).into_iter().filter(|(_, rows)| !rows.is_empty());
     let extensions = rows.map(|(role, rows)| Extension::Supported(role, rows)).collect();
     Message {
@@ -152,6 +152,6 @@ pub(crate) fn register(header: &Header, sa_type: SaType) -> Message {
         sa_type,
         errno: 0,
         diagnostic: Diagnostic(0),
-        ..answer(header, extensions)
+        ..reply_to(header, extensions)
     }
 }

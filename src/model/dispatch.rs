@@ -1,4 +1,4 @@
-//! A message that has reached a database (illumos `ipsecesp.c`, `esp_parse_pfkey`).
+//! Dispatch of a message to the function for its type (illumos `ipsecesp.c`, `esp_parse_pfkey`).
 
 use crate::model::Context;
 use crate::model::address;
@@ -9,10 +9,10 @@ use crate::model::{add, checks, delete, describe, update};
 use crate::sa::MessageType;
 use crate::secret::Buffer;
 
-/// Does what `frame` asks. Its answer, if there is one.
+/// Carries out the request in `frame` and returns the reply, if there is one.
 pub(crate) fn handle(database: &mut Database, frame: &mut Frame, context: &mut Context<'_>) -> Checked<Option<Buffer>> {
     let addresses = address::check(frame, context.settings)?;
-    checks::strangers(database.sa_type, frame)?;
+    checks::refuse_misplaced_extensions(database.sa_type, frame)?;
     match frame.header().kind() {
         MessageType::GETSPI => add::getspi(database, frame, &addresses, context)?,
         MessageType::ADD => add::add(database, frame, &addresses, None, context)?,
@@ -21,9 +21,9 @@ pub(crate) fn handle(database: &mut Database, frame: &mut Frame, context: &mut C
         MessageType::DELETE | MessageType::DELETE_PAIR => return delete::delete(database, frame, &addresses).map(Some),
         MessageType::DELETE_PAIR_STATE => return delete::delete_state(database, frame, &addresses).map(Some),
         MessageType::REGISTER => {
-            return describe::encoded(&describe::register(&frame.header(), database.sa_type)).map(Some);
+            return describe::encoded(&describe::register_reply(&frame.header(), database.sa_type)).map(Some);
         }
-        // A key manager tells that it gave up on an acquire, of which the model has none.
+        // ACQUIRE with an errno: a key manager gives up on an acquire record. The model keeps none.
         _ => return Ok(None),
     }
     Ok(Some(frame.echo()))

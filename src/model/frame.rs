@@ -1,7 +1,7 @@
-//! One message as raw bytes: where its extensions are, what stands in them, and edits in place.
+//! One message as raw bytes: the offsets of its extensions, reads of their fields, and edits in place.
 //!
-//! The kernel answers most requests with the request itself, edited; so the bytes are kept, not a decoded copy. Fields
-//! beyond the end of an extension that is too short read as zero.
+//! The kernel replies to most requests with the edited request itself, so the bytes are kept, not a decoded copy. Fields
+//! beyond the end of a short extension read as zero.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -11,7 +11,7 @@ use crate::secret::{Buffer, Key};
 
 /// Length of `struct sadb_msg`.
 pub(crate) const HEADER: usize = 16;
-/// Length of `struct sadb_address` and of `struct sadb_key` before what follows them.
+/// Length of `struct sadb_address` and of `struct sadb_key`, without the address or key behind them.
 pub(crate) const EXTENSION_HEADER: usize = 8;
 /// `AF_INET` of illumos.
 pub(crate) const AF_INET: u16 = 2;
@@ -46,11 +46,10 @@ pub(crate) mod ext {
     pub(crate) const EDUMP: u16 = 25;
     pub(crate) const LIFETIME_IDLE: u16 = 26;
     pub(crate) const OUTER_SENS: u16 = 27;
-    /// The highest there is.
     pub(crate) const MAX: u16 = OUTER_SENS;
 }
 
-/// Extensions that an echo leaves out.
+/// Extensions that are not echoed (`sadb_pfkey_echo`).
 const NOT_ECHOED: &[u16] = &[ext::KEY_AUTH, ext::KEY_ENCRYPT, ext::EDUMP];
 
 /// The `N` bytes at `at`, zero where `bytes` ends too early.
@@ -68,11 +67,11 @@ fn put(bytes: &mut [u8], at: usize, value: &[u8]) {
     }
 }
 
-/// A 16-byte header with fields set: the whole of an error reply, and of the end of a dump.
+/// The 16-byte base header (`struct sadb_msg`). An error reply and the end of a dump consist of it alone.
 #[derive(Clone, Copy)]
-pub(crate) struct Header([u8; HEADER]);
+pub(crate) struct RawHeader([u8; HEADER]);
 
-impl Header {
+impl RawHeader {
     /// The header of `message`, zero where it is too short.
     pub(crate) fn of(message: &[u8]) -> Self {
         Self(field(message, 0))
@@ -118,73 +117,69 @@ impl Header {
         u32::from_ne_bytes(field(&self.0, 12))
     }
 
-    /// The header alone, as a message of 2 words.
-    pub(crate) fn alone(mut self) -> Buffer {
+    /// A message without extensions; its length is 2 words of 64 bits.
+    pub(crate) fn without_extensions(mut self) -> Buffer {
         put(&mut self.0, 4, &2u16.to_ne_bytes());
         Buffer::from_slice(&self.0)
     }
 
-    /// The answer that says no.
-    pub(crate) fn refused(mut self, refusal: Refusal) -> Buffer {
+    /// The reply to a refused request.
+    pub(crate) fn error_reply(mut self, refusal: Refusal) -> Buffer {
         self.0[2] = refusal.errno.0;
         put(&mut self.0, 6, &refusal.diagnostic.0.to_ne_bytes());
-        self.alone()
+        self.without_extensions()
     }
 
-    /// The end of a dump: no sequence number, `errno` for what went wrong.
+    /// The end marker of a dump: sequence number 0; `errno` of the last SA that could not be encoded.
     pub(crate) fn end_of_dump(mut self, errno: u8) -> Buffer {
         self.set_seq(0);
         self.0[2] = errno;
-        self.alone()
+        self.without_extensions()
     }
 }
 
-/// Where an extension is; `len` 0 if it is not there.
+/// Offset and length of an extension; `len` is 0 if it is absent.
 #[derive(Clone, Copy, Default)]
-struct Span {
+struct ExtensionSpan {
     at: usize,
     len: usize,
 }
 
-/// An address extension, taken apart.
+/// The fields of an address extension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct RawAddress {
-    /// Upper-layer protocol.
+pub(crate) struct AddressFields {
     pub(crate) proto: u8,
-    /// Prefix length.
     pub(crate) prefix: u8,
-    /// The address; `None` if the family is not an IP one.
+    /// `None` if the family is neither AF_INET nor AF_INET6.
     pub(crate) ip: Option<IpAddr>,
-    /// Port.
     pub(crate) port: u16,
 }
 
-/// A message whose extensions have been found. It may hold keys.
+/// A message and the offsets of its extensions. It may hold keys.
 pub(crate) struct Frame {
     bytes: Buffer,
-    spans: [Span; ext::MAX as usize + 1],
+    spans: [ExtensionSpan; ext::MAX as usize + 1],
 }
 
 impl Frame {
-    /// A frame over a copy of `message` that knows of no extension yet.
+    /// A copy of `message` without recorded extensions.
     pub(crate) fn new(message: &[u8]) -> Self {
         Self { bytes: Buffer::from_slice(message), spans: Default::default() }
     }
 
-    /// Remembers where extension `kind` is; `false` if it was there before.
-    pub(crate) fn note(&mut self, kind: u16, at: usize, len: usize) -> bool {
+    /// Records the position of extension `kind`; `false` if one is recorded already.
+    pub(crate) fn record_extension(&mut self, kind: u16, at: usize, len: usize) -> bool {
         match self.spans.get_mut(usize::from(kind)) {
-            Some(span) if span.len == 0 => *span = Span { at, len },
+            Some(span) if span.len == 0 => *span = ExtensionSpan { at, len },
             _ => return false,
         }
         true
     }
 
-    pub(crate) fn header(&self) -> Header {
-        Header::of(&self.bytes)
+    pub(crate) fn header(&self) -> RawHeader {
+        RawHeader::of(&self.bytes)
     }
 
-    /// The whole message.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
@@ -204,12 +199,12 @@ impl Frame {
         self.spans.iter().filter(|span| span.len > 0).count()
     }
 
-    /// Whether nothing follows extension `kind`.
+    /// Whether extension `kind` is the last of the message.
     pub(crate) fn is_last(&self, kind: u16) -> bool {
         self.spans.get(usize::from(kind)).is_some_and(|span| span.len > 0 && span.at + span.len == self.bytes.len())
     }
 
-    /// Writes `value` into an extension at `at`, as far as the extension reaches.
+    /// Overwrites bytes of an extension from offset `at`; bytes beyond its end are dropped.
     pub(crate) fn edit(&mut self, kind: u16, at: usize, value: &[u8]) {
         let Some(span) = self.spans.get(usize::from(kind)).copied() else { return };
         if let Some(bytes) = self.bytes.get_mut(span.at..span.at + span.len) {
@@ -217,16 +212,17 @@ impl Frame {
         }
     }
 
-    /// The request as an answer: without keys and without what only the kernel had to know.
+    /// The request as a reply: without keys and X_EDUMP.
     pub(crate) fn echo(&self) -> Buffer {
-        let mut left_out: Vec<Span> =
+        let mut left_out: Vec<ExtensionSpan> =
             NOT_ECHOED.iter().filter_map(|kind| self.spans.get(usize::from(*kind))).copied().collect();
         left_out.sort_by_key(|span| span.at);
         let len = self.bytes.len() - left_out.iter().map(|span| span.len).sum::<usize>();
         let mut echo = Buffer::with_capacity(len);
         let mut at = 0;
-        for span in left_out.iter().filter(|span| span.len > 0).chain([&Span { at: self.bytes.len(), len: 0 }]) {
-            // The parts kept add up to the capacity.
+        for span in left_out.iter().filter(|span| span.len > 0).chain([&ExtensionSpan { at: self.bytes.len(), len: 0 }]) {
+            // Cannot fail: the parts add up to the capacity, which a Buffer never exceeds, so that no key is left behind in
+            // freed memory.
             let _ = echo.append(self.bytes.get(at..span.at).unwrap_or_default());
             at = span.at + span.len;
         }
@@ -262,7 +258,7 @@ impl Frame {
         })
     }
 
-    pub(crate) fn address(&self, kind: u16) -> Option<RawAddress> {
+    pub(crate) fn address(&self, kind: u16) -> Option<AddressFields> {
         let bytes = self.ext(kind)?;
         let ip = match u16::from_ne_bytes(field(bytes, 8)) {
             AF_INET => Some(Ipv4Addr::from(field::<4>(bytes, 12)).into()),
@@ -270,10 +266,10 @@ impl Frame {
             _ => None,
         };
         let [proto, prefix] = field(bytes, 4);
-        Some(RawAddress { proto, prefix, ip, port: u16::from_be_bytes(field(bytes, 10)) })
+        Some(AddressFields { proto, prefix, ip, port: u16::from_be_bytes(field(bytes, 10)) })
     }
 
-    /// Turns an address extension into one of that address and prefix length; port and protocol stay.
+    /// Replaces the address and prefix length of an extension. Its length, port and protocol do not change.
     pub(crate) fn set_address(&mut self, kind: u16, ip: IpAddr, prefix: u8) {
         self.edit(kind, 5, &[prefix]);
         match ip {
@@ -293,7 +289,7 @@ impl Frame {
         self.edit(kind, 4, &[proto]);
     }
 
-    /// A key, and the bits its header reserves. The bytes are those that the bits say.
+    /// A key with its number of bits and the reserved field; bytes beyond these bits are padding and left out.
     pub(crate) fn key(&self, kind: u16) -> Option<Key> {
         let bytes = self.ext(kind)?;
         let bits = u16::from_ne_bytes(field(bytes, 4));
@@ -314,7 +310,7 @@ impl Frame {
         })
     }
 
-    /// Key management protocol and cookie.
+    /// X_KM_COOKIE: protocol and cookie.
     pub(crate) fn cookie(&self) -> Option<(u32, u64)> {
         let bytes = self.ext(ext::KM_COOKIE)?;
         Some((u32::from_ne_bytes(field(bytes, 4)), u64::from_ne_bytes(field(bytes, 8))))
@@ -330,25 +326,25 @@ impl Frame {
         Some((u32::from_ne_bytes(field(bytes, 4)), u64::from_ne_bytes(field(bytes, 8))))
     }
 
-    /// Lowest and highest SPI wanted.
+    /// SPIRANGE: minimum and maximum.
     pub(crate) fn spi_range(&self) -> Option<(u32, u32)> {
         let bytes = self.ext(ext::SPIRANGE)?;
         Some((u32::from_be_bytes(field(bytes, 4)), u32::from_be_bytes(field(bytes, 8))))
     }
 
-    /// Turns the SPI range into the SA extension that answers it.
+    /// Turns SPIRANGE in place into the SA extension of the reply to GETSPI.
     pub(crate) fn range_to_association(&mut self, spi: Spi) {
         self.edit(ext::SPIRANGE, 4, &spi.0.to_be_bytes());
         self.edit(ext::SPIRANGE, 8, &[0; 8]);
         self.edit(ext::SPIRANGE, 2, &ext::SA.to_ne_bytes());
     }
 
-    /// Seconds since the last use that X_EDUMP asks for; 0 for all.
+    /// X_EDUMP: dump only SAs used within this many seconds; 0 for all.
     pub(crate) fn dump_timeout(&self) -> u64 {
         self.ext(ext::EDUMP).map_or(0, |bytes| u64::from_ne_bytes(field(bytes, 8)))
     }
 
-    /// The SA types an extended register lists, up to the first 0.
+    /// X_EREG: SA types up to the first 0.
     pub(crate) fn register_types(&self) -> Option<Vec<SaType>> {
         let types: [u8; 4] = field(self.ext(ext::EREG)?, 4);
         Some(types.into_iter().take_while(|number| *number != 0).map(SaType).collect())

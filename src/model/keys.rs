@@ -1,6 +1,5 @@
-//! Algorithms and their keys: which there are, which key lengths they take, which keys are refused.
-//!
-//! illumos `spd.c`, `ipsec_valid_key_size`, and the key checks of its cryptographic providers.
+//! Supported algorithms, their key lengths, and refused keys (illumos `spd.c`, `ipsec_valid_key_size`, and the key checks of
+//! its cryptographic providers).
 
 use crate::model::refusal::{Checked, Refusal, diagnostic as d, refuse_if};
 use crate::model::settings::Settings;
@@ -10,22 +9,22 @@ use crate::names::algorithms::{Auth, Encr, KeyBits};
 use crate::sa::{AuthAlg, EncrAlg, KeyRole, SaType, SupportedAlgorithm};
 use crate::secret::Key;
 
-/// The authentication algorithms of the model, by number.
+/// Authentication algorithms by ascending number.
 fn auth_algs() -> impl Iterator<Item = &'static Auth> {
     Vocabulary::Illumos.auth_algs()
 }
 
-/// The encryption algorithms of the model, by number.
+/// Encryption algorithms by ascending number.
 fn encr_algs() -> impl Iterator<Item = &'static Encr> {
     Vocabulary::Illumos.encr_algs()
 }
 
-/// The encryption algorithm of that number, if the model has it.
+/// The encryption algorithm with that number.
 pub(crate) fn encr(number: EncrAlg) -> Option<&'static Encr> {
     encr_algs().find(|row| row.number == number)
 }
 
-/// Shortest and longest key in bits, and the step between.
+/// Minimum, maximum and increment of the key length in bits.
 fn range(bits: KeyBits) -> (u16, u16, u16) {
     match bits {
         KeyBits::None => (0, 0, 0),
@@ -34,7 +33,7 @@ fn range(bits: KeyBits) -> (u16, u16, u16) {
     }
 }
 
-/// Whether the table takes a key of that many bits. The step of a range is not looked at here.
+/// Whether the table of algorithms allows a key length. The kernel does not check the increment of a range here.
 fn is_in_table(key_bits: KeyBits, bits: u32) -> bool {
     match key_bits {
         KeyBits::Range { min, max, .. } => (u32::from(min)..=u32::from(max)).contains(&bits),
@@ -42,14 +41,14 @@ fn is_in_table(key_bits: KeyBits, bits: u32) -> bool {
     }
 }
 
-/// Checks an authentication key.
+/// Checks algorithm and length of an authentication key.
 pub(crate) fn check_auth(number: AuthAlg, key: &Key) -> Checked {
     let row = auth_algs().find(|row| row.number == number).ok_or(Refusal::invalid(d::BAD_AALG))?;
     refuse_if(!is_in_table(row.key_bits, key.bits().into()), d::BAD_AKEYBITS)
 }
 
-/// Checks an encryption key as ADD gives it: key, salt, initial IV, all counted in `bits`; the IV alone in `reserved`.
-/// Gives it back as an SA holds it: key, then salt, which `reserved` counts and `bits` does not.
+/// Checks an encryption key as in ADD: `bits` counts key, salt and initial IV; `reserved` counts the IV.
+/// Returns it as in a description: key, then salt; `bits` counts the key, `reserved` the salt.
 pub(crate) fn check_encr(number: EncrAlg, given: &Key, settings: &Settings) -> Checked<Key> {
     let row = encr(number).ok_or(Refusal::invalid(d::BAD_EALG))?;
     let bits = u32::from(given.bits()).checked_sub(u32::from(given.reserved()) + u32::from(row.salt_bits));
@@ -57,6 +56,7 @@ pub(crate) fn check_encr(number: EncrAlg, given: &Key, settings: &Settings) -> C
     let bits = u16::try_from(bits).unwrap_or(u16::MAX);
     let len = usize::from(bits + row.salt_bits).div_ceil(8);
     let mut bytes: Box<[u8]> = given.expose().get(..len).unwrap_or_default().into();
+    // The kernel forces odd parity before it compares with the weak keys, and stores the key like this.
     let weak = is_des(number) && {
         weak::set_parity(&mut bytes);
         weak::is_refused(&bytes, settings.refuse_weak_first_part)
@@ -70,13 +70,13 @@ fn is_des(number: EncrAlg) -> bool {
     matches!(number, EncrAlg::DES | EncrAlg::TRIPLE_DES)
 }
 
-/// What the cryptographic provider refuses only when the key is prepared: lengths between the steps of the table.
+/// Refuses key lengths between the increments, as the cryptographic provider does when it prepares the key.
 pub(crate) fn check_context(number: EncrAlg, key: &Key) -> Checked {
     let allowed = encr(number).is_none_or(|row| row.key_bits.allows(key.bits().into()));
     refuse_if(!allowed, d::BAD_CTX)
 }
 
-/// What REGISTER tells of a database, by ascending number.
+/// The algorithms in a reply to REGISTER, by ascending number.
 pub(crate) fn supported(sa_type: SaType) -> Vec<(KeyRole, Vec<SupportedAlgorithm>)> {
     let auth = auth_algs().map(|row| supported_row(row.number.0, 0, row.key_bits, 0)).collect();
     let encr = encr_algs().map(|row| supported_row(row.number.0, row.iv_len, row.key_bits, row.salt_bits)).collect();
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn authentication_key_lengths() {
+    fn check_auth_key_lengths() {
         for (number, bits) in [(2, 128), (3, 160), (5, 256), (6, 384), (7, 512)] {
             assert_eq!(check_auth(AuthAlg(number), &given(bits, 0)), Ok(()));
             assert_eq!(check_auth(AuthAlg(number), &given(bits - 8, 0)), Err(Refusal::invalid(d::BAD_AKEYBITS)));
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn encryption_key_lengths_count_salt_and_iv() {
+    fn check_encr_counts_salt_and_iv() {
         let settings = Settings::default();
         let check = |number, bits, reserved| code(check_encr(EncrAlg(number), &given(bits, reserved), &settings));
         for (number, bits) in [(2, 64), (3, 192), (7, 128), (12, 128), (12, 192), (12, 256), (14, 152), (16, 280), (20, 288)]
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn lengths_between_the_steps_fail_late() {
+    fn check_context_refuses_lengths_between_increments() {
         let cipher = check_encr(EncrAlg(12), &given(136, 0), &Settings::default()).ok().unwrap();
         assert_eq!(check_context(EncrAlg(12), &cipher), Err(Refusal::invalid(d::BAD_CTX)));
         let cipher = check_encr(EncrAlg(12), &given(192, 0), &Settings::default()).ok().unwrap();
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn the_stored_key_is_key_then_salt() {
+    fn check_encr_returns_key_then_salt() {
         let cipher = check_encr(EncrAlg(20), &given(160, 0), &Settings::default()).ok().unwrap();
         assert_eq!((cipher.bits(), cipher.reserved(), cipher.byte_len()), (128, 32, 20));
         let with_iv = check_encr(EncrAlg(20), &given(224, 64), &Settings::default()).ok().unwrap();
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn register_rows() {
+    fn supported_algorithms() {
         let rows = supported(SaType::ESP);
         assert_eq!(rows.iter().map(|(role, _)| *role).collect::<Vec<_>>(), [KeyRole::Auth, KeyRole::Encr]);
         let (auth, encr) = (&rows[0].1, &rows[1].1);

@@ -1,6 +1,6 @@
-//! The socket layer: which database a message is for, and who hears the answer (illumos `keysock.c`).
+//! The socket layer: selects the database for a message and the recipients of its reply (illumos `keysock.c`).
 
-use crate::model::frame::{Frame, Header, ext};
+use crate::model::frame::{Frame, RawHeader, ext};
 use crate::model::parse::parse;
 use crate::model::refusal::{Checked, Errno, Refusal, diagnostic as d, refuse_if};
 use crate::model::settings::Seconds;
@@ -8,24 +8,21 @@ use crate::model::socket::Dump;
 use crate::model::{Context, Model, SocketId, describe, dispatch};
 use crate::sa::{MessageType, SaType};
 
-/// Who hears a message.
+/// The sockets that receive a message (`keysock_passup`). Promiscuous sockets always do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Audience {
-    /// Every socket.
+enum Recipients {
     All,
-    /// The asker and promiscuous sockets.
-    Asker(SocketId),
-    /// The asker, sockets registered for that type, promiscuous ones.
+    Sender(SocketId),
+    /// The sender and sockets registered for that SA type.
     Registered(SocketId, SaType),
-    /// The asker, sockets with an extended registration, promiscuous ones.
+    /// The sender and sockets with an extended registration.
     Extended(SocketId),
-    /// Promiscuous sockets.
     Promiscuous,
 }
 
-impl Audience {
-    /// Who hears the answer to a message of that type, error or not. Registrations are told apart by the caller.
-    fn of(kind: MessageType, asker: SocketId) -> Self {
+impl Recipients {
+    /// The recipients of a reply to a message of that type, whether it reports success or an error. The caller handles REGISTER.
+    fn of(kind: MessageType, sender: SocketId) -> Self {
         match kind {
             MessageType::ADD
             | MessageType::UPDATE
@@ -35,13 +32,13 @@ impl Audience {
             | MessageType::GETSPI
             | MessageType::FLUSH
             | MessageType::EXPIRE => Self::All,
-            _ => Self::Asker(asker),
+            _ => Self::Sender(sender),
         }
     }
 }
 
-/// Message types that need one SA type in particular.
-const ONE_TYPE: &[MessageType] = &[
+/// Message types that need an SA type other than UNSPEC.
+const NEEDS_SA_TYPE: &[MessageType] = &[
     MessageType::GETSPI,
     MessageType::ADD,
     MessageType::UPDATE,
@@ -52,47 +49,49 @@ const ONE_TYPE: &[MessageType] = &[
 ];
 
 impl Model {
-    /// Takes one message from a socket.
-    pub(crate) fn take(&mut self, asker: SocketId, message: &[u8], now: Seconds) {
-        let mut header = Header::of(message);
+    /// Handles one message from a socket.
+    pub(crate) fn handle(&mut self, sender: SocketId, message: &[u8], now: Seconds) {
+        let mut header = RawHeader::of(message);
+        // keysock_parse walks the extensions first: a malformed extension takes precedence over an unknown message type.
         let result = match parse(message, &self.settings) {
             Ok(_) if header.kind() == MessageType::RESERVED || header.kind().0 > MessageType::DELETE_PAIR_STATE.0 => {
+                // keysock_error answers an unknown type as type 0.
                 header.set_kind(MessageType::RESERVED);
                 Err(Refusal::invalid(d::UNKNOWN_MSG))
             }
-            Ok(frame) => self.dispatch(asker, frame, now),
+            Ok(frame) => self.dispatch(sender, frame, now),
             Err(refusal) => Err(refusal),
         };
         if let Err(refusal) = result {
-            self.deliver(Audience::of(header.kind(), asker), &header.refused(refusal));
+            self.deliver(Recipients::of(header.kind(), sender), &header.error_reply(refusal));
         }
     }
 
-    fn dispatch(&mut self, asker: SocketId, frame: Frame, now: Seconds) -> Checked {
+    fn dispatch(&mut self, sender: SocketId, frame: Frame, now: Seconds) -> Checked {
         let header = frame.header();
         let sa_type = header.sa_type();
         match header.kind() {
-            kind if ONE_TYPE.contains(&kind) => {
+            kind if NEEDS_SA_TYPE.contains(&kind) => {
                 refuse_if(sa_type == SaType::UNSPEC, d::SATYPE_NEEDED)?;
-                self.pass_down(frame, sa_type, Audience::of(kind, asker), now)
+                self.pass_down(frame, sa_type, Recipients::of(kind, sender), now)
             }
-            MessageType::FLUSH => self.flush(asker, &frame),
-            MessageType::DUMP => self.dump(asker, &frame, now),
-            MessageType::REGISTER => self.register(asker, frame, now),
+            MessageType::FLUSH => self.flush(sender, &frame),
+            MessageType::DUMP => self.dump(sender, &frame, now),
+            MessageType::REGISTER => self.register(sender, frame, now),
             MessageType::ACQUIRE => self.acquire(frame, now),
             MessageType::INVERSE_ACQUIRE => inverse_acquire(&frame),
-            MessageType::DELETE_PAIR_STATE => self.delete_pair_state(asker, frame, now),
+            MessageType::DELETE_PAIR_STATE => self.delete_pair_state(sender, frame, now),
             MessageType::PROMISC => {
-                self.promiscuous(asker, &frame);
+                self.promiscuous(sender, &frame);
                 Ok(())
             }
-            // EXPIRE: only the kernel may send it.
+            // EXPIRE goes from the kernel to its clients only.
             _ => Err(Refusal::not_supported(d::NONE)),
         }
     }
 
-    /// Hands a message to the database of that type, and its answer to those who hear it.
-    fn pass_down(&mut self, mut frame: Frame, sa_type: SaType, audience: Audience, now: Seconds) -> Checked {
+    /// Passes a message to the database of that type and its reply to `recipients`.
+    fn pass_down(&mut self, mut frame: Frame, sa_type: SaType, audience: Recipients, now: Seconds) -> Checked {
         let database = self.databases.iter_mut().find(|database| database.sa_type == sa_type);
         let database = database.ok_or(Refusal::invalid(d::UNKNOWN_SATYPE))?;
         let mut context = Context { settings: &self.settings, now, random: &mut self.random };
@@ -102,8 +101,8 @@ impl Model {
         Ok(())
     }
 
-    /// The databases that a FLUSH or DUMP is about, in ascending order.
-    fn types(&self, sa_type: SaType) -> Checked<Vec<SaType>> {
+    /// The databases that a FLUSH or DUMP selects, in ascending order.
+    fn selected_databases(&self, sa_type: SaType) -> Checked<Vec<SaType>> {
         let all = self.databases.iter().map(|database| database.sa_type);
         let types: Vec<SaType> = all.filter(|one| sa_type == SaType::UNSPEC || *one == sa_type).collect();
         match (types.is_empty(), sa_type) {
@@ -113,55 +112,56 @@ impl Model {
         }
     }
 
-    fn flush(&mut self, asker: SocketId, frame: &Frame) -> Checked {
+    fn flush(&mut self, sender: SocketId, frame: &Frame) -> Checked {
         refuse_if(frame.count() > 0, d::NO_EXT)?;
-        let types = self.types(frame.header().sa_type())?;
+        let types = self.selected_databases(frame.header().sa_type())?;
         self.databases
             .iter_mut()
             .filter(|database| types.contains(&database.sa_type))
             .for_each(crate::model::Database::clear);
-        self.deliver(Audience::of(MessageType::FLUSH, asker), frame.bytes());
+        self.deliver(Recipients::of(MessageType::FLUSH, sender), frame.bytes());
         Ok(())
     }
 
-    fn dump(&mut self, asker: SocketId, frame: &Frame, now: Seconds) -> Checked {
+    fn dump(&mut self, sender: SocketId, frame: &Frame, now: Seconds) -> Checked {
         refuse_if(frame.count() > 0 && !(frame.count() == 1 && frame.has(ext::EDUMP)), d::NO_EXT)?;
-        let types = self.types(frame.header().sa_type())?;
-        if !self.sockets.get(&asker).is_some_and(|socket| socket.has_room_for_dump(&self.settings)) {
+        let types = self.selected_databases(frame.header().sa_type())?;
+        if !self.sockets.get(&sender).is_some_and(|socket| socket.has_room_for_dump(&self.settings)) {
+            // keysock_do_flushdump reports a dump in progress as ENOMEM, not as EBUSY.
             return Err(Refusal::plain(Errno::ENOMEM));
         }
         let dump = Dump::new(frame, types, now);
         for (id, socket) in &mut self.sockets {
-            if *id == asker || socket.promiscuous {
+            if *id == sender || socket.promiscuous {
                 socket.push_dump(dump.clone(), &self.settings);
             }
         }
         Ok(())
     }
 
-    fn promiscuous(&mut self, asker: SocketId, frame: &Frame) {
-        if let Some(socket) = self.sockets.get_mut(&asker) {
+    fn promiscuous(&mut self, sender: SocketId, frame: &Frame) {
+        if let Some(socket) = self.sockets.get_mut(&sender) {
             socket.promiscuous = frame.header().sa_type() != SaType::UNSPEC;
         }
-        self.deliver(Audience::Asker(asker), frame.bytes());
+        self.deliver(Recipients::Sender(sender), frame.bytes());
     }
 
-    fn register(&mut self, asker: SocketId, frame: Frame, now: Seconds) -> Checked {
+    fn register(&mut self, sender: SocketId, frame: Frame, now: Seconds) -> Checked {
         let sa_type = frame.header().sa_type();
-        let Some(socket) = self.sockets.get_mut(&asker) else { return Ok(()) };
+        let Some(socket) = self.sockets.get_mut(&sender) else { return Ok(()) };
         if sa_type == SaType::UNSPEC {
             let types = frame.register_types().ok_or(Refusal::invalid(d::SATYPE_NEEDED))?;
             if socket.registered.extended || !socket.registered.plain.is_empty() {
                 return Err(Refusal::plain(Errno::EBUSY));
             }
             socket.registered.extended = true;
-            return self.register_extended(asker, &frame, &types, now);
+            return self.register_extended(sender, &frame, &types, now);
         }
         if socket.registered.extended {
             return Err(Refusal::plain(Errno::EBUSY));
         }
-        self.pass_down(frame, sa_type, Audience::Registered(asker, sa_type), now)?;
-        if let Some(socket) = self.sockets.get_mut(&asker)
+        self.pass_down(frame, sa_type, Recipients::Registered(sender, sa_type), now)?;
+        if let Some(socket) = self.sockets.get_mut(&sender)
             && !socket.registered.plain.contains(&sa_type)
         {
             socket.registered.plain.push(sa_type);
@@ -169,11 +169,11 @@ impl Model {
         Ok(())
     }
 
-    /// One answer from each database.
-    fn register_extended(&mut self, asker: SocketId, frame: &Frame, types: &[SaType], now: Seconds) -> Checked {
+    /// Sends one reply from each database.
+    fn register_extended(&mut self, sender: SocketId, frame: &Frame, types: &[SaType], now: Seconds) -> Checked {
         for sa_type in types {
             let copy = parse(frame.bytes(), &self.settings)?;
-            self.pass_down(copy, *sa_type, Audience::Extended(asker), now)?;
+            self.pass_down(copy, *sa_type, Recipients::Extended(sender), now)?;
         }
         Ok(())
     }
@@ -183,64 +183,65 @@ impl Model {
         match (header.errno(), header.sa_type()) {
             (0, SaType::UNSPEC) => Err(Refusal::invalid(d::SATYPE_NEEDED)),
             (0, _) => {
-                self.deliver(Audience::Promiscuous, frame.bytes());
+                self.deliver(Recipients::Promiscuous, frame.bytes());
                 Ok(())
             }
             (_, SaType::UNSPEC) => Ok(()),
-            (_, sa_type) => self.pass_down(frame, sa_type, Audience::Promiscuous, now),
+            (_, sa_type) => self.pass_down(frame, sa_type, Recipients::Promiscuous, now),
         }
     }
 
-    fn delete_pair_state(&mut self, asker: SocketId, frame: Frame, now: Seconds) -> Checked {
+    fn delete_pair_state(&mut self, sender: SocketId, frame: Frame, now: Seconds) -> Checked {
         let sa_type = frame.header().sa_type();
-        let audience = Audience::of(frame.header().kind(), asker);
+        let audience = Recipients::of(frame.header().kind(), sender);
         if sa_type != SaType::UNSPEC {
             return self.pass_down(frame, sa_type, audience, now);
         }
-        for sa_type in self.types(sa_type)? {
+        for sa_type in self.selected_databases(sa_type)? {
             let copy = parse(frame.bytes(), &self.settings)?;
             if let Err(refusal) = self.pass_down(copy, sa_type, audience, now) {
-                self.deliver(audience, &frame.header().refused(refusal));
+                self.deliver(audience, &frame.header().error_reply(refusal));
             }
         }
         Ok(())
     }
 
-    /// Sends the kernel's own EXPIRE messages.
+    /// Sends EXPIRE messages to all sockets.
     pub(crate) fn announce(&mut self, expired: &[crate::sa::Message]) {
         for message in expired.iter().filter_map(|message| describe::encoded(message).ok()) {
-            self.deliver(Audience::All, &message);
+            self.deliver(Recipients::All, &message);
         }
     }
 
-    fn deliver(&mut self, audience: Audience, message: &[u8]) {
+    fn deliver(&mut self, audience: Recipients, message: &[u8]) {
         for (id, socket) in &mut self.sockets {
-            let hears = socket.promiscuous
+            let receives = socket.promiscuous
                 || match audience {
-                    Audience::All => true,
-                    Audience::Asker(asker) => *id == asker,
-                    Audience::Registered(asker, sa_type) => *id == asker || socket.registered.plain.contains(&sa_type),
-                    Audience::Extended(asker) => *id == asker || socket.registered.extended,
-                    Audience::Promiscuous => false,
+                    Recipients::All => true,
+                    Recipients::Sender(sender) => *id == sender,
+                    Recipients::Registered(sender, sa_type) => *id == sender || socket.registered.plain.contains(&sa_type),
+                    Recipients::Extended(sender) => *id == sender || socket.registered.extended,
+                    Recipients::Promiscuous => false,
                 };
-            if hears {
+            if receives {
                 socket.push(message, &self.settings);
             }
         }
     }
 }
 
-/// Addresses that an inverse acquire needs, or what is said without them.
-const INVERSE: &[(u16, crate::sa::Diagnostic)] = &[(ext::ADDRESS_SRC, d::BAD_SRC), (ext::ADDRESS_DST, d::BAD_DST)];
+/// Addresses of an inverse acquire, each with the diagnostic for an unknown family.
+const INVERSE_ACQUIRE_ADDRESSES: &[(u16, crate::sa::Diagnostic)] =
+    &[(ext::ADDRESS_SRC, d::BAD_SRC), (ext::ADDRESS_DST, d::BAD_DST)];
 
-/// The policy that an inverse acquire asks about: the model has none.
+/// X_INVERSE_ACQUIRE looks up a policy. The model has no SPD, so a valid request gets ENOENT.
 fn inverse_acquire(frame: &Frame) -> Checked {
     refuse_if(!frame.has(ext::ADDRESS_SRC), d::MISSING_SRC)?;
     refuse_if(!frame.has(ext::ADDRESS_DST), d::MISSING_DST)?;
     refuse_if(frame.has(ext::INNER_DST) && !frame.has(ext::INNER_SRC), d::MISSING_INNER_SRC)?;
     refuse_if(frame.has(ext::INNER_SRC) && !frame.has(ext::INNER_DST), d::MISSING_INNER_DST)?;
     let inner = [(ext::INNER_SRC, d::MALFORMED_INNER_SRC), (ext::INNER_DST, d::MALFORMED_INNER_DST)];
-    for (kind, diagnostic) in INVERSE.iter().chain(&inner) {
+    for (kind, diagnostic) in INVERSE_ACQUIRE_ADDRESSES.iter().chain(&inner) {
         let is_bad = frame.address(*kind).is_some_and(|address| address.ip.is_none());
         refuse_if(is_bad, *diagnostic)?;
     }

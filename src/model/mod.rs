@@ -1,8 +1,8 @@
 //! The model SADB: the keysock and the AH and ESP databases of an illumos kernel as a library.
 //!
-//! A message goes from `keysock` through `parse` to `dispatch`; `address` and `checks` judge it; `add`, `update`, `delete`
-//! and `age` change the `table`s; `describe` says what is in them. The clock is the caller's. docs/behaviour.md lists where
-//! the model leaves the kernel.
+//! A message goes from `keysock` through `parse` to `dispatch`; `address` and `checks` validate it; `add`, `update`, `delete`
+//! and `age` change the `table`s; `describe` encodes their contents. The caller supplies the clock. docs/behaviour.md lists
+//! the differences between the model and the kernel.
 #![forbid(unsafe_code)]
 
 mod add;
@@ -12,7 +12,6 @@ mod checks;
 mod delete;
 mod describe;
 mod dispatch;
-mod entry;
 mod frame;
 mod keys;
 mod keysock;
@@ -22,6 +21,7 @@ mod refusal;
 mod server;
 mod settings;
 mod socket;
+mod stored_sa;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -33,7 +33,7 @@ use std::collections::BTreeMap;
 pub use refusal::{Errno, Refusal};
 pub use server::serve;
 pub use settings::{Seconds, Settings};
-pub use table::Direction;
+pub use table::TableDirection;
 
 use settings::Random;
 use socket::Socket;
@@ -43,11 +43,11 @@ use table::Database;
 use crate::sa::SaId;
 use crate::secret::Buffer;
 
-/// Names an open socket of a [`Model`].
+/// Identifies an open socket of a [`Model`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SocketId(u64);
 
-/// What a request is handled with.
+/// Settings, clock and random numbers while one request is handled.
 struct Context<'a> {
     settings: &'a Settings,
     now: Seconds,
@@ -86,12 +86,12 @@ impl Model {
         id
     }
 
-    /// Closes a socket; what waited on it is lost.
+    /// Closes a socket and drops its queued messages.
     pub fn close(&mut self, socket: SocketId) {
         self.sockets.remove(&socket);
     }
 
-    /// SO_USELOOPBACK: whether the socket hears anything, its own answers included. On at first.
+    /// SO_USELOOPBACK, on by default: a socket without it receives no message at all, not even its own replies.
     #[cfg(test)]
     pub fn set_loopback(&mut self, socket: SocketId, on: bool) {
         if let Some(socket) = self.sockets.get_mut(&socket) {
@@ -99,26 +99,26 @@ impl Model {
         }
     }
 
-    /// Takes one PF_KEY message from a socket. Any bytes will do; what is wrong with them is said in an answer.
+    /// Handles one PF_KEY message that a client has sent. It may hold any bytes: an error is reported in a reply.
     pub fn write(&mut self, socket: SocketId, message: &[u8], now: Seconds) {
-        self.take(socket, message, now);
+        self.handle(socket, message, now);
     }
 
-    /// The next message for a socket.
+    /// Removes and returns the next message queued on a socket.
     pub fn read(&mut self, socket: SocketId) -> Option<Buffer> {
         self.sockets.get_mut(&socket)?.pop(&self.databases)
     }
 
-    /// Whether a message waits on a socket.
+    /// Whether a socket has a message to read.
     #[must_use]
     pub fn has_message(&self, socket: SocketId) -> bool {
         self.sockets.get(&socket).is_some_and(Socket::has_message)
     }
 
-    /// Lets time pass: runs the ager if its interval is over. Call it at least once a second.
+    /// Runs the ager if its interval has elapsed. Call this at least once a second.
     pub fn tick(&mut self, now: Seconds) {
         if now < self.last_pass.saturating_add(self.settings.ager_interval) {
-            // A clock set back must not stop the ager.
+            // Without this, a clock set back by an hour would stop the ager for an hour.
             self.last_pass = self.last_pass.min(now);
             return;
         }
@@ -130,9 +130,9 @@ impl Model {
         }
     }
 
-    /// Protects `bytes` bytes with an SA of the table `direction`, as a packet would. Whether the packet may pass.
+    /// Accounts a packet of `bytes` bytes to an SA in the table `direction`. Returns whether the packet is allowed.
     #[cfg(test)]
-    pub fn use_sa(&mut self, id: SaId, direction: Direction, bytes: u64, now: Seconds) -> bool {
+    pub fn use_sa(&mut self, id: SaId, direction: TableDirection, bytes: u64, now: Seconds) -> bool {
         let database = self.databases.iter_mut().find(|database| database.sa_type == id.sa_type);
         let Some(database) = database else { return false };
         let Some(slot) = database.find_in(direction, id.spi, id.dst) else { return false };
@@ -141,14 +141,14 @@ impl Model {
         is_allowed
     }
 
-    /// Number of SAs of all types.
+    /// Number of SAs of all types. An SA in both tables counts once.
     #[must_use]
     #[cfg(test)]
     pub fn len(&self) -> usize {
         self.databases.iter().map(Database::len).sum()
     }
 
-    /// Whether there is no SA.
+    /// Whether no database holds an SA.
     #[must_use]
     #[cfg(test)]
     pub fn is_empty(&self) -> bool {

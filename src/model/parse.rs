@@ -1,4 +1,4 @@
-//! The first look at a message: its length, then extension after extension (illumos `keysock.c`, `keysock_parse`).
+//! Parser of messages: length, then each extension (illumos `keysock.c`, `keysock_parse`).
 
 use crate::model::frame::{EXTENSION_HEADER, Frame, HEADER, ext, field};
 use crate::model::refusal::{Checked, Errno, Refusal, diagnostic as d, refuse_if};
@@ -8,7 +8,7 @@ use crate::sa::Diagnostic;
 /// Length of a lifetime extension.
 const LIFETIME: usize = 32;
 
-/// Extension, what is said if it comes twice, what is said if its content is wrong.
+/// Extension, diagnostic for a duplicate, diagnostic for malformed contents.
 const EXTENSIONS: &[(u16, Diagnostic, Diagnostic)] = &[
     (ext::ADDRESS_SRC, d::DUPLICATE_SRC, d::MALFORMED_SRC),
     (ext::ADDRESS_DST, d::DUPLICATE_DST, d::MALFORMED_DST),
@@ -24,7 +24,7 @@ fn codes(kind: u16) -> (Diagnostic, Diagnostic) {
     EXTENSIONS.iter().find(|row| row.0 == kind).map_or((d::NONE, d::NONE), |row| (row.1, row.2))
 }
 
-/// Finds the extensions of `message`. The message type is not looked at.
+/// Finds the extensions of `message`, whatever its type. The version is not checked, as in the kernel.
 pub(crate) fn parse(message: &[u8], settings: &Settings) -> Checked<Frame> {
     let declared = usize::from(u16::from_ne_bytes(field(message, 4))) * 8;
     if message.len() < HEADER || declared != message.len() {
@@ -33,22 +33,23 @@ pub(crate) fn parse(message: &[u8], settings: &Settings) -> Checked<Frame> {
     let mut frame = Frame::new(message);
     let mut at = HEADER;
     while let Some(rest) = message.get(at..).filter(|rest| !rest.is_empty()) {
-        let len = extension(&mut frame, rest, at, settings)?;
+        let len = parse_extension(&mut frame, rest, at, settings)?;
         at += len;
     }
     Ok(frame)
 }
 
-/// Notes the extension at the start of `rest`, which is `at` bytes into the message; its length.
-fn extension(frame: &mut Frame, rest: &[u8], at: usize, settings: &Settings) -> Checked<usize> {
+/// Records the extension at the start of `rest`, `at` bytes into the message, and returns its length.
+fn parse_extension(frame: &mut Frame, rest: &[u8], at: usize, settings: &Settings) -> Checked<usize> {
     let kind = u16::from_ne_bytes(field(rest, 2));
     refuse_if(kind == 0 || kind > ext::MAX, d::UNKNOWN_EXT)?;
     let len = usize::from(u16::from_ne_bytes(field(rest, 0))) * 8;
     let bytes = rest.get(..len).filter(|bytes| !bytes.is_empty()).ok_or(Refusal::invalid(d::BAD_EXTLEN))?;
-    let (twice, malformed) = codes(kind);
-    refuse_if(!frame.note(kind, at, len), twice)?;
+    let (duplicate, malformed) = codes(kind);
+    refuse_if(!frame.record_extension(kind, at, len), duplicate)?;
     refuse_if(!is_well_formed(kind, bytes) || is_zero_key(frame, kind, bytes, settings), malformed)?;
     if matches!(kind, ext::IDENTITY_SRC | ext::IDENTITY_DST) && !bytes.get(16..).unwrap_or_default().contains(&0) {
+        // keysock_get_ext terminates the string instead of refusing it.
         frame.edit(kind, len - 1, &[0]);
     }
     Ok(len)
@@ -61,13 +62,14 @@ fn is_well_formed(kind: u16, bytes: &[u8]) -> bool {
         ext::SPIRANGE => u32::from_be_bytes(field(bytes, 4)) <= u32::from_be_bytes(field(bytes, 8)),
         ext::KEY_AUTH | ext::KEY_ENCRYPT => {
             let bits = u16::from_ne_bytes(field(bytes, 4));
-            // The kernel rounds a number of bits that is no whole byte down.
+            // The kernel divides by 8 without rounding up, so that 57 bits in 8 bytes pass and 65 bits in 16 bytes do not.
             bits != 0 && usize::from(bits / 8).next_multiple_of(8) + EXTENSION_HEADER == bytes.len()
         }
         _ => true,
     }
 }
 
+/// The kernel means to refuse all-zero keys, but tests the 8 bytes behind the extension: only in the last one this works.
 fn is_zero_key(frame: &Frame, kind: u16, bytes: &[u8], settings: &Settings) -> bool {
     matches!(kind, ext::KEY_AUTH | ext::KEY_ENCRYPT)
         && (settings.refuse_zero_keys || frame.is_last(kind))

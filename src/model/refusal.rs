@@ -1,72 +1,73 @@
-//! Why the model says no: error numbers of illumos `sys/errno.h`, diagnostic codes of its `net/pfkeyv2.h`.
+//! Refusals of the model: errno (illumos `sys/errno.h`) and diagnostic code (illumos `net/pfkeyv2.h`).
 
+use crate::names::errnos;
 use crate::sa::Diagnostic;
 
-/// An error number in illumos numbering.
+/// An errno in illumos numbering.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Errno(pub u8);
 
 impl Errno {
     /// No policy for an inverse acquire.
-    pub const ENOENT: Self = Self(2);
-    /// No such SA, no such pair.
-    pub const ESRCH: Self = Self(3);
-    /// No room, or too many dumps at once.
-    pub const ENOMEM: Self = Self(12);
-    /// Registered otherwise already.
-    pub const EBUSY: Self = Self(16);
-    /// SPI and destination are taken.
-    pub const EEXIST: Self = Self(17);
-    /// The message is wrong; the diagnostic says how.
-    pub const EINVAL: Self = Self(22);
-    /// The length of the message is not what its header says.
-    pub const EMSGSIZE: Self = Self(97);
-    /// Outer protocol and inner addresses contradict each other.
-    pub const EPROTOTYPE: Self = Self(98);
-    /// Not to be sent by a client, or not in this message.
-    pub const EOPNOTSUPP: Self = Self(122);
+    pub const ENOENT: Self = Self(errnos::ENOENT);
+    /// The SA or its paired SA does not exist.
+    pub const ESRCH: Self = Self(errnos::ESRCH);
+    /// Message too long, or too many dumps at once.
+    pub const ENOMEM: Self = Self(errnos::ENOMEM);
+    /// The socket has a registration of the other kind.
+    pub const EBUSY: Self = Self(errnos::EBUSY);
+    /// An SA with this SPI and destination exists.
+    pub const EEXIST: Self = Self(errnos::EEXIST);
+    /// Invalid message; the diagnostic says why.
+    pub const EINVAL: Self = Self(errnos::EINVAL);
+    /// The length in the header differs from that of the message.
+    pub const EMSGSIZE: Self = Self(errnos::EMSGSIZE);
+    /// The outer protocol contradicts the family of the inner addresses.
+    pub const EPROTOTYPE: Self = Self(errnos::EPROTOTYPE);
+    /// The message type or an extension of it is not for clients.
+    pub const EOPNOTSUPP: Self = Self(errnos::EOPNOTSUPP);
 }
 
 /// A refused request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// Error number.
+    /// Reported in `sadb_msg_errno`.
     pub errno: Errno,
-    /// Why; 0 says nothing more.
+    /// Reported in `sadb_x_msg_diagnostic`; 0 for none.
     pub diagnostic: Diagnostic,
 }
 
 impl Refusal {
-    /// EINVAL with that diagnostic.
+    /// EINVAL with a diagnostic.
     pub(crate) const fn invalid(diagnostic: Diagnostic) -> Self {
         Self { errno: Errno::EINVAL, diagnostic }
     }
 
-    /// An error number that says it all.
+    /// An errno without a diagnostic.
     pub(crate) const fn plain(errno: Errno) -> Self {
         Self { errno, diagnostic: Diagnostic(0) }
     }
 
-    /// ESRCH with that diagnostic.
+    /// ESRCH with a diagnostic.
     pub(crate) const fn not_found(diagnostic: Diagnostic) -> Self {
         Self { errno: Errno::ESRCH, diagnostic }
     }
 
-    /// EOPNOTSUPP with that diagnostic.
+    /// EOPNOTSUPP with a diagnostic.
     pub(crate) const fn not_supported(diagnostic: Diagnostic) -> Self {
         Self { errno: Errno::EOPNOTSUPP, diagnostic }
     }
 }
 
-/// What a check gives, or why it refuses.
+/// Result of a check.
 pub(crate) type Checked<T = ()> = Result<T, Refusal>;
 
-/// `Err` with that diagnostic if `wrong`.
-pub(crate) fn refuse_if(wrong: bool, diagnostic: Diagnostic) -> Checked {
-    if wrong { Err(Refusal::invalid(diagnostic)) } else { Ok(()) }
+/// EINVAL with `diagnostic` if `condition` is true.
+pub(crate) fn refuse_if(condition: bool, diagnostic: Diagnostic) -> Checked {
+    if condition { Err(Refusal::invalid(diagnostic)) } else { Ok(()) }
 }
 
-/// `SADB_X_DIAGNOSTIC_*` without that prefix: the ones a request can meet.
+/// `SADB_X_DIAGNOSTIC_*` without the prefix: those that a request can cause.
 pub(crate) mod diagnostic {
     use crate::sa::Diagnostic;
 

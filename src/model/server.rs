@@ -1,7 +1,7 @@
-//! `sadb-model`: a model SADB behind a Unix SOCK_SEQPACKET socket, one PF_KEY message a packet.
+//! `sadb-model`: a model SADB on a Unix SOCK_SEQPACKET socket, one PF_KEY message per packet.
 //!
-//! One thread waits for whatever comes first: a client, a message, room to write, the next second. A client that does not
-//! read loses what the kernel would lose; nobody else waits for it.
+//! One thread polls the listener and all clients, with a timeout of a second for the ager. A client that does not read loses
+//! the messages that it would lose with a kernel; it does not delay other clients.
 
 use std::io::{self, Write};
 use std::net::IpAddr;
@@ -20,13 +20,13 @@ use crate::sys::process::privilege::Need;
 use crate::sys::process::stop;
 use crate::sys::time::unix_now;
 
-/// Room for the largest message and one byte more, so that what is too long shows.
-const ROOM: usize = 65_535 * 8 + 1;
-/// Clients at once. More wait to be accepted.
-const MOST_CLIENTS: usize = 256;
-/// Messages taken from, and given to, one client before the next has its turn.
-const TURN: usize = 64;
-/// The model is told the time this often.
+/// Length of the largest message and one byte more, to detect a longer one.
+const RECEIVE_BUFFER_LEN: usize = 65_535 * 8 + 1;
+/// Further clients wait in the listener's backlog.
+const MAX_CLIENTS: usize = 256;
+/// Messages read from, and written to, one client before the next client is served.
+const MESSAGES_PER_TURN: usize = 64;
+/// Interval of [`Model::tick`].
 const TICK: Duration = Duration::from_secs(1);
 
 /// The program `sadb-model`.
@@ -40,7 +40,7 @@ pub fn serve() -> ExitCode {
     match run(path, &options) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Without stderr there is nobody to tell.
+            // If stderr is closed, the exit status remains.
             let _ = writeln!(io::stderr(), "sadb-model: {}: {error}", path.display());
             ExitCode::FAILURE
         }
@@ -79,18 +79,18 @@ fn run(path: &Path, options: &ArgMatches) -> io::Result<()> {
     Server::new(settings).run(&listener)
 }
 
-struct Client {
+struct ModelClient {
     connection: Connection,
     socket: SocketId,
-    /// A message the system had no room for.
+    /// A message that did not fit into the socket's buffer.
     pending: Option<Buffer>,
-    has_gone: bool,
+    is_closed: bool,
 }
 
-impl Client {
-    /// Sends what waits, as far as there is room, one turn at most.
+impl ModelClient {
+    /// Sends queued messages until the socket is full, [`MESSAGES_PER_TURN`] at most.
     fn write(&mut self, model: &mut Model) {
-        for _ in 0..TURN {
+        for _ in 0..MESSAGES_PER_TURN {
             let Some(message) = self.pending.take().or_else(|| model.read(self.socket)) else { return };
             match self.connection.send(&message) {
                 Transfer::Bytes(_) | Transfer::TooLarge => {}
@@ -99,44 +99,44 @@ impl Client {
                     return;
                 }
                 Transfer::Closed => {
-                    self.has_gone = true;
+                    self.is_closed = true;
                     return;
                 }
             }
         }
     }
 
-    fn wants_to_write(&self, model: &Model) -> bool {
+    fn has_output(&self, model: &Model) -> bool {
         self.pending.is_some() || model.has_message(self.socket)
     }
 }
 
 struct Server {
     model: Model,
-    clients: Vec<Client>,
-    room: Buffer,
+    clients: Vec<ModelClient>,
+    receive_buffer: Buffer,
 }
 
 impl Server {
     fn new(settings: Settings) -> Self {
-        Self { model: Model::new(settings), clients: Vec::new(), room: Buffer::zeroed(ROOM) }
+        Self { model: Model::new(settings), clients: Vec::new(), receive_buffer: Buffer::zeroed(RECEIVE_BUFFER_LEN) }
     }
 
     fn run(&mut self, listener: &Listener) -> io::Result<()> {
         let mut may_accept = true;
         while !stop::is_requested() {
-            let listener = Some(listener).filter(|_| may_accept && self.clients.len() < MOST_CLIENTS);
-            let clients = self.clients.iter().map(|client| (&client.connection, client.wants_to_write(&self.model)));
+            let listener = Some(listener).filter(|_| may_accept && self.clients.len() < MAX_CLIENTS);
+            let clients = self.clients.iter().map(|client| (&client.connection, client.has_output(&self.model)));
             let ready = wait(listener, clients, TICK)?;
             self.model.tick(unix_now());
             for index in ready.readable {
                 self.read(index);
             }
             self.write_all();
-            self.forget_gone();
+            self.drop_closed_clients();
             may_accept = true;
             if let Some(listener) = listener.filter(|_| ready.has_new_client) {
-                // Too many open files: try again after the next wait for others.
+                // Too many open files (EMFILE): leave the listener out of one poll, which would otherwise return at once.
                 may_accept = self.accept(listener).is_ok();
             }
         }
@@ -144,26 +144,27 @@ impl Server {
     }
 
     fn accept(&mut self, listener: &Listener) -> io::Result<()> {
-        while self.clients.len() < MOST_CLIENTS {
+        while self.clients.len() < MAX_CLIENTS {
             let Some(connection) = listener.accept()? else { return Ok(()) };
             let socket = self.model.open();
-            self.clients.push(Client { connection, socket, pending: None, has_gone: false });
+            self.clients.push(ModelClient { connection, socket, pending: None, is_closed: false });
         }
         Ok(())
     }
 
-    /// Takes what a client has sent, one turn at most. Answers go out at once, so that queues stay short.
+    /// Handles the messages of a client, [`MESSAGES_PER_TURN`] at most. Replies are sent at once, so that queues stay short.
     fn read(&mut self, index: usize) {
-        for _ in 0..TURN {
-            let Some(client) = self.clients.get_mut(index).filter(|client| !client.has_gone) else { return };
-            match client.connection.receive(&mut self.room) {
+        for _ in 0..MESSAGES_PER_TURN {
+            let Some(client) = self.clients.get_mut(index).filter(|client| !client.is_closed) else { return };
+            match client.connection.receive(&mut self.receive_buffer) {
                 Transfer::Bytes(len) => {
-                    self.model.write(client.socket, self.room.get(..len).unwrap_or_default(), unix_now());
-                    self.room.get_mut(..len).unwrap_or_default().zeroize();
+                    self.model.write(client.socket, self.receive_buffer.get(..len).unwrap_or_default(), unix_now());
+                    // It may have contained keys.
+                    self.receive_buffer.get_mut(..len).unwrap_or_default().zeroize();
                 }
                 Transfer::WouldBlock => return,
                 Transfer::Closed | Transfer::TooLarge => {
-                    client.has_gone = true;
+                    client.is_closed = true;
                     return;
                 }
             }
@@ -177,13 +178,13 @@ impl Server {
         }
     }
 
-    fn forget_gone(&mut self) {
+    fn drop_closed_clients(&mut self) {
         let model = &mut self.model;
         self.clients.retain(|client| {
-            if client.has_gone {
+            if client.is_closed {
                 model.close(client.socket);
             }
-            !client.has_gone
+            !client.is_closed
         });
     }
 }

@@ -1,4 +1,4 @@
-//! What a model SADB may be told to be: its addresses, its limits, and where it follows the kernel to the letter.
+//! Configuration of a model SADB: local addresses, limits, and which accidents of the kernel it reproduces.
 
 use std::net::IpAddr;
 
@@ -7,39 +7,53 @@ use crate::sa::SaType;
 /// Seconds since 1970, or a span of them.
 pub type Seconds = u64;
 
-/// The properties of a [`Model`](crate::model::Model). The default is a kernel as shipped, less the accidents that
-/// docs/behaviour.md lists.
+/// Settings of a [`Model`](crate::model::Model). The defaults are those of an illumos kernel, without the accidents that
+/// docs/behaviour.md lists; [`Settings::kernel`] has these too.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The node's own addresses. They decide in which table an SA without direction flags is kept. Loopback addresses do not
-    /// count as own, as in the kernel.
+    /// Addresses of the simulated node. They decide in which table an SA without direction flags is stored. Loopback addresses
+    /// do not count, as in the kernel (`ip_type_v4` in ip.c calls them LOOPBACK, not LOCAL).
     pub local: Vec<IpAddr>,
-    /// The databases there are, in ascending order.
+    /// SA types that have a database, in ascending order.
     pub databases: Vec<SaType>,
-    /// Bytes waiting on a socket from which on further messages for it are dropped; dumps are not (pf_key(7P)).
+    /// Queued bytes from which on further messages to a socket are dropped; dumps are not (pf_key(7P)).
     pub high_water: usize,
-    /// Dumps that one socket may have begun and not yet read to the end. One more is refused with ENOMEM.
+    /// Unfinished dumps that one socket may have. One more is refused with ENOMEM.
     pub dumps_at_once: usize,
     /// Time between two runs of the ager.
     pub ager_interval: Seconds,
-    /// Time a dead SA is still shown.
+    /// Time for which a dead SA is still listed.
     pub reap_delay: Seconds,
-    /// Time a larval SA has to become mature.
+    /// Time after which a larval SA is removed.
     pub larval_timeout: Seconds,
-    /// Subtract 8 to 23 random seconds from the soft addtime of outbound SAs.
+    /// Subtract 8 to 23 random seconds from the soft addtime of outbound SAs (`lifetime_fuzz`).
     pub soft_fuzz: bool,
-    /// Pairing with an SA that is dead, dying, bidirectional or paired already succeeds and pairs nothing.
+    /// Pairing with a dead, dying, bidirectional or already paired SA succeeds without pairing (`update_pairing`).
     pub pair_failures_are_silent: bool,
-    /// An SA that could not be paired stays, dead, until the next run of the ager.
+    /// After a failed pairing the new SA stays in state DEAD until the next run of the ager.
     pub pair_failures_linger: bool,
-    /// Refuse an all-zero key wherever it stands; else only one that is the message's last extension.
+    /// Refuse every all-zero key. The kernel refuses only one in the last extension of a message.
     pub refuse_zero_keys: bool,
     /// A larval SA that becomes mature without hard addtime keeps its larval timeout.
     pub larval_timeout_stays: bool,
-    /// Refuse a triple DES key of which only the first part is weak.
+    /// Refuse a triple DES key with a weak first part. The kernel accepts it.
     pub refuse_weak_first_part: bool,
-    /// Seed of the random numbers: SPIs of GETSPI, and the soft fuzz.
+    /// Seed of the random numbers for GETSPI and the soft fuzz.
     pub seed: u64,
+}
+
+#[cfg(test)]
+impl Settings {
+    /// The kernel to the letter: with its random soft lifetimes, silent pairing failures and lingering larval timeouts.
+    pub(crate) fn kernel() -> Self {
+        Self {
+            soft_fuzz: true,
+            pair_failures_are_silent: true,
+            pair_failures_linger: true,
+            larval_timeout_stays: true,
+            ..Self::default()
+        }
+    }
 }
 
 impl Default for Settings {
@@ -63,15 +77,16 @@ impl Default for Settings {
     }
 }
 
-/// Random numbers that a seed repeats (xorshift64*). Nothing secret depends on them.
+/// Reproducible random numbers (xorshift64*). Nothing secret depends on them.
 pub(crate) struct Random(u64);
 
 impl Random {
     pub(crate) fn new(seed: u64) -> Self {
+        // A xorshift generator never leaves the state 0.
         Self(seed | 1)
     }
 
-    /// A number from `min` to `max`; `min` if they are the wrong way round.
+    /// A number from `min` to `max`; `min` if `max` is lower.
     pub(crate) fn within(&mut self, min: u32, max: u32) -> u32 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
@@ -87,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn random_numbers_stay_in_their_range() {
+    fn random_within_stays_in_range() {
         let mut random = Random::new(0);
         assert!((0..1000).all(|_| (8..=23).contains(&random.within(8, 23))));
         assert_eq!(random.within(7, 7), 7);

@@ -1,10 +1,10 @@
-//! One PF_KEY socket: what it hears, and what waits for its owner to read.
+//! A PF_KEY socket: its modes and its receive queue.
 
 use std::collections::VecDeque;
 
 use crate::model::describe;
-use crate::model::describe::Keys;
-use crate::model::frame::{Frame, Header};
+use crate::model::describe::KeyDisplay;
+use crate::model::frame::{Frame, RawHeader};
 use crate::model::refusal::Errno;
 use crate::model::settings::{Seconds, Settings};
 use crate::model::table::{Database, Slot};
@@ -13,21 +13,21 @@ use crate::secret::Buffer;
 
 /// The registrations of a socket.
 #[derive(Default)]
-pub(crate) struct Registered {
-    /// Types registered for one by one.
+pub(crate) struct Registrations {
+    /// SA types of plain REGISTER messages.
     pub(crate) plain: Vec<SaType>,
-    /// Registered for several at once.
+    /// Whether there was an extended REGISTER (X_EREG).
     pub(crate) extended: bool,
 }
 
-/// An open socket.
+/// State of an open socket.
 pub(crate) struct Socket {
     pub(crate) promiscuous: bool,
-    /// SO_USELOOPBACK: without it a socket hears nothing at all, not even its own answers.
+    /// SO_USELOOPBACK: without it a socket receives nothing, not even its own replies.
     pub(crate) loopback: bool,
-    pub(crate) registered: Registered,
+    pub(crate) registered: Registrations,
     queue: VecDeque<Queued>,
-    waiting: usize,
+    queued_bytes: usize,
 }
 
 enum Queued {
@@ -35,20 +35,20 @@ enum Queued {
     Dump(Dump),
 }
 
-/// A dump that is described SA by SA as its owner reads, so that it takes no memory.
+/// A dump in progress. Each SA is encoded when the client reads it, so that a large dump needs no memory.
 #[derive(Clone)]
 pub(crate) struct Dump {
-    header: Header,
-    /// The databases to come, the next one last.
+    header: RawHeader,
+    /// Databases still to be dumped, the next one last.
     types: Vec<SaType>,
     last: Option<Slot>,
-    /// Only SAs used since then.
+    /// Dump only SAs used since then.
     used_since: Option<Seconds>,
     errno: u8,
 }
 
 impl Dump {
-    /// The dump that `frame` asks for.
+    /// The dump that `frame` requests.
     pub(crate) fn new(frame: &Frame, mut types: Vec<SaType>, now: Seconds) -> Self {
         types.reverse();
         let timeout = frame.dump_timeout();
@@ -56,7 +56,7 @@ impl Dump {
         Self { header: frame.header(), types, last: None, used_since, errno: 0 }
     }
 
-    /// The next message, and whether it is the last.
+    /// The next message, and whether it is the end marker.
     fn next(&mut self, databases: &[Database]) -> (Buffer, bool) {
         while let Some(sa_type) = self.types.last().copied() {
             let database = databases.iter().find(|database| database.sa_type == sa_type);
@@ -77,11 +77,11 @@ impl Dump {
         while let Some(slot) = database.next(self.last) {
             self.last = Some(slot);
             let shown = database.get(slot).filter(|entry| {
-                let is_second_copy = entry.has_twin && slot.direction == crate::model::Direction::Inbound;
+                let is_second_copy = entry.has_copy && slot.direction == crate::model::TableDirection::Inbound;
                 !is_second_copy && self.used_since.is_none_or(|since| entry.last_used >= since)
             });
             let Some(entry) = shown else { continue };
-            match describe::encoded(&describe::full(entry, &header, Keys::Shown)) {
+            match describe::encoded(&describe::describe_sa(entry, &header, KeyDisplay::Shown)) {
                 Ok(message) => return Some(message),
                 Err(_) => self.errno = Errno::ENOMEM.0,
             }
@@ -92,30 +92,36 @@ impl Dump {
 
 impl Socket {
     pub(crate) fn new() -> Self {
-        Self { promiscuous: false, loopback: true, registered: Registered::default(), queue: VecDeque::new(), waiting: 0 }
+        Self {
+            promiscuous: false,
+            loopback: true,
+            registered: Registrations::default(),
+            queue: VecDeque::new(),
+            queued_bytes: 0,
+        }
     }
 
-    /// Queues a message; if too much waits already it is dropped.
+    /// Queues a message, or drops it if the high-water mark is reached.
     pub(crate) fn push(&mut self, message: &[u8], settings: &Settings) {
-        if self.loopback && self.waiting < settings.high_water {
-            self.waiting += message.len();
+        if self.loopback && self.queued_bytes < settings.high_water {
+            self.queued_bytes += message.len();
             self.queue.push_back(Queued::Message(Buffer::from_slice(message)));
         }
     }
 
-    /// Whether one more dump may be begun.
+    /// Whether another dump may start.
     pub(crate) fn has_room_for_dump(&self, settings: &Settings) -> bool {
         self.queue.iter().filter(|queued| matches!(queued, Queued::Dump(_))).count() < settings.dumps_at_once
     }
 
-    /// Queues a dump, whatever else waits.
+    /// Queues a dump, whatever else is queued.
     pub(crate) fn push_dump(&mut self, dump: Dump, settings: &Settings) {
         if self.loopback && self.has_room_for_dump(settings) {
             self.queue.push_back(Queued::Dump(dump));
         }
     }
 
-    /// The next message for the owner.
+    /// Removes and returns the next message.
     pub(crate) fn pop(&mut self, databases: &[Database]) -> Option<Buffer> {
         if let Some(Queued::Dump(dump)) = self.queue.front_mut() {
             let (message, is_last) = dump.next(databases);
@@ -125,11 +131,10 @@ impl Socket {
             return Some(message);
         }
         let Some(Queued::Message(message)) = self.queue.pop_front() else { return None };
-        self.waiting -= message.len();
+        self.queued_bytes -= message.len();
         Some(message)
     }
 
-    /// Whether anything waits.
     pub(crate) fn has_message(&self) -> bool {
         !self.queue.is_empty()
     }

@@ -1,28 +1,28 @@
-//! The tables of a database: for each address family an outbound and an inbound one (illumos `sadb.h`, `sadbp_t`).
+//! The tables of a database: an outbound and an inbound one for each address family (illumos `sadb.h`, `sadbp_t`).
 //!
-//! A table is kept in the order in which the kernel dumps it: by bucket, in a bucket the newest first, but SAs with an
-//! unspecified source after the others. An index beside it finds an SA by SPI and destination.
+//! A table is sorted in the kernel's dump order: by hash bucket; within a bucket the newest first, with SAs that have an
+//! unspecified source last (`sadb_insertassoc`). An index finds an SA by SPI and destination.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::ops::Bound;
 
-use crate::model::entry::Entry;
 use crate::model::refusal::{Checked, Errno, Refusal};
+use crate::model::stored_sa::StoredSa;
 use crate::sa::{Flags, SaType, Spi};
 
-/// Which table of a family.
+/// One of the two tables of an address family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Direction {
-    /// For packets that go out.
+pub enum TableDirection {
+    /// SAs for outgoing packets.
     Outbound,
-    /// For packets that come in.
+    /// SAs for incoming packets.
     Inbound,
 }
 
-impl Direction {
-    /// The other one.
+impl TableDirection {
+    /// The opposite direction.
     #[must_use]
     pub fn other(self) -> Self {
         match self {
@@ -31,51 +31,55 @@ impl Direction {
         }
     }
 
-    /// The table a lookup starts with.
-    pub(crate) fn hinted(flags: Flags) -> Self {
+    /// The table that a lookup searches first.
+    pub(crate) fn first_searched(flags: Flags) -> Self {
         if flags.has(Flags::INBOUND) { Self::Inbound } else { Self::Outbound }
     }
 }
 
-/// Where an SA stands in its table.
+/// Sort key of an SA within its table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Place {
+pub(crate) struct TablePosition {
     bucket: u8,
-    from_anybody: bool,
+    has_any_source: bool,
     serial: Reverse<u64>,
 }
 
-/// Where an SA stands in a database. The order is that of a dump.
+/// Sort key of an SA within a database; its order is that of a dump.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Slot {
     is_ipv6: bool,
-    pub(crate) direction: Direction,
-    place: Place,
+    pub(crate) direction: TableDirection,
+    place: TablePosition,
 }
 
 #[derive(Default)]
-struct Table {
-    order: BTreeMap<Place, Entry>,
-    index: HashMap<(Spi, IpAddr), Place>,
+struct SaTable {
+    order: BTreeMap<TablePosition, StoredSa>,
+    index: HashMap<(Spi, IpAddr), TablePosition>,
 }
 
-/// The SAs of one type.
+/// All SAs of one type.
 pub(crate) struct Database {
     pub(crate) sa_type: SaType,
-    tables: [Table; 4],
+    tables: [SaTable; 4],
     serial: u64,
 }
 
-/// The tables in dump order.
-const TABLES: [(bool, Direction); 4] =
-    [(false, Direction::Outbound), (false, Direction::Inbound), (true, Direction::Outbound), (true, Direction::Inbound)];
+/// Address family (IPv6?) and direction of the tables, in dump order.
+const TABLES: [(bool, TableDirection); 4] = [
+    (false, TableDirection::Outbound),
+    (false, TableDirection::Inbound),
+    (true, TableDirection::Outbound),
+    (true, TableDirection::Inbound),
+];
 
-/// The bucket of an SA among 256, as on a machine with little-endian words.
-fn bucket(direction: Direction, spi: Spi, destination: IpAddr) -> u8 {
+/// Hash bucket of an SA, 0 to 255, as on a little-endian machine.
+fn bucket(direction: TableDirection, spi: Spi, destination: IpAddr) -> u8 {
     match (direction, destination) {
-        (Direction::Inbound, _) => spi.0.to_be_bytes()[0],
-        (Direction::Outbound, IpAddr::V4(ip)) => ip.octets()[0],
-        (Direction::Outbound, IpAddr::V6(ip)) => ip.octets().chunks(4).fold(0, |sum, word| sum ^ word[0]),
+        (TableDirection::Inbound, _) => spi.0.to_be_bytes()[0],
+        (TableDirection::Outbound, IpAddr::V4(ip)) => ip.octets()[0],
+        (TableDirection::Outbound, IpAddr::V6(ip)) => ip.octets().chunks(4).fold(0, |sum, word| sum ^ word[0]),
     }
 }
 
@@ -84,59 +88,59 @@ impl Database {
         Self { sa_type, tables: Default::default(), serial: 0 }
     }
 
-    fn table(&self, is_ipv6: bool, direction: Direction) -> &Table {
+    fn table(&self, is_ipv6: bool, direction: TableDirection) -> &SaTable {
         &self.tables[usize::from(is_ipv6) * 2 + direction as usize]
     }
 
-    fn table_mut(&mut self, is_ipv6: bool, direction: Direction) -> &mut Table {
+    fn table_mut(&mut self, is_ipv6: bool, direction: TableDirection) -> &mut SaTable {
         &mut self.tables[usize::from(is_ipv6) * 2 + direction as usize]
     }
 
-    pub(crate) fn get(&self, slot: Slot) -> Option<&Entry> {
+    pub(crate) fn get(&self, slot: Slot) -> Option<&StoredSa> {
         self.table(slot.is_ipv6, slot.direction).order.get(&slot.place)
     }
 
-    pub(crate) fn get_mut(&mut self, slot: Slot) -> Option<&mut Entry> {
+    pub(crate) fn get_mut(&mut self, slot: Slot) -> Option<&mut StoredSa> {
         self.table_mut(slot.is_ipv6, slot.direction).order.get_mut(&slot.place)
     }
 
-    /// The SA of that name in one table.
-    pub(crate) fn find_in(&self, direction: Direction, spi: Spi, destination: IpAddr) -> Option<Slot> {
+    /// Looks up an SA in one table.
+    pub(crate) fn find_in(&self, direction: TableDirection, spi: Spi, destination: IpAddr) -> Option<Slot> {
         let is_ipv6 = destination.is_ipv6();
         let place = self.table(is_ipv6, direction).index.get(&(spi, destination))?;
         Some(Slot { is_ipv6, direction, place: *place })
     }
 
-    /// The SA of that name, looked for in table `first`, then in the other.
-    pub(crate) fn find(&self, first: Direction, spi: Spi, destination: IpAddr, source: Option<IpAddr>) -> Option<Slot> {
+    /// Looks up an SA in table `first`, then in the other.
+    pub(crate) fn find(&self, first: TableDirection, spi: Spi, destination: IpAddr, source: Option<IpAddr>) -> Option<Slot> {
         [first, first.other()]
             .into_iter()
             .filter_map(|direction| self.find_in(direction, spi, destination))
             .find(|slot| self.get(*slot).is_some_and(|entry| entry.is_from(source)))
     }
 
-    /// Puts `entry` into table `primary`, and a copy into the other one if `both`.
+    /// Inserts `entry` into table `primary` and, if `both`, a copy into the other one.
     ///
     /// # Errors
-    /// EEXIST if its SPI and destination are taken in either table, whatever the source.
-    pub(crate) fn insert(&mut self, mut entry: Entry, primary: Direction, both: bool) -> Checked<Slot> {
+    /// EEXIST if either table has an SA with this SPI and destination, whatever its source.
+    pub(crate) fn insert(&mut self, mut entry: StoredSa, primary: TableDirection, both: bool) -> Checked<Slot> {
         let (spi, destination) = (entry.spi, entry.destination.ip);
         if [primary, primary.other()].iter().any(|direction| self.find_in(*direction, spi, destination).is_some()) {
             return Err(Refusal::plain(Errno::EEXIST));
         }
-        entry.has_twin = both;
+        entry.has_copy = both;
         if both {
-            self.put(entry.twin(), primary.other());
+            self.put(entry.duplicate(), primary.other());
         }
         Ok(self.put(entry, primary))
     }
 
-    fn put(&mut self, entry: Entry, direction: Direction) -> Slot {
+    fn put(&mut self, entry: StoredSa, direction: TableDirection) -> Slot {
         let destination = entry.destination.ip;
         self.serial += 1;
-        let place = Place {
+        let place = TablePosition {
             bucket: bucket(direction, entry.spi, destination),
-            from_anybody: entry.source.ip.is_unspecified(),
+            has_any_source: entry.source.ip.is_unspecified(),
             serial: Reverse(self.serial),
         };
         let slot = Slot { is_ipv6: destination.is_ipv6(), direction, place };
@@ -146,47 +150,47 @@ impl Database {
         slot
     }
 
-    /// Takes an SA out of its table; its copy in the other one stays, and no longer has a twin.
-    pub(crate) fn take(&mut self, slot: Slot) -> Option<Entry> {
-        let twin = self.twin(slot);
+    /// Removes an SA from its table only; the copy in the other table becomes a single SA.
+    pub(crate) fn take(&mut self, slot: Slot) -> Option<StoredSa> {
+        let copy = self.copy_of(slot);
         let table = self.table_mut(slot.is_ipv6, slot.direction);
         let entry = table.order.remove(&slot.place)?;
         table.index.remove(&(entry.spi, entry.destination.ip));
-        if let Some(twin) = twin.and_then(|twin| self.get_mut(twin)) {
-            twin.has_twin = false;
+        if let Some(copy) = copy.and_then(|copy| self.get_mut(copy)) {
+            copy.has_copy = false;
         }
         Some(entry)
     }
 
-    /// Removes an SA, and its copy in the other table.
+    /// Removes an SA and its copy in the other table.
     pub(crate) fn remove(&mut self, slot: Slot) {
-        if let Some(twin) = self.twin(slot) {
-            self.take(twin);
+        if let Some(copy) = self.copy_of(slot) {
+            self.take(copy);
         }
         self.take(slot);
     }
 
     /// The copy of an SA in the other table.
-    pub(crate) fn twin(&self, slot: Slot) -> Option<Slot> {
-        let entry = self.get(slot).filter(|entry| entry.has_twin)?;
+    pub(crate) fn copy_of(&self, slot: Slot) -> Option<Slot> {
+        let entry = self.get(slot).filter(|entry| entry.has_copy)?;
         self.find_in(slot.direction.other(), entry.spi, entry.destination.ip)
     }
 
-    /// The SA in the other table that could be, or is, paired with the one in `slot` under that SPI.
-    pub(crate) fn mate(&self, slot: Slot, spi: Spi) -> Option<Slot> {
+    /// The SA in the other table that has this SPI and the reverse addresses of the one in `slot`.
+    pub(crate) fn find_peer(&self, slot: Slot, spi: Spi) -> Option<Slot> {
         let entry = self.get(slot)?;
-        let mate = self.find_in(slot.direction.other(), spi, entry.source.ip)?;
-        let source = self.get(mate)?.source.ip;
-        (source == entry.destination.ip || source.is_unspecified()).then_some(mate)
+        let peer = self.find_in(slot.direction.other(), spi, entry.source.ip)?;
+        let source = self.get(peer)?.source.ip;
+        (source == entry.destination.ip || source.is_unspecified()).then_some(peer)
     }
 
-    /// The SA that the one in `slot` is paired with.
-    pub(crate) fn partner(&self, slot: Slot) -> Option<Slot> {
+    /// The paired SA of the one in `slot`.
+    pub(crate) fn peer_sa(&self, slot: Slot) -> Option<Slot> {
         let entry = self.get(slot).filter(|entry| entry.flags.has(Flags::PAIRED))?;
-        self.mate(slot, entry.pair)
+        self.find_peer(slot, entry.pair)
     }
 
-    /// The slot after `slot` in dump order, the first for `None`.
+    /// The slot after `slot` in dump order; the first one for `None`.
     pub(crate) fn next(&self, slot: Option<Slot>) -> Option<Slot> {
         let skip = slot.map_or(0, |slot| usize::from(slot.is_ipv6) * 2 + slot.direction as usize);
         TABLES.into_iter().skip(skip).find_map(|(is_ipv6, direction)| {
@@ -199,26 +203,25 @@ impl Database {
         })
     }
 
-    /// The slots of one table.
-    pub(crate) fn slots(&self, is_ipv6: bool, direction: Direction) -> impl Iterator<Item = (Slot, &Entry)> {
+    /// The SAs of one table, in dump order.
+    pub(crate) fn slots(&self, is_ipv6: bool, direction: TableDirection) -> impl Iterator<Item = (Slot, &StoredSa)> {
         let order = &self.table(is_ipv6, direction).order;
         order.iter().map(move |(place, entry)| (Slot { is_ipv6, direction, place: *place }, entry))
     }
 
-    /// Removes everything.
     pub(crate) fn clear(&mut self) {
         self.tables = Default::default();
     }
 
-    /// Number of SAs; one in both tables counts once.
+    /// Number of SAs. An SA in both tables counts once.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         let all = self.tables.iter().map(|table| table.order.len()).sum::<usize>();
-        let outbound = [false, true].into_iter().flat_map(|is_ipv6| self.slots(is_ipv6, Direction::Outbound));
-        all - outbound.filter(|(_, entry)| entry.has_twin).count()
+        let outbound = [false, true].into_iter().flat_map(|is_ipv6| self.slots(is_ipv6, TableDirection::Outbound));
+        all - outbound.filter(|(_, entry)| entry.has_copy).count()
     }
 
-    /// What is wrong with the tables: nothing, ever.
+    /// Violated invariants of the tables; the tests expect none.
     #[cfg(test)]
     pub(crate) fn inconsistencies(&self) -> Vec<String> {
         let mut wrong = Vec::new();
@@ -236,8 +239,8 @@ impl Database {
                     wrong.push(format!("{name}: in the table of the other family"));
                 }
                 let other = self.find_in(direction.other(), entry.spi, entry.destination.ip);
-                if entry.has_twin != other.is_some() {
-                    wrong.push(format!("{name}: twin {} but {other:?}", entry.has_twin));
+                if entry.has_copy != other.is_some() {
+                    wrong.push(format!("{name}: copy {} but {other:?}", entry.has_copy));
                 }
                 if slot.place.bucket != bucket(direction, entry.spi, entry.destination.ip) {
                     wrong.push(format!("{name}: in the wrong bucket"));
@@ -257,28 +260,28 @@ mod tests {
         Address { ip: ip.parse().unwrap(), port: 0, proto: 0, prefix: 0 }
     }
 
-    fn entry(spi: u32, source: &str, destination: &str) -> Entry {
-        Entry::new(Spi(spi), at(source), at(destination), 1)
+    fn entry(spi: u32, source: &str, destination: &str) -> StoredSa {
+        StoredSa::new(Spi(spi), at(source), at(destination), 1)
     }
 
-    fn order(database: &Database) -> Vec<(Direction, u32)> {
+    fn order(database: &Database) -> Vec<(TableDirection, u32)> {
         let slots = std::iter::successors(database.next(None), |slot| database.next(Some(*slot)));
         slots.map(|slot| (slot.direction, database.get(slot).unwrap().spi.0)).collect()
     }
 
     #[test]
-    fn buckets_are_those_of_little_endian_words() {
+    fn bucket_of_little_endian_words() {
         let four = "10.20.30.40".parse().unwrap();
         let six = "2001:db8::1".parse().unwrap();
-        assert_eq!(bucket(Direction::Outbound, Spi(1), four), 10);
-        assert_eq!(bucket(Direction::Inbound, Spi(0x8912_3456), four), 0x89);
-        assert_eq!(bucket(Direction::Outbound, Spi(1), six), 0x20);
-        assert_eq!(bucket(Direction::Outbound, Spi(1), "2001:db8:3000::".parse().unwrap()), 0x10);
+        assert_eq!(bucket(TableDirection::Outbound, Spi(1), four), 10);
+        assert_eq!(bucket(TableDirection::Inbound, Spi(0x8912_3456), four), 0x89);
+        assert_eq!(bucket(TableDirection::Outbound, Spi(1), six), 0x20);
+        assert_eq!(bucket(TableDirection::Outbound, Spi(1), "2001:db8:3000::".parse().unwrap()), 0x10);
     }
 
     #[test]
-    fn dump_order() {
-        use Direction::{Inbound, Outbound};
+    fn next_follows_dump_order() {
+        use TableDirection::{Inbound, Outbound};
         let mut database = Database::new(SaType::ESP);
         let rows = [
             (entry(1, "10.0.0.9", "20.0.0.1"), Outbound),
@@ -306,38 +309,38 @@ mod tests {
     }
 
     #[test]
-    fn names_are_unique_across_tables_but_not_families() {
+    fn insert_refuses_a_duplicate_in_either_table() {
         let mut database = Database::new(SaType::ESP);
-        database.insert(entry(1, "10.0.0.9", "10.0.0.1"), Direction::Outbound, false).unwrap();
-        let again = database.insert(entry(1, "10.0.0.8", "10.0.0.1"), Direction::Inbound, false);
+        database.insert(entry(1, "10.0.0.9", "10.0.0.1"), TableDirection::Outbound, false).unwrap();
+        let again = database.insert(entry(1, "10.0.0.8", "10.0.0.1"), TableDirection::Inbound, false);
         assert_eq!(again.err(), Some(Refusal::plain(Errno::EEXIST)));
-        database.insert(entry(1, "::9", "::1"), Direction::Inbound, true).unwrap();
+        database.insert(entry(1, "::9", "::1"), TableDirection::Inbound, true).unwrap();
         assert_eq!(database.len(), 2);
         assert_eq!(database.inconsistencies(), Vec::<String>::new());
     }
 
     #[test]
-    fn twins_go_together() {
+    fn remove_takes_the_copy_too() {
         let mut database = Database::new(SaType::ESP);
-        let slot = database.insert(entry(1, "10.0.0.9", "10.0.0.1"), Direction::Inbound, true).unwrap();
+        let slot = database.insert(entry(1, "10.0.0.9", "10.0.0.1"), TableDirection::Inbound, true).unwrap();
         assert_eq!(order(&database).len(), 2);
         database.remove(slot);
         assert_eq!(order(&database), []);
         assert_eq!(database.inconsistencies(), Vec::<String>::new());
-        assert!(database.twin(slot).is_none());
+        assert!(database.copy_of(slot).is_none());
     }
 
     #[test]
-    fn lookup_starts_with_the_hinted_table() {
+    fn find_starts_with_the_given_table() {
         let mut database = Database::new(SaType::ESP);
-        database.insert(entry(1, "10.0.0.9", "10.0.0.1"), Direction::Inbound, true).unwrap();
+        database.insert(entry(1, "10.0.0.9", "10.0.0.1"), TableDirection::Inbound, true).unwrap();
         let find = |first, source: Option<&str>| {
             let source = source.map(|ip| ip.parse().unwrap());
             database.find(first, Spi(1), "10.0.0.1".parse().unwrap(), source).map(|slot| slot.direction)
         };
-        assert_eq!(find(Direction::Outbound, None), Some(Direction::Outbound));
-        assert_eq!(find(Direction::Inbound, Some("10.0.0.9")), Some(Direction::Inbound));
-        assert_eq!(find(Direction::Inbound, Some("0.0.0.0")), Some(Direction::Inbound));
-        assert_eq!(find(Direction::Inbound, Some("10.0.0.8")), None);
+        assert_eq!(find(TableDirection::Outbound, None), Some(TableDirection::Outbound));
+        assert_eq!(find(TableDirection::Inbound, Some("10.0.0.9")), Some(TableDirection::Inbound));
+        assert_eq!(find(TableDirection::Inbound, Some("0.0.0.0")), Some(TableDirection::Inbound));
+        assert_eq!(find(TableDirection::Inbound, Some("10.0.0.8")), None);
     }
 }

@@ -1,8 +1,8 @@
-//! Which DES keys the model refuses, and the parity that DES keys carry (illumos `des_impl.c`).
+//! Weak DES keys and DES key parity (illumos `des_impl.c`).
 
 use crate::names::weak_keys::{Weakness, of_des};
 
-/// Gives every byte odd parity, by its lowest bit.
+/// Sets the lowest bit of every byte for odd parity.
 pub(crate) fn set_parity(key: &mut [u8]) {
     for byte in key {
         let ones = (*byte >> 1).count_ones();
@@ -10,15 +10,14 @@ pub(crate) fn set_parity(key: &mut [u8]) {
     }
 }
 
-/// Whether one DES key, parity set, is weak or semi-weak.
+/// Whether a DES key with parity set is weak or semi-weak.
 fn is_weak(part: &[u8]) -> bool {
     of_des(part) == Some(Weakness::WeakPart)
 }
 
-/// Whether a DES or triple DES key, parity set, is to be refused.
+/// Whether a DES or triple DES key with parity set is refused.
 ///
-/// Of three parts the neighbours must differ, and the second, the third and any two must not be weak; the first alone may
-/// be, unless `strict`.
+/// Of three parts, neighbours must differ and the second and third must not be weak. The first may be, unless `strict`.
 pub(crate) fn is_refused(key: &[u8], strict: bool) -> bool {
     let parts: Vec<&[u8]> = key.chunks(8).collect();
     match parts.as_slice() {
@@ -40,20 +39,20 @@ mod tests {
         [*b"\x01\x23\x45\x67\x89\xab\xcd\xef", *b"\xfe\xdc\xba\x98\x76\x54\x32\x10", *b"\x13\x34\x57\x79\x9b\xbc\xdf\xf1"];
 
     #[test]
-    fn parity_is_odd() {
+    fn set_parity_is_odd() {
         let mut key = [0x00, 0x01, 0x02, 0x03, 0xfe, 0xff, 0x80, 0x7f];
         set_parity(&mut key);
         assert_eq!(key, [0x01, 0x01, 0x02, 0x02, 0xfe, 0xfe, 0x80, 0x7f]);
     }
 
     #[test]
-    fn weak_des_keys_are_refused() {
+    fn is_refused_of_des() {
         assert!([WEAK, ALSO_WEAK].iter().all(|key| is_refused(key, false)));
         assert!(GOOD.iter().all(|key| !is_refused(key, true)));
     }
 
     #[test]
-    fn triple_des_rules() {
+    fn is_refused_of_triple_des() {
         let [a, b, c] = GOOD;
         let refused = |parts: [[u8; 8]; 3], strict| is_refused(&parts.concat(), strict);
         assert!(!refused([a, b, c], true));

@@ -1,27 +1,37 @@
-//! Error numbers that an SADB answers with, in the numbering of illumos (`sys/errno.h`).
+//! Errnos in replies of an SADB, in the numbering of illumos (`sys/errno.h`). Up to 34 they are the same on Linux.
 
-/// Number and meaning of the errors that illumos' keysock, AH and ESP set.
+pub(crate) const ENOENT: u8 = 2;
+pub(crate) const ESRCH: u8 = 3;
+pub(crate) const ENOMEM: u8 = 12;
+pub(crate) const EBUSY: u8 = 16;
+pub(crate) const EEXIST: u8 = 17;
+pub(crate) const EINVAL: u8 = 22;
+pub(crate) const EMSGSIZE: u8 = 97;
+pub(crate) const EPROTOTYPE: u8 = 98;
+pub(crate) const EOPNOTSUPP: u8 = 122;
+
+/// Errno and text of the errors that illumos' keysock, AH and ESP report.
 const TABLE: &[(u8, &str)] = &[
     (1, "Not owner"),
-    (2, "No such file or directory"),
-    (3, "No such process"),
+    (ENOENT, "No such file or directory"),
+    (ESRCH, "No such process"),
     (4, "Interrupted system call"),
     (5, "I/O error"),
     (11, "Resource temporarily unavailable"),
-    (12, "Not enough space"),
+    (ENOMEM, "Not enough space"),
     (13, "Permission denied"),
     (14, "Bad address"),
-    (16, "Device busy"),
-    (17, "File exists"),
-    (22, "Invalid argument"),
-    (97, "Message too long"),
-    (98, "Protocol wrong type for socket"),
-    (122, "Operation not supported on transport endpoint"),
+    (EBUSY, "Device busy"),
+    (EEXIST, "File exists"),
+    (EINVAL, "Invalid argument"),
+    (EMSGSIZE, "Message too long"),
+    (EPROTOTYPE, "Protocol wrong type for socket"),
+    (EOPNOTSUPP, "Operation not supported on transport endpoint"),
     (123, "Protocol family not supported"),
     (132, "No buffer space available"),
 ];
 
-/// What an illumos error number means.
+/// The text of an illumos errno.
 #[must_use]
 pub fn illumos(number: u8) -> Option<&'static str> {
     TABLE.iter().find(|(row, _)| *row == number).map(|(_, text)| *text)
@@ -32,9 +42,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_ascend_and_are_found() {
+    fn illumos_errnos_ascend() {
         assert!(TABLE.is_sorted_by(|a, b| a.0 < b.0));
-        assert_eq!(illumos(122), Some("Operation not supported on transport endpoint"));
+        assert_eq!(illumos(EOPNOTSUPP), Some("Operation not supported on transport endpoint"));
         assert_eq!(illumos(0), None);
     }
 }

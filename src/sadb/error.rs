@@ -1,69 +1,70 @@
-//! What can go wrong between a request and its answer. No variant can hold a key.
+//! Errors of requests to an SADB. No variant can hold a key.
 
 use std::io;
 
+use crate::names::errnos;
 use crate::sa::Diagnostic;
 
-/// Why an SADB did not do what was asked.
+/// Why a request failed.
 #[derive(Debug, thiserror::Error)]
 pub enum SadbError {
-    /// The SADB answered with an error.
+    /// The SADB replied with an error.
     #[error("{text}")]
     Refused {
-        /// Error number as the answer carries it, in the numbering of the SADB's system.
+        /// Errno in the numbering of the SADB's system.
         errno: i32,
         /// illumos: the diagnostic code, 0 for none.
         diagnostic: Diagnostic,
-        /// What the number means, and what the SADB said besides.
+        /// Text of the errno, the SADB's own message and a hint.
         text: String,
     },
-    /// This SADB cannot hold what was asked for; nothing was sent.
+    /// This SADB cannot represent the request; nothing was sent.
     #[error("{0}")]
     Unsupported(String),
-    /// No answer within the deadline.
-    #[error("no answer within {seconds} seconds")]
+    /// No reply within the deadline.
+    #[error("no reply within {seconds} seconds")]
     Timeout {
-        /// The deadline.
+        /// The deadline in seconds.
         seconds: u64,
     },
-    /// The answer went missing together with that to an earlier request.
-    #[error("what became of it is not known: its answer was lost with the one before")]
+    /// No reply, after an earlier request of the same batch got none.
+    #[error("outcome unknown: no reply (an earlier request of the batch failed)")]
     OutcomeUnknown,
-    /// The answer was not one to the request, or not well formed.
-    #[error("unusable answer: {0}")]
+    /// The reply is malformed or does not fit the request.
+    #[error("unusable reply: {0}")]
     BadReply(String),
     /// The SADB cannot be reached.
     #[error("{what}: {source}")]
     Unavailable {
-        /// What was tried, and what would help.
+        /// What failed, and what to do about it.
         what: String,
-        /// The system's error.
+        /// The error of the system call.
         source: io::Error,
     },
-    /// The connection broke.
+    /// The connection failed.
     #[error("the SADB's socket: {0}")]
     Io(#[from] io::Error),
 }
 
-/// These numbers are the same on every system whose SADB this program talks to.
-const ESRCH: i32 = 3;
-const EEXIST: i32 = 17;
-
 impl SadbError {
-    /// Whether the SADB says that there is no such SA, or none that the request needs.
+    /// ESRCH: the SA, or another one that the request needs, does not exist.
     #[must_use]
     pub fn is_missing(&self) -> bool {
-        matches!(self, Self::Refused { errno: ESRCH, .. })
+        self.has_errno(errnos::ESRCH)
     }
 
-    /// Whether the SADB says that there is such an SA already.
+    /// EEXIST: an SA with the same identity exists.
     #[must_use]
     pub fn is_already_present(&self) -> bool {
-        matches!(self, Self::Refused { errno: EEXIST, .. })
+        self.has_errno(errnos::EEXIST)
+    }
+
+    fn has_errno(&self, expected: u8) -> bool {
+        matches!(self, Self::Refused { errno, .. } if *errno == i32::from(expected))
     }
 }
 
-/// Says that this SADB cannot hold what was asked for.
+/// [`SadbError::Unsupported`] with `text`.
 pub(super) fn refuse<T>(text: String) -> Result<T, SadbError> {
     Err(SadbError::Unsupported(text))
 }

@@ -1,4 +1,4 @@
-//! Whole keys files one after the other: two programs that load into the same SADB do not mix their halves.
+//! The load lock: only one process at a time loads a keys file into an SADB.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,49 +9,48 @@ use crate::sadb::SadbTarget;
 use crate::sys::IS_ILLUMOS;
 use crate::sys::fs::lock::FileLock;
 
-/// Longer than a load of a hundred thousand SAs, shorter than service managers wait.
-const PATIENCE: Duration = Duration::from_secs(15);
+/// Longer than a load of 100,000 SAs, shorter than the start timeout of a service manager (90 s in systemd).
+const TIMEOUT: Duration = Duration::from_secs(15);
 
-/// The right to load a keys file, until this is dropped.
+/// The load lock; dropping it releases the lock.
 pub struct LoadLock {
     _lock: Option<FileLock>,
 }
 
-/// Why it is not this program's turn.
+/// Why the load lock was not acquired.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
-    /// Somebody else is loading.
+    /// Another process holds the lock.
     #[error(
-        "another program has been loading a keys file for {} seconds (a manual-key or an ipseckey -f that hangs?): nothing \
-         is changed",
-        PATIENCE.as_secs()
+        "timed out after {} s waiting for the load lock (is another manual-key or ipseckey -f hung?); nothing changed",
+        TIMEOUT.as_secs()
     )]
     Busy,
-    /// There can be no lock; others may load at the same time.
-    #[error("{}: {source}: another program may load a keys file at the same time", shown(path))]
+    /// The lock file cannot be opened or locked.
+    #[error("{}: {source}: no load lock, so another process may load a keys file at the same time", shown(path))]
     Unavailable {
-        /// The lock's file.
+        /// The lock file.
         path: PathBuf,
-        /// The system's error.
+        /// The error of the system call.
         source: io::Error,
     },
 }
 
 impl SadbTarget {
-    /// Waits until nobody else loads a keys file into this SADB, and keeps the others waiting.
+    /// Acquires the load lock of this SADB; waits while another process holds it.
     ///
     /// # Errors
-    /// [`LockError`].
+    /// [`LockError::Busy`] after 15 seconds, [`LockError::Unavailable`] if the lock file cannot be used.
     pub fn acquire_load_lock(&self) -> Result<LoadLock, LockError> {
         let Some(path) = self.lock_file() else { return Ok(LoadLock { _lock: None }) };
-        match FileLock::acquire(&path, PATIENCE) {
+        match FileLock::acquire(&path, TIMEOUT) {
             Ok(lock) => Ok(LoadLock { _lock: Some(lock) }),
             Err(error) if error.kind() == io::ErrorKind::TimedOut => Err(LockError::Busy),
             Err(source) => Err(LockError::Unavailable { path, source }),
         }
     }
 
-    /// The file that whoever loads has locked; a private SADB needs none.
+    /// The lock file; `None` for a private SADB.
     fn lock_file(&self) -> Option<PathBuf> {
         match self {
             Self::Model => None,
@@ -60,6 +59,7 @@ impl SadbTarget {
                 name.push(".lock");
                 Some(name.into())
             }
+            // XFRM and PF_KEY are two interfaces to one SADB, so they share a lock.
             Self::Auto | Self::Xfrm | Self::PfKey => {
                 Some(Path::new(if IS_ILLUMOS { "/var/run" } else { "/run" }).join("ipseckey/load.lock"))
             }
@@ -72,14 +72,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_sadb_has_its_lock() {
+    fn lock_file_of_each_target() {
         assert_eq!(SadbTarget::Model.lock_file(), None);
         assert_eq!(SadbTarget::Unix("/run/x".into()).lock_file(), Some("/run/x.lock".into()));
         assert_eq!(SadbTarget::Auto.lock_file(), SadbTarget::Xfrm.lock_file());
     }
 
     #[test]
-    fn a_place_without_locks_is_told() {
+    fn acquire_load_lock_without_a_directory() {
         let nowhere = SadbTarget::Unix("/proc/nowhere/sadb".into()).acquire_load_lock();
         assert!(matches!(nowhere, Err(LockError::Unavailable { .. })));
         assert!(SadbTarget::Model.acquire_load_lock().is_ok());

@@ -1,6 +1,6 @@
-//! The SADB as the programs see it: one trait, [`Sadb`], and the backends behind it; beside it [`Spd`], the policies.
+//! Access to the SADB: the trait [`Sadb`] and its backends. [`Spd`] is the same for policies.
 //!
-//! Nothing above this room knows which kernel interface is in use.
+//! Modules above this one do not depend on a kernel interface.
 #![forbid(unsafe_code)]
 
 mod error;
@@ -25,7 +25,7 @@ pub use target::{SADB_VARIABLE, SadbTarget, UnknownTarget};
 
 use crate::sa::{AuthAlg, EncrAlg, Message, Request, SaType};
 
-/// Whether a request reaches the named SA only, or the SA it is paired with too.
+/// Whether a request applies to its SA only, or also to the paired SA.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PairScope {
     /// `update`, `delete`.
@@ -34,27 +34,27 @@ pub enum PairScope {
     Pair,
 }
 
-/// What a monitor hears.
+/// The messages that a monitor receives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MonitorMode {
-    /// `monitor`: everything, answers to others included (SADB_X_PROMISC).
+    /// `monitor`: all messages, including replies to other processes (SADB_X_PROMISC).
     All,
-    /// `passive_monitor`: what the kernel tells every socket.
+    /// `passive_monitor`: messages that the kernel sends to every socket.
     Passive,
-    /// The service: expiries at least, and of Linux XFRM no more than those.
+    /// For the service: only expiries from Linux XFRM; other backends may send more.
     Expiries,
 }
 
-/// Most requests that are sent together: enough to make the exchange with a kernel cheap; the largest still fit into a socket's
-/// buffer, and so do the answers if all are refused.
+/// The maximum number of requests in one batch. 128 are as fast as more; the largest requests still fit into a socket's send
+/// buffer and 128 error replies into the receive buffer (a default one holds 221 in Linux 6.12).
 pub const MAX_BATCH: usize = 128;
 
-/// The algorithms an SADB has.
+/// The algorithms that an SADB supports.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Supported {
-    /// For authentication.
+    /// Authentication algorithms.
     pub auth: Vec<AuthAlg>,
-    /// For encryption.
+    /// Encryption algorithms.
     pub encr: Vec<EncrAlg>,
 }
 
@@ -69,44 +69,44 @@ pub trait Sadb {
     /// Adds an SA.
     ///
     /// # Errors
-    /// [`SadbError`] as for every function here; nothing was added then.
+    /// [`SadbError`], as for every function here. The SA was not added.
     fn add(&mut self, request: &Request) -> Result<(), SadbError>;
 
-    /// Whether [`Sadb::add_all`] would carry out `request` together with others, faster than one by one.
+    /// Whether [`Sadb::add_all`] can send `request` in a batch, which is faster.
     fn batches(&self, _request: &Request) -> bool {
         false
     }
 
-    /// Adds SAs in order; the outcomes are in the same order. One that is refused does not keep the others from being added.
+    /// Adds SAs in order and returns the outcome of each. A refused SA does not prevent the others from being added.
     fn add_all(&mut self, requests: &[&Request]) -> Vec<Result<(), SadbError>> {
         requests.iter().map(|request| self.add(request)).collect()
     }
 
-    /// Changes an SA, and the one it is paired with if `reach` says so.
+    /// Changes an SA and, with [`PairScope::Pair`], its paired SA.
     ///
     /// # Errors
     /// [`SadbError`].
     fn update(&mut self, request: &Request, reach: PairScope) -> Result<(), SadbError>;
 
-    /// Removes an SA, and the one it is paired with if `reach` says so.
+    /// Removes an SA and, with [`PairScope::Pair`], its paired SA.
     ///
     /// # Errors
     /// [`SadbError`].
     fn delete(&mut self, request: &Request, reach: PairScope) -> Result<(), SadbError>;
 
-    /// Puts the SA that `new` asks for in the place of the one that `old` names, with as little time as possible between them.
+    /// Replaces the SA `old` with `new`, with as short a gap as the backend allows.
     ///
     /// # Errors
-    /// [`SadbError`]; the old SA may be gone then.
+    /// [`SadbError`]; the old SA may have been removed.
     fn replace(&mut self, old: &Request, new: &Request) -> Result<(), SadbError> {
         self.delete(old, PairScope::One)?;
         self.add(new)
     }
 
-    /// Removes an SA; whether there was one.
+    /// Removes an SA; returns `false` if it does not exist.
     ///
     /// # Errors
-    /// [`SadbError`], but not for want of the SA.
+    /// [`SadbError`], except for a missing SA.
     fn delete_if_present(&mut self, request: &Request) -> Result<bool, SadbError> {
         match self.delete(request, PairScope::One) {
             Err(error) if error.is_missing() => Ok(false),
@@ -114,31 +114,31 @@ pub trait Sadb {
         }
     }
 
-    /// Describes an SA, keys included.
+    /// Reads an SA, keys included.
     ///
     /// # Errors
     /// [`SadbError`].
     fn get(&mut self, request: &Request) -> Result<Message, SadbError>;
 
-    /// Removes all SAs of a type; of every type for [`SaType::UNSPEC`].
+    /// Removes all SAs of a type; [`SaType::UNSPEC`] means all types.
     ///
     /// # Errors
     /// [`SadbError`].
     fn flush(&mut self, sa_type: SaType) -> Result<(), SadbError>;
 
-    /// Calls `each` for every SA of a type; of every type for [`SaType::UNSPEC`].
+    /// Calls `each` for every SA of a type; [`SaType::UNSPEC`] means all types.
     ///
     /// # Errors
-    /// [`SadbError`]; `each` may have been called for some SAs by then.
+    /// [`SadbError`]; `each` may have been called for some SAs.
     fn dump(&mut self, sa_type: SaType, each: Visitor<'_>) -> Result<(), SadbError>;
 
-    /// Calls `each` for every message heard, until it breaks or the SADB goes away.
+    /// Calls `each` for every message received, until it breaks or the SADB closes the connection.
     ///
     /// # Errors
     /// [`SadbError`].
     fn monitor(&mut self, hearing: MonitorMode, each: Visitor<'_>) -> Result<(), SadbError>;
 
-    /// The SAs whose idle lifetimes are kept here while the kernel has none: whoever stays can enforce them.
+    /// SAs with an idle lifetime that the kernel cannot enforce. A daemon can.
     ///
     /// # Errors
     /// [`SadbError`].
@@ -146,28 +146,28 @@ pub trait Sadb {
         Ok(Vec::new())
     }
 
-    /// Says that this program enforces the lifetimes of [`Sadb::idle_limited`], so that nobody need be warned of them.
+    /// Suppresses the warning about idle lifetimes: this program enforces those of [`Sadb::idle_limited`].
     fn set_enforces_idle(&mut self) {}
 
-    /// The algorithms that SAs of this SADB may use. Asking may make the kernel load modules.
+    /// The supported algorithms. The kernel may load modules for this query.
     ///
     /// # Errors
     /// [`SadbError`].
     fn supported(&mut self) -> Result<Supported, SadbError>;
 
-    /// The policies beside it; `None` if this SADB's system keeps them elsewhere.
+    /// The SPD of the same kernel; `None` if only the system's own tools can change it.
     fn spd(&mut self) -> Option<&mut dyn Spd> {
         None
     }
 
-    /// Says that the requests from here to the next call belong to one command. A PF_KEY SADB gives them one sequence number, as
-    /// ipseckey(1M) always did; they are sent one after the other, each after the answer to the one before.
+    /// Starts a new sequence number. A PF_KEY backend uses one number for all requests of a command, as ipseckey(1M) does;
+    /// each is sent after the reply to the previous one.
     fn new_sequence(&mut self) {}
 
     /// Calls `trace` with each message before it is sent.
     fn set_trace(&mut self, trace: Trace);
 
-    /// What the SADB did otherwise than asked, or cannot enforce, since the last call: warnings for the user.
+    /// Warnings since the last call: differences between a request and the resulting SA, and limits that are not enforced.
     fn take_warnings(&mut self) -> Vec<String> {
         Vec::new()
     }

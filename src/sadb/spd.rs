@@ -1,24 +1,24 @@
-//! The security policy database (RFC 4301 section 4.4.1): which packets must go through which SAs.
+//! Access to the security policy database (RFC 4301 section 4.4.1).
 
 use super::SadbError;
 use crate::policy::{ListedPolicy, Policy, PolicyId};
 
-/// A security policy database that a program may change. Where the system's own tools alone do that (illumos: ipsecconf(8),
-/// svc:/network/ipsec/policy), there is none.
+/// An SPD that this program can change. On illumos only ipsecconf(8) and svc:/network/ipsec/policy do, so that no backend for
+/// it implements this trait.
 pub trait Spd {
-    /// All policies, those of single sockets excepted.
+    /// All policies except those of single sockets.
     ///
     /// # Errors
     /// [`SadbError`], as for every function here.
     fn policies(&mut self) -> Result<Vec<ListedPolicy>, SadbError>;
 
-    /// Adds policies; the outcomes are in the same order. One whose name is taken is refused, and what has the name stays.
+    /// Adds policies and returns the outcome of each, in order. A policy with the same identity is kept, and the new one
+    /// refused with EEXIST.
     fn insert(&mut self, policies: &[Policy]) -> Vec<Result<(), SadbError>>;
 
-    /// Puts policies in the places of those that have their names, without a moment of neither. The outcomes are in the same
-    /// order.
+    /// Atomically replaces the policies with these identities, or adds them. Returns the outcome of each, in order.
     fn replace(&mut self, policies: &[Policy]) -> Vec<Result<(), SadbError>>;
 
-    /// Removes policies; the outcomes are in the same order.
-    fn remove(&mut self, names: &[PolicyId]) -> Vec<Result<(), SadbError>>;
+    /// Removes policies and returns the outcome of each, in order.
+    fn remove(&mut self, ids: &[PolicyId]) -> Vec<Result<(), SadbError>>;
 }

@@ -1,4 +1,4 @@
-//! Which SADB to talk to: the words of `--sadb`, and how each is opened.
+//! The values of `--sadb`, and how each SADB is opened.
 
 use std::fmt;
 use std::io;
@@ -18,10 +18,10 @@ use crate::wire::pfkey::Dialect;
 /// The environment variable that `--sadb` overrides.
 pub const SADB_VARIABLE: &str = "IPSECKEY_SADB";
 
-/// What `--sadb` may say.
+/// A value of `--sadb`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum SadbTarget {
-    /// The system's own: Linux XFRM, else PF_KEY; illumos PF_KEY. Never the model.
+    /// The system's SADB: XFRM or else PF_KEY on Linux, PF_KEY on illumos. Never the model.
     #[default]
     Auto,
     /// Linux NETLINK_XFRM.
@@ -34,9 +34,9 @@ pub enum SadbTarget {
     Model,
 }
 
-/// The word is none of `--sadb`'s.
+/// An unknown value of `--sadb`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not an SADB: want auto, xfrm, pfkey, model or unix:PATH")]
+#[error("not an SADB: expected auto, xfrm, pfkey, model or unix:PATH")]
 pub struct UnknownTarget;
 
 impl FromStr for SadbTarget {
@@ -57,7 +57,7 @@ impl FromStr for SadbTarget {
 }
 
 impl fmt::Display for SadbTarget {
-    /// The word that [`FromStr`] reads.
+    /// The inverse of [`FromStr`].
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Auto => f.write_str("auto"),
@@ -82,7 +82,7 @@ impl SadbTarget {
         }
     }
 
-    /// The language of a keys file for this SADB.
+    /// The vocabulary of a keys file for this SADB.
     #[must_use]
     pub fn vocabulary(&self) -> Vocabulary {
         match self {
@@ -92,22 +92,23 @@ impl SadbTarget {
         }
     }
 
-    /// Opens it.
+    /// Opens the SADB.
     ///
     /// # Errors
-    /// [`SadbError::Unavailable`] with what is missing and how to get it.
+    /// [`SadbError::Unavailable`] with the missing socket, module or privilege, and how to get it.
     pub fn open(&self) -> Result<Box<dyn Sadb>, SadbError> {
         match self {
             Self::Model => Ok(Box::new(PfKey::new(Embedded::new(Settings::default()), &Dialect::ILLUMOS))),
             Self::Unix(path) => {
                 let socket = PacketSocket::connect_unix(path).map_err(|source| SadbError::Unavailable {
-                    what: format!("no SADB listens at {} (start one: sadb-model --listen PATH)", shown(path)),
+                    what: format!("no SADB listens at {} (start one with sadb-model --listen PATH)", shown(path)),
                     source,
                 })?;
                 Ok(Box::new(PfKey::new(socket, &Dialect::ILLUMOS)))
             }
             Self::PfKey => open_pfkey(),
             Self::Xfrm => open_xfrm(),
+            // On Linux the error of XFRM is the useful one: PF_KEY is deprecated and absent from many kernels.
             Self::Auto => open_xfrm().or_else(|first| open_pfkey().map_err(|second| if IS_LINUX { first } else { second })),
         }
     }
@@ -115,7 +116,7 @@ impl SadbTarget {
 
 fn open_xfrm() -> Result<Box<dyn Sadb>, SadbError> {
     if !IS_LINUX {
-        let what = "XFRM is an interface of Linux; this system's is --sadb pfkey".to_owned();
+        let what = "XFRM exists on Linux only; use --sadb pfkey".to_owned();
         return Err(SadbError::Unavailable { what, source: io::ErrorKind::Unsupported.into() });
     }
     Ok(Box::new(Xfrm::open()?))
@@ -126,13 +127,13 @@ fn open_pfkey() -> Result<Box<dyn Sadb>, SadbError> {
     Ok(if IS_LINUX { Box::new(AfKey::new(socket)) } else { Box::new(PfKey::new(socket, &Dialect::ILLUMOS)) })
 }
 
-/// What was tried, and what would help.
+/// Why the PF_KEY socket cannot be opened, with a remedy.
 fn pfkey_hint(error: &io::Error) -> String {
     let help = match (error.kind(), IS_LINUX) {
         (io::ErrorKind::PermissionDenied, true) => "CAP_NET_ADMIN is needed: run as root",
         (io::ErrorKind::PermissionDenied, false) => "the sys_ip_config privilege is needed: run as root",
-        (_, true) => "the kernel has no PF_KEY: modprobe af_key, or --sadb model to rehearse without one",
-        (_, false) => "the kernel has no PF_KEY; --sadb model rehearses without one",
+        (_, true) => "the kernel has no PF_KEY: run `modprobe af_key`, or use --sadb model to rehearse without it",
+        (_, false) => "the kernel has no PF_KEY; use --sadb model to rehearse without it",
     };
     format!("cannot open the PF_KEY socket ({help})")
 }
@@ -142,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_of_sadb() {
+    fn sadb_target_from_str() {
         assert_eq!("auto".parse(), Ok(SadbTarget::Auto));
         assert_eq!("unix:/run/x".parse(), Ok(SadbTarget::Unix("/run/x".into())));
         assert_eq!("unix:".parse::<SadbTarget>(), Err(UnknownTarget));
@@ -152,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_socket_says_what_to_do() {
+    fn open_names_a_missing_socket_and_sadb_model() {
         let Err(SadbError::Unavailable { what, .. }) = SadbTarget::Unix("/nonexistent/sadb".into()).open() else {
             panic!("opened a socket that is not there");
         };

@@ -1,31 +1,30 @@
-//! Warnings of a backend: each is said once, however many SAs it is about.
+//! Warnings of a backend. Each text is reported once, however many SAs it applies to.
 
 use std::collections::HashSet;
 
-/// What is yet to be told, and what has been said before.
+/// Pending and reported warnings.
 #[derive(Default)]
-pub(crate) struct Notes {
-    untold: Vec<String>,
-    said: HashSet<String>,
+pub(super) struct Warnings {
+    pending: Vec<String>,
+    issued: HashSet<String>,
 }
 
-impl Notes {
-    /// Says something, if it has not been said before.
-    pub(crate) fn say(&mut self, text: &str) {
-        if !self.has_said(text) {
-            self.said.insert(text.to_owned());
-            self.untold.push(text.to_owned());
+impl Warnings {
+    /// Adds a warning unless it was issued before.
+    pub(super) fn warn(&mut self, text: &str) {
+        if !self.has_issued(text) {
+            self.issued.insert(text.to_owned());
+            self.pending.push(text.to_owned());
         }
     }
 
-    /// Whether it has been said before.
-    pub(crate) fn has_said(&self, text: &str) -> bool {
-        self.said.contains(text)
+    pub(super) fn has_issued(&self, text: &str) -> bool {
+        self.issued.contains(text)
     }
 
-    /// What has been said since the last call.
-    pub(crate) fn take(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.untold)
+    /// Removes and returns the pending warnings.
+    pub(super) fn take(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.pending)
     }
 }
 
@@ -34,13 +33,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_once() {
-        let mut notes = Notes::default();
-        notes.say("a");
-        notes.say("a");
-        notes.say("b");
-        assert_eq!(notes.take(), ["a", "b"]);
-        notes.say("a");
-        assert!(notes.take().is_empty());
+    fn warn_issues_each_text_once() {
+        let mut warnings = Warnings::default();
+        warnings.warn("a");
+        warnings.warn("a");
+        warnings.warn("b");
+        assert_eq!(warnings.take(), ["a", "b"]);
+        warnings.warn("a");
+        assert!(warnings.take().is_empty());
     }
 }

@@ -272,7 +272,7 @@ fn a_load_that_hangs_keeps_others_out() {
     let held = Flock::lock(file, FlockArg::LockExclusiveNonblock).unwrap();
     let mut waiting = ipseckey(&sadb, 0x2000).spawn().unwrap();
     let told = expect(manual_key(&sadb, "refresh", 0x2000), 1);
-    assert!(String::from_utf8_lossy(&told.stderr).contains("another program has been loading"));
+    assert!(String::from_utf8_lossy(&told.stderr).contains("waiting for the load lock"));
     assert_eq!(waiting.wait().unwrap().code(), Some(1));
     assert_eq!(sadb.spis(), spis_from(0x1000));
     drop(held);

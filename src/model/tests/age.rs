@@ -1,6 +1,6 @@
 //! Lifetimes: by time, by use, by bytes; larval, dead and paired SAs.
 
-use crate::model::Direction;
+use crate::model::TableDirection;
 use crate::model::tests::*;
 use crate::sa::{LifetimeKind, SaId, Spi};
 
@@ -19,7 +19,7 @@ fn inbound(spi: u32) -> Recipe {
 fn use_it(bench: &mut Bench, spi: u32, bytes: u64) -> bool {
     bench.heard();
     let id = SaId { sa_type: SaType::ESP, spi: Spi(spi), dst: B.parse().unwrap(), mark: None };
-    let is_allowed = bench.model.use_sa(id, Direction::Outbound, bytes, bench.now);
+    let is_allowed = bench.model.use_sa(id, TableDirection::Outbound, bytes, bench.now);
     bench.check();
     is_allowed
 }
@@ -38,7 +38,7 @@ fn expired(messages: &[Message]) -> Vec<(u32, u8, LifetimeKind)> {
 }
 
 #[test]
-fn soft_then_hard_then_gone() {
+fn age_soft_then_hard_then_removed() {
     let mut bench = Bench::new();
     bench.ok(outbound(1).lifetime(SOFT, [0, 0, 10, 0]).lifetime(HARD, [0, 0, 20, 0]));
     assert_eq!(expired(&bench.pass(9)), []);
@@ -51,7 +51,7 @@ fn soft_then_hard_then_gone() {
 }
 
 #[test]
-fn an_expire_says_what_expired() {
+fn expire_names_the_lifetime() {
     let mut bench = Bench::new();
     let tunnel = outbound(1).addr(ext::INNER_SRC, "1.1.1.1/32").addr(ext::INNER_DST, "2.2.2.2/32");
     bench.ok(tunnel.lifetime(SOFT, [0, 0, 5, 0]).identity(ext::IDENTITY_SRC, b"x"));
@@ -68,7 +68,7 @@ fn an_expire_says_what_expired() {
 }
 
 #[test]
-fn the_ager_waits_for_its_interval() {
+fn tick_waits_for_the_ager_interval() {
     let mut bench = Bench::new();
     bench.ok(outbound(1).lifetime(HARD, [0, 0, 1, 0]));
     (0..7).for_each(|_| assert!(bench.pass(1).is_empty()));
@@ -80,7 +80,7 @@ fn the_ager_waits_for_its_interval() {
 }
 
 #[test]
-fn larval_sas_vanish_in_silence() {
+fn larval_sa_is_removed_without_expire() {
     let mut bench = Bench::new();
     bench.ok(esp(MessageType::GETSPI).between(A, B).range(5, 5));
     assert!(bench.pass(89).is_empty());
@@ -90,7 +90,7 @@ fn larval_sas_vanish_in_silence() {
 }
 
 #[test]
-fn a_completed_larval_sa_may_keep_its_timeout() {
+fn larval_timeout_stays() {
     let mut bench = Bench::with(Settings { larval_timeout_stays: true, ..Settings::default() });
     bench.ok(esp(MessageType::GETSPI).between(A, B).range(5, 5));
     bench.ok(esp(MessageType::UPDATE).sa(Sa::esp(5)).key(ext::KEY_ENCRYPT, 128).between(A, B));
@@ -98,7 +98,7 @@ fn a_completed_larval_sa_may_keep_its_timeout() {
 }
 
 #[test]
-fn idle_is_reported_until_used() {
+fn idle_expire_repeats_until_use() {
     let mut bench = Bench::new();
     bench.ok(outbound(1).lifetime(IDLE, [0, 0, 10, 3]));
     assert_eq!(expired(&bench.pass(9)), []);
@@ -110,7 +110,7 @@ fn idle_is_reported_until_used() {
 }
 
 #[test]
-fn an_idle_sa_of_another_node_falls_asleep() {
+fn active_elsewhere_becomes_idle() {
     let mut bench = Bench::new();
     bench.ok(add(Sa::esp(1).flags(OUTBOUND).state(4)).between(A, B).lifetime(IDLE, [0, 0, 5, 0]));
     assert!(bench.pass(8).is_empty());
@@ -128,7 +128,7 @@ fn an_idle_sa_of_another_node_falls_asleep() {
 }
 
 #[test]
-fn another_nodes_sa_is_removed_in_silence() {
+fn active_elsewhere_is_removed_without_expire() {
     let mut bench = Bench::new();
     bench.ok(add(Sa::esp(1).state(4)).between(A, B).lifetime(HARD, [0, 0, 5, 0]).lifetime(SOFT, [0, 0, 3, 0]));
     assert!(bench.pass(8).is_empty());
@@ -136,7 +136,7 @@ fn another_nodes_sa_is_removed_in_silence() {
 }
 
 #[test]
-fn bytes_soft_then_hard() {
+fn use_sa_bytes_soft_then_hard() {
     let mut bench = Bench::new();
     bench.ok(outbound(1).lifetime(SOFT, [0, 100, 0, 0]).lifetime(HARD, [0, 200, 0, 0]));
     assert!(use_it(&mut bench, 1, 99));
@@ -154,7 +154,7 @@ fn bytes_soft_then_hard() {
 }
 
 #[test]
-fn the_first_use_starts_the_use_lifetimes() {
+fn use_sa_starts_usetime_lifetimes() {
     let mut bench = Bench::new();
     bench.ok(outbound(1).lifetime(SOFT, [0, 0, 1000, 10]).lifetime(HARD, [0, 0, 1000, 20]));
     assert!(bench.pass(100).is_empty());
@@ -170,7 +170,7 @@ fn the_first_use_starts_the_use_lifetimes() {
 }
 
 #[test]
-fn an_sa_of_both_tables_expires_once() {
+fn age_sa_in_both_tables_expires_once() {
     let mut bench = Bench::new();
     bench.ok(plain(1, 0).lifetime(SOFT, [0, 0, 5, 0]).lifetime(HARD, [0, 0, 10, 0]));
     assert_eq!(expired(&bench.pass(8)), [(1, 2, LifetimeKind::Soft)]);
@@ -185,7 +185,7 @@ fn an_sa_of_both_tables_expires_once() {
 }
 
 #[test]
-fn an_inbound_partner_dies_in_silence() {
+fn age_kills_inbound_peer_without_expire() {
     let mut bench = Bench::new();
     bench.ok(outbound(1).lifetime(HARD, [0, 0, 5, 0]));
     bench.ok(inbound(2).pair(1));
@@ -196,7 +196,7 @@ fn an_inbound_partner_dies_in_silence() {
 }
 
 #[test]
-fn an_outbound_partner_expires_in_the_same_pass() {
+fn age_expires_outbound_peer_in_the_same_pass() {
     let mut bench = Bench::new();
     bench.ok(outbound(1));
     bench.ok(inbound(2).pair(1).lifetime(HARD, [0, 0, 5, 0]));
@@ -206,7 +206,7 @@ fn an_outbound_partner_expires_in_the_same_pass() {
 }
 
 #[test]
-fn a_soft_expiry_leaves_the_partner_alone() {
+fn soft_expiry_leaves_the_peer() {
     let mut bench = Bench::new();
     bench.ok(outbound(1).lifetime(SOFT, [0, 0, 5, 0]));
     bench.ok(inbound(2).pair(1));
@@ -216,7 +216,7 @@ fn a_soft_expiry_leaves_the_partner_alone() {
 }
 
 #[test]
-fn the_fuzz_brings_the_soft_expiry_forward() {
+fn soft_fuzz_reduces_addtime() {
     let mut bench = Bench::with(Settings { soft_fuzz: true, ..Settings::default() });
     bench.ok(outbound(1).lifetime(SOFT, [0, 0, 100, 0]));
     let soft = bench.ok(get(1, B)).lifetime(LifetimeKind::Soft).unwrap().addtime;
@@ -226,13 +226,13 @@ fn the_fuzz_brings_the_soft_expiry_forward() {
 }
 
 #[test]
-fn the_largest_lifetimes_never_come() {
+fn largest_lifetimes_do_not_expire() {
     let mut bench = Bench::new();
     bench.ok(outbound(1).lifetime(HARD, [0, u64::MAX, u64::MAX, u64::MAX]).lifetime(IDLE, [0, 0, u64::MAX, 0]));
     assert!(use_it(&mut bench, 1, u64::MAX - 1));
     assert!(bench.pass(1 << 40).is_empty());
     assert!(!use_it(&mut bench, 1, u64::MAX));
     let id = SaId { sa_type: SaType::ESP, spi: Spi(77), dst: B.parse().unwrap(), mark: None };
-    assert!(!bench.model.use_sa(id, Direction::Inbound, 1, START));
-    assert!(!bench.model.use_sa(SaId { sa_type: SaType(9), ..id }, Direction::Inbound, 1, START));
+    assert!(!bench.model.use_sa(id, TableDirection::Inbound, 1, START));
+    assert!(!bench.model.use_sa(SaId { sa_type: SaType(9), ..id }, TableDirection::Inbound, 1, START));
 }

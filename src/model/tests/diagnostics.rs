@@ -1,17 +1,12 @@
-//! Every error number and diagnostic that a request can meet, each with the request that meets it.
+//! Every errno and diagnostic, each with a request that causes it.
 
 use crate::model::tests::*;
-
-const EINVAL: u8 = 22;
-const ESRCH: u8 = 3;
-const EOPNOTSUPP: u8 = 122;
-const EEXIST: u8 = 17;
-
+use crate::names::errnos::{EEXIST, EINVAL, EOPNOTSUPP, ESRCH};
 const HARD: u16 = ext::LIFETIME_HARD;
 const SOFT: u16 = ext::LIFETIME_SOFT;
 const IDLE: u16 = ext::LIFETIME_IDLE;
 
-/// What is there beforehand: SPI 1 is plain, 2 outbound and paired with 3, 4 outbound, 5 larval, 6 dying, 7 inbound.
+/// A model with these SAs: SPI 1 is plain, 2 outbound and paired with 3, 4 outbound, 5 larval, 6 dying, 7 inbound.
 fn bench() -> Bench {
     let mut bench = Bench::with(Settings { local: vec!["10.0.0.9".parse().unwrap()], ..Settings::default() });
     bench.ok(plain(1, 0).cookie(1, 5));
@@ -311,7 +306,7 @@ fn other_rows() -> Vec<Row> {
 }
 
 #[test]
-fn each_request_meets_its_diagnostic() {
+fn each_request_gets_its_diagnostic() {
     let mut wrong = Vec::new();
     for (what, recipe, errno, diagnostic) in rows() {
         let found = bench().code(recipe);
@@ -326,7 +321,7 @@ fn each_request_meets_its_diagnostic() {
 const NEVER: &[u16] = &[32, 48, 53, 54, 57, 71, 74, 77, 79];
 
 #[test]
-fn every_diagnostic_is_met() {
+fn every_diagnostic_is_tested() {
     let mut met: Vec<u16> = rows().into_iter().map(|row| row.3).collect();
     // Needs a model without databases.
     met.push(6);
@@ -335,7 +330,7 @@ fn every_diagnostic_is_met() {
 }
 
 #[test]
-fn no_databases() {
+fn flush_and_dump_without_databases() {
     let mut bench = Bench::with(Settings { databases: Vec::new(), ..Settings::default() });
     assert_eq!(bench.code(Recipe::new(MessageType::FLUSH, SaType(0))), (ESRCH, 6));
     assert_eq!(bench.code(Recipe::new(MessageType::DUMP, SaType(0))), (ESRCH, 6));
@@ -343,7 +338,7 @@ fn no_databases() {
 }
 
 #[test]
-fn lengths() {
+fn parse_refuses_wrong_lengths() {
     let mut bench = Bench::new();
     for bytes in [&[][..], &[2, 9, 0, 3], &[2, 9, 0, 3, 0, 0, 0, 0], &[0; 15], &[0xff; 4096]] {
         bench.model.write(bench.socket, bytes, START);
@@ -357,13 +352,13 @@ fn lengths() {
 }
 
 #[test]
-fn an_unknown_type_is_answered_as_type_0() {
+fn unknown_type_is_answered_as_type_0() {
     let answer = Bench::new().ask(unknown(200));
     assert_eq!((answer.kind, answer.seq, answer.pid), (MessageType::RESERVED, 7, 99));
 }
 
 #[test]
-fn registering_twice_in_different_ways() {
+fn register_plain_and_extended() {
     let extended = || Recipe::new(MessageType::REGISTER, SaType(0)).ext(ext::EREG, &[3, 0, 0, 0]);
     let mut bench = Bench::new();
     bench.ok(extended());
@@ -376,7 +371,7 @@ fn registering_twice_in_different_ways() {
 }
 
 #[test]
-fn too_many_dumps_at_once() {
+fn dumps_at_once() {
     let mut bench = Bench::with(Settings { dumps_at_once: 2, ..Settings::default() });
     bench.ok(plain(1, 0));
     bench.heard();

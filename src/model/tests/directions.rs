@@ -1,7 +1,7 @@
-//! In which table an SA is kept, and how lookups find it.
+//! The tables of an SA, and lookups.
 
-use crate::model::Direction;
-use crate::model::Direction::{Inbound, Outbound};
+use crate::model::TableDirection;
+use crate::model::TableDirection::{Inbound, Outbound};
 use crate::model::tests::*;
 
 const OWN: &str = "10.0.0.9";
@@ -13,7 +13,7 @@ fn bench() -> Bench {
 }
 
 /// The tables an SA is in, and its direction flags, after an ADD with `sent` flags.
-fn placed(source: &str, destination: &str, sent: u32) -> (Vec<Direction>, u32) {
+fn tables_of(source: &str, destination: &str, sent: u32) -> (Vec<TableDirection>, u32) {
     let mut bench = bench();
     let echo = bench.ok(add(Sa::esp(1).flags(sent)).between(source, destination));
     let database = &bench.model.databases[1];
@@ -25,7 +25,7 @@ fn placed(source: &str, destination: &str, sent: u32) -> (Vec<Direction>, u32) {
 }
 
 #[test]
-fn the_addresses_decide_where_there_are_no_flags() {
+fn table_by_addresses() {
     let rows = [
         (A, "224.0.0.1", vec![Inbound, Outbound], BOTH),
         (A, OWN, vec![Inbound], INBOUND),
@@ -39,21 +39,21 @@ fn the_addresses_decide_where_there_are_no_flags() {
         ("2001:db8::1", "2001:db8::9", vec![Inbound], INBOUND),
     ];
     for (source, destination, tables, flags) in rows {
-        assert_eq!(placed(source, destination, 0), (tables, flags), "{source} {destination}");
+        assert_eq!(tables_of(source, destination, 0), (tables, flags), "{source} {destination}");
     }
 }
 
 #[test]
-fn flags_decide_before_addresses() {
+fn table_by_flags() {
     for (source, destination) in [(A, B), (OWN, B), (A, OWN)] {
-        assert_eq!(placed(source, destination, INBOUND), (vec![Inbound], INBOUND));
-        assert_eq!(placed(source, destination, OUTBOUND), (vec![Outbound], OUTBOUND));
-        assert_eq!(placed(source, destination, BOTH), (vec![Inbound, Outbound], BOTH));
+        assert_eq!(tables_of(source, destination, INBOUND), (vec![Inbound], INBOUND));
+        assert_eq!(tables_of(source, destination, OUTBOUND), (vec![Outbound], OUTBOUND));
+        assert_eq!(tables_of(source, destination, BOTH), (vec![Inbound, Outbound], BOTH));
     }
 }
 
 #[test]
-fn a_wrong_hint_still_finds() {
+fn find_with_wrong_direction() {
     let mut bench = bench();
     bench.ok(plain(1, OUTBOUND));
     for hint in [0, INBOUND, OUTBOUND, BOTH] {
@@ -63,7 +63,7 @@ fn a_wrong_hint_still_finds() {
 }
 
 #[test]
-fn a_source_filters_unless_it_is_any() {
+fn find_by_source() {
     let mut bench = bench();
     bench.ok(plain(1, 0));
     bench.ok(add(Sa::esp(2)).between("0.0.0.0", B));
@@ -74,7 +74,7 @@ fn a_source_filters_unless_it_is_any() {
 }
 
 #[test]
-fn deleting_an_sa_of_both_tables_deletes_both_copies() {
+fn delete_removes_both_copies() {
     let mut bench = bench();
     bench.ok(plain(1, 0));
     bench.ok(plain(2, 0));
@@ -85,7 +85,7 @@ fn deleting_an_sa_of_both_tables_deletes_both_copies() {
 }
 
 #[test]
-fn a_purge_takes_all_that_match() {
+fn purge_removes_all_matches() {
     let mut bench = bench();
     let with = |spi, source: &str| add(Sa::esp(spi)).between(source, B);
     bench.ok(with(1, A).identity(ext::IDENTITY_SRC, b"one").cookie(1, 5));
@@ -106,7 +106,7 @@ fn a_purge_takes_all_that_match() {
 }
 
 #[test]
-fn deleting_by_state() {
+fn delete_pair_state() {
     let mut bench = bench();
     bench.ok(plain(1, OUTBOUND));
     bench.ok(add(Sa::esp(2).flags(INBOUND)).between(B, A).pair(1));

@@ -1,12 +1,12 @@
-//! The model from outside its files: bytes in, messages out. The bytes are put together here, not by the codec.
+//! Tests of the model: bytes in, messages out. The requests are built here, without the codec under test.
 
 mod age;
-mod answers;
-mod audience;
 mod diagnostics;
 mod directions;
-mod nonsense;
 mod pairs;
+mod random;
+mod recipients;
+mod replies;
 mod updates;
 
 use crate::model::frame::{AF_INET, AF_INET6, ext};

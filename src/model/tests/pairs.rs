@@ -1,4 +1,4 @@
-//! Pairs: made by ADD and UPDATE, undone by DELETE, and what comes of those that cannot be made.
+//! Pairing by ADD and UPDATE, unpairing by DELETE, and failed pairings.
 
 use crate::model::tests::*;
 use crate::sa::Extension;
@@ -7,7 +7,7 @@ fn inbound(spi: u32) -> Recipe {
     add(Sa::esp(spi).flags(INBOUND)).between(B, A)
 }
 
-fn partner(message: &Message) -> Option<u32> {
+fn peer_sa(message: &Message) -> Option<u32> {
     message.extensions.iter().find_map(|ext| match ext {
         Extension::Pair(spi) => Some(spi.0),
         _ => None,
@@ -31,12 +31,12 @@ fn named(kind: MessageType, spi: u32) -> Recipe {
 
 fn pair_of(bench: &mut Bench, spi: u32) -> Option<u32> {
     let found = bench.ok(named(MessageType::GET, spi));
-    assert_eq!(flags(&found) & PAIRED != 0, partner(&found).is_some());
-    partner(&found)
+    assert_eq!(flags(&found) & PAIRED != 0, peer_sa(&found).is_some());
+    peer_sa(&found)
 }
 
 #[test]
-fn both_know_each_other() {
+fn add_pairs_both() {
     let mut bench = bench(Settings::default());
     assert_eq!((pair_of(&mut bench, 1), pair_of(&mut bench, 2)), (Some(2), Some(1)));
     assert_eq!((pair_of(&mut bench, 3), pair_of(&mut bench, 4)), (None, None));
@@ -45,7 +45,7 @@ fn both_know_each_other() {
 }
 
 #[test]
-fn an_update_pairs() {
+fn update_pairs() {
     let mut bench = bench(Settings::default());
     bench.ok(named(MessageType::UPDATE, 3).pair(4));
     assert_eq!((pair_of(&mut bench, 3), pair_of(&mut bench, 4)), (Some(4), Some(3)));
@@ -55,14 +55,14 @@ fn an_update_pairs() {
 }
 
 #[test]
-fn a_new_pair_releases_the_old_partner() {
+fn update_unpairs_the_old_peer() {
     let mut bench = bench(Settings::default());
     bench.ok(named(MessageType::UPDATE, 1).pair(4));
     assert_eq!((pair_of(&mut bench, 1), pair_of(&mut bench, 2), pair_of(&mut bench, 4)), (Some(4), None, Some(1)));
 }
 
 #[test]
-fn an_add_that_cannot_pair_leaves_nothing_behind() {
+fn add_with_failed_pairing_leaves_no_sa() {
     let mut bench = bench(Settings::default());
     for (pair, code) in [(1, 75), (77, 73), (4, 73), (0, 73), (6, 73)] {
         assert_eq!(bench.code(inbound(6).pair(pair)), (22, code), "{pair}");
@@ -73,7 +73,7 @@ fn an_add_that_cannot_pair_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_failed_update_leaves_pairs_and_keeps_lifetimes() {
+fn failed_update_keeps_pair_and_sets_lifetimes() {
     let mut bench = bench(Settings::default());
     let update = named(MessageType::UPDATE, 3).lifetime(ext::LIFETIME_HARD, [0, 0, 500, 0]).pair(2);
     assert_eq!(bench.code(update), (22, 75));
@@ -83,16 +83,16 @@ fn a_failed_update_leaves_pairs_and_keeps_lifetimes() {
 }
 
 #[test]
-fn the_kernels_way_with_unsuitable_partners() {
-    let mut bench = bench(Settings { pair_failures_are_silent: true, ..Settings::default() });
+fn pair_failures_are_silent() {
+    let mut bench = bench(Settings::kernel());
     let echo = bench.ok(inbound(6).pair(1));
-    assert_eq!((flags(&echo) & PAIRED, partner(&echo)), (0, Some(1)));
+    assert_eq!((flags(&echo) & PAIRED, peer_sa(&echo)), (0, Some(1)));
     assert_eq!((pair_of(&mut bench, 6), pair_of(&mut bench, 1)), (None, Some(2)));
 }
 
 #[test]
-fn the_kernels_way_with_missing_partners() {
-    let mut bench = bench(Settings { pair_failures_linger: true, ..Settings::default() });
+fn pair_failures_linger() {
+    let mut bench = bench(Settings::kernel());
     assert_eq!(bench.code(inbound(6).pair(77)), (22, 73));
     assert_eq!(state(&bench.ok(named(MessageType::GET, 6))), 3);
     assert_eq!(bench.code(inbound(6)), (17, 0));
@@ -101,16 +101,16 @@ fn the_kernels_way_with_missing_partners() {
 }
 
 #[test]
-fn deleting_one_frees_the_other() {
+fn delete_unpairs_the_peer() {
     let mut bench = bench(Settings::default());
     let answer = bench.ok(named(MessageType::DELETE, 1));
-    assert_eq!((state(&answer), partner(&answer)), (3, Some(2)));
+    assert_eq!((state(&answer), peer_sa(&answer)), (3, Some(2)));
     assert_eq!(pair_of(&mut bench, 2), None);
     bench.ok(named(MessageType::UPDATE, 2).pair(3));
 }
 
 #[test]
-fn deleting_a_pair_by_either_member() {
+fn delete_pair_by_either_sa() {
     for spi in [1, 2] {
         let mut bench = bench(Settings::default());
         bench.ok(named(MessageType::DELETE_PAIR, spi));
@@ -120,27 +120,27 @@ fn deleting_a_pair_by_either_member() {
 }
 
 #[test]
-fn deleting_a_pair_that_is_none_deletes_the_one() {
+fn delete_pair_of_unpaired_sa() {
     let mut bench = bench(Settings::default());
     assert_eq!(bench.code(named(MessageType::DELETE_PAIR, 3)), (3, 76));
     assert_eq!(bench.dump(SaType::ESP), [1, 4, 2]);
 }
 
 #[test]
-fn an_sa_from_anywhere_can_be_paired_with() {
+fn pair_with_unspecified_source() {
     let mut bench = Bench::new();
     bench.ok(add(Sa::esp(1).flags(OUTBOUND)).between("0.0.0.0", B));
     bench.ok(inbound(2).pair(1));
-    assert_eq!(partner(&bench.ok(get(1, B))), Some(2));
+    assert_eq!(peer_sa(&bench.ok(get(1, B))), Some(2));
     bench.ok(esp(MessageType::DELETE).sa(Sa::named(2)).between(B, A));
     assert_eq!(state(&bench.ok(get(1, B))), 1);
 }
 
 #[test]
-fn a_paired_flag_of_the_clients_own_pairs_nothing() {
+fn paired_flag_alone_does_not_pair() {
     let mut bench = Bench::new();
     bench.ok(plain(1, OUTBOUND | PAIRED));
-    assert_eq!(partner(&bench.ok(get(1, B))), Some(0));
+    assert_eq!(peer_sa(&bench.ok(get(1, B))), Some(0));
     bench.ok(inbound(2).pair(1));
-    assert_eq!(partner(&bench.ok(get(1, B))), Some(2));
+    assert_eq!(peer_sa(&bench.ok(get(1, B))), Some(2));
 }

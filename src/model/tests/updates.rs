@@ -1,4 +1,4 @@
-//! What UPDATE and X_UPDATEPAIR change, and what they leave.
+//! Changes by UPDATE and X_UPDATEPAIR.
 
 use crate::model::tests::*;
 use crate::sa::{Extension, Lifetime, LifetimeKind};
@@ -18,7 +18,7 @@ fn lifetime(bench: &mut Bench, kind: LifetimeKind) -> [u64; 4] {
 }
 
 #[test]
-fn values_that_are_not_zero_replace() {
+fn update_replaces_nonzero_values() {
     let mut bench = Bench::new();
     bench.ok(plain(1, 0).lifetime(HARD, [1, 2000, 3000, 4000]));
     bench.ok(update(1).lifetime(HARD, [0, 5000, 0, 0]));
@@ -30,7 +30,7 @@ fn values_that_are_not_zero_replace() {
 }
 
 #[test]
-fn soft_limits_without_hard_ones_are_dropped() {
+fn update_drops_soft_without_hard() {
     let mut bench = Bench::new();
     bench.ok(plain(1, 0));
     bench.ok(update(1).lifetime(SOFT, [0, 100, 100, 100]));
@@ -38,7 +38,7 @@ fn soft_limits_without_hard_ones_are_dropped() {
 }
 
 #[test]
-fn a_soft_addtime_may_exceed_the_hard_one() {
+fn update_soft_addtime_above_hard() {
     let mut bench = Bench::new();
     bench.ok(plain(1, 0).lifetime(HARD, [0, 0, 50, 0]));
     bench.ok(update(1).lifetime(SOFT, [0, 0, 100, 0]));
@@ -46,7 +46,7 @@ fn a_soft_addtime_may_exceed_the_hard_one() {
 }
 
 #[test]
-fn time_counts_from_the_add() {
+fn update_counts_from_add_time() {
     let mut bench = Bench::new();
     bench.ok(plain(1, OUTBOUND));
     bench.pass(100);
@@ -56,7 +56,7 @@ fn time_counts_from_the_add() {
 }
 
 #[test]
-fn the_shorter_idle_value_counts_after_an_update() {
+fn update_idle_takes_the_smaller_value() {
     let mut bench = Bench::new();
     bench.ok(plain(1, OUTBOUND));
     bench.ok(update(1).lifetime(IDLE, [0, 0, 100, 20]));
@@ -67,7 +67,7 @@ fn the_shorter_idle_value_counts_after_an_update() {
 }
 
 #[test]
-fn one_copy_or_both() {
+fn update_of_one_copy_or_both() {
     let mut bench = Bench::new();
     bench.ok(plain(1, 0));
     bench.ok(update(1).lifetime(HARD, [0, 500, 0, 0]));
@@ -81,7 +81,7 @@ fn one_copy_or_both() {
 }
 
 #[test]
-fn an_update_of_a_pair_reaches_the_partner() {
+fn update_pair_changes_the_peer() {
     let mut bench = Bench::new();
     bench.ok(plain(1, OUTBOUND));
     bench.ok(add(Sa::esp(2).flags(INBOUND)).between(B, A).pair(1));
@@ -96,7 +96,7 @@ fn an_update_of_a_pair_reaches_the_partner() {
 }
 
 #[test]
-fn an_update_of_a_pair_that_is_none_updates_the_one() {
+fn update_pair_of_unpaired_sa() {
     let mut bench = Bench::new();
     bench.ok(plain(1, OUTBOUND));
     let update = esp(MessageType::UPDATE_PAIR).sa(Sa::named(1).state(1)).between(A, B).lifetime(HARD, [0, 600, 0, 0]);
@@ -105,7 +105,7 @@ fn an_update_of_a_pair_that_is_none_updates_the_one() {
 }
 
 #[test]
-fn the_rest_is_echoed_and_ignored() {
+fn update_ignores_other_extensions() {
     let mut bench = Bench::new();
     bench.ok(plain(1, 0));
     let before = bench.ok(get(1, B)).extensions.len();
@@ -119,7 +119,7 @@ fn the_rest_is_echoed_and_ignored() {
 }
 
 #[test]
-fn cookies() {
+fn update_of_cookies() {
     let mut bench = Bench::new();
     bench.ok(plain(1, 0));
     bench.ok(update(1).cookie(3, 5));
@@ -131,7 +131,7 @@ fn cookies() {
 }
 
 #[test]
-fn a_dead_sa_is_not_there() {
+fn update_of_dead_sa() {
     let mut bench = Bench::new();
     bench.ok(plain(1, OUTBOUND).lifetime(HARD, [0, 0, 5, 0]));
     bench.pass(8);
@@ -139,7 +139,7 @@ fn a_dead_sa_is_not_there() {
 }
 
 #[test]
-fn a_dying_sa_stays_so_and_takes_a_replay_value() {
+fn update_replay_value_of_dying_sa() {
     let mut bench = Bench::with(Settings { local: vec![B.parse().unwrap()], ..Settings::default() });
     bench.ok(add(Sa::esp(1).replay(32)).between(A, B).lifetime(SOFT, [0, 0, 5, 0]).replay_value(100, 0));
     bench.pass(8);
@@ -160,7 +160,7 @@ fn a_dying_sa_stays_so_and_takes_a_replay_value() {
 }
 
 #[test]
-fn the_fuzz_comes_again_with_each_soft_lifetime() {
+fn update_applies_soft_fuzz_again() {
     let mut bench = Bench::with(Settings { soft_fuzz: true, ..Settings::default() });
     bench.ok(plain(1, 0).lifetime(HARD, [0, 0, 1000, 0]));
     bench.ok(update(1).lifetime(SOFT, [0, 0, 100, 0]));

@@ -1,28 +1,28 @@
-//! Several additions on their way at once: sent in order, each answer matched by its sequence number.
+//! Batches of ADD requests: sent in order, replies matched by sequence number.
 
 use crate::sa::{MessageType, Request};
-use crate::sadb::pfkey::client::{DEADLINE, PfKey, unsupported};
+use crate::sadb::pfkey::client::{PfKey, REPLY_TIMEOUT, unsupported};
 use crate::sadb::{SadbError, Transport};
 use crate::secret::Buffer;
 use crate::sys::net::packet_socket::Head;
 use crate::sys::time::Deadline;
 use crate::wire::pfkey;
 
-/// Most requests whose answers may wait to be read. Linux drops an answer that the socket has no room for, and tells nobody; the
-/// default buffer holds some 160.
-const MOST: usize = 64;
+/// Maximum number of outstanding replies. Linux silently drops replies that do not fit into the receive buffer, error replies
+/// as well; the default buffer holds some 160.
+const MAX_OUTSTANDING: usize = 64;
 
-/// Requests on their way.
+/// Encoded requests.
 struct Batch<'r> {
-    /// Sequence number, place among the outcomes, and request of each message.
+    /// Sequence number, index of the outcome, and request of each message.
     sent: Vec<(u32, usize, &'r Request)>,
     messages: Vec<Buffer>,
 }
 
 impl<T: Transport> PfKey<T> {
-    /// Adds SAs, many at a time; what became of each, in their order.
+    /// Adds SAs in batches and returns the outcome of each, in order.
     pub(in crate::sadb) fn add_all(&mut self, requests: &[&Request]) -> Vec<Result<(), SadbError>> {
-        requests.chunks(MOST).flat_map(|some| self.add_some(some)).collect()
+        requests.chunks(MAX_OUTSTANDING).flat_map(|some| self.add_some(some)).collect()
     }
 
     fn add_some(&mut self, requests: &[&Request]) -> Vec<Result<(), SadbError>> {
@@ -31,18 +31,19 @@ impl<T: Transport> PfKey<T> {
         for (place, request) in requests.iter().enumerate() {
             outcomes.push(self.encode_into(&mut batch, place, request));
         }
-        let (gone, unsent) = self.send_batch(&batch.messages);
-        let unanswered = self.settle(batch.sent.get(..gone).unwrap_or_default(), &mut outcomes).err();
+        let (sent, send_error) = self.send_batch(&batch.messages);
+        let receive_error = self.receive_replies(batch.sent.get(..sent).unwrap_or_default(), &mut outcomes).err();
+        // The error belongs to the first request without a reply; the outcome of the ones behind it stays unknown.
         let first = outcomes.iter_mut().find(|outcome| matches!(outcome, Err(SadbError::OutcomeUnknown)));
-        if let (Some(first), Some(error)) = (first, unanswered.or(unsent)) {
+        if let (Some(first), Some(error)) = (first, receive_error.or(send_error)) {
             *first = Err(error);
         }
         outcomes
     }
 
-    /// Its outcome is not known until it is answered.
+    /// Appends a request to `batch`. Its outcome is [`SadbError::OutcomeUnknown`] until the reply arrives.
     fn encode_into<'r>(&mut self, batch: &mut Batch<'r>, place: usize, request: &'r Request) -> Result<(), SadbError> {
-        self.begun = true;
+        self.starts_sequence = true;
         let seq = self.next_seq();
         let message = pfkey::request(self.dialect, MessageType::ADD, request, seq, self.pid).map_err(unsupported)?;
         batch.messages.push(message);
@@ -50,35 +51,39 @@ impl<T: Transport> PfKey<T> {
         Err(SadbError::OutcomeUnknown)
     }
 
-    /// How many messages went out, and what kept the next one from it.
+    /// Sends messages; returns how many were sent, and the error of the next one.
     fn send_batch(&mut self, messages: &[Buffer]) -> (usize, Option<SadbError>) {
-        let mut gone = 0;
-        while gone < messages.len() {
-            match self.transport.send_many(messages.get(gone..).unwrap_or_default()) {
-                Ok(sent) => gone += sent,
-                Err(error) => return (gone, Some(error.into())),
+        let mut sent = 0;
+        while sent < messages.len() {
+            match self.transport.send_many(messages.get(sent..).unwrap_or_default()) {
+                Ok(count) => sent += count,
+                Err(error) => return (sent, Some(error.into())),
             }
         }
-        (gone, None)
+        (sent, None)
     }
 
-    /// Waits for the answers to all that was sent. The deadline is for each of them.
-    fn settle(&mut self, sent: &[(u32, usize, &Request)], outcomes: &mut [Result<(), SadbError>]) -> Result<(), SadbError> {
-        let mut heads = [Head::default(); MOST];
-        let mut open = sent.len();
-        while open > 0 {
-            let came = self.transport.receive_heads(&mut Deadline::after(DEADLINE), &mut heads)?;
-            if came == 0 {
-                return Err(SadbError::Timeout { seconds: DEADLINE.as_secs() });
+    /// Receives the replies to all sent messages. The timeout applies to each of them.
+    fn receive_replies(
+        &mut self,
+        sent: &[(u32, usize, &Request)],
+        outcomes: &mut [Result<(), SadbError>],
+    ) -> Result<(), SadbError> {
+        let mut heads = [Head::default(); MAX_OUTSTANDING];
+        let mut outstanding = sent.len();
+        while outstanding > 0 {
+            let received = self.transport.receive_heads(&mut Deadline::after(REPLY_TIMEOUT), &mut heads)?;
+            if received == 0 {
+                return Err(SadbError::Timeout { seconds: REPLY_TIMEOUT.as_secs() });
             }
-            for head in heads.iter().take(came) {
-                let answer =
+            for head in heads.iter().take(received) {
+                let reply =
                     pfkey::decode_head(self.dialect, head).map_err(|error| SadbError::BadReply(error.to_string()))?;
-                let request = sent.iter().find(|(seq, ..)| (answer.seq, answer.pid) == (*seq, self.pid));
+                let request = sent.iter().find(|(seq, ..)| (reply.seq, reply.pid) == (*seq, self.pid));
                 let Some((_, place, request)) = request else { continue };
                 if let Some(outcome @ Err(SadbError::OutcomeUnknown)) = outcomes.get_mut(*place) {
-                    *outcome = self.judge(&answer, MessageType::ADD, request.sa_type);
-                    open -= 1;
+                    *outcome = self.check_reply(&reply, MessageType::ADD, request.sa_type);
+                    outstanding -= 1;
                 }
             }
         }

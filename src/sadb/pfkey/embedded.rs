@@ -1,4 +1,4 @@
-//! A model SADB inside the program: `--sadb model`.
+//! A model SADB in this process: `--sadb model`.
 
 use std::io;
 use std::thread::sleep;
@@ -9,10 +9,10 @@ use crate::sadb::Transport;
 use crate::secret::Buffer;
 use crate::sys::time::{Deadline, unix_now};
 
-/// How often the model is told the time while its only user waits.
+/// Interval of [`Model::tick`] while the client waits for a message.
 const TICK: Duration = Duration::from_millis(200);
 
-/// A model of its own with one socket, and the system's clock.
+/// A model with one socket and the system's clock.
 pub(crate) struct Embedded {
     model: Model,
     socket: SocketId,
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn the_client_can_do_everything_with_it() {
+    fn embedded_model_serves_every_request() {
         let mut sadb = PfKey::new(Embedded::new(Settings::default()), &Dialect::ILLUMOS);
         sadb.add(&request(1)).unwrap();
         sadb.add(&request(2)).unwrap();

@@ -1,4 +1,4 @@
-//! PF_KEY sockets: the client, batches of requests, and the transports below.
+//! PF_KEY: the client, batches of requests, and the transports that carry them.
 
 pub(crate) mod batch;
 pub(crate) mod client;

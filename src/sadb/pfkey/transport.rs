@@ -1,4 +1,4 @@
-//! How whole messages travel between a PF_KEY client and an SADB.
+//! Transport of messages between a PF_KEY client and an SADB.
 
 use std::io;
 
@@ -6,31 +6,30 @@ use crate::secret::Buffer;
 use crate::sys::net::packet_socket::{Head, PacketSocket};
 use crate::sys::time::Deadline;
 
-/// Carries messages, one at a time and whole.
+/// A connection that preserves message boundaries.
 pub trait Transport {
     /// Sends one message.
     ///
     /// # Errors
-    /// The system's; nothing was sent then.
+    /// The error of the system call; nothing was sent.
     fn send(&mut self, message: &[u8]) -> io::Result<()>;
 
-    /// Receives the next message; `None` if none came before the deadline.
+    /// Receives the next message; `None` after the deadline.
     ///
     /// # Errors
-    /// The system's; `UnexpectedEof` when the SADB has gone away.
+    /// The error of the system call; `UnexpectedEof` if the SADB has closed the connection.
     fn receive(&mut self, deadline: &mut Deadline) -> io::Result<Option<Buffer>>;
 
-    /// Sends messages in order; how many went out, which is at least one.
+    /// Sends messages in order; returns how many were sent, at least one.
     ///
     /// # Errors
-    /// What keeps the first from going out.
+    /// The error of the first message.
     fn send_many(&mut self, messages: &[Buffer]) -> io::Result<usize> {
         messages.iter().try_for_each(|message| self.send(message))?;
         Ok(messages.len())
     }
 
-    /// Receives messages of which only the headers matter, as many as have come and there is room for; none if none came
-    /// before the deadline.
+    /// Receives the headers of the messages that have arrived, as many as fit into `heads`; 0 after the deadline.
     ///
     /// # Errors
     /// As [`Transport::receive`].

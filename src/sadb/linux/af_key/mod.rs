@@ -11,7 +11,7 @@ use nix::errno::Errno;
 use crate::sa::{AuthAlg, Extension, Message, MessageType, Request, SaType};
 use crate::sadb::linux::errors::{Asked, explained};
 use crate::sadb::linux::retry::Patience;
-use crate::sadb::warnings::Notes;
+use crate::sadb::warnings::Warnings;
 use crate::sadb::{MonitorMode, PairScope, PfKey, Sadb, SadbError, Supported, Trace, Transport, Visitor};
 use crate::sys::net::interfaces::clear_address_cache;
 use crate::wire::pfkey::Dialect;
@@ -23,19 +23,19 @@ const SHA256: AuthAlg = AuthAlg(5);
 pub(crate) struct AfKey<T> {
     kernel: PfKey<T>,
     is_traced: bool,
-    notes: Notes,
+    warnings: Warnings,
     patience: Patience,
 }
 
 impl<T: Transport> AfKey<T> {
     pub(crate) fn new(transport: T) -> Self {
         let (kernel, patience) = (PfKey::new(transport, &Dialect::LINUX), Patience::default());
-        Self { kernel, is_traced: false, notes: Notes::default(), patience }
+        Self { kernel, is_traced: false, warnings: Warnings::default(), patience }
     }
 
     /// Says what becomes of an SA otherwise than asked.
     fn note(&mut self, request: &Request) {
-        notes_about(request).for_each(|note| self.notes.say(note));
+        notes_about(request).for_each(|note| self.warnings.warn(note));
     }
 }
 
@@ -79,7 +79,7 @@ impl<T: Transport> Sadb for AfKey<T> {
     /// All but the first about which something is to be said, which is said of its own line. Traced ones go one by one, each before
     /// its refusal.
     fn batches(&self, request: &Request) -> bool {
-        !self.is_traced && notes_about(request).all(|note| self.notes.has_said(note))
+        !self.is_traced && notes_about(request).all(|note| self.warnings.has_issued(note))
     }
 
     fn add_all(&mut self, requests: &[&Request]) -> Vec<Result<(), SadbError>> {
@@ -121,7 +121,7 @@ impl<T: Transport> Sadb for AfKey<T> {
 
     fn dump(&mut self, sa_type: SaType, each: Visitor<'_>) -> Result<(), SadbError> {
         clear_address_cache();
-        match self.kernel.each_of_dump(sa_type, &mut |message| each(&shape::usual(message))) {
+        match self.kernel.visit_dump(sa_type, &mut |message| each(&shape::usual(message))) {
             // So the kernel says that there is no SA.
             Err(SadbError::Refused { errno, .. }) if errno == Errno::ENOENT as i32 => Ok(()),
             done => done,
@@ -132,7 +132,7 @@ impl<T: Transport> Sadb for AfKey<T> {
     /// told to registered sockets only, so this one registers, which may make the kernel load modules for some seconds.
     fn monitor(&mut self, _hearing: MonitorMode, each: Visitor<'_>) -> Result<(), SadbError> {
         self.kernel.supported()?;
-        self.kernel.each_heard(&mut |message| {
+        self.kernel.visit_messages(&mut |message| {
             // What algorithms there are is told to everybody registered.
             if message.kind == MessageType::REGISTER {
                 return ControlFlow::Continue(());
@@ -158,7 +158,7 @@ impl<T: Transport> Sadb for AfKey<T> {
     }
 
     fn take_warnings(&mut self) -> Vec<String> {
-        self.notes.take()
+        self.warnings.take()
     }
 }
 

@@ -27,7 +27,7 @@ use crate::sadb::linux::xfrm::client::{Deed, Link};
 use crate::sadb::linux::xfrm::decode::Origin;
 use crate::sadb::linux::xfrm::encode::{Direction, proto_of};
 use crate::sadb::linux::xfrm::pairs::Mate;
-use crate::sadb::warnings::Notes;
+use crate::sadb::warnings::Warnings;
 use crate::sadb::{MonitorMode, PairScope, Sadb, SadbError, Spd, Supported, Trace, Visitor};
 use crate::sys::net::crypto_api;
 use crate::sys::net::crypto_api::AlgorithmKind;
@@ -52,7 +52,7 @@ pub struct Xfrm {
     link: Link,
     beside: Beside,
     trace: Option<Trace>,
-    notes: Notes,
+    warnings: Warnings,
     patience: Patience,
     set_enforces_idle: bool,
 }
@@ -77,7 +77,7 @@ impl Xfrm {
             link: Link::open()?,
             beside,
             trace: None,
-            notes: Notes::default(),
+            warnings: Warnings::default(),
             set_enforces_idle: false,
             patience: Patience::default(),
         })
@@ -120,7 +120,7 @@ impl Xfrm {
     /// A failure to read or tidy what is kept beside the kernel is no failure of the command.
     fn note_failure<T: Default>(&mut self, result: io::Result<T>) -> T {
         result.unwrap_or_else(|error| {
-            self.notes.say(&format!("{DIRECTORY}: {error}: pairs, identities and idle lifetimes are not known"));
+            self.warnings.warn(&format!("{DIRECTORY}: {error}: pairs, identities and idle lifetimes are not known"));
             T::default()
         })
     }
@@ -146,7 +146,7 @@ impl Xfrm {
             entry.set_direction(direction);
         }
         if request.linux.offload.is_some() && !live.attributes.iter().any(|a| matches!(a, Attribute::Offload(_))) {
-            self.notes.say("offload: the device does not do it; the kernel does the work itself");
+            self.warnings.warn("offload: the device does not do it; the kernel does the work itself");
         }
         self.note_idle(request);
         self.keep_entry(*name, entry, mate)
@@ -154,7 +154,8 @@ impl Xfrm {
 
     fn note_idle(&mut self, request: &Request) {
         if !self.set_enforces_idle && request.idle.is_some_and(|idle| !idle.is_unlimited()) {
-            self.notes.say("idle lifetimes: Linux has none; an idle SA ends only while manual-key run is there to end it");
+            self.warnings
+                .warn("idle lifetimes: Linux has none; an idle SA ends only while manual-key run is there to end it");
         }
     }
 
@@ -378,6 +379,6 @@ impl Sadb for Xfrm {
     }
 
     fn take_warnings(&mut self) -> Vec<String> {
-        self.notes.take()
+        self.warnings.take()
     }
 }

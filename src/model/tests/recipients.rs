@@ -1,12 +1,12 @@
-//! Who hears which message.
+//! Recipients of each message type.
 
 use crate::model::tests::*;
 
 const LISTENERS: usize = 6;
 
-/// Sockets beside the asker: idle, promiscuous, registered for ESP, registered for AH, registered for both at once,
+/// Sockets beside the sender: idle, promiscuous, registered for ESP, registered for AH, registered for both at once,
 /// without loopback.
-fn crowd() -> (Bench, [SocketId; LISTENERS]) {
+fn bench_with_listeners() -> (Bench, [SocketId; LISTENERS]) {
     let mut bench = Bench::new();
     let sockets = [(); LISTENERS].map(|()| bench.model.open());
     let [_, promiscuous, esp, ah, both, deaf] = sockets;
@@ -16,30 +16,30 @@ fn crowd() -> (Bench, [SocketId; LISTENERS]) {
     tell(both, Recipe::new(MessageType::REGISTER, SaType(0)).ext(ext::EREG, &[2, 3, 0, 0]));
     tell(promiscuous, Recipe::new(MessageType::PROMISC, SaType(1)));
     bench.model.set_loopback(deaf, false);
-    forget(&mut bench, &sockets);
+    drain(&mut bench, &sockets);
     (bench, sockets)
 }
 
-fn forget(bench: &mut Bench, sockets: &[SocketId]) {
-    bench.heard();
+fn drain(bench: &mut Bench, sockets: &[SocketId]) {
+    bench.received();
     for socket in sockets {
         while bench.model.read(*socket).is_some() {}
     }
 }
 
-/// How many messages asker and listeners hear of a request.
-fn heard(recipe: Recipe) -> [usize; LISTENERS + 1] {
-    let (mut bench, sockets) = crowd();
+/// How many messages sender and listeners hear of a request.
+fn received(recipe: Recipe) -> [usize; LISTENERS + 1] {
+    let (mut bench, sockets) = bench_with_listeners();
     bench.ok(plain(1, 0));
     bench.ok(plain(2, 0));
-    forget(&mut bench, &sockets);
+    drain(&mut bench, &sockets);
     bench.model.write(bench.socket, &recipe.bytes(), START);
     count(&mut bench, &sockets)
 }
 
 fn count(bench: &mut Bench, sockets: &[SocketId; LISTENERS]) -> [usize; LISTENERS + 1] {
-    let asker = bench.heard().len();
-    let mut counts = [asker; LISTENERS + 1];
+    let sender = bench.received().len();
+    let mut counts = [sender; LISTENERS + 1];
     for (count, socket) in counts[1..].iter_mut().zip(sockets) {
         *count = std::iter::from_fn(|| bench.model.read(*socket)).count();
     }
@@ -50,7 +50,7 @@ const ALL: [usize; 7] = [1, 1, 1, 1, 1, 1, 0];
 const ASKER: [usize; 7] = [1, 0, 1, 0, 0, 0, 0];
 
 #[test]
-fn who_hears_what() {
+fn deliver_by_message_type() {
     let update = esp(MessageType::UPDATE).sa(Sa::named(1).state(MATURE)).between(A, B);
     let update_pair = esp(MessageType::UPDATE_PAIR).sa(Sa::named(1).state(MATURE)).between(A, B);
     let delete = |kind| esp(kind).sa(Sa::named(1)).between(A, B);
@@ -86,47 +86,47 @@ fn who_hears_what() {
         ("failed acquire of no type", Recipe::new(MessageType::ACQUIRE, SaType(0)).errno(3), [0; 7]),
     ];
     for (what, recipe, expected) in rows {
-        assert_eq!(heard(recipe), expected, "{what}");
+        assert_eq!(received(recipe), expected, "{what}");
     }
 }
 
 #[test]
-fn everybody_hears_an_expire() {
-    let (mut bench, sockets) = crowd();
+fn expire_goes_to_all_sockets() {
+    let (mut bench, sockets) = bench_with_listeners();
     bench.ok(plain(1, 0).lifetime(ext::LIFETIME_SOFT, [0, 0, 5, 0]));
-    forget(&mut bench, &sockets);
+    drain(&mut bench, &sockets);
     bench.now += 8;
     bench.model.tick(bench.now);
     assert_eq!(count(&mut bench, &sockets), ALL);
 }
 
 #[test]
-fn promiscuous_mode_ends() {
+fn promisc_off() {
     let mut bench = Bench::new();
     bench.ok(Recipe::new(MessageType::PROMISC, SaType(9)).ext(ext::EDUMP, &[0; 12]));
     let other = bench.model.open();
     bench.model.write(other, &get(1, B).bytes(), START);
-    assert_eq!(bench.heard().len(), 1);
+    assert_eq!(bench.received().len(), 1);
     let answer = bench.ok(Recipe::new(MessageType::PROMISC, SaType(0)));
     assert_eq!(answer.sa_type, SaType(0));
     bench.model.write(other, &get(1, B).bytes(), START);
-    assert_eq!(bench.heard().len(), 0);
+    assert_eq!(bench.received().len(), 0);
 }
 
 #[test]
-fn a_full_queue_loses_all_but_dumps() {
+fn high_water_drops_all_but_dumps() {
     let mut bench = Bench::with(Settings { high_water: 100, ..Settings::default() });
     for spi in 1..=20 {
         bench.model.write(bench.socket, &plain(spi, 0).bytes(), START);
     }
     bench.model.write(bench.socket, &esp(MessageType::DUMP).bytes(), START);
-    let kinds: Vec<MessageType> = bench.heard().iter().map(|message| message.kind).collect();
+    let kinds: Vec<MessageType> = bench.received().iter().map(|message| message.kind).collect();
     assert_eq!(kinds[..2], [MessageType::ADD; 2]);
     assert_eq!(kinds[2..], [MessageType::DUMP; 21]);
 }
 
 #[test]
-fn nothing_is_left_of_a_closed_socket() {
+fn close_removes_the_socket() {
     let mut bench = Bench::new();
     let other = bench.model.open();
     bench.model.write(bench.socket, &plain(1, 0).bytes(), START);

@@ -1,4 +1,4 @@
-//! One SA as a table holds it (illumos `ipsa_t`).
+//! An SA in a table (illumos `ipsa_t`).
 
 use std::net::IpAddr;
 
@@ -7,14 +7,14 @@ use crate::model::settings::Seconds;
 use crate::sa::{Association, AuthAlg, EncrAlg, Flags, Identity, Lifetime, SaState, Spi};
 use crate::secret::Key;
 
-/// Seconds at which something happens; 0 for never.
-pub(crate) type Moment = Seconds;
+/// Seconds since 1970; 0 for never.
+pub(crate) type Timestamp = Seconds;
 
 /// An SA. No `Debug`: it holds keys.
-pub(crate) struct Entry {
+pub(crate) struct StoredSa {
     pub(crate) spi: Spi,
     pub(crate) source: Address,
-    /// Its port and protocol are the outer ones of a transport SA; a tunnel has ports in `inner`.
+    /// In tunnel mode the ports are in `inner`.
     pub(crate) destination: Address,
     pub(crate) inner: Option<(Address, Address)>,
     pub(crate) natt_local: Option<Address>,
@@ -31,28 +31,26 @@ pub(crate) struct Entry {
     pub(crate) hard: Lifetime,
     pub(crate) soft: Lifetime,
     pub(crate) idle: Lifetime,
-    /// When added.
-    pub(crate) added: Moment,
-    /// When first used.
-    pub(crate) used: Moment,
-    /// When last used; what X_EDUMP asks about.
-    pub(crate) last_used: Moment,
-    /// Bytes protected.
+    pub(crate) added: Timestamp,
+    /// First use.
+    pub(crate) used: Timestamp,
+    /// Last use, which X_EDUMP selects by.
+    pub(crate) last_used: Timestamp,
     pub(crate) bytes: u64,
-    pub(crate) hard_expires: Moment,
-    pub(crate) soft_expires: Moment,
-    pub(crate) idle_expires: Moment,
-    /// Seconds without use after which `idle_expires` comes; 0 for no such limit.
+    pub(crate) hard_expires: Timestamp,
+    pub(crate) soft_expires: Timestamp,
+    pub(crate) idle_expires: Timestamp,
+    /// Idle lifetime in seconds; 0 for none.
     pub(crate) idle_period: Seconds,
-    pub(crate) replay: Replay,
-    /// SPI of the SA it is paired with, 0 for none.
+    pub(crate) replay: ReplayWindow,
+    /// SPI of the paired SA, 0 for none.
     pub(crate) pair: Spi,
-    /// A copy of it is in the other table.
-    pub(crate) has_twin: bool,
+    /// Whether the other table holds a copy of it (`sadb_cloneassoc`).
+    pub(crate) has_copy: bool,
 }
 
-impl Entry {
-    /// A larval SA: nothing but its name.
+impl StoredSa {
+    /// A larval SA: SPI and addresses only.
     pub(crate) fn new(spi: Spi, source: Address, destination: Address, now: Seconds) -> Self {
         Self {
             spi,
@@ -81,14 +79,14 @@ impl Entry {
             soft_expires: 0,
             idle_expires: 0,
             idle_period: 0,
-            replay: Replay::default(),
+            replay: ReplayWindow::default(),
             pair: Spi(0),
-            has_twin: false,
+            has_copy: false,
         }
     }
 
     /// The copy for the other table.
-    pub(crate) fn twin(&self) -> Self {
+    pub(crate) fn duplicate(&self) -> Self {
         Self {
             auth_key: self.auth_key.as_ref().map(Key::duplicate),
             encr_key: self.encr_key.as_ref().map(Key::duplicate),
@@ -98,7 +96,6 @@ impl Entry {
         }
     }
 
-    /// What its SA extension says.
     pub(crate) fn association(&self) -> Association {
         Association {
             spi: self.spi,
@@ -110,34 +107,32 @@ impl Entry {
         }
     }
 
-    /// Whether its source is `source`, or either of the two may be any.
+    /// Whether its source is `source`; an unspecified address matches any.
     pub(crate) fn is_from(&self, source: Option<IpAddr>) -> bool {
         source.is_none_or(|ip| ip.is_unspecified() || self.source.ip == ip || self.source.ip.is_unspecified())
     }
 
-    /// Makes it dead, to be removed by the ager at `due`.
-    pub(crate) fn kill(&mut self, due: Moment) {
+    /// Sets the state DEAD; the ager removes the SA at `due`.
+    pub(crate) fn kill(&mut self, due: Timestamp) {
         self.state = SaState::DEAD;
         self.hard_expires = due.max(1);
     }
 
-    /// Forgets the SA it is paired with.
     pub(crate) fn unpair(&mut self) {
         self.pair = Spi(0);
         self.flags = self.flags & !Flags::PAIRED;
     }
 
-    /// Pairs it with the SA of that SPI.
     pub(crate) fn pair_with(&mut self, spi: Spi) {
         self.pair = spi;
         self.flags |= Flags::PAIRED;
     }
 
-    pub(crate) fn is_both_ways(&self) -> bool {
+    pub(crate) fn is_bidirectional(&self) -> bool {
         self.flags.has(Flags::INBOUND | Flags::OUTBOUND)
     }
 
-    /// Starts the idle clock anew.
+    /// Restarts the idle lifetime.
     pub(crate) fn restart_idle(&mut self, now: Seconds) {
         if self.idle_period != 0 {
             self.idle_expires = now.saturating_add(self.idle_period);
@@ -145,13 +140,13 @@ impl Entry {
     }
 }
 
-/// The moment `span` after `start`, 0 if `span` is no limit.
-pub(crate) fn after(start: Moment, span: Seconds) -> Moment {
+/// `span` seconds after `start`; 0 for no limit.
+pub(crate) fn after(start: Timestamp, span: Seconds) -> Timestamp {
     if span == 0 { 0 } else { start.saturating_add(span) }
 }
 
-/// The earlier of two moments, of which 0 is never.
-pub(crate) fn earlier(a: Moment, b: Moment) -> Moment {
+/// The earlier of two times, 0 being never.
+pub(crate) fn earlier(a: Timestamp, b: Timestamp) -> Timestamp {
     match (a, b) {
         (0, other) | (other, 0) => other,
         _ => a.min(b),
@@ -160,21 +155,21 @@ pub(crate) fn earlier(a: Moment, b: Moment) -> Moment {
 
 /// The anti-replay window (RFC 4303 section 3.4.3; illumos `sadb_replay_check`).
 #[derive(Clone, Copy, Default)]
-pub(crate) struct Replay {
-    /// Its width in packets, 0 for none.
+pub(crate) struct ReplayWindow {
+    /// Width in packets, 0 for none.
     pub(crate) window: u8,
-    /// The highest sequence number seen or sent.
+    /// The highest sequence number received or sent.
     pub(crate) last: u32,
-    /// Bit n: sequence number `last - n` has been seen.
+    /// Bit n: sequence number `last - n` has been received.
     seen: [u64; 4],
 }
 
-impl Replay {
+impl ReplayWindow {
     pub(crate) fn starting_at(window: u8, last: u32) -> Self {
         Self { window, last, seen: [0; 4] }
     }
 
-    /// Whether `seq` is new, which it then no longer is.
+    /// Marks `seq` as received; `false` if it was before or is left of the window.
     pub(crate) fn accept(&mut self, seq: u32) -> bool {
         if seq == 0 {
             return false;
@@ -218,8 +213,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_replay_window_takes_each_number_once() {
-        let mut replay = Replay::starting_at(32, 100);
+    fn replay_window_accepts_each_number_once() {
+        let mut replay = ReplayWindow::starting_at(32, 100);
         assert!(replay.accept(101));
         assert!(!replay.accept(101));
         assert!(replay.accept(90));
@@ -232,8 +227,8 @@ mod tests {
     }
 
     #[test]
-    fn the_widest_window() {
-        let mut replay = Replay::starting_at(255, 0);
+    fn replay_window_of_255() {
+        let mut replay = ReplayWindow::starting_at(255, 0);
         assert!((1..=255).all(|seq| replay.accept(seq)));
         assert!((1..=255).all(|seq| !replay.accept(seq)));
         assert!(replay.accept(300));
@@ -244,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn moments() {
+    fn after_and_earlier_take_0_as_never() {
         assert_eq!(after(5, 0), 0);
         assert_eq!(after(5, 2), 7);
         assert_eq!(after(5, u64::MAX), u64::MAX);

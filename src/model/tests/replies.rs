@@ -1,4 +1,4 @@
-//! What answers say: echoes and their edits, full descriptions, dumps, registrations.
+//! Contents of replies: echoes and their edits, full descriptions, dumps, registrations.
 
 use crate::model::tests::*;
 use crate::sa::{AddressInfo, AddressRole, Extension, KeyRole, Lifetime, LifetimeKind, Side};
@@ -58,7 +58,7 @@ fn everything() -> Recipe {
 }
 
 #[test]
-fn an_add_is_echoed_without_its_keys() {
+fn add_echo_has_no_keys() {
     let mut bench = Bench::new();
     let echo = bench.ok(everything());
     assert_eq!((echo.kind, echo.seq, echo.pid, echo.sa_type), (MessageType::ADD, 7, 99, SaType::ESP));
@@ -77,7 +77,7 @@ fn an_add_is_echoed_without_its_keys() {
 }
 
 #[test]
-fn a_full_description() {
+fn get_describes_everything() {
     let mut bench = Bench::new();
     bench.ok(everything());
     let found = bench.ok(get(9, B).seq(123));
@@ -109,14 +109,14 @@ fn a_full_description() {
 }
 
 #[test]
-fn what_is_not_there_is_not_described() {
+fn get_leaves_out_absent_extensions() {
     let mut bench = Bench::new();
     bench.ok(esp(MessageType::ADD).sa(Sa::esp(1).encr(NULL).auth(SHA1)).key(ext::KEY_AUTH, 160).between(A, B));
     assert_eq!(names(&bench.ok(get(1, B))), ["sa", "current", "src", "dst", "authkey"]);
 }
 
 #[test]
-fn a_delete_describes_the_dead_sa_without_keys() {
+fn delete_describes_the_dead_sa_without_keys() {
     let mut bench = Bench::new();
     bench.ok(everything());
     let found = bench.ok(esp(MessageType::DELETE).sa(Sa::named(9)).addr(ext::ADDRESS_DST, B));
@@ -126,7 +126,7 @@ fn a_delete_describes_the_dead_sa_without_keys() {
 }
 
 #[test]
-fn salt_is_counted_in_the_request_but_not_in_the_answer() {
+fn get_does_not_count_salt_bits() {
     let mut bench = Bench::new();
     let key: Vec<u8> = (1..=20).collect();
     bench.ok(esp(MessageType::ADD).sa(Sa::esp(1).encr(GCM)).key_of(ext::KEY_ENCRYPT, 160, 0, &key).between(A, B));
@@ -138,7 +138,7 @@ fn salt_is_counted_in_the_request_but_not_in_the_answer() {
 }
 
 #[test]
-fn des_keys_come_back_with_parity() {
+fn get_shows_des_keys_with_parity() {
     let mut bench = Bench::new();
     let key = [0x10, 0x32, 0x54, 0x76, 0x98, 0xba, 0xdc, 0xfe];
     bench.ok(esp(MessageType::ADD).sa(Sa::esp(1).encr(DES)).key_of(ext::KEY_ENCRYPT, 64, 0, &key).between(A, B));
@@ -150,7 +150,7 @@ fn des_keys_come_back_with_parity() {
 }
 
 #[test]
-fn zero_keys_load_unless_they_are_the_last_extension() {
+fn add_refuses_zero_keys_in_the_last_extension() {
     let zero = || esp(MessageType::ADD).sa(Sa::esp(1)).key_of(ext::KEY_ENCRYPT, 128, 0, &[0; 16]).between(A, B);
     Bench::new().ok(zero());
     let mut strict = Bench::with(Settings { refuse_zero_keys: true, ..Settings::default() });
@@ -158,7 +158,7 @@ fn zero_keys_load_unless_they_are_the_last_extension() {
 }
 
 #[test]
-fn transport_ports_make_an_sa_unique() {
+fn add_with_ports_sets_unique() {
     let mut bench = Bench::new();
     bench.ok(add(Sa::esp(1)).between("10.0.0.1#500@17", "10.0.0.2#501@17"));
     let found = bench.ok(get(1, B));
@@ -171,7 +171,7 @@ fn transport_ports_make_an_sa_unique() {
 }
 
 #[test]
-fn no_replay_window_without_a_source() {
+fn add_without_source_has_no_replay_window() {
     let mut bench = Bench::new();
     let echo = bench.ok(add(Sa::esp(1).replay(64)).between("::#5@17", "10.0.0.2@0"));
     assert_eq!(echo.association().unwrap().replay, 64);
@@ -182,7 +182,7 @@ fn no_replay_window_without_a_source() {
 }
 
 #[test]
-fn getspi_reserves_and_says_which() {
+fn getspi_returns_the_reserved_spi() {
     let mut bench = Bench::new();
     let answer = bench.ok(esp(MessageType::GETSPI).between(A, B).range(0x100, 0x1ff));
     let sa = *answer.association().unwrap();
@@ -193,7 +193,7 @@ fn getspi_reserves_and_says_which() {
 }
 
 #[test]
-fn a_larval_sa_is_completed_by_update() {
+fn update_completes_larval_sa() {
     let mut bench = Bench::new();
     bench.ok(esp(MessageType::GETSPI).between(A, B).range(5, 5));
     bench.now += 10;
@@ -207,7 +207,7 @@ fn a_larval_sa_is_completed_by_update() {
 }
 
 #[test]
-fn a_larval_sa_that_cannot_be_completed_dies() {
+fn update_kills_larval_sa_on_error() {
     let mut bench = Bench::new();
     bench.ok(esp(MessageType::GETSPI).between(A, B).range(5, 5));
     let completion = esp(MessageType::UPDATE).sa(Sa::esp(5).flags(OUTBOUND)).key(9, 128).between(A, B);
@@ -222,7 +222,7 @@ fn a_larval_sa_that_cannot_be_completed_dies() {
 }
 
 #[test]
-fn errors_are_a_bare_header() {
+fn error_reply_is_a_header() {
     let mut bench = Bench::new();
     let answer = bench.ask(plain(1, 1).seq(5));
     assert_eq!((answer.byte_len, answer.extensions.len(), answer.seq, answer.pid), (16, 0, 5, 99));
@@ -230,7 +230,7 @@ fn errors_are_a_bare_header() {
 }
 
 #[test]
-fn what_the_client_wrote_into_the_header_comes_back() {
+fn reply_keeps_header_fields() {
     let mut bench = Bench::new();
     let echo = bench.ask(plain(1, 0).errno(42));
     assert_eq!(echo.errno, 42);
@@ -239,7 +239,7 @@ fn what_the_client_wrote_into_the_header_comes_back() {
 }
 
 #[test]
-fn a_flush_empties_what_it_names() {
+fn flush_by_sa_type() {
     let mut bench = Bench::new();
     let ah = || Recipe::new(MessageType::ADD, SaType::AH).sa(Sa::ah(1)).key(ext::KEY_AUTH, 160).between(A, B);
     bench.ok(ah());
@@ -254,7 +254,7 @@ fn a_flush_empties_what_it_names() {
 }
 
 #[test]
-fn a_dump_shows_each_sa_once_in_the_kernels_order() {
+fn dump_order_without_copies() {
     let mut bench = Bench::new();
     let add_to = |spi, source: &str, destination: &str, flags| add(Sa::esp(spi).flags(flags)).between(source, destination);
     bench.ok(add_to(1, A, "20.0.0.1", OUTBOUND));
@@ -275,12 +275,12 @@ fn a_dump_shows_each_sa_once_in_the_kernels_order() {
 }
 
 #[test]
-fn an_extended_dump_shows_what_was_used_of_late() {
+fn edump_lists_recently_used() {
     let mut bench = Bench::new();
     (1..=3).for_each(|spi| drop(bench.ok(plain(spi, OUTBOUND))));
     let id = |spi| crate::sa::SaId { sa_type: SaType::ESP, spi: crate::sa::Spi(spi), dst: B.parse().unwrap(), mark: None };
-    assert!(bench.model.use_sa(id(1), crate::model::Direction::Outbound, 1, START + 10));
-    assert!(bench.model.use_sa(id(2), crate::model::Direction::Outbound, 1, START + 95));
+    assert!(bench.model.use_sa(id(1), crate::model::TableDirection::Outbound, 1, START + 10));
+    assert!(bench.model.use_sa(id(2), crate::model::TableDirection::Outbound, 1, START + 95));
     bench.now = START + 100;
     let mut shown = |timeout: u64| {
         let body = [&[0; 4][..], &timeout.to_ne_bytes()].concat();
@@ -292,7 +292,7 @@ fn an_extended_dump_shows_what_was_used_of_late() {
 }
 
 #[test]
-fn a_register_tells_the_algorithms() {
+fn register_lists_algorithms() {
     let mut bench = Bench::new();
     let answer = bench.ok(esp(MessageType::REGISTER).seq(4));
     assert_eq!((answer.seq, names(&answer)), (4, vec!["auth algorithms", "encr algorithms"]));
@@ -304,7 +304,7 @@ fn a_register_tells_the_algorithms() {
 }
 
 #[test]
-fn identities_are_ended_by_nul() {
+fn identities_are_nul_terminated() {
     let mut bench = Bench::new();
     bench.ok(plain(1, 0).identity(ext::IDENTITY_SRC, &[b'x'; 16]));
     let found = bench.ok(get(1, B));

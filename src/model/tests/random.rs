@@ -1,4 +1,4 @@
-//! Random bytes, and valid messages with random mutations: no panic, no inconsistent table, ever.
+//! Random bytes and mutated messages cause no panic and no inconsistent table.
 
 use proptest::prelude::*;
 
@@ -59,7 +59,7 @@ enum Part {
     Lifetime(u16, [u64; 4]),
     Pair(u32),
     Range(u32, u32),
-    Replay(u32, u64),
+    ReplayWindow(u32, u64),
     Cookie(u32, u64),
     Other(u16, Vec<u8>),
 }
@@ -79,7 +79,7 @@ fn part() -> impl Strategy<Value = Part> {
         2 => lifetime,
         2 => (0_u32..5).prop_map(Part::Pair),
         1 => (0_u32..5, 0_u32..9).prop_map(|(min, max)| Part::Range(min, max)),
-        1 => (any::<u32>(), any::<u64>()).prop_map(|(a, b)| Part::Replay(a, b)),
+        1 => (any::<u32>(), any::<u64>()).prop_map(|(a, b)| Part::ReplayWindow(a, b)),
         1 => (0_u32..4, 0_u64..3).prop_map(|(a, b)| Part::Cookie(a, b)),
         1 => (0_u16..30, prop::collection::vec(any::<u8>(), 0..40)).prop_map(|(kind, bytes)| Part::Other(kind, bytes)),
     ]
@@ -93,7 +93,7 @@ fn build(kind: MessageType, sa_type: SaType, parts: &[Part]) -> Recipe {
         Part::Lifetime(kind, values) => recipe.lifetime(*kind, *values),
         Part::Pair(spi) => recipe.pair(*spi),
         Part::Range(min, max) => recipe.range(*min, *max),
-        Part::Replay(value32, value64) => recipe.replay_value(*value32, *value64),
+        Part::ReplayWindow(value32, value64) => recipe.replay_value(*value32, *value64),
         Part::Cookie(proto, cookie) => recipe.cookie(*proto, *cookie),
         Part::Other(kind, bytes) => recipe.ext(*kind, bytes),
     })
@@ -162,7 +162,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
 
     #[test]
-    fn nothing_breaks_the_model(settings in settings(), steps in prop::collection::vec(step(), 1..60)) {
+    fn random_requests_keep_tables_consistent(settings in settings(), steps in prop::collection::vec(step(), 1..60)) {
         let mut bench = Bench::with(settings);
         for step in steps {
             match step {
@@ -170,7 +170,7 @@ proptest! {
                 Step::Pass(seconds) => drop(bench.pass(seconds)),
                 Step::Use(spi, is_inbound, bytes) => {
                     let (dst, direction) =
-                        if is_inbound { (A, crate::model::Direction::Inbound) } else { (B, crate::model::Direction::Outbound) };
+                        if is_inbound { (A, crate::model::TableDirection::Inbound) } else { (B, crate::model::TableDirection::Outbound) };
                     let id = SaId { sa_type: SaType::ESP, spi: Spi(spi), dst: dst.parse().unwrap(), mark: None };
                     bench.model.use_sa(id, direction, bytes, bench.now);
                 }
