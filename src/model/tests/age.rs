@@ -17,7 +17,7 @@ fn inbound(spi: u32) -> Recipe {
 }
 
 fn use_it(bench: &mut Bench, spi: u32, bytes: u64) -> bool {
-    bench.heard();
+    bench.received();
     let id = SaId { sa_type: SaType::ESP, spi: Spi(spi), dst: B.parse().unwrap(), mark: None };
     let is_allowed = bench.model.use_sa(id, TableDirection::Outbound, bytes, bench.now);
     bench.check();
@@ -140,13 +140,13 @@ fn use_sa_bytes_soft_then_hard() {
     let mut bench = Bench::new();
     bench.ok(outbound(1).lifetime(SOFT, [0, 100, 0, 0]).lifetime(HARD, [0, 200, 0, 0]));
     assert!(use_it(&mut bench, 1, 99));
-    assert!(bench.heard().is_empty());
+    assert!(bench.received().is_empty());
     assert!(use_it(&mut bench, 1, 1));
-    assert_eq!(expired(&bench.heard()), [(1, 2, LifetimeKind::Soft)]);
+    assert_eq!(expired(&bench.received()), [(1, 2, LifetimeKind::Soft)]);
     assert!(use_it(&mut bench, 1, 99));
-    assert!(bench.heard().is_empty());
+    assert!(bench.received().is_empty());
     assert!(!use_it(&mut bench, 1, 1));
-    assert_eq!(expired(&bench.heard()), [(1, 3, LifetimeKind::Hard)]);
+    assert_eq!(expired(&bench.received()), [(1, 3, LifetimeKind::Hard)]);
     let found = bench.ok(get(1, B));
     assert_eq!(found.lifetime(LifetimeKind::Current).unwrap().bytes, 200);
     assert!(bench.pass(8).is_empty());
@@ -179,7 +179,7 @@ fn age_sa_in_both_tables_expires_once() {
     assert!(bench.model.is_empty());
     bench.ok(plain(1, 0).lifetime(HARD, [0, 10, 0, 0]));
     assert!(!use_it(&mut bench, 1, 10));
-    assert_eq!(expired(&bench.heard()).len(), 1);
+    assert_eq!(expired(&bench.received()).len(), 1);
     bench.pass(8);
     assert!(bench.model.is_empty());
 }

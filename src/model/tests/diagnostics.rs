@@ -374,11 +374,11 @@ fn register_plain_and_extended() {
 fn dumps_at_once() {
     let mut bench = Bench::with(Settings { dumps_at_once: 2, ..Settings::default() });
     bench.ok(plain(1, 0));
-    bench.heard();
+    bench.received();
     let dump = esp(MessageType::DUMP).bytes();
     for _ in 0..3 {
         bench.model.write(bench.socket, &dump, START);
     }
-    let errors: Vec<u8> = bench.heard().iter().map(|message| message.errno).collect();
+    let errors: Vec<u8> = bench.received().iter().map(|message| message.errno).collect();
     assert_eq!(errors, [0, 0, 0, 0, 12]);
 }

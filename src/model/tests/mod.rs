@@ -248,9 +248,9 @@ impl Bench {
         Self { model, socket, now: START }
     }
 
-    /// The answer to a message; what was heard before it is lost.
+    /// The answer to a message; what was received before it is lost.
     fn try_ask(&mut self, recipe: Recipe) -> Option<Message> {
-        self.heard();
+        self.received();
         self.model.write(self.socket, &recipe.bytes(), self.now);
         self.check();
         self.next()
@@ -279,23 +279,23 @@ impl Bench {
     }
 
     /// Everything that waits.
-    fn heard(&mut self) -> Vec<Message> {
+    fn received(&mut self) -> Vec<Message> {
         std::iter::from_fn(|| self.next()).collect()
     }
 
     /// Lets the ager run once, that many seconds later.
     fn pass(&mut self, seconds: Seconds) -> Vec<Message> {
-        self.heard();
+        self.received();
         self.now += seconds;
         self.model.tick(self.now);
         self.check();
-        self.heard()
+        self.received()
     }
 
     /// The SPIs of a dump, in its order.
     fn dump(&mut self, sa_type: SaType) -> Vec<u32> {
         let first = self.ask(Recipe::new(MessageType::DUMP, sa_type));
-        let rest = self.heard();
+        let rest = self.received();
         let all = std::iter::once(&first).chain(&rest);
         let mut spis: Vec<u32> = all.filter_map(|message| message.association()).map(|sa| sa.spi.0).collect();
         let end = rest.last().unwrap_or(&first);

@@ -114,7 +114,7 @@ fn delete_pair_by_either_sa() {
     for spi in [1, 2] {
         let mut bench = bench(Settings::default());
         bench.ok(named(MessageType::DELETE_PAIR, spi));
-        assert!(bench.heard().is_empty());
+        assert!(bench.received().is_empty());
         assert_eq!(bench.dump(SaType::ESP), [3, 4]);
     }
 }

@@ -176,7 +176,7 @@ proptest! {
                 }
             }
             bench.check();
-            bench.heard();
+            bench.received();
         }
     }
 }

@@ -250,7 +250,7 @@ fn flush_by_sa_type() {
     bench.ok(ah());
     assert_eq!(bench.ok(Recipe::new(MessageType::FLUSH, SaType(0))).sa_type, SaType(0));
     assert!(bench.model.is_empty());
-    assert!(bench.heard().is_empty());
+    assert!(bench.received().is_empty());
 }
 
 #[test]
@@ -270,7 +270,7 @@ fn dump_order_without_copies() {
     let first = bench.ok(Recipe::new(MessageType::DUMP, SaType(0)).seq(3));
     assert_eq!((first.seq, first.sa_type), (3, SaType::AH));
     assert!(first.key(KeyRole::Auth).is_some());
-    let end = bench.heard().pop().unwrap();
+    let end = bench.received().pop().unwrap();
     assert_eq!((end.seq, end.pid, end.sa_type, end.byte_len), (0, 99, SaType(0), 16));
 }
 
@@ -299,7 +299,7 @@ fn register_lists_algorithms() {
     assert_eq!(names(&bench.ok(Recipe::new(MessageType::REGISTER, SaType::AH))), ["auth algorithms"]);
     let mut bench = Bench::new();
     let first = bench.ok(Recipe::new(MessageType::REGISTER, SaType(0)).ext(ext::EREG, &[2, 3, 0, 3]));
-    let types: Vec<SaType> = std::iter::once(first).chain(bench.heard()).map(|answer| answer.sa_type).collect();
+    let types: Vec<SaType> = std::iter::once(first).chain(bench.received()).map(|answer| answer.sa_type).collect();
     assert_eq!(types, [SaType::AH, SaType::ESP]);
 }
 
