@@ -29,7 +29,7 @@ fn said(output: &Output) -> String {
 }
 
 #[test]
-fn a_plan_is_told_and_then_done() {
+fn plan_prints_what_reconcile_does() {
     let model = Model::start(&["192.0.2.1"]);
     model.load(&(line(1, "hard_addtime 5000") + &line(2, "") + &line(3, "")));
     let text = line(1, "hard_addtime 6000") + &line(3, "") + &line(4, "");
@@ -57,16 +57,16 @@ fn a_plan_is_told_and_then_done() {
 }
 
 #[test]
-fn others_are_kept_for_who_asks() {
+fn reconcile_keep_others_removes_nothing() {
     let model = Model::start(&["192.0.2.1"]);
     model.load(&line(1, ""));
     let done = run(&model, &["reconcile", "--keep-others"], &line(2, ""));
-    assert_eq!(said(&done), "ipseckey: 1 added, 0 updated, 0 replaced, 0 removed, 0 kept, 1 of others left alone\n");
+    assert_eq!(said(&done), "ipseckey: 1 added, 0 updated, 0 replaced, 0 removed, 0 kept, 1 foreign\n");
     assert_eq!(model.saved().matches("add esp").count(), 2);
 }
 
 #[test]
-fn a_file_with_an_error_changes_nothing() {
+fn reconcile_changes_nothing_if_the_file_has_an_error() {
     let model = Model::start(&["192.0.2.1"]);
     model.load(&line(1, ""));
     let before = model.saved();
@@ -81,7 +81,7 @@ fn a_file_with_an_error_changes_nothing() {
 }
 
 #[test]
-fn a_refusal_names_line_and_sa_and_takes_back() {
+fn reconcile_rolls_back_and_names_the_refused_step() {
     let model = Model::start(&["192.0.2.1"]);
     model.load(&line(1, ""));
     let before = model.saved();
@@ -91,12 +91,12 @@ fn a_refusal_names_line_and_sa_and_takes_back() {
     assert_eq!(output.status.code(), Some(1));
     let told = said(&output);
     assert!(told.contains("reconcile: line 2: esp spi 0x3 dst 198.51.100.7: "), "{told}");
-    assert!(told.contains("what was done before is taken back: the SADB is as it was"), "{told}");
+    assert!(told.contains("earlier changes were rolled back"), "{told}");
     assert_eq!(model.saved(), before);
 }
 
 #[test]
-fn numbers_go_on_where_the_key_stays() {
+fn reconcile_preserves_sequence_numbers_of_an_unchanged_key() {
     let model = Model::start(&["192.0.2.1"]);
     model.load(&line(1, "outbound replay_value 1000"));
     let replaced = run(&model, &["reconcile"], &line(1, "outbound replay 32"));
@@ -108,15 +108,15 @@ fn numbers_go_on_where_the_key_stays() {
 }
 
 #[test]
-fn keys_are_changed_in_three_steps() {
+fn reconcile_changes_keys_in_three_steps() {
     let model = Model::start(&["192.0.2.1"]);
     let back =
         |spi: u32| format!("add esp spi {spi:#x} src 198.51.100.7 dst 192.0.2.1 inbound encr_alg aes encrkey {KEY}\n");
     model.load(&(line(0x1001, "outbound") + &back(0x1002)));
     let new = line(0x2001, "outbound") + &back(0x2002);
     for (words, told) in [
-        (&["reconcile", "--inbound"][..], "1 added, 0 updated, 0 replaced, 0 removed, 0 kept, 2 of others left alone\n"),
-        (&["reconcile", "--keep-others"], "1 added, 0 updated, 0 replaced, 0 removed, 1 kept, 2 of others left alone\n"),
+        (&["reconcile", "--inbound"][..], "1 added, 0 updated, 0 replaced, 0 removed, 0 kept, 2 foreign\n"),
+        (&["reconcile", "--keep-others"], "1 added, 0 updated, 0 replaced, 0 removed, 1 kept, 2 foreign\n"),
         (&["reconcile"], "0 added, 0 updated, 0 replaced, 2 removed, 2 kept\n"),
     ] {
         assert_eq!(said(&run(&model, words, &new)), format!("ipseckey: {told}"));

@@ -9,7 +9,7 @@ use super::goal::goal;
 use super::reluctant::Reluctant;
 use crate::names::Vocabulary;
 use crate::policy::{Action, ListedPolicy, Policy};
-use crate::reconcile::{self, Salt, Scope, Terms};
+use crate::reconcile::{self, FingerprintKey, PlanOptions, PlanScope};
 use crate::sadb::{Sadb, SadbError, Spd, Xfrm};
 use crate::sys::net::netlink::NetlinkSocket;
 use crate::sys::time::Deadline;
@@ -65,13 +65,17 @@ pub struct Reconciled {
 #[must_use]
 pub fn reconcile_with_refusal(keys: &str, nth: usize) -> Reconciled {
     let mut sadb = Reluctant::new(Box::new(Xfrm::open().expect("XFRM")));
-    let terms = Terms { scope: Scope::All, salt: Salt::from_bytes([0; 16]), carried: &|_, _| None };
-    let plan = reconcile::plan(&goal(keys, Vocabulary::Linux), &mut sadb, &terms).expect("a plan");
+    let options = PlanOptions {
+        scope: PlanScope::All,
+        fingerprint_key: FingerprintKey::from_bytes([0; 16]),
+        saved_counters: &|_, _| None,
+    };
+    let plan = reconcile::plan(&goal(keys, Vocabulary::Linux), &mut sadb, &options).expect("a plan");
     sadb.refuse(nth);
-    let failed = reconcile::carry_out(plan, &mut sadb, &mut |_| {}).err();
+    let failed = reconcile::execute(plan, &mut sadb, &mut |_| {}).err();
     Reconciled {
         was_refused: !sadb.was_not_asked_so_often(),
-        is_rolled_back: failed.as_ref().is_none_or(|failed| failed.undone.is_empty()),
+        is_rolled_back: failed.as_ref().is_none_or(|failed| failed.not_restored.is_empty()),
         error: failed.map(|failed| failed.to_string()),
     }
 }

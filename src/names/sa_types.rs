@@ -1,6 +1,8 @@
 //! SA types: words of the command language and of printed messages.
 
-use crate::sa::SaType;
+use std::fmt;
+
+use crate::sa::{SaId, SaType};
 
 /// One SA type.
 pub struct Row {
@@ -27,4 +29,19 @@ pub const TABLE: &[Row] = &[
 #[must_use]
 pub fn by_number(number: SaType) -> Option<&'static Row> {
     TABLE.iter().find(|row| row.number == number)
+}
+
+/// The word of an SA type, or its number if it is unknown.
+#[must_use]
+pub(crate) fn type_word(sa_type: SaType) -> String {
+    by_number(sa_type).map_or_else(|| sa_type.0.to_string(), |row| row.word.to_owned())
+}
+
+impl fmt::Display for SaId {
+    /// As keywords of the language: `esp spi 0x1001 dst 192.0.2.1`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { sa_type, spi, dst, mark } = *self;
+        write!(f, "{} spi {spi} dst {dst}", type_word(sa_type))?;
+        mark.map_or(Ok(()), |mark| write!(f, " mark {:#x}/{:#x}", mark.value, mark.mask))
+    }
 }

@@ -1,67 +1,61 @@
 //! A plan, carried out as a whole or not at all: when the SADB refuses a step, those before it are taken back.
 
-use crate::reconcile::compare::Both;
-use crate::reconcile::live::Current;
-use crate::reconcile::plan::{Change, Deed, Plan, Step, Subject};
-use crate::reconcile::report::Named;
+use crate::reconcile::compare::Comparison;
+use crate::reconcile::live::ActualSa;
 use crate::reconcile::sequence::MARGIN;
+use crate::reconcile::step::{Plan, SaChange, Step, StepKind};
 use crate::sa::{Flags, Request, SaId, SaState};
 use crate::sadb::{MAX_BATCH, PairScope, Sadb, SadbError};
 
-/// Why a plan was not carried out.
+/// The error of [`execute`].
 #[derive(Debug, thiserror::Error)]
-#[error("{}{source}{}", at(*line, *id), aftermath(undone))]
-pub(crate) struct Failed {
-    /// First line of the command whose step failed.
+#[error("{}{source}{}", location(*line, *id), rollback_text(not_restored))]
+pub(crate) struct ExecuteError {
+    /// First line of the command of the failed step.
     pub(crate) line: Option<u32>,
-    /// The SA of that step.
+    /// The SA of the failed step.
     pub(crate) id: SaId,
-    /// What the SADB said.
     pub(crate) source: SadbError,
-    /// SAs that somebody else has added meanwhile, under names that the plan found free. They stay.
-    pub(crate) theirs: Vec<SaId>,
-    /// SAs that could not be put back as they were, with what the SADB said.
-    pub(crate) undone: Vec<(SaId, SadbError)>,
+    /// SAs that another program has added since the plan was made. They are not removed.
+    pub(crate) foreign: Vec<SaId>,
+    /// SAs that the rollback could not restore, and the errors.
+    pub(crate) not_restored: Vec<(SaId, SadbError)>,
 }
 
-fn at(line: Option<u32>, id: SaId) -> String {
+fn location(line: Option<u32>, id: SaId) -> String {
     let line = line.map_or_else(String::new, |line| format!("line {line}: "));
-    format!("{line}{}: ", Named(id))
+    format!("{line}{id}: ")
 }
 
-fn aftermath(left: &[(SaId, SadbError)]) -> String {
-    match left.first() {
-        None => "; what was done before is taken back: the SADB is as it was".to_owned(),
+fn rollback_text(not_restored: &[(SaId, SadbError)]) -> String {
+    match not_restored.first() {
+        None => "; earlier changes were rolled back".to_owned(),
         Some((id, error)) => {
-            format!(
-                "; what was done before could not be taken back for {} SAs, {} among them: {error}",
-                left.len(),
-                Named(*id)
-            )
+            format!("; the rollback failed for {} SAs, among them {id}: {error}", not_restored.len())
         }
     }
 }
 
-/// Carries out `plan`; `each` hears of every step that is done.
+/// Executes `plan`, and calls `each` after every step. If a step fails, the earlier ones are rolled back.
 ///
 /// # Errors
-/// [`Failed`] with the first step that the SADB refused. Those before it are taken back then.
-pub(crate) fn carry_out(plan: Plan, sadb: &mut dyn Sadb, each: &mut dyn FnMut(&Step)) -> Result<(), Box<Failed>> {
+/// The first step that the SADB has refused, and the SAs that could not be restored.
+pub(crate) fn execute(plan: Plan, sadb: &mut dyn Sadb, each: &mut dyn FnMut(&Step)) -> Result<(), Box<ExecuteError>> {
     let mut steps = plan.steps;
     let mut done = 0;
     while done < steps.len() {
         let batch = batch(&steps[done..], sadb);
-        let outcomes = if batch.is_empty() { vec![carry_out_one(&mut steps[done], sadb)] } else { sadb.add_all(&batch) };
+        let outcomes = if batch.is_empty() { vec![execute_step(&mut steps[done], sadb)] } else { sadb.add_all(&batch) };
         let taken = outcomes.len();
-        let theirs = taken_by_others(&steps[done..], &outcomes);
+        let foreign = added_by_others(&steps[done..], &outcomes);
         let failure = outcomes.into_iter().enumerate().find_map(|(at, outcome)| Some((at, outcome.err()?)));
         if let Some((at, source)) = failure {
             let (line, id) = (steps[done + at].line, steps[done + at].id());
-            // Of a batch those behind the refused one may be done.
+            // The SADB has processed the whole batch: steps after the refused one may be done.
             steps.truncate(done + taken);
-            steps.retain(|step| !theirs.contains(&step.id()));
-            let undone = take_back(&mut steps, sadb);
-            return Err(Box::new(Failed { line, id, source, theirs, undone }));
+            steps.retain(|step| !foreign.contains(&step.id()));
+            let not_restored = roll_back(&mut steps, sadb);
+            return Err(Box::new(ExecuteError { line, id, source, foreign, not_restored }));
         }
         steps[done..done + taken].iter().for_each(&mut *each);
         done += taken;
@@ -69,82 +63,81 @@ pub(crate) fn carry_out(plan: Plan, sadb: &mut dyn Sadb, each: &mut dyn FnMut(&S
     Ok(())
 }
 
-/// The SAs that could not be added because they were there already: the plan has seen none of that name.
-fn taken_by_others(steps: &[Step], outcomes: &[Result<(), SadbError>]) -> Vec<SaId> {
-    let is_theirs = |step: &Step, outcome: &Result<(), SadbError>| {
-        step.deed == Deed::Add && outcome.as_ref().err().is_some_and(SadbError::is_already_present)
+/// The SAs that could not be added because they exist. They did not when the plan was made, so another program has added them.
+fn added_by_others(steps: &[Step], outcomes: &[Result<(), SadbError>]) -> Vec<SaId> {
+    let is_foreign = |step: &Step, outcome: &Result<(), SadbError>| {
+        step.kind == StepKind::Add && outcome.as_ref().err().is_some_and(SadbError::is_already_present)
     };
-    steps.iter().zip(outcomes).filter(|(step, outcome)| is_theirs(step, outcome)).map(|(step, _)| step.id()).collect()
+    steps.iter().zip(outcomes).filter(|(step, outcome)| is_foreign(step, outcome)).map(|(step, _)| step.id()).collect()
 }
 
-/// The requests of the additions that come next and go together.
+/// The requests of the next additions that the SADB accepts in one batch.
 fn batch<'s>(steps: &'s [Step], sadb: &dyn Sadb) -> Vec<&'s Request> {
-    let addition = |step: &'s Step| {
-        let Subject::Sa(change) = &step.subject;
-        change.new.as_ref().filter(|new| step.deed == Deed::Add && sadb.batches(new))
-    };
+    let addition =
+        |step: &'s Step| step.change.request.as_ref().filter(|request| step.kind == StepKind::Add && sadb.batches(request));
     steps.iter().take(MAX_BATCH).map_while(addition).collect()
 }
 
-fn carry_out_one(step: &mut Step, sadb: &mut dyn Sadb) -> Result<(), SadbError> {
+fn execute_step(step: &mut Step, sadb: &mut dyn Sadb) -> Result<(), SadbError> {
     sadb.new_sequence();
-    let Subject::Sa(change) = &step.subject;
-    match (step.deed, &change.new) {
-        (Deed::Add, Some(new)) => sadb.add(new),
-        (Deed::Update, Some(new)) => sadb.update(new, PairScope::One),
-        (Deed::Replace, Some(new)) => sadb.replace(&name(change), new),
-        _ => sadb.delete_if_present(&name(change)).map(drop),
+    let change = &*step.change;
+    match (step.kind, &change.request) {
+        (StepKind::Add, Some(request)) => sadb.add(request),
+        (StepKind::Update, Some(request)) => sadb.update(request, PairScope::One),
+        (StepKind::Replace, Some(request)) => sadb.replace(&identifying_request(change), request),
+        _ => sadb.delete_if_present(&identifying_request(change)).map(drop),
     }
 }
 
-/// The request that names the SA of a change, by all that an SADB may look at.
-fn name(change: &Change) -> Request {
-    let flags = change.old.as_ref().map_or(Flags::default(), |old| old.request.flags);
+/// The request that identifies the SA of a change. illumos needs the direction as well, to find the table.
+fn identifying_request(change: &SaChange) -> Request {
+    let flags = change.actual.as_ref().map_or(Flags::default(), |actual| actual.request.flags);
     Request { flags: flags & (Flags::INBOUND | Flags::OUTBOUND), ..change.id.request() }
 }
 
-/// Puts back what the steps have changed, the last one first; what could not be.
-fn take_back(steps: &mut [Step], sadb: &mut dyn Sadb) -> Vec<(SaId, SadbError)> {
-    let mut left = Vec::new();
+/// Undoes `steps`, the last one first. Returns the SAs that could not be restored.
+fn roll_back(steps: &mut [Step], sadb: &mut dyn Sadb) -> Vec<(SaId, SadbError)> {
+    let mut not_restored = Vec::new();
     for step in steps.iter_mut().rev() {
         sadb.new_sequence();
-        let Subject::Sa(change) = &mut step.subject;
+        let change = &mut *step.change;
         let id = change.id;
-        let restored = match (step.deed, change.old.take()) {
-            (_, None) => sadb.delete_if_present(&name(change)).map(drop),
-            (Deed::Update, Some(old)) => change_back(change, old, sadb),
-            (_, Some(old)) => put_back(change, old, sadb),
+        let restored = match (step.kind, change.actual.take()) {
+            (_, None) => sadb.delete_if_present(&identifying_request(change)).map(drop),
+            (StepKind::Update, Some(before)) => undo_update(change, before, sadb),
+            (_, Some(before)) => restore(change, before, sadb),
         };
-        left.extend(restored.err().map(|error| (id, error)));
+        not_restored.extend(restored.err().map(|error| (id, error)));
     }
-    left
+    not_restored
 }
 
-/// Undoes an update by another, unless it has set a limit where there was none.
-fn change_back(change: &Change, old: Current, sadb: &mut dyn Sadb) -> Result<(), SadbError> {
-    let Some(new) = &change.new else { return Ok(()) };
-    let mut after = old.request.duplicate();
-    (*after.hard, *after.soft, *after.idle) = (*new.hard, *new.soft, *new.idle);
-    (*after.natt_local, *after.natt_remote) = (*new.natt_local, *new.natt_remote);
+/// Undoes an update by another update, or restores the SA if the update has set a limit that it did not have before.
+fn undo_update(change: &SaChange, before: ActualSa, sadb: &mut dyn Sadb) -> Result<(), SadbError> {
+    let Some(update) = &change.request else { return Ok(()) };
+    // The SA as the update has left it.
+    let mut after = before.request.duplicate();
+    (*after.hard, *after.soft, *after.idle) = (*update.hard, *update.soft, *update.idle);
+    (*after.natt_local, *after.natt_remote) = (*update.natt_local, *update.natt_remote);
     let linux = &mut after.linux;
-    (linux.soft_packets, linux.hard_packets) = (new.linux.soft_packets, new.linux.hard_packets);
-    (linux.if_id, linux.output_mark) = (new.linux.if_id, new.linux.output_mark);
-    let both = Both { wanted: &old.request, live: &after, tongue: old.tongue };
-    if new.pair_spi.is_none() && both.changes_in_place(&both.differing()) {
-        return sadb.update(&Request { state: SaState::MATURE, ..both.update() }, PairScope::One);
+    (linux.soft_packets, linux.hard_packets) = (update.linux.soft_packets, update.linux.hard_packets);
+    (linux.if_id, linux.output_mark) = (update.linux.if_id, update.linux.output_mark);
+    let sas = Comparison { desired: &before.request, actual: &after, backend: before.backend };
+    if update.pair_spi.is_none() && sas.can_update(&sas.differing_fields()) {
+        return sadb.update(&Request { state: SaState::MATURE, ..sas.update_request() }, PairScope::One);
     }
-    put_back(change, old, sadb)
+    restore(change, before, sadb)
 }
 
-/// Puts the old SA in the place of whatever there is, or of nothing.
-fn put_back(change: &Change, old: Current, sadb: &mut dyn Sadb) -> Result<(), SadbError> {
-    let mut request = old.request;
-    // One that was never used has sent nothing since its numbers were read.
-    old.counters.carry_into(&mut request, if old.used.usetime == 0 { 0 } else { MARGIN });
-    sadb.delete_if_present(&name_of(change, &request))?;
-    request.pair_spi = old.pair;
+/// Removes the SA if it exists, and adds it as it was before.
+fn restore(change: &SaChange, before: ActualSa, sadb: &mut dyn Sadb) -> Result<(), SadbError> {
+    let mut request = before.request;
+    // An unused SA has sent no packet since its counters were read: no margin is needed.
+    before.counters.apply_to(&mut request, if before.used.usetime == 0 { 0 } else { MARGIN });
+    sadb.delete_if_present(&identifying_request_of(change, &request))?;
+    request.pair_spi = before.pair;
     match sadb.add(&request) {
-        // Its mate is to come, and will name it.
+        // The peer SA is restored later, and its request makes the pair.
         Err(SadbError::Refused { .. }) if request.pair_spi.take().is_some() => add_if_missing(&request, sadb),
         outcome => outcome,
     }
@@ -157,6 +150,7 @@ fn add_if_missing(request: &Request, sadb: &mut dyn Sadb) -> Result<(), SadbErro
     }
 }
 
-fn name_of(change: &Change, request: &Request) -> Request {
-    Request { flags: request.flags & (Flags::INBOUND | Flags::OUTBOUND), ..name(change) }
+/// As [`identifying_request`], with the direction of `request`.
+fn identifying_request_of(change: &SaChange, request: &Request) -> Request {
+    Request { flags: request.flags & (Flags::INBOUND | Flags::OUTBOUND), ..identifying_request(change) }
 }

@@ -1,45 +1,46 @@
-//! What tells two keys apart without telling anything else of them.
+//! Fingerprints: values that show whether two keys are equal and nothing else about them.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use crate::secret::Key;
 
-/// Bytes of a fingerprint: enough that two keys hardly ever share one, too few to find a key by.
+/// Length of a fingerprint in bytes: long enough that different keys rarely have the same one, too short to search for a key with.
 const LEN: usize = 4;
 
-/// What a fingerprint depends on besides the key, so that fingerprints of different runs do not compare.
+/// The secret key of the HMAC. Each run has a new one, so that fingerprints of different runs cannot be compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Salt([u8; 16]);
+pub(crate) struct FingerprintKey([u8; 16]);
 
-impl Salt {
-    /// A new one.
+impl FingerprintKey {
+    /// A random key.
     ///
     /// # Errors
-    /// The system's, if it has no random numbers.
-    pub(crate) fn new() -> Result<Self, getrandom::Error> {
+    /// Those of getrandom(2).
+    pub(crate) fn random() -> Result<Self, getrandom::Error> {
         let mut bytes = [0; 16];
         getrandom::fill(&mut bytes)?;
         Ok(Self(bytes))
     }
 
-    /// One that was kept.
+    /// A key that was stored with the fingerprints made with it.
     #[must_use]
     pub(crate) fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
     }
 
-    /// Its bytes, to be kept.
+    /// The bytes, to store them.
     #[must_use]
     pub(crate) fn bytes(self) -> [u8; 16] {
         self.0
     }
 
-    /// The fingerprint of several keys together, in their order: HMAC-SHA-256 under this salt, cut short.
-    pub(super) fn of<'a>(self, keys: impl IntoIterator<Item = Option<&'a Key>>) -> String {
+    /// One fingerprint of several keys in order: HMAC-SHA-256, truncated.
+    pub(super) fn fingerprint<'a>(self, keys: impl IntoIterator<Item = Option<&'a Key>>) -> String {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).unwrap_or_else(|_| unreachable!("HMAC takes any length"));
         for key in keys {
             let bytes = key.map_or(&[][..], Key::expose);
+            // The lengths keep the keys apart: (ab, c) and (a, bc) differ.
             mac.update(&(bytes.len() as u64).to_be_bytes());
             mac.update(bytes);
         }
@@ -52,14 +53,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fingerprint_depends_on_every_key_and_on_the_salt() {
+    fn fingerprint_depends_on_every_key_and_on_the_hmac_key() {
         let (one, other) = (Key::from_slice(&[1, 2, 3], 24, 0), Key::from_slice(&[1, 2, 4], 24, 0));
-        let salt = Salt::from_bytes([7; 16]);
-        let of = |keys: &[Option<&Key>]| salt.of(keys.iter().copied());
+        let key = FingerprintKey::from_bytes([7; 16]);
+        let of = |keys: &[Option<&Key>]| key.fingerprint(keys.iter().copied());
         assert_eq!(of(&[Some(&one)]).len(), 2 * LEN);
         assert_eq!(of(&[Some(&one), None]), of(&[Some(&one.duplicate()), None]));
         assert_ne!(of(&[Some(&one)]), of(&[Some(&other)]));
         assert_ne!(of(&[Some(&one), None]), of(&[None, Some(&one)]));
-        assert_ne!(of(&[Some(&one)]), Salt::from_bytes([8; 16]).of([Some(&one)]));
+        assert_ne!(of(&[Some(&one)]), FingerprintKey::from_bytes([8; 16]).fingerprint([Some(&one)]));
     }
 }

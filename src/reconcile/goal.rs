@@ -1,4 +1,4 @@
-//! What a keys file asks for: the SAs that there are once its commands are done in an empty SADB.
+//! The desired state: the SAs that an empty SADB would hold after the commands of a keys file.
 
 use std::hash::BuildHasher;
 
@@ -11,76 +11,72 @@ use crate::keyfile::{SaCommand, Target, Verb};
 use crate::reconcile::sequence::is_inbound;
 use crate::sa::{Flags, Request, SaId, SaType, Spi};
 
-/// An SA of a keys file.
-pub(crate) struct Wanted {
+/// An SA that a keys file defines.
+pub(crate) struct DesiredSa {
     /// First line of the command that adds it.
     pub(crate) line: u32,
-    /// How many were added before it.
-    pub(crate) place: usize,
-    /// What it is to be, but for its pair.
+    /// The number of `add` commands before it.
+    pub(crate) position: usize,
+    /// The request that adds it, without its pair.
     pub(crate) request: Box<Request>,
-    /// The SPI of the SA it is to be paired with, whichever of the two commands says so.
+    /// The SPI of its paired SA, whichever of the two commands has the `pair-spi`.
     pub(crate) pair: Option<Spi>,
 }
 
-impl Wanted {
-    /// Its name: the goal takes no request without one.
+impl DesiredSa {
+    /// Its identity. [`Goal::take`] refuses requests without one.
     pub(crate) fn id(&self) -> SaId {
         self.request.id().unwrap_or_else(|| unreachable!("it has a destination"))
     }
 }
 
-/// The SAs of a keys file.
+/// The desired state.
 #[derive(Default)]
 pub(crate) struct Goal {
-    /// By name, which is not held twice.
-    sas: HashTable<Wanted>,
-    /// How many were added, those that were deleted again among them.
+    /// Hashed by identity, which is computed from the request to save memory.
+    sas: HashTable<DesiredSa>,
+    /// The number of `add` commands, including SAs that a later command deletes.
     added: usize,
 }
 
-/// Why a command has no place in a file that says what SAs there shall be. No word of the file is in it.
+/// Why a command cannot be part of a desired state. The message has no word of the file.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("line {line}: {what}")]
-pub(crate) struct Unfit {
-    /// The command's first line.
+#[error("line {line}: {message}")]
+pub(crate) struct GoalError {
+    /// First line of the command.
     pub(crate) line: u32,
-    /// What is wrong with it.
-    pub(crate) what: String,
+    pub(crate) message: String,
 }
 
 impl Goal {
-    /// How many SAs it has.
+    /// The number of SAs.
     #[must_use]
     pub(crate) fn len(&self) -> usize {
         self.sas.len()
     }
 
-    /// The names of its SAs.
     pub(crate) fn ids(&self) -> impl Iterator<Item = SaId> {
-        self.iter().map(Wanted::id)
+        self.iter().map(DesiredSa::id)
     }
 
-    /// Its SAs.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Wanted> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &DesiredSa> {
         self.sas.iter()
     }
 
-    /// The SA of that name.
-    pub(crate) fn get(&self, id: &SaId) -> Option<&Wanted> {
-        self.sas.find(hash(id), |wanted| wanted.id() == *id)
+    pub(crate) fn get(&self, id: &SaId) -> Option<&DesiredSa> {
+        self.sas.find(hash(id), |desired| desired.id() == *id)
     }
 
-    /// Above the places of all its SAs.
-    pub(crate) fn places(&self) -> usize {
+    /// Greater than every [`DesiredSa::position`].
+    pub(crate) fn position_count(&self) -> usize {
         self.added
     }
 
-    /// Takes the next command of the file.
+    /// Applies the next command of the file.
     ///
     /// # Errors
-    /// [`Unfit`], for a command that an SADB with the SAs of the lines before would refuse, and for one that changes an SA.
-    pub(crate) fn take(&mut self, line: u32, mut command: SaCommand) -> Result<(), Unfit> {
+    /// For a command that an SADB with the SAs of the earlier lines would refuse, and for one that changes an SA.
+    pub(crate) fn take(&mut self, line: u32, mut command: SaCommand) -> Result<(), GoalError> {
         let targets = std::mem::take(&mut command.targets);
         let Some((last, others)) = targets.split_last() else { return Ok(()) };
         for target in others {
@@ -89,75 +85,78 @@ impl Goal {
         self.take_one(line, command.verb, command.request, *last)
     }
 
-    fn take_one(&mut self, line: u32, verb: Verb, mut request: Box<Request>, target: Target) -> Result<(), Unfit> {
+    fn take_one(&mut self, line: u32, verb: Verb, mut request: Box<Request>, target: Target) -> Result<(), GoalError> {
         aim_at(&mut request, target);
-        let Some(id) = request.id() else { return unfit(line, "an SA is named by its destination: dst".to_owned()) };
+        let Some(id) = request.id() else {
+            return error(line, "dst is required: an SA is identified by its destination".to_owned());
+        };
         match verb {
             Verb::Add => self.add(line, id, request),
             Verb::Delete if self.remove(&id) => Ok(()),
             Verb::Get if self.get(&id).is_some() => Ok(()),
-            Verb::Delete | Verb::Get => unfit(line, "the lines before add no such SA".to_owned()),
+            Verb::Delete | Verb::Get => error(line, "no earlier line adds this SA".to_owned()),
             Verb::Update | Verb::UpdatePair | Verb::DeletePair => {
                 let word = verb.word();
-                unfit(line, format!("{word}: this file says what SAs there shall be: say it in their add"))
+                error(line, format!("{word} is not allowed in a file used for reconcile; set the value in the add command"))
             }
         }
     }
 
-    /// Whether it was there.
+    /// False if the goal has no such SA.
     fn remove(&mut self, id: &SaId) -> bool {
-        self.sas.find_entry(hash(id), |wanted| wanted.id() == *id).map(|entry| drop(entry.remove())).is_ok()
+        self.sas.find_entry(hash(id), |desired| desired.id() == *id).map(|entry| drop(entry.remove())).is_ok()
     }
 
-    /// Leaves those whose packets come in, without their pairs: the first step of a change of keys.
+    /// The inbound SAs only, without their pairs: the first step of a key change.
     #[must_use]
     pub(crate) fn inbound(mut self) -> Self {
-        self.sas.retain(|wanted| is_inbound(&wanted.request));
-        self.sas.iter_mut().for_each(|wanted| wanted.pair = None);
+        self.sas.retain(|desired| is_inbound(&desired.request));
+        self.sas.iter_mut().for_each(|desired| desired.pair = None);
         self
     }
 
-    fn add(&mut self, line: u32, id: SaId, mut request: Box<Request>) -> Result<(), Unfit> {
+    fn add(&mut self, line: u32, id: SaId, mut request: Box<Request>) -> Result<(), GoalError> {
         let pair = request.pair_spi.take();
         request.flags = request.flags & !Flags::PAIRED;
-        match self.sas.entry(hash(&id), |wanted| wanted.id() == id, |wanted| hash(&wanted.id())) {
+        match self.sas.entry(hash(&id), |desired| desired.id() == id, |desired| hash(&desired.id())) {
             Entry::Vacant(entry) => {
-                entry.insert(Wanted { line, place: self.added, request, pair });
+                entry.insert(DesiredSa { line, position: self.added, request, pair });
                 self.added += 1;
                 Ok(())
             }
-            Entry::Occupied(entry) => unfit(line, format!("line {} adds this SA already", entry.get().line)),
+            Entry::Occupied(entry) => error(line, format!("line {} already adds this SA", entry.get().line)),
         }
     }
 
-    /// Takes a `flush` of the file.
+    /// Applies a `flush` command.
     pub(crate) fn flush(&mut self, sa_type: SaType) {
-        self.sas.retain(|wanted| sa_type != SaType::UNSPEC && wanted.request.sa_type != sa_type);
+        self.sas.retain(|desired| sa_type != SaType::UNSPEC && desired.request.sa_type != sa_type);
     }
 
-    /// Takes the end of the file: of a pair only one command names the other, from here on both SAs do.
+    /// Completes the pairs at the end of the file: one command of a pair has the `pair-spi`, and both SAs get it here.
     ///
     /// # Errors
-    /// [`Unfit`] for a pair that cannot be.
-    pub(crate) fn finish(mut self) -> Result<Self, Unfit> {
+    /// For a `pair-spi` without such an SA, or whose SA has a different pair.
+    pub(crate) fn finish(mut self) -> Result<Self, GoalError> {
         let mut pairs: Vec<(u32, SaId, Spi)> =
-            self.iter().filter_map(|wanted| Some((wanted.line, wanted.id(), wanted.pair?))).collect();
+            self.iter().filter_map(|desired| Some((desired.line, desired.id(), desired.pair?))).collect();
+        // The table has no order; sorted, the first error is that of the first line.
         pairs.sort_by_key(|(line, id, _)| (*line, id.dst));
         for (line, id, spi) in pairs {
-            let mate = self.get(&id).and_then(|wanted| mate(&id, &wanted.request, spi));
-            let Some(found) = mate.and_then(|mate| self.sas.find_mut(hash(&mate), |wanted| wanted.id() == mate)) else {
-                return unfit(line, format!("pair-spi {spi}: the file has no such SA in the opposite direction"));
+            let peer = self.get(&id).and_then(|desired| peer_sa(&id, &desired.request, spi));
+            let Some(found) = peer.and_then(|peer| self.sas.find_mut(hash(&peer), |desired| desired.id() == peer)) else {
+                return error(line, format!("pair-spi {spi}: the file has no such SA in the opposite direction"));
             };
             if *found.pair.get_or_insert(id.spi) != id.spi {
-                return unfit(line, format!("pair-spi {spi}: that SA is paired already"));
+                return error(line, format!("pair-spi {spi}: that SA is already paired"));
             }
         }
         Ok(self)
     }
 }
 
-/// The SA with that SPI in the opposite direction.
-pub(crate) fn mate(id: &SaId, request: &Request, spi: Spi) -> Option<SaId> {
+/// The identity of the paired SA: the one with `spi` in the opposite direction. `None` without a source address.
+pub(crate) fn peer_sa(id: &SaId, request: &Request, spi: Spi) -> Option<SaId> {
     let src = request.src.map(|src| src.addr.to_canonical()).filter(|src| !src.is_unspecified())?;
     Some(SaId { spi, dst: src, ..*id })
 }
@@ -166,6 +165,6 @@ fn hash(id: &SaId) -> u64 {
     FxBuildHasher.hash_one(id)
 }
 
-fn unfit<T>(line: u32, what: String) -> Result<T, Unfit> {
-    Err(Unfit { line, what })
+fn error<T>(line: u32, message: String) -> Result<T, GoalError> {
+    Err(GoalError { line, message })
 }

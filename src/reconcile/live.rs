@@ -1,4 +1,4 @@
-//! What an SADB says of an SA, as the request that would make it again.
+//! The actual SAs: each description by the SADB, as the request that would add the SA.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -9,40 +9,38 @@ use crate::sa::{
 };
 use crate::secret::Key;
 
-/// Flags that a request may say; an SADB reports more.
-const SAYABLE: u32 = Flags::INBOUND.0 | Flags::OUTBOUND.0 | Flags::TUNNEL.0 | Flags::NATT_LOC.0 | Flags::NATT_REM.0;
+/// The flags that a request can have. An SADB reports more.
+const REQUEST_FLAGS: u32 = Flags::INBOUND.0 | Flags::OUTBOUND.0 | Flags::TUNNEL.0 | Flags::NATT_LOC.0 | Flags::NATT_REM.0;
 
-/// Whose words a description is in.
+/// The backend that has described an SA. They report different subsets of its values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Tongue {
-    /// Linux XFRM.
+pub(crate) enum Backend {
     Xfrm,
-    /// The PF_KEY of Linux.
     LinuxPfKey,
-    /// PF_KEY as illumos and the model have it.
+    /// PF_KEY of illumos or of the model.
     PfKey,
 }
 
-/// An SA as it is.
-pub(crate) struct Current {
+/// An SA that the SADB holds.
+pub(crate) struct ActualSa {
     pub(crate) id: SaId,
-    /// What would add it; but for its pair.
+    /// The request that would add it, without its pair.
     pub(crate) request: Request,
     pub(crate) pair: Option<Spi>,
     pub(crate) counters: Counters,
-    /// What of its lifetimes is used up: bytes, moment added, moment first used.
+    /// The current lifetime: bytes, time of addition, time of first use.
     pub(crate) used: Lifetime,
-    /// Packets, which count as lifetimes on Linux.
+    /// Packets protected, which Linux has a lifetime for.
     pub(crate) packets: u64,
-    pub(crate) tongue: Tongue,
-    /// Neither larval nor dead.
+    pub(crate) backend: Backend,
+    /// In a state that can protect packets: neither larval nor dead.
     pub(crate) is_alive: bool,
-    /// An algorithm that no request can name.
-    pub(crate) is_strange: bool,
+    /// It has an algorithm that this program does not know.
+    pub(crate) has_unknown_algorithm: bool,
 }
 
-impl Current {
-    /// The SA that `message` describes; `None` if it names none.
+impl ActualSa {
+    /// The SA that `message` describes; `None` if its identity is incomplete.
     pub(crate) fn of(message: &Message) -> Option<Self> {
         let id = message.id()?;
         let sa = message.association()?;
@@ -58,19 +56,19 @@ impl Current {
             counters: Counters::of(message),
             used: message.lifetime(LifetimeKind::Current).copied().unwrap_or_default(),
             packets: linux.map_or(0, |linux| linux.packets),
-            tongue: tongue(message),
+            backend: backend(message),
             is_alive,
-            is_strange: linux.is_some_and(|linux| linux.foreign_auth.is_some() || linux.foreign_encr.is_some()),
+            has_unknown_algorithm: linux.is_some_and(|linux| linux.foreign_auth.is_some() || linux.foreign_encr.is_some()),
         })
     }
 }
 
-fn tongue(message: &Message) -> Tongue {
+fn backend(message: &Message) -> Backend {
     let second = |extension: &Extension| matches!(extension, Extension::SecondAssociation { .. });
     match message.linux() {
-        Some(_) => Tongue::Xfrm,
-        None if message.extensions.iter().any(second) => Tongue::LinuxPfKey,
-        None => Tongue::PfKey,
+        Some(_) => Backend::Xfrm,
+        None if message.extensions.iter().any(second) => Backend::LinuxPfKey,
+        None => Backend::PfKey,
     }
 }
 
@@ -81,24 +79,24 @@ fn request(message: &Message) -> Option<Request> {
         sa_type: message.sa_type,
         spi: sa.spi,
         replay: window.max(sa.replay.into()),
-        state: said_state(sa.state),
+        state: state_of_add(sa.state),
         auth_alg: sa.auth,
         encr_alg: if sa.encr == EncrAlg::NONE && message.sa_type == SaType::ESP { EncrAlg::NULL } else { sa.encr },
-        flags: sa.flags & Flags(SAYABLE),
+        flags: sa.flags & Flags(REQUEST_FLAGS),
         linux: extras(message).into(),
         ..Request::default()
     };
-    message.extensions.iter().for_each(|extension| take(&mut request, extension));
+    message.extensions.iter().for_each(|extension| apply_extension(&mut request, extension));
     if message.linux().is_some() && !sa.flags.has(Flags::NATT_REM) {
-        // The kernel has no such address, and the report says the outer one.
+        // XFRM stores no remote NAT-T address; the decoder reports the outer one.
         request.natt_remote =
             request.natt_remote.map(|end| Endpoint { addr: IpAddr::V4(Ipv4Addr::UNSPECIFIED), ..end }).into();
     }
     Some(request)
 }
 
-/// The state that an `add` says.
-fn said_state(state: SaState) -> SaState {
+/// The state as an `add` command has it.
+fn state_of_add(state: SaState) -> SaState {
     match state {
         SaState::ACTIVE_ELSEWHERE | SaState::IDLE => SaState::ACTIVE_ELSEWHERE,
         _ => SaState::MATURE,
@@ -119,26 +117,26 @@ fn extras(message: &Message) -> LinuxExtras {
         .unwrap_or_default()
 }
 
-fn take(request: &mut Request, extension: &Extension) {
+fn apply_extension(request: &mut Request, extension: &Extension) {
     match extension {
         Extension::Lifetime(LifetimeKind::Hard, lifetime) => request.hard = Some(*lifetime).into(),
         Extension::Lifetime(LifetimeKind::Soft, lifetime) => request.soft = Some(*lifetime).into(),
         Extension::Lifetime(LifetimeKind::Idle, lifetime) => request.idle = Some(*lifetime).into(),
-        Extension::Address(role, info) => take_address(request, *role, info),
+        Extension::Address(role, info) => apply_address(request, *role, info),
         Extension::Key(KeyRole::Auth, key) => request.auth_key = Some(key.duplicate()),
-        Extension::Key(KeyRole::Encr, key) => request.encr_key = Some(whole(key)),
+        Extension::Key(KeyRole::Encr, key) => request.encr_key = Some(key_with_salt(key)),
         Extension::Identity(Side::Source, identity) => request.src_identity = Some(identity.clone()).into(),
         Extension::Identity(Side::Destination, identity) => request.dst_identity = Some(identity.clone()).into(),
         _ => {}
     }
 }
 
-/// The key as an `add` says it, its salt at the end.
-fn whole(key: &Key) -> Key {
+/// The key as an `add` command has it: with the salt at the end.
+fn key_with_salt(key: &Key) -> Key {
     key.duplicate().with_bits(key.bits().saturating_add(key.reserved()), 0)
 }
 
-fn take_address(request: &mut Request, role: AddressRole, info: &AddressInfo) {
+fn apply_address(request: &mut Request, role: AddressRole, info: &AddressInfo) {
     let Some(addr) = info.addr.map(|addr| addr.to_canonical()) else { return };
     let outer = Some(Endpoint { addr, port: info.port, proto: info.proto });
     let natt = Some(Endpoint { addr, port: info.port, proto: 0 });

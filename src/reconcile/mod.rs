@@ -1,10 +1,16 @@
-//! From what an SADB holds to what a keys file asks for, by the smallest change.
+//! Reconciliation: the smallest change from the SAs that an SADB holds to those that a keys file defines.
 //!
-//! commands -> [`Goal`] -[`plan`]-> [`Plan`] -[`carry_out`]-> SADB -[`verify`]-> nothing left to do
+//! commands -> [`Goal`] -[`plan()`]-> [`Plan`] -[`execute()`]-> SADB -[`verify`]-> no steps left
 //!
-//! `wanted` reads the commands, `current` what the SADB says; `fields` is the table of what is compared, and of what can be
-//! changed in place. `difference` finds the steps, those of pairs with `pairing`, and `carry` takes them, or takes back what it has done. `sequence` lets the
-//! sequence numbers of an SA that has to be added again go on. `text` tells a plan, without a key.
+//! | module | contents |
+//! | --- | --- |
+//! | `goal` | the desired state, from the commands |
+//! | `live` | the actual state, from the SADB |
+//! | `compare` | the table of the fields that are compared, and of those that can be changed in place |
+//! | `plan`, `step`, `pairs` | the steps, and the pairs that they make |
+//! | `execute` | executes the steps, or rolls them back |
+//! | `sequence`, `snapshot` | preserves the sequence numbers of replaced SAs |
+//! | `report` | prints a plan without keys |
 #![forbid(unsafe_code)]
 
 mod compare;
@@ -16,11 +22,15 @@ mod pairs;
 mod plan;
 mod report;
 mod sequence;
+mod snapshot;
+mod step;
 
 pub(crate) use compare::keys_fingerprint;
-pub(crate) use execute::{Failed, carry_out};
-pub(crate) use fingerprint::Salt;
-pub(crate) use goal::{Goal, Unfit};
-pub(crate) use plan::{Deed, Difference, Obstacle, Plan, Scope, Step, Terms, plan, verify};
-pub(crate) use report::{Brief, Named, Summary, write_json, write_summary, write_text};
-pub(crate) use sequence::{Counters, MARGIN, Progress};
+pub(crate) use execute::{ExecuteError, execute};
+pub(crate) use fingerprint::FingerprintKey;
+pub(crate) use goal::{Goal, GoalError};
+pub(crate) use plan::{PlanError, PlanOptions, PlanScope, plan, verify};
+pub(crate) use report::{Mismatch, Summary, write_json, write_summary, write_text};
+pub(crate) use sequence::{Counters, MARGIN};
+pub(crate) use snapshot::SequenceSnapshot;
+pub(crate) use step::{Plan, Step, StepKind};

@@ -1,63 +1,59 @@
-//! What becomes of pairs when some SAs are added anew, and others removed.
+//! The pairs of SAs that are added, replaced or removed.
 
 use std::collections::{HashMap, HashSet};
 
-use crate::reconcile::goal::{Goal, Wanted, mate};
-use crate::reconcile::live::Current;
-use crate::reconcile::plan::{Deed, Seen, Step, Subject};
+use crate::reconcile::goal::{DesiredSa, Goal, peer_sa};
+use crate::reconcile::live::ActualSa;
+use crate::reconcile::step::{Step, StepKind};
 use crate::sa::{SaId, Spi};
 
-/// The SAs that come and go.
-pub(crate) struct Pairing<'a> {
+/// The changes that affect pairs.
+pub(crate) struct PairChanges<'a> {
     goal: &'a Goal,
-    /// SAs that come without a pair, and bring theirs along.
-    pub(crate) anew: HashSet<SaId>,
+    /// SAs that are added or replaced: their own requests make their pairs.
+    pub(crate) added: HashSet<SaId>,
     removed: HashSet<SaId>,
-    /// SAs that an update of their mate pairs.
-    updated: HashSet<SaId>,
+    /// SAs that an update of their peer pairs.
+    paired: HashSet<SaId>,
 }
 
-impl<'a> Pairing<'a> {
-    pub(crate) fn new(goal: &'a Goal, seen: &Seen, unwanted: &[Current]) -> Self {
-        Self {
-            goal,
-            anew: goal.iter().filter(|wanted| !seen.has(wanted)).map(Wanted::id).collect(),
-            removed: unwanted.iter().map(|current| current.id).collect(),
-            updated: HashSet::new(),
-        }
+impl<'a> PairChanges<'a> {
+    pub(crate) fn new(goal: &'a Goal, added: HashSet<SaId>, removed: HashSet<SaId>) -> Self {
+        Self { goal, added, removed, paired: HashSet::new() }
     }
 
-    /// No command ends a pair but the removal of one of its SAs.
-    pub(crate) fn must_be_anew(&self, wanted: &Wanted, current: &Current) -> bool {
-        let Some(live) = current.pair else { return false };
-        let goes = mate(&current.id, &current.request, live).is_some_and(|mate| self.removed.contains(&mate));
-        wanted.pair != Some(live) && !(wanted.pair.is_none() && goes)
+    /// Whether the pair of an SA can only be changed by replacing the SA: no command ends a pair except the removal of one of the two.
+    pub(crate) fn needs_replacement(&self, desired: &DesiredSa, actual: &ActualSa) -> bool {
+        let Some(spi) = actual.pair else { return false };
+        let peer_is_removed = peer_sa(&actual.id, &actual.request, spi).is_some_and(|peer| self.removed.contains(&peer));
+        desired.pair != Some(spi) && !(desired.pair.is_none() && peer_is_removed)
     }
 
-    /// The pair that an update has to make: with an SA that stays, and is not updated for it itself.
-    pub(crate) fn by_update(&mut self, wanted: &Wanted, current: &Current) -> Option<Spi> {
-        let spi = wanted.pair.filter(|_| current.pair.is_none())?;
-        let mate = mate(&current.id, &wanted.request, spi)?;
-        if self.anew.contains(&mate) || self.updated.contains(&current.id) || self.goal.get(&mate).is_none() {
+    /// The pair that an update of this SA must make. `None` if the request of its peer makes it.
+    pub(crate) fn pair_by_update(&mut self, desired: &DesiredSa, actual: &ActualSa) -> Option<Spi> {
+        let spi = desired.pair.filter(|_| actual.pair.is_none())?;
+        let peer = peer_sa(&actual.id, &desired.request, spi)?;
+        if self.added.contains(&peer) || self.paired.contains(&actual.id) || self.goal.get(&peer).is_none() {
             return None;
         }
-        self.updated.insert(mate);
+        self.paired.insert(peer);
         Some(spi)
     }
 }
 
-/// An SA that is added names its pair if that one is there by then; else that one names it.
-pub(crate) fn name_pairs(steps: &mut [Step], goal: &Goal) {
-    let is_anew = |step: &Step| step.deed == Deed::Add || step.deed == Deed::Replace;
-    let to_come: HashMap<SaId, usize> =
-        steps.iter().enumerate().filter(|(_, step)| is_anew(step)).map(|(at, step)| (step.id(), at)).collect();
-    for (at, step) in steps.iter_mut().enumerate() {
-        if !is_anew(step) {
+/// Sets `pair_spi` in the requests that add SAs. Of two such requests the later one has it, when its peer exists.
+pub(crate) fn set_pairs(steps: &mut [Step], goal: &Goal) {
+    let adds = |step: &Step| step.kind == StepKind::Add || step.kind == StepKind::Replace;
+    let positions: HashMap<SaId, usize> =
+        steps.iter().enumerate().filter(|(_, step)| adds(step)).map(|(position, step)| (step.id(), position)).collect();
+    for (position, step) in steps.iter_mut().enumerate() {
+        if !adds(step) {
             continue;
         }
-        let Subject::Sa(change) = &mut step.subject;
-        let (Some(new), Some(wanted)) = (&mut change.new, goal.get(&change.id)) else { continue };
-        let mate = wanted.pair.and_then(|spi| mate(&change.id, new, spi));
-        new.pair_spi = wanted.pair.filter(|_| mate.is_some_and(|mate| to_come.get(&mate).is_none_or(|other| *other < at)));
+        let change = &mut *step.change;
+        let (Some(request), Some(desired)) = (&mut change.request, goal.get(&change.id)) else { continue };
+        let peer = desired.pair.and_then(|spi| peer_sa(&change.id, request, spi));
+        let peer_exists = |peer: SaId| positions.get(&peer).is_none_or(|other| *other < position);
+        request.pair_spi = desired.pair.filter(|_| peer.is_some_and(peer_exists));
     }
 }

@@ -73,7 +73,7 @@ fn an_sa_that_somebody_else_adds_meanwhile_stays_theirs() {
         expect(refresh(&sadb, "old", &old), 0);
         sadb.plan(Plan::Overtaken(nth));
         let refused = expect(refresh(&sadb, "new", &new), 1);
-        assert!(String::from_utf8_lossy(&refused.stderr).contains("taken back"), "{refused:?}");
+        assert!(String::from_utf8_lossy(&refused.stderr).contains("rolled back"), "{refused:?}");
         assert_eq!(sadb.spis(), [0x1001, 0x1002, theirs], "after message {nth}");
         expect(refresh(&sadb, "old", &old), 0);
         assert_eq!(sadb.spis(), [0x1001, 0x1002, theirs], "after message {nth} and a refresh");

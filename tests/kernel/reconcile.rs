@@ -125,7 +125,7 @@ fn what_others_added_survives_the_service() {
     service(&space, directory.path(), "start", &(esp(0x100, "") + &esp(0x101, ""))).succeeded();
     assert_eq!(space.states().len(), 3);
     let told = service(&space, directory.path(), "refresh", &(esp(0x101, "") + &esp(0x102, ""))).succeeded();
-    assert!(told.contains("1 added, 0 updated, 0 replaced, 1 removed, 1 kept, 1 of others left alone"), "{told}");
+    assert!(told.contains("1 added, 0 updated, 0 replaced, 1 removed, 1 kept, 1 foreign"), "{told}");
     service(&space, directory.path(), "stop", &esp(0x101, "")).succeeded();
     assert_eq!(space.states(), foreign);
 }

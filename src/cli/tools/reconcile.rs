@@ -10,7 +10,7 @@ use super::{Failure, checked};
 use crate::cli::exit::Exit;
 use crate::cli::session::Session;
 use crate::keyfile;
-use crate::reconcile::{self, Goal, Plan, Salt, Scope, Summary, Terms, Unfit};
+use crate::reconcile::{self, FingerprintKey, Goal, GoalError, Plan, PlanOptions, PlanScope, Summary};
 use crate::redact::shown;
 
 /// The arguments.
@@ -73,11 +73,11 @@ impl Reconcile {
         if !self.plan && !session.acquire_load_lock() {
             return Ok(Exit::Failed);
         }
-        let salt = Salt::new().map_err(|error| Failure::new(format!("no random bytes: {error}")))?;
-        let scope = if self.keep_others { Scope::Named } else { Scope::All };
-        let terms = Terms { scope, salt, carried: &|_, _| None };
+        let salt = FingerprintKey::random().map_err(|error| Failure::new(format!("no random bytes: {error}")))?;
+        let scope = if self.keep_others { PlanScope::Named } else { PlanScope::All };
+        let options = PlanOptions { scope, fingerprint_key: salt, saved_counters: &|_, _| None };
         let sadb = session.open().map_err(Failure::of)?;
-        let plan = reconcile::plan(&goal, sadb, &terms).map_err(Failure::of)?;
+        let plan = reconcile::plan(&goal, sadb, &options).map_err(Failure::of)?;
         if self.plan {
             return Ok(tell(&plan, session));
         }
@@ -87,7 +87,7 @@ impl Reconcile {
     /// What the file asks for; `None` if it has errors, which have been told then.
     fn goal(&self, session: &Session<'_>) -> Result<Option<Goal>, Failure> {
         let name = shown(&self.file);
-        let fits = |unfit: Unfit| Failure::new(format!("{name}: {unfit}"));
+        let fits = |unfit: GoalError| Failure::new(format!("{name}: {unfit}"));
         let (mut goal, mut so_far) = (Goal::default(), Ok(ControlFlow::Continue(())));
         let all_good = checked::each_of_file(&self.file, session, session.denies_weakness(), &mut |line, command| {
             if matches!(so_far, Ok(ControlFlow::Continue(()))) {
@@ -103,12 +103,12 @@ impl Reconcile {
 }
 
 /// Takes the next command of the file into `goal`; breaks at `quit`.
-fn take(goal: &mut Goal, line: u32, command: keyfile::Command) -> Result<ControlFlow<()>, Unfit> {
+fn take(goal: &mut Goal, line: u32, command: keyfile::Command) -> Result<ControlFlow<()>, GoalError> {
     match command {
         keyfile::Command::Sa(command) => goal.take(line, command)?,
         keyfile::Command::Flush(sa_type) => goal.flush(sa_type),
         keyfile::Command::Quit => return Ok(ControlFlow::Break(())),
-        _ => return Err(Unfit { line, what: "only add, delete, get and flush make a state".to_owned() }),
+        _ => return Err(GoalError { line, message: "only add, delete, get and flush make a state".to_owned() }),
     }
     Ok(ControlFlow::Continue(()))
 }
@@ -122,10 +122,10 @@ fn tell(plan: &Plan, session: &Session<'_>) -> Exit {
 }
 
 /// Does it, reads it back, and says what it came to.
-fn carry_out(plan: Plan, goal: &Goal, salt: Salt, session: &mut Session<'_>) -> Result<Exit, Failure> {
+fn carry_out(plan: Plan, goal: &Goal, salt: FingerprintKey, session: &mut Session<'_>) -> Result<Exit, Failure> {
     let (summary, is_idle) = (Summary::of(&plan), plan.steps.is_empty());
     let sadb = session.open().map_err(Failure::of)?;
-    let done = reconcile::carry_out(plan, sadb, &mut |_| {});
+    let done = reconcile::execute(plan, sadb, &mut |_| {});
     let wrong = if is_idle || done.is_err() { Ok(Vec::new()) } else { reconcile::verify(goal, sadb, salt) };
     for note in sadb.take_warnings() {
         session.output.say(&note);
@@ -133,7 +133,7 @@ fn carry_out(plan: Plan, goal: &Goal, salt: Salt, session: &mut Session<'_>) -> 
     done.map_err(Failure::of)?;
     let wrong = wrong.map_err(Failure::of)?;
     for step in &wrong {
-        session.output.say(&format!("the SADB has taken it otherwise: {}", reconcile::Brief(step)));
+        session.output.say(&format!("the SADB has taken it otherwise: {}", reconcile::Mismatch(step)));
     }
     if session.json() {
         let _ = session.output.took(reconcile::write_summary(&mut io::stdout(), summary));

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use crate::policy::Policy;
-use crate::reconcile::Deed;
+use crate::reconcile::StepKind;
 use crate::sadb::Sadb;
 use crate::service::exit::Reason;
 use crate::service::load::Service;
@@ -56,11 +56,11 @@ impl Service<'_> {
 /// The writer's.
 pub(crate) fn write(out: &mut dyn Write, steps: &Steps, json: bool) -> io::Result<()> {
     let new = |deed, policies| {
-        std::iter::repeat(deed).zip(policies).map(|(deed, policy): (Deed, &Policy)| (deed, policy.to_string()))
+        std::iter::repeat(deed).zip(policies).map(|(deed, policy): (StepKind, &Policy)| (deed, policy.to_string()))
     };
-    let told = new(Deed::Add, &steps.add)
-        .chain(new(Deed::Replace, &steps.replace))
-        .chain(steps.remove.iter().map(|name| (Deed::Remove, name.to_string())));
+    let told = new(StepKind::Add, &steps.add)
+        .chain(new(StepKind::Replace, &steps.replace))
+        .chain(steps.remove.iter().map(|name| (StepKind::Remove, name.to_string())));
     for (deed, policy) in told {
         if json {
             serde_json::to_writer(&mut *out, &Object { step: deed.word(), policy })?;

@@ -5,7 +5,10 @@ use std::collections::HashSet;
 use std::io::{self, Write};
 use std::path::Path;
 
-use crate::reconcile::{self, Failed, Goal, Obstacle, Plan, Progress, Salt, Scope, Step, Summary, Terms, Unfit};
+use crate::reconcile::{
+    self, ExecuteError, FingerprintKey, Goal, GoalError, Plan, PlanError, PlanOptions, PlanScope, SequenceSnapshot, Step,
+    Summary,
+};
 use crate::sa::{Request, SaId};
 use crate::sadb::Sadb;
 use crate::service::exit::Reason;
@@ -36,12 +39,12 @@ impl Service<'_> {
         }
         self.keep_numbers(&plan);
         let mut touched: HashSet<Name> = plan.steps.iter().map(|step| Name::from(step.id())).collect();
-        let done = reconcile::carry_out(plan, sadb, &mut |_| self.log.progress());
+        let done = reconcile::execute(plan, sadb, &mut |_| self.log.progress());
         for note in sadb.take_warnings() {
             self.log.event(&Event::Remark(&note));
         }
         if let Err(failed) = &done {
-            touched.retain(|name| !failed.theirs.iter().any(|id| Name::from(*id) == *name));
+            touched.retain(|name| !failed.foreign.iter().any(|id| Name::from(*id) == *name));
         }
         if !is_idle {
             let wanted = if self.owned.is_some() { touched } else { goal.ids().map(Name::from).collect() };
@@ -81,28 +84,28 @@ impl Service<'_> {
         })
     }
 
-    pub(crate) fn salt(&mut self) -> Result<Salt, Reason> {
-        Salt::new().map_err(|error| {
+    pub(crate) fn salt(&mut self) -> Result<FingerprintKey, Reason> {
+        FingerprintKey::random().map_err(|error| {
             self.log.event(&Event::NoRandom(&error.to_string()));
             Reason::Other
         })
     }
 
-    fn find(&mut self, goal: &Goal, salt: Salt, sadb: &mut dyn Sadb) -> Result<Plan, Reason> {
+    fn find(&mut self, goal: &Goal, salt: FingerprintKey, sadb: &mut dyn Sadb) -> Result<Plan, Reason> {
         let owns = |id: &SaId, added| self.owned.as_ref().is_some_and(|owned: &Owned| owned.owns(*id, added));
-        let scope = if self.owned.is_some() { Scope::Owned(&owns) } else { Scope::All };
+        let scope = if self.owned.is_some() { PlanScope::Owned(&owns) } else { PlanScope::All };
         let carried = |id: &SaId, request: &Request| self.sequence.as_ref()?.of(id, request);
-        let terms = Terms { scope, salt, carried: &carried };
-        reconcile::plan(goal, sadb, &terms).map_err(|obstacle| match obstacle {
-            Obstacle::Sadb(error) => self.no_sadb(&error),
-            Obstacle::Foreign { .. } => {
+        let options = PlanOptions { scope, fingerprint_key: salt, saved_counters: &carried };
+        reconcile::plan(goal, sadb, &options).map_err(|obstacle| match obstacle {
+            PlanError::Sadb(error) => self.no_sadb(&error),
+            PlanError::Foreign { .. } => {
                 self.log.event(&Event::Foreign(&obstacle));
                 Reason::Refused
             }
         })
     }
 
-    fn not_reconciled(&mut self, file: &Path, failed: &Failed) -> Reason {
+    fn not_reconciled(&mut self, file: &Path, failed: &ExecuteError) -> Reason {
         self.log.event(&Event::NotReconciled { file, failed });
         reason_of(&failed.source)
     }
@@ -110,7 +113,7 @@ impl Service<'_> {
     /// Writes down how far the SAs have come that are removed.
     fn keep_numbers(&mut self, plan: &Plan) {
         let Some(sequence) = &mut self.sequence else { return };
-        let removed: Vec<Progress> = plan.removed(sequence.salt()).collect();
+        let removed: Vec<SequenceSnapshot> = plan.removed(sequence.salt()).collect();
         if !removed.is_empty() {
             let kept = sequence.keep(removed);
             self.note_numbers(kept);
@@ -118,7 +121,7 @@ impl Service<'_> {
     }
 
     /// Reads every SA of the file back.
-    pub(crate) fn verify(&mut self, goal: &Goal, salt: Salt, sadb: &mut dyn Sadb) -> Result<(), Reason> {
+    pub(crate) fn verify(&mut self, goal: &Goal, salt: FingerprintKey, sadb: &mut dyn Sadb) -> Result<(), Reason> {
         let wrong = reconcile::verify(goal, sadb, salt).map_err(|error| self.no_sadb(&error))?;
         wrong.iter().for_each(|step| self.log.event(&Event::Differs(step)));
         if wrong.is_empty() { Ok(()) } else { Err(Reason::Refused) }
@@ -126,7 +129,7 @@ impl Service<'_> {
 }
 
 /// What the commands ask for.
-pub(crate) fn goal(commands: impl IntoIterator<Item = Numbered>) -> Result<Goal, Unfit> {
+pub(crate) fn goal(commands: impl IntoIterator<Item = Numbered>) -> Result<Goal, GoalError> {
     let mut goal = Goal::default();
     for Numbered { line, action } in commands {
         match action {

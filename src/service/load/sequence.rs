@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::apply::aim_at;
 use crate::keyfile::{SaCommand, Target, Verb};
-use crate::reconcile::{Counters, MARGIN, Progress, Salt, keys_fingerprint};
+use crate::reconcile::{Counters, FingerprintKey, MARGIN, SequenceSnapshot, keys_fingerprint};
 use crate::sa::{Request, SaId, SaType};
 use crate::sadb::Sadb;
 use crate::service::records::owned_sas::Name;
@@ -42,7 +42,7 @@ struct Record {
 /// The numbers.
 pub(crate) struct Sequence {
     places: Places,
-    salt: Salt,
+    salt: FingerprintKey,
     entries: HashMap<Name, Entry>,
 }
 
@@ -61,8 +61,8 @@ impl Sequence {
             None => read(&places.lasting)?.map(after_boot),
         };
         let (salt, entries) = match record {
-            Some(record) => (Salt::from_bytes(record.salt), record.entries.into_iter().collect()),
-            None => (Salt::new().map_err(io::Error::other)?, HashMap::new()),
+            Some(record) => (FingerprintKey::from_bytes(record.salt), record.entries.into_iter().collect()),
+            None => (FingerprintKey::random().map_err(io::Error::other)?, HashMap::new()),
         };
         Ok(Self { places: places.clone(), salt, entries })
     }
@@ -77,7 +77,7 @@ impl Sequence {
         }
         let mut found = Vec::new();
         sadb.dump(SaType::UNSPEC, &mut |message| {
-            found.extend(Progress::of(message, self.salt));
+            found.extend(SequenceSnapshot::of(message, self.salt));
             ControlFlow::Continue(())
         })
         .map_err(io::Error::other)?;
@@ -85,7 +85,7 @@ impl Sequence {
     }
 
     /// The salt of the fingerprints.
-    pub(crate) fn salt(&self) -> Salt {
+    pub(crate) fn salt(&self) -> FingerprintKey {
         self.salt
     }
 
@@ -93,9 +93,12 @@ impl Sequence {
     ///
     /// # Errors
     /// The system's.
-    pub(crate) fn keep(&mut self, found: Vec<Progress>) -> io::Result<()> {
-        let entry =
-            |found: Progress| Entry { sent: found.counters.sent, received: found.counters.received, keys: found.keys };
+    pub(crate) fn keep(&mut self, found: Vec<SequenceSnapshot>) -> io::Result<()> {
+        let entry = |found: SequenceSnapshot| Entry {
+            sent: found.counters.sent,
+            received: found.counters.received,
+            keys: found.keys,
+        };
         self.entries.extend(found.into_iter().map(|found| (Name::from(found.id), entry(found))));
         self.write()
     }
@@ -126,7 +129,7 @@ impl Sequence {
             let mut request = Box::new(command.request.duplicate());
             aim_at(&mut request, *target);
             let counters = request.id().and_then(|id| self.of(&id, &request));
-            counters.iter().for_each(|counters| counters.carry_into(&mut request, MARGIN));
+            counters.iter().for_each(|counters| counters.apply_to(&mut request, MARGIN));
             (counters.is_some(), SaCommand { verb: Verb::Add, request, targets: vec![*target] })
         };
         let (known, singles): (Vec<bool>, Vec<SaCommand>) = command.targets.iter().map(single).unzip();
@@ -158,9 +161,9 @@ mod tests {
         }
     }
 
-    fn progress(salt: Salt) -> Progress {
+    fn progress(salt: FingerprintKey) -> SequenceSnapshot {
         let counters = Counters { sent: 1000, received: 0 };
-        Progress { id: request(1).id().unwrap(), counters, keys: keys_fingerprint(&request(1), salt) }
+        SequenceSnapshot { id: request(1).id().unwrap(), counters, keys: keys_fingerprint(&request(1), salt) }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use crate::names::sa_types;
-use crate::reconcile::{Brief, Failed, Obstacle, Step, Summary, Unfit};
+use crate::reconcile::{ExecuteError, GoalError, Mismatch, PlanError, Step, Summary};
 use crate::redact::{shell_word, shown};
 use crate::sa::{LifetimeKind, SaType, Spi};
 use crate::sadb::{LockError, SadbError};
@@ -104,16 +104,16 @@ pub(crate) enum Event<'a> {
         /// The keys file.
         file: &'a Path,
         /// Which, and why.
-        unfit: &'a Unfit,
+        unfit: &'a GoalError,
     },
     /// An SA of the keys file is there, otherwise, and somebody else's.
-    Foreign(&'a Obstacle),
+    Foreign(&'a PlanError),
     /// The SADB has refused a step, and those before it are taken back.
     NotReconciled {
         /// The keys file.
         file: &'a Path,
         /// Which step, and what is left.
-        failed: &'a Failed,
+        failed: &'a ExecuteError,
     },
     /// An SA was read back, and is not what was asked for.
     Differs(&'a Step),
@@ -321,7 +321,7 @@ impl fmt::Display for Event<'_> {
             Self::NotReconciled { file, failed } => {
                 write!(f, "maintenance: {}: the SADB: {}", shown(file), masked(&failed.to_string()))
             }
-            Self::Differs(step) => write!(f, "maintenance: the SADB has taken it otherwise: {}", Brief(step)),
+            Self::Differs(step) => write!(f, "maintenance: the SADB has taken it otherwise: {}", Mismatch(step)),
             Self::Remark(remark) => write!(f, "warning: {}", masked(remark)),
             Self::NoNumbers(error) => write!(f, "warning: sequence numbers do not go on: {error}"),
             Self::NoRandom(error) => write!(f, "maintenance: no random numbers: {error}"),

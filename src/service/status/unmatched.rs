@@ -8,7 +8,6 @@ use serde::Serialize;
 
 use crate::policy::unmatched::unmatched;
 use crate::policy::{ListedPolicy, Policy, PolicySa};
-use crate::reconcile::Named;
 use crate::sadb::{SadbError, Spd};
 use crate::service::records::owned_policies::Policies;
 
@@ -46,7 +45,7 @@ impl Lone {
         Self {
             policies: listed.iter().filter(|listed| owns(listed)).count(),
             unused: alone.sas.len(),
-            unused_sas: alone.sas.iter().take(TOLD).map(|at| Named(sas[*at].id).to_string()).collect(),
+            unused_sas: alone.sas.iter().take(TOLD).map(|at| sas[*at].id.to_string()).collect(),
             unserved: unserved.len(),
             unserved_policies: unserved.iter().take(TOLD).map(|listed| listed.policy.id.to_string()).collect(),
         }

@@ -10,7 +10,7 @@ use crate::internals::goal;
 use crate::internals::reluctant::{Deeds, Reluctant};
 use crate::keyfile::Command;
 use crate::names::Vocabulary;
-use crate::reconcile::{self, Goal, Plan, Salt, Scope, Step, Terms};
+use crate::reconcile::{self, FingerprintKey, Goal, Plan, PlanOptions, PlanScope, Step};
 use crate::sa::{SaType, Spi};
 use crate::sadb::{Sadb, SadbTarget};
 use crate::show::save::Saver;
@@ -40,12 +40,12 @@ fn load(text: &str, sadb: &mut dyn Sadb) {
 
 const SALT: [u8; 16] = [7; 16];
 
-fn terms() -> Terms<'static> {
-    Terms { scope: Scope::All, salt: Salt::from_bytes(SALT), carried: &|_, _| None }
+fn options() -> PlanOptions<'static> {
+    PlanOptions { scope: PlanScope::All, fingerprint_key: FingerprintKey::from_bytes(SALT), saved_counters: &|_, _| None }
 }
 
 fn plan(text: &str, sadb: &mut dyn Sadb) -> Plan {
-    reconcile::plan(&goal(text), sadb, &terms()).expect("a plan")
+    reconcile::plan(&goal(text), sadb, &options()).expect("a plan")
 }
 
 /// Each SA as `save` writes it, sorted.
@@ -80,7 +80,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
     #[test]
-    fn it_ends_where_flush_and_apply_end((old, new) in two_files()) {
+    fn execute_ends_where_flush_and_apply_end((old, new) in two_files()) {
         let (mut other, mut sadb) = (model(), Reluctant::new(model()));
         load(&new.text(), &mut *other);
         load(&old.text(), &mut sadb);
@@ -88,26 +88,26 @@ proptest! {
         let plan = plan(&new.text(), &mut sadb);
         prop_assert_eq!(sadb.deeds(), Deeds { dumps: 1, ..Deeds::default() });
         let steps = words(&plan.steps);
-        reconcile::carry_out(plan, &mut sadb, &mut |_| {}).map_err(|error| TestCaseError::fail(format!("{error}\n{steps:#?}")))?;
+        reconcile::execute(plan, &mut sadb, &mut |_| {}).map_err(|error| TestCaseError::fail(format!("{error}\n{steps:#?}")))?;
         let deeds = sadb.deeds();
         prop_assert_eq!(saved(&mut sadb), saved(&mut *other), "{:#?}", steps);
         check_requests(&old, &new, deeds)?;
-        let again = reconcile::plan(&goal(&new.text()), &mut sadb, &terms()).expect("a plan");
+        let again = reconcile::plan(&goal(&new.text()), &mut sadb, &options()).expect("a plan");
         prop_assert!(again.steps.is_empty(), "{:#?}", words(&again.steps));
     }
 
     #[test]
-    fn a_refused_step_leaves_everything_as_it_was((old, new) in two_files(), nth in 1usize..12) {
+    fn execute_rolls_back_after_a_refused_step((old, new) in two_files(), nth in 1usize..12) {
         let mut sadb = Reluctant::new(model());
         load(&old.text(), &mut sadb);
         let before = saved(&mut sadb);
         let plan = plan(&new.text(), &mut sadb);
         let steps = words(&plan.steps);
         sadb.refuse(nth);
-        match reconcile::carry_out(plan, &mut sadb, &mut |_| {}) {
+        match reconcile::execute(plan, &mut sadb, &mut |_| {}) {
             Ok(()) => prop_assert!(sadb.was_not_asked_so_often()),
             Err(failed) => {
-                prop_assert!(failed.undone.is_empty(), "{}\n{:#?}", failed, steps);
+                prop_assert!(failed.not_restored.is_empty(), "{}\n{:#?}", failed, steps);
                 prop_assert_eq!(saved(&mut sadb), before, "{:#?}", steps);
             }
         }
@@ -115,21 +115,21 @@ proptest! {
 
     /// Whatever a load that was cut off leaves: some steps done, of a replacement only the first half.
     #[test]
-    fn what_was_cut_off_converges((old, new) in two_files(), nth in 1usize..12) {
+    fn plan_converges_after_an_interrupted_execute((old, new) in two_files(), nth in 1usize..12) {
         let (mut other, mut sadb) = (model(), Reluctant::new(model()));
         load(&new.text(), &mut *other);
         load(&old.text(), &mut sadb);
         let first = plan(&new.text(), &mut sadb);
         sadb.die_after(nth);
-        let _ = reconcile::carry_out(first, &mut sadb, &mut |_| {});
+        let _ = reconcile::execute(first, &mut sadb, &mut |_| {});
         sadb.revive();
         let again = plan(&new.text(), &mut sadb);
-        reconcile::carry_out(again, &mut sadb, &mut |_| {}).expect("converges");
+        reconcile::execute(again, &mut sadb, &mut |_| {}).expect("converges");
         prop_assert_eq!(saved(&mut sadb), saved(&mut *other));
     }
 
     #[test]
-    fn no_key_is_in_a_plan((old, new) in (file(), file())) {
+    fn plan_prints_no_key((old, new) in (file(), file())) {
         let mut sadb = model();
         load(&old.text(), &mut *sadb);
         let plan = plan(&new.text(), &mut *sadb);
@@ -156,7 +156,7 @@ fn check_requests(old: &File, new: &File, deeds: Deeds) -> Result<(), TestCaseEr
 }
 
 #[test]
-fn what_comes_in_is_added_before_what_goes_out_and_removals_are_last() {
+fn plan_adds_inbound_sas_first_and_removes_last() {
     let mut sadb = model();
     load(&pool_line(0x1001, "outbound"), &mut *sadb);
     let text = pool_line(0x1002, "outbound") + &pool_line(0x1003, "inbound");
@@ -172,7 +172,7 @@ fn pool_line(spi: u32, direction: &str) -> String {
 }
 
 #[test]
-fn a_plan_says_what_differs() {
+fn plan_prints_the_differences() {
     let mut sadb = model();
     load(&pool_line(0x1001, "outbound hard_addtime 4000"), &mut *sadb);
     let longer = pool_line(0x1001, "outbound hard_addtime 5000");
@@ -187,7 +187,7 @@ fn a_plan_says_what_differs() {
 }
 
 #[test]
-fn a_command_that_changes_an_sa_is_no_state() {
+fn goal_refuses_commands_that_change_an_sa() {
     let mut goal = Goal::default();
     let text = pool_line(0x1001, "outbound") + "update esp spi 0x1001 dst 192.0.2.2 hard_addtime 5\n";
     let mut refusals = Vec::new();
@@ -196,23 +196,20 @@ fn a_command_that_changes_an_sa_is_no_state() {
             refusals.extend(goal.take(line, command).err().map(|unfit| unfit.to_string()));
         }
     });
-    assert_eq!(refusals, ["line 2: update: this file says what SAs there shall be: say it in their add"]);
+    assert_eq!(refusals, ["line 2: update is not allowed in a file used for reconcile; set the value in the add command"]);
 }
 
 #[test]
-fn what_the_sadb_has_otherwise_is_named() {
+fn verify_names_the_differing_fields() {
     let mut sadb = Reluctant::new(model());
     let text = pool_line(0x1001, "outbound hard_addtime 4000") + &pool_line(0x1002, "outbound");
     let first = plan(&text, &mut sadb);
     sadb.lie();
-    reconcile::carry_out(first, &mut sadb, &mut |_| {}).expect("says that it is done");
-    let wrong = reconcile::verify(&goal(&text), &mut sadb, Salt::from_bytes(SALT)).expect("dumps");
-    let told: Vec<String> = wrong.iter().map(|step| reconcile::Brief(step).to_string()).collect();
+    reconcile::execute(first, &mut sadb, &mut |_| {}).expect("says that it is done");
+    let wrong = reconcile::verify(&goal(&text), &mut sadb, FingerprintKey::from_bytes(SALT)).expect("dumps");
+    let told: Vec<String> = wrong.iter().map(|step| reconcile::Mismatch(step).to_string()).collect();
     assert_eq!(
         told,
-        [
-            "line 2: esp spi 0x1002 dst 192.0.2.2 is not there",
-            "line 1: esp spi 0x1001 dst 192.0.2.2 has otherwise: hard_addtime"
-        ]
+        ["line 2: esp spi 0x1002 dst 192.0.2.2 is missing", "line 1: esp spi 0x1001 dst 192.0.2.2 differs in: hard_addtime"]
     );
 }
