@@ -9,62 +9,51 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use crate::sadb::SadbTarget;
 use crate::service::config::Overrides;
 use crate::service::config::properties::Scope;
-use crate::service::config::supervisor::World;
+use crate::service::config::supervisor::Supervisor;
 
-/// What `manual-key` is to do.
+/// The methods of the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Method {
-    /// Load the keys file and stay, as a service.
+    /// Load the keys file and stay, as a daemon.
     Run,
     /// Load the keys file.
     Start,
-    /// Load it again.
+    /// Load the keys file again.
     Refresh,
-    /// Empty the SADB.
+    /// Flush the SADB.
     Stop,
-    /// Only parse the keys file.
+    /// Parse the keys file.
     Check,
-    /// Tell what a reconciling refresh would do.
+    /// Print what `refresh = "reconcile"` would change.
     Plan,
-    /// Tell the state.
+    /// Print the state.
     Status,
 }
 
-impl Method {
-    /// Whether how it ends is the state of the service.
-    pub(crate) fn changes_state(self) -> bool {
-        matches!(self, Self::Run | Self::Start | Self::Refresh | Self::Stop)
-    }
-}
-
-/// The methods: word, method, what `--help` says.
+/// Word, method, text of `--help`.
 const METHODS: &[(&str, Method, &str)] = &[
     (
         "run",
         Method::Run,
-        "Flush the SADB, load the keys file and stay: refresh when asked, tell of expiries, flush at the end",
+        "Flush the SADB, load the keys file and run as a daemon: refresh on request, log expiries, flush at the end",
     ),
     ("start", Method::Start, "Flush the SADB and load the keys file"),
-    (
-        "refresh",
-        Method::Refresh,
-        "The same again, after the file or the configuration has changed; a running service does it",
-    ),
+    ("refresh", Method::Refresh, "Load a changed keys file or configuration; if manual-key run is running, it does this"),
     ("stop", Method::Stop, "Flush the SADB"),
-    ("check", Method::Check, "Parse the keys file and say how many commands are wrong, and in which lines"),
-    ("plan", Method::Plan, "Tell what differs between the keys file and the SADB, and change nothing"),
-    ("status", Method::Status, "Tell the state, the keys file, the SAs that are there or missing, and what expires next"),
+    ("check", Method::Check, "Parse the keys file and print the lines with errors"),
+    ("plan", Method::Plan, "Show the differences between the keys file and the SADB, and change nothing"),
+    ("status", Method::Status, "Show service state, keys file, loaded and missing SAs, and the next expiries"),
 ];
 
-const SADB_HELP: &str = "Which SADB: auto, xfrm, pfkey, unix:PATH or model";
+const SADB_HELP: &str = "The SADB: auto, xfrm, pfkey, unix:PATH or model";
 
-const FLUSH_HELP: &str = "What is flushed: all SAs, or owned, those that this service has added";
+const FLUSH_HELP: &str = "SAs to flush: all, or owned (added by this service)";
 
 const EXIT_STATUS: &str = "Exit status: 0 done, 1 some commands refused, 2 usage, 3 SAs missing (status --check) \
-                           or something to do (plan), \
+                           or differences found (plan), \
                            69 no SADB, 77 permission, 78 configuration; under SMF 0, 95, 96, 99, 100.";
 
-/// What the command line says.
+/// The command line, parsed.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Args {
     pub(crate) method: Method,
@@ -72,24 +61,25 @@ pub(crate) struct Args {
     pub(crate) show: bool,
     /// `--json`
     pub(crate) json: bool,
-    /// `--check`: the exit status tells.
-    pub(crate) judge: bool,
+    /// `--check`: the exit status depends on the state.
+    pub(crate) check: bool,
     /// `--instance`
     pub(crate) instance: Option<String>,
 }
 
 impl Args {
-    /// Whether this is a refresh that a running service can do: one with options of its own is not.
-    pub(crate) fn leaves_it_to_the_service(&self, world: &World) -> bool {
-        let says_nothing = self.overrides == Overrides::default() && !self.show;
-        self.method == Method::Refresh && says_nothing && !matches!(world, World::Smf { .. })
+    /// Whether a daemon, if there is one, can do this refresh: it has a configuration of its own, so that options rule it out.
+    /// Under SMF there is no daemon.
+    pub(crate) fn may_use_daemon(&self, supervisor: &Supervisor) -> bool {
+        let has_options = self.overrides != Overrides::default() || self.show;
+        !has_options && !matches!(supervisor, Supervisor::Smf { .. })
     }
 }
 
-/// Understands the arguments, the program's name first.
+/// Parses the arguments, the program's name first.
 ///
 /// # Errors
-/// clap's error, which also stands for `--help` and `--version`.
+/// Those of clap: `--help` and `--version` are errors, too.
 pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Args, clap::Error> {
     let mut command = command();
     let matches = command.try_get_matches_from_mut(arguments)?;
@@ -97,12 +87,12 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Arg
         METHODS.iter().find(|(known, ..)| *known == word).map(|(_, method, _)| (*method, of_method))
     });
     let Some((method, of_method)) = found else {
-        return Err(command.error(clap::error::ErrorKind::MissingSubcommand, "no method is named"));
+        return Err(command.error(clap::error::ErrorKind::MissingSubcommand, "no method is given"));
     };
     let overrides = overrides(of_method);
-    if method == Method::Status && !overrides.name_an_sadb_at_most() {
-        let words = "status tells of the service as it runs: --config, --config-file and --flush are not for it";
-        return Err(command.error(clap::error::ErrorKind::ArgumentConflict, words));
+    if method == Method::Status && !overrides.has_only_sadb() {
+        let text = "status shows the service as it runs: --config, --config-file and --flush cannot be used with it";
+        return Err(command.error(clap::error::ErrorKind::ArgumentConflict, text));
     }
     let is_set = |name: &str| of_method.try_get_one(name).ok().flatten().copied().unwrap_or(false);
     Ok(Args {
@@ -110,7 +100,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Arg
         overrides,
         show: is_set("show"),
         json: is_set("json"),
-        judge: is_set("check"),
+        check: is_set("check"),
         instance: of_method.try_get_one("instance").ok().flatten().cloned(),
     })
 }
@@ -133,8 +123,8 @@ fn command() -> Command {
         .arg_required_else_help(true)
         .disable_help_subcommand(true)
         .args([
-            path("config", "FILE", "Properties of the service [default: /etc/inet/manual-key.toml]"),
-            path("config-file", "KEYS", "The keys file, whatever the properties say"),
+            path("config", "FILE", "Configuration of the service [default: /etc/inet/manual-key.toml]"),
+            path("config-file", "KEYS", "The keys file; overrides the configuration"),
             Arg::new("sadb").long("sadb").value_name("SPEC").global(true).help(SADB_HELP).value_parser(SadbTarget::from_str),
             Arg::new("flush").long("flush").value_name("SCOPE").global(true).help(FLUSH_HELP).value_parser(Scope::from_str),
         ])
@@ -148,15 +138,18 @@ fn path(name: &'static str, value: &'static str, help: &'static str) -> Arg {
 fn with_options(method: Method, command: Command) -> Command {
     match method {
         Method::Start | Method::Refresh => command.arg(flag("show", "Print the resulting SAs, keys masked")),
-        Method::Plan => command.arg(flag("json", "Tell it as JSON objects, one a line")),
+        Method::Plan => command.arg(flag("json", "Print JSON objects, one per line")),
         Method::Status => command.args([
-            flag("json", "Tell it as a JSON object"),
-            flag("check", "Exit with 3 if SAs are missing, 78 in maintenance, 1 if disabled, 77 if it cannot be known"),
+            flag("json", "Print a JSON object"),
+            flag(
+                "check",
+                "Exit with 3 if SAs are missing, 78 in maintenance, 1 if disabled, 77 without permission to read the state",
+            ),
             Arg::new("instance")
                 .long("instance")
                 .value_name("NAME")
                 .value_parser(instance)
-                .help("Of manual-key@NAME.service"),
+                .help("The instance manual-key@NAME.service"),
         ]),
         Method::Run | Method::Stop | Method::Check => command,
     }
@@ -166,10 +159,10 @@ fn flag(name: &'static str, help: &'static str) -> Arg {
     Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
 }
 
-/// The name of an instance, which is also that of a directory.
+/// An instance of the template unit; its runtime directory has the same name.
 fn instance(name: &str) -> Result<String, &'static str> {
     let is_name = !name.is_empty() && !name.starts_with('.') && !name.contains('/');
-    if is_name { Ok(name.to_owned()) } else { Err("wanted the NAME of a manual-key@NAME.service") }
+    if is_name { Ok(name.to_owned()) } else { Err("expected the NAME of manual-key@NAME.service") }
 }
 
 #[cfg(test)]
@@ -181,12 +174,12 @@ mod tests {
     }
 
     #[test]
-    fn the_option_table_is_sound() {
+    fn command_passes_the_checks_of_clap() {
         command().debug_assert();
     }
 
     #[test]
-    fn options_stand_before_or_after_the_method() {
+    fn parse_takes_options_before_and_after_the_method() {
         let args = parsed("manual-key --sadb model start --config-file /k --show").unwrap();
         assert_eq!((args.method, args.show), (Method::Start, true));
         assert_eq!(args.overrides.sadb, Some(SadbTarget::Model));
@@ -196,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_is_a_usage_error() {
+    fn parse_rejects_wrong_methods_and_options() {
         for line in [
             "manual-key",
             "manual-key begin",

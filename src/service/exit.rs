@@ -1,35 +1,42 @@
-//! Exit codes: one table, a row for each reason, a column for each world.
-//!
-//! Elsewhere than under SMF they are those of sysexits(3) that systemd knows by name; SMF's are in smf_method(7).
+//! Exit codes: one table, a row for each reason, a column for each set of codes.
 
-use crate::service::config::supervisor::World;
+use std::io;
 
-/// Why the program ends.
+use crate::sadb::SadbError;
+
+/// Why the program exits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Reason {
-    /// All done.
     Done,
     /// The SADB refused some of the commands; the others are applied.
     Refused,
-    /// The SADB is not as it should be: SAs that were added are gone, or a plan has steps.
+    /// Desired and actual state differ: SAs are missing, or a plan has steps.
     Drift,
     /// Wrong options or arguments.
     Usage,
-    /// The keys file or manual-key.toml is missing or wrong: maintenance until somebody mends it.
+    /// The keys file or manual-key.toml is missing or has errors: maintenance until an administrator fixes it.
     Configuration,
     /// The keys file is not private.
     Insecure,
     /// A privilege or permission is missing.
     Permission,
-    /// There is no SADB to talk to, or it went away.
+    /// There is no SADB, or the connection to it broke.
     NoSadb,
-    /// Called as an SMF method, but without the environment of one.
+    /// Called as an SMF method without the environment of one.
     NoSmf,
-    /// Anything else.
     Other,
 }
 
-/// One row: the reason, its code under systemd and by hand, its code under SMF.
+/// The sets of exit codes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ExitCodes {
+    /// Those of sysexits(3), which systemd shows by name.
+    Sysexits,
+    /// Those of smf_method(7).
+    Smf,
+}
+
+/// Reason, sysexits code, SMF code.
 type Row = (Reason, u8, u8);
 
 const TABLE: &[Row] = &[
@@ -46,21 +53,31 @@ const TABLE: &[Row] = &[
 ];
 
 impl Reason {
-    /// The exit code of this reason in `world`.
-    #[must_use]
-    pub(crate) fn code(self, world: &World) -> u8 {
+    pub(crate) fn code(self, codes: ExitCodes) -> u8 {
         let row = TABLE.iter().find(|(reason, ..)| *reason == self);
-        match (row, world) {
-            (Some((_, _, smf)), World::Smf { .. }) => *smf,
-            (Some((_, elsewhere, _)), _) => *elsewhere,
-            (None, _) => 1,
-        }
+        row.map_or(1, |(_, sysexits, smf)| match codes {
+            ExitCodes::Sysexits => *sysexits,
+            ExitCodes::Smf => *smf,
+        })
     }
 
-    /// A reason with that code, elsewhere than under SMF. Reasons that share a code are not told apart.
-    #[must_use]
+    /// The first reason with this sysexits code: reasons that share a code cannot be distinguished.
     pub(crate) fn of_code(code: u8) -> Self {
-        TABLE.iter().find(|(_, elsewhere, _)| *elsewhere == code).map_or(Self::Other, |(reason, ..)| *reason)
+        TABLE.iter().find(|(_, sysexits, _)| *sysexits == code).map_or(Self::Other, |(reason, ..)| *reason)
+    }
+
+    /// [`Reason::Permission`] and [`Reason::NoSadb`] make further commands useless; [`Reason::Refused`] is about one command.
+    pub(crate) fn of_sadb_error(error: &SadbError) -> Self {
+        /// EPERM and EACCES have these numbers on Linux and illumos.
+        const NOT_PERMITTED: [i32; 2] = [1, 13];
+        match error {
+            SadbError::Unavailable { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => Self::Permission,
+            SadbError::Refused { errno, .. } if NOT_PERMITTED.contains(errno) => Self::Permission,
+            SadbError::Unavailable { .. } | SadbError::Io(_) | SadbError::Timeout { .. } | SadbError::OutcomeUnknown => {
+                Self::NoSadb
+            }
+            SadbError::Refused { .. } | SadbError::Unsupported(_) | SadbError::BadReply(_) => Self::Refused,
+        }
     }
 }
 
@@ -69,6 +86,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
+    use crate::sa::Diagnostic;
 
     #[test]
     fn every_reason_has_one_row() {
@@ -78,18 +96,26 @@ mod tests {
     }
 
     #[test]
-    fn only_success_is_zero_and_smf_codes_are_its_own() {
-        for (reason, elsewhere, smf) in TABLE {
-            assert_eq!(*elsewhere == 0, *reason == Reason::Done);
+    fn code_is_zero_for_done_only_and_smf_has_its_own() {
+        for (reason, sysexits, smf) in TABLE {
+            assert_eq!(*sysexits == 0, *reason == Reason::Done);
             assert!([0, 95, 96, 99, 100].contains(smf), "{reason:?}");
         }
     }
 
     #[test]
-    fn a_configuration_error_in_each_world() {
-        let smf = World::Smf { fmri: "svc:/network/ipsec/manual-key:default".to_owned() };
-        assert_eq!(Reason::Configuration.code(&World::Plain), 78);
-        assert_eq!(Reason::Configuration.code(&World::Systemd), 78);
-        assert_eq!(Reason::Configuration.code(&smf), 96);
+    fn code_of_a_configuration_error() {
+        assert_eq!(Reason::Configuration.code(ExitCodes::Sysexits), 78);
+        assert_eq!(Reason::Configuration.code(ExitCodes::Smf), 96);
+    }
+
+    #[test]
+    fn of_sadb_error_distinguishes_permission_loss_and_refusal() {
+        let refused = |errno| SadbError::Refused { errno, diagnostic: Diagnostic::default(), text: String::new() };
+        assert_eq!(Reason::of_sadb_error(&refused(1)), Reason::Permission);
+        assert_eq!(Reason::of_sadb_error(&refused(22)), Reason::Refused);
+        assert_eq!(Reason::of_sadb_error(&SadbError::Timeout { seconds: 10 }), Reason::NoSadb);
+        let closed = SadbError::Unavailable { what: String::new(), source: io::ErrorKind::PermissionDenied.into() };
+        assert_eq!(Reason::of_sadb_error(&closed), Reason::Permission);
     }
 }

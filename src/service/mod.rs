@@ -1,7 +1,13 @@
-//! The program `manual-key`: keeps the SAs of a keys file in an SADB, as SMF, systemd or a person asks for it.
+//! The program `manual-key`: keeps the SAs of a keys file in an SADB, as a method of SMF, a unit of systemd, or by hand.
 //!
-//! read the file -> flush -> parse all of it -> apply it; each step in refresh.rs, every word it says in event.rs, every
-//! exit code in exit.rs.
+//! | folder | holds |
+//! | --- | --- |
+//! | `config` | manual-key.toml, options, environment, directories, the supervisor |
+//! | `load` | the load sequence, reconcile, plan, policies, and the `LoadOutcome` |
+//! | `daemon` | `manual-key run`: queue, control socket, watches, watchdog |
+//! | `records` | files that say which SAs and policies are the service's |
+//! | `status` | the state file and `manual-key status` |
+//! | `log` | the table of events, journal, syslog |
 #![forbid(unsafe_code)]
 
 mod args;
@@ -22,110 +28,121 @@ use clap::error::ErrorKind;
 use crate::redact;
 use crate::sys::process::hardening;
 use crate::sys::process::privilege::{self, Need};
-use args::Method;
-use config::Config;
-use config::dirs;
+use args::{Args, Method};
 #[cfg(feature = "internals")]
-pub use config::properties::check_config;
-use config::supervisor::{self, Environment, World};
-use daemon::control_socket;
+use config::properties;
+use config::supervisor::{Environment, NoSmf, Supervisor};
+use config::{Config, dirs};
+use daemon::{control_socket, udp_ports};
+use exit::{ExitCodes, Reason};
+use load::Loader;
+use load::outcome::LoadOutcome;
+use log::{Log, event};
+use status::state;
+
 #[cfg(feature = "internals")]
-pub use daemon::control_socket::reread_answer;
-use exit::Reason;
-use load::Service;
-use log::Log;
-use log::event::Event;
-use log::witness::Witness;
+pub use control_socket::reread_answer;
+#[cfg(feature = "internals")]
+pub use properties::check_config;
 #[cfg(feature = "internals")]
 pub use records::owned_sas::rewritten_record;
-use status::state;
 #[cfg(feature = "internals")]
-pub use status::state::rewritten_news;
+pub use state::rewritten_news;
 
 /// Runs `manual-key` with the arguments of the process, the program's name first.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    // Before the first variable is read: with file capabilities the caller's environment is not trusted.
     privilege::distrust_environment();
-    let environment = |name: &str| std::env::var_os(name);
-    let world = World::detect(&environment);
-    let is_service = world.as_ref().is_ok_and(World::is_service);
+    let supervisor = Supervisor::detect(&|name| std::env::var_os(name));
+    // A service reads only files that root may read anyway; by hand the caller's own rights count.
+    let is_service = supervisor.as_ref().is_ok_and(Supervisor::is_service);
     hardening::harden(if is_service { Need::Sadb } else { Need::SadbAndFiles });
-    let (world, reason) = match world {
-        Ok(world) => {
-            let reason = run(arguments, &world);
-            (world, reason)
-        }
-        Err(supervisor::NoSmf) => {
-            open_log(&World::Plain).event(&Event::NoSmf);
-            (World::Plain, Err(Reason::NoSmf))
+    let (codes, result) = match supervisor {
+        Ok(supervisor) => (supervisor.exit_codes(), run(arguments, &supervisor)),
+        Err(NoSmf) => {
+            open_log(&Supervisor::None).event(&event::load::no_smf());
+            (ExitCodes::Sysexits, Err(Reason::NoSmf))
         }
     };
+    // Keys may be left in dead stack frames.
     hardening::wipe_stack();
-    ExitCode::from(reason.err().unwrap_or(Reason::Done).code(&world))
+    ExitCode::from(result.err().unwrap_or(Reason::Done).code(codes))
 }
 
-fn open_log(world: &World) -> Box<dyn Log> {
-    log::open(world, &|name| std::env::var_os(name), Box::new(io::stdout()), Box::new(io::stderr()))
+fn open_log(supervisor: &Supervisor) -> Box<dyn Log> {
+    log::open(supervisor, &|name| std::env::var_os(name), Box::new(io::stdout()), Box::new(io::stderr()))
 }
 
-fn run(arguments: impl IntoIterator<Item = OsString>, world: &World) -> Result<(), Reason> {
+fn run(arguments: impl IntoIterator<Item = OsString>, supervisor: &Supervisor) -> Result<(), Reason> {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let args = match args::parse(arguments.iter().cloned()) {
         Ok(args) => args,
-        Err(error) => return show_usage(&error, &arguments),
+        Err(error) => return usage_result(&error, &arguments),
     };
-    let mut log = open_log(world);
+    let mut log = open_log(supervisor);
     let environment: Environment<'_> = &|name| std::env::var_os(name);
-    if args.method == Method::Status {
-        return status::status(&args, environment);
+    match args.method {
+        Method::Status => status::status(&args, environment),
+        Method::Run => daemon::run(&args, supervisor, environment, &mut *log),
+        Method::Refresh if args.may_use_daemon(supervisor) => request_refresh(environment, supervisor, &mut *log)
+            .unwrap_or_else(|| run_once(&args, supervisor, environment, &mut *log)),
+        _ => run_once(&args, supervisor, environment, &mut *log),
     }
-    if args.method == Method::Run {
-        return daemon::run(&args, world, environment, &mut *log);
-    }
-    if let Some(outcome) = args.leaves_it_to_the_service(world).then(|| ask(environment, world, &mut *log)).flatten() {
-        return outcome;
-    }
-    let config = Config::load(&args.overrides, environment, world).map_err(|error| {
-        log.event(&Event::NoConfig(&error));
+}
+
+/// Runs a method that ends with its work.
+fn run_once(args: &Args, supervisor: &Supervisor, environment: Environment<'_>, log: &mut dyn Log) -> Result<(), Reason> {
+    let config = Config::load(&args.overrides, environment, supervisor).map_err(|error| {
+        log.event(&event::load::wrong_config(&error));
         error.reason()
     })?;
     config.sadb.install_algorithms();
-    let mut witness = Witness::new(&mut *log);
-    let outcome = Service::new(&config, world, &mut witness).carry_out(&args);
-    if args.method.changes_state() {
-        state::keep(&config, &witness, args.method == Method::Stop, outcome, None);
-    }
-    outcome
+    let mut loader = Loader::new(&config, supervisor, log);
+    let outcome = match args.method {
+        Method::Check => return loader.check(),
+        Method::Plan => return loader.plan(args.json),
+        Method::Stop => loader.stop(),
+        Method::Start | Method::Refresh | Method::Run | Method::Status => loader.load(args.show),
+    };
+    finish(&config, &outcome, log)
 }
 
-/// Has the running service refresh and waits until it has; `None` if none is running.
-fn ask(environment: Environment<'_>, world: &World, log: &mut dyn Log) -> Option<Result<(), Reason>> {
+fn finish(config: &Config, outcome: &LoadOutcome, log: &mut dyn Log) -> Result<(), Reason> {
+    if outcome.failure.is_none() {
+        udp_ports::warn_unbound(&outcome.encap_ports, config, log);
+    }
+    state::save(config, outcome, None);
+    outcome.result()
+}
+
+/// Has the daemon refresh, and waits for the reply; `None` if there is no daemon.
+fn request_refresh(environment: Environment<'_>, supervisor: &Supervisor, log: &mut dyn Log) -> Option<Result<(), Reason>> {
     let path = control_socket::path(&dirs::runtime(environment));
-    let verdict = match control_socket::ask(&path) {
-        Ok(verdict) => verdict?,
+    let reply = match control_socket::request_refresh(&path) {
+        Ok(reply) => reply?,
         Err(error) => {
-            log.event(&Event::NoChannel(&error));
-            let denied = error.kind() == io::ErrorKind::PermissionDenied;
-            return Some(Err(if denied { Reason::Permission } else { Reason::Other }));
+            log.event(&event::daemon::no_control_socket(&error));
+            let is_denied = error.kind() == io::ErrorKind::PermissionDenied;
+            return Some(Err(if is_denied { Reason::Permission } else { Reason::Other }));
         }
     };
-    let reason = Reason::of_code(verdict.code);
-    if *world == World::Plain {
-        // In a unit the service's own line is in the same journal.
-        log.event(&Event::Refreshed { text: &verdict.text, done: reason == Reason::Done });
+    let reason = Reason::of_code(reply.code);
+    if *supervisor == Supervisor::None {
+        // In a unit, the journal has the daemon's own line already.
+        log.event(&event::daemon::refresh_reply(&reply.text, reason == Reason::Done));
     }
     Some(if reason == Reason::Done { Ok(()) } else { Err(reason) })
 }
 
-/// Prints help, or what is wrong with `arguments`, keys in them left out.
+/// Prints help, version or a usage error, with keys in `arguments` masked.
 pub(crate) fn print_usage(error: &clap::Error, arguments: &[OsString]) {
     let text = error.render().to_string();
-    let told = redact::without_keys(&text, arguments);
-    // A closed stream is no reason to fail.
-    let _ = if told == text { error.print() } else { io::stderr().write_all(told.as_bytes()) };
+    let masked = redact::without_keys(&text, arguments);
+    // Best effort: the reader may have closed the stream. Clap prints in colour, which masked text has lost.
+    let _ = if masked == text { error.print() } else { io::stderr().write_all(masked.as_bytes()) };
 }
 
-/// Help and version are an answer; anything else is a usage error.
-fn show_usage(error: &clap::Error, arguments: &[OsString]) -> Result<(), Reason> {
+fn usage_result(error: &clap::Error, arguments: &[OsString]) -> Result<(), Reason> {
     print_usage(error, arguments);
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Ok(()),

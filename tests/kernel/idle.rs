@@ -48,7 +48,7 @@ fn an_idle_sa_is_ended_by_the_service_and_one_in_use_is_not() {
     let said = service.end();
     for (spi, dst) in [("0x100", "10.0.0.2"), ("0x101", "10.0.0.3")] {
         let told =
-            format!("manual-key: the idle lifetime of the AH SA with SPI {spi} to {dst} has run out: it is removed\n");
+            format!("manual-key: the idle lifetime of the AH SA with SPI {spi} to {dst} has expired: it is removed\n");
         assert!(said.contains(&told), "{said}");
     }
     assert!(!said.contains("warning"), "{said}");

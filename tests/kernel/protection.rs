@@ -107,8 +107,8 @@ fn start_warns_of_esp_in_udp_that_nobody_takes_out() {
     let hosts = Hosts::new();
     let service = Guard::new(&hosts.here, &natt.keys(), "hold_natt_ports = true\n");
     let ran = service.run("start");
-    let told = "manual-key: warning: no program holds UDP port 4500, and until one with UDP_ENCAP set does, no ESP is received \
-                from it: with hold_natt_ports = true manual-key run does\n";
+    let told = "manual-key: warning: no program has a socket on UDP port 4500, so that ESP in UDP is not received; set \
+                hold_natt_ports = true for manual-key run, or start a program that sets UDP_ENCAP\n";
     assert_eq!((ran.status, ran.err.as_str()), (0, told));
     let _sockets = take_esp_out_of_udp(&hosts, natt.outer());
     assert_eq!(service.run("refresh").err, "");
@@ -158,7 +158,7 @@ fn policies_come_with_the_addresses_they_wait_for_and_do_not_go_with_them() {
         first.starts_with("manual-key: lines 1, 2, 3, 4, 5, 6: warning: no policy is installed for these SAs"),
         "{first}"
     );
-    assert!(first.ends_with("; it has one as soon as one of its addresses is of this system"), "{first}");
+    assert!(first.ends_with("; the policy follows when one of its addresses is configured on this system"), "{first}");
     assert!(second.starts_with("manual-key: lines 1, 2, 5, 6: warning: no policy is installed for these SAs"), "{second}");
     assert_eq!(count(), 0);
 }
@@ -248,7 +248,8 @@ fn another_policy_in_the_place_of_one_is_told_and_stays() {
     hosts.here.ip("xfrm policy add src 10.0.0.1 dst 10.0.0.2 dir out action block");
     let service = Guard::new(&hosts.here, &Protection::ESP.keys(), "");
     let ran = service.run("start");
-    let told = "policy src 10.0.0.1/32 dst 10.0.0.2/32 dir out: another one is in its place and stays";
+    let told =
+        "policy src 10.0.0.1/32 dst 10.0.0.2/32 dir out: a different policy with the same selector exists and was kept";
     assert!(ran.status == 1 && ran.err.contains(told), "{ran:?}");
     service.run("stop").succeeded();
     let left = hosts.here.ip("xfrm policy list");
@@ -275,7 +276,7 @@ fn without_the_setting_the_services_policies_go_and_what_cannot_be_told_is_warne
     assert_eq!(hosts.here.ip("xfrm policy list"), "");
     fs::write(service.path("toml"), "policy = \"from-sas\"\nsadb = \"pfkey\"\n").expect("writes");
     let ran = service.run("start");
-    assert!(ran.status == 78 && ran.err.contains("policy = \"from-sas\" wants sadb = \"xfrm\""), "{ran:?}");
+    assert!(ran.status == 78 && ran.err.contains("policy = \"from-sas\" requires sadb = \"xfrm\""), "{ran:?}");
 }
 
 #[test]

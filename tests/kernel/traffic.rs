@@ -298,7 +298,7 @@ fn the_service_holds_the_ports_of_its_sas() {
             assert_eq!(hosts.echo(here, there).is_ok(), is_held, "hold_natt_ports = {wish}, IPv6: {is_ipv6}");
         }
         for said in services.map(Service::end) {
-            assert_eq!(said.matches("warning: no program holds UDP port 4500, and until").count(), 2, "{said}");
+            assert_eq!(said.matches("warning: no program has a socket on UDP port 4500").count(), 2, "{said}");
             assert_eq!(said.lines().count(), 2, "before and after, and nothing else: {said}");
         }
         fs::remove_file(properties).expect("it is there");

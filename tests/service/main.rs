@@ -98,7 +98,7 @@ fn five_mistakes_under_smf() {
     let file = bench.file("keys", FIVE_MISTAKES);
     bench.under_smf(&file);
     let run = bench.run(&["start"]).expect(96).tells_nothing_of(FIVE_MISTAKES);
-    assert!(run.stderr.contains(&format!("ipseckey -c {}; once they are mended: svcadm clear", file.display())));
+    assert!(run.stderr.contains(&format!("ipseckey -c {}; after fixing them: svcadm clear", file.display())));
     assert!(bench.spis().is_empty());
 }
 
@@ -125,7 +125,7 @@ fn check_first_leaves_the_sas_in_use_alone() {
     let refresh =
         |file: &Path| bench.run(&["refresh", "--config", config.to_str().unwrap(), "--config-file", file.to_str().unwrap()]);
     let run = refresh(&bench.file("bad", "bogus\n")).expect(78);
-    assert!(run.stderr.contains("the SAs in use are left alone"), "{}", run.stderr);
+    assert!(run.stderr.contains("the SAs in use are unchanged"), "{}", run.stderr);
     assert_eq!(bench.spis(), [0x1001]);
     refresh(&bench.file("good", THREE)).expect(0);
     assert_eq!(bench.spis(), [0x1003]);
@@ -144,7 +144,7 @@ fn a_file_without_commands_is_told() {
     let bench = Bench::with_model();
     for text in ["", "# only\n\n  # comments\n"] {
         let run = bench.method("start", &bench.file("keys", text)).expect(0);
-        assert!(run.stderr.contains("holds no commands"), "{}", run.stderr);
+        assert!(run.stderr.contains("contains no commands"), "{}", run.stderr);
         assert!(run.stdout.contains("online: 0 SAs"), "{}", run.stdout);
     }
 }
@@ -203,7 +203,7 @@ fn settings_that_others_can_change_are_refused_in_a_service() {
     let (spec, name) = (bench.spec(), file.to_str().unwrap());
     let arguments = ["start", "--sadb", &spec, "--config", settings.to_str().unwrap(), "--config-file", name];
     let run = bench.run_unit(&arguments).expect(77);
-    assert!(run.stderr.contains("can be changed by others than root"), "{}", run.stderr);
+    assert!(run.stderr.contains("can be changed by users other than root"), "{}", run.stderr);
     assert!(bench.spis().is_empty());
     bench.run_bare(&arguments).expect(0);
     fs::set_permissions(&settings, Permissions::from_mode(0o644)).unwrap();

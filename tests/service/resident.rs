@@ -197,7 +197,7 @@ fn properties_changed_meanwhile_count_at_the_next_refresh() {
     bench.file("manual-key.toml", "refresh = \"check-first\"\n");
     bench.file("keys", "bogus\n");
     let run = running.refresh().expect(78);
-    assert!(run.stderr.contains("the SAs in use are left alone"), "{}", run.stderr);
+    assert!(run.stderr.contains("the SAs in use are unchanged"), "{}", run.stderr);
     assert_eq!(bench.spis(), [0x1001]);
 }
 
@@ -242,8 +242,8 @@ fn lifetimes_that_run_out_are_logged() {
     let soft = ONE.replace('\n', " soft_addtime 1 hard_addtime 900\n");
     let hard = TWO.replace('\n', " hard_addtime 1\n");
     let running = Running::ready(&bench, &bench.file("keys", &format!("{soft}{hard}")), &[]);
-    running.logs("<4>the soft lifetime of the ESP SA with SPI 0x1001 to 192.0.2.2 has run out");
-    running.logs("<3>the hard lifetime of the AH SA with SPI 0x1002 to 192.0.2.2 has run out: it is removed");
+    running.logs("<4>the soft lifetime of the ESP SA with SPI 0x1001 to 192.0.2.2 has expired");
+    running.logs("<3>the hard lifetime of the AH SA with SPI 0x1002 to 192.0.2.2 has expired: it is removed");
 }
 
 #[test]

@@ -79,7 +79,7 @@ fn a_changed_file_is_told_until_it_is_loaded() {
     let since = bench.status()["since"].clone();
     bench.file("keys", &format!("{ONE}{THREE}"));
     assert_eq!(bench.status()["changed"], true);
-    assert!(bench.run_bare(&["status"]).expect(0).stdout.contains("; it has changed since: manual-key refresh\n"));
+    assert!(bench.run_bare(&["status"]).expect(0).stdout.contains("; changed since then: run manual-key refresh\n"));
     bench.check_status(0);
     running.refresh().expect(0);
     let status = bench.status();
@@ -146,7 +146,7 @@ fn a_process_that_was_killed_is_missed() {
     running.child.wait().unwrap();
     let status = bench.status();
     assert_eq!((&status["state"], &status["owned"]), (&"maintenance".into(), &1.into()), "{status}");
-    assert!(status["reason"].as_str().unwrap().contains("has ended without a word"), "{status}");
+    assert!(status["reason"].as_str().unwrap().contains("exited unexpectedly"), "{status}");
     bench.check_status(78);
 }
 
@@ -202,6 +202,6 @@ fn others_are_told_what_is_no_secret() {
     assert!(text.starts_with("state     online since "), "{text}");
     assert!(text.contains("reason    online: 1 SA from "), "{text}");
     assert!(text.contains("unknown   whether the keys file has changed: Permission denied"), "{text}");
-    assert!(text.contains("unknown   the SAs that are there: "), "{text}");
+    assert!(text.contains("unknown   the SAs in the SADB: "), "{text}");
     assert_eq!(status(&["--check"]).0, Some(77));
 }

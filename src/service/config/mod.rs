@@ -1,4 +1,4 @@
-//! What the service is to do: manual-key.toml, options, environment, SMF property, in one place.
+//! The configuration of one run, from manual-key.toml, options, environment and SMF properties.
 
 pub(crate) mod dirs;
 pub(crate) mod properties;
@@ -9,50 +9,50 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::policy::ssh_lockout::SshSession;
+use crate::redact::without_hex_runs;
 use crate::redact::{shell_word, shown};
 use crate::sadb::{SADB_VARIABLE, SadbTarget, UnknownTarget};
-use crate::service::config::properties::{Carry, OnStop, Policy, PolicySource, Properties, Scope, parse};
+use crate::service::config::properties::{CarrySequence, OnStop, PolicyMode, Properties, RefreshMode, Scope, parse};
 use crate::service::config::smf::PropertyError;
-use crate::service::config::supervisor::{Environment, World};
+use crate::service::config::supervisor::{Environment, Supervisor};
 use crate::service::exit::Reason;
-use crate::service::log::masked;
 use crate::sys::IS_LINUX;
 use crate::sys::fs::keys_file::Origin;
 use crate::sys::fs::settings_file;
 
-/// Read if there is no `--config`; it need not exist.
+/// Read without `--config`; it need not exist.
 pub(crate) const DEFAULT_FILE: &str = "/etc/inet/manual-key.toml";
 
-/// What is done first when the keys file is loaded, and so what a file that does not parse leaves behind.
+/// The order of a load, which decides what a keys file with errors leaves in the SADB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Order {
-    /// Flush, then parse, then apply: a syntax error leaves an empty SADB (ipseckey(1M)).
+    /// Flush, then parse, then apply: an error leaves an empty SADB (ipseckey(1M)).
     FlushFirst,
-    /// Parse, then flush, then apply: a syntax error leaves the SAs in use alone.
+    /// Parse, then flush, then apply: an error leaves the SAs in use unchanged.
     CheckFirst,
-    /// Parse, then change what differs.
+    /// Parse, then change only the differences.
     Reconcile,
 }
 
-/// What is done about policies.
+/// How policies are handled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Protection {
-    /// Whether the SAs' policies are installed.
+    /// Whether the policies of SAs are installed.
     pub(crate) from_sas: bool,
-    /// Whether they stay when the service stops.
-    pub(crate) stays: bool,
+    /// Whether they remain after a stop.
+    pub(crate) keep_on_stop: bool,
 }
 
-/// Where the numbers are kept.
+/// Where sequence numbers are saved.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Places {
-    /// Until the next boot.
+pub(crate) struct SequenceDirs {
+    /// Lost at the next boot.
     pub(crate) runtime: Option<PathBuf>,
-    /// For ever.
-    pub(crate) lasting: Option<PathBuf>,
+    /// Survives a boot.
+    pub(crate) state: Option<PathBuf>,
 }
 
-/// What the command line says about the configuration.
+/// The options of the command line that override the configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Overrides {
     /// `--config`
@@ -66,8 +66,8 @@ pub(crate) struct Overrides {
 }
 
 impl Overrides {
-    /// Whether nothing but an SADB is named.
-    pub(crate) fn name_an_sadb_at_most(&self) -> bool {
+    /// Whether no option but `--sadb` is given.
+    pub(crate) fn has_only_sadb(&self) -> bool {
         *self == Self { sadb: self.sadb.clone(), ..Self::default() }
     }
 }
@@ -75,34 +75,29 @@ impl Overrides {
 /// The configuration of one run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Config {
-    /// Which SADB.
     pub(crate) sadb: SadbTarget,
-    /// What comes first.
     pub(crate) order: Order,
-    /// Where the service records its own SAs, if no other is to be flushed.
+    /// Directory of the record of the service's SAs; `None` with `flush = "all"`.
     pub(crate) record: Option<PathBuf>,
-    /// Where the state is recorded, for `manual-key status`. What is done to an SADB that is not the system's is no state
-    /// of the service, unless the service has a place of its own.
+    /// Directory of the state file. `None` with `--sadb model`; with `unix:` only if RUNTIME_DIRECTORY is set.
     pub(crate) state: Option<PathBuf>,
-    /// Where sequence numbers are kept.
-    pub(crate) sequence: Places,
-    /// Linux: whether a service that stays holds the UDP ports of its SAs.
-    pub(crate) holds_natt_ports: bool,
-    /// What is done about policies.
+    pub(crate) sequence: SequenceDirs,
+    /// Linux: whether the daemon binds the UDP ports of its SAs.
+    pub(crate) hold_natt_ports: bool,
     pub(crate) protection: Protection,
-    /// The session over SSH that this comes from, if it does.
+    /// The SSH session of the caller.
     pub(crate) session: Option<SshSession>,
     keys: Keys,
 }
 
-/// Where the keys file is named. A property is asked for only when the file is needed.
+/// The keys file. The SMF property is read only when the file is needed: `stop` works without it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Keys {
     File(PathBuf, Origin),
     Property { fmri: String },
 }
 
-/// What is wrong with the configuration.
+/// An error in the configuration.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConfigError {
     /// manual-key.toml cannot be read.
@@ -113,15 +108,15 @@ pub(crate) enum ConfigError {
         /// The system's error.
         source: io::Error,
     },
-    /// Others could tell the service what to do.
-    #[error("{0} can be changed by others than root: chown root {1}; chmod go-w {1}", shown(path), shell_word(path))]
+    /// Other users could change what the service does.
+    #[error("{0} can be changed by users other than root: chown root {1}; chmod go-w {1}", shown(path), shell_word(path))]
     OpenToOthers {
         /// The file.
         path: PathBuf,
     },
-    /// manual-key.toml is not understood.
+    /// manual-key.toml cannot be parsed.
     #[error(
-        "{}:{line}: {what}; wanted the keys config_file, sadb, refresh, flush, carry_sequence, hold_natt_ports, policy and on_stop, each once",
+        "{}:{line}: {what}; expected the keys config_file, sadb, refresh, flush, carry_sequence, hold_natt_ports, policy and on_stop, each once",
         shown(path)
     )]
     Wrong {
@@ -129,30 +124,31 @@ pub(crate) enum ConfigError {
         path: PathBuf,
         /// The line, from 1.
         line: usize,
-        /// What was found there.
+        /// The error of the parser, masked.
         what: String,
     },
-    /// This system's policies are loaded by a service of its own.
+    /// illumos has a service for policies.
     #[error(
         "policy = \"from-sas\" is for Linux: here svc:/network/ipsec/policy loads the policies of ipsecinit.conf (ipsecconf(8)); \
-         wanted policy = \"none\""
+         set policy = \"none\""
     )]
     PolicyService,
-    /// Nobody can install policies through this SADB.
-    #[error("policy = \"from-sas\" wants sadb = \"xfrm\": policies are installed through NETLINK_XFRM, and not with {sadb}")]
+    /// This SADB has no policies.
+    #[error(
+        "policy = \"from-sas\" requires sadb = \"xfrm\": policies are installed through NETLINK_XFRM, which is not used with {sadb}"
+    )]
     PolicySadb {
         /// The SADB.
         sadb: SadbTarget,
     },
-    /// There are no policies that could stay.
-    #[error("on_stop = \"closed\" keeps the policies, and wants policy = \"from-sas\"")]
-    NothingStays,
-    /// No SADB is called that.
+    #[error("on_stop = \"closed\" keeps the policies, and requires policy = \"from-sas\"")]
+    NoPoliciesToKeep,
+    /// An unknown value of `sadb` or `IPSECKEY_SADB`.
     #[error("sadb = {word:?}: {source}")]
     Sadb {
-        /// What was said.
+        /// The value, masked.
         word: String,
-        /// What was wanted.
+        /// The expected values.
         source: UnknownTarget,
     },
     /// The property of the SMF instance cannot be read.
@@ -161,8 +157,7 @@ pub(crate) enum ConfigError {
 }
 
 impl ConfigError {
-    /// What the program ends with.
-    #[must_use]
+    /// The exit reason.
     pub(crate) fn reason(&self) -> Reason {
         match self {
             Self::Unreadable { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => Reason::Permission,
@@ -173,16 +168,19 @@ impl ConfigError {
 }
 
 impl Config {
-    /// Puts together what `overrides`, the environment and manual-key.toml say; the first of them that says something
-    /// wins. Under SMF the instance's property takes the place of `config_file`, under systemd the credential
-    /// `ipseckeys`, if the unit loads one.
+    /// The first of `overrides`, the environment and manual-key.toml that sets a value wins. Under SMF the instance's property
+    /// replaces `config_file`; under systemd the credential `ipseckeys`, if the unit loads one.
     ///
     /// # Errors
     /// [`ConfigError`].
-    pub(crate) fn load(overrides: &Overrides, environment: Environment<'_>, world: &World) -> Result<Self, ConfigError> {
+    pub(crate) fn load(
+        overrides: &Overrides,
+        environment: Environment<'_>,
+        supervisor: &Supervisor,
+    ) -> Result<Self, ConfigError> {
         let properties = match &overrides.config {
-            Some(path) => read(path, world)?,
-            None => read_default(Path::new(DEFAULT_FILE), world)?,
+            Some(path) => read(path, supervisor)?,
+            None => read_default(Path::new(DEFAULT_FILE), supervisor)?,
         };
         let from_environment = || Some(environment(SADB_VARIABLE)?.to_string_lossy().into_owned());
         let sadb = match overrides.sadb.clone() {
@@ -204,19 +202,19 @@ impl Config {
             sadb,
             order: order(properties.refresh),
             record,
-            sequence: places(properties.carry_sequence, is_service.then_some(&directory), environment),
+            sequence: sequence_dirs(properties.carry_sequence, is_service.then_some(&directory), environment),
             state: is_service.then_some(directory),
-            holds_natt_ports: properties.hold_natt_ports,
+            hold_natt_ports: properties.hold_natt_ports,
             protection,
             session: environment("SSH_CONNECTION").and_then(|value| SshSession::parse(value.to_str()?)),
-            keys: keys(overrides, environment, world, properties.config_file),
+            keys: keys(overrides, environment, supervisor, properties.config_file),
         })
     }
 
-    /// The keys file, and how it is come by.
+    /// The keys file, and where its name comes from.
     ///
     /// # Errors
-    /// [`ConfigError::Property`] if only SMF knows and does not tell.
+    /// [`ConfigError::Property`] if the SMF property cannot be read.
     pub(crate) fn keys_file(&self) -> Result<(PathBuf, Origin), ConfigError> {
         match &self.keys {
             Keys::File(path, origin) => Ok((path.clone(), *origin)),
@@ -225,12 +223,12 @@ impl Config {
     }
 }
 
-fn keys(overrides: &Overrides, environment: Environment<'_>, world: &World, configured: PathBuf) -> Keys {
-    let origin = if world.is_service() { Origin::Service } else { Origin::User };
+fn keys(overrides: &Overrides, environment: Environment<'_>, supervisor: &Supervisor, configured: PathBuf) -> Keys {
+    let origin = if supervisor.is_service() { Origin::Service } else { Origin::User };
     if let Some(path) = &overrides.config_file {
         return Keys::File(path.clone(), origin);
     }
-    if let World::Smf { fmri } = world {
+    if let Supervisor::Smf { fmri } = supervisor {
         return Keys::Property { fmri: fmri.clone() };
     }
     let credential = environment("CREDENTIALS_DIRECTORY").map(|dir| PathBuf::from(dir).join("ipseckeys"));
@@ -240,50 +238,50 @@ fn keys(overrides: &Overrides, environment: Environment<'_>, world: &World, conf
     }
 }
 
-fn read_default(path: &Path, world: &World) -> Result<Properties, ConfigError> {
-    match read(path, world) {
+fn read_default(path: &Path, supervisor: &Supervisor) -> Result<Properties, ConfigError> {
+    match read(path, supervisor) {
         Err(ConfigError::Unreadable { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(Properties::default()),
         outcome => outcome,
     }
 }
 
-fn read(path: &Path, world: &World) -> Result<Properties, ConfigError> {
+fn read(path: &Path, supervisor: &Supervisor) -> Result<Properties, ConfigError> {
     let file = settings_file::read(path).map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
-    if world.is_service() && file.is_writable_by_others {
+    if supervisor.is_service() && file.is_writable_by_others {
         return Err(ConfigError::OpenToOthers { path: path.to_owned() });
     }
     parse(&file.text).map_err(|(line, what)| ConfigError::Wrong { path: path.to_owned(), line, what })
 }
 
 fn select(word: &str) -> Result<SadbTarget, ConfigError> {
-    word.parse().map_err(|source| ConfigError::Sadb { word: masked(word), source })
+    word.parse().map_err(|source| ConfigError::Sadb { word: without_hex_runs(word), source })
 }
 
-/// What is done to an SADB that is not the system's is not kept, unless the service has a place of its own.
-fn places(carry: Carry, directory: Option<&PathBuf>, environment: Environment<'_>) -> Places {
-    let Some(directory) = directory.filter(|_| carry != Carry::Off) else { return Places::default() };
-    let lasting = (carry == Carry::Reboot).then(|| dirs::state(environment));
-    Places { runtime: Some(directory.clone()), lasting }
+/// `runtime` is the directory of the state file: without a state file nothing is saved.
+fn sequence_dirs(carry: CarrySequence, directory: Option<&PathBuf>, environment: Environment<'_>) -> SequenceDirs {
+    let Some(directory) = directory.filter(|_| carry != CarrySequence::Off) else { return SequenceDirs::default() };
+    let state = (carry == CarrySequence::Reboot).then(|| dirs::state(environment));
+    SequenceDirs { runtime: Some(directory.clone()), state }
 }
 
-fn protection(policy: PolicySource, on_stop: OnStop, sadb: &SadbTarget, is_linux: bool) -> Result<Protection, ConfigError> {
+fn protection(policy: PolicyMode, on_stop: OnStop, sadb: &SadbTarget, is_linux: bool) -> Result<Protection, ConfigError> {
     match (policy, on_stop) {
-        (PolicySource::None, OnStop::Open) => return Ok(Protection::default()),
-        (PolicySource::None, OnStop::Closed) => return Err(ConfigError::NothingStays),
-        (PolicySource::FromSas, _) => {}
+        (PolicyMode::None, OnStop::Open) => return Ok(Protection::default()),
+        (PolicyMode::None, OnStop::Closed) => return Err(ConfigError::NoPoliciesToKeep),
+        (PolicyMode::FromSas, _) => {}
     }
     match sadb {
         _ if !is_linux => Err(ConfigError::PolicyService),
-        SadbTarget::Auto | SadbTarget::Xfrm => Ok(Protection { from_sas: true, stays: on_stop == OnStop::Closed }),
+        SadbTarget::Auto | SadbTarget::Xfrm => Ok(Protection { from_sas: true, keep_on_stop: on_stop == OnStop::Closed }),
         other => Err(ConfigError::PolicySadb { sadb: other.clone() }),
     }
 }
 
-fn order(policy: Policy) -> Order {
-    match policy {
-        Policy::Flush => Order::FlushFirst,
-        Policy::CheckFirst => Order::CheckFirst,
-        Policy::Reconcile => Order::Reconcile,
+fn order(mode: RefreshMode) -> Order {
+    match mode {
+        RefreshMode::Flush => Order::FlushFirst,
+        RefreshMode::CheckFirst => Order::CheckFirst,
+        RefreshMode::Reconcile => Order::Reconcile,
     }
 }
 
@@ -293,125 +291,128 @@ mod tests {
 
     use super::*;
 
-    fn load(text: &str, overrides: Overrides, world: &World) -> Result<Config, ConfigError> {
+    fn load(text: &str, overrides: Overrides, supervisor: &Supervisor) -> Result<Config, ConfigError> {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("manual-key.toml");
         fs::write(&path, text).unwrap();
         let overrides = Overrides { config: Some(path), ..overrides };
-        Config::load(&overrides, &|_| None, world)
+        Config::load(&overrides, &|_| None, supervisor)
     }
 
     #[test]
-    fn an_empty_file_means_the_defaults() {
-        let config = load("", Overrides::default(), &World::Plain).unwrap();
+    fn load_of_an_empty_file_has_the_defaults() {
+        let config = load("", Overrides::default(), &Supervisor::None).unwrap();
         assert_eq!(config.keys_file().unwrap(), (PathBuf::from("/etc/inet/secret/ipseckeys"), Origin::User));
         assert_eq!((config.sadb, config.order), (SadbTarget::Auto, Order::FlushFirst));
     }
 
     #[test]
-    fn every_key_is_read_and_options_win() {
+    fn load_reads_every_key_and_overrides_win() {
         let text =
             "config_file = \"/k\"\nsadb = \"pfkey\"\nrefresh = \"check-first\"\nflush = \"all\"\nhold_natt_ports = true\n";
-        let config = load(text, Overrides::default(), &World::Systemd).unwrap();
+        let config = load(text, Overrides::default(), &Supervisor::Systemd).unwrap();
         assert_eq!(config.keys_file().unwrap(), (PathBuf::from("/k"), Origin::Service));
-        assert!(config.holds_natt_ports);
+        assert!(config.hold_natt_ports);
         assert_eq!((config.sadb, config.order), (SadbTarget::PfKey, Order::CheckFirst));
         let overrides =
             Overrides { config_file: Some("/other".into()), sadb: Some(SadbTarget::Model), ..Overrides::default() };
-        let config = load(text, overrides, &World::Plain).unwrap();
+        let config = load(text, overrides, &Supervisor::None).unwrap();
         assert_eq!(config.keys_file().unwrap(), (PathBuf::from("/other"), Origin::User));
         assert_eq!(config.sadb, SadbTarget::Model);
     }
 
     #[test]
-    fn policies_want_linux_and_xfrm() {
-        let protection = |text: &str| load(text, Overrides::default(), &World::Plain).map(|config| config.protection);
+    fn protection_requires_linux_and_xfrm() {
+        let protection = |text: &str| load(text, Overrides::default(), &Supervisor::None).map(|config| config.protection);
         assert_eq!(protection("on_stop = \"open\"").unwrap(), Protection::default());
         let error = |text: &str| protection(text).unwrap_err().to_string();
-        assert!(error("on_stop = \"closed\"").contains("wants policy = \"from-sas\""));
+        assert!(error("on_stop = \"closed\"").contains("requires policy = \"from-sas\""));
         if IS_LINUX {
-            let closed = Protection { from_sas: true, stays: true };
+            let closed = Protection { from_sas: true, keep_on_stop: true };
             assert_eq!(protection("policy = \"from-sas\"\non_stop = \"closed\"\nsadb = \"xfrm\"").unwrap(), closed);
-            assert!(!protection("policy = \"from-sas\"").unwrap().stays);
+            assert!(!protection("policy = \"from-sas\"").unwrap().keep_on_stop);
             for sadb in ["pfkey", "model", "unix:/s"] {
                 let text = format!("policy = \"from-sas\"\nsadb = \"{sadb}\"");
                 let error = error(&text);
-                assert!(error.contains("wants sadb = \"xfrm\"") && error.ends_with(sadb), "{error}");
+                assert!(error.contains("requires sadb = \"xfrm\"") && error.ends_with(sadb), "{error}");
             }
         }
     }
 
     #[test]
-    fn elsewhere_another_service_loads_the_policies() {
+    fn protection_fails_off_linux() {
         let protection =
             |policy| protection(policy, OnStop::Open, &SadbTarget::Auto, false).map_err(|error| error.to_string());
-        assert!(protection(PolicySource::FromSas).unwrap_err().contains("svc:/network/ipsec/policy"));
-        assert_eq!(protection(PolicySource::None).unwrap(), Protection::default());
+        assert!(protection(PolicyMode::FromSas).unwrap_err().contains("svc:/network/ipsec/policy"));
+        assert_eq!(protection(PolicyMode::None).unwrap(), Protection::default());
     }
 
     #[test]
-    fn the_environment_names_an_sadb_below_the_option() {
+    fn load_reads_the_sadb_from_the_environment() {
         let environment = |name: &str| (name == "IPSECKEY_SADB").then(|| "unix:/s".into());
-        let config = Config::load(&Overrides::default(), &environment, &World::Plain).unwrap();
+        let config = Config::load(&Overrides::default(), &environment, &Supervisor::None).unwrap();
         assert_eq!(config.sadb, SadbTarget::Unix("/s".into()));
     }
 
     #[test]
-    fn a_credential_stands_for_the_keys_file() {
+    fn keys_file_is_the_credential() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("ipseckeys"), "").unwrap();
         let environment = |name: &str| (name == "CREDENTIALS_DIRECTORY").then(|| dir.path().into());
-        let config = Config::load(&Overrides::default(), &environment, &World::Systemd).unwrap();
+        let config = Config::load(&Overrides::default(), &environment, &Supervisor::Systemd).unwrap();
         assert_eq!(config.keys_file().unwrap(), (dir.path().join("ipseckeys"), Origin::Credential));
     }
 
     #[test]
-    fn under_smf_the_property_counts() {
+    fn keys_file_is_the_property_under_smf() {
         let fmri = "svc:/network/ipsec/manual-key:default".to_owned();
-        let config = load("config_file = \"/k\"", Overrides::default(), &World::Smf { fmri: fmri.clone() }).unwrap();
+        let config = load("config_file = \"/k\"", Overrides::default(), &Supervisor::Smf { fmri: fmri.clone() }).unwrap();
         assert_eq!(config.keys, Keys::Property { fmri });
     }
 
     #[test]
-    fn errors_name_the_line() {
-        let error = load("sadb = \"auto\"\nsabd = \"auto\"\n", Overrides::default(), &World::Plain).unwrap_err();
+    fn load_errors_have_the_line() {
+        let error = load("sadb = \"auto\"\nsabd = \"auto\"\n", Overrides::default(), &Supervisor::None).unwrap_err();
         assert!(matches!(error, ConfigError::Wrong { line: 2, .. }), "{error}");
         assert!(error.to_string().contains("sabd"), "{error}");
-        let error = load("\nrefresh = \"sometimes\"\n", Overrides::default(), &World::Plain).unwrap_err();
+        let error = load("\nrefresh = \"sometimes\"\n", Overrides::default(), &Supervisor::None).unwrap_err();
         assert!(matches!(error, ConfigError::Wrong { line: 2, .. }), "{error}");
     }
 
     #[test]
-    fn a_keys_file_taken_for_the_configuration_is_not_quoted() {
+    fn load_of_a_keys_file_does_not_quote_it() {
         let text = "bde359723576fdea08e56cbe876e24ad = 1\n";
-        let error = load(text, Overrides::default(), &World::Plain).unwrap_err().to_string();
+        let error = load(text, Overrides::default(), &Supervisor::None).unwrap_err().to_string();
         assert!(!error.contains("bde35972"), "{error}");
     }
 
     #[test]
-    fn a_refresh_may_reconcile() {
-        let config = load("refresh = \"reconcile\"", Overrides::default(), &World::Plain).unwrap();
+    fn load_reads_the_refresh_mode() {
+        let config = load("refresh = \"reconcile\"", Overrides::default(), &Supervisor::None).unwrap();
         assert_eq!(config.order, Order::Reconcile);
     }
 
     #[test]
-    fn what_is_owned_is_recorded_in_the_runtime_directory() {
-        let config = load("flush = \"owned\"", Overrides::default(), &World::Plain).unwrap();
+    fn load_with_flush_owned_has_a_record() {
+        let config = load("flush = \"owned\"", Overrides::default(), &Supervisor::None).unwrap();
         assert_eq!(config.record, Some(PathBuf::from("/run/manual-key")));
         let overrides = Overrides { flush: Some(Scope::All), ..Overrides::default() };
-        assert_eq!(load("flush = \"owned\"", overrides, &World::Plain).unwrap().record, None);
+        assert_eq!(load("flush = \"owned\"", overrides, &Supervisor::None).unwrap().record, None);
     }
 
     #[test]
-    fn an_sadb_nobody_knows_is_refused() {
-        let error = load("sadb = \"kernel\"", Overrides::default(), &World::Plain).unwrap_err().to_string();
+    fn load_rejects_an_unknown_sadb() {
+        let error = load("sadb = \"kernel\"", Overrides::default(), &Supervisor::None).unwrap_err().to_string();
         assert!(error.starts_with("sadb = \"kernel\": "), "{error}");
     }
 
     #[test]
-    fn only_the_default_file_may_be_missing() {
-        assert_eq!(read_default(Path::new("/nonexistent/manual-key.toml"), &World::Plain).unwrap(), Properties::default());
+    fn load_requires_the_file_of_config_only() {
+        assert_eq!(
+            read_default(Path::new("/nonexistent/manual-key.toml"), &Supervisor::None).unwrap(),
+            Properties::default()
+        );
         let overrides = Overrides { config: Some("/nonexistent/manual-key.toml".into()), ..Overrides::default() };
-        assert!(Config::load(&overrides, &|_| None, &World::Plain).is_err());
+        assert!(Config::load(&overrides, &|_| None, &Supervisor::None).is_err());
     }
 }

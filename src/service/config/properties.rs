@@ -1,11 +1,11 @@
-//! What manual-key.toml(5) says, word by word.
+//! The keys of manual-key.toml(5).
 
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use serde::Deserialize;
 
-use crate::service::log::masked;
+use crate::redact::without_hex_runs;
 use crate::sys::fs::keys_file::KEYS_FILE;
 
 /// The keys of manual-key.toml with their defaults.
@@ -14,19 +14,16 @@ use crate::sys::fs::keys_file::KEYS_FILE;
 pub(crate) struct Properties {
     /// The keys file.
     pub(crate) config_file: PathBuf,
-    /// Which SADB, in the words of `--sadb`.
+    /// A value of `--sadb`.
     pub(crate) sadb: String,
-    /// What comes first in a load.
-    pub(crate) refresh: Policy,
-    /// What is flushed.
+    /// The order of a load.
+    pub(crate) refresh: RefreshMode,
     pub(crate) flush: Scope,
-    /// How long sequence numbers are kept.
-    pub(crate) carry_sequence: Carry,
-    /// Whether the UDP ports of SAs are held.
+    pub(crate) carry_sequence: CarrySequence,
+    /// Whether the daemon binds the UDP ports of SAs.
     pub(crate) hold_natt_ports: bool,
-    /// Whose policies are installed.
-    pub(crate) policy: PolicySource,
-    /// What becomes of them at the end.
+    pub(crate) policy: PolicyMode,
+    /// Whether policies remain after a stop.
     pub(crate) on_stop: OnStop,
 }
 
@@ -35,11 +32,11 @@ impl Default for Properties {
         Self {
             config_file: PathBuf::from(KEYS_FILE),
             sadb: "auto".to_owned(),
-            refresh: Policy::default(),
+            refresh: RefreshMode::default(),
             flush: Scope::default(),
-            carry_sequence: Carry::default(),
+            carry_sequence: CarrySequence::default(),
             hold_natt_ports: false,
-            policy: PolicySource::default(),
+            policy: PolicyMode::default(),
             on_stop: OnStop::default(),
         }
     }
@@ -48,24 +45,24 @@ impl Default for Properties {
 /// `refresh` in manual-key.toml.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Policy {
+pub(crate) enum RefreshMode {
     /// Flush, parse, apply.
     #[default]
     Flush,
     /// Parse, flush, apply.
     CheckFirst,
-    /// Parse, change what differs.
+    /// Parse, change only the differences.
     Reconcile,
 }
 
-/// `flush` in manual-key.toml: every SA, or only those this service added.
+/// `flush` in manual-key.toml.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Scope {
     /// Every SA.
     #[default]
     All,
-    /// Those that this service has added.
+    /// The SAs that this service added.
     Owned,
 }
 
@@ -76,32 +73,31 @@ impl FromStr for Scope {
         match word {
             "all" => Ok(Self::All),
             "owned" => Ok(Self::Owned),
-            _ => Err("wanted all or owned"),
+            _ => Err("expected all or owned"),
         }
     }
 }
 
-/// `carry_sequence` in manual-key.toml: how long sequence numbers are kept.
+/// `carry_sequence` in manual-key.toml: how long sequence numbers are preserved.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Carry {
-    /// Not at all.
+pub(crate) enum CarrySequence {
     Off,
-    /// Until the system boots.
+    /// Until the next boot.
     #[default]
     Run,
-    /// Over boots.
+    /// After a boot as well.
     Reboot,
 }
 
 /// `policy` in manual-key.toml.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum PolicySource {
-    /// Nobody's: the service leaves policies alone.
+pub(crate) enum PolicyMode {
+    /// The service installs no policies.
     #[default]
     None,
-    /// Those that the SAs ask for.
+    /// The service installs the policies that the SAs need.
     FromSas,
 }
 
@@ -109,29 +105,27 @@ pub(crate) enum PolicySource {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum OnStop {
-    /// They go with the SAs.
+    /// Policies are removed: packets pass in clear.
     #[default]
     Open,
-    /// They stay, so that nothing is sent in clear.
+    /// Policies remain: packets are dropped.
     Closed,
 }
 
-/// Whether `text` could be a manual-key.toml; if not, the line and what is wrong there, in the words of the log.
+/// Parses `text` as a manual-key.toml.
 ///
 /// # Errors
-/// Line and words.
+/// The line of the error, and its text as the log has it.
 #[cfg(feature = "internals")]
 pub fn check_config(text: &str) -> Result<(), (usize, String)> {
     parse(text).map(drop)
 }
 
-/// The properties that `text` gives.
-///
 /// # Errors
-/// The line and the words, with anything that could be a key masked: the file named may be a keys file.
+/// The line of the error, and its text with possible keys masked: a keys file may have been given by mistake.
 pub(crate) fn parse(text: &str) -> Result<Properties, (usize, String)> {
     toml::from_str(text).map_err(|error| {
         let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-        (before.matches('\n').count() + 1, masked(error.message()))
+        (before.matches('\n').count() + 1, without_hex_runs(error.message()))
     })
 }

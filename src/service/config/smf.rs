@@ -1,12 +1,12 @@
-//! The properties of an SMF instance, read as svcprop(1) tells them.
+//! The properties of an SMF instance, read with svcprop(1).
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-/// Without a path elsewhere than on illumos, so that a stand-in can be put into `PATH`.
+/// Off illumos without a path, so that tests can put a replacement into `PATH`.
 const SVCPROP: &str = if cfg!(target_os = "illumos") { "/usr/bin/svcprop" } else { "svcprop" };
 
-/// The property that names the keys file (ipseckey(1M), Service Management Facility).
+/// The property with the name of the keys file (ipseckey(1M), Service Management Facility).
 const CONFIG_FILE: &str = "config/config_file";
 
 /// Why a property could not be read.
@@ -23,8 +23,8 @@ pub(crate) enum PropertyError {
     },
 }
 
-/// The keys file of the instance `fmri`, as of its last refresh: svcprop reads the running snapshot, so a changed
-/// property counts only after `svcadm refresh`.
+/// The keys file of the instance `fmri`. svcprop reads the running snapshot: a changed property takes effect after
+/// `svcadm refresh`.
 ///
 /// # Errors
 /// [`PropertyError`].
@@ -36,7 +36,7 @@ pub(crate) fn config_file(fmri: &str) -> Result<PathBuf, PropertyError> {
     value.map(PathBuf::from).ok_or_else(|| PropertyError::Missing { fmri: fmri.to_owned() })
 }
 
-/// Undoes svcprop's quoting: a backslash before each character that means something to the shell, `""` for nothing.
+/// Removes the quoting of svcprop: a backslash before each special character of the shell, `""` for an empty value.
 fn unquoted(text: &str) -> String {
     if text == "\"\"" {
         return String::new();
@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quoting_is_undone() {
+    fn unquoted_removes_the_quoting_of_svcprop() {
         assert_eq!(unquoted("/etc/inet/secret/ipseckeys"), "/etc/inet/secret/ipseckeys");
         assert_eq!(unquoted(r"/my\ keys/it\'s\\here"), r"/my keys/it's\here");
         assert_eq!(unquoted("\"\""), "");

@@ -1,15 +1,17 @@
-//! Who started the program: SMF, systemd, or somebody by hand.
+//! The supervisor that started the program, detected by the environment.
 
 use std::ffi::OsString;
 
-/// Looks up a variable of the environment.
+use crate::service::exit::ExitCodes;
+
+/// Looks up an environment variable.
 pub(crate) type Environment<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
-/// Who started the program.
+/// What started the program.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum World {
-    /// A shell, or anything unknown.
-    Plain,
+pub(crate) enum Supervisor {
+    /// A shell, or another program.
+    None,
     /// systemd, as a command of a unit.
     Systemd,
     /// SMF, as a method of an instance.
@@ -19,16 +21,15 @@ pub(crate) enum World {
     },
 }
 
-/// The environment speaks of SMF, but names no instance.
+/// The environment has variables of SMF, but no valid instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NoSmf;
 
-impl World {
-    /// Reads the world off the environment (smf_method(7), systemd.exec(5)).
+impl Supervisor {
+    /// Reads the environment (smf_method(7), systemd.exec(5)).
     ///
     /// # Errors
-    /// [`NoSmf`] if `SMF_METHOD` is set and `SMF_FMRI` is not the name of an instance, or the other way round is claimed
-    /// by an `SMF_FMRI` that is empty or malformed.
+    /// [`NoSmf`] if `SMF_METHOD` is set without `SMF_FMRI`, or `SMF_FMRI` is empty or malformed.
     pub(crate) fn detect(environment: Environment<'_>) -> Result<Self, NoSmf> {
         if let Some(fmri) = environment("SMF_FMRI") {
             return fmri.into_string().ok().filter(|fmri| is_fmri(fmri)).map(|fmri| Self::Smf { fmri }).ok_or(NoSmf);
@@ -36,30 +37,37 @@ impl World {
         if environment("SMF_METHOD").is_some() {
             return Err(NoSmf);
         }
-        Ok(if is_unit_command(environment) { Self::Systemd } else { Self::Plain })
+        Ok(if is_unit_command(environment) { Self::Systemd } else { Self::None })
     }
 
-    /// Whether a keys file that is not private is refused here rather than warned about.
-    #[must_use]
+    /// A service refuses a keys file that is not private; a program run by hand prints a warning.
     pub(crate) fn is_service(&self) -> bool {
-        *self != Self::Plain
+        *self != Self::None
+    }
+
+    pub(crate) fn exit_codes(&self) -> ExitCodes {
+        match self {
+            Self::None | Self::Systemd => ExitCodes::Sysexits,
+            Self::Smf { .. } => ExitCodes::Smf,
+        }
     }
 }
 
-/// Instance names are URIs (smf(7)); no other character can be in one, so it cannot forge a log line.
+/// Instances are URIs (smf(7)). No other characters are accepted, so that an instance cannot forge a log line.
 fn is_fmri(text: &str) -> bool {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/:-_.,".contains(c);
     text.strip_prefix("svc:/").is_some_and(|rest| !rest.is_empty() && rest.chars().all(is_plain))
 }
 
-/// systemd marks every process of a unit with `INVOCATION_ID`, and the one it started itself with its process id
-/// (since 248; before that such a process is a child of process 1).
+/// systemd sets `INVOCATION_ID` for every process of a unit, and `SYSTEMD_EXEC_PID` (since 248) to the process that it started
+/// itself. A program run from a shell inside a unit, such as a login session, inherits the former only.
 fn is_unit_command(environment: Environment<'_>) -> bool {
     if environment("INVOCATION_ID").is_none() {
         return false;
     }
     match environment("SYSTEMD_EXEC_PID") {
         Some(pid) => pid.to_str() == Some(&std::process::id().to_string()),
+        // Before 248: commands of a unit are children of process 1.
         None => std::os::unix::process::parent_id() == 1,
     }
 }
@@ -68,18 +76,18 @@ fn is_unit_command(environment: Environment<'_>) -> bool {
 mod tests {
     use super::*;
 
-    fn detect(variables: &[(&str, &str)]) -> Result<World, NoSmf> {
-        World::detect(&|name| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into()))
+    fn detect(variables: &[(&str, &str)]) -> Result<Supervisor, NoSmf> {
+        Supervisor::detect(&|name| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into()))
     }
 
     #[test]
-    fn smf_is_known_by_its_instance() {
+    fn detect_smf_by_its_instance() {
         let fmri = "svc:/network/ipsec/manual-key:default";
-        assert_eq!(detect(&[("SMF_FMRI", fmri)]), Ok(World::Smf { fmri: fmri.to_owned() }));
+        assert_eq!(detect(&[("SMF_FMRI", fmri)]), Ok(Supervisor::Smf { fmri: fmri.to_owned() }));
     }
 
     #[test]
-    fn a_method_without_an_instance_is_no_method() {
+    fn detect_fails_without_a_valid_instance() {
         assert_eq!(detect(&[("SMF_METHOD", "start")]), Err(NoSmf));
         for fmri in ["", "svc:/", "manual-key", "svc:/a b", "svc:/a\nonline"] {
             assert_eq!(detect(&[("SMF_FMRI", fmri)]), Err(NoSmf), "{fmri:?}");
@@ -87,11 +95,11 @@ mod tests {
     }
 
     #[test]
-    fn systemd_is_known_by_the_process_it_started() {
+    fn detect_systemd_by_the_process_it_started() {
         let me = std::process::id().to_string();
-        assert_eq!(detect(&[("INVOCATION_ID", "0"), ("SYSTEMD_EXEC_PID", &me)]), Ok(World::Systemd));
-        assert_eq!(detect(&[("INVOCATION_ID", "0"), ("SYSTEMD_EXEC_PID", "1")]), Ok(World::Plain));
-        assert_eq!(detect(&[("SYSTEMD_EXEC_PID", &me)]), Ok(World::Plain));
-        assert_eq!(detect(&[]), Ok(World::Plain));
+        assert_eq!(detect(&[("INVOCATION_ID", "0"), ("SYSTEMD_EXEC_PID", &me)]), Ok(Supervisor::Systemd));
+        assert_eq!(detect(&[("INVOCATION_ID", "0"), ("SYSTEMD_EXEC_PID", "1")]), Ok(Supervisor::None));
+        assert_eq!(detect(&[("SYSTEMD_EXEC_PID", &me)]), Ok(Supervisor::None));
+        assert_eq!(detect(&[]), Ok(Supervisor::None));
     }
 }

@@ -1,43 +1,39 @@
-//! Watches for addresses of this system that come and go.
+//! Watches for changes of this system's addresses.
 
 use std::io;
 use std::sync::{Arc, Weak};
-use std::thread;
 
 use nix::errno::Errno;
 
+use super::thread::{StartError, spawn};
 use crate::sys::net::netlink::NetlinkSocket;
 use crate::sys::time::Deadline;
 
-/// A thread that watches. When this is dropped it reports nothing more, and ends with the next change.
-pub(crate) struct Addresses {
+/// Handle of the watching thread. After it is dropped the thread reports nothing, and ends with the next message.
+pub(super) struct AddressWatch {
     _alive: Arc<()>,
 }
 
-impl Addresses {
-    /// Watches from now on; `report` hears of each change, or at last why there will be no more news, and says whether it wants
-    /// more.
-    ///
-    /// # Errors
-    /// The system's, if there can be no socket or no thread.
-    pub(crate) fn watch(report: impl Fn(io::Result<()>) -> bool + Send + 'static) -> io::Result<Self> {
-        let mut socket = NetlinkSocket::addresses()?;
+impl AddressWatch {
+    /// Calls `report` for each change, until it returns false. An error is the last call.
+    pub(super) fn start(report: impl Fn(io::Result<()>) -> bool + Send + 'static) -> Result<Self, StartError> {
+        let mut socket = NetlinkSocket::addresses().map_err(StartError::Addresses)?;
         let alive = Arc::new(());
-        let wanted = Arc::downgrade(&alive);
-        thread::Builder::new().name("addresses".to_owned()).spawn(move || watch(&mut socket, &wanted, &report))?;
+        let is_alive = Arc::downgrade(&alive);
+        spawn("addresses", move || watch(&mut socket, &is_alive, &report))?;
         Ok(Self { _alive: alive })
     }
 }
 
-fn watch(socket: &mut NetlinkSocket, wanted: &Weak<()>, report: &dyn Fn(io::Result<()>) -> bool) {
+fn watch(socket: &mut NetlinkSocket, alive: &Weak<()>, report: &dyn Fn(io::Result<()>) -> bool) {
     loop {
-        let heard = match socket.receive(&mut Deadline::never()) {
+        let change = match socket.receive(&mut Deadline::never()) {
             Err(error) if error.raw_os_error() != Some(Errno::ENOBUFS as i32) => Err(error),
-            // With ENOBUFS there was more news than room, so there was some.
+            // ENOBUFS: messages were dropped since the receive buffer was full, so there were changes.
             _ => Ok(()),
         };
-        let is_last = heard.is_err();
-        if wanted.strong_count() == 0 || !report(heard) || is_last {
+        let is_last = change.is_err();
+        if alive.strong_count() == 0 || !report(change) || is_last {
             return;
         }
     }

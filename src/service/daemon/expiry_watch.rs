@@ -1,67 +1,63 @@
-//! Watches an SADB for lifetimes that run out.
+//! Watches an SADB for expiring lifetimes.
 
 use std::ops::ControlFlow;
 use std::sync::{Arc, Weak};
-use std::thread;
 
+use super::thread::{StartError, spawn};
 use crate::sa::{AddressRole, Extension, LifetimeKind, Message, MessageType};
 use crate::sadb::{MonitorMode, SadbError, SadbTarget};
-use crate::service::log::event::Expiry;
+use crate::service::log::event::daemon::Expiry;
 
-/// What a watch sees.
-pub(crate) enum Sight {
-    /// A lifetime has run out.
+/// What the watch reports.
+pub(super) enum WatchEvent {
     Expired(Expiry),
-    /// The SADB had more to tell than anybody could read.
+    /// The receive buffer overflowed.
     Missed,
-    /// The SADB went away, or does not let itself be watched.
+    /// The connection to the SADB broke, or the SADB cannot be monitored. The watch has ended.
     Lost(SadbError),
 }
 
-/// A thread that watches. When this is dropped it reports nothing more, and ends with the next message.
-pub(crate) struct Watch {
+/// Handle of the watching thread. After it is dropped the thread reports nothing, and ends with the next message.
+pub(super) struct ExpiryWatch {
     sadb: SadbTarget,
     _alive: Arc<()>,
 }
 
-impl Watch {
-    /// Watches `sadb` from now on; `report` hears of everything.
-    ///
-    /// # Errors
-    /// The system's, if there can be no thread.
-    pub(crate) fn begin(sadb: &SadbTarget, report: impl Fn(Sight) + Send + 'static) -> std::io::Result<Self> {
+impl ExpiryWatch {
+    pub(super) fn start(sadb: &SadbTarget, report: impl Fn(WatchEvent) + Send + 'static) -> Result<Self, StartError> {
         let alive = Arc::new(());
-        let (wanted, select) = (Arc::downgrade(&alive), sadb.clone());
-        thread::Builder::new().name("watch".to_owned()).spawn(move || watch(&select, &wanted, &report))?;
+        let (is_alive, target) = (Arc::downgrade(&alive), sadb.clone());
+        spawn("watch", move || watch(&target, &is_alive, &report))?;
         Ok(Self { sadb: sadb.clone(), _alive: alive })
     }
 
-    /// Which SADB it is.
-    pub(crate) fn sadb(&self) -> &SadbTarget {
+    pub(super) fn sadb(&self) -> &SadbTarget {
         &self.sadb
     }
 }
 
-fn watch(select: &SadbTarget, wanted: &Weak<()>, report: &dyn Fn(Sight)) {
-    let is_wanted = || wanted.strong_count() > 0;
-    let watched = select.open().and_then(|mut sadb| {
+fn watch(target: &SadbTarget, alive: &Weak<()>, report: &dyn Fn(WatchEvent)) {
+    let is_alive = || alive.strong_count() > 0;
+    let watched = target.open().and_then(|mut sadb| {
         sadb.monitor(MonitorMode::Expiries, &mut |message| {
-            if !is_wanted() {
+            if !is_alive() {
                 return ControlFlow::Break(());
             }
-            sight(message).into_iter().for_each(report);
+            watch_event(message).into_iter().for_each(report);
             ControlFlow::Continue(())
         })
     });
-    if let (Err(error), true) = (watched, is_wanted()) {
-        report(Sight::Lost(error));
+    // A watch that was replaced may find its SADB gone: that is no news.
+    if let (Err(error), true) = (watched, is_alive()) {
+        report(WatchEvent::Lost(error));
     }
 }
 
-fn sight(message: &Message) -> Option<Sight> {
+fn watch_event(message: &Message) -> Option<WatchEvent> {
     match message.kind {
-        MessageType::EXPIRE if message.errno == 0 => expiry(message).map(Sight::Expired),
-        MessageType::RESERVED if message.errno != 0 => Some(Sight::Missed),
+        MessageType::EXPIRE if message.errno == 0 => expiry(message).map(WatchEvent::Expired),
+        // The form in which backends report an overflow: no message has type 0.
+        MessageType::RESERVED if message.errno != 0 => Some(WatchEvent::Missed),
         _ => None,
     }
 }

@@ -1,78 +1,82 @@
-//! Idle lifetimes where the kernel has none: Linux. `manual-key run` looks now and then whether the SAs that have one are
-//! used, and removes those that were not for as long as they may exist without (ipseckey(1M), idle_addtime, idle_usetime).
+//! Idle lifetimes for Linux, whose kernel has none. `manual-key run` polls the SAs that have one, and removes those that were not
+//! used for that long (ipseckey(1M), idle_addtime, idle_usetime).
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::sa::{LifetimeKind, Message, SaId};
 use crate::sadb::{Sadb, SadbError, SadbTarget};
-use crate::service::log::event::Expiry;
+use crate::service::log::event::daemon::Expiry;
 use crate::sys::IS_LINUX;
 
-/// How often is looked whether there is such an SA at all.
-const SELDOM: u64 = 60;
-/// A period is looked at so many times, so that an end is late by a part of it at most.
-const LOOKS: u64 = 8;
+/// Seconds between two polls while no SA has an idle lifetime.
+const LONGEST_INTERVAL: u64 = 60;
+/// Polls in one idle lifetime: an SA is removed late by at most the corresponding part of it.
+const POLLS_PER_LIFETIME: u64 = 8;
 
-/// How an SA was when it was looked at last.
+/// The last poll of an SA. Times are in seconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Look {
+struct Usage {
     added: u64,
     packets: u64,
     bytes: u64,
-    /// Since when it has not been used, as far as is known.
-    quiet: u64,
+    /// The last known use.
+    last_used: u64,
 }
 
-/// Knows which SAs are used.
-pub(crate) struct Idle {
-    looks: HashMap<SaId, Look>,
+/// Removes unused SAs.
+pub(super) struct IdleTimer {
+    usages: HashMap<SaId, Usage>,
     due: Instant,
 }
 
-impl Idle {
-    /// Knows nothing yet.
-    pub(crate) fn new() -> Self {
-        Self { looks: HashMap::new(), due: Instant::now() }
+impl IdleTimer {
+    /// The first poll is due immediately.
+    pub(super) fn new() -> Self {
+        Self { usages: HashMap::new(), due: Instant::now() }
     }
 
-    /// Makes it look again at once.
-    pub(crate) fn hurry(&mut self) {
+    /// Makes the next poll due: a load may have added SAs with shorter lifetimes.
+    pub(super) fn reset(&mut self) {
         self.due = Instant::now();
     }
 
-    /// How long there is until the next look.
-    pub(crate) fn rest(&self) -> Duration {
+    /// Time until the next poll is due.
+    pub(super) fn remaining(&self) -> Duration {
         self.due.saturating_duration_since(Instant::now())
     }
 
-    /// Looks at the SAs of `select` that have an idle lifetime, and removes those of `is_own` that were not used for so long;
-    /// which they were.
+    /// Polls the SAs with an idle lifetime, and returns those that it removed. Only SAs with `is_own` are removed.
     ///
     /// # Errors
-    /// The SADB's.
-    pub(crate) fn look(&mut self, select: &SadbTarget, is_own: impl Fn(&SaId) -> bool) -> Result<Vec<Expiry>, SadbError> {
-        self.due = Instant::now() + Duration::from_secs(SELDOM);
-        if !(IS_LINUX && matches!(select, SadbTarget::Auto | SadbTarget::Xfrm)) {
+    /// Those of opening, listing and deleting.
+    pub(super) fn poll(&mut self, target: &SadbTarget, is_own: impl Fn(&SaId) -> bool) -> Result<Vec<Expiry>, SadbError> {
+        self.due = Instant::now() + Duration::from_secs(LONGEST_INTERVAL);
+        if !(IS_LINUX && matches!(target, SadbTarget::Auto | SadbTarget::Xfrm)) {
             return Ok(Vec::new());
         }
         let now = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |now| now.as_secs());
-        self.look_at(&mut *select.open()?, now, is_own)
+        self.poll_sadb(&mut *target.open()?, now, is_own)
     }
 
-    fn look_at(&mut self, sadb: &mut dyn Sadb, now: u64, is_own: impl Fn(&SaId) -> bool) -> Result<Vec<Expiry>, SadbError> {
-        let mut rest = SELDOM;
-        let mut ended = Vec::new();
-        let mut looks = HashMap::new();
+    fn poll_sadb(
+        &mut self,
+        sadb: &mut dyn Sadb,
+        now: u64,
+        is_own: impl Fn(&SaId) -> bool,
+    ) -> Result<Vec<Expiry>, SadbError> {
+        let mut interval = LONGEST_INTERVAL;
+        let mut removed = Vec::new();
+        let mut usages = HashMap::new();
         for message in sadb.idle_limited()? {
             let Some(id) = message.id().filter(&is_own) else { continue };
-            let look = Look::at(&message, self.looks.get(&id), now);
-            let Some(end) = end(&message, look) else { continue };
+            let usage = Usage::at(&message, self.usages.get(&id), now);
+            let Some(end) = idle_end(&message, usage) else { continue };
             if end > now {
-                rest = rest.min(next(end.saturating_sub(look.quiet), end - now));
-                looks.insert(id, look);
+                interval = interval.min(next_poll(end.saturating_sub(usage.last_used), end - now));
+                usages.insert(id, usage);
             } else if sadb.delete_if_present(&id.request())? {
-                ended.push(Expiry {
+                removed.push(Expiry {
                     sa_type: id.sa_type,
                     spi: id.spi,
                     dst: Some(id.dst),
@@ -81,40 +85,42 @@ impl Idle {
                 });
             }
         }
-        self.looks = looks;
-        self.due = Instant::now() + Duration::from_secs(rest);
-        Ok(ended)
+        self.usages = usages;
+        self.due = Instant::now() + Duration::from_secs(interval);
+        Ok(removed)
     }
 }
 
-/// Seconds until the next look at an SA with that period, of which so much is left.
-fn next(period: u64, left: u64) -> u64 {
-    (period / LOOKS).min(left).max(1)
+/// Seconds until the next poll of an SA with the idle lifetime `lifetime`, of which `left` remains.
+fn next_poll(lifetime: u64, left: u64) -> u64 {
+    (lifetime / POLLS_PER_LIFETIME).min(left).max(1)
 }
 
-impl Look {
-    /// The SA at `now`, after the look `before`, if that was at the same SA.
-    fn at(message: &Message, before: Option<&Self>, now: u64) -> Self {
-        let used = message.lifetime(LifetimeKind::Current).copied().unwrap_or_default();
-        let (packets, last_used) = message.linux().map_or((0, 0), |linux| (linux.packets, linux.last_used));
-        let (added, bytes) = (used.addtime, used.bytes);
-        let quiet = match before.filter(|before| before.added == added) {
-            Some(before) if (before.packets, before.bytes) == (packets, bytes) => before.quiet,
-            // Kernels before 6.2 do not tell when; it was at this moment at the latest.
+impl Usage {
+    /// The usage at `now`; `previous` is that of the last poll.
+    fn at(message: &Message, previous: Option<&Self>, now: u64) -> Self {
+        let current = message.lifetime(LifetimeKind::Current).copied().unwrap_or_default();
+        let (packets, reported) = message.linux().map_or((0, 0), |linux| (linux.packets, linux.last_used));
+        let (added, bytes) = (current.addtime, current.bytes);
+        // An SA with another add time is a new one with the same identity.
+        let last_used = match previous.filter(|previous| previous.added == added) {
+            Some(previous) if (previous.packets, previous.bytes) == (packets, bytes) => previous.last_used,
             _ if packets == 0 => added,
-            _ if last_used != 0 => last_used,
+            _ if reported != 0 => reported,
+            // Kernels before 6.2 do not report the last use: it was since the last poll, so now at the latest.
             _ => now,
         };
-        Self { added, packets, bytes, quiet: quiet.max(last_used) }
+        Self { added, packets, bytes, last_used: last_used.max(reported) }
     }
 }
 
-/// When an SA ends that is not used from now on. Until its first use only idle_addtime counts, then whichever is shorter.
-fn end(message: &Message, look: Look) -> Option<u64> {
+/// When an SA that is not used any more reaches its idle lifetime. Until its first use only idle_addtime counts, then the
+/// shorter one.
+fn idle_end(message: &Message, usage: Usage) -> Option<u64> {
     let limit = message.lifetime(LifetimeKind::Idle)?;
-    let after_use = [limit.usetime].into_iter().filter(|_| look.packets > 0);
-    let period = [limit.addtime].into_iter().chain(after_use).filter(|period| *period > 0).min()?;
-    Some(look.quiet.saturating_add(period))
+    let after_use = [limit.usetime].into_iter().filter(|_| usage.packets > 0);
+    let lifetime = [limit.addtime].into_iter().chain(after_use).filter(|lifetime| *lifetime > 0).min()?;
+    Some(usage.last_used.saturating_add(lifetime))
 }
 
 #[cfg(test)]
@@ -144,39 +150,39 @@ mod tests {
     }
 
     #[test]
-    fn until_it_is_used_only_the_time_since_it_was_added_counts() {
+    fn idle_end_of_an_unused_sa_depends_on_idle_addtime() {
         let unused = sa(0, 0, (60, 20));
-        assert_eq!(end(&unused, Look::at(&unused, None, 1030)), Some(1060));
+        assert_eq!(idle_end(&unused, Usage::at(&unused, None, 1030)), Some(1060));
         let unlimited = sa(0, 0, (0, 20));
-        assert_eq!(end(&unlimited, Look::at(&unlimited, None, 1030)), None);
+        assert_eq!(idle_end(&unlimited, Usage::at(&unlimited, None, 1030)), None);
     }
 
     #[test]
-    fn each_use_starts_the_period_anew() {
+    fn idle_end_moves_with_each_use() {
         let used = sa(3, 0, (60, 20));
-        let look = Look::at(&used, None, 1030);
-        assert_eq!(end(&used, look), Some(1050), "nobody knows when it was used: now at the latest");
-        let again = Look::at(&used, Some(&look), 1040);
-        assert_eq!(again, look);
+        let usage = Usage::at(&used, None, 1030);
+        assert_eq!(idle_end(&used, usage), Some(1050), "the last use is unknown: now at the latest");
+        let again = Usage::at(&used, Some(&usage), 1040);
+        assert_eq!(again, usage);
         let more = sa(4, 0, (60, 20));
-        assert_eq!(end(&more, Look::at(&more, Some(&look), 1045)), Some(1065));
+        assert_eq!(idle_end(&more, Usage::at(&more, Some(&usage), 1045)), Some(1065));
     }
 
     #[test]
-    fn a_kernel_that_tells_the_last_use_is_believed() {
+    fn idle_end_depends_on_the_last_use_that_the_kernel_reports() {
         let used = sa(3, 1017, (60, 20));
-        assert_eq!(end(&used, Look::at(&used, None, 1030)), Some(1037));
+        assert_eq!(idle_end(&used, Usage::at(&used, None, 1030)), Some(1037));
     }
 
     #[test]
-    fn another_sa_of_the_same_name_starts_anew() {
+    fn usage_of_a_new_sa_with_the_same_identity_starts_over() {
         let unused = sa(0, 0, (60, 0));
-        let before = Look { added: 7, packets: 0, bytes: 0, quiet: 7 };
-        assert_eq!(end(&unused, Look::at(&unused, Some(&before), 1030)), Some(1060));
+        let previous = Usage { added: 7, packets: 0, bytes: 0, last_used: 7 };
+        assert_eq!(idle_end(&unused, Usage::at(&unused, Some(&previous), 1030)), Some(1060));
     }
 
     #[test]
-    fn looks_are_part_of_a_period_and_never_past_its_end() {
-        assert_eq!([next(80, 80), next(80, 4), next(3, 3), next(3, 0)], [10, 4, 1, 1]);
+    fn next_poll_is_a_part_of_the_lifetime_and_not_after_its_end() {
+        assert_eq!([next_poll(80, 80), next_poll(80, 4), next_poll(3, 3), next_poll(3, 0)], [10, 4, 1, 1]);
     }
 }

@@ -1,349 +1,333 @@
-//! `manual-key run`: the service as a process that stays. One thread works, and takes what it is asked for from one queue;
-//! the others only wait: for signals, for `manual-key refresh`, and for lifetimes that run out. Of a keys file that is
-//! applied nothing is kept.
+//! `manual-key run`: the service as a daemon. The main thread takes events from one queue; the other threads only wait, for
+//! signals, refresh requests, expiries and changes of addresses. Nothing of a keys file is kept after a load.
 
 mod address_watch;
 pub(crate) mod control_socket;
 mod expiry_watch;
 mod idle;
 mod sd_notify;
+mod thread;
 pub(crate) mod udp_ports;
+mod watchdog;
 
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use crate::sa::SaId;
 use crate::sadb::SadbError;
 use crate::service::args::Args;
-use crate::service::config::Config;
-use crate::service::config::dirs;
-use crate::service::config::supervisor::{Environment, World};
-use crate::service::daemon::address_watch::Addresses;
-use crate::service::daemon::control_socket::{Client, Verdict};
-use crate::service::daemon::expiry_watch::{Sight, Watch};
-use crate::service::daemon::idle::Idle;
-use crate::service::daemon::sd_notify::State;
-use crate::service::daemon::udp_ports::Ports;
+use crate::service::config::supervisor::{Environment, Supervisor};
+use crate::service::config::{Config, dirs};
 use crate::service::exit::Reason;
-use crate::service::load::Service;
-use crate::service::load::pending::Waiting;
+use crate::service::load::Loader;
+use crate::service::load::outcome::{Failure, LoadOutcome};
 use crate::service::log::Log;
-use crate::service::log::event::{Event, Expiry};
-use crate::service::log::policy_event::PolicyEvent;
-use crate::service::log::witness::Witness;
-use crate::service::records::file_digest::Fingerprint;
-use crate::service::records::owned_sas::Owned;
+use crate::service::log::event::daemon::Expiry;
+use crate::service::log::event::{self, Event as LogEvent};
+use crate::service::records::owned_sas::OwnedSas;
 use crate::service::records::runtime_file;
 use crate::service::status::state;
 use crate::sys::net::listener::Listener;
 use crate::sys::process::hardening;
 use crate::sys::process::signals::{SignalRequest, Signals};
+use address_watch::AddressWatch;
+use control_socket::{Client, Reply};
+use expiry_watch::{ExpiryWatch, WatchEvent};
+use idle::IdleTimer;
+use sd_notify::Readiness;
+use thread::{StartError, spawn};
+use udp_ports::BoundPorts;
+use watchdog::{Watchdog, WatchdogLog};
 
-/// Without a watchdog there is nothing to wake up for.
-const A_DAY: Duration = Duration::from_secs(86_400);
-
-/// What the service is asked for, or hears.
-enum Wish {
-    /// Load the keys file again; a client may be waiting for the outcome.
+/// What the daemon reacts to.
+enum Event {
+    /// Load the keys file again. A client waits for the reply, if the request came by the control socket.
     Refresh(Option<Client>),
-    /// End.
     Stop,
-    /// The SADB's news.
-    Saw(Sight),
-    /// The system's: addresses have changed.
-    Moved(io::Result<()>),
-    /// Nobody's: it is time to look for SAs that are not used.
-    Look,
+    Sadb(WatchEvent),
+    /// Addresses of this system have changed; an error ends the watch.
+    AddressesChanged(io::Result<()>),
+    /// SAs with idle lifetimes are due for a poll.
+    IdlePoll,
 }
 
-/// Runs until a signal ends it, or until it cannot do what it is asked for.
+/// Runs until a signal stops it, or a load fails.
 ///
 /// # Errors
-/// Why it ended early; the log says more.
-pub(crate) fn run(args: &Args, world: &World, environment: Environment<'_>, log: &mut dyn Log) -> Result<(), Reason> {
-    let (wishes, asked) = channel();
-    let listener = listen(&dirs::runtime(environment), &wishes).map_err(|error| {
-        log.event(&Event::NoChannel(&error));
+/// The reason of the failure, which is logged.
+pub(crate) fn run(
+    args: &Args,
+    supervisor: &Supervisor,
+    environment: Environment<'_>,
+    log: &mut dyn Log,
+) -> Result<(), Reason> {
+    let (sender, events) = channel();
+    let listener = listen(&dirs::runtime(environment), &sender).map_err(|error| {
+        log.event(&start_failed(&error));
         Reason::Other
     })?;
-    let reporter = Reporter { witness: Witness::new(log), pulse: Pulse::begin() };
-    let mut resident = Resident {
+    let mut daemon = Daemon {
         args,
-        world,
+        supervisor,
         environment,
-        reporter,
-        wishes,
+        log: WatchdogLog { log, watchdog: Watchdog::new() },
+        sender,
         config: None,
-        watch: None,
-        addresses: None,
-        waiting: None,
-        idle: Idle::new(),
-        ports: Ports::default(),
+        outcome: LoadOutcome::default(),
+        expiry_watch: None,
+        address_watch: None,
+        idle: IdleTimer::new(),
+        ports: BoundPorts::default(),
     };
-    let outcome = resident.serve(&asked);
+    let result = daemon.serve(&events);
     listener.remove_file();
-    outcome
+    result
 }
 
 /// Starts the threads that wait for signals and for clients.
-fn listen(directory: &Path, wishes: &Sender<Wish>) -> io::Result<Arc<Listener>> {
-    let signals = Signals::block()?;
-    runtime_file::make(directory)?;
-    let listener = Arc::new(Listener::bind(&control_socket::path(directory))?);
-    let queue = wishes.clone();
+fn listen(directory: &Path, sender: &Sender<Event>) -> Result<Arc<Listener>, StartError> {
+    // Before any thread starts: threads inherit the signal mask, and one without it would be killed by SIGTERM.
+    let signals = Signals::block().map_err(StartError::Signals)?;
+    runtime_file::create_directory(directory).map_err(StartError::ControlSocket)?;
+    let listener = Listener::bind(&control_socket::path(directory)).map_err(StartError::ControlSocket)?;
+    let listener = Arc::new(listener);
+    let queue = sender.clone();
     spawn("signals", move || {
-        while let Ok(asked) = signals.wait() {
-            let wish = match asked {
-                SignalRequest::Stop => Wish::Stop,
-                SignalRequest::Refresh => Wish::Refresh(None),
+        while let Ok(signal) = signals.wait() {
+            let event = match signal {
+                SignalRequest::Stop => Event::Stop,
+                SignalRequest::Refresh => Event::Refresh(None),
             };
-            if queue.send(wish).is_err() {
+            if queue.send(event).is_err() {
                 return;
             }
         }
     })?;
-    let (queue, clients) = (wishes.clone(), listener.clone());
-    spawn("refresh", move || control_socket::serve(&clients, |client| queue.send(Wish::Refresh(Some(client))).is_ok()))?;
+    let (queue, clients) = (sender.clone(), listener.clone());
+    spawn("refresh", move || {
+        control_socket::serve(&clients, |client| queue.send(Event::Refresh(Some(client))).is_ok());
+    })?;
     Ok(listener)
 }
 
-fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
-    thread::Builder::new().name(name.to_owned()).spawn(work).map(drop)
+fn start_failed(error: &StartError) -> LogEvent {
+    match error {
+        StartError::Thread(name, error) => event::daemon::no_thread(name, error),
+        StartError::Signals(error) => event::daemon::no_signals(error),
+        StartError::ControlSocket(error) => event::daemon::no_control_socket(error),
+        StartError::Addresses(error) => event::policy::no_addresses(error),
+    }
 }
 
-struct Resident<'a> {
+struct Daemon<'a> {
     args: &'a Args,
-    world: &'a World,
+    supervisor: &'a Supervisor,
     environment: Environment<'a>,
-    reporter: Reporter<'a>,
-    wishes: Sender<Wish>,
-    /// As of the last load.
+    log: WatchdogLog<'a>,
+    /// For the threads of the watches.
+    sender: Sender<Event>,
+    /// Read by the last load.
     config: Option<Config>,
-    watch: Option<Watch>,
-    addresses: Option<Addresses>,
-    /// SAs of the last load that wait for an address.
-    waiting: Option<Waiting>,
-    idle: Idle,
-    ports: Ports,
+    /// The outcome of the last load.
+    outcome: LoadOutcome,
+    expiry_watch: Option<ExpiryWatch>,
+    address_watch: Option<AddressWatch>,
+    idle: IdleTimer,
+    ports: BoundPorts,
 }
 
-impl Resident<'_> {
-    fn serve(&mut self, asked: &Receiver<Wish>) -> Result<(), Reason> {
-        sd_notify::tell(State::Starting, "loading the keys file");
-        let loaded = self.load();
-        self.settle(loaded)?;
+impl Daemon<'_> {
+    fn serve(&mut self, events: &Receiver<Event>) -> Result<(), Reason> {
+        sd_notify::status(Readiness::Starting, "loading the keys file");
+        self.load()?;
         loop {
-            match self.next(asked) {
-                Wish::Refresh(client) => self.refresh(client.as_ref(), asked)?,
-                Wish::Saw(sight) => self.see(sight)?,
-                Wish::Moved(heard) => self.protect(heard)?,
-                Wish::Look => self.look()?,
-                Wish::Stop => return self.stop(),
+            match self.next_event(events) {
+                Event::Refresh(client) => self.refresh(client.as_ref(), events)?,
+                Event::Sadb(event) => self.handle_watch_event(event)?,
+                Event::AddressesChanged(change) => self.handle_address_change(change)?,
+                Event::IdlePoll => self.poll_idle_sas()?,
+                Event::Stop => return self.stop(),
             }
         }
     }
 
-    /// The next wish; the watchdog is fed while there is none.
-    fn next(&mut self, asked: &Receiver<Wish>) -> Wish {
+    /// Waits for the next event, and pings the watchdog meanwhile.
+    fn next_event(&mut self, events: &Receiver<Event>) -> Event {
         loop {
-            self.reporter.pulse.beat();
-            if self.idle.rest().is_zero() {
-                return Wish::Look;
+            self.log.watchdog.ping();
+            if self.idle.remaining().is_zero() {
+                return Event::IdlePoll;
             }
-            match asked.recv_timeout(self.reporter.pulse.rest().min(self.idle.rest())) {
-                Ok(wish) => return wish,
+            match events.recv_timeout(self.log.watchdog.remaining().min(self.idle.remaining())) {
+                Ok(event) => return event,
                 Err(RecvTimeoutError::Timeout) => {}
-                // Impossible while this holds a sender itself; but if nobody could ask, ending would be right.
-                Err(RecvTimeoutError::Disconnected) => return Wish::Stop,
+                // Impossible, since this struct has a sender; without one no signal would arrive any more.
+                Err(RecvTimeoutError::Disconnected) => return Event::Stop,
             }
         }
     }
 
-    /// Reads the configuration and the keys file, and watches the SADB that they are for.
+    /// Reads the configuration, loads the keys file, and reports the outcome.
     fn load(&mut self) -> Result<(), Reason> {
-        let config = Config::load(&self.args.overrides, self.environment, self.world).map_err(|error| {
-            self.reporter.event(&Event::NoConfig(&error));
-            error.reason()
-        })?;
-        config.sadb.install_algorithms();
-        let watched = self.watch(&config);
-        let config = self.config.insert(config);
-        watched?;
-        let mut service = Service::new(config, self.world, &mut self.reporter).that_stays();
-        let loaded = service.load(self.args.show);
-        let (natt, waiting) = (service.natt, service.waiting);
-        self.waiting = waiting;
-        self.idle.hurry();
-        if loaded.is_ok() {
-            self.ports.follow(natt, config, &mut self.reporter);
-        }
-        hardening::wipe_stack();
-        loaded
+        let mut outcome = match self.configure() {
+            Ok(config) => {
+                let config = self.config.insert(config);
+                let mut loader = Loader::new(config, self.supervisor, &mut self.log).for_daemon();
+                let outcome = loader.load(self.args.show);
+                self.idle.reset();
+                if outcome.failure.is_none() {
+                    // Before readiness is reported: a unit that starts after this one may expect ESP in UDP to work.
+                    self.ports.update(&outcome.encap_ports, config, &mut self.log);
+                }
+                hardening::wipe_stack();
+                outcome
+            }
+            Err(failure) => LoadOutcome::failed(failure),
+        };
+        // `manual-key status` compares the keys file with the loaded one: its name remains known after a failure.
+        outcome.file = outcome.file.or(self.outcome.file.take());
+        self.outcome = outcome;
+        self.report()
     }
 
-    /// Watches the SADB, and the addresses of this system if they matter.
-    fn watch(&mut self, config: &Config) -> Result<(), Reason> {
-        if self.watch.as_ref().is_none_or(|watch| *watch.sadb() != config.sadb) {
-            let wishes = self.wishes.clone();
-            let watch = Watch::begin(&config.sadb, move |sight| drop(wishes.send(Wish::Saw(sight))));
-            self.watch = Some(watch.map_err(|error| self.no_watch(&Event::NoChannel(&error)))?);
+    /// Reads the configuration and starts the watches that it needs.
+    fn configure(&mut self) -> Result<Config, Failure> {
+        let config = Config::load(&self.args.overrides, self.environment, self.supervisor)
+            .map_err(|error| self.fail(error.reason(), &event::load::wrong_config(&error)))?;
+        config.sadb.install_algorithms();
+        let started = self.start_watches(&config);
+        if let Err(error) = started {
+            let failure = self.fail(Reason::Other, &start_failed(&error));
+            // The state file of the new configuration has the failure.
+            self.config = Some(config);
+            return Err(failure);
+        }
+        Ok(config)
+    }
+
+    /// Watches the SADB, and with `policy = "from-sas"` the addresses of this system. Before the load, so that no expiry and no
+    /// address is missed.
+    fn start_watches(&mut self, config: &Config) -> Result<(), StartError> {
+        if self.expiry_watch.as_ref().is_none_or(|watch| *watch.sadb() != config.sadb) {
+            let sender = self.sender.clone();
+            let report = move |event| drop(sender.send(Event::Sadb(event)));
+            self.expiry_watch = Some(ExpiryWatch::start(&config.sadb, report)?);
         }
         if !config.protection.from_sas {
-            self.addresses = None;
-        } else if self.addresses.is_none() {
-            let wishes = self.wishes.clone();
-            let addresses = Addresses::watch(move |heard| wishes.send(Wish::Moved(heard)).is_ok());
-            self.addresses =
-                Some(addresses.map_err(|error| self.no_watch(&Event::Policy(PolicyEvent::NoAddresses(&error))))?);
+            self.address_watch = None;
+        } else if self.address_watch.is_none() {
+            let sender = self.sender.clone();
+            let report = move |change| sender.send(Event::AddressesChanged(change)).is_ok();
+            self.address_watch = Some(AddressWatch::start(report)?);
         }
         Ok(())
     }
 
-    fn no_watch(&mut self, event: &Event<'_>) -> Reason {
-        self.reporter.event(event);
-        Reason::Other
+    fn fail(&mut self, reason: Reason, event: &LogEvent) -> Failure {
+        self.log.event(event);
+        Failure { reason, text: Some(event.to_string()) }
     }
 
-    /// Records how a load ended, and tells systemd; the text is the line of the log.
-    fn settle(&self, loaded: Result<(), Reason>) -> Result<(), Reason> {
-        self.record(false, loaded);
-        let state = if loaded.is_ok() { State::Ready } else { State::Stopping };
-        sd_notify::tell(state, &self.reporter.witness.last);
-        loaded
+    /// Writes the outcome to the state file, and sends it to systemd.
+    fn report(&self) -> Result<(), Reason> {
+        self.save_state(&self.outcome);
+        let result = self.outcome.result();
+        let readiness = if result.is_ok() { Readiness::Ready } else { Readiness::Stopping };
+        sd_notify::status(readiness, &self.outcome.text);
+        result
     }
 
-    fn record(&self, stopped: bool, outcome: Result<(), Reason>) {
-        let me = Some(std::process::id());
-        self.config.iter().for_each(|config| state::keep(config, &self.reporter.witness, stopped, outcome, me));
+    fn save_state(&self, outcome: &LoadOutcome) {
+        self.config.iter().for_each(|config| state::save(config, outcome, Some(std::process::id())));
     }
 
-    fn refresh(&mut self, client: Option<&Client>, asked: &Receiver<Wish>) -> Result<(), Reason> {
-        sd_notify::tell(State::Reloading, "loading the keys file again");
-        let loaded = self.load();
-        let settled = self.settle(loaded);
-        let code = settled.err().unwrap_or(Reason::Done).code(self.world);
-        let verdict = Verdict { code, text: self.reporter.witness.last.clone() };
-        client.into_iter().for_each(|client| client.answer(&verdict));
-        if settled.is_err() {
-            // Whoever waits for a refresh that will not come is told why.
-            asked.try_iter().for_each(|wish| {
-                if let Wish::Refresh(Some(client)) = wish {
-                    client.answer(&verdict);
+    fn refresh(&mut self, client: Option<&Client>, events: &Receiver<Event>) -> Result<(), Reason> {
+        sd_notify::status(Readiness::Reloading, "loading the keys file again");
+        let result = self.load();
+        let code = result.err().unwrap_or(Reason::Done).code(self.supervisor.exit_codes());
+        let reply = Reply { code, text: self.outcome.text.clone() };
+        client.into_iter().for_each(|client| client.reply(&reply));
+        if result.is_err() {
+            // The daemon exits: clients whose refresh is still in the queue get the reason.
+            events.try_iter().for_each(|event| {
+                if let Event::Refresh(Some(client)) = event {
+                    client.reply(&reply);
                 }
             });
         }
-        settled
+        result
     }
 
-    fn see(&mut self, sight: Sight) -> Result<(), Reason> {
-        match sight {
-            Sight::Expired(expiry) if self.is_foreign(&expiry) => {}
-            Sight::Expired(expiry) => self.reporter.event(&Event::Expired(&expiry)),
-            Sight::Missed => self.reporter.event(&Event::Missed),
-            Sight::Lost(error) => return self.lose(&error),
+    fn handle_watch_event(&mut self, event: WatchEvent) -> Result<(), Reason> {
+        match event {
+            WatchEvent::Expired(expiry) if self.is_foreign(&expiry) => {}
+            WatchEvent::Expired(expiry) => self.log.event(&event::daemon::expired(&expiry)),
+            WatchEvent::Missed => self.log.event(&event::daemon::missed_expiries()),
+            WatchEvent::Lost(error) => return self.exit_without_sadb(&error),
         }
         Ok(())
     }
 
-    /// Gives the SAs their policies that have waited for an address, if it has come.
-    fn protect(&mut self, heard: io::Result<()>) -> Result<(), Reason> {
-        if let Err(error) = heard {
-            self.reporter.event(&Event::Policy(PolicyEvent::NoAddresses(&error)));
-            self.addresses = None;
+    /// Installs policies that wait for an address, if it has appeared.
+    fn handle_address_change(&mut self, change: io::Result<()>) -> Result<(), Reason> {
+        if let Err(error) = change {
+            self.log.event(&event::policy::no_addresses(&error));
+            self.address_watch = None;
         }
-        let (Some(config), Some(waiting)) = (&self.config, self.waiting.take()) else { return Ok(()) };
-        let mut service = Service::new(config, self.world, &mut self.reporter).that_stays();
-        let protected = service.end_waiting(waiting);
-        self.waiting = service.waiting;
-        if protected.is_err() { self.settle(protected) } else { Ok(()) }
+        let (Some(config), Some(pending)) = (&self.config, self.outcome.pending.take()) else { return Ok(()) };
+        let mut loader = Loader::new(config, self.supervisor, &mut self.log).for_daemon();
+        match loader.install_pending(pending) {
+            Ok(pending) => {
+                self.outcome.pending = pending;
+                Ok(())
+            }
+            Err(failure) => {
+                self.outcome.fail_after_load(failure);
+                self.report()
+            }
+        }
     }
 
-    /// Ends the SAs that nobody uses, where the kernel does not.
-    fn look(&mut self) -> Result<(), Reason> {
+    /// Removes the SAs that have reached their idle lifetime.
+    fn poll_idle_sas(&mut self) -> Result<(), Reason> {
         let Some(config) = &self.config else { return Ok(()) };
-        let owned = owned(config);
-        let is_own = |id: &SaId| owned.as_ref().is_none_or(|owned| owned.names(*id));
-        let ended = self.idle.look(&config.sadb, is_own);
+        let owned = owned_sas(config);
+        let is_own = |id: &SaId| owned.as_ref().is_none_or(|owned| owned.contains(*id));
+        let removed = self.idle.poll(&config.sadb, is_own);
+        // The dump has put the keys of these SAs on the stack.
         hardening::wipe_stack();
-        match ended {
-            Ok(ended) => ended.iter().for_each(|expiry| self.reporter.event(&Event::Expired(expiry))),
-            Err(error) => return self.lose(&error),
+        match removed {
+            Ok(removed) => removed.iter().for_each(|expiry| self.log.event(&event::daemon::expired(expiry))),
+            Err(error) => return self.exit_without_sadb(&error),
         }
         Ok(())
     }
 
-    fn lose(&mut self, error: &SadbError) -> Result<(), Reason> {
-        self.reporter.event(&Event::NoSadb(error));
-        self.settle(Err(Reason::NoSadb))
+    fn exit_without_sadb(&mut self, error: &SadbError) -> Result<(), Reason> {
+        let failure = self.fail(Reason::NoSadb, &event::load::sadb_failed(error));
+        self.outcome.fail_after_load(failure);
+        self.report()
     }
 
-    /// Whether an SA is somebody else's to care for. In doubt it is not.
+    /// Whether another program added the SA. If the record cannot be read, the expiry is logged.
     fn is_foreign(&self, expiry: &Expiry) -> bool {
-        let owned = self.config.as_ref().and_then(owned);
-        owned.is_some_and(|owned| !owned.knows(expiry.sa_type, expiry.spi, expiry.dst))
+        let owned = self.config.as_ref().and_then(owned_sas);
+        owned.is_some_and(|owned| !owned.contains_with_any_mark(expiry.sa_type, expiry.spi, expiry.dst))
     }
 
     fn stop(&mut self) -> Result<(), Reason> {
-        sd_notify::tell(State::Stopping, "flushing");
-        let stopped = match &self.config {
-            Some(config) => Service::new(config, self.world, &mut self.reporter).stop(),
-            None => Ok(()),
-        };
-        self.record(true, stopped);
-        stopped
+        sd_notify::status(Readiness::Stopping, "flushing");
+        let Some(config) = &self.config else { return Ok(()) };
+        let mut outcome = Loader::new(config, self.supervisor, &mut self.log).stop();
+        outcome.file = self.outcome.file.take();
+        self.save_state(&outcome);
+        outcome.result()
     }
 }
 
-/// The record of the service's own SAs, if those of others are not its to care for.
-fn owned(config: &Config) -> Option<Owned> {
-    config.record.as_deref().and_then(|record| Owned::read(record).ok())
-}
-
-/// The service's log, which takes every command for a sign of life.
-struct Reporter<'a> {
-    witness: Witness<'a>,
-    pulse: Pulse,
-}
-
-impl Log for Reporter<'_> {
-    fn event(&mut self, event: &Event<'_>) {
-        self.witness.event(event);
-    }
-
-    fn progress(&mut self) {
-        self.pulse.beat();
-    }
-
-    fn has_read(&mut self, fingerprint: Fingerprint) {
-        self.witness.has_read(fingerprint);
-    }
-}
-
-/// Feeds systemd's watchdog, no more often than it needs.
-struct Pulse {
-    every: Duration,
-    due: Instant,
-}
-
-impl Pulse {
-    fn begin() -> Self {
-        // Half the time that systemd waits, as sd_watchdog_enabled(3) advises.
-        Self { every: sd_notify::patience().map_or(A_DAY, |patience| patience / 2), due: Instant::now() }
-    }
-
-    fn beat(&mut self) {
-        let now = Instant::now();
-        if now >= self.due {
-            sd_notify::alive();
-            self.due = now + self.every;
-        }
-    }
-
-    fn rest(&self) -> Duration {
-        self.due.saturating_duration_since(Instant::now())
-    }
+/// The record of the service's SAs; `None` with `flush = "all"`, when all SAs are the service's, or if it cannot be read.
+fn owned_sas(config: &Config) -> Option<OwnedSas> {
+    config.record.as_deref().and_then(|record| OwnedSas::read(record).ok())
 }

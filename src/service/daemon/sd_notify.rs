@@ -1,66 +1,63 @@
-//! What systemd is told of a running service (sd_notify(3)). Elsewhere, and without `NOTIFY_SOCKET`, nobody is.
+//! sd_notify(3). No-ops without `NOTIFY_SOCKET` or off Linux.
 
-use std::time::Duration;
-
-/// A state that systemd knows.
+/// A state of the service, as systemd tracks it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum State {
-    /// Reading the keys file for the first time.
+pub(super) enum Readiness {
+    /// The first load.
     Starting,
-    /// Ready, or ready again.
     Ready,
-    /// Reading the keys file again.
+    /// A later load.
     Reloading,
-    /// On the way out.
     Stopping,
 }
 
-pub(crate) use system::{alive, patience, tell};
+pub(super) use system::{status, watchdog, watchdog_interval};
 
 #[cfg(target_os = "linux")]
 mod system {
+    use std::time::Duration;
+
     use sd_notify::NotifyState;
 
-    use super::{Duration, State};
+    use super::Readiness;
 
-    /// Tells a state and what `systemctl status` is to show. Who cannot be told needs not know.
-    pub(crate) fn tell(state: State, status: &str) {
-        let mut told = vec![NotifyState::Status(status)];
-        match state {
-            State::Starting => {}
-            State::Ready => told.push(NotifyState::Ready),
-            State::Reloading => {
-                told.push(NotifyState::Reloading);
-                told.extend(NotifyState::monotonic_usec_now().ok());
+    /// Sends the state, and the text that `systemctl status` shows. Best effort: the service works without systemd.
+    pub(in crate::service::daemon) fn status(readiness: Readiness, text: &str) {
+        let mut states = vec![NotifyState::Status(text)];
+        match readiness {
+            Readiness::Starting => {}
+            Readiness::Ready => states.push(NotifyState::Ready),
+            Readiness::Reloading => {
+                states.push(NotifyState::Reloading);
+                // Required with RELOADING=1 by Type=notify-reload (systemd.service(5)).
+                states.extend(NotifyState::monotonic_usec_now().ok());
             }
-            State::Stopping => told.push(NotifyState::Stopping),
+            Readiness::Stopping => states.push(NotifyState::Stopping),
         }
-        let _ = sd_notify::notify(&told);
+        let _ = sd_notify::notify(&states);
     }
 
-    /// Feeds the watchdog.
-    pub(crate) fn alive() {
+    pub(in crate::service::daemon) fn watchdog() {
         let _ = sd_notify::notify(&[NotifyState::Watchdog]);
     }
 
-    /// How long systemd waits for [`alive`], if it does.
-    pub(crate) fn patience() -> Option<Duration> {
+    /// How long systemd waits for [`watchdog`]; `None` without `WatchdogSec=`.
+    pub(in crate::service::daemon) fn watchdog_interval() -> Option<Duration> {
         sd_notify::watchdog_enabled()
     }
 }
 
 #[cfg(not(target_os = "linux"))]
 mod system {
-    use super::{Duration, State};
+    use std::time::Duration;
 
-    /// Nobody to tell.
-    pub(crate) fn tell(_: State, _: &str) {}
+    use super::Readiness;
 
-    /// Nobody waits.
-    pub(crate) fn alive() {}
+    pub(in crate::service::daemon) fn status(_: Readiness, _: &str) {}
 
-    /// Nobody waits.
-    pub(crate) fn patience() -> Option<Duration> {
+    pub(in crate::service::daemon) fn watchdog() {}
+
+    pub(in crate::service::daemon) fn watchdog_interval() -> Option<Duration> {
         None
     }
 }

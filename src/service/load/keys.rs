@@ -1,25 +1,27 @@
 //! The keys file as a whole: all its commands, or the lines of all its errors. Nothing of a file with an error is applied.
 
-use crate::keyfile::{self, Command, Options, SaCommand, Setting, SystemResolver};
-use crate::names::Vocabulary;
-use crate::sa::SaType;
+use std::collections::BTreeSet;
 
-/// What a keys file of the service can ask for.
+use crate::keyfile::{self, Command, Options, SaCommand, Setting, SystemResolver, Verb};
+use crate::names::Vocabulary;
+use crate::policy::udp_port;
+use crate::sa::{SaId, SaType};
+
+/// The commands that a keys file of the service may contain.
 pub(crate) enum Action {
-    /// A command about SAs.
     Sa(SaCommand),
     /// Remove all SAs of a type.
     Flush(SaType),
 }
 
-/// A command of the file with its first line.
-pub(crate) struct Numbered {
+/// A command and its first line.
+pub(crate) struct FileCommand {
     pub(crate) line: u32,
     pub(crate) action: Action,
 }
 
-impl Numbered {
-    /// A second copy, its keys wiped on their own.
+impl FileCommand {
+    /// A copy, written out since keys have no `Clone`.
     pub(crate) fn duplicate(&self) -> Self {
         let action = match &self.action {
             Action::Sa(command) => Action::Sa(command.duplicate()),
@@ -27,54 +29,91 @@ impl Numbered {
         };
         Self { line: self.line, action }
     }
+
+    fn addition(&self) -> Option<&SaCommand> {
+        match &self.action {
+            Action::Sa(command) if command.verb == Verb::Add => Some(command),
+            Action::Sa(_) | Action::Flush(_) => None,
+        }
+    }
 }
 
-/// What is wrong with a keys file. Only numbers: the words of the errors may hold keys.
+/// Identities of the SAs that `commands` add.
+pub(crate) fn added_ids(commands: &[FileCommand]) -> impl Iterator<Item = SaId> {
+    commands.iter().filter_map(FileCommand::addition).flat_map(ids)
+}
+
+fn ids(command: &SaCommand) -> impl Iterator<Item = SaId> {
+    let id = command.request.id();
+    let of_target =
+        move |dst: Option<std::net::IpAddr>| id.map(|id| SaId { dst: dst.map_or(id.dst, |dst| dst.to_canonical()), ..id });
+    command.targets.iter().filter_map(move |target| of_target(target.dst))
+}
+
+/// A local UDP port on which SAs receive ESP in UDP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct EncapPort {
+    pub(crate) port: u16,
+    pub(crate) is_ipv6: bool,
+}
+
+/// The ports on which the SAs that `commands` add receive.
+pub(crate) fn encap_ports(commands: &[FileCommand]) -> BTreeSet<EncapPort> {
+    commands.iter().filter_map(FileCommand::addition).flat_map(ports_of).collect()
+}
+
+fn ports_of(command: &SaCommand) -> impl Iterator<Item = EncapPort> {
+    let port = udp_port(&command.request);
+    ids(command).filter_map(move |id| Some(EncapPort { port: port?, is_ipv6: id.dst.is_ipv6() }))
+}
+
+/// The errors of a keys file. Only numbers: the texts of the errors may contain keys.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Faults {
     /// Commands in the file.
     pub(crate) commands: usize,
-    /// First lines of the wrong ones, in order.
+    /// First line of each command with an error, in order.
     pub(crate) lines: Vec<u32>,
 }
 
-/// All commands of `text`, up to a `quit` if there is one. What follows it is checked all the same, as `ipseckey -c` does.
+/// All commands of `text`, up to a `quit` if there is one. The commands after it are checked as well, as `ipseckey -c` does.
 ///
 /// # Errors
-/// [`Faults`] if any of them is wrong.
-pub(crate) fn parse(text: &[u8], vocabulary: Vocabulary) -> Result<Vec<Numbered>, Faults> {
+/// [`Faults`] if any command has an error.
+pub(crate) fn parse(text: &[u8], vocabulary: Vocabulary) -> Result<Vec<FileCommand>, Faults> {
     let resolver = SystemResolver::default();
     let options = Options { vocabulary, numeric: false, setting: Setting::File, resolver: &resolver };
-    let mut sound = Vec::new();
+    let mut valid = Vec::new();
     let mut lines = Vec::new();
     let mut commands = 0;
-    let mut ended = false;
+    let mut has_quit = false;
     for item in keyfile::commands(text, &options) {
         let line = item.location.line;
         commands += 1;
-        match item.outcome.map(action) {
-            Ok(Wanted::Action(action)) if !ended => sound.push(Numbered { line, action }),
-            Ok(Wanted::Action(_)) => {}
-            Ok(Wanted::End) => ended = true,
-            Ok(Wanted::Misplaced) | Err(_) => lines.push(line),
+        match item.outcome.map(classify) {
+            Ok(Class::Action(action)) if !has_quit => valid.push(FileCommand { line, action }),
+            Ok(Class::Action(_)) => {}
+            Ok(Class::Quit) => has_quit = true,
+            Ok(Class::NotAllowed) | Err(_) => lines.push(line),
         }
     }
-    if lines.is_empty() { Ok(sound) } else { Err(Faults { commands, lines }) }
+    if lines.is_empty() { Ok(valid) } else { Err(Faults { commands, lines }) }
 }
 
-enum Wanted {
+enum Class {
     Action(Action),
-    End,
-    Misplaced,
+    Quit,
+    /// A command for a terminal: the service has no reader for its output.
+    NotAllowed,
 }
 
-fn action(command: Command) -> Wanted {
+fn classify(command: Command) -> Class {
     match command {
-        Command::Sa(command) => Wanted::Action(Action::Sa(command)),
-        Command::Flush(sa_type) => Wanted::Action(Action::Flush(sa_type)),
-        Command::Quit => Wanted::End,
+        Command::Sa(command) => Class::Action(Action::Sa(command)),
+        Command::Flush(sa_type) => Class::Action(Action::Flush(sa_type)),
+        Command::Quit => Class::Quit,
         Command::Dump(_) | Command::Save(..) | Command::Monitor | Command::PassiveMonitor | Command::Help(_) => {
-            Wanted::Misplaced
+            Class::NotAllowed
         }
     }
 }
@@ -83,29 +122,29 @@ fn action(command: Command) -> Wanted {
 mod tests {
     use super::*;
 
-    const SOUND: &str =
+    const VALID: &str =
         "add ah spi 0x90125 src 192.0.2.1 dst 192.0.2.2 authalg md5 authkey 1234567890abcdef1234567890abcdef\n";
 
-    fn parsed(text: &str) -> Result<Vec<u32>, Faults> {
+    fn lines_of(text: &str) -> Result<Vec<u32>, Faults> {
         let commands = parse(text.as_bytes(), Vocabulary::Illumos)?;
-        Ok(commands.iter().map(|numbered| numbered.line).collect())
+        Ok(commands.iter().map(|command| command.line).collect())
     }
 
     #[test]
-    fn commands_keep_their_lines() {
-        assert_eq!(parsed(&format!("# keys\n\nflush esp\n{SOUND}")), Ok(vec![3, 4]));
-        assert_eq!(parsed("# nothing\n"), Ok(vec![]));
+    fn parse_keeps_the_lines_of_commands() {
+        assert_eq!(lines_of(&format!("# keys\n\nflush esp\n{VALID}")), Ok(vec![3, 4]));
+        assert_eq!(lines_of("# nothing\n"), Ok(vec![]));
     }
 
     #[test]
-    fn one_error_spoils_the_file_and_all_are_told() {
-        let text = format!("{SOUND}bogus\n{SOUND}add esp spi\ndump\n");
-        assert_eq!(parsed(&text), Err(Faults { commands: 5, lines: vec![2, 4, 5] }));
+    fn parse_returns_all_errors_and_no_command() {
+        let text = format!("{VALID}bogus\n{VALID}add esp spi\ndump\n");
+        assert_eq!(lines_of(&text), Err(Faults { commands: 5, lines: vec![2, 4, 5] }));
     }
 
     #[test]
-    fn what_follows_quit_is_checked_but_not_applied() {
-        assert_eq!(parsed(&format!("{SOUND}quit\n{SOUND}")), Ok(vec![1]));
-        assert_eq!(parsed(&format!("{SOUND}quit\nbogus\n")), Err(Faults { commands: 3, lines: vec![3] }));
+    fn parse_checks_commands_after_quit_and_drops_them() {
+        assert_eq!(lines_of(&format!("{VALID}quit\n{VALID}")), Ok(vec![1]));
+        assert_eq!(lines_of(&format!("{VALID}quit\nbogus\n")), Err(Faults { commands: 3, lines: vec![3] }));
     }
 }

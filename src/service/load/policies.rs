@@ -1,164 +1,206 @@
-//! The service's policies around its SAs: up before they are added, down after they are removed.
+//! `policy = "from-sas"`: the service's policies are installed before its SAs, and stale ones are removed after them.
 
 use std::collections::HashSet;
 use std::net::IpAddr;
 
-use crate::policy::derive::{Derived, NoPolicy};
-use crate::sadb::{Sadb, SadbError};
+use super::keys::{Action, FileCommand};
+use super::outcome::{Failure, LoadOutcome};
+use super::pending::PendingPolicies;
+use super::{Loader, Target};
+use crate::apply::aim_at;
+use crate::keyfile::Verb;
+use crate::policy::PolicySa;
+use crate::policy::derive::{Derived, NoPolicy, derive};
+use crate::sa::SaType;
+use crate::sadb::SadbError;
 use crate::service::exit::Reason;
-use crate::service::load::Service;
-use crate::service::load::keys::Numbered;
-use crate::service::load::pending::Waiting;
-use crate::service::log::event::Event;
-use crate::service::log::policy_event::PolicyEvent;
-use crate::service::records::owned_policies::{self, Asked, Policies, Raised};
+use crate::service::log::event;
+use crate::service::records::owned_policies::{Installation, OwnedPolicies};
 use crate::sys::net::interfaces::local_addresses;
 
-/// Why `auto` did not find what `from-sas` needs.
-const NO_SPD: &str =
-    "policy = \"from-sas\": this SADB has no policies of its own; wanted sadb = \"xfrm\", with modprobe xfrm_user";
+const NO_SPD: &str = "policy = \"from-sas\": this SADB has no policies; expected sadb = \"xfrm\": run `modprobe xfrm_user`";
 
-/// The service's policies while its SAs are exchanged.
-pub(crate) struct Raising {
-    policies: Policies,
-    wanted: Derived,
-    /// Whether all of them are there.
-    pub(crate) is_whole: bool,
-    /// Whether there are any that nobody asks for any more.
-    has_stale: bool,
+/// First line of the command that adds the SA, and the SA.
+pub(crate) type FileSa = (u32, PolicySa);
+
+/// The SAs that remain after `commands`, in the order of their lines.
+pub(crate) fn file_sas(commands: &mut [FileCommand]) -> Vec<FileSa> {
+    let mut sas: Vec<FileSa> = Vec::new();
+    for FileCommand { line, action } in commands {
+        match action {
+            Action::Flush(sa_type) => sas.retain(|(_, sa)| *sa_type != SaType::UNSPEC && sa.id.sa_type != *sa_type),
+            Action::Sa(command) => {
+                // The request is aimed at each target in turn and restored: a copy for each would copy the keys, too.
+                let addresses = (command.request.src, command.request.dst);
+                for target in &command.targets {
+                    aim_at(&mut command.request, *target);
+                    let Some(sa) = PolicySa::of_request(&command.request) else { continue };
+                    match command.verb {
+                        Verb::Add => sas.push((*line, sa)),
+                        Verb::Delete | Verb::DeletePair => sas.retain(|(_, other)| other.id != sa.id),
+                        Verb::Update | Verb::UpdatePair | Verb::Get => {}
+                    }
+                }
+                (command.request.src, command.request.dst) = addresses;
+            }
+        }
+    }
+    sas
 }
 
-impl Service<'_> {
-    /// Installs the policies that the SAs of `commands` ask for. Those that nobody asks for any more stay until
-    /// [`Service::lower`]. Nothing is returned if there is nothing to be lowered either.
-    pub(crate) fn raise(&mut self, commands: &mut [Numbered], sadb: &mut dyn Sadb) -> Result<Option<Raising>, Reason> {
-        let asked = self.asked(commands);
-        self.raise_for(asked, sadb)
+/// The policies for `sas`. `local` are the addresses of this system.
+pub(crate) fn derive_policies(sas: &[FileSa], local: &HashSet<IpAddr>) -> Derived {
+    let sas: Vec<&PolicySa> = sas.iter().map(|(_, sa)| sa).collect();
+    derive(&sas, &|addr| local.contains(&addr))
+}
+
+/// The service's policies after installation.
+#[derive(Default)]
+pub(super) struct InstalledPolicies {
+    /// `None` if there is nothing to remove.
+    stale: Option<(OwnedPolicies, Derived)>,
+    is_incomplete: bool,
+}
+
+impl InstalledPolicies {
+    /// Fails if a policy could not be installed, which is logged: the SAs are loaded nevertheless.
+    pub(super) fn require_complete(&self) -> Result<(), Failure> {
+        if self.is_incomplete { Err(Failure { reason: Reason::Refused, text: None }) } else { Ok(()) }
+    }
+}
+
+impl Loader<'_> {
+    /// The SAs whose policies the service installs: none unless `policy = "from-sas"`.
+    pub(super) fn sas_for_policies(&self, commands: &mut [FileCommand]) -> Vec<FileSa> {
+        if self.config.protection.from_sas { file_sas(commands) } else { Vec::new() }
     }
 
-    /// The SAs whose policies are the service's business.
-    pub(crate) fn asked(&self, commands: &mut [Numbered]) -> Vec<Asked> {
-        if self.config.protection.from_sas { owned_policies::asked(commands) } else { Vec::new() }
-    }
-
-    pub(crate) fn raise_for(&mut self, asked: Vec<Asked>, sadb: &mut dyn Sadb) -> Result<Option<Raising>, Reason> {
-        let wanted = self.wanted(&asked)?;
-        self.waiting = Waiting::of(asked, &wanted);
-        self.raise_to(wanted, sadb)
-    }
-
-    /// The same for SAs that are there already, some of which have got an address. Who still has none has been told of.
-    pub(crate) fn raise_late(
+    /// Installs the policies for `sas`. Those of earlier loads stay until [`Self::remove_stale_policies`].
+    pub(super) fn install_policies(
         &mut self,
-        asked: Vec<Asked>,
+        sas: Vec<FileSa>,
+        target: &mut Target,
+        outcome: &mut LoadOutcome,
+    ) -> Result<InstalledPolicies, Failure> {
+        let desired = self.derive_and_warn(&sas)?;
+        outcome.pending = PendingPolicies::of(sas, &desired);
+        self.install(desired, target)
+    }
+
+    /// Like [`Self::install_policies`], for loaded SAs whose address appeared later. SAs still without one were reported before.
+    pub(super) fn install_pending_policies(
+        &mut self,
+        sas: Vec<FileSa>,
         local: &HashSet<IpAddr>,
-        sadb: &mut dyn Sadb,
-    ) -> Result<Option<Raising>, Reason> {
-        let wanted = owned_policies::wanted(&asked, local);
-        self.warn(&asked, wanted.without.iter().filter(|(_, why)| *why != NoPolicy::UnknownDirection));
-        self.waiting = Waiting::of(asked, &wanted);
-        self.raise_to(wanted, sadb)
+        target: &mut Target,
+    ) -> Result<(InstalledPolicies, Option<PendingPolicies>), Failure> {
+        let desired = derive_policies(&sas, local);
+        self.warn_without_policy(&sas, desired.without.iter().filter(|(_, why)| *why != NoPolicy::UnknownDirection));
+        let pending = PendingPolicies::of(sas, &desired);
+        Ok((self.install(desired, target)?, pending))
     }
 
-    fn raise_to(&mut self, wanted: Derived, sadb: &mut dyn Sadb) -> Result<Option<Raising>, Reason> {
+    fn install(&mut self, desired: Derived, target: &mut Target) -> Result<InstalledPolicies, Failure> {
         let from_sas = self.config.protection.from_sas;
-        let Some(mut policies) = self.own_policies()? else { return Ok(None) };
-        if !from_sas && policies.is_empty() {
-            return Ok(None);
+        let Some(mut owned) = self.owned_policies()? else { return Ok(InstalledPolicies::default()) };
+        // After a change to policy = "none" those of the last load are still to be removed.
+        if !from_sas && owned.is_empty() {
+            return Ok(InstalledPolicies::default());
         }
-        let Some(spd) = sadb.spd() else {
-            return if from_sas { Err(self.no_spd()) } else { Ok(None) };
+        let Some(spd) = target.sadb.spd() else {
+            return if from_sas { Err(self.fail_no_spd()) } else { Ok(InstalledPolicies::default()) };
         };
-        let raised = policies.raise(&wanted, spd).map_err(|error| self.no_sadb(&error))?;
-        self.tell(&raised);
-        let has_stale = !raised.steps.remove.is_empty() || wanted.policies.is_empty();
-        Ok(Some(Raising { policies, wanted, is_whole: raised.is_whole(), has_stale }))
+        let installation = owned.install(&desired, spd).map_err(|error| self.fail_sadb(&error))?;
+        self.report_installation(&installation);
+        // NoPolicy desired policies the record may have entries of policies that another program removed.
+        let has_stale = !installation.steps.remove.is_empty() || desired.policies.is_empty();
+        Ok(InstalledPolicies { is_incomplete: !installation.is_complete(), stale: has_stale.then_some((owned, desired)) })
     }
 
-    /// The record of the service's own policies, where there can be any.
-    pub(crate) fn own_policies(&mut self) -> Result<Option<Policies>, Reason> {
-        self.config.state.as_deref().map(Policies::read).transpose().map_err(|error| self.no_sadb(&error))
+    /// The record of the service's policies; `None` for an SADB that has no runtime directory.
+    pub(super) fn owned_policies(&mut self) -> Result<Option<OwnedPolicies>, Failure> {
+        let owned = self.config.state.as_deref().map(OwnedPolicies::read).transpose();
+        owned.map_err(|error| self.fail_sadb(&error))
     }
 
-    /// The policies that SAs ask for; those that get none are warned about.
-    pub(crate) fn wanted(&mut self, asked: &[Asked]) -> Result<Derived, Reason> {
-        if asked.is_empty() {
+    /// The policies for `sas`, and warnings for SAs that have none.
+    pub(super) fn derive_and_warn(&mut self, sas: &[FileSa]) -> Result<Derived, Failure> {
+        if sas.is_empty() {
             return Ok(Derived::default());
         }
         let local = self.local_addresses()?;
-        let derived = owned_policies::wanted(asked, &local);
-        self.warn(asked, derived.without.iter());
-        Ok(derived)
+        let desired = derive_policies(sas, &local);
+        self.warn_without_policy(sas, desired.without.iter());
+        Ok(desired)
     }
 
-    pub(crate) fn local_addresses(&mut self) -> Result<HashSet<IpAddr>, Reason> {
-        local_addresses().map_err(|error| {
-            self.log.event(&Event::Policy(PolicyEvent::NoAddresses(&error)));
-            Reason::Other
-        })
+    pub(super) fn local_addresses(&mut self) -> Result<HashSet<IpAddr>, Failure> {
+        local_addresses().map_err(|error| self.fail(Reason::Other, &event::policy::no_addresses(&error)))
     }
 
     /// One warning for each reason: a file may have thousands of SAs.
-    fn warn<'s>(&mut self, asked: &[Asked], without: impl Iterator<Item = &'s (usize, NoPolicy)>) {
-        let mut told: Vec<(NoPolicy, Vec<u32>)> = Vec::new();
+    fn warn_without_policy<'s>(&mut self, sas: &[FileSa], without: impl Iterator<Item = &'s (usize, NoPolicy)>) {
+        let mut by_reason: Vec<(NoPolicy, Vec<u32>)> = Vec::new();
         for (at, why) in without {
-            let line = asked.get(*at).map_or(0, |(line, _)| *line);
-            match told.iter_mut().find(|(other, _)| other.has_same_text(*why)) {
+            let line = sas.get(*at).map_or(0, |(line, _)| *line);
+            match by_reason.iter_mut().find(|(other, _)| other.has_same_text(*why)) {
                 Some((_, lines)) => lines.push(line),
-                None => told.push((*why, vec![line])),
+                None => by_reason.push((*why, vec![line])),
             }
         }
-        for (why, mut lines) in told {
+        for (why, mut lines) in by_reason {
             lines.dedup();
-            self.log.event(&Event::Policy(PolicyEvent::Unprotected { lines: &lines, why, waits: self.stays }));
+            self.log.event(&event::policy::no_policy(&lines, why, self.is_daemon));
         }
     }
 
-    fn tell(&mut self, raised: &Raised) {
-        let Raised { steps, refused, missing } = raised;
+    fn report_installation(&mut self, installation: &Installation) {
+        let Installation { steps, refused, missing } = installation;
         let (added, replaced) = (steps.add.len(), steps.replace.len());
         if added + replaced > 0 {
             let added = added - refused.len().min(added);
-            self.log.event(&Event::Policy(PolicyEvent::Up { added, replaced, kept: steps.kept }));
+            self.log.event(&event::policy::installed(added, replaced, steps.kept));
         }
-        steps.taken.iter().for_each(|name| self.log.event(&Event::Policy(PolicyEvent::Taken(name))));
-        refused.iter().for_each(|(name, error)| self.log.event(&Event::Policy(PolicyEvent::Refused { name, error })));
-        missing.iter().for_each(|name| self.log.event(&Event::Policy(PolicyEvent::Missing(name))));
+        steps.conflicts.iter().for_each(|id| self.log.event(&event::policy::conflict(id)));
+        refused.iter().for_each(|(id, error)| self.log.event(&event::policy::refused(id, error)));
+        missing.iter().for_each(|id| self.log.event(&event::policy::missing(id)));
     }
 
-    /// Removes the policies that nobody asks for any more, once the SAs that they were for are gone.
-    ///
-    /// # Errors
-    /// [`Reason::Refused`] if not all policies could be raised.
-    pub(crate) fn lower(&mut self, raised: Option<Raising>, sadb: &mut dyn Sadb) -> Result<(), Reason> {
-        let Some(mut raised) = raised else { return Ok(()) };
-        if raised.has_stale {
-            self.lower_to(&mut raised.policies, &raised.wanted, sadb)?;
+    /// Removes the service's policies that the keys file does not need any more.
+    pub(super) fn remove_stale_policies(
+        &mut self,
+        mut installed: InstalledPolicies,
+        target: &mut Target,
+    ) -> Result<InstalledPolicies, Failure> {
+        if let Some((mut owned, desired)) = installed.stale.take() {
+            self.remove_all_but(&desired, &mut owned, target)?;
         }
-        if raised.is_whole { Ok(()) } else { Err(Reason::Refused) }
+        Ok(installed)
     }
 
-    /// Removes the service's policies, unless they are to stay.
-    pub(crate) fn lower_all(&mut self, sadb: &mut dyn Sadb) -> Result<(), Reason> {
-        let Some(mut policies) = self.own_policies()?.filter(|policies| !policies.is_empty()) else { return Ok(()) };
-        if self.config.protection.stays {
-            self.log.event(&Event::Policy(PolicyEvent::Stay));
+    /// Removes the service's policies, unless `on_stop = "closed"`.
+    pub(super) fn remove_all_policies(&mut self, target: &mut Target) -> Result<(), Failure> {
+        let Some(mut owned) = self.owned_policies()?.filter(|owned| !owned.is_empty()) else { return Ok(()) };
+        if self.config.protection.keep_on_stop {
+            self.log.event(&event::policy::kept());
             return Ok(());
         }
-        self.lower_to(&mut policies, &Derived::default(), sadb)
+        self.remove_all_but(&Derived::default(), &mut owned, target)
     }
 
-    fn lower_to(&mut self, policies: &mut Policies, wanted: &Derived, sadb: &mut dyn Sadb) -> Result<(), Reason> {
-        let Some(spd) = sadb.spd() else { return Ok(()) };
-        match policies.lower(wanted, spd) {
-            Ok(0) => {}
-            Ok(removed) => self.log.event(&Event::Policy(PolicyEvent::Down(removed))),
-            Err(error) => return Err(self.no_sadb(&error)),
+    fn remove_all_but(&mut self, desired: &Derived, owned: &mut OwnedPolicies, target: &mut Target) -> Result<(), Failure> {
+        let Some(spd) = target.sadb.spd() else { return Ok(()) };
+        match owned.remove_stale(desired, spd) {
+            Ok(0) => Ok(()),
+            Ok(removed) => {
+                self.log.event(&event::policy::removed(removed));
+                Ok(())
+            }
+            Err(error) => Err(self.fail_sadb(&error)),
         }
-        Ok(())
     }
 
-    pub(crate) fn no_spd(&mut self) -> Reason {
-        self.no_sadb(&SadbError::Unsupported(NO_SPD.to_owned()))
+    pub(super) fn fail_no_spd(&mut self) -> Failure {
+        self.fail_sadb(&SadbError::Unsupported(NO_SPD.to_owned()))
     }
 }

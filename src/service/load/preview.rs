@@ -1,72 +1,68 @@
-//! For `manual-key plan`: what a load would do about policies, and whether that cuts off the one who asks.
+//! For `manual-key plan`: the steps of a load for policies, and whether a policy would cut off the SSH session of the caller.
 
 use std::io::{self, Write};
 
 use serde::Serialize;
 
+use super::outcome::Failure;
+use super::policies::FileSa;
+use super::{Loader, Target};
 use crate::policy::Policy;
 use crate::reconcile::StepKind;
-use crate::sadb::Sadb;
-use crate::service::exit::Reason;
-use crate::service::load::Service;
-use crate::service::log::event::Event;
-use crate::service::log::policy_event::PolicyEvent;
-use crate::service::records::owned_policies::{Asked, Steps};
+use crate::service::log::event;
+pub(super) use crate::service::records::owned_policies::PolicySteps;
 
-/// A step as an object.
+/// A step as a JSON object.
 #[derive(Serialize)]
-struct Object {
+struct JsonStep {
     step: &'static str,
     policy: String,
 }
 
-impl Service<'_> {
-    /// The steps for the policies of `asked`, and warnings about them.
-    pub(crate) fn foresee(&mut self, asked: &[Asked], sadb: &mut dyn Sadb) -> Result<Steps, Reason> {
-        let Some(own) = self.own_policies()? else { return Ok(Steps::default()) };
+impl Loader<'_> {
+    /// The steps for the policies of `sas`, with the warnings of a load.
+    pub(super) fn preview_policies(&mut self, sas: &[FileSa], target: &mut Target) -> Result<PolicySteps, Failure> {
+        let Some(owned) = self.owned_policies()? else { return Ok(PolicySteps::default()) };
         let from_sas = self.config.protection.from_sas;
-        if !from_sas && own.is_empty() {
-            return Ok(Steps::default());
+        if !from_sas && owned.is_empty() {
+            return Ok(PolicySteps::default());
         }
-        let wanted = self.wanted(asked)?;
-        let there = match sadb.spd() {
-            Some(spd) => spd.policies().map_err(|error| self.no_sadb(&error))?,
-            None if from_sas => return Err(self.no_spd()),
-            None => return Ok(Steps::default()),
+        let desired = self.derive_and_warn(sas)?;
+        let installed = match target.sadb.spd() {
+            Some(spd) => spd.policies().map_err(|error| self.fail_sadb(&error))?,
+            None if from_sas => return Err(self.fail_no_spd()),
+            None => return Ok(PolicySteps::default()),
         };
-        let steps = own.steps(&wanted, &there);
-        steps.taken.iter().for_each(|name| self.log.event(&Event::Policy(PolicyEvent::Taken(name))));
-        self.warn_of_lockout(&wanted.policies, &steps);
+        let steps = owned.steps(&desired, &installed);
+        steps.conflicts.iter().for_each(|id| self.log.event(&event::policy::conflict(id)));
+        self.warn_of_lockout(&desired.policies, &steps);
         Ok(steps)
     }
 
-    /// A policy that is there already has not cut anybody off.
-    fn warn_of_lockout(&mut self, wanted: &[Policy], steps: &Steps) {
+    fn warn_of_lockout(&mut self, desired: &[Policy], steps: &PolicySteps) {
         let Some(session) = self.config.session else { return };
-        let Some(policy) = session.blocking_policy(wanted) else { return };
+        let Some(policy) = session.blocking_policy(desired) else { return };
+        // The session works with the policies that are installed already.
         if steps.add.contains(policy) || steps.replace.contains(policy) {
-            self.log.event(&Event::Policy(PolicyEvent::CutsOff { name: &policy.id, peer: session.client() }));
+            self.log.event(&event::policy::locks_out(&policy.id, session.client()));
         }
     }
 }
 
-/// Writes a line for each step, in the words or objects of a plan.
-///
-/// # Errors
-/// The writer's.
-pub(crate) fn write(out: &mut dyn Write, steps: &Steps, json: bool) -> io::Result<()> {
-    let new = |deed, policies| {
-        std::iter::repeat(deed).zip(policies).map(|(deed, policy): (StepKind, &Policy)| (deed, policy.to_string()))
+/// Writes a line or a JSON object for each step, in the form of [`crate::reconcile::write_text`].
+pub(super) fn write(out: &mut dyn Write, steps: &PolicySteps, json: bool) -> io::Result<()> {
+    let with_policy = |kind, policies| {
+        std::iter::repeat(kind).zip(policies).map(|(kind, policy): (StepKind, &Policy)| (kind, policy.to_string()))
     };
-    let told = new(StepKind::Add, &steps.add)
-        .chain(new(StepKind::Replace, &steps.replace))
-        .chain(steps.remove.iter().map(|name| (StepKind::Remove, name.to_string())));
-    for (deed, policy) in told {
+    let all = with_policy(StepKind::Add, &steps.add)
+        .chain(with_policy(StepKind::Replace, &steps.replace))
+        .chain(steps.remove.iter().map(|id| (StepKind::Remove, id.to_string())));
+    for (kind, policy) in all {
         if json {
-            serde_json::to_writer(&mut *out, &Object { step: deed.word(), policy })?;
+            serde_json::to_writer(&mut *out, &JsonStep { step: kind.word(), policy })?;
             writeln!(out)?;
         } else {
-            writeln!(out, "{:8}policy {policy}", deed.word())?;
+            writeln!(out, "{:8}policy {policy}", kind.word())?;
         }
     }
     Ok(())
@@ -78,22 +74,22 @@ mod tests {
     use crate::policy::{Action, Direction, Net, PolicyId, Selector};
 
     #[test]
-    fn a_line_for_each_step() {
-        let name = |direction| {
+    fn write_has_a_line_for_each_step() {
+        let id = |direction| {
             let selector = Selector::between(Net::host([10, 0, 0, 1].into()), Net::host([10, 0, 0, 2].into()));
             PolicyId { direction, selector, mark: None, if_id: 0 }
         };
-        let policy = Policy { id: name(Direction::Out), action: Action::Allow, priority: 3, templates: Vec::new() };
-        let steps = Steps { add: vec![policy], remove: vec![name(Direction::In)], ..Steps::default() };
-        let told = |json| {
+        let policy = Policy { id: id(Direction::Out), action: Action::Allow, priority: 3, templates: Vec::new() };
+        let steps = PolicySteps { add: vec![policy], remove: vec![id(Direction::In)], ..PolicySteps::default() };
+        let written = |json| {
             let mut out = Vec::new();
             write(&mut out, &steps, json).unwrap();
             String::from_utf8(out).unwrap()
         };
         let text = "add     policy src 10.0.0.1/32 dst 10.0.0.2/32 dir out priority 3\n\
                     remove  policy src 10.0.0.1/32 dst 10.0.0.2/32 dir in\n";
-        assert_eq!(told(false), text);
+        assert_eq!(written(false), text);
         let first = r#"{"step":"add","policy":"src 10.0.0.1/32 dst 10.0.0.2/32 dir out priority 3"}"#;
-        assert_eq!(told(true).lines().next(), Some(first));
+        assert_eq!(written(true).lines().next(), Some(first));
     }
 }

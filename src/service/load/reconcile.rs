@@ -1,137 +1,119 @@
-//! `refresh = "reconcile"`, and `manual-key plan`: only what differs between the keys file and the SADB is touched, all of it or
-//! nothing.
+//! `refresh = "reconcile"` and `manual-key plan`: only the differences between the keys file and the SADB are changed, all of
+//! them or none.
 
 use std::collections::HashSet;
 use std::io::{self, Write};
 use std::path::Path;
 
+use super::apply::Applied;
+use super::keys::{Action, FileCommand};
+use super::outcome::{Failure, LoadOutcome};
+use super::{Loader, Target, preview};
 use crate::reconcile::{
-    self, ExecuteError, FingerprintKey, Goal, GoalError, Plan, PlanError, PlanOptions, PlanScope, SequenceSnapshot, Step,
-    Summary,
+    self, FingerprintKey, Goal, GoalError, Plan, PlanError, PlanOptions, PlanScope, SequenceSnapshot, Step, Summary,
 };
 use crate::sa::{Request, SaId};
-use crate::sadb::Sadb;
 use crate::service::exit::Reason;
-use crate::service::load::keys::{Action, Numbered};
-use crate::service::load::preview;
-use crate::service::load::{Service, reason_of};
-use crate::service::log::answered;
-use crate::service::log::event::{Event, Left};
-use crate::service::records::owned_sas::{Name, Owned};
+use crate::service::log::check_written;
+use crate::service::log::event;
+use crate::service::log::event::load::SadbState;
 
-impl Service<'_> {
-    /// Makes the SADB what the keys file asks for.
-    pub(crate) fn reconcile(&mut self, file: &Path, mut commands: Vec<Numbered>, sadb: &mut dyn Sadb) -> Result<(), Reason> {
-        let asked = self.asked(&mut commands);
-        let goal = self.goal(file, commands)?;
-        let raised = self.raise_for(asked, sadb)?;
-        // If it fails, the SAs that were there are there again, and keep their policies.
-        self.converge(file, &goal, sadb)?;
-        self.lower(raised, sadb)
+impl Loader<'_> {
+    /// Changes the SADB to match `goal`, with the fewest steps.
+    pub(super) fn reconcile(&mut self, goal: Goal, file: &Path, target: &mut Target) -> Result<Applied, Failure> {
+        let plan = self.differences(&goal, target)?;
+        let (summary, is_changed) = (Summary::of(&plan), !plan.steps.is_empty());
+        if let Some(owned) = target.owned.as_mut().filter(|_| is_changed) {
+            // As for additions: recorded before they happen.
+            owned.intend_steps(plan.steps.iter().map(Step::id)).map_err(|error| self.fail_sadb(&error))?;
+        }
+        self.save_removed_sequence_numbers(&plan, target);
+        let mut touched: HashSet<SaId> = plan.steps.iter().map(Step::id).collect();
+        let failed = reconcile::execute(plan, &mut *target.sadb, &mut |_| self.log.progress()).err();
+        target.sadb.take_warnings().iter().for_each(|note| self.log.event(&event::load::sadb_warning(note)));
+        // Another program added these meanwhile: they were the reason for the failure.
+        touched.retain(|id| failed.as_ref().is_none_or(|failed| !failed.foreign.contains(id)));
+        let ids = if target.owned.is_some() { touched } else { goal.ids().collect() };
+        Ok(Applied {
+            ids: is_changed.then_some(ids),
+            failed,
+            sas: goal.len(),
+            refused: Vec::new(),
+            result: event::load::reconciled(summary, goal.len(), file),
+            goal: is_changed.then_some(goal),
+        })
     }
 
-    fn converge(&mut self, file: &Path, goal: &Goal, sadb: &mut dyn Sadb) -> Result<(), Reason> {
-        let salt = self.salt()?;
-        let plan = self.find(goal, salt, sadb)?;
-        let (summary, is_idle) = (Summary::of(&plan), plan.steps.is_empty());
-        if let Some(owned) = self.owned.as_mut().filter(|_| !is_idle) {
-            owned.intend_steps(plan.steps.iter().map(Step::id)).map_err(|error| self.no_sadb(&error))?;
-        }
-        self.keep_numbers(&plan);
-        let mut touched: HashSet<Name> = plan.steps.iter().map(|step| Name::from(step.id())).collect();
-        let done = reconcile::execute(plan, sadb, &mut |_| self.log.progress());
-        for note in sadb.take_warnings() {
-            self.log.event(&Event::Remark(&note));
-        }
-        if let Err(failed) = &done {
-            touched.retain(|name| !failed.foreign.iter().any(|id| Name::from(*id) == *name));
-        }
-        if !is_idle {
-            let wanted = if self.owned.is_some() { touched } else { goal.ids().map(Name::from).collect() };
-            self.record(&wanted, sadb)?;
-        }
-        done.map_err(|failed| self.not_reconciled(file, &failed))?;
-        if !is_idle {
-            self.verify(goal, salt, sadb)?;
-        }
-        self.log.event(&Event::Reconciled { summary, sas: goal.len(), file });
-        Ok(())
+    /// Fails if the reconciliation was rolled back.
+    pub(super) fn check_rollback(&mut self, applied: &Applied, file: &Path) -> Result<(), Failure> {
+        applied.failed.as_ref().map_or(Ok(()), |failed| {
+            Err(self.fail(Reason::of_sadb_error(&failed.source), &event::load::rolled_back(file, failed)))
+        })
     }
 
-    /// `manual-key plan`: tells what [`Self::reconcile`] would do.
+    /// `manual-key plan`: prints the steps of [`Self::reconcile`], and of the policies.
+    ///
+    /// # Errors
+    /// [`Reason::Drift`] if there are any; those of reading, parsing and comparing.
     pub(crate) fn plan(&mut self, json: bool) -> Result<(), Reason> {
-        let (file, text) = self.read()?;
-        let mut commands = self.parse(&file, &text, Left::Unasked)?;
-        drop(text);
-        let asked = self.asked(&mut commands);
-        let goal = self.goal(&file, commands)?;
-        let mut sadb = self.open()?;
-        let salt = self.salt()?;
-        let plan = self.find(&goal, salt, &mut *sadb)?;
-        let policies = self.foresee(&asked, &mut *sadb)?;
+        let (plan, policies) = self.run_plan().map_err(|failure| failure.reason)?;
         let mut out = io::stdout().lock();
         let write_plan: fn(&mut dyn Write, &Plan) -> io::Result<()> =
             if json { reconcile::write_json } else { reconcile::write_text };
         let written = preview::write(&mut out, &policies, json).and_then(|()| write_plan(&mut out, &plan));
-        answered(written.and_then(|()| out.flush()))?;
+        check_written(written.and_then(|()| out.flush()))?;
         if plan.steps.is_empty() && policies.is_empty() { Ok(()) } else { Err(Reason::Drift) }
     }
 
-    fn goal(&mut self, file: &Path, commands: Vec<Numbered>) -> Result<Goal, Reason> {
-        goal(commands).map_err(|unfit| {
-            self.log.event(&Event::Unfit { file, unfit: &unfit });
-            Reason::Configuration
+    fn run_plan(&mut self) -> Result<(Plan, super::preview::PolicySteps), Failure> {
+        let mut outcome = LoadOutcome::default();
+        let file = self.read(&mut outcome)?;
+        let mut commands = self.parse(&file, SadbState::NotOpened, &mut outcome)?;
+        drop(file.contents);
+        let sas = self.sas_for_policies(&mut commands);
+        let goal = self.goal(&file.path, commands)?;
+        let mut target = self.open()?;
+        let plan = self.differences(&goal, &mut target)?;
+        let policies = self.preview_policies(&sas, &mut target)?;
+        Ok((plan, policies))
+    }
+
+    pub(super) fn goal(&mut self, file: &Path, commands: Vec<FileCommand>) -> Result<Goal, Failure> {
+        goal(commands).map_err(|error| self.fail(Reason::Configuration, &event::load::not_reconcilable(file, &error)))
+    }
+
+    /// A key for the fingerprints of this comparison only.
+    pub(super) fn fingerprint_key(&mut self) -> Result<FingerprintKey, Failure> {
+        FingerprintKey::random().map_err(|error| self.fail(Reason::Other, &event::load::no_random_numbers(&error)))
+    }
+
+    fn differences(&mut self, goal: &Goal, target: &mut Target) -> Result<Plan, Failure> {
+        let fingerprint_key = self.fingerprint_key()?;
+        let Target { sadb, owned, sequence } = target;
+        let owns = |id: &SaId, added| owned.as_ref().is_some_and(|owned| owned.owns(*id, added));
+        let scope = if owned.is_some() { PlanScope::Owned(&owns) } else { PlanScope::All };
+        let saved_counters = |id: &SaId, request: &Request| sequence.as_ref()?.lookup(id, request);
+        let options = PlanOptions { scope, fingerprint_key, saved_counters: &saved_counters };
+        reconcile::plan(goal, &mut **sadb, &options).map_err(|obstacle| match obstacle {
+            PlanError::Sadb(error) => self.fail_sadb(&error),
+            PlanError::Foreign { .. } => self.fail(Reason::Refused, &event::load::foreign_sa(&obstacle)),
         })
     }
 
-    pub(crate) fn salt(&mut self) -> Result<FingerprintKey, Reason> {
-        FingerprintKey::random().map_err(|error| {
-            self.log.event(&Event::NoRandom(&error.to_string()));
-            Reason::Other
-        })
-    }
-
-    fn find(&mut self, goal: &Goal, salt: FingerprintKey, sadb: &mut dyn Sadb) -> Result<Plan, Reason> {
-        let owns = |id: &SaId, added| self.owned.as_ref().is_some_and(|owned: &Owned| owned.owns(*id, added));
-        let scope = if self.owned.is_some() { PlanScope::Owned(&owns) } else { PlanScope::All };
-        let carried = |id: &SaId, request: &Request| self.sequence.as_ref()?.of(id, request);
-        let options = PlanOptions { scope, fingerprint_key: salt, saved_counters: &carried };
-        reconcile::plan(goal, sadb, &options).map_err(|obstacle| match obstacle {
-            PlanError::Sadb(error) => self.no_sadb(&error),
-            PlanError::Foreign { .. } => {
-                self.log.event(&Event::Foreign(&obstacle));
-                Reason::Refused
-            }
-        })
-    }
-
-    fn not_reconciled(&mut self, file: &Path, failed: &ExecuteError) -> Reason {
-        self.log.event(&Event::NotReconciled { file, failed });
-        reason_of(&failed.source)
-    }
-
-    /// Writes down how far the SAs have come that are removed.
-    fn keep_numbers(&mut self, plan: &Plan) {
-        let Some(sequence) = &mut self.sequence else { return };
-        let removed: Vec<SequenceSnapshot> = plan.removed(sequence.salt()).collect();
+    fn save_removed_sequence_numbers(&mut self, plan: &Plan, target: &mut Target) {
+        let Some(sequence) = &mut target.sequence else { return };
+        let removed: Vec<SequenceSnapshot> = plan.removed(sequence.fingerprint_key()).collect();
         if !removed.is_empty() {
-            let kept = sequence.keep(removed);
-            self.note_numbers(kept);
+            let saved = sequence.save(removed);
+            self.warn_without_sequence_numbers(saved);
         }
-    }
-
-    /// Reads every SA of the file back.
-    pub(crate) fn verify(&mut self, goal: &Goal, salt: FingerprintKey, sadb: &mut dyn Sadb) -> Result<(), Reason> {
-        let wrong = reconcile::verify(goal, sadb, salt).map_err(|error| self.no_sadb(&error))?;
-        wrong.iter().for_each(|step| self.log.event(&Event::Differs(step)));
-        if wrong.is_empty() { Ok(()) } else { Err(Reason::Refused) }
     }
 }
 
-/// What the commands ask for.
-pub(crate) fn goal(commands: impl IntoIterator<Item = Numbered>) -> Result<Goal, GoalError> {
+/// The desired state that `commands` define.
+pub(crate) fn goal(commands: impl IntoIterator<Item = FileCommand>) -> Result<Goal, GoalError> {
     let mut goal = Goal::default();
-    for Numbered { line, action } in commands {
+    for FileCommand { line, action } in commands {
         match action {
             Action::Sa(command) => goal.take(line, command)?,
             Action::Flush(sa_type) => goal.flush(sa_type),

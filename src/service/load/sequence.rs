@@ -1,105 +1,108 @@
-//! How far the sequence numbers of SAs have come, so that those that are flushed and added again with the same keys go on: in
-//! the service's runtime directory, or where they outlast a boot too. Numbers, and fingerprints of keys; no key.
+//! The sequence numbers of SAs, saved so that an SA that is flushed and added again with the same keys continues where it
+//! was. The files contain numbers and fingerprints of keys, no key.
 
 use std::collections::HashMap;
 use std::io;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
-use crate::service::config::Places;
 use serde::{Deserialize, Serialize};
 
+use super::{Loader, Target};
 use crate::apply::aim_at;
-use crate::keyfile::{SaCommand, Target, Verb};
+use crate::keyfile::{SaCommand, Target as CommandTarget, Verb};
 use crate::reconcile::{Counters, FingerprintKey, MARGIN, SequenceSnapshot, keys_fingerprint};
 use crate::sa::{Request, SaId, SaType};
 use crate::sadb::Sadb;
-use crate::service::records::owned_sas::Name;
+use crate::service::config::SequenceDirs;
+use crate::service::log::event;
 use crate::service::records::runtime_file::{self, Readers};
 use crate::sys::net::interfaces::network_namespace;
 
 const FILE: &str = "sequence.json";
-/// How far numbers jump ahead that are from before a boot: what was sent since they were written down is not known.
+/// Added to sequence numbers saved before a boot: how many packets were sent after the save is unknown.
 const BOOT_MARGIN: u64 = 1 << 20;
 
-/// What is kept of an SA.
+/// The state of one SA.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Entry {
     sent: u64,
     received: u64,
+    /// Fingerprint of the keys.
     keys: String,
 }
 
-/// A file of it.
+/// The file.
 #[derive(Serialize, Deserialize)]
-struct Record {
-    /// The network namespace that the SAs are in: another's may have the same names.
+struct SequenceFile {
+    /// The network namespace of the SAs: another one may have SAs with the same identities.
     namespace: Option<u64>,
-    salt: [u8; 16],
-    entries: Vec<(Name, Entry)>,
+    #[serde(rename = "salt")]
+    fingerprint_key: [u8; 16],
+    entries: Vec<(SaId, Entry)>,
 }
 
-/// The numbers.
-pub(crate) struct Sequence {
-    places: Places,
-    salt: FingerprintKey,
-    entries: HashMap<Name, Entry>,
+/// The saved sequence numbers.
+pub(crate) struct SequenceState {
+    dirs: SequenceDirs,
+    fingerprint_key: FingerprintKey,
+    entries: HashMap<SaId, Entry>,
 }
 
-impl Sequence {
-    /// What was written down; after a boot what has outlasted it, and nothing where nothing is kept.
+impl SequenceState {
+    /// Reads the file in the runtime directory; after a boot, which removes that file, the one in the state directory. Empty
+    /// without either.
     ///
     /// # Errors
-    /// The system's; `InvalidData` if a file is not understood.
-    pub(crate) fn read(places: &Places) -> io::Result<Self> {
-        let read = |place: &Option<PathBuf>| match place {
-            Some(directory) => runtime_file::read::<Record>(directory, FILE),
+    /// Those of open(2) and read(2); `InvalidData` if a file cannot be parsed.
+    pub(crate) fn read(dirs: &SequenceDirs) -> io::Result<Self> {
+        let read = |directory: &Option<PathBuf>| match directory {
+            Some(directory) => runtime_file::read::<SequenceFile>(directory, FILE),
             None => Ok(None),
         };
-        let record = match read(&places.runtime)? {
-            Some(record) => Some(record).filter(|record| record.namespace == network_namespace()),
-            None => read(&places.lasting)?.map(after_boot),
+        let file = match read(&dirs.runtime)? {
+            Some(file) => Some(file).filter(|file| file.namespace == network_namespace()),
+            None => read(&dirs.state)?.map(after_boot),
         };
-        let (salt, entries) = match record {
-            Some(record) => (FingerprintKey::from_bytes(record.salt), record.entries.into_iter().collect()),
+        let (fingerprint_key, entries) = match file {
+            Some(file) => (FingerprintKey::from_bytes(file.fingerprint_key), file.entries.into_iter().collect()),
             None => (FingerprintKey::random().map_err(io::Error::other)?, HashMap::new()),
         };
-        Ok(Self { places: places.clone(), salt, entries })
+        Ok(Self { dirs: dirs.clone(), fingerprint_key, entries })
     }
 
-    /// Writes down how far the SAs in `sadb` have come; of others what was known stays.
+    /// Saves the sequence numbers of all SAs in `sadb`. Entries of SAs that are not there are kept: they may be added again.
     ///
     /// # Errors
-    /// The SADB's, and the system's.
-    pub(crate) fn take(&mut self, sadb: &mut dyn Sadb) -> io::Result<()> {
-        if self.places == Places::default() {
+    /// Those of the dump, and of writing the files.
+    pub(crate) fn save_all(&mut self, sadb: &mut dyn Sadb) -> io::Result<()> {
+        if self.dirs == SequenceDirs::default() {
             return Ok(());
         }
         let mut found = Vec::new();
         sadb.dump(SaType::UNSPEC, &mut |message| {
-            found.extend(SequenceSnapshot::of(message, self.salt));
+            found.extend(SequenceSnapshot::of(message, self.fingerprint_key));
             ControlFlow::Continue(())
         })
         .map_err(io::Error::other)?;
-        self.keep(found)
+        self.save(found)
     }
 
-    /// The salt of the fingerprints.
-    pub(crate) fn salt(&self) -> FingerprintKey {
-        self.salt
+    pub(crate) fn fingerprint_key(&self) -> FingerprintKey {
+        self.fingerprint_key
     }
 
-    /// Writes down how far those SAs have come.
+    /// Saves the sequence numbers of `found`.
     ///
     /// # Errors
-    /// The system's.
-    pub(crate) fn keep(&mut self, found: Vec<SequenceSnapshot>) -> io::Result<()> {
+    /// Those of writing the files.
+    pub(crate) fn save(&mut self, found: Vec<SequenceSnapshot>) -> io::Result<()> {
         let entry = |found: SequenceSnapshot| Entry {
             sent: found.counters.sent,
             received: found.counters.received,
             keys: found.keys,
         };
-        self.entries.extend(found.into_iter().map(|found| (Name::from(found.id), entry(found))));
+        self.entries.extend(found.into_iter().map(|found| (found.id, entry(found))));
         self.write()
     }
 
@@ -107,41 +110,56 @@ impl Sequence {
         if self.entries.is_empty() {
             return Ok(());
         }
-        let entries = self.entries.iter().map(|(name, entry)| (*name, entry.clone())).collect();
-        let record = Record { namespace: network_namespace(), salt: self.salt.bytes(), entries };
-        let mut places = [&self.places.runtime, &self.places.lasting].into_iter().flatten();
-        places.try_for_each(|directory| runtime_file::write(directory, FILE, Readers::Owner, &record))
+        let entries = self.entries.iter().map(|(id, entry)| (*id, entry.clone())).collect();
+        let fingerprint_key = self.fingerprint_key.bytes();
+        let file = SequenceFile { namespace: network_namespace(), fingerprint_key, entries };
+        let mut directories = [&self.dirs.runtime, &self.dirs.state].into_iter().flatten();
+        directories.try_for_each(|directory| runtime_file::write(directory, FILE, Readers::Owner, &file))
     }
 
-    /// How far an SA of that name had come, if it had the keys of `request`.
-    pub(crate) fn of(&self, id: &SaId, request: &Request) -> Option<Counters> {
-        let entry = self.entries.get(&Name::from(*id))?;
-        let is_same = entry.keys == keys_fingerprint(request, self.salt);
-        is_same.then_some(Counters { sent: entry.sent, received: entry.received })
+    /// The sequence numbers of the SA `id`, if it had the keys of `request`: with other keys it starts at 0.
+    pub(crate) fn lookup(&self, id: &SaId, request: &Request) -> Option<Counters> {
+        let entry = self.entries.get(id)?;
+        let has_same_keys = entry.keys == keys_fingerprint(request, self.fingerprint_key);
+        has_same_keys.then_some(Counters { sent: entry.sent, received: entry.received })
     }
 
-    /// Lets what a command adds go on. One that adds several SAs becomes several, if any of them has come far.
-    pub(crate) fn carry_into(&self, command: SaCommand) -> Vec<SaCommand> {
+    /// Sets the saved sequence numbers in an addition. One with several targets becomes one command for each, if any of its SAs
+    /// has saved numbers: a command has only one `replay_value`.
+    pub(crate) fn apply_to(&self, command: SaCommand) -> Vec<SaCommand> {
         if command.verb != Verb::Add || self.entries.is_empty() {
             return vec![command];
         }
-        let single = |target: &Target| {
+        let single = |target: &CommandTarget| {
             let mut request = Box::new(command.request.duplicate());
             aim_at(&mut request, *target);
-            let counters = request.id().and_then(|id| self.of(&id, &request));
+            let counters = request.id().and_then(|id| self.lookup(&id, &request));
             counters.iter().for_each(|counters| counters.apply_to(&mut request, MARGIN));
             (counters.is_some(), SaCommand { verb: Verb::Add, request, targets: vec![*target] })
         };
-        let (known, singles): (Vec<bool>, Vec<SaCommand>) = command.targets.iter().map(single).unzip();
-        if known.contains(&true) { singles } else { vec![command] }
+        let (is_saved, singles): (Vec<bool>, Vec<SaCommand>) = command.targets.iter().map(single).unzip();
+        if is_saved.contains(&true) { singles } else { vec![command] }
     }
 }
 
-fn after_boot(mut record: Record) -> Record {
-    for (_, entry) in record.entries.iter_mut().filter(|(_, entry)| entry.sent != 0) {
+fn after_boot(mut file: SequenceFile) -> SequenceFile {
+    // An inbound SA sends nothing: its counter is 0 and stays so.
+    for (_, entry) in file.entries.iter_mut().filter(|(_, entry)| entry.sent != 0) {
         entry.sent = entry.sent.saturating_add(BOOT_MARGIN - MARGIN);
     }
-    record
+    file
+}
+
+impl Loader<'_> {
+    pub(super) fn save_sequence_state(&mut self, target: &mut Target) {
+        let saved = target.sequence.as_mut().map_or(Ok(()), |sequence| sequence.save_all(&mut *target.sadb));
+        self.warn_without_sequence_numbers(saved);
+    }
+
+    /// A warning only: without saved numbers SAs start at 0, as they do without this program.
+    pub(super) fn warn_without_sequence_numbers(&mut self, saved: io::Result<()>) {
+        saved.unwrap_or_else(|error| self.log.event(&event::load::no_sequence_numbers(&error)));
+    }
 }
 
 #[cfg(test)]
@@ -161,40 +179,40 @@ mod tests {
         }
     }
 
-    fn progress(salt: FingerprintKey) -> SequenceSnapshot {
+    fn progress(key: FingerprintKey) -> SequenceSnapshot {
         let counters = Counters { sent: 1000, received: 0 };
-        SequenceSnapshot { id: request(1).id().unwrap(), counters, keys: keys_fingerprint(&request(1), salt) }
+        SequenceSnapshot { id: request(1).id().unwrap(), counters, keys: keys_fingerprint(&request(1), key) }
     }
 
     #[test]
-    fn numbers_are_found_by_name_and_keys_and_no_key_is_written() {
+    fn lookup_requires_identity_and_keys_and_the_file_has_no_key() {
         let directory = tempfile::tempdir().unwrap();
-        let places = Places { runtime: Some(directory.path().to_owned()), lasting: None };
-        let mut sequence = Sequence::read(&places).unwrap();
-        sequence.keep(vec![progress(sequence.salt())]).unwrap();
-        let again = Sequence::read(&places).unwrap();
+        let dirs = SequenceDirs { runtime: Some(directory.path().to_owned()), state: None };
+        let mut sequence = SequenceState::read(&dirs).unwrap();
+        sequence.save(vec![progress(sequence.fingerprint_key())]).unwrap();
+        let again = SequenceState::read(&dirs).unwrap();
         let id = request(1).id().unwrap();
-        assert_eq!(again.of(&id, &request(1)), Some(Counters { sent: 1000, received: 0 }));
-        assert_eq!(again.of(&id, &request(2)), None);
+        assert_eq!(again.lookup(&id, &request(1)), Some(Counters { sent: 1000, received: 0 }));
+        assert_eq!(again.lookup(&id, &request(2)), None);
         let text = std::fs::read_to_string(directory.path().join(FILE)).unwrap();
         assert!(!text.contains("01010101") && !text.contains("1,1,1,1"), "{text}");
     }
 
     #[test]
-    fn after_a_boot_they_jump_further() {
-        let (runtime, lasting) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let places = Places { runtime: Some(runtime.path().to_owned()), lasting: Some(lasting.path().to_owned()) };
-        let mut sequence = Sequence::read(&places).unwrap();
-        sequence.keep(vec![progress(sequence.salt())]).unwrap();
+    fn read_adds_a_margin_after_a_boot() {
+        let (runtime, state) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let dirs = SequenceDirs { runtime: Some(runtime.path().to_owned()), state: Some(state.path().to_owned()) };
+        let mut sequence = SequenceState::read(&dirs).unwrap();
+        sequence.save(vec![progress(sequence.fingerprint_key())]).unwrap();
         std::fs::remove_file(runtime.path().join(FILE)).unwrap();
-        let found = Sequence::read(&places).unwrap().of(&request(1).id().unwrap(), &request(1)).unwrap();
+        let found = SequenceState::read(&dirs).unwrap().lookup(&request(1).id().unwrap(), &request(1)).unwrap();
         assert_eq!(found.sent + MARGIN, 1000 + BOOT_MARGIN);
     }
 
     #[test]
-    fn nothing_is_kept_where_there_is_no_place() {
-        let mut sequence = Sequence::read(&Places::default()).unwrap();
-        sequence.take(&mut *crate::sadb::SadbTarget::Model.open().unwrap()).unwrap();
+    fn save_all_without_directories_saves_nothing() {
+        let mut sequence = SequenceState::read(&SequenceDirs::default()).unwrap();
+        sequence.save_all(&mut *crate::sadb::SadbTarget::Model.open().unwrap()).unwrap();
         assert!(sequence.entries.is_empty());
     }
 }

@@ -1,46 +1,46 @@
-//! When an SA or a policy of the service was added: what tells it from one that another program has added since.
+//! When an SA or a policy of the service was added: the time distinguishes it from one that another program added later.
 
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
-/// When an SA or a policy was added, in seconds since 1970.
+/// Seconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Added {
-    /// Then, as the SADB tells.
+    /// At this time, as the kernel reports it.
     At(u64),
-    /// Not before then, if at all.
+    /// Recorded before the addition: at this time or later, or not at all.
     Since(u64),
-    /// At the first moment; but it is about to be put there again, and then it was not before the second.
+    /// Added at the first time and about to be replaced: then at the second time or later.
     Again(u64, u64),
 }
 
 impl Added {
-    /// About to be added.
+    /// For an SA or a policy that is about to be added.
     pub(crate) fn soon() -> Self {
         Self::Since(about_now())
     }
 
-    /// About to be put there again.
+    /// For one that is about to be replaced.
     pub(crate) fn again(self) -> Self {
         match self {
-            Self::At(moment) => Self::Again(moment, about_now()),
-            cut_off => cut_off,
+            Self::At(time) => Self::Again(time, about_now()),
+            interrupted => interrupted,
         }
     }
 
-    /// Whether what was added at that second may be what is meant.
-    pub(crate) fn fits(self, added: u64) -> bool {
+    /// Whether one that was added at `time` may be the recorded one.
+    pub(crate) fn fits(self, time: u64) -> bool {
         match self {
-            Self::At(moment) => added == moment,
-            Self::Since(moment) => added >= moment,
-            Self::Again(moment, again) => added == moment || added >= again,
+            Self::At(added) => time == added,
+            Self::Since(earliest) => time >= earliest,
+            Self::Again(added, earliest) => time == added || time >= earliest,
         }
     }
 }
 
-/// The kernel's clock of whole seconds may be a tick behind.
+/// One second early: the kernel's clock of whole seconds may be a tick behind this one.
 pub(super) fn about_now() -> u64 {
     SystemTime::UNIX_EPOCH.elapsed().map_or(0, |now| now.as_secs().saturating_sub(1))
 }
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_sa_that_came_later_is_not_the_services() {
+    fn fits_rejects_later_additions() {
         assert!(Added::At(7).fits(7) && !Added::At(7).fits(8));
         assert!(Added::Since(7).fits(8) && !Added::Since(7).fits(6));
         let again = Added::Again(3, 7);

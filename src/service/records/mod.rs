@@ -1,8 +1,7 @@
-//! What the service writes down in its directories: which SAs and policies are its own, and a digest of its keys file. No key.
+//! What the service records in its directories: which SAs and policies are its own, and a digest of its keys file. No key.
 
 pub(crate) mod added;
 pub(crate) mod file_digest;
 pub(crate) mod owned_policies;
 pub(crate) mod owned_sas;
-mod recorded;
 pub(crate) mod runtime_file;

@@ -1,4 +1,4 @@
-//! `manual-key status`: what the service has recorded, held against the keys file and the SADB as they are now.
+//! `manual-key status`: the service's records, compared with the keys file and the SADB as they are now.
 
 pub(crate) mod state;
 mod unmatched;
@@ -17,25 +17,26 @@ use serde::{Serialize, Serializer};
 use crate::names::sa_types;
 use crate::policy::PolicySa;
 use crate::redact::shown;
+use crate::redact::without_hex_runs;
 use crate::sa::{AddressRole, Lifetime, LifetimeKind, Message, SaState, SaType, Spi};
 use crate::sadb::{SADB_VARIABLE, SadbError, SadbTarget};
 use crate::service::args::Args;
 use crate::service::config::dirs;
 use crate::service::config::supervisor::Environment;
 use crate::service::exit::Reason;
-use crate::service::load::reason_of;
-use crate::service::log::{answered, masked};
-use crate::service::records::owned_sas::Owned;
-use crate::service::status::state::{Record, State};
-use crate::service::status::unmatched::Lone;
+use crate::service::load::outcome::State;
+use crate::service::log::check_written;
+use crate::service::records::owned_sas::OwnedSas;
 use crate::show;
 use crate::sys::fs::keys_file::{self, Origin};
 use crate::sys::net::interfaces::network_namespace;
+use state::StateRecord;
+use unmatched::Unmatched;
 
-/// So many SAs are told of, those that expire first.
-const AHEAD: usize = 10;
+/// Upper limit of the expiries that are listed.
+const MAX_EXPIRIES: usize = 10;
 
-/// What there is to tell. What is not known is left out, and `unknown` says why.
+/// Fields without a value are unknown, and `unknown` says why.
 #[derive(Default, Serialize)]
 struct Report {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -48,10 +49,10 @@ struct Report {
     pid: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<String>,
-    /// When it was applied.
+    /// When it was applied, in seconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     loaded: Option<u64>,
-    /// Whether it is another than the one applied.
+    /// Whether its content differs from the applied one.
     #[serde(skip_serializing_if = "Option::is_none")]
     changed: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -64,26 +65,26 @@ struct Report {
     why_no_sas: Option<Reason>,
 }
 
-/// What the SADB has, and has no more.
+/// Counts of SAs in the SADB.
 #[derive(Default, Serialize)]
 struct Sas {
     owned: usize,
     foreign: usize,
     missing: usize,
-    /// SAs of the service with a lifetime in seconds that has not run out.
+    /// SAs of the service with a lifetime in seconds that has not expired.
     expiring: usize,
-    expiries: Vec<Ahead>,
-    /// Linux: what stands alone.
+    expiries: Vec<UpcomingExpiry>,
+    /// Linux XFRM only.
     #[serde(flatten)]
-    lone: Option<Lone>,
-    /// The service's own SAs, as far as policies are concerned.
+    unmatched: Option<Unmatched>,
+    /// The service's SAs, to compare with policies.
     #[serde(skip)]
     own: Vec<PolicySa>,
 }
 
-/// A lifetime that will run out.
+/// A lifetime that will expire.
 #[derive(Serialize)]
-struct Ahead {
+struct UpcomingExpiry {
     at: u64,
     #[serde(serialize_with = "word")]
     lifetime: LifetimeKind,
@@ -107,29 +108,30 @@ fn text<S: Serializer>(spi: &Spi, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(spi)
 }
 
-/// Tells the status.
+/// Prints the status.
 ///
 /// # Errors
-/// [`Reason::Permission`] if not even the state can be told, [`Reason::Other`] if nobody hears it; with `--check` whatever is not as it should be.
+/// [`Reason::Permission`] if the state cannot be read, [`Reason::Other`] if the output is incomplete; with `--check` also the
+/// first problem.
 pub(crate) fn status(args: &Args, environment: Environment<'_>) -> Result<(), Reason> {
-    let directory = directory(args, environment);
-    let report = Report::put_together(&directory, args, environment);
+    let directory = runtime_dir(args, environment);
+    let report = Report::collect(&directory, args, environment);
     let mut out = io::stdout().lock();
-    answered(if args.json { report.write_json(&mut out) } else { report.write_text(&mut out) })?;
-    report.verdict(args.judge)
+    check_written(if args.json { report.write_json(&mut out) } else { report.write_text(&mut out) })?;
+    report.verdict(args.check)
 }
 
-fn directory(args: &Args, environment: Environment<'_>) -> PathBuf {
+fn runtime_dir(args: &Args, environment: Environment<'_>) -> PathBuf {
     let directory = dirs::runtime(environment);
     args.instance.as_ref().map_or(directory.clone(), |name| directory.join(name))
 }
 
 impl Report {
-    fn put_together(directory: &Path, args: &Args, environment: Environment<'_>) -> Self {
+    fn collect(directory: &Path, args: &Args, environment: Environment<'_>) -> Self {
         let mut report = Self::default();
-        let record = Record::read(directory);
+        let record = StateRecord::read(directory);
         match &record {
-            Ok(Some(record)) => report.take(record, directory),
+            Ok(Some(record)) => report.add_record(record, directory),
             Ok(None) => report.state = Some(State::Disabled),
             Err(error) => report.unknown.push(format!("the state: {}: {error}", shown(directory))),
         }
@@ -137,19 +139,19 @@ impl Report {
         match sadb(args, environment, record.as_ref()).and_then(|sadb| Sas::count(&sadb, directory, report.state)) {
             Ok(sas) => report.sas = Some(sas),
             Err((reason, why)) => {
-                report.unknown.push(format!("the SAs that are there: {why}"));
+                report.unknown.push(format!("the SAs in the SADB: {why}"));
                 report.why_no_sas = Some(reason);
             }
         }
         report
     }
 
-    fn take(&mut self, record: &Record, directory: &Path) {
-        let Record { state, since, reason, file, loaded, added, pid, .. } = record.clone();
+    fn add_record(&mut self, record: &StateRecord, directory: &Path) {
+        let StateRecord { state, since, reason, file, loaded, added, pid, .. } = record.clone();
         *self = Self { state: Some(state), since: Some(since), reason, pid, file, loaded, added, ..Self::default() };
         if let Some(pid) = pid.filter(|pid| !is_alive(*pid)) {
             self.state = Some(State::Maintenance);
-            self.reason = format!("its process {pid} has ended without a word; the SAs are as it left them");
+            self.reason = format!("process {pid} exited unexpectedly; its SAs are still loaded");
             self.pid = None;
         }
         match self.file.as_deref().map(|file| has_changed(Path::new(file), directory)) {
@@ -159,8 +161,8 @@ impl Report {
         }
     }
 
-    fn verdict(&self, judge: bool) -> Result<(), Reason> {
-        match (self.state, judge) {
+    fn verdict(&self, check: bool) -> Result<(), Reason> {
+        match (self.state, check) {
             (None, _) => Err(Reason::Permission),
             (_, false) => Ok(()),
             (Some(State::Maintenance), true) => Err(Reason::Configuration),
@@ -188,7 +190,7 @@ impl Report {
         }
         if let Some(file) = &self.file {
             let loaded = self.loaded.map(|at| format!(", loaded {}", show::local(at))).unwrap_or_default();
-            let changed = if self.changed == Some(true) { "; it has changed since: manual-key refresh" } else { "" };
+            let changed = if self.changed == Some(true) { "; changed since then: run manual-key refresh" } else { "" };
             writeln!(out, "file      {}{loaded}{changed}", shown(Path::new(file)))?;
         }
         if let Some(sas) = &self.sas {
@@ -199,33 +201,33 @@ impl Report {
 }
 
 impl Sas {
-    /// Counts, by the record in `directory`; the SAs of a service that was stopped are not missing.
+    /// Counts by the record in `directory`. The SAs of a stopped service are not missing.
     fn count(select: &SadbTarget, directory: &Path, state: Option<State>) -> Result<Self, (Reason, String)> {
-        let why = |error: SadbError| (reason_of(&error), masked(&error.to_string()));
-        let owned = Owned::read(directory).map_err(why)?;
+        let why = |error: SadbError| (Reason::of_sadb_error(&error), without_hex_runs(&error.to_string()));
+        let owned = OwnedSas::read(directory).map_err(why)?;
         let now = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |now| now.as_secs());
         let mut sas = Self::default();
         let mut sadb = select.open().map_err(why)?;
         let has_policies = sadb.spd().is_some();
         let dumped = sadb.dump(SaType::UNSPEC, &mut |message| {
-            let is_own = owned.has(message);
-            sas.take(message, is_own, now);
+            let is_own = owned.owns_message(message);
+            sas.count_message(message, is_own, now);
             sas.own.extend(Some(message).filter(|_| is_own && has_policies).and_then(PolicySa::of_message));
             ControlFlow::Continue(())
         });
         dumped.map_err(why)?;
         if let Some(spd) = sadb.spd() {
-            sas.lone = Some(Lone::find(&std::mem::take(&mut sas.own), spd, directory).map_err(why)?);
+            sas.unmatched = Some(Unmatched::find(&std::mem::take(&mut sas.own), spd, directory).map_err(why)?);
         }
         if state != Some(State::Disabled) {
             sas.missing = owned.len().saturating_sub(sas.owned);
         }
-        sas.expiries.sort_unstable_by_key(|ahead| ahead.at);
-        sas.expiries.truncate(AHEAD);
+        sas.expiries.sort_unstable_by_key(|expiry| expiry.at);
+        sas.expiries.truncate(MAX_EXPIRIES);
         Ok(sas)
     }
 
-    fn take(&mut self, message: &Message, is_own: bool, now: u64) {
+    fn count_message(&mut self, message: &Message, is_own: bool, now: u64) {
         if message.association().is_none_or(|sa| sa.state == SaState::LARVAL) {
             return;
         }
@@ -234,31 +236,34 @@ impl Sas {
             return;
         }
         self.owned += 1;
-        let ahead: Vec<Ahead> = [LifetimeKind::Soft, LifetimeKind::Hard]
+        let expiries: Vec<UpcomingExpiry> = [LifetimeKind::Soft, LifetimeKind::Hard]
             .into_iter()
-            .filter_map(|kind| Some(Ahead { lifetime: kind, at: end(message, kind)?, ..Ahead::of(message)? }))
-            .filter(|ahead| ahead.at > now)
+            .filter_map(|kind| {
+                Some(UpcomingExpiry { lifetime: kind, at: end(message, kind)?, ..UpcomingExpiry::of(message)? })
+            })
+            .filter(|expiry| expiry.at > now)
             .collect();
-        self.expiring += usize::from(!ahead.is_empty());
-        self.expiries.extend(ahead);
-        if self.expiries.len() > 64 * AHEAD {
-            self.expiries.select_nth_unstable_by_key(AHEAD, |ahead| ahead.at);
-            self.expiries.truncate(AHEAD);
+        self.expiring += usize::from(!expiries.is_empty());
+        self.expiries.extend(expiries);
+        // The list of a million SAs is cut now and then, and need not be sorted for it.
+        if self.expiries.len() > 64 * MAX_EXPIRIES {
+            self.expiries.select_nth_unstable_by_key(MAX_EXPIRIES, |expiry| expiry.at);
+            self.expiries.truncate(MAX_EXPIRIES);
         }
     }
 
     fn write_text(&self, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "SAs       {} owned, {} foreign, {} missing", self.owned, self.foreign, self.missing)?;
-        for Ahead { at, lifetime, sa_type, spi, dst } in &self.expiries {
+        for UpcomingExpiry { at, lifetime, sa_type, spi, dst } in &self.expiries {
             let title = sa_types::by_number(*sa_type).map_or("unknown", |row| row.title);
             let dst = dst.map(|dst| format!(" to {dst}")).unwrap_or_default();
             writeln!(out, "expiry    {}: {} lifetime of {title} SPI {spi}{dst}", show::local(*at), lifetime.word())?;
         }
-        self.lone.as_ref().map_or(Ok(()), |lone| lone.write_text(out))
+        self.unmatched.as_ref().map_or(Ok(()), |unmatched| unmatched.write_text(out))
     }
 }
 
-impl Ahead {
+impl UpcomingExpiry {
     fn of(message: &Message) -> Option<Self> {
         let dst = message.address(AddressRole::Destination).and_then(|dst| dst.addr);
         let spi = message.association()?.spi;
@@ -272,7 +277,7 @@ impl Ahead {
     }
 }
 
-/// When a lifetime in seconds runs out.
+/// When a lifetime in seconds expires.
 fn end(message: &Message, kind: LifetimeKind) -> Option<u64> {
     let limit = message.lifetime(kind)?;
     let Lifetime { addtime, usetime, .. } = *message.lifetime(LifetimeKind::Current)?;
@@ -280,8 +285,8 @@ fn end(message: &Message, kind: LifetimeKind) -> Option<u64> {
     after(addtime, limit.addtime).into_iter().chain(after(usetime, limit.usetime)).min()
 }
 
-/// The SADB that is meant: as said, else as the service does.
-fn sadb(args: &Args, environment: Environment<'_>, record: Option<&Record>) -> Result<SadbTarget, (Reason, String)> {
+/// The SADB of `--sadb` or the environment, else the one that the service uses.
+fn sadb(args: &Args, environment: Environment<'_>, record: Option<&StateRecord>) -> Result<SadbTarget, (Reason, String)> {
     if record.is_some_and(|record| record.namespace != network_namespace()) {
         let why = "the service is in another network namespace: ip netns exec NAME manual-key status";
         return Err((Reason::NoSadb, why.to_owned()));
@@ -289,20 +294,20 @@ fn sadb(args: &Args, environment: Environment<'_>, record: Option<&Record>) -> R
     if let Some(select) = &args.overrides.sadb {
         return Ok(select.clone());
     }
-    let said = environment(SADB_VARIABLE).map(|word| word.to_string_lossy().into_owned());
+    let word = environment(SADB_VARIABLE).map(|word| word.to_string_lossy().into_owned());
     let word =
-        said.or_else(|| record.map(|record| record.sadb.clone())).unwrap_or_else(|| SadbTarget::default().to_string());
-    word.parse().map_err(|error| (Reason::Configuration, format!("{}: {error}", masked(&word))))
+        word.or_else(|| record.map(|record| record.sadb.clone())).unwrap_or_else(|| SadbTarget::default().to_string());
+    word.parse().map_err(|error| (Reason::Configuration, format!("{}: {error}", without_hex_runs(&word))))
 }
 
-/// Whether the keys file is another than the one that was loaded; `None` if none was.
+/// Whether the content of the keys file differs from the loaded one; `None` if none was loaded.
 fn has_changed(file: &Path, directory: &Path) -> io::Result<Option<bool>> {
-    let Some(loaded) = state::loaded(directory)? else { return Ok(None) };
+    let Some(loaded) = state::loaded_digest(directory)? else { return Ok(None) };
     let read = keys_file::read(file, Origin::User).map_err(io::Error::other)?;
-    Ok(Some(!loaded.fits(&read.contents)))
+    Ok(Some(!loaded.matches(&read.contents)))
 }
 
-/// Whether a process of that number is there, whoever it belongs to.
+/// Whether the process exists. EPERM means that it does and belongs to another user.
 fn is_alive(pid: u32) -> bool {
     let pid = i32::try_from(pid).ok().filter(|pid| *pid > 0);
     pid.is_some_and(|pid| kill(Pid::from_raw(pid), None) != Err(Errno::ESRCH))

@@ -1,5 +1,4 @@
-//! For `manual-key status`: the service's SAs that no policy uses, and its policies that no SA serves. Elsewhere than on Linux XFRM
-//! an SADB has no policies, and there is nothing to tell.
+//! For `manual-key status`: the service's SAs without a policy, and its policies without an SA. Only Linux XFRM has policies.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -9,52 +8,49 @@ use serde::Serialize;
 use crate::policy::unmatched::unmatched;
 use crate::policy::{ListedPolicy, Policy, PolicySa};
 use crate::sadb::{SadbError, Spd};
-use crate::service::records::owned_policies::Policies;
+use crate::service::records::owned_policies::OwnedPolicies;
 
-/// So many of each are named.
-const TOLD: usize = 10;
+/// Upper limit of the SAs, and of the policies, that are listed.
+const LISTED: usize = 10;
 
-/// What stands alone.
+/// Counts, and the first few of each.
 #[derive(Default, Serialize)]
-pub(crate) struct Lone {
-    /// The service's own policies.
+pub(crate) struct Unmatched {
+    /// The service's policies.
     policies: usize,
-    /// SAs that no policy uses.
+    /// SAs without a policy.
     unused: usize,
     unused_sas: Vec<String>,
-    /// The service's policies that no SA serves.
+    /// The service's policies without an SA.
     unserved: usize,
     unserved_policies: Vec<String>,
 }
 
-impl Lone {
-    /// What stands alone of `sas`, the service's own, and of its policies in `spd`; `directory` has the record of them.
+impl Unmatched {
+    /// Compares `sas`, the service's own, with its policies in `spd`; `directory` has the record of them.
     ///
     /// # Errors
-    /// The SADB's; [`SadbError::Unavailable`] if the record cannot be read.
+    /// Those of listing policies; [`SadbError::Unavailable`] if the record cannot be read.
     pub(crate) fn find(sas: &[PolicySa], spd: &mut dyn Spd, directory: &Path) -> Result<Self, SadbError> {
-        let own = Policies::read(directory)?;
-        Ok(Self::among(sas, &spd.policies()?, &|listed| own.owns(listed)))
+        let owned = OwnedPolicies::read(directory)?;
+        Ok(Self::among(sas, &spd.policies()?, &|listed| owned.owns(listed)))
     }
 
-    fn among(sas: &[PolicySa], listed: &[ListedPolicy], owns: &dyn Fn(&ListedPolicy) -> bool) -> Self {
-        let all: Vec<&Policy> = listed.iter().map(|listed| &listed.policy).collect();
-        let alone = unmatched(&all, sas);
+    fn among(sas: &[PolicySa], installed: &[ListedPolicy], owns: &dyn Fn(&ListedPolicy) -> bool) -> Self {
+        let all: Vec<&Policy> = installed.iter().map(|listed| &listed.policy).collect();
+        let found = unmatched(&all, sas);
         let unserved: Vec<&ListedPolicy> =
-            alone.policies.iter().map(|at| &listed[*at]).filter(|listed| owns(listed)).collect();
+            found.policies.iter().map(|at| &installed[*at]).filter(|listed| owns(listed)).collect();
         Self {
-            policies: listed.iter().filter(|listed| owns(listed)).count(),
-            unused: alone.sas.len(),
-            unused_sas: alone.sas.iter().take(TOLD).map(|at| sas[*at].id.to_string()).collect(),
+            policies: installed.iter().filter(|listed| owns(listed)).count(),
+            unused: found.sas.len(),
+            unused_sas: found.sas.iter().take(LISTED).map(|at| sas[*at].id.to_string()).collect(),
             unserved: unserved.len(),
-            unserved_policies: unserved.iter().take(TOLD).map(|listed| listed.policy.id.to_string()).collect(),
+            unserved_policies: unserved.iter().take(LISTED).map(|listed| listed.policy.id.to_string()).collect(),
         }
     }
 
-    /// Writes a line with the numbers, and one for each that is named.
-    ///
-    /// # Errors
-    /// The writer's.
+    /// Writes a line with the counts, and one for each listed SA and policy.
     pub(crate) fn write_text(&self, out: &mut dyn Write) -> io::Result<()> {
         let Self { policies, unused, unused_sas, unserved, unserved_policies } = self;
         writeln!(out, "policies  {policies} owned; {unused} SAs without a policy, {unserved} policies without an SA")?;
@@ -76,16 +72,16 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_alone_is_counted_and_named() {
+    fn unmatched_counts_and_lists_sas_and_own_policies() {
         let local = |addr| addr == std::net::IpAddr::from([10, 0, 0, 1]);
         let policies = derive(&[&sa(1, 2), &sa(1, 3), &sa(1, 4)], &local).policies;
-        let listed: Vec<ListedPolicy> = policies.into_iter().map(|policy| ListedPolicy { policy, added: 7 }).collect();
-        let lone = Lone::among(&[sa(1, 2), sa(0x99, 9)], &listed, &|one| *one != listed[2]);
+        let installed: Vec<ListedPolicy> = policies.into_iter().map(|policy| ListedPolicy { policy, added: 7 }).collect();
+        let unmatched = Unmatched::among(&[sa(1, 2), sa(0x99, 9)], &installed, &|one| *one != installed[2]);
         let mut text = Vec::new();
-        lone.write_text(&mut text).unwrap();
-        let wanted = "policies  2 owned; 1 SAs without a policy, 1 policies without an SA\n\
-                      no policy esp spi 0x99 dst 10.0.0.9\n\
-                      no SA     src 10.0.0.1/32 dst 10.0.0.3/32 dir out\n";
-        assert_eq!(String::from_utf8(text).unwrap(), wanted);
+        unmatched.write_text(&mut text).unwrap();
+        let expected = "policies  2 owned; 1 SAs without a policy, 1 policies without an SA\n\
+                        no policy esp spi 0x99 dst 10.0.0.9\n\
+                        no SA     src 10.0.0.1/32 dst 10.0.0.3/32 dir out\n";
+        assert_eq!(String::from_utf8(text).unwrap(), expected);
     }
 }

@@ -1,160 +1,117 @@
-//! The policies that follow the service's SAs, for `policy = "from-sas"`; and which policies are its own: a record beside its
-//! socket, one for each network namespace.
+//! The record of the policies that the service has installed for `policy = "from-sas"`, one for each network namespace.
 //!
-//! A policy is the service's while the kernel has one of that name that was added at the recorded second. What somebody has
-//! put in its place since, and what was there before, is not, and is never touched. Names are recorded before they are added.
+//! A policy is the service's if the kernel has one with its identity that was added at the recorded second. A policy that existed
+//! before, or that another program installed since, is never changed. Identities are recorded before the policies are added.
 
 use std::collections::{HashMap, HashSet};
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use crate::apply::aim_at;
-use crate::keyfile::Verb;
-use crate::policy::derive::{Derived, derive};
-use crate::policy::{ListedPolicy, Policy, PolicyId, PolicySa};
+use super::added::Added;
+use super::runtime_file::{self, Readers};
+use crate::policy::derive::Derived;
+use crate::policy::{ListedPolicy, Policy, PolicyId};
 use crate::redact::shown;
-use crate::sa::SaType;
 use crate::sadb::{SadbError, Spd};
-use crate::service::load::keys::{Action, Numbered};
-use crate::service::records::added::Added;
-use crate::service::records::recorded::Recorded;
-use crate::service::records::runtime_file::{self, Readers};
 use crate::sys::net::interfaces::network_namespace;
 
-/// ENOENT: somebody has removed it already.
+/// ENOENT: another program has removed the policy already.
 const NO_SUCH_POLICY: i32 = 2;
 
-/// An SA of the keys file, with the first line of its command.
-pub(crate) type Asked = (u32, PolicySa);
-
-/// The SAs that there are once `commands` are done, in the order of their lines.
-pub(crate) fn asked(commands: &mut [Numbered]) -> Vec<Asked> {
-    let mut sas: Vec<Asked> = Vec::new();
-    for Numbered { line, action } in commands {
-        match action {
-            Action::Flush(sa_type) => sas.retain(|(_, sa)| *sa_type != SaType::UNSPEC && sa.id.sa_type != *sa_type),
-            Action::Sa(command) => {
-                let said = (command.request.src, command.request.dst);
-                for target in &command.targets {
-                    aim_at(&mut command.request, *target);
-                    let Some(sa) = PolicySa::of_request(&command.request) else { continue };
-                    match command.verb {
-                        Verb::Add => sas.push((*line, sa)),
-                        Verb::Delete | Verb::DeletePair => sas.retain(|(_, other)| other.id != sa.id),
-                        Verb::Update | Verb::UpdatePair | Verb::Get => {}
-                    }
-                }
-                (command.request.src, command.request.dst) = said;
-            }
-        }
-    }
-    sas
-}
-
-/// The policies that SAs of a keys file ask for. `local` are the addresses of this system.
-pub(crate) fn wanted(asked: &[Asked], local: &HashSet<IpAddr>) -> Derived {
-    let sas: Vec<&PolicySa> = asked.iter().map(|(_, sa)| sa).collect();
-    derive(&sas, &|addr| local.contains(&addr))
-}
-
-/// What is to be done about policies.
+/// The steps from the installed to the desired policies.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Steps {
-    /// To be added.
+pub(crate) struct PolicySteps {
     pub(crate) add: Vec<Policy>,
-    /// To be put in the place of the service's own of that name.
+    /// New versions of the service's own policies.
     pub(crate) replace: Vec<Policy>,
-    /// The service's own that nobody wants any more.
+    /// The service's own that are not desired any more.
     pub(crate) remove: Vec<PolicyId>,
-    /// As it should be.
+    /// Number of desired policies that are installed.
     pub(crate) kept: usize,
-    /// Wanted, but another policy for these packets is there that is not the service's and says something else.
-    pub(crate) taken: Vec<PolicyId>,
+    /// Desired policies that cannot be added: a different, foreign policy has the identity.
+    pub(crate) conflicts: Vec<PolicyId>,
 }
 
-impl Steps {
-    /// Whether there is nothing to be done.
+impl PolicySteps {
+    /// Whether there are no steps.
     pub(crate) fn is_empty(&self) -> bool {
         self.add.is_empty() && self.replace.is_empty() && self.remove.is_empty()
     }
 }
 
-/// What came of the additions.
+/// The outcome of [`OwnedPolicies::install`].
 #[derive(Debug, Default)]
-pub(crate) struct Raised {
-    /// What there was to be done.
-    pub(crate) steps: Steps,
-    /// What the kernel has refused.
+pub(crate) struct Installation {
+    pub(crate) steps: PolicySteps,
+    /// Policies that the kernel refused.
     pub(crate) refused: Vec<(PolicyId, SadbError)>,
-    /// What was not refused, and is not there or is otherwise than asked for.
+    /// Policies that the kernel accepted and does not list, or lists with other values.
     pub(crate) missing: Vec<PolicyId>,
 }
 
-impl Raised {
-    /// Whether every policy that is wanted is there.
-    pub(crate) fn is_whole(&self) -> bool {
-        self.steps.taken.is_empty() && self.refused.is_empty() && self.missing.is_empty()
+impl Installation {
+    /// Whether every desired policy is installed.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.steps.conflicts.is_empty() && self.refused.is_empty() && self.missing.is_empty()
     }
 }
 
-/// The service's own policies in this network namespace.
-pub(crate) struct Policies {
+/// The service's policies in this network namespace.
+pub(crate) struct OwnedPolicies {
     directory: PathBuf,
     file: String,
     record: HashMap<PolicyId, Added>,
 }
 
-impl Policies {
+impl OwnedPolicies {
     /// The record in `directory`; empty if there is none yet.
     ///
     /// # Errors
-    /// [`SadbError::Unavailable`] if it cannot be read or understood.
+    /// [`SadbError::Unavailable`] if it cannot be read or parsed.
     pub(crate) fn read(directory: &Path) -> Result<Self, SadbError> {
+        // One file for each namespace: several may share /run.
         let file = format!("policies-{}.json", network_namespace().unwrap_or(0));
-        let record: Option<Vec<(Recorded, Added)>> =
+        let record: Option<Vec<(PolicyId, Added)>> =
             runtime_file::read(directory, &file).map_err(|source| unusable(directory, &file, source))?;
-        let record = record.unwrap_or_default().into_iter().map(|(name, when)| (name.into(), when)).collect();
-        Ok(Self { directory: directory.to_owned(), file, record })
+        Ok(Self { directory: directory.to_owned(), file, record: record.unwrap_or_default().into_iter().collect() })
     }
 
-    /// Whether none is recorded.
     pub(crate) fn is_empty(&self) -> bool {
         self.record.is_empty()
     }
 
-    /// Whether a policy that the kernel has is the service's.
+    /// Whether an installed policy is the service's.
     pub(crate) fn owns(&self, listed: &ListedPolicy) -> bool {
-        self.record.get(&listed.policy.id).is_some_and(|when| when.fits(listed.added))
+        self.record.get(&listed.policy.id).is_some_and(|recorded| recorded.fits(listed.added))
     }
 
-    /// What is to be done so that of the service's policies exactly the `wanted` ones are `there`, but for those that may be.
-    pub(crate) fn steps(&self, wanted: &Derived, there: &[ListedPolicy]) -> Steps {
-        let by_name: HashMap<&PolicyId, &ListedPolicy> = there.iter().map(|listed| (&listed.policy.id, listed)).collect();
-        let names: HashSet<&PolicyId> =
-            wanted.policies.iter().map(|policy| &policy.id).chain(&wanted.keep_if_present).collect();
-        let mut steps = Steps::default();
-        for policy in &wanted.policies {
-            match by_name.get(&policy.id) {
+    /// The steps after which the service's policies are the desired ones. A policy whose SA may need it, depending on addresses
+    /// that come and go, is neither added nor removed.
+    pub(crate) fn steps(&self, desired: &Derived, installed: &[ListedPolicy]) -> PolicySteps {
+        let by_id: HashMap<&PolicyId, &ListedPolicy> = installed.iter().map(|listed| (&listed.policy.id, listed)).collect();
+        let to_keep: HashSet<&PolicyId> =
+            desired.policies.iter().map(|policy| &policy.id).chain(&desired.keep_if_present).collect();
+        let mut steps = PolicySteps::default();
+        for policy in &desired.policies {
+            match by_id.get(&policy.id) {
                 None => steps.add.push(policy.clone()),
-                Some(listed) if does_it(&listed.policy, policy, self.owns(listed)) => steps.kept += 1,
+                Some(listed) if is_equivalent(&listed.policy, policy, self.owns(listed)) => steps.kept += 1,
                 Some(listed) if self.owns(listed) => steps.replace.push(policy.clone()),
-                Some(_) => steps.taken.push(policy.id),
+                Some(_) => steps.conflicts.push(policy.id),
             }
         }
-        let own = there.iter().filter(|listed| self.owns(listed)).map(|listed| listed.policy.id);
-        steps.remove = own.filter(|name| !names.contains(name)).collect();
+        let own = installed.iter().filter(|listed| self.owns(listed)).map(|listed| listed.policy.id);
+        steps.remove = own.filter(|id| !to_keep.contains(id)).collect();
         steps
     }
 
-    /// Adds and replaces, so that all `wanted` policies are there; removes none.
+    /// Adds and replaces policies, so that all desired ones are installed; removes none.
     ///
     /// # Errors
-    /// The SADB's; [`SadbError::Unavailable`] if the record cannot be written.
-    pub(crate) fn raise(&mut self, wanted: &Derived, spd: &mut dyn Spd) -> Result<Raised, SadbError> {
-        let there = spd.policies()?;
-        let steps = self.steps(wanted, &there);
+    /// Those of listing policies; [`SadbError::Unavailable`] if the record cannot be written.
+    pub(crate) fn install(&mut self, desired: &Derived, spd: &mut dyn Spd) -> Result<Installation, SadbError> {
+        let steps = self.steps(desired, &spd.policies()?);
         if steps.add.is_empty() && steps.replace.is_empty() {
-            return Ok(Raised { steps, ..Raised::default() });
+            return Ok(Installation { steps, ..Installation::default() });
         }
         self.intend(&steps)?;
         let new = || steps.add.iter().chain(&steps.replace);
@@ -162,60 +119,63 @@ impl Policies {
         outcomes.extend(spd.replace(&steps.replace));
         let failed = new().zip(outcomes).filter_map(|(policy, outcome)| Some((policy.id, outcome.err()?)));
         let refused: Vec<(PolicyId, SadbError)> = failed.collect();
-        let there = self.confirm(spd)?;
-        let is_there = |policy: &Policy| there.get(&policy.id).is_some_and(|found| found == policy);
-        let is_refused = |policy: &Policy| refused.iter().any(|(name, _)| *name == policy.id);
-        let missing = new().filter(|policy| !is_there(policy) && !is_refused(policy)).map(|policy| policy.id).collect();
-        Ok(Raised { steps, refused, missing })
+        let installed = self.confirm(spd)?;
+        let is_installed = |policy: &Policy| installed.get(&policy.id).is_some_and(|found| found == policy);
+        let is_refused = |policy: &Policy| refused.iter().any(|(id, _)| *id == policy.id);
+        let is_missing = |policy: &&Policy| !is_installed(policy) && !is_refused(policy);
+        let missing = new().filter(is_missing).map(|policy| policy.id).collect();
+        Ok(Installation { steps, refused, missing })
     }
 
-    /// Removes the service's policies that are not `wanted`, nor may be; how many those were.
+    /// Removes the service's policies that are not desired, and returns their number.
     ///
     /// # Errors
-    /// As [`Self::raise`].
-    pub(crate) fn lower(&mut self, wanted: &Derived, spd: &mut dyn Spd) -> Result<usize, SadbError> {
-        let remove = self.steps(wanted, &spd.policies()?).remove;
+    /// Those of listing and removing policies; [`SadbError::Unavailable`] if the record cannot be written.
+    pub(crate) fn remove_stale(&mut self, desired: &Derived, spd: &mut dyn Spd) -> Result<usize, SadbError> {
+        let remove = self.steps(desired, &spd.policies()?).remove;
         for outcome in spd.remove(&remove) {
             match outcome {
                 Ok(()) | Err(SadbError::Refused { errno: NO_SUCH_POLICY, .. }) => {}
                 Err(error) => return Err(error),
             }
         }
-        if !remove.is_empty() || (wanted.policies.is_empty() && !self.is_empty()) {
+        // The record may also have entries of policies that another program removed.
+        if !remove.is_empty() || (desired.policies.is_empty() && !self.is_empty()) {
             self.confirm(spd)?;
         }
         Ok(remove.len())
     }
 
-    /// Records what is about to be added. What is replaced stays the service's until it is.
-    fn intend(&mut self, steps: &Steps) -> Result<(), SadbError> {
+    /// Records what is about to be added. A policy to replace stays the service's until then.
+    fn intend(&mut self, steps: &PolicySteps) -> Result<(), SadbError> {
         let soon = Added::soon();
         self.record.extend(steps.add.iter().map(|policy| (policy.id, soon)));
         for policy in &steps.replace {
-            self.record.entry(policy.id).and_modify(|when| *when = when.again());
+            self.record.entry(policy.id).and_modify(|recorded| *recorded = recorded.again());
         }
         self.write()
     }
 
-    /// Records which of the service's policies are there, and returns all that are.
+    /// Records the add times of the service's policies, and returns all installed policies.
     fn confirm(&mut self, spd: &mut dyn Spd) -> Result<HashMap<PolicyId, Policy>, SadbError> {
-        let there = spd.policies()?;
-        let own = there.iter().filter(|listed| self.owns(listed));
+        let installed = spd.policies()?;
+        let own = installed.iter().filter(|listed| self.owns(listed));
         self.record = own.map(|listed| (listed.policy.id, Added::At(listed.added))).collect();
         self.write()?;
-        Ok(there.into_iter().map(|listed| (listed.policy.id, listed.policy)).collect())
+        Ok(installed.into_iter().map(|listed| (listed.policy.id, listed.policy)).collect())
     }
 
     fn write(&self) -> Result<(), SadbError> {
-        let record: Vec<(Recorded, Added)> = self.record.iter().map(|(name, when)| (name.into(), *when)).collect();
+        let record: Vec<(&PolicyId, &Added)> = self.record.iter().collect();
         runtime_file::write(&self.directory, &self.file, Readers::Owner, &record)
             .map_err(|source| unusable(&self.directory, &self.file, source))
     }
 }
 
-/// Whether `found` does what `wanted` asks. Somebody else's may have another priority.
-fn does_it(found: &Policy, wanted: &Policy, is_own: bool) -> bool {
-    (found.action, &found.templates) == (wanted.action, &wanted.templates) && (!is_own || found.priority == wanted.priority)
+/// Whether `installed` has the effect of `desired`. A foreign policy may have another priority: its owner decides.
+fn is_equivalent(installed: &Policy, desired: &Policy, is_own: bool) -> bool {
+    (installed.action, &installed.templates) == (desired.action, &desired.templates)
+        && (!is_own || installed.priority == desired.priority)
 }
 
 fn unusable(directory: &Path, file: &str, source: std::io::Error) -> SadbError {

@@ -1,19 +1,21 @@
 use std::fs;
+use std::net::IpAddr;
 
 use super::*;
 use crate::names::Vocabulary;
 use crate::sa::Diagnostic;
-use crate::service::load::keys;
+use crate::service::load::keys::{self, Action, FileCommand};
+use crate::service::load::policies::{derive_policies, file_sas};
 
-/// A policy database in memory, whose clock stands at `now`.
+/// An SPD in memory with the clock `now`.
 #[derive(Default)]
 struct Memory {
     policies: Vec<ListedPolicy>,
     now: u64,
-    /// Messages that changed something.
+    /// Number of messages that change policies.
     changes: usize,
     refuses: Option<PolicyId>,
-    /// Takes it, and has it not.
+    /// Accepted and not listed.
     loses: Option<PolicyId>,
 }
 
@@ -58,22 +60,22 @@ impl Spd for Memory {
         policies.iter().map(|_| Ok(())).collect()
     }
 
-    fn remove(&mut self, names: &[PolicyId]) -> Vec<Result<(), SadbError>> {
-        self.changes += names.len();
-        self.policies.retain(|listed| !names.contains(&listed.policy.id));
-        names.iter().map(|_| Ok(())).collect()
+    fn remove(&mut self, ids: &[PolicyId]) -> Vec<Result<(), SadbError>> {
+        self.changes += ids.len();
+        self.policies.retain(|listed| !ids.contains(&listed.policy.id));
+        ids.iter().map(|_| Ok(())).collect()
     }
 }
 
 const KEYS: &str = "encr_alg null auth_alg sha1 authkey 53e0b4ed29b1a2e0e4a5d9c2f4a7b6c8d1e3f507";
 
-fn commands(text: &str) -> Vec<Numbered> {
+fn commands(text: &str) -> Vec<FileCommand> {
     let text = text.replace("KEYS", KEYS);
     keys::parse(text.as_bytes(), Vocabulary::Linux).unwrap_or_else(|faults| panic!("{faults:?} in {text}"))
 }
 
 fn derived(text: &str, local: &[IpAddr]) -> Derived {
-    wanted(&asked(&mut commands(text)), &local.iter().copied().collect())
+    derive_policies(&file_sas(&mut commands(text)), &local.iter().copied().collect())
 }
 
 fn policies(text: &str) -> Derived {
@@ -90,17 +92,17 @@ const OUT: &str = "add esp spi 0x1000 src 10.0.0.1 dst 10.0.0.2 KEYS\n";
 const IN: &str = "add esp spi 0x2000 src 10.0.0.2 dst 10.0.0.1 KEYS\n";
 
 #[test]
-fn what_is_deleted_or_flushed_again_asks_for_nothing() {
-    let lines = |text: &str| asked(&mut commands(text)).iter().map(|(line, _)| *line).collect::<Vec<_>>();
+fn file_sas_are_those_that_no_later_command_removes() {
+    let lines = |text: &str| file_sas(&mut commands(text)).iter().map(|(line, _)| *line).collect::<Vec<_>>();
     assert_eq!(lines(&format!("flush all\n{OUT}{IN}")), [2, 3]);
     assert_eq!(lines(&format!("{OUT}{IN}delete esp spi 0x1000 dst 10.0.0.2\n")), [2]);
     assert_eq!(lines(&format!("{OUT}flush ah\n{IN}flush esp\n{OUT}")), [5]);
 }
 
 #[test]
-fn addresses_of_a_command_are_as_they_were() {
+fn file_sas_restores_the_addresses_of_a_command() {
     let mut commands = commands(OUT);
-    let sas = asked(&mut commands);
+    let sas = file_sas(&mut commands);
     assert_eq!(sas[0].1.id.dst, IpAddr::from([10, 0, 0, 2]));
     let Action::Sa(command) = &commands[0].action else { panic!("an SA") };
     let Action::Sa(before) = &self::commands(OUT)[0].action else { panic!("an SA") };
@@ -108,113 +110,116 @@ fn addresses_of_a_command_are_as_they_were() {
 }
 
 #[test]
-fn own_policies_come_change_and_go_and_others_stay() {
+fn install_and_remove_stale_change_own_policies_only() {
     let directory = tempfile::tempdir().unwrap();
     let mut spd = Memory { now: now(), ..Memory::default() };
     let foreign = &policies("add esp spi 1 src 10.0.0.1 dst 10.0.0.9 KEYS\n").policies[0];
     spd.put(foreign);
     spd.policies[0].added = 7;
-    let read = || Policies::read(directory.path()).unwrap();
+    let read = || OwnedPolicies::read(directory.path()).unwrap();
     let both = policies(&format!("{OUT}{IN}"));
-    let raised = read().raise(&both, &mut spd).unwrap();
-    assert!(raised.is_whole() && raised.steps.add.len() == 2, "{raised:?}");
+    let installation = read().install(&both, &mut spd).unwrap();
+    assert!(installation.is_complete() && installation.steps.add.len() == 2, "{installation:?}");
     // Unchanged: nothing is sent.
     let before = spd.changes;
-    assert_eq!(read().raise(&both, &mut spd).unwrap().steps.kept, 2);
-    assert_eq!(read().lower(&both, &mut spd).unwrap(), 0);
+    assert_eq!(read().install(&both, &mut spd).unwrap().steps.kept, 2);
+    assert_eq!(read().remove_stale(&both, &mut spd).unwrap(), 0);
     assert_eq!(spd.changes, before);
-    // Another template: the policy changes in place, and no other one goes before the SAs do.
+    // Another template: the policy is replaced, and none is removed before the SAs.
     spd.now += 1;
     let numbered = policies(&OUT.replace("KEYS", "reqid 7 KEYS"));
-    let raised = read().raise(&numbered, &mut spd).unwrap();
-    assert_eq!((raised.steps.replace.len(), raised.steps.remove.len(), spd.policies.len()), (1, 1, 3));
-    assert_eq!(read().lower(&numbered, &mut spd).unwrap(), 1);
+    let installation = read().install(&numbered, &mut spd).unwrap();
+    assert_eq!((installation.steps.replace.len(), installation.steps.remove.len(), spd.policies.len()), (1, 1, 3));
+    assert_eq!(read().remove_stale(&numbered, &mut spd).unwrap(), 1);
     assert_eq!(spd.names(), [foreign.id.to_string(), numbered.policies[0].id.to_string()]);
-    assert_eq!(read().lower(&Derived::default(), &mut spd).unwrap(), 1);
+    assert_eq!(read().remove_stale(&Derived::default(), &mut spd).unwrap(), 1);
     assert_eq!(spd.names(), [foreign.id.to_string()]);
     assert!(read().is_empty());
 }
 
 #[test]
-fn a_policy_stays_while_the_address_is_gone_that_tells_its_direction() {
+fn remove_stale_keeps_policies_whose_direction_is_unknown() {
     let directory = tempfile::tempdir().unwrap();
     let mut spd = Memory { now: now(), ..Memory::default() };
-    let mut policies_of = Policies::read(directory.path()).unwrap();
-    policies_of.raise(&policies(&format!("{OUT}{IN}")), &mut spd).unwrap();
+    let mut owned = OwnedPolicies::read(directory.path()).unwrap();
+    owned.install(&policies(&format!("{OUT}{IN}")), &mut spd).unwrap();
     let (only_out, nowhere) = (derived(OUT, &[]), derived("", &[]));
-    assert_eq!((only_out.policies.len(), policies_of.lower(&only_out, &mut spd).unwrap()), (0, 1));
-    assert_eq!(policies_of.steps(&policies(OUT), &spd.policies).kept, 1);
-    assert_eq!(policies_of.lower(&nowhere, &mut spd).unwrap(), 1);
+    assert_eq!((only_out.policies.len(), owned.remove_stale(&only_out, &mut spd).unwrap()), (0, 1));
+    assert_eq!(owned.steps(&policies(OUT), &spd.policies).kept, 1);
+    assert_eq!(owned.remove_stale(&nowhere, &mut spd).unwrap(), 1);
 }
 
 #[test]
-fn what_is_in_the_place_of_a_policy_stays() {
+fn install_reports_conflicts_with_foreign_policies() {
     let directory = tempfile::tempdir().unwrap();
-    let mut policies_of = Policies::read(directory.path()).unwrap();
-    let wanted = policies(OUT);
-    let same = Policy { priority: 3, ..wanted.policies[0].clone() };
+    let mut owned = OwnedPolicies::read(directory.path()).unwrap();
+    let desired = policies(OUT);
+    let same = Policy { priority: 3, ..desired.policies[0].clone() };
     let mut spd = Memory::default();
     spd.put(&same);
-    assert_eq!(policies_of.raise(&wanted, &mut spd).unwrap().steps.kept, 1, "somebody else's that does it");
+    assert_eq!(owned.install(&desired, &mut spd).unwrap().steps.kept, 1, "a foreign policy with the same effect");
     spd.put(&Policy { templates: Vec::new(), ..same.clone() });
-    let raised = policies_of.raise(&wanted, &mut spd).unwrap();
-    assert!(!raised.is_whole() && raised.steps.taken == [same.id], "{raised:?}");
-    assert_eq!((spd.changes, policies_of.lower(&Derived::default(), &mut spd).unwrap(), spd.policies.len()), (0, 0, 1));
+    let installation = owned.install(&desired, &mut spd).unwrap();
+    assert!(!installation.is_complete() && installation.steps.conflicts == [same.id], "{installation:?}");
+    assert_eq!((spd.changes, owned.remove_stale(&Derived::default(), &mut spd).unwrap(), spd.policies.len()), (0, 0, 1));
 }
 
 #[test]
-fn what_somebody_has_put_in_the_place_of_an_own_policy_is_theirs() {
+fn remove_stale_keeps_a_foreign_policy_added_later() {
     let directory = tempfile::tempdir().unwrap();
-    let mut policies_of = Policies::read(directory.path()).unwrap();
-    let wanted = policies(OUT);
+    let mut owned = OwnedPolicies::read(directory.path()).unwrap();
+    let desired = policies(OUT);
     let mut spd = Memory { now: now(), ..Memory::default() };
-    policies_of.raise(&wanted, &mut spd).unwrap();
+    owned.install(&desired, &mut spd).unwrap();
     spd.now += 5;
-    spd.put(&wanted.policies[0].clone());
-    assert_eq!(policies_of.lower(&Derived::default(), &mut spd).unwrap(), 0);
+    spd.put(&desired.policies[0].clone());
+    assert_eq!(owned.remove_stale(&Derived::default(), &mut spd).unwrap(), 0);
     assert_eq!(spd.policies.len(), 1);
 }
 
 #[test]
-fn a_crash_between_record_and_kernel_loses_nothing() {
+fn intend_survives_a_crash_before_confirm() {
     let directory = tempfile::tempdir().unwrap();
     let mut spd = Memory { now: now(), ..Memory::default() };
-    let wanted = policies(&format!("{OUT}{IN}"));
-    let mut policies_of = Policies::read(directory.path()).unwrap();
-    policies_of.intend(&policies_of.steps(&wanted, &[])).unwrap();
-    // One of two was added when the end came.
-    spd.put(&wanted.policies[0]);
-    drop(policies_of);
-    let mut policies_of = Policies::read(directory.path()).unwrap();
-    assert_eq!(policies_of.steps(&wanted, &spd.policies).add, wanted.policies[1..]);
-    assert_eq!(policies_of.lower(&Derived::default(), &mut spd).unwrap(), 1);
-    assert!(spd.policies.is_empty() && policies_of.is_empty());
+    let desired = policies(&format!("{OUT}{IN}"));
+    let mut owned = OwnedPolicies::read(directory.path()).unwrap();
+    owned.intend(&owned.steps(&desired, &[])).unwrap();
+    // One of two was added before the crash.
+    spd.put(&desired.policies[0]);
+    drop(owned);
+    let mut owned = OwnedPolicies::read(directory.path()).unwrap();
+    assert_eq!(owned.steps(&desired, &spd.policies).add, desired.policies[1..]);
+    assert_eq!(owned.remove_stale(&Derived::default(), &mut spd).unwrap(), 1);
+    assert!(spd.policies.is_empty() && owned.is_empty());
 }
 
 #[test]
-fn a_refusal_is_told_and_the_rest_is_there() {
+fn install_reports_refused_policies() {
     let directory = tempfile::tempdir().unwrap();
-    let wanted = policies(&format!("{OUT}{IN}"));
-    let mut spd = Memory { now: now(), refuses: Some(wanted.policies[0].id), ..Memory::default() };
-    let raised = Policies::read(directory.path()).unwrap().raise(&wanted, &mut spd).unwrap();
-    assert_eq!((raised.refused.len(), raised.missing.len(), spd.policies.len()), (1, 0, 1));
-    assert!(!raised.is_whole());
+    let desired = policies(&format!("{OUT}{IN}"));
+    let mut spd = Memory { now: now(), refuses: Some(desired.policies[0].id), ..Memory::default() };
+    let installation = OwnedPolicies::read(directory.path()).unwrap().install(&desired, &mut spd).unwrap();
+    assert_eq!((installation.refused.len(), installation.missing.len(), spd.policies.len()), (1, 0, 1));
+    assert!(!installation.is_complete());
 }
 
 #[test]
-fn what_was_taken_and_is_not_there_is_told() {
+fn install_reports_missing_policies() {
     let directory = tempfile::tempdir().unwrap();
-    let wanted = policies(&format!("{OUT}{IN}"));
-    let lost = wanted.policies[0].id;
+    let desired = policies(&format!("{OUT}{IN}"));
+    let lost = desired.policies[0].id;
     let mut spd = Memory { now: now(), loses: Some(lost), ..Memory::default() };
-    let raised = Policies::read(directory.path()).unwrap().raise(&wanted, &mut spd).unwrap();
-    assert!(!raised.is_whole() && raised.refused.is_empty() && raised.missing == [lost], "{raised:?}");
+    let installation = OwnedPolicies::read(directory.path()).unwrap().install(&desired, &mut spd).unwrap();
+    assert!(
+        !installation.is_complete() && installation.refused.is_empty() && installation.missing == [lost],
+        "{installation:?}"
+    );
 }
 
 #[test]
-fn a_record_that_is_not_understood_is_an_error() {
+fn read_fails_for_a_malformed_record() {
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join(format!("policies-{}.json", network_namespace().unwrap_or(0))), "[[").unwrap();
-    let error = Policies::read(directory.path()).err().unwrap().to_string();
+    let error = OwnedPolicies::read(directory.path()).err().unwrap().to_string();
     assert!(error.contains("the record of the service's own policies"), "{error}");
 }

@@ -1,0 +1,19 @@
+//! Threads of the daemon. All of them only wait, and send what they receive to the queue of the main thread.
+
+use std::io;
+use std::thread::Builder;
+
+/// Why a part of the daemon cannot start.
+pub(super) enum StartError {
+    /// A thread cannot be created: EAGAIN at the limit of processes or memory.
+    Thread(&'static str, io::Error),
+    Signals(io::Error),
+    ControlSocket(io::Error),
+    /// The netlink socket for address changes.
+    Addresses(io::Error),
+}
+
+pub(super) fn spawn(name: &'static str, work: impl FnOnce() + Send + 'static) -> Result<(), StartError> {
+    let spawned = Builder::new().name(name.to_owned()).spawn(work);
+    spawned.map(drop).map_err(|error| StartError::Thread(name, error))
+}

@@ -1,0 +1,214 @@
+//! Applies the commands of a keys file, records the added SAs, and reports.
+
+use std::collections::HashSet;
+use std::io;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::time::SystemTime;
+
+use super::keys::{self, Action, FileCommand};
+use super::outcome::{Failure, LoadOutcome};
+use super::reconcile::goal;
+use super::{Loader, Target};
+use crate::apply::{self, Outcome, Queue};
+use crate::keyfile::Verb;
+use crate::names::errnos;
+use crate::reconcile::{ExecuteError, Goal};
+use crate::sa::{Request, SaId, SaType};
+use crate::sadb::SadbError;
+use crate::service::exit::Reason;
+use crate::service::log::event::{self, Event};
+use crate::service::records::owned_sas::OwnedSas;
+use crate::show::{self, message::print_entry};
+
+/// What applying or reconciling has changed.
+pub(super) struct Applied {
+    /// The SAs to record as the service's; `None` if nothing changed.
+    pub(super) ids: Option<HashSet<SaId>>,
+    /// The desired state to compare with; `None` if there is nothing to compare.
+    pub(super) goal: Option<Goal>,
+    /// A reconciliation that was rolled back.
+    pub(super) failed: Option<Box<ExecuteError>>,
+    pub(super) sas: usize,
+    /// First lines of the refused commands.
+    pub(super) refused: Vec<u32>,
+    /// The result to log, if it is not known to be otherwise until then.
+    pub(super) result: Event,
+}
+
+/// Counts while commands are applied.
+#[derive(Default)]
+struct Progress {
+    added: usize,
+    ids: HashSet<SaId>,
+    refused: Vec<u32>,
+}
+
+impl Progress {
+    fn count(&mut self, added: &Request) {
+        self.added += 1;
+        self.ids.extend(added.id());
+    }
+}
+
+impl Loader<'_> {
+    /// Applies all commands. A command that the SADB refuses does not stop the others: their peers depend on them.
+    pub(super) fn apply(
+        &mut self,
+        commands: Vec<FileCommand>,
+        file: &Path,
+        target: &mut Target,
+    ) -> Result<Applied, Failure> {
+        let count = commands.len();
+        if count == 0 {
+            self.log.event(&event::load::empty(file));
+        }
+        if let Some(owned) = &mut target.owned {
+            // Before the first addition: a crash in between must not leave SAs that no record has.
+            owned.intend(keys::added_ids(&commands)).map_err(|error| self.fail_sadb(&error))?;
+        }
+        let goal = self.goal_to_verify(&commands);
+        let progress = self.apply_all(commands, target)?;
+        let Progress { added, ids, refused } = progress;
+        let result = if refused.is_empty() {
+            event::load::online(added, file)
+        } else {
+            event::load::partly_applied(file, count, &refused)
+        };
+        // After a refusal the SADB differs from the file anyway.
+        let goal = goal.filter(|_| refused.is_empty());
+        Ok(Applied { ids: Some(ids), goal, failed: None, sas: added, refused, result })
+    }
+
+    /// Only the system's SADB is compared: a stand-in for it need not report what it holds. A file that cannot be used for
+    /// reconcile has no desired state to compare with.
+    fn goal_to_verify(&self, commands: &[FileCommand]) -> Option<Goal> {
+        self.config.state.as_ref().and_then(|_| goal(commands.iter().map(FileCommand::duplicate)).ok())
+    }
+
+    /// # Errors
+    /// Only those that make further commands useless: the SADB is gone, or this process may not use it.
+    fn apply_all(&mut self, commands: Vec<FileCommand>, target: &mut Target) -> Result<Progress, Failure> {
+        let mut progress = Progress::default();
+        // Additions in a row go to the kernel in batches.
+        let mut queue = Queue::default();
+        let with_sequence = |command| with_preserved_sequence(command, target);
+        let commands: Vec<FileCommand> = commands.into_iter().flat_map(with_sequence).collect();
+        for FileCommand { line, action } in commands {
+            if queue.is_full() {
+                self.settle(&mut queue, target, &mut progress)?;
+            }
+            let action = match action {
+                Action::Sa(command) => queue.offer(line, command, &*target.sadb).map(Action::Sa),
+                flush @ Action::Flush(_) => Some(flush),
+            };
+            if let Some(action) = action {
+                // In the order of the file: a deletion may be about an SA that is still in the queue.
+                self.settle(&mut queue, target, &mut progress)?;
+                self.apply_one(line, action, target, &mut progress)?;
+            }
+            self.log.progress();
+        }
+        self.settle(&mut queue, target, &mut progress)?;
+        Ok(progress)
+    }
+
+    fn apply_one(&mut self, line: u32, action: Action, target: &mut Target, progress: &mut Progress) -> Result<(), Failure> {
+        let mut failures = Vec::new();
+        match action {
+            Action::Flush(sa_type) => failures.extend(target.flush(sa_type).err()),
+            Action::Sa(command) => {
+                let adds = command.verb == Verb::Add;
+                apply::apply(command, &mut *target.sadb, &mut |request, outcome| match outcome {
+                    Outcome::Failed(error) => failures.push(error),
+                    Outcome::Done if adds => progress.count(request),
+                    Outcome::Done | Outcome::Described(_) => {}
+                });
+            }
+        }
+        for note in target.sadb.take_warnings() {
+            self.log.event(&event::load::limitation(line, &note));
+        }
+        self.note_failures(line, &failures, progress)
+    }
+
+    /// Applies the additions in the queue.
+    fn settle(&mut self, queue: &mut Queue<u32>, target: &mut Target, progress: &mut Progress) -> Result<(), Failure> {
+        let mut failures = Vec::new();
+        queue.settle(&mut *target.sadb, &mut |line, request, outcome| match outcome {
+            Outcome::Failed(error) => failures.push((line, error)),
+            Outcome::Done | Outcome::Described(_) => progress.count(request),
+        });
+        failures.into_iter().try_for_each(|(line, error)| self.note_failures(line, &[error], progress))
+    }
+
+    /// Logs the failures of one command, and counts its line once: a command may have several targets.
+    fn note_failures(&mut self, line: u32, failures: &[SadbError], progress: &mut Progress) -> Result<(), Failure> {
+        if let Some(fatal) = failures.iter().find(|error| Reason::of_sadb_error(error) != Reason::Refused) {
+            return Err(self.fail_sadb(fatal));
+        }
+        if !failures.is_empty() && progress.refused.last() != Some(&line) {
+            progress.refused.push(line);
+        }
+        failures.iter().for_each(|error| self.log.event(&event::load::command_refused(line, error)));
+        Ok(())
+    }
+
+    /// Records which SAs are the service's. With `flush = "all"` the record only serves `manual-key status`, which counts missing
+    /// SAs by it, so that a failure to write it is ignored.
+    pub(super) fn record(&mut self, applied: &Applied, target: &mut Target) -> Result<(), Failure> {
+        let Some(ids) = &applied.ids else { return Ok(()) };
+        match (&mut target.owned, &self.config.state) {
+            (Some(owned), _) => owned.confirm(ids, &mut *target.sadb).map_err(|error| self.fail_sadb(&error))?,
+            (None, Some(directory)) => drop(OwnedSas::replacing(directory, ids).confirm(ids, &mut *target.sadb)),
+            (None, None) => {}
+        }
+        Ok(())
+    }
+
+    /// Logs the result of a load and enters it into the outcome.
+    pub(super) fn report(&mut self, applied: Applied, outcome: &mut LoadOutcome) -> Result<(), Failure> {
+        let Applied { sas, refused, result, .. } = applied;
+        self.log.event(&result);
+        outcome.is_applied = true;
+        outcome.text = result.to_string();
+        outcome.refused = refused;
+        if !outcome.refused.is_empty() {
+            return Err(Failure { reason: Reason::Refused, text: None });
+        }
+        outcome.sas = Some(sas);
+        Ok(())
+    }
+
+    /// Prints every SA as `ipseckey -np dump` does: numeric, keys masked.
+    pub(super) fn show(&mut self, target: &mut Target) -> Result<(), Failure> {
+        let mut out = io::stdout().lock();
+        let style = show::Style {
+            numeric: true,
+            paranoid: true,
+            verbose: false,
+            timestamp: false,
+            now: SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs()),
+            date: show::local,
+            errno: errnos::illumos,
+            names: &show::NoNames,
+        };
+        let dumped = target.sadb.dump(SaType::UNSPEC, &mut |sa| match print_entry(&mut out, sa, &style) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(_) => ControlFlow::Break(()),
+        });
+        drop(out);
+        dumped.map_err(|error| self.fail_sadb(&error))
+    }
+}
+
+/// The command with the sequence numbers of the SAs that it replaces. One with several targets may become several commands.
+fn with_preserved_sequence(FileCommand { line, action }: FileCommand, target: &Target) -> Vec<FileCommand> {
+    match (action, &target.sequence) {
+        (Action::Sa(command), Some(sequence)) => {
+            let commands = sequence.apply_to(command).into_iter();
+            commands.map(|command| FileCommand { line, action: Action::Sa(command) }).collect()
+        }
+        (action, _) => vec![FileCommand { line, action }],
+    }
+}

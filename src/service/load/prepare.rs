@@ -1,0 +1,95 @@
+//! The first steps of a load, which change nothing: lock, read, open, parse.
+
+use std::path::PathBuf;
+
+use super::keys::{self, Faults, FileCommand};
+use super::outcome::{Failure, LoadOutcome};
+use super::sequence::SequenceState;
+use super::{Loader, Target};
+use crate::sadb::{LoadLock, LockError, SadbTarget};
+use crate::secret::Buffer;
+use crate::service::config::supervisor::Supervisor;
+use crate::service::exit::Reason;
+use crate::service::log::event;
+use crate::service::log::event::load::SadbState;
+use crate::service::records::file_digest::FileDigest;
+use crate::service::records::owned_sas::OwnedSas;
+use crate::sys::fs::keys_file;
+
+/// The keys file, read.
+pub(super) struct KeysFile {
+    pub(super) path: PathBuf,
+    pub(super) contents: Buffer,
+}
+
+impl Loader<'_> {
+    /// The load lock; `None` if there can be none. That is a warning only, so that a full or read-only /run does not keep an
+    /// administrator from loading keys.
+    pub(super) fn lock(&mut self) -> Result<Option<LoadLock>, Failure> {
+        match self.config.sadb.acquire_load_lock() {
+            Ok(lock) => Ok(Some(lock)),
+            Err(error @ LockError::Unavailable { .. }) => {
+                self.log.event(&event::load::no_load_lock(&error));
+                Ok(None)
+            }
+            Err(error) => Err(self.fail(Reason::Other, &event::load::no_load_lock(&error))),
+        }
+    }
+
+    /// Reads the keys file, if it is private or this is not a service.
+    pub(super) fn read(&mut self, outcome: &mut LoadOutcome) -> Result<KeysFile, Failure> {
+        let (path, origin) =
+            self.config.keys_file().map_err(|error| self.fail(error.reason(), &event::load::wrong_config(&error)))?;
+        outcome.file = Some(path.clone());
+        let read = keys_file::read(&path, origin).map_err(|error| {
+            let reason = if error.is_permission() { Reason::Permission } else { Reason::Configuration };
+            self.fail(reason, &event::load::unreadable_file(&error))
+        })?;
+        // A test with the model has no secrets to protect.
+        let must_be_private = self.supervisor.is_service() && self.config.sadb != SadbTarget::Model;
+        let mut failure = None;
+        for finding in &read.findings {
+            if must_be_private {
+                failure = Some(self.fail(Reason::Insecure, &event::load::insecure_file(finding)));
+            } else {
+                self.log.event(&event::load::not_private(finding));
+            }
+        }
+        outcome.digest = FileDigest::of(&read.contents);
+        failure.map_or(Ok(KeysFile { path, contents: read.contents }), Err)
+    }
+
+    /// Opens the SADB and reads the records about it.
+    pub(super) fn open(&mut self) -> Result<Target, Failure> {
+        let owned = self.config.record.as_deref().map(OwnedSas::read).transpose();
+        let owned = owned.map_err(|error| self.fail_sadb(&error))?;
+        let sequence = SequenceState::read(&self.config.sequence);
+        let sequence = sequence.map_err(|error| self.log.event(&event::load::no_sequence_numbers(&error))).ok();
+        let mut sadb = self.config.sadb.open().map_err(|error| self.fail_sadb(&error))?;
+        if self.is_daemon {
+            sadb.set_enforces_idle();
+        }
+        Ok(Target { sadb, owned, sequence })
+    }
+
+    /// Parses all commands; `sadb` is what the event of an error says about the SADB.
+    pub(super) fn parse(
+        &mut self,
+        file: &KeysFile,
+        sadb: SadbState,
+        outcome: &mut LoadOutcome,
+    ) -> Result<Vec<FileCommand>, Failure> {
+        let parsed = keys::parse(&file.contents, self.config.sadb.vocabulary());
+        outcome.encap_ports = parsed.as_deref().map(keys::encap_ports).unwrap_or_default();
+        parsed.map_err(|Faults { commands, lines }| {
+            let event = event::load::invalid_file(&file.path, commands, &lines, sadb);
+            let failure = self.fail(Reason::Configuration, &event);
+            let fmri = match self.supervisor {
+                Supervisor::Smf { fmri } => Some(fmri.as_str()),
+                Supervisor::None | Supervisor::Systemd => None,
+            };
+            self.log.event(&event::load::how_to_see_errors(&file.path, fmri));
+            failure
+        })
+    }
+}

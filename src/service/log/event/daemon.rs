@@ -1,0 +1,130 @@
+//! Events of `manual-key run`: expiries, UDP ports, the control socket, threads.
+
+use std::fmt;
+use std::io;
+use std::net::IpAddr;
+
+use super::Event;
+use crate::names::sa_types;
+use crate::sa::{LifetimeKind, SaType, Spi};
+use crate::service::log::Severity;
+use crate::service::log::catalogue::Entry;
+
+/// A lifetime that has expired.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Expiry {
+    pub(crate) sa_type: SaType,
+    pub(crate) spi: Spi,
+    /// `None` if the message of the SADB had no destination.
+    pub(crate) dst: Option<IpAddr>,
+    /// Soft, hard or idle.
+    pub(crate) kind: LifetimeKind,
+    /// Whether the SA was removed.
+    pub(crate) is_gone: bool,
+}
+
+impl fmt::Display for Expiry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let outcome = match self.kind {
+            _ if self.is_gone => "it is removed",
+            LifetimeKind::Idle => "it was not used",
+            LifetimeKind::Soft | LifetimeKind::Hard | LifetimeKind::Current => "it is removed at its hard lifetime",
+        };
+        let kind = self.kind.word();
+        let title = sa_types::by_number(self.sa_type).map_or("unknown", |row| row.title);
+        write!(f, "the {kind} lifetime of the {title} SA with SPI {}", self.spi)?;
+        if let Some(dst) = self.dst {
+            write!(f, " to {dst}")?;
+        }
+        write!(f, " has expired: {outcome}")
+    }
+}
+
+const EXPIRED: Entry = Entry {
+    id: "8ca364a4200e2169c89a7a78e2464122",
+    subject: "A lifetime of an SA has expired",
+    documentation: "man:ipseckeys(5)",
+    text: "It is the @IPSECKEY_LIFETIME@ lifetime. A soft lifetime is a warning: the key should be replaced.\n\
+           After a hard or an idle lifetime the SA is removed, and packets that require it are dropped.",
+};
+
+pub(crate) fn expired(expiry: &Expiry) -> Event {
+    // Only the end of a hard lifetime interrupts traffic: an idle SA had none, a soft lifetime is a notice.
+    let severity = if expiry.kind == LifetimeKind::Hard { Severity::Error } else { Severity::Warning };
+    let event = Event::new(severity, expiry.to_string()).entry(&EXPIRED).field("IPSECKEY_SPI", expiry.spi);
+    let event = expiry.dst.into_iter().fold(event, |event, dst| event.field("IPSECKEY_DESTINATION", dst));
+    event.field("IPSECKEY_LIFETIME", expiry.kind.word())
+}
+
+const MISSED: Entry = Entry {
+    id: "1b0023ecde5fb9fc701d219f93741428",
+    subject: "Expiries of SAs may have been missed",
+    documentation: "man:manual-key(8)",
+    text: "The receive buffer of the service overflowed. \"manual-key status\" counts the missing SAs.",
+};
+
+pub(crate) fn missed_expiries() -> Event {
+    Event::warning("the receive buffer overflowed: expiries of SAs may have been missed").entry(&MISSED)
+}
+
+const NO_UDP_PORT: Entry = Entry {
+    id: "75c9549b334b4941987d0d193c54dfb0",
+    subject: "ESP in UDP is not received",
+    documentation: "man:manual-key.toml(5)",
+    text: "The kernel decapsulates ESP in UDP on port @IPSECKEY_PORT@ only while a program has a\n\
+           socket with UDP_ENCAP on this port, as an IKE daemon has. NoPolicy one, set\n\
+           hold_natt_ports = true in manual-key.toml, and the service opens it; the drop-in\n\
+           natt.conf in /usr/share/doc/ipseckey/examples gives its unit the permission.",
+};
+
+pub(crate) fn udp_port_bound(port: u16) -> Event {
+    let text = format!("UDP port {port} is bound for UDP encapsulation of ESP");
+    Event::info(text).field("IPSECKEY_PORT", port)
+}
+
+/// Another program has the port: whether it receives ESP depends on its socket option.
+pub(crate) fn udp_port_in_use(port: u16) -> Event {
+    let text =
+        format!("UDP port {port} is in use by another program; ESP is received only if its socket has the option UDP_ENCAP");
+    Event::warning(text).entry(&NO_UDP_PORT).field("IPSECKEY_PORT", port)
+}
+
+pub(crate) fn udp_port_failed(port: u16, error: &io::Error) -> Event {
+    let text = format!(
+        "UDP port {port} cannot be bound ({error}), so that ESP in UDP is not received; in a unit, install the drop-in \
+         natt.conf from the examples"
+    );
+    Event::error(text).entry(&NO_UDP_PORT).field("IPSECKEY_PORT", port)
+}
+
+/// No program has the port, so the kernel decapsulates nothing.
+pub(crate) fn udp_port_unbound(port: u16) -> Event {
+    let text = format!(
+        "warning: no program has a socket on UDP port {port}, so that ESP in UDP is not received; set \
+         hold_natt_ports = true for manual-key run, or start a program that sets UDP_ENCAP"
+    );
+    Event::warning(text).entry(&NO_UDP_PORT).field("IPSECKEY_PORT", port)
+}
+
+/// The control socket cannot be created or used.
+pub(crate) fn no_control_socket(error: &io::Error) -> Event {
+    Event::error(format!("the control socket of the service: {error}; is another manual-key running?"))
+}
+
+/// `name` is the thread's purpose.
+pub(crate) fn no_thread(name: &str, error: &io::Error) -> Event {
+    Event::error(format!("the thread {name:?} cannot be started: {error}"))
+}
+
+pub(crate) fn no_signals(error: &io::Error) -> Event {
+    Event::error(format!("signals cannot be blocked: {error}"))
+}
+
+/// The running service's reply to `manual-key refresh`, in its own words.
+pub(crate) fn refresh_reply(text: &str, is_done: bool) -> Event {
+    Event::new(if is_done { Severity::Info } else { Severity::Error }, text)
+}
+
+/// The entries of this file, for the catalogue.
+#[cfg(test)]
+pub(in crate::service::log) const ENTRIES: &[&Entry] = &[&EXPIRED, &MISSED, &NO_UDP_PORT];

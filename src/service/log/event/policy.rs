@@ -1,0 +1,144 @@
+//! Events about policies. They contain identities of policies, which have no secrets.
+
+use std::io;
+use std::net::IpAddr;
+
+use super::{Event, Lines};
+use crate::policy::PolicyId;
+use crate::policy::derive::NoPolicy;
+use crate::redact::without_hex_runs;
+use crate::sadb::SadbError;
+use crate::service::log::catalogue::Entry;
+
+const NO_POLICY: Entry = Entry {
+    id: "a51c316f2d9a4244838354dad85ee7a3",
+    subject: "SAs have no policy",
+    documentation: "man:manual-key.toml(5)",
+    text: "With policy = \"from-sas\" the service installs the policies that send packets\n\
+           through its SAs; for these SAs it cannot, and the message says why. Until there\n\
+           is a policy, the packets that such an SA is intended for pass in clear. The message\n\
+           contains the lines of the keys file. To list SAs without a policy:\n\
+           manual-key status",
+};
+
+/// `lines`: the first lines of the commands. `is_pending`: the daemon installs the policies when an address appears.
+pub(crate) fn no_policy(lines: &[u32], why: NoPolicy, is_pending: bool) -> Event {
+    let these = if lines.len() == 1 { "this SA" } else { "these SAs; for each" };
+    let later = match (why, is_pending) {
+        (NoPolicy::UnknownDirection, true) => "; the policy follows when one of its addresses is configured on this system",
+        (NoPolicy::UnknownDirection, false) => {
+            "; or run manual-key refresh when one of its addresses is configured on this system"
+        }
+        _ => "",
+    };
+    let text = format!("{}: warning: no policy is installed for {these}: {why}{later}", Lines(lines));
+    Event::warning(text).entry(&NO_POLICY).lines(lines)
+}
+
+const NOT_INSTALLED: Entry = Entry {
+    id: "faa7ae31f7da4febb16eb1d793a693f0",
+    subject: "A policy of the service is not installed",
+    documentation: "man:manual-key.toml(5)",
+    text: "The policy is: @IPSECKEY_POLICY@\n\
+           Its packets may pass in clear. The message contains the kernel's error. The\n\
+           other policies are installed. After fixing the cause: systemctl start @_SYSTEMD_UNIT@",
+};
+
+pub(crate) fn refused(policy: &PolicyId, error: &SadbError) -> Event {
+    let text = format!("policy {policy}: the SADB: {}", without_hex_runs(&error.to_string()));
+    Event::error(text).entry(&NOT_INSTALLED).field("IPSECKEY_POLICY", policy)
+}
+
+/// The kernel accepted the policy and does not list it, or lists a different one.
+pub(crate) fn missing(policy: &PolicyId) -> Event {
+    let text = format!("policy {policy}: missing after installation; is another program managing policies?");
+    Event::error(text).entry(&NOT_INSTALLED).field("IPSECKEY_POLICY", policy)
+}
+
+const CONFLICT: Entry = Entry {
+    id: "0639f03254824c23b619f7acda94093d",
+    subject: "A foreign policy has the selector of a policy of the service",
+    documentation: "man:manual-key.toml(5)",
+    text: "The policy is: @IPSECKEY_POLICY@\n\
+           Another program installed a different policy with this selector, and it applies\n\
+           to these packets. The service never changes it. To replace it by the service's:\n\
+           ip xfrm policy delete @IPSECKEY_POLICY@\n\
+           systemctl start @_SYSTEMD_UNIT@",
+};
+
+pub(crate) fn conflict(policy: &PolicyId) -> Event {
+    let text = format!(
+        "policy {policy}: a different policy with the same selector exists and was kept; to replace it: ip xfrm policy \
+         delete {policy}, then manual-key refresh"
+    );
+    Event::error(text).entry(&CONFLICT).field("IPSECKEY_POLICY", policy)
+}
+
+/// For `manual-key plan`, which is run from a terminal: it has no catalogue entry.
+pub(crate) fn locks_out(policy: &PolicyId, peer: IpAddr) -> Event {
+    let text = format!(
+        "warning: policy {policy}: this session over SSH from {peer} would be cut off, unless {peer} has the SAs too; have \
+         another way in, or narrow the SA by proto, sport and dport"
+    );
+    Event::warning(text).field("IPSECKEY_POLICY", policy)
+}
+
+const INSTALLED: Entry = Entry {
+    id: "fac234c219a24990b47dce7fdb504bba",
+    subject: "The service has installed policies",
+    documentation: "man:manual-key.toml(5)",
+    text: "@IPSECKEY_POLICIES@ are new or changed. Their packets pass through the SAs of\n\
+           the keys file, or are dropped.",
+};
+
+/// `replaced`: the service's own policies that were changed. `kept`: policies that were installed already.
+pub(crate) fn installed(added: usize, replaced: usize, kept: usize) -> Event {
+    let text = format!("policies: {added} added, {replaced} changed, {kept} kept");
+    Event::info(text).entry(&INSTALLED).field("IPSECKEY_POLICIES", added + replaced)
+}
+
+const REMOVED: Entry = Entry {
+    id: "bac7c4eff65a480dae03b50063fb9df3",
+    subject: "The service has removed policies",
+    documentation: "man:manual-key.toml(5)",
+    text: "@IPSECKEY_POLICIES@ are removed: the keys file does not add their SAs any more, or\n\
+           the service was stopped. Packets that they matched pass in clear, unless another\n\
+           policy matches them. With on_stop = \"closed\" policies remain after a stop.",
+};
+
+pub(crate) fn removed(policies: usize) -> Event {
+    Event::info(format!("policies: {policies} removed")).entry(&REMOVED).field("IPSECKEY_POLICIES", policies)
+}
+
+const KEPT: Entry = Entry {
+    id: "eb0eeb5231fb4e1fb62c6f599b2c1e24",
+    subject: "The service was stopped, and its policies remain",
+    documentation: "man:manual-key.toml(5)",
+    text: "This is the effect of on_stop = \"closed\": without SAs, packets that these policies\n\
+           match are dropped. They pass again after: systemctl start @_SYSTEMD_UNIT@\n\
+           To let them pass in clear, set on_stop = \"open\", start and stop.",
+};
+
+/// The policies remain after a stop.
+pub(crate) fn kept() -> Event {
+    Event::info("the policies remain: packets that they match do not pass in clear (on_stop = \"closed\")").entry(&KEPT)
+}
+
+const NO_ADDRESSES: Entry = Entry {
+    id: "b6648dda06bb4860adcab3d164cb29fd",
+    subject: "The addresses of this system cannot be read",
+    documentation: "man:manual-key.toml(5)",
+    text: "The addresses tell inbound SAs from outbound SAs, and so which policies they\n\
+           need. The message contains the error. SAs with the keyword inbound or outbound\n\
+           do not need this.",
+};
+
+/// The addresses of this system cannot be listed or watched.
+pub(crate) fn no_addresses(error: &io::Error) -> Event {
+    Event::error(format!("this system's addresses: {error}")).entry(&NO_ADDRESSES)
+}
+
+/// The entries of this file, for the catalogue.
+#[cfg(test)]
+pub(in crate::service::log) const ENTRIES: &[&Entry] =
+    &[&NO_POLICY, &NOT_INSTALLED, &CONFLICT, &INSTALLED, &REMOVED, &KEPT, &NO_ADDRESSES];

@@ -1,0 +1,121 @@
+use std::io;
+use std::path::Path;
+
+use super::daemon::Expiry;
+use super::load::SadbState;
+use super::*;
+use crate::names::Vocabulary;
+use crate::policy::derive::NoPolicy;
+use crate::policy::{Direction, Net, PolicyId, Selector};
+use crate::reconcile::{self, ExecuteError, FingerprintKey, GoalError, Step, Summary};
+use crate::sa::{LifetimeKind, SaId, SaType, Spi};
+use crate::sadb::{SadbError, SadbTarget};
+use crate::service::config::ConfigError;
+use crate::service::load::keys;
+use crate::sys::fs::keys_file::{FileError, Finding};
+
+const FILE: &str = "/etc/inet/secret/ipseckeys";
+
+pub(in crate::service::log) fn policy_id() -> PolicyId {
+    let selector = Selector::between(Net::host([10, 0, 0, 1].into()), Net::host([10, 0, 0, 2].into()));
+    PolicyId { direction: Direction::Out, selector, mark: None, if_id: 0 }
+}
+
+fn refusal() -> SadbError {
+    SadbError::Unsupported("key bde359723576fdea08e56cbe876e24ad".to_owned())
+}
+
+fn finding() -> Finding {
+    Finding::Mode { path: FILE.into(), mode: 0o644 }
+}
+
+fn expiry() -> Expiry {
+    let dst = Some([192, 0, 2, 2].into());
+    Expiry { sa_type: SaType::ESP, spi: Spi(0x1001), dst, kind: LifetimeKind::Hard, is_gone: true }
+}
+
+/// The step of an SA that an empty SADB lacks.
+fn missing_sa() -> Step {
+    let text = b"add ah spi 0x90125 src 192.0.2.1 dst 192.0.2.2 authalg md5 authkey 1234567890abcdef1234567890abcdef\n";
+    let goal = crate::service::load::reconcile::goal(keys::parse(text, Vocabulary::Linux).unwrap()).unwrap();
+    reconcile::verify(&goal, &mut *SadbTarget::Model.open().unwrap(), FingerprintKey::random().unwrap()).unwrap().remove(0)
+}
+
+fn io_error() -> io::Error {
+    io::ErrorKind::PermissionDenied.into()
+}
+
+/// One of each event that has a catalogue entry, and of the others.
+pub(in crate::service::log) fn samples() -> Vec<Event> {
+    let file = Path::new(FILE);
+    let id = SaId { sa_type: SaType::ESP, spi: Spi(0x1001), dst: [192, 0, 2, 2].into(), mark: None };
+    let failed = ExecuteError { line: Some(3), id, source: refusal(), foreign: Vec::new(), not_restored: Vec::new() };
+    vec![
+        load::online(2, file),
+        load::reconciled(Summary::default(), 2, file),
+        load::disabled(true),
+        load::empty(file),
+        load::invalid_file(file, 12, &[3, 7], SadbState::Empty),
+        load::command_refused(3, &refusal()),
+        load::limitation(3, "no idle lifetimes"),
+        load::partly_applied(file, 12, &[3]),
+        load::not_reconcilable(file, &GoalError { line: 3, message: "get".to_owned() }),
+        load::rolled_back(file, &failed),
+        load::not_private(&finding()),
+        load::insecure_file(&finding()),
+        load::unreadable_file(&FileError::Unreadable { path: file.to_owned(), source: io_error() }),
+        load::sadb_failed(&refusal()),
+        policy::no_policy(&[3], NoPolicy::UnknownDirection, true),
+        policy::refused(&policy_id(), &refusal()),
+        policy::missing(&policy_id()),
+        policy::conflict(&policy_id()),
+        policy::installed(3, 4, 9),
+        policy::removed(2),
+        policy::kept(),
+        policy::no_addresses(&io_error()),
+        load::sa_differs(&missing_sa()),
+        load::wrong_config(&ConfigError::OpenToOthers { path: file.to_owned() }),
+        daemon::expired(&expiry()),
+        daemon::missed_expiries(),
+        daemon::udp_port_in_use(4500),
+        daemon::udp_port_failed(4500, &io_error()),
+        daemon::udp_port_unbound(4500),
+    ]
+}
+
+#[test]
+fn online_counts_in_singular_and_plural() {
+    let file = Path::new(FILE);
+    assert_eq!(load::online(24, file).to_string(), format!("online: 24 SAs from {FILE}"));
+    assert_eq!(load::online(1, file).to_string(), format!("online: 1 SA from {FILE}"));
+}
+
+#[test]
+fn invalid_file_lists_the_lines() {
+    let event = load::invalid_file(Path::new(FILE), 12, &[3, 7], SadbState::Empty);
+    let expected =
+        format!("maintenance: {FILE}: errors in 2 of 12 commands, lines 3, 7; nothing is applied, the SADB is empty");
+    assert_eq!(event.to_string(), expected);
+    assert_eq!(event.severity(), Severity::Error);
+}
+
+#[test]
+fn lines_are_cut_after_twenty() {
+    let lines: Vec<u32> = (1..=23).collect();
+    assert!(Lines(&lines).to_string().ends_with("19, 20 and 3 more"));
+    assert_eq!(Lines(&[4]).to_string(), "line 4");
+}
+
+#[test]
+fn how_to_see_errors_can_be_pasted_into_a_shell() {
+    let hint = load::how_to_see_errors(Path::new("/my keys"), None);
+    assert_eq!(hint.to_string(), "to see the errors: ipseckey -c '/my keys'");
+    let hint = load::how_to_see_errors(Path::new(FILE), Some("svc:/network/ipsec/manual-key:default"));
+    assert!(hint.to_string().ends_with("svcadm clear svc:/network/ipsec/manual-key:default"));
+}
+
+#[test]
+fn errors_of_an_sadb_are_masked() {
+    assert!(samples().iter().all(|event| !event.to_string().contains("bde35972")));
+    assert!(load::command_refused(1, &refusal()).to_string().ends_with("key ..."));
+}
