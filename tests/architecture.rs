@@ -108,7 +108,7 @@ fn rooms() -> BTreeMap<PathBuf, (String, String)> {
 }
 
 #[test]
-fn rooms_use_only_the_rooms_below_them() {
+fn modules_import_only_allowed_modules() {
     let mut wrong = Vec::new();
     for (path, (room, text)) in rooms() {
         let (_, allowed) =
@@ -126,7 +126,7 @@ fn rooms_use_only_the_rooms_below_them() {
 }
 
 #[test]
-fn only_sys_and_service_know_the_system() {
+fn target_os_only_in_sys_and_service() {
     for (path, (room, text)) in rooms() {
         assert!(matches!(room.as_str(), "sys" | "service") || !text.contains("target_os"), "{}", path.display());
     }
@@ -134,7 +134,7 @@ fn only_sys_and_service_know_the_system() {
 
 /// Cargo.toml denies it everywhere, and the doors of the other rooms forbid it; nobody may have allowed it again.
 #[test]
-fn no_unsafe_code_outside_of_sys_and_none_without_an_argument() {
+fn unsafe_code_only_in_sys_with_safety_comment() {
     let sys = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/sys");
     let manifest = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml")).unwrap();
     assert!(
@@ -150,7 +150,7 @@ fn no_unsafe_code_outside_of_sys_and_none_without_an_argument() {
 }
 
 #[test]
-fn unsafe_code_lives_in_sys() {
+fn modules_forbid_unsafe_code() {
     for (path, (room, text)) in rooms() {
         let at_the_door = path.file_name().is_some_and(|name| name == "mod.rs") && path.parent().unwrap().ends_with(&room)
             || path.file_stem().is_some_and(|stem| stem.to_str() == Some(&room));
@@ -176,7 +176,7 @@ fn cited_tests(document: &str) -> String {
 
 /// In a list of tests, a word of three parts is the name of a test, and a word that begins with `tests/` is a path.
 #[test]
-fn documents_name_tests_that_there_are() {
+fn documents_cite_existing_tests() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut files = Vec::new();
     ["src", "tests"].iter().for_each(|name| sources(&root.join(name), &mut files));

@@ -101,26 +101,26 @@ fn saves_in_order(model: &Model, command: &Command) -> Vec<String> {
 }
 
 #[test]
-fn a_save_is_on_the_disk_before_it_takes_the_place_of_the_old_file() {
+fn save_syncs_temporary_file_before_rename() {
     if !can_trace() {
         return;
     }
     let (model, target) = with_target();
     let calls = saves_in_order(&model, &model.ipseckey(&["-s", target.to_str().unwrap()]));
-    new_keys_are_on_the_disk_before_they_have_a_name(&model);
+    genkey_syncs_temporary_file_before_rename(&model);
     let made = calls.iter().find(|call| call.contains("/there/.ipseckey-")).unwrap();
     assert!(made.contains("O_CREAT|O_EXCL") && made.contains(", 0400)"), "{made}");
 }
 
 /// The same for a file that `genkey` creates.
-fn new_keys_are_on_the_disk_before_they_have_a_name(model: &Model) {
+fn genkey_syncs_temporary_file_before_rename(model: &Model) {
     fs::remove_file(model.path("there/saved")).unwrap();
     let genkey = model.ipseckey(&["genkey", "aes", "-o", model.path("there/saved").to_str().unwrap()]);
     saves_in_order(model, &genkey);
 }
 
 #[test]
-fn an_error_at_any_step_of_a_save_leaves_the_old_file_or_is_told() {
+fn save_reports_an_error_at_each_system_call() {
     if !can_trace() {
         return;
     }
@@ -148,7 +148,7 @@ fn an_error_at_any_step_of_a_save_leaves_the_old_file_or_is_told() {
 
 /// A service that removes only its own SAs needs its record: if any write of the record fails, it stops.
 #[test]
-fn a_record_that_cannot_be_written_ends_a_load() {
+fn refresh_stops_if_owned_record_cannot_be_written() {
     if !can_trace() {
         return;
     }
@@ -190,7 +190,7 @@ fn readers(model: &Model, keys: &Path) -> Vec<(Command, bool)> {
 }
 
 #[test]
-fn no_key_is_read_before_cores_and_tracers_are_kept_out() {
+fn core_dumps_and_ptrace_disabled_before_keys_file_is_opened() {
     if !can_trace() {
         return;
     }
@@ -214,7 +214,7 @@ fn no_key_is_read_before_cores_and_tracers_are_kept_out() {
 /// A process that may not lock all of its memory locks the buffer of the keys file before it reads the file. (tests/kernel checks
 /// that root locks everything.)
 #[test]
-fn the_room_for_the_keys_is_locked_before_they_are_read() {
+fn mlock_of_keys_buffer_precedes_read() {
     if !can_trace() {
         return;
     }
@@ -231,7 +231,7 @@ fn the_room_for_the_keys_is_locked_before_they_are_read() {
 }
 
 #[test]
-fn a_keys_file_is_opened_once_and_never_asked_for_by_name_again() {
+fn keys_file_is_opened_once_by_path() {
     if !can_trace() {
         return;
     }
@@ -254,7 +254,7 @@ fn a_keys_file_is_opened_once_and_never_asked_for_by_name_again() {
 /// NFSv4 access lists as returned by a kernel: only the owner may read; another user, given by number, may; a truncated list. The
 /// mode of the file is 0600.
 #[test]
-fn an_access_list_of_nfs_that_lets_others_in_is_found() {
+fn nfs4_access_list_for_other_users_is_found() {
     if !can_trace() {
         return;
     }
@@ -281,7 +281,7 @@ fn an_access_list_of_nfs_that_lets_others_in_is_found() {
 
 /// Opening a device can have side effects, and opening a FIFO can block.
 #[test]
-fn what_is_no_regular_file_is_not_even_opened() {
+fn keys_file_fifo_is_never_opened() {
     if !can_trace() {
         return;
     }

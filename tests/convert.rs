@@ -49,7 +49,7 @@ fn imported(format: &str, text: &str) -> (String, Output) {
 }
 
 #[test]
-fn each_format_is_as_the_golden_file_says() {
+fn export_formats_match_golden_files() {
     for (format, skipped) in [("setkey", 0), ("ip-xfrm", 0), ("wireshark", 1), ("tcpdump", 4)] {
         let (text, output) = exported(format, &keys());
         snapbox::assert_data_eq!(text, Data::read_from(format!("{DIRECTORY}/sas.{format}").as_ref(), None).raw());
@@ -60,7 +60,7 @@ fn each_format_is_as_the_golden_file_says() {
 }
 
 #[test]
-fn what_was_exported_imports_to_the_same_sas() {
+fn export_then_import_gives_the_same_sas() {
     for format in ["setkey", "ip-xfrm"] {
         let (text, _) = exported(format, &keys());
         let (keys, output) = imported(format, &text);
@@ -70,7 +70,7 @@ fn what_was_exported_imports_to_the_same_sas() {
 }
 
 #[test]
-fn a_setkey_file_and_an_ip_script_import_to_the_same_sas() {
+fn import_of_setkey_ip_xfrm_and_ipsec_conf_agrees() {
     let key = "0123456789abcdef0123456789abcdef01234567";
     let (one, _) = imported("setkey", &format!("add 192.0.2.1 192.0.2.2 ah 0x1000 -m tunnel -u 7 -A hmac-sha1 0x{key};"));
     let script = format!(
@@ -86,7 +86,7 @@ fn a_setkey_file_and_an_ip_script_import_to_the_same_sas() {
 }
 
 #[test]
-fn what_is_not_carried_over_is_told_with_its_line_and_without_its_key() {
+fn import_reports_skipped_entries_by_line_without_keys() {
     let key = "0123456789abcdef0123456789abcdef";
     let text = format!("spdflush;\nadd 192.0.2.1 192.0.2.2 ah 0x1000 -A hmac-md6 0x{key};\nflush;");
     let (keys, output) = imported("setkey", &text);
@@ -98,14 +98,14 @@ fn what_is_not_carried_over_is_told_with_its_line_and_without_its_key() {
 }
 
 #[test]
-fn a_text_that_gives_bad_commands_gives_no_file() {
+fn import_writes_nothing_if_a_command_is_invalid() {
     let (keys, output) = imported("setkey", "add 192.0.2.1 192.0.2.300 ah 0x1000 -A hmac-md5 0x0123;");
     assert_eq!((keys.as_str(), output.status.code()), ("", Some(1)));
     assert!(String::from_utf8(output.stderr).unwrap().contains("Unknown destination address \"192.0.2.300\""));
 }
 
 #[test]
-fn the_sadb_exports_too() {
+fn export_without_a_file_reads_the_sadb() {
     let model = support::model::Model::start(&["192.0.2.1"]);
     let text = keys().replace(" reqid 7 mark 0x1/0xff flag esn,noecn replay 64", "");
     support::model::succeeded(model.load(&text));

@@ -55,7 +55,7 @@ fn oddities(model: &Model) -> Vec<(PathBuf, &'static str)> {
 }
 
 #[test]
-fn what_is_no_keys_file_is_named_and_changes_nothing() {
+fn keys_file_that_is_not_a_regular_file_is_refused() {
     let model = Model::start(&[]);
     model.load(OLD);
     let before = model.saved();
@@ -73,7 +73,7 @@ fn what_is_no_keys_file_is_named_and_changes_nothing() {
 
 /// Another process keeps writing to the file; each run reports this, or reads one consistent version.
 #[test]
-fn a_file_that_is_written_to_is_read_whole_or_not_at_all() {
+fn check_detects_concurrent_write_to_keys_file() {
     let model = Model::start(&[]);
     let path = model.path("busy");
     private(&path, "");
@@ -106,7 +106,7 @@ fn a_file_that_is_written_to_is_read_whole_or_not_at_all() {
 
 /// A file is loaded in blocks.
 #[test]
-fn a_long_file_is_loaded_in_its_order_and_each_line_keeps_its_number() {
+fn load_of_a_long_file_keeps_order_and_line_numbers() {
     let model = Model::start(&[]);
     let path = model.path("long");
     let line = |spi: u32| OLD.replace("0x1001", &format!("{spi:#x}"));
@@ -129,7 +129,7 @@ fn a_long_file_is_loaded_in_its_order_and_each_line_keeps_its_number() {
 }
 
 #[test]
-fn a_file_that_is_replaced_is_the_old_or_the_new_one() {
+fn refresh_during_rename_reads_old_or_new_keys_file() {
     let model = Model::start(&[]);
     let path = model.path("keys");
     let text = |spi: u32| OLD.replace("0x1001", &format!("{spi:#x}")) + &format!("# {}\n", "y".repeat(200_000));
@@ -158,7 +158,7 @@ fn a_file_that_is_replaced_is_the_old_or_the_new_one() {
 /// An access list for another user shows in the group bits, which are its mask (acl(5)).
 #[test]
 #[cfg(target_os = "linux")]
-fn an_access_list_that_lets_others_in_is_found() {
+fn posix_access_list_for_other_user_is_found() {
     let model = Model::start(&[]);
     let path = model.path("keys");
     private(&path, OLD);
@@ -173,7 +173,7 @@ fn an_access_list_that_lets_others_in_is_found() {
 
 /// Messages contain the name of a file, but it cannot start a new line or send control sequences to the terminal.
 #[test]
-fn a_files_name_gives_no_orders() {
+fn file_name_control_characters_are_escaped() {
     let model = Model::start(&[]);
     let path = model.path("keys\u{1b}]0;title\u{7}\nonline: 5 SAs");
     private(&path, "bogus\n");
@@ -207,7 +207,7 @@ fn with_a_full_disk(model: &Model, arguments: &[&str]) -> Output {
 }
 
 #[test]
-fn a_save_that_finds_the_disk_full_leaves_the_old_file() {
+fn save_on_full_disk_keeps_old_file() {
     let model = Model::start(&[]);
     model.load(&(0..20).map(|number| OLD.replace("0x1001", &format!("{:#x}", 0x1001 + number))).collect::<String>());
     fs::create_dir(model.path("there")).unwrap();
@@ -224,7 +224,7 @@ fn a_save_that_finds_the_disk_full_leaves_the_old_file() {
 /// Truncated output is an error; an unwritable log does not prevent a load.
 #[test]
 #[cfg(target_os = "linux")]
-fn an_answer_that_finds_the_disk_full_is_told() {
+fn output_to_full_device_is_an_error() {
     let model = Model::start(&[]);
     let keys = model.path("keys");
     private(&keys, OLD);
@@ -282,7 +282,7 @@ fn an_answer_that_finds_the_disk_full_is_told() {
 }
 
 #[test]
-fn a_save_does_not_follow_or_widen() {
+fn save_replaces_symbolic_link_with_mode_0400() {
     let model = Model::start(&[]);
     model.load(OLD);
     let (elsewhere, link) = (model.path("elsewhere"), model.path("link"));
@@ -300,7 +300,7 @@ fn a_save_does_not_follow_or_widen() {
 
 /// The name of a file is bytes, in any encoding.
 #[test]
-fn a_save_goes_to_the_very_bytes_of_its_name() {
+fn save_accepts_file_names_of_any_bytes() {
     let model = Model::start(&[]);
     model.load(OLD);
     let directory = model.path("there");
@@ -325,7 +325,7 @@ fn a_save_goes_to_the_very_bytes_of_its_name() {
 }
 
 #[test]
-fn of_many_refusals_for_one_reason_the_first_are_told_and_the_others_counted() {
+fn load_counts_repeated_refusals_after_the_first_20() {
     let model = Model::start(&[]);
     let other = "add esp spi 0x2000 dst 192.0.2.2 encralg aes encrkey 0f1e2d3c4b5a69788796a5b4c3d2e1f0 pair-spi 0x9999\n";
     let file = model.path("keys");
@@ -346,7 +346,7 @@ fn of_many_refusals_for_one_reason_the_first_are_told_and_the_others_counted() {
 }
 
 #[test]
-fn too_many_sas_alike_are_told_for_linux_only() {
+fn check_warns_of_many_sas_per_tuple_on_linux_only() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("keys");
     let line = |spi| format!("add ah spi {spi} src 192.0.2.1 dst 192.0.2.2 authalg sha1 authkey {spi:040x}\n");

@@ -132,7 +132,7 @@ fn manual_key(arguments: &[&str]) -> Command {
 }
 
 #[test]
-fn pieces_are_found() {
+fn memory_search_finds_pieces_of_keys() {
     let wanted = Wanted::of(&["0f1e2d3c4b5a69788796".to_owned()]);
     assert_eq!(wanted.places(b"  0f1e2d3c4b  "), [2, 3, 4]);
     assert_eq!(wanted.places(b"0F1E2D3C"), [0]);
@@ -141,7 +141,7 @@ fn pieces_are_found() {
 }
 
 #[test]
-fn ipseckey_ends_without_a_key_in_memory() {
+fn ipseckey_memory_has_no_key_at_exit() {
     let model = Model::start(&[]);
     let Secrets { text, keys } = secrets(50);
     let wanted = Wanted::of(&keys);
@@ -181,7 +181,7 @@ fn ipseckey_ends_without_a_key_in_memory() {
 }
 
 #[test]
-fn manual_key_ends_without_a_key_in_memory() {
+fn manual_key_memory_has_no_key_at_exit() {
     let model = Model::start(&[]);
     let Secrets { text, keys } = secrets(50);
     let wanted = Wanted::of(&keys);
@@ -201,14 +201,14 @@ fn manual_key_ends_without_a_key_in_memory() {
 }
 
 #[test]
-fn a_service_that_waits_holds_no_key() {
+fn run_memory_has_no_key_while_idle() {
     for order in ["flush", "check-first", "reconcile"] {
-        of_a_service_that_waits(order);
+        expect_no_key_in_idle_service(order);
     }
 }
 
 /// The same for one value of the property `refresh`.
-fn of_a_service_that_waits(order: &str) {
+fn expect_no_key_in_idle_service(order: &str) {
     let model = Model::start(&[]);
     let Secrets { text, keys } = secrets(50);
     let wanted = Wanted::of(&keys);
@@ -248,7 +248,7 @@ fn of_a_service_that_waits(order: &str) {
 }
 
 #[test]
-fn a_session_that_waits_holds_no_key() {
+fn session_memory_has_no_key_while_idle() {
     let model = Model::start(&[]);
     let Secrets { text, keys } = secrets(50);
     let wanted = Wanted::of(&keys);
@@ -266,7 +266,7 @@ fn a_session_that_waits_holds_no_key() {
 }
 
 #[test]
-fn a_prompt_that_waits_holds_no_key() {
+fn prompt_memory_has_no_key_while_idle() {
     let Secrets { text, keys } = secrets(3);
     let wanted = Wanted::of(&keys);
     let mut terminal = Terminal::start("xterm");
@@ -303,7 +303,7 @@ fn with_core_files(program: &[&str]) -> Command {
 }
 
 #[test]
-fn no_core_file_is_written() {
+fn core_file_is_not_written() {
     let ends_with_core = |program: &[&str]| {
         let directory = tempfile::tempdir().unwrap();
         let mut child = waiting_for_input(with_core_files(program).current_dir(directory.path()));
@@ -319,7 +319,7 @@ fn no_core_file_is_written() {
 
 /// The files in /proc of a process that is not dumpable belong to root (proc(5)).
 #[test]
-fn the_same_user_may_not_look_in() {
+fn proc_mem_is_not_readable_by_the_same_user() {
     const NOBODY: u32 = 65534;
     let directory = tempfile::tempdir().unwrap();
     let program = directory.path().join("ipseckey");
@@ -346,7 +346,7 @@ fn the_same_user_may_not_look_in() {
 }
 
 #[test]
-fn an_emptied_model_holds_no_key() {
+fn sadb_model_memory_has_no_key_after_flush() {
     let model = Model::start(&[]);
     let Secrets { text, keys } = secrets(50);
     model.load(&text);

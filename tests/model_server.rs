@@ -87,7 +87,7 @@ fn ask(socket: &PacketSocket, kind: u8, of: Target, seq: u32, pid: u32) -> Recei
 }
 
 #[test]
-fn two_clients_and_a_monitor_at_once() {
+fn sadb_model_serves_two_clients_and_a_monitor() {
     let server = Server::start(&["--local", "10.0.0.1"]);
     let monitor = server.socket();
     send(&monitor, PROMISC, Target::Type(1), 1, 77);
@@ -109,7 +109,7 @@ fn two_clients_and_a_monitor_at_once() {
 }
 
 #[test]
-fn a_passive_monitor_hears_no_keys() {
+fn sadb_model_sends_no_keys_to_passive_monitors() {
     let server = Server::start(&[]);
     let mut passive = server.client();
     let mut client = server.client();
@@ -126,7 +126,7 @@ fn a_passive_monitor_hears_no_keys() {
 }
 
 #[test]
-fn a_hundred_thousand_sas_come_back_once_each() {
+fn sadb_model_dumps_each_of_100000_sas_once() {
     const COUNT: u32 = 100_000;
     const DUMP_PID: u32 = 4321;
     let server = Server::start(&[]);
@@ -160,7 +160,7 @@ fn a_hundred_thousand_sas_come_back_once_each() {
 }
 
 #[test]
-fn nonsense_is_answered_and_harms_nobody() {
+fn sadb_model_rejects_malformed_messages() {
     let server = Server::start(&[]);
     let socket = server.socket();
     socket.send(b"short").unwrap();
@@ -175,7 +175,7 @@ fn run(path: &Path) -> Output {
 }
 
 #[test]
-fn the_socket_file() {
+fn sadb_model_creates_and_removes_its_socket() {
     let mut server = Server::start(&[]);
     assert_eq!(std::fs::metadata(&server.path).unwrap().permissions().mode() & 0o777, 0o600);
 
@@ -199,7 +199,7 @@ fn the_socket_file() {
 }
 
 #[test]
-fn usage() {
+fn sadb_model_help_and_usage_errors() {
     let help = Command::new(PROGRAM).arg("--help").output().unwrap();
     assert!(help.status.success());
     assert!(String::from_utf8(help.stdout).unwrap().contains("--listen <PATH>"));
@@ -209,7 +209,7 @@ fn usage() {
 }
 
 #[test]
-fn a_client_that_goes_away_is_forgotten() {
+fn sadb_model_forgets_disconnected_clients() {
     let server = Server::start(&[]);
     for _ in 0..300 {
         drop(server.socket());

@@ -61,7 +61,7 @@ fn same_message(case: &Case, index: usize, ours: &[u8], theirs: &[u8]) -> bool {
 }
 
 #[test]
-fn every_case_agrees_or_is_listed() {
+fn recorded_commands_agree_or_are_listed() {
     let mut cases = support::vectors::cases();
     if !nix::unistd::geteuid().is_root() {
         let before = cases.len();
@@ -93,7 +93,7 @@ fn every_case_agrees_or_is_listed() {
 }
 
 #[test]
-fn every_reason_is_explained() {
+fn recorded_differences_are_explained_in_behaviour_md() {
     let behaviour = include_str!("../docs/behaviour.md");
     for name in ["commands-differences.txt", "printing-differences.txt"] {
         for reason in support::vectors::differences(name).values() {

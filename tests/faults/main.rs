@@ -107,7 +107,7 @@ fn made_by(messages: usize) -> Vec<u32> {
 }
 
 #[test]
-fn a_refused_flush_changes_nothing() {
+fn refresh_with_refused_flush_changes_nothing() {
     let sadb = loaded();
     sadb.plan(Plan::Refuse(1, EEXIST));
     expect(manual_key(&sadb, "refresh", 0x2000), 1);
@@ -117,7 +117,7 @@ fn a_refused_flush_changes_nothing() {
 }
 
 #[test]
-fn a_refused_addition_leaves_out_that_sa_alone() {
+fn load_with_refused_add_skips_only_that_sa() {
     let sadb = loaded();
     for nth in 2..=MESSAGES {
         for load in [manual_key(&sadb, "refresh", 0x2000), ipseckey(&sadb, 0x2000)] {
@@ -133,7 +133,7 @@ fn a_refused_addition_leaves_out_that_sa_alone() {
 }
 
 #[test]
-fn an_sadb_that_dies_has_what_it_had_taken() {
+fn refresh_after_sadb_loss_keeps_acknowledged_sas() {
     let sadb = loaded();
     for nth in 1..=MESSAGES {
         let before = if nth == 1 { sadb.spis() } else { made_by(nth - 1) };
@@ -146,7 +146,7 @@ fn an_sadb_that_dies_has_what_it_had_taken() {
 }
 
 #[test]
-fn answers_to_others_are_not_taken_for_ours() {
+fn load_ignores_replies_to_other_processes() {
     let sadb = loaded();
     for load in [manual_key(&sadb, "refresh", 0x2000), ipseckey(&sadb, 0x2000)] {
         sadb.plan(Plan::Foreign);
@@ -158,7 +158,7 @@ fn answers_to_others_are_not_taken_for_ours() {
 
 /// Takes ten seconds, the timeout for a reply of the SADB.
 #[test]
-fn an_answer_that_never_comes_ends_the_load() {
+fn refresh_times_out_without_a_reply() {
     if !has_time() {
         return;
     }
@@ -203,7 +203,7 @@ fn send(child: &Child, signal: Signal) {
 }
 
 #[test]
-fn a_signal_at_any_message_leaves_a_beginning_of_the_file() {
+fn refresh_signalled_at_any_message_leaves_a_prefix_of_the_file() {
     let sadb = loaded();
     let (signals, at) = ([Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGKILL], [1, 2, MESSAGES - 1, MESSAGES]);
     for signal in signals {
@@ -229,7 +229,7 @@ fn turns(heard: &[(usize, u8)]) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn loads_at_the_same_time_do_not_mix() {
+fn load_lock_serializes_concurrent_loads() {
     let sadb = StandIn::start();
     for round in 0..3 {
         let firsts = [0x2000, 0x3000, 0x4000, 0x5000];
@@ -249,7 +249,7 @@ fn loads_at_the_same_time_do_not_mix() {
 }
 
 #[test]
-fn a_turn_ends_with_its_holder() {
+fn load_lock_is_released_when_its_holder_is_killed() {
     let sadb = loaded();
     sadb.plan(Plan::Slow(Duration::from_millis(50)));
     let mut hung = manual_key(&sadb, "refresh", 0x2000).spawn().unwrap();
@@ -263,7 +263,7 @@ fn a_turn_ends_with_its_holder() {
 
 /// Takes fifteen seconds, the timeout for the load lock.
 #[test]
-fn a_load_that_hangs_keeps_others_out() {
+fn load_lock_times_out_after_15_seconds() {
     if !has_time() {
         return;
     }

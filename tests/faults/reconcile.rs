@@ -34,7 +34,7 @@ fn refresh(sadb: &StandIn, name: &str, sas: &[(u32, u32)]) -> Command {
 }
 
 #[test]
-fn a_kill_at_any_message_is_put_right_by_the_next_refresh() {
+fn reconcile_recovers_after_a_kill_at_any_message() {
     let old = [(0x1001, 1), (0x1002, 1), (0x1003, 1), (0x1004, 1)];
     // One is kept, one gets another key, two are removed, two added: 2 additions, a replacement of 2 messages, 2 removals.
     let new = [(0x1001, 1), (0x1002, 2), (0x1005, 1), (0x1006, 1)];
@@ -65,7 +65,7 @@ fn a_kill_at_any_message_is_put_right_by_the_next_refresh() {
 /// Another program adds an SA with the same identity between the dump and the addition: it stays foreign, also in the record of
 /// the service.
 #[test]
-fn an_sa_that_somebody_else_adds_meanwhile_stays_theirs() {
+fn reconcile_keeps_sa_added_concurrently_by_another_program() {
     let old = [(0x1001, 1), (0x1002, 1)];
     let new = [(0x1001, 1), (0x1002, 1), (0x1003, 1), (0x1004, 1)];
     for (nth, theirs) in [(1, 0x1003), (2, 0x1004)] {

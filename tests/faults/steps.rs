@@ -90,7 +90,7 @@ fn expect_beginning(sadb: &StandIn, what: &str) {
 }
 
 #[test]
-fn a_signal_at_any_step_leaves_the_old_or_a_beginning_of_the_new() {
+fn refresh_signalled_at_any_system_call_leaves_old_or_prefix() {
     let sadb = loaded();
     let (mut strikes, mut found_old, mut found_new) = (0, false, false);
     for (number, signal) in SIGNALS.into_iter().enumerate() {
@@ -116,7 +116,7 @@ fn a_signal_at_any_step_leaves_the_old_or_a_beginning_of_the_new() {
 
 /// Temporary files of a killed save are as private as the file.
 #[test]
-fn a_save_that_is_killed_at_any_step_leaves_the_old_or_the_new_file() {
+fn save_killed_at_any_system_call_leaves_old_or_new_file() {
     let sadb = loaded();
     let directory = sadb.path("there");
     fs::create_dir(&directory).unwrap();
@@ -213,7 +213,7 @@ fn end(mut child: Child) -> Option<i32> {
 
 /// A service completes a load before it handles a signal; only SIGKILL leaves it incomplete.
 #[test]
-fn a_service_that_is_struck_at_any_step_of_a_refresh() {
+fn run_signalled_at_any_system_call_of_refresh() {
     if !nix::unistd::geteuid().is_root() {
         let _ = writeln!(std::io::stderr(), "skipped: only root can trace a service");
         return;

@@ -146,7 +146,7 @@ fn state(asked: &Asked, path: &Path, spi: u32) -> String {
 
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
-fn each_algorithm_key_length_mode_and_family_is_as_asked() {
+fn xfrm_algorithms_with_each_key_length_mode_and_family() {
     let (mut keys, mut wanted) = (String::new(), Vec::new());
     for path in PATHS {
         for asked in asked() {

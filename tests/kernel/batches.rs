@@ -15,7 +15,7 @@ fn addition(spi: usize) -> String {
 
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
-fn a_long_file_is_loaded_whole() {
+fn batches_load_every_sa_of_a_long_file() {
     for sadb in ["xfrm", "pfkey"] {
         let space = Space::with_sadb(sadb);
         space.load(&(1000..1000 + COUNT).map(addition).collect::<String>());
@@ -26,13 +26,13 @@ fn a_long_file_is_loaded_whole() {
 
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
-fn refusals_and_errors_in_between_are_told_in_the_order_of_the_lines() {
+fn batches_report_refusals_and_errors_in_line_order() {
     for sadb in ["xfrm", "pfkey"] {
-        refusals_are_told_in_the_order_of_the_lines(&Space::with_sadb(sadb));
+        assert_refusals_in_line_order(&Space::with_sadb(sadb));
     }
 }
 
-fn refusals_are_told_in_the_order_of_the_lines(space: &Space) {
+fn assert_refusals_in_line_order(space: &Space) {
     let mut keys = String::new();
     for line in 1..=COUNT {
         match line {

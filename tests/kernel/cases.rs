@@ -21,17 +21,17 @@ fn cases(sadb: &str) -> Vec<PathBuf> {
 
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
-fn the_kernel_holds_what_each_keys_file_asks_for() {
-    the_kernel_holds_what_is_asked_for("xfrm");
+fn xfrm_state_matches_case_files() {
+    assert_state_matches_case_files("xfrm");
 }
 
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
-fn the_kernel_holds_what_each_keys_file_asks_for_by_pf_key() {
-    the_kernel_holds_what_is_asked_for("pfkey");
+fn pfkey_state_matches_case_files() {
+    assert_state_matches_case_files("pfkey");
 }
 
-fn the_kernel_holds_what_is_asked_for(sadb: &'static str) {
+fn assert_state_matches_case_files(sadb: &'static str) {
     for case in cases(sadb) {
         let space = Space::with_sadb(sadb);
         space.load(&fs::read_to_string(&case).expect("keys"));

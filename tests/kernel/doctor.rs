@@ -23,7 +23,7 @@ fn sa(spi: u32) -> String {
 
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
-fn the_doctor_names_what_stands_alone_and_is_content_when_it_does_not() {
+fn doctor_reports_unmatched_sas_and_policies() {
     let space = Space::new();
     let keys = sa(0x2001);
     let (said, is_well) = doctor(&space, &keys);
@@ -53,7 +53,7 @@ fn the_doctor_names_what_stands_alone_and_is_content_when_it_does_not() {
 
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
-fn the_doctor_tells_why_packets_were_dropped() {
+fn doctor_reports_dropped_packets_by_reason() {
     let space = Space::new();
     space.ip("link add cable type veth peer name end");
     space.ip("link set cable up");

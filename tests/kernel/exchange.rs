@@ -33,7 +33,7 @@ fn sorted(text: &str) -> Vec<&str> {
 
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
-fn ip_batch_takes_the_export_and_what_it_prints_imports_to_the_same() {
+fn export_ip_xfrm_round_trip_through_ip_batch() {
     let (ours, theirs) = (Space::new(), Space::new());
     let batch = exported(&ours, KEYS);
     let file = private_file(&batch);
@@ -74,7 +74,7 @@ fn shell(host: &Space, script: &str) {
 
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
-fn the_commands_of_the_guide_protect_two_hosts() {
+fn guide_commands_protect_two_hosts() {
     let hosts = Hosts::new();
     let directory = std::env::temp_dir().join(format!("guide-{}", std::process::id()));
     shell(&hosts.here, &block(1, &directory));
@@ -98,7 +98,7 @@ fn the_commands_of_the_guide_protect_two_hosts() {
 
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
-fn the_example_with_two_namespaces_runs() {
+fn example_namespace_script_runs() {
     let program = Path::new(env!("CARGO_BIN_EXE_ipseckey")).parent().expect("a directory");
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/namespace");
     let mut command = Command::new("sh");

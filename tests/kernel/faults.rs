@@ -43,7 +43,7 @@ fn manual_key(before: &[&str], method: &str, directory: &Path, keys: &Path) -> C
 /// The k-th datagram that is sent or received is lost: ENOBUFS, for each k.
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
-fn a_datagram_lost_at_any_place_leaves_a_defined_state() {
+fn netlink_datagram_lost_anywhere_leaves_a_defined_state() {
     let (space, old, new) = (Space::with_sadb("xfrm"), five(0x1000), five(0x2000));
     let place = std::env::temp_dir();
     let trace = place.join("lost-datagrams");
@@ -77,7 +77,7 @@ fn a_datagram_lost_at_any_place_leaves_a_defined_state() {
 /// A dump of which a part was lost (ENOBUFS) is not accepted as complete.
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
-fn a_list_that_has_lost_a_part_is_an_error() {
+fn dump_with_a_lost_part_is_an_error() {
     let space = Space::with_sadb("xfrm");
     space.run(manual_key(&[], "start", &std::env::temp_dir(), &five(0x1000))).succeeded();
     let trace = std::env::temp_dir().join("lost-parts");
@@ -102,7 +102,7 @@ fn a_list_that_has_lost_a_part_is_an_error() {
 /// Other processes may send to any netlink port: a message that does not come from the kernel is not a reply.
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
-fn a_datagram_of_another_process_is_no_answer() {
+fn netlink_datagram_of_another_process_is_ignored() {
     let mut ours = XfrmSocket::open().expect("root may");
     let theirs = XfrmSocket::open().expect("root may");
     let to_ours = NetlinkAddr::new(ours.port(), 0);
@@ -113,7 +113,7 @@ fn a_datagram_of_another_process_is_no_answer() {
 /// If a request is lost silently, the program waits ten seconds for the reply, not forever.
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
-fn an_answer_that_never_comes_ends_the_load() {
+fn xfrm_refresh_times_out_without_a_reply() {
     let (space, old, new) = (Space::with_sadb("xfrm"), five(0x1000), five(0x2000));
     let place = std::env::temp_dir();
     space.run(manual_key(&[], "start", &place, &old)).succeeded();
@@ -155,7 +155,7 @@ impl Drop for Jump {
 /// A service that removes only its own SAs recognises them after any change of the clock.
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
-fn a_clock_that_jumps_changes_nothing() {
+fn owned_sas_are_recognized_after_clock_changes() {
     for seconds in [-86_400, 86_400] {
         let space = Space::with_sadb("xfrm");
         let place = std::env::temp_dir().join(format!("clock{seconds}"));
@@ -205,7 +205,7 @@ impl Drop for SmallDisk {
 
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
-fn a_full_disk_spoils_neither_a_saved_file_nor_the_record() {
+fn save_and_owned_record_survive_a_full_disk() {
     let (space, disk) = (Space::with_sadb("xfrm"), SmallDisk::new("64k"));
     let keys = (0..1000)
         .map(|spi| format!("add esp spi {:#x} src 10.0.0.1 dst 10.0.0.2 {KEY}\n", 0x1000 + spi))

@@ -163,7 +163,7 @@ fn replacement(hosts: &Hosts, words: &str) -> Loss {
 
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
-fn reconciling_loses_no_packet_and_flushing_does() {
+fn reconcile_loses_no_packet_unlike_flush() {
     for words in ["", "replay 32"] {
         let hosts = hosts();
         for host in [&hosts.here, &hosts.there] {
@@ -193,7 +193,7 @@ fn rotated_file(words: &str) -> String {
 
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
-fn what_is_kept_keeps_its_counters() {
+fn reconcile_keeps_counters_of_unchanged_sas() {
     let hosts = hosts();
     let keys = |turn| -> String {
         (0..LIVE + 2).map(|number| sa(number, 0x1000 + number, if number > LIVE { turn } else { 0 }, "replay 32")).collect()

@@ -16,7 +16,7 @@ fn has(space: &Space, spi: u32) -> bool {
 
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
-fn an_idle_sa_is_ended_by_the_service_and_one_in_use_is_not() {
+fn run_deletes_sas_after_their_idle_lifetime() {
     let space = Space::new();
     space.ip("link add d0 type dummy");
     space.ip("address add 10.0.0.1/24 dev d0");

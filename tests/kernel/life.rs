@@ -19,7 +19,7 @@ fn spis(space: &Space) -> Vec<String> {
     space.states().iter().filter_map(spi).collect()
 }
 
-fn a_soft_and_a_hard_lifetime_expire_with(sadb: &'static str) {
+fn assert_soft_and_hard_lifetime_expire(sadb: &'static str) {
     let space = Space::with_sadb(sadb);
     let monitor = Monitor::start(&space);
     space.load(&ah(0x100, "soft_addtime 2 hard_addtime 4"));
@@ -33,19 +33,19 @@ fn a_soft_and_a_hard_lifetime_expire_with(sadb: &'static str) {
 
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
-fn a_soft_and_a_hard_lifetime_expire() {
-    a_soft_and_a_hard_lifetime_expire_with("xfrm");
+fn xfrm_soft_and_hard_lifetime_expire() {
+    assert_soft_and_hard_lifetime_expire("xfrm");
 }
 
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
-fn a_soft_and_a_hard_lifetime_expire_by_pf_key() {
-    a_soft_and_a_hard_lifetime_expire_with("pfkey");
+fn pfkey_soft_and_hard_lifetime_expire() {
+    assert_soft_and_hard_lifetime_expire("pfkey");
 }
 
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
-fn a_monitor_hears_every_deed() {
+fn monitor_shows_add_update_and_delete() {
     for sadb in ["xfrm", "pfkey"] {
         let space = Space::with_sadb(sadb);
         let monitor = Monitor::start(&space);
@@ -60,7 +60,7 @@ fn a_monitor_hears_every_deed() {
 
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
-fn flushing_esp_leaves_ah() {
+fn flush_esp_leaves_ah() {
     for sadb in ["xfrm", "pfkey"] {
         let space = Space::with_sadb(sadb);
         let esp = format!("add esp spi 0x101 src 10.0.0.1 dst 10.0.0.2 {KEY}\n");
@@ -85,7 +85,7 @@ fn pair() -> String {
 
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
-fn a_pair_is_shown_updated_and_deleted_as_one() {
+fn pair_is_shown_updated_and_deleted_as_one() {
     let space = Space::new();
     space.load(&(pair() + &ah(0x203, "")));
     for (name, other) in [("spi 0x201 dst 10.0.0.1", "0x202"), ("spi 0x202 dst 10.0.0.2", "0x201")] {
@@ -101,7 +101,7 @@ fn a_pair_is_shown_updated_and_deleted_as_one() {
 
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
-fn what_is_kept_beside_the_kernel_goes_with_the_sa() {
+fn side_store_entry_is_dropped_with_its_sa() {
     let space = Space::new();
     let paired = |space: &Space| space.ipseckey("dump").succeeded().matches("OTH: Paired").count();
     space.load(&pair());
@@ -119,7 +119,7 @@ fn what_is_kept_beside_the_kernel_goes_with_the_sa() {
 
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
-fn an_update_changes_what_it_says_and_nothing_else() {
+fn update_changes_only_the_given_fields() {
     for sadb in ["xfrm", "pfkey"] {
         let space = Space::with_sadb(sadb);
         let esp = "add esp spi 0x100 src 10.0.0.1 dst 10.0.0.2 outbound encap udp nat_lport 4500 nat_rport 4501 replay 8 \
@@ -135,7 +135,7 @@ fn an_update_changes_what_it_says_and_nothing_else() {
 
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
-fn pf_key_saves_no_sa_whose_cipher_it_cannot_tell() {
+fn save_by_pfkey_omits_sa_with_unreported_cipher() {
     let space = Space::with_sadb("pfkey");
     space.ip("xfrm state add src 10.0.0.1 dst 10.0.0.2 proto esp spi 0x100 aead rfc4106(gcm(aes)) \
          0x000102030405060708090a0b0c0d0e0f10111213 128");

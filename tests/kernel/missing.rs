@@ -77,7 +77,7 @@ fn load_modules() {
 
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
-fn a_missing_module_is_named() {
+fn missing_module_is_named_in_error() {
     load_modules();
     let kernel = Loader::none();
     for (module, sadb, wanted) in [
@@ -95,7 +95,7 @@ fn a_missing_module_is_named() {
 
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
-fn the_missing_capability_is_named() {
+fn missing_cap_net_admin_is_named_in_error() {
     for sadb in ["xfrm", "pfkey", "auto"] {
         let space = Space::with_sadb(sadb);
         let asked = space.command("dump");
@@ -108,7 +108,7 @@ fn the_missing_capability_is_named() {
 
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
-fn a_module_that_is_still_being_loaded_is_waited_for() {
+fn add_retries_while_a_module_is_loading() {
     load_modules();
     for sadb in ["xfrm", "pfkey"] {
         let space = Space::with_sadb(sadb);

@@ -35,7 +35,7 @@ fn by_ip(space: &Space) -> Vec<String> {
 
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
-fn what_ip_adds_is_listed_in_the_same_words() {
+fn policies_are_listed_as_added_by_ip() {
     let space = Space::new();
     for policy in POLICIES {
         space.ip(&format!("xfrm policy add {policy}"));
@@ -49,7 +49,7 @@ fn what_ip_adds_is_listed_in_the_same_words() {
 
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
-fn what_is_added_replaced_and_removed_is_what_ip_sees() {
+fn policies_inserted_replaced_and_removed_as_ip_shows() {
     let (by_hand, by_program) = (Space::new(), Space::new());
     POLICIES.iter().for_each(|policy| drop(by_hand.ip(&format!("xfrm policy add {policy}"))));
     let wanted = policies(&by_hand);

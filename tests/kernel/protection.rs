@@ -48,7 +48,7 @@ fn assert_passes(talkers: &Hosts, (near, far): (IpAddr, IpAddr)) {
 
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
-fn start_alone_protects_hosts() {
+fn policy_from_sas_protects_hosts() {
     let ah = |protection: &Protection| Protection { is_ipv6: protection.is_ipv6, ..Protection::AH };
     for protection in [Protection::ESP, Protection::AH, Protection { is_ipv6: true, ..Protection::ESP }] {
         assert_protected(&Hosts::new(), &protection.keys(), &protection.in_clear(), protection.outer(), None);
@@ -61,7 +61,7 @@ fn start_alone_protects_hosts() {
 
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
-fn start_alone_protects_hosts_that_do_not_know_their_neighbours() {
+fn policy_from_sas_protects_hosts_without_neighbour_entries() {
     let six = Protection { is_ipv6: true, ..Protection::ESP };
     let hosts = Hosts::new();
     for (host, other) in [(&hosts.here, "fd00::2"), (&hosts.there, "fd00::1")] {
@@ -72,7 +72,7 @@ fn start_alone_protects_hosts_that_do_not_know_their_neighbours() {
 
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
-fn start_alone_protects_esp_in_udp() {
+fn policy_from_sas_protects_udp_encapsulated_esp() {
     let natt = Protection { natt: true, ..Protection::ESP };
     let hosts = Hosts::new();
     let _sockets = take_esp_out_of_udp(&hosts, natt.outer());
@@ -83,7 +83,7 @@ fn start_alone_protects_esp_in_udp() {
 
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
-fn the_service_alone_protects_esp_in_udp_and_holds_the_ports() {
+fn policy_from_sas_with_hold_natt_ports_protects_hosts() {
     for is_ipv6 in [false, true] {
         let natt = Protection { natt: true, is_ipv6, ..Protection::ESP };
         let hosts = Hosts::new();
@@ -102,7 +102,7 @@ fn the_service_alone_protects_esp_in_udp_and_holds_the_ports() {
 
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
-fn start_warns_of_esp_in_udp_that_nobody_takes_out() {
+fn hold_natt_ports_warning_without_encapsulation_socket() {
     let natt = Protection { natt: true, ..Protection::ESP };
     let hosts = Hosts::new();
     let service = Guard::new(&hosts.here, &natt.keys(), "hold_natt_ports = true\n");
@@ -116,7 +116,7 @@ fn start_warns_of_esp_in_udp_that_nobody_takes_out() {
 
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
-fn policies_come_with_the_addresses_they_wait_for_and_do_not_go_with_them() {
+fn run_installs_pending_policies_when_addresses_appear() {
     let hosts = Hosts::new();
     let (four, six) = (Protection::ESP, Protection { is_ipv6: true, ..Protection::ESP });
     let keys = four.keys() + &six.keys();
@@ -165,7 +165,7 @@ fn policies_come_with_the_addresses_they_wait_for_and_do_not_go_with_them() {
 
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
-fn start_alone_protects_networks_behind_both_ends() {
+fn policy_from_sas_protects_tunnelled_networks() {
     for is_ipv6 in [false, true] {
         let tunnel = Protection { mode: "tunnel", is_ipv6, ..Protection::ESP };
         let keys = tunnel.keys_of_networks();
@@ -180,7 +180,7 @@ fn start_alone_protects_networks_behind_both_ends() {
 
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
-fn ports_that_are_selected_are_protected_and_others_pass_in_clear() {
+fn policy_from_sas_protects_selected_ports_only() {
     let hosts = Hosts::new();
     let (here, there) = Protection::ESP.outer();
     let to = SocketAddr::from((there, 8080));
@@ -203,7 +203,7 @@ fn ports_that_are_selected_are_protected_and_others_pass_in_clear() {
 
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
-fn plan_and_status_tell_of_policies_and_of_a_session_that_would_be_cut_off() {
+fn plan_and_status_report_policies_and_ssh_lockout() {
     let hosts = Hosts::new();
     let service = Guard::new(&hosts.here, &Protection::ESP.keys(), "refresh = \"reconcile\"\n");
     let plan = |session: &str| {
@@ -243,7 +243,7 @@ fn plan_and_status_tell_of_policies_and_of_a_session_that_would_be_cut_off() {
 
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
-fn another_policy_in_the_place_of_one_is_told_and_stays() {
+fn start_reports_and_keeps_foreign_policy_with_same_selector() {
     let hosts = Hosts::new();
     hosts.here.ip("xfrm policy add src 10.0.0.1 dst 10.0.0.2 dir out action block");
     let service = Guard::new(&hosts.here, &Protection::ESP.keys(), "");
@@ -258,7 +258,7 @@ fn another_policy_in_the_place_of_one_is_told_and_stays() {
 
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
-fn without_the_setting_the_services_policies_go_and_what_cannot_be_told_is_warned_about() {
+fn policy_none_removes_owned_policies() {
     let hosts = Hosts::new();
     let keys = Protection::ESP.keys();
     let service = Guard::new(&hosts.here, &(keys.clone() + &keys.replace("10.0.0.", "10.3.0.")), "");
@@ -281,7 +281,7 @@ fn without_the_setting_the_services_policies_go_and_what_cannot_be_told_is_warne
 
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
-fn the_narrower_policy_wins_and_each_has_the_sas_of_its_number() {
+fn policy_priority_prefers_the_narrower_selector() {
     let hosts = Hosts::new();
     let (here, there) = Protection::ESP.outer();
     let port = Protection::ESP.keys_of_port(8080).replace("0x1000", "0x1100").replace("0x2000", "0x2100");
@@ -304,7 +304,7 @@ fn the_narrower_policy_wins_and_each_has_the_sas_of_its_number() {
 
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
-fn a_policy_is_for_packets_with_the_mark_of_its_sa() {
+fn policy_mark_is_the_mark_of_its_sa() {
     let hosts = Hosts::new();
     let keys = Protection::ESP.keys();
     let marked = keys.lines().next().expect("an SA").replace("replay 32", "mark 5/0xff");
@@ -337,7 +337,7 @@ fn heard(space: &Space, work: impl FnOnce()) -> Vec<String> {
 
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
-fn policies_go_in_before_the_sas_and_out_after_them() {
+fn policies_are_installed_before_and_removed_after_sas() {
     let hosts = Hosts::new();
     let service = Guard::new(&hosts.here, &Protection::ESP.keys(), "flush = \"owned\"\n");
     let policies = ["src 10.0.0.1/32 dst 10.0.0.2/32", "src 10.0.0.2/32 dst 10.0.0.1/32"];
@@ -366,7 +366,7 @@ fn many() -> String {
 
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
-fn an_unchanged_refresh_of_a_thousand_sas_sends_nothing() {
+fn refresh_of_a_thousand_unchanged_sas_sends_nothing() {
     let hosts = Hosts::new();
     let service = Guard::new(&hosts.here, &many(), "refresh = \"reconcile\"\n");
     service.run("start").succeeded();
@@ -381,7 +381,7 @@ const ROUNDS: usize = 12;
 
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
-fn policies_add_at_most_half_of_the_time_that_a_thousand_sas_take() {
+fn policies_add_at_most_half_to_the_start_time() {
     let space = Space::new();
     space.ip("addr add 10.0.0.1/8 dev lo");
     let service = Guard::new(&space, &many(), "");

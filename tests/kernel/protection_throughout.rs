@@ -108,7 +108,7 @@ const REFRESHES: usize = 20;
 
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
-fn nothing_passes_in_clear_through_refreshes_a_crash_and_a_stop() {
+fn policy_from_sas_leaks_nothing_through_refresh_crash_and_stop() {
     let hosts = Hosts::new();
     let inside = hosts.behind();
     add_addresses(&hosts);

@@ -37,7 +37,7 @@ fn cases() -> impl Iterator<Item = (String, String)> {
 
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
-fn what_was_just_added_never_differs_from_its_command() {
+fn plan_is_empty_after_a_load() {
     for (sadb, keys) in cases() {
         if keys.contains("\nupdate") || keys.contains("\ndelete") {
             continue;
@@ -51,7 +51,7 @@ fn what_was_just_added_never_differs_from_its_command() {
 
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
-fn each_change_is_made_by_the_smallest_step() {
+fn reconcile_updates_in_place_or_replaces() {
     for (old, new, step) in [
         ("hard_addtime 5000", "hard_addtime 6000", "update"),
         ("", "hard_bytes 5000000", "update"),
@@ -90,7 +90,7 @@ const FOREIGN: &str = "xfrm state add src 10.0.0.9 dst 10.0.0.8 proto esp spi 0x
 
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
-fn what_others_added_stays_for_who_asks() {
+fn reconcile_keep_others_keeps_foreign_sas() {
     let space = Space::with_sadb("xfrm");
     space.ip(FOREIGN);
     with_file(&space, "reconcile --keep-others", &esp(0x100, "")).succeeded();
@@ -118,7 +118,7 @@ fn service_behind(runner: &[&str], space: &Space, directory: &Path, method: &str
 
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
-fn what_others_added_survives_the_service() {
+fn reconcile_by_service_keeps_foreign_sas() {
     let (space, directory) = (Space::with_sadb("xfrm"), tempfile::tempdir().expect("a directory"));
     space.ip(FOREIGN);
     let foreign = space.states();
@@ -132,7 +132,7 @@ fn what_others_added_survives_the_service() {
 
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
-fn an_unchanged_file_asks_for_a_dump_and_nothing_else() {
+fn reconcile_of_unchanged_file_sends_only_a_dump() {
     const COUNT: u32 = 10_000;
     let space = Space::with_sadb("xfrm");
     let keys: String =
@@ -156,7 +156,7 @@ fn an_unchanged_file_asks_for_a_dump_and_nothing_else() {
 
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
-fn killed_at_any_message_the_next_refresh_comes_to_the_same_end() {
+fn reconcile_killed_at_any_message_is_completed_by_refresh() {
     const FEWEST: usize = 6;
     let (old, new) = old_and_new();
     for nth in 1.. {
@@ -201,7 +201,7 @@ fn old_and_new() -> (String, String) {
 
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
-fn a_refusal_leaves_the_sadb_as_it_was() {
+fn reconcile_in_kernel_rolls_back_after_any_refusal() {
     let space = Space::with_sadb("xfrm");
     space.ip(FOREIGN);
     let (old, new) = old_and_new();
@@ -215,7 +215,7 @@ fn a_refusal_leaves_the_sadb_as_it_was() {
     assert_eq!(sorted(&space.saved()), sorted(&before));
 
     let mut refusals = 0;
-    while !space.inside(|| is_done_in_spite_of_a_refusal(&new, refusals + 1)) {
+    while !space.inside(|| reconcile_completes_despite_refusal(&new, refusals + 1)) {
         assert_eq!(sorted(&space.saved()), sorted(&before), "refusal {refusals}");
         refusals += 1;
     }
@@ -225,7 +225,7 @@ fn a_refusal_leaves_the_sadb_as_it_was() {
 }
 
 /// Reconciles with an SADB that refuses the request with that index; returns whether there were fewer requests.
-fn is_done_in_spite_of_a_refusal(new: &str, nth: usize) -> bool {
+fn reconcile_completes_despite_refusal(new: &str, nth: usize) -> bool {
     let outcome = reconcile_with_refusal(new, nth);
     match outcome.error {
         None => !outcome.was_refused,

@@ -92,7 +92,7 @@ fn whole(words: &str) -> String {
     words.replace("ENDS", ENDS).replace("AES", AES).replace("MD5", MD5)
 }
 
-fn each_is_refused(sadb: &'static str, requests: &[(&str, &str)]) {
+fn assert_refused_without_changes(sadb: &'static str, requests: &[(&str, &str)]) {
     let space = Space::with_sadb(sadb);
     space.load(&whole(BEFORE));
     if sadb == "xfrm" {
@@ -112,12 +112,12 @@ fn each_is_refused(sadb: &'static str, requests: &[(&str, &str)]) {
 
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
-fn each_is_refused_clearly_and_nothing_changes() {
-    each_is_refused("xfrm", REQUESTS);
+fn xfrm_refuses_invalid_requests_without_changes() {
+    assert_refused_without_changes("xfrm", REQUESTS);
 }
 
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
-fn pf_key_refuses_what_it_would_lose() {
-    each_is_refused("pfkey", LOST_BY_PF_KEY);
+fn pfkey_refuses_fields_it_cannot_hold() {
+    assert_refused_without_changes("pfkey", LOST_BY_PF_KEY);
 }

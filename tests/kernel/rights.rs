@@ -22,7 +22,7 @@ fn with_net_admin_alone(program: &str, words: &str) -> Command {
 
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
-fn cap_net_admin_is_enough() {
+fn cap_net_admin_is_sufficient() {
     const IPSECKEY: &str = env!("CARGO_BIN_EXE_ipseckey");
     const MANUAL_KEY: &str = env!("CARGO_BIN_EXE_manual-key");
     for sadb in ["xfrm", "pfkey"] {
@@ -53,7 +53,7 @@ fn cap_net_admin_is_enough() {
 /// Every writable page is locked (proc(5), `VmFlags`), although the limit would not allow it: root raises the limit.
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
-fn root_keeps_everything_out_of_swap() {
+fn root_locks_all_writable_memory() {
     let mut shell = Command::new("/bin/sh");
     shell.args(["-c", "ulimit -l 64; exec \"$0\" --sadb model", env!("CARGO_BIN_EXE_ipseckey")]);
     let mut child = shell.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
@@ -94,7 +94,7 @@ fn contents(directory: &Path) -> String {
 
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
-fn what_is_kept_in_run_has_no_key() {
+fn runtime_files_contain_no_key() {
     let space = Space::with_sadb("xfrm");
     let file = private_file(
         &(esp(0x100, "srcidtype fqdn a.example dstidtype fqdn b.example idle_addtime 100 inbound")

@@ -255,31 +255,31 @@ fn esp_in_tunnel_mode_ipv6() {
 
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
-fn ah() {
+fn ah_in_transport_mode() {
     everything_passes(&Protection::AH);
 }
 
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
-fn ah_ipv6() {
+fn ah_in_transport_mode_ipv6() {
     everything_passes(&Protection { is_ipv6: true, ..Protection::AH });
 }
 
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
-fn esp_in_udp() {
+fn esp_with_udp_encapsulation() {
     everything_passes(&Protection { natt: true, ..Protection::ESP });
 }
 
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
-fn esp_in_udp_ipv6() {
+fn esp_with_udp_encapsulation_ipv6() {
     everything_passes(&Protection { natt: true, is_ipv6: true, words: GCM, wireshark: GCM_WIRESHARK, ..Protection::ESP });
 }
 
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
-fn the_service_holds_the_ports_of_its_sas() {
+fn hold_natt_ports_of_loaded_sas() {
     for is_ipv6 in [false, true] {
         let protection = Protection { natt: true, is_ipv6, ..Protection::ESP };
         let keys = protection.keys().replace("replay 32", "");
@@ -307,7 +307,7 @@ fn the_service_holds_the_ports_of_its_sas() {
 
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
-fn one_wrong_digit_and_nothing_passes() {
+fn authkey_with_one_wrong_digit_blocks_traffic() {
     let cases = [
         ("a digit of authkey", Protection::ESP, "eb8\n", "eb9\n"),
         ("a digit of encrkey of an AEAD", Protection { words: GCM, ..Protection::ESP }, "7a3f", "7a3e"),
@@ -326,7 +326,7 @@ fn one_wrong_digit_and_nothing_passes() {
 
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
-fn extended_sequence_numbers_and_a_wide_window() {
+fn esn_with_a_wide_replay_window() {
     let protection = Protection { mode: "tunnel", ..Protection::ESP };
     let keys = protection.keys().replace("replay 32", "esn replay 1024");
     let (hosts, _sockets) = protected(&protection, [&keys, &keys]);
@@ -337,7 +337,7 @@ fn extended_sequence_numbers_and_a_wide_window() {
 
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
-fn a_receiver_with_a_window_needs_the_senders_counter() {
+fn replay_value_is_needed_with_a_replay_window() {
     let keys = Protection::ESP.keys();
     let (hosts, _sockets) = protected(&Protection::ESP, [&keys, &keys]);
     let (here, there) = Protection::ESP.inner();
@@ -351,7 +351,7 @@ fn a_receiver_with_a_window_needs_the_senders_counter() {
 
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
-fn packets_and_bytes_run_out() {
+fn hard_packets_and_hard_bytes_expire() {
     // A datagram of 8 bytes counts 16; the one that reaches the limit passes.
     for (limits, passes) in [("soft_packets 3 hard_packets 6", 6), ("soft_bytes 30 hard_bytes 100", 7)] {
         let keys = Protection::ESP.keys();

@@ -30,7 +30,7 @@ fn listed(space: &Space, sadb: &str) -> usize {
 
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
-fn twenty_thousand_are_all_listed() {
+fn dump_lists_all_of_20000_sas() {
     let space = Space::new();
     space.load(&additions(COUNT));
     assert_eq!(listed(&space, "xfrm"), COUNT);
@@ -49,7 +49,7 @@ fn twenty_thousand_are_all_listed() {
 
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
-fn a_monitor_hears_of_a_thousand_at_once() {
+fn monitor_shows_a_thousand_additions_at_once() {
     for sadb in ["xfrm", "pfkey"] {
         let (space, count) = (Space::with_sadb(sadb), 1000);
         let monitor = Monitor::start(&space);

@@ -80,7 +80,7 @@ fn answers_with_keys(name: &str) -> Vec<Vec<&str>> {
 }
 
 #[test]
-fn the_programs_tell_nothing() {
+fn program_output_contains_no_key_of_damaged_files() {
     let (bench, mut smf) = (Bench::with_model(), Bench::with_model());
     let (mut codes, mut tally) = (HashSet::new(), Tally::default());
     let reconciling = bench.file("reconcile.toml", "refresh = \"reconcile\"\nflush = \"owned\"\n");
@@ -126,7 +126,7 @@ fn the_programs_tell_nothing() {
 /// shows, /run with the service's record, the home directory, where the program was started.
 #[test]
 #[cfg(target_os = "linux")]
-fn nothing_is_told_to_or_left_in_the_system() {
+fn logs_and_files_contain_no_key_of_damaged_files() {
     const IPSECKEY: &str = env!("CARGO_BIN_EXE_ipseckey");
     const MANUAL_KEY: &str = env!("CARGO_BIN_EXE_manual-key");
     let Some(cell) = cell::Cell::new() else { return };
@@ -168,7 +168,7 @@ fn nothing_is_told_to_or_left_in_the_system() {
 
 /// A key on the command line is for all to see (ps(1)); the message that says what is wrong with it does not spread it.
 #[test]
-fn a_key_on_the_command_line_is_not_repeated() {
+fn usage_error_does_not_repeat_a_key_argument() {
     let bench = Bench::with_model();
     let key = "0f1e2d3c4b5a69788796a5b4c3d2e1f0";
     let file = KeysFile { bytes: Vec::new(), keys: vec![key.to_owned()] };
@@ -233,7 +233,7 @@ fn heard_of(bench: &Bench, flags: &[&str], keys: &Path) -> String {
 
 /// With `-p` nobody sees a key, whatever is asked for.
 #[test]
-fn paranoid_masks_everywhere() {
+fn paranoid_option_masks_all_keys() {
     let bench = Bench::with_model();
     let key = "0f1e2d3c4b5a69788796a5b4c3d2e1f0";
     let add = format!("add esp spi 0x1001 src 192.0.2.1 dst 192.0.2.2 encralg aes encrkey {key}\n");

@@ -25,7 +25,7 @@ const TEXTS: &[(Source, &str)] = &[
 proptest! {
     /// After any deletion, wherever a key ends up, there is no panic and no key in a note.
     #[test]
-    fn a_damaged_text_is_read_to_its_end_and_no_key_is_told(
+    fn import_of_damaged_text_reports_no_key(
         language in 0..TEXTS.len(), cut in 0_usize..400, len in 0_usize..60, at in 0_usize..400,
     ) {
         let (source, text) = TEXTS[language];

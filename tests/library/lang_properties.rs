@@ -142,12 +142,12 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn random_bytes_do_not_panic(text in proptest::collection::vec(any::<u8>(), 0..300), numeric: bool) {
+    fn keyfile_random_bytes_do_not_panic(text in proptest::collection::vec(any::<u8>(), 0..300), numeric: bool) {
         everything_said(&text, numeric, Setting::File);
     }
 
     #[test]
-    fn random_words_do_not_panic(words in proptest::collection::vec(word(), 0..40), numeric: bool) {
+    fn keyfile_random_words_do_not_panic(words in proptest::collection::vec(word(), 0..40), numeric: bool) {
         let text = words.join(" ");
         everything_said(text.as_bytes(), numeric, Setting::Prompt);
         let arguments: Vec<&[u8]> = words.iter().map(String::as_bytes).collect();
@@ -162,7 +162,7 @@ proptest! {
     }
 
     #[test]
-    fn a_damaged_command_does_not_show_its_keys(
+    fn keyfile_diagnostics_of_damaged_command_show_no_key(
         auth in "[0-9a-f]{64}|[0-9A-F]{64}",
         encr in "[0-9a-f]{32}",
         damages in proptest::collection::vec((damage(), any::<Index>()), 1..3),
@@ -186,7 +186,7 @@ proptest! {
     }
 
     #[test]
-    fn numbers_of_any_base_mean_the_same(spi in 1_u32..) {
+    fn keyfile_numbers_in_any_base_are_equal(spi in 1_u32..) {
         let spy = Spy::default();
         let options = Options { vocabulary: Vocabulary::Illumos, numeric: true, setting: Setting::Shell, resolver: &spy };
         for word in [format!("{spi}"), format!("{spi:#x}"), format!("0{spi:o}")] {

@@ -35,7 +35,7 @@ fn said_and_asked(text: &[u8], vocabulary: Vocabulary, setting: Setting) -> (Str
 }
 
 #[test]
-fn pieces_of_keys_are_found() {
+fn leak_scan_finds_pieces_of_keys() {
     let file = KeysFile { bytes: Vec::new(), keys: vec!["0F1E2D3C4B5a6978".to_owned()] };
     assert_eq!(leaked(&file, "unknown word \"2d3c4b5a\""), ["2d3c4b5a"]);
     assert_eq!(leaked(&file, "2d3c 4b5a"), ["2d3c4b5a"]);
@@ -43,7 +43,7 @@ fn pieces_of_keys_are_found() {
 }
 
 #[test]
-fn the_library_tells_nothing() {
+fn diagnostics_contain_no_key_of_damaged_files() {
     let (mut wrong, mut asked_for, mut tally) = (0, 0, Tally::default());
     let files = count("LEAK_FILES", 1000);
     for seed in 0..files {

@@ -141,7 +141,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
 
     #[test]
-    fn saved_text_loads_back_into_the_same_state(texts in proptest::collection::vec(sas(), 1..12)) {
+    fn save_then_load_gives_the_same_state(texts in proptest::collection::vec(sas(), 1..12)) {
         let mut first = model();
         load(&mut *first, &texts.concat());
         let (text, blocks) = saved(&mut *first);
@@ -156,7 +156,7 @@ proptest! {
 
 /// One SA for each feature, not random: SAs that the model refuses would weaken the property above unnoticed.
 #[test]
-fn each_feature_survives() {
+fn save_then_load_keeps_each_feature() {
     let key = "encr_alg aes encrkey 000102030405060708090a0b0c0d0e0f";
     let text = [
         format!("add esp spi 0x1001 src 192.0.2.1 dst 192.0.2.2 outbound {key}"),

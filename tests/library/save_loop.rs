@@ -165,7 +165,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_is_saved_loads(sas in prop::collection::vec(sa(), 1..4)) {
+    fn saver_output_loads_as_the_same_request(sas in prop::collection::vec(sa(), 1..4)) {
         check(&sas.into_iter().map(|Hidden(sa)| sa).collect::<Vec<_>>());
     }
 }
@@ -191,7 +191,7 @@ const HERE: [u8; 4] = [10, 0, 0, 1];
 const THERE: [u8; 4] = [10, 0, 0, 2];
 
 #[test]
-fn the_second_of_a_pair_names_the_first() {
+fn saver_writes_pair_spi_with_the_second_sa() {
     let first = Request { pair_spi: Some(Spi(0x200)), ..plain(0x100, HERE, THERE, Flags::OUTBOUND) };
     let second = Request { pair_spi: Some(Spi(0x100)), ..plain(0x200, THERE, HERE, Flags::INBOUND) };
     let file = saved(&[described(&first), described(&second)]);
@@ -206,7 +206,7 @@ fn the_second_of_a_pair_names_the_first() {
 }
 
 #[test]
-fn nat_traversal_comes_back() {
+fn saver_keeps_nat_traversal_addresses() {
     let end = |addr: [u8; 4], port| Some(Endpoint { addr: addr.into(), port, proto: 0 });
     check(&[Request {
         flags: Flags::NATT_LOC | Flags::NATT_REM,
@@ -217,7 +217,7 @@ fn nat_traversal_comes_back() {
 }
 
 #[test]
-fn larval_and_dead_sas_are_comments() {
+fn saver_writes_larval_and_dead_sas_as_comments() {
     for state in [SaState::LARVAL, SaState::DEAD] {
         let gone = Request { state, ..plain(0x100, HERE, THERE, Flags::default()) };
         let file = saved(&[described(&gone), described(&plain(0x200, HERE, THERE, Flags::default()))]);
@@ -227,7 +227,7 @@ fn larval_and_dead_sas_are_comments() {
 }
 
 #[test]
-fn identities_that_no_word_can_say_are_left_out() {
+fn saver_omits_identities_that_cannot_be_written() {
     for (kind, value) in [(2, &b"a\"b"[..]), (2, b" a"), (2, b""), (2, b"a\nb"), (4, b"\x30\x00"), (6, b"id")] {
         let identity = Identity { kind: IdentityType(kind), id: 0, value: value.to_vec() };
         let sa = Request { src_identity: Some(identity).into(), ..plain(0x100, HERE, THERE, Flags::default()) };
@@ -238,7 +238,7 @@ fn identities_that_no_word_can_say_are_left_out() {
 }
 
 #[test]
-fn idle_lifetimes_that_no_word_can_say_are_left_out() {
+fn saver_omits_idle_lifetimes_that_cannot_be_written() {
     let idle = Some(Lifetime { allocations: 1, bytes: 2, addtime: 3, usetime: 4 });
     let file = saved(&[described(&Request { idle: idle.into(), ..plain(0x100, HERE, THERE, Flags::default()) })]);
     assert!(String::from_utf8_lossy(&file).contains("# WARNING: SA has an idle lifetime in bytes or allocations"));
@@ -246,7 +246,7 @@ fn idle_lifetimes_that_no_word_can_say_are_left_out() {
 }
 
 #[test]
-fn hidden_keys_do_not_load_by_accident() {
+fn saver_output_with_masked_keys_does_not_load() {
     let mut file = Vec::new();
     Saver::new(true).save(&mut file, &described(&plain(0x100, HERE, THERE, Flags::default()))).expect("writes");
     let text = String::from_utf8(file).expect("text");

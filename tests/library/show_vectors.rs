@@ -189,7 +189,7 @@ fn differences() -> BTreeMap<String, String> {
 }
 
 #[test]
-fn the_original_and_this_program_print_the_same() {
+fn show_output_matches_recorded_vectors() {
     if cfg!(target_endian = "big") {
         return;
     }
@@ -222,7 +222,7 @@ fn difference(original: &str, ours: &str) -> String {
 }
 
 #[test]
-fn every_difference_has_a_case_and_a_reason() {
+fn show_differences_have_a_case_and_a_reason() {
     let ids: BTreeSet<_> = cases().iter().map(|case| case.text("id").to_owned()).collect();
     for (id, reason) in differences() {
         assert!(ids.contains(&id), "no case {id}");

@@ -89,7 +89,7 @@ fn waiting() -> Running {
 }
 
 #[test]
-fn a_service_keeps_one_capability() {
+fn run_keeps_only_cap_net_admin() {
     let bench = Bench::with_model();
     let running = service(&bench);
     let process = running.0.id();
@@ -106,7 +106,7 @@ fn a_service_keeps_one_capability() {
 }
 
 #[test]
-fn by_hand_the_rights_over_files_are_kept() {
+fn ipseckey_keeps_file_capabilities() {
     let running = waiting();
     let process = running.0.id();
     for set in ["CapPrm:", "CapEff:"] {
@@ -121,7 +121,7 @@ fn by_hand_the_rights_over_files_are_kept() {
 
 /// A keys file of another user, which only root can read: a warning, and it is loaded.
 #[test]
-fn root_reads_the_files_of_others_by_hand() {
+fn ipseckey_as_root_reads_keys_file_of_another_user() {
     if !is_root("read the files of others") {
         return;
     }
@@ -141,7 +141,7 @@ fn as_user(user: u32, command: &mut Command) -> Output {
 
 /// With the privileges of another user (set-user-ID), the program ignores the environment of its caller.
 #[test]
-fn set_user_id_it_forgets_the_environment() {
+fn set_user_id_program_ignores_environment() {
     if !is_root("make programs of others") {
         return;
     }
@@ -167,7 +167,7 @@ fn set_user_id_it_forgets_the_environment() {
 
 /// Two checks: the mode of the socket, and the credentials of the peer.
 #[test]
-fn others_cannot_ask_for_a_refresh() {
+fn refresh_is_refused_to_other_users() {
     if !is_root("become another user") {
         return;
     }
