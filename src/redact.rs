@@ -50,6 +50,7 @@ impl HexDigits {
 /// consist of them.
 pub(crate) fn is_harmless(word: &[u8]) -> bool {
     let digits = HexDigits::of(word);
+    // Fewer than eight digits are less than half of a DES key, the shortest key there is.
     let is_sparse = digits.count < 8 || !digits.prevail() || is_dotted(word);
     word.len() <= MAX_SHOWN_LEN && digits.longest_run < HIDDEN_RUN && is_sparse
 }
@@ -77,15 +78,16 @@ pub(crate) fn has_key_run(word: &[u8]) -> bool {
 
 /// A word of a command line in quotes, for a message; masked if it may be a key.
 #[must_use]
-pub fn cited(word: &str) -> String {
+pub(crate) fn cited(word: &str) -> String {
     if may_be_key(word.as_bytes()) { format!("\"{}\"", masked(word)) } else { format!("\"{}\"", word.escape_debug()) }
 }
 
 /// Masks in `text` the words of `arguments` that may be keys. A key may also follow an option and `=`.
 #[must_use]
-pub fn without_keys<'a>(text: &str, arguments: impl IntoIterator<Item = &'a OsString>) -> String {
+pub(crate) fn without_keys<'a>(text: &str, arguments: impl IntoIterator<Item = &'a OsString>) -> String {
     let arguments = arguments.into_iter().map(|argument| argument.to_string_lossy());
     arguments.fold(text.to_owned(), |text, argument| {
+        // clap cites an option with its value (`--sadb=KEY`).
         let suspects = argument.split('=').filter(|word| may_be_key(word.as_bytes()));
         suspects.fold(text, |text, word| text.replace(word, &masked(word)))
     })
@@ -130,6 +132,7 @@ pub(crate) fn push_visible(text: &mut String, bytes: &[u8]) {
                 text.extend(std::iter::repeat_n('?', character.len_utf8()));
             }
         }
+        // One character for each byte, so that spans of diagnostics stay valid.
         text.extend(chunk.invalid().iter().map(|_| '?'));
     }
 }
@@ -159,7 +162,7 @@ fn push_escaped(text: &mut String, valid: &str) {
 
 /// `path` for a message: control characters escaped, so that a file name cannot forge a log line.
 #[must_use]
-pub fn shown(path: &Path) -> String {
+pub(crate) fn shown(path: &Path) -> String {
     let mut text = String::new();
     push_escaped(&mut text, &path.to_string_lossy());
     text
@@ -167,8 +170,9 @@ pub fn shown(path: &Path) -> String {
 
 /// `path` as a word for a shell: in single quotes if it holds a character that a shell interprets.
 #[must_use]
-pub fn shell_word(path: &Path) -> String {
+pub(crate) fn shell_word(path: &Path) -> String {
     let text = shown(path);
+    // Everything else is quoted: the list of what a shell interprets is longer and differs.
     let is_plain = |c: char| c.is_alphanumeric() || "_./:@%+=,-".contains(c);
     if !text.is_empty() && text.chars().all(is_plain) {
         return text;

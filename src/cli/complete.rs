@@ -94,7 +94,7 @@ fn takes_value(word: &str, vocabulary: Vocabulary) -> bool {
 fn unused_keywords(verb: &str, given: &[&str], vocabulary: Vocabulary) -> Vec<&'static str> {
     let changes = verb.starts_with("add") || verb.starts_with("update");
     let said: Vec<Field> = given.iter().filter_map(|word| keywords::by_word(word.as_bytes())).map(|row| row.field).collect();
-    let fits = |row: &keywords::Row| (changes || row.usage == Usage::Any) && !said.contains(&row.field);
+    let fits = |row: &keywords::Keyword| (changes || row.usage == Usage::Any) && !said.contains(&row.field);
     keywords::words(vocabulary).filter(|word| keywords::by_word(word.as_bytes()).is_some_and(fits)).collect()
 }
 

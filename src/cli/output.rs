@@ -31,7 +31,7 @@ pub(super) struct Output {
     verbose: bool,
     illumos: bool,
     names: Rc<dyn Names>,
-    diagnostics: keyfile::Style,
+    diagnostics: keyfile::RenderStyle,
     color: Color,
     /// `--json`, and what goes into each object.
     json: Option<json::Choice>,
@@ -93,7 +93,11 @@ impl Output {
             report: Report::of(args),
             progress: Rc::default(),
             lost: Rc::default(),
-            diagnostics: if wants_color(args.color, &io::stderr()) { keyfile::Style::Color } else { keyfile::Style::Plain },
+            diagnostics: if wants_color(args.color, &io::stderr()) {
+                keyfile::RenderStyle::Color
+            } else {
+                keyfile::RenderStyle::Plain
+            },
             color: args.color,
         })
     }

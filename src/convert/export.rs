@@ -1,4 +1,4 @@
-//! SAs in the words of another program.
+//! Export: SAs in the format of another program.
 
 use std::io::{self, Write};
 use std::net::IpAddr;
@@ -10,41 +10,39 @@ use crate::sa::{Endpoint, InnerEndpoint, Lifetime, Request, SaType, XfrmMode};
 use crate::secret::Key;
 use crate::show;
 
-/// Whose words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Target {
-    /// setkey(8).
+pub(crate) enum ExportFormat {
     Setkey,
-    /// Lines for `ip -batch`, see ip-xfrm(8).
+    /// Lines for `ip -batch`; see ip-xfrm(8).
     IpXfrm,
-    /// Wireshark's `esp_sa` file.
+    /// The `esp_sa` file of Wireshark's preferences.
     Wireshark,
     /// The file that `tcpdump -E` takes.
     Tcpdump,
 }
 
-/// Why an SA cannot be said in those words.
+/// Why an SA cannot be exported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Skipped(pub &'static str);
+pub(crate) struct Skipped(pub &'static str);
 
 type Written = io::Result<Result<(), Skipped>>;
 
-/// Writes the SA that `request` adds as one line. Nothing is written of one that cannot be said.
+/// Writes the SA of `request` as one line, or nothing if the format cannot express it.
 ///
 /// # Errors
-/// Whatever the writer says.
-pub fn export(target: Target, request: &Request, out: &mut dyn Write) -> Written {
-    let Some(sa) = Sa::of(request) else { return Ok(Err(Skipped("it has no destination address"))) };
+/// Those of `out`.
+pub(crate) fn export(target: ExportFormat, request: &Request, out: &mut dyn Write) -> Written {
+    let Some(sa) = ExportedSa::of(request) else { return Ok(Err(Skipped("it has no destination address"))) };
     match target {
-        Target::Setkey => setkey(&sa, out),
-        Target::IpXfrm => ip_xfrm(&sa, out),
-        Target::Wireshark => wireshark(&sa, out),
-        Target::Tcpdump => tcpdump(&sa, out),
+        ExportFormat::Setkey => setkey(&sa, out),
+        ExportFormat::IpXfrm => ip_xfrm(&sa, out),
+        ExportFormat::Wireshark => wireshark(&sa, out),
+        ExportFormat::Tcpdump => tcpdump(&sa, out),
     }
 }
 
 /// A request with its algorithms looked up.
-struct Sa<'r> {
+struct ExportedSa<'r> {
     request: &'r Request,
     src: Endpoint,
     dst: Endpoint,
@@ -52,10 +50,12 @@ struct Sa<'r> {
     encr: Option<&'static Encr>,
 }
 
-impl<'r> Sa<'r> {
+impl<'r> ExportedSa<'r> {
     fn of(request: &'r Request) -> Option<Self> {
         let dst = request.dst?;
+        // Each format needs a source of the destination's family.
         let unspecified: IpAddr = if dst.addr.is_ipv4() { [0; 4].into() } else { [0_u16; 8].into() };
+        // A keys file without `src`, or the default source ::, leaves a source of the other family.
         let src = request.src.filter(|src| src.addr.is_ipv4() == dst.addr.is_ipv4());
         let src = src.unwrap_or(Endpoint { addr: unspecified, port: 0, proto: 0 });
         let (auth, encr) = (auth_by_number(request.auth_alg), encr_by_number(request.encr_alg));
@@ -71,7 +71,7 @@ impl<'r> Sa<'r> {
         if self.request.sa_type == SaType::AH { "ah" } else { "esp" }
     }
 
-    /// The ports of UDP encapsulation, as the packets of this SA have them.
+    /// The source and destination port of UDP encapsulation.
     fn encap_ports(&self) -> Option<(u16, u16)> {
         let (local, remote) = (*self.request.natt_local, *self.request.natt_remote);
         let port = |end: Option<Endpoint>| end.map_or(4500, |end| if end.port == 0 { 4500 } else { end.port });
@@ -79,18 +79,19 @@ impl<'r> Sa<'r> {
     }
 }
 
-/// `0x` and the digits; nothing for no key.
+/// Writes `0x` and the digits of the key, if there is one.
 fn key(out: &mut dyn Write, key: Option<&Key>) -> io::Result<()> {
     write!(out, "0x")?;
     key.map_or(Ok(()), |key| show::write_key(out, key))
 }
 
-fn setkey(sa: &Sa<'_>, out: &mut dyn Write) -> Written {
+fn setkey(sa: &ExportedSa<'_>, out: &mut dyn Write) -> Written {
     let encr = sa.encr.filter(|_| sa.request.sa_type == SaType::ESP);
     let encr_name = encr.map(|row| theirs(SETKEY_ENCR, row.names[0]));
     let auth_name = sa.auth.map(|row| theirs(SETKEY_AUTH, row.names[0]));
+    // Before the first byte is written: a skipped SA leaves no partial line.
     if encr_name == Some(None) || auth_name == Some(None) {
-        return Ok(Err(Skipped("setkey has no such algorithm")));
+        return Ok(Err(Skipped("setkey does not support the algorithm")));
     }
     let request = sa.request;
     let mode = if sa.is_tunnel() { "tunnel" } else { "transport" };
@@ -125,12 +126,12 @@ fn setkey(sa: &Sa<'_>, out: &mut dyn Write) -> Written {
     writeln!(out, ";").map(Ok)
 }
 
-/// Words with numbers, those that are not zero.
+/// Writes the options whose number is not zero.
 fn write_numbers(out: &mut dyn Write, numbers: &[(&str, u64)]) -> io::Result<()> {
     numbers.iter().filter(|(_, value)| *value != 0).try_for_each(|(word, value)| write!(out, " {word} {value}"))
 }
 
-fn ip_xfrm(sa: &Sa<'_>, out: &mut dyn Write) -> Written {
+fn ip_xfrm(sa: &ExportedSa<'_>, out: &mut dyn Write) -> Written {
     let request = sa.request;
     let mode = request.linux.mode.and_then(linux::mode_word).unwrap_or(if sa.is_tunnel() { "tunnel" } else { "transport" });
     write!(out, "xfrm state add src {} dst {} proto {} spi {}", sa.src.addr, sa.dst.addr, sa.proto(), request.spi)?;
@@ -156,8 +157,9 @@ fn ip_xfrm(sa: &Sa<'_>, out: &mut dyn Write) -> Written {
     writeln!(out).map(Ok)
 }
 
-fn ip_algorithms(sa: &Sa<'_>, out: &mut dyn Write) -> io::Result<()> {
+fn ip_algorithms(sa: &ExportedSa<'_>, out: &mut dyn Write) -> io::Result<()> {
     if let Some(row) = sa.auth {
+        // `auth` would use the kernel's own ICV length, which differs from RFC 4868 for SHA-256.
         write!(out, " auth-trunc '{}' ", row.xfrm)?;
         key(out, sa.request.auth_key.as_ref())?;
         write!(out, " {}", sa.request.linux.icv_bits.unwrap_or(row.icv_bits))?;
@@ -166,13 +168,14 @@ fn ip_algorithms(sa: &Sa<'_>, out: &mut dyn Write) -> io::Result<()> {
     write!(out, " {} '{}' ", if row.is_combined() { "aead" } else { "enc" }, row.xfrm)?;
     match &sa.request.encr_key {
         Some(_) => key(out, sa.request.encr_key.as_ref())?,
+        // ip-xfrm(8) requires a key; that of the null cipher is empty.
         None => write!(out, "''")?,
     }
     if row.is_combined() { write!(out, " {}", row.icv_bits) } else { Ok(()) }
 }
 
-/// Inner addresses, or the ports and protocol of the SA's own.
-fn ip_selector(sa: &Sa<'_>, out: &mut dyn Write) -> io::Result<()> {
+/// Writes the selector: inner addresses, or the outer ones if there are ports or a protocol.
+fn ip_selector(sa: &ExportedSa<'_>, out: &mut dyn Write) -> io::Result<()> {
     let request = sa.request;
     let side = |inner: Option<InnerEndpoint>, outer: Endpoint| match inner {
         Some(inner) => (format!("{}/{}", inner.addr, inner.prefix_len), inner.port, inner.proto),
@@ -208,18 +211,18 @@ fn ip_limits(request: &Request, out: &mut dyn Write) -> io::Result<()> {
     )
 }
 
-fn wireshark(sa: &Sa<'_>, out: &mut dyn Write) -> Written {
+fn wireshark(sa: &ExportedSa<'_>, out: &mut dyn Write) -> Written {
     if sa.request.sa_type != SaType::ESP {
-        return Ok(Err(Skipped("AH hides nothing: Wireshark reads it as it is")));
+        return Ok(Err(Skipped("AH does not encrypt: Wireshark needs no key")));
     }
     let Some(encr) = sa.encr.and_then(|row| theirs_for(WIRESHARK_ENCR, row.names[0])) else {
-        return Ok(Err(Skipped("Wireshark does not decrypt this cipher")));
+        return Ok(Err(Skipped("Wireshark does not support the cipher")));
     };
     let auth = match sa.auth {
         None => "NULL",
         Some(row) => match theirs_for(WIRESHARK_AUTH, row.names[0]) {
             Some(name) => name,
-            None => return Ok(Err(Skipped("Wireshark does not know this authentication"))),
+            None => return Ok(Err(Skipped("Wireshark does not support the authentication algorithm"))),
         },
     };
     let family = if sa.dst.addr.is_ipv4() { "IPv4" } else { "IPv6" };
@@ -234,16 +237,17 @@ fn optional_key(out: &mut dyn Write, given: Option<&Key>) -> io::Result<()> {
     given.map_or(Ok(()), |given| key(out, Some(given)))
 }
 
-/// Wireshark's tables have our names first.
+/// The tables of Wireshark have our names first.
 fn theirs_for(table: &[(&'static str, &'static str)], ours: &str) -> Option<&'static str> {
     table.iter().find(|row| row.0 == ours).map(|row| row.1)
 }
 
-/// tcpdump hands the cipher's name to OpenSSL, and knows check values of 96 bits or none (`print-esp.c`).
-fn tcpdump(sa: &Sa<'_>, out: &mut dyn Write) -> Written {
+/// tcpdump passes the cipher's name to OpenSSL, and supports ICVs of 96 bits or none (`print-esp.c`).
+fn tcpdump(sa: &ExportedSa<'_>, out: &mut dyn Write) -> Written {
     if sa.request.sa_type != SaType::ESP {
-        return Ok(Err(Skipped("AH hides nothing: tcpdump reads it as it is")));
+        return Ok(Err(Skipped("AH does not encrypt: tcpdump needs no key")));
     }
+    // OpenSSL has one name for each key length of AES.
     let bits = sa.request.encr_key.as_ref().map_or(0, Key::bits);
     let cipher = match (sa.encr.map_or("", |row| row.names[0]), bits) {
         ("aes-cbc", 128) => "aes128-cbc",
@@ -252,13 +256,13 @@ fn tcpdump(sa: &Sa<'_>, out: &mut dyn Write) -> Written {
         ("3des-cbc", _) => "des3-cbc",
         ("des-cbc", _) => "des-cbc",
         ("blowfish-cbc", _) => "blowfish-cbc",
-        ("null", _) => return Ok(Err(Skipped("nothing is encrypted: tcpdump reads it as it is"))),
-        _ => return Ok(Err(Skipped("tcpdump does not decrypt this cipher"))),
+        ("null", _) => return Ok(Err(Skipped("the null cipher does not encrypt: tcpdump needs no key"))),
+        _ => return Ok(Err(Skipped("tcpdump does not support the cipher"))),
     };
     let suffix = match sa.auth.map(|row| sa.request.linux.icv_bits.unwrap_or(row.icv_bits)) {
         None => "",
         Some(96) => "-hmac96",
-        Some(_) => return Ok(Err(Skipped("tcpdump takes check values of 96 bits only: use export wireshark"))),
+        Some(_) => return Ok(Err(Skipped("tcpdump supports ICVs of 96 bits only: use export wireshark"))),
     };
     write!(out, "{}@{} {cipher}{suffix}:", sa.request.spi, sa.dst.addr)?;
     key(out, sa.request.encr_key.as_ref())?;
@@ -285,7 +289,7 @@ mod tests {
         }
     }
 
-    fn exported(target: Target, request: &Request) -> Result<String, &'static str> {
+    fn exported(target: ExportFormat, request: &Request) -> Result<String, &'static str> {
         let mut out = Vec::new();
         let written = export(target, request, &mut out).unwrap();
         written.map(|()| String::from_utf8(out).unwrap()).map_err(|skipped| skipped.0)
@@ -294,45 +298,45 @@ mod tests {
     const ENCR: &str = "0xabababababababababababababababab";
 
     #[test]
-    fn one_sa_in_four_languages() {
+    fn export_writes_four_formats() {
         let sa = request(12, 3);
         let line = |target| exported(target, &sa).unwrap();
         assert_eq!(
-            line(Target::Setkey),
+            line(ExportFormat::Setkey),
             format!("add 192.0.2.1 198.51.100.7 esp 0x1000 -m transport -E aes-cbc {ENCR} -A hmac-sha1 0xcdcdcdcd;\n")
         );
         assert_eq!(
-            line(Target::IpXfrm),
+            line(ExportFormat::IpXfrm),
             format!(
                 "xfrm state add src 192.0.2.1 dst 198.51.100.7 proto esp spi 0x1000 mode transport auth-trunc 'hmac(sha1)' 0xcdcdcdcd 96 \
                  enc 'cbc(aes)' {ENCR}\n"
             )
         );
         assert_eq!(
-            line(Target::Wireshark),
+            line(ExportFormat::Wireshark),
             format!(
                 "\"IPv4\",\"192.0.2.1\",\"198.51.100.7\",\"0x00001000\",\"AES-CBC [RFC3602]\",\"{ENCR}\",\"HMAC-SHA-1-96 [RFC2404]\",\
                  \"0xcdcdcdcd\"\n"
             )
         );
-        assert_eq!(line(Target::Tcpdump), format!("0x1000@198.51.100.7 aes128-cbc-hmac96:{ENCR}\n"));
+        assert_eq!(line(ExportFormat::Tcpdump), format!("0x1000@198.51.100.7 aes128-cbc-hmac96:{ENCR}\n"));
     }
 
     #[test]
-    fn what_cannot_be_said_is_skipped() {
-        assert!(exported(Target::Setkey, &request(16, 0)).unwrap_err().contains("no such algorithm"));
-        assert!(exported(Target::Tcpdump, &request(12, 5)).unwrap_err().contains("96 bits"));
-        assert!(exported(Target::Wireshark, &request(22, 5)).unwrap_err().contains("does not decrypt"));
-        assert!(exported(Target::IpXfrm, &Request { dst: None, ..request(12, 3) }).is_err());
+    fn export_skips_what_a_format_cannot_express() {
+        assert!(exported(ExportFormat::Setkey, &request(16, 0)).unwrap_err().contains("does not support the algorithm"));
+        assert!(exported(ExportFormat::Tcpdump, &request(12, 5)).unwrap_err().contains("96 bits"));
+        assert!(exported(ExportFormat::Wireshark, &request(22, 5)).unwrap_err().contains("does not support the cipher"));
+        assert!(exported(ExportFormat::IpXfrm, &Request { dst: None, ..request(12, 3) }).is_err());
     }
 
     #[test]
-    fn tunnels_and_limits() {
+    fn export_writes_tunnels_and_limits() {
         let mut sa = request(20, 0);
         let net = |addr: [u8; 4]| Some(InnerEndpoint { addr: addr.into(), prefix_len: 16, port: 0, proto: 0 });
         (*sa.inner_src, *sa.inner_dst) = (net([10, 1, 0, 0]), net([10, 2, 0, 0]));
         sa.hard = Some(Lifetime { addtime: 60, ..Lifetime::default() }).into();
-        let line = exported(Target::IpXfrm, &sa).unwrap();
+        let line = exported(ExportFormat::IpXfrm, &sa).unwrap();
         assert!(line.contains(" mode tunnel aead 'rfc4106(gcm(aes))' "), "{line}");
         assert!(line.ends_with(" 128 sel src 10.1.0.0/16 dst 10.2.0.0/16 limit time-hard 60\n"), "{line}");
     }

@@ -1,166 +1,69 @@
-//! A keys file from another program's configuration.
+//! Import: a keys file from the configuration of another program.
 
 use std::io::{self, Write};
 
-use super::statements::{End, Statement, Word, statements};
+use super::statements::{Statement, StatementEnd, statements};
+use super::writer::{CommandWriter, Untranslatable};
 use super::{ip_xfrm, ipsec_conf, setkey};
 use crate::secret::Buffer;
 
-/// Whose configuration it is.
+/// The format of a configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// setkey(8): also the `/etc/ipsec.conf` of FreeBSD and NetBSD.
+pub(crate) enum ImportFormat {
+    /// setkey(8), also the format of `/etc/ipsec.conf` on FreeBSD and NetBSD.
     Setkey,
-    /// ip-xfrm(8): a script, a file for `ip -batch`, or what `ip xfrm state` prints.
+    /// ip-xfrm(8): a script, a file for `ip -batch`, or the output of `ip xfrm state`.
     IpXfrm,
-    /// ipsec.conf(5) of OpenBSD.
+    /// ipsec.conf(5) of OpenBSD, manual keying only.
     IpsecConf,
 }
 
-/// Something that needs the reader's eye. It never holds a word of the text that could be a key.
+/// A remark about a statement. It never contains a word of the text that may be a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Note {
-    /// Line of the statement.
-    pub line: u32,
-    /// What it is.
-    pub text: String,
-    /// Whether the statement is not in the keys file.
-    pub is_lost: bool,
+pub(crate) struct ImportNote {
+    /// The first line of the statement.
+    pub(crate) line: u32,
+    pub(crate) text: String,
+    /// Whether the statement is missing from the keys file.
+    pub(crate) is_lost: bool,
 }
 
-/// A keys file, and what there is to say about it.
-pub struct Imported {
-    /// The commands.
-    pub text: Buffer,
-    /// In the order of the lines.
-    pub notes: Vec<Note>,
+/// A keys file, and remarks about its source.
+pub(crate) struct Imported {
+    pub(crate) text: Buffer,
+    /// In the order of lines.
+    pub(crate) notes: Vec<ImportNote>,
 }
 
-/// Why a statement gives no command.
-pub(super) type Lost = String;
+/// Translates one statement of a format.
+type Translate = fn(&Statement<'_>, &mut CommandWriter) -> Result<(), Untranslatable>;
 
-/// Reads one statement of a language.
-type Read = fn(&Statement<'_>, &mut Draft) -> Result<(), Lost>;
-
-/// Makes a keys file from `text`.
+/// Translates `text` to a keys file.
 ///
 /// # Errors
-/// A text that is not UTF-8, or a keys file far larger than it.
-pub fn import(source: Source, text: &[u8]) -> io::Result<Imported> {
+/// `text` is not UTF-8, or the keys file exceeds 16 times its size.
+pub(crate) fn import(source: ImportFormat, text: &[u8]) -> io::Result<Imported> {
     let text = std::str::from_utf8(text).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-    let (end, read): (End, Read) = match source {
-        Source::Setkey => (End::Semicolon, setkey::read),
-        Source::IpXfrm => (End::Line(&["ip", "xfrm"]), ip_xfrm::read),
-        Source::IpsecConf => (End::Line(&["esp", "ah"]), ipsec_conf::read),
+    let (end, translate): (StatementEnd, Translate) = match source {
+        ImportFormat::Setkey => (StatementEnd::Semicolon, setkey::translate),
+        ImportFormat::IpXfrm => (StatementEnd::Line(&["ip", "xfrm"]), ip_xfrm::translate),
+        ImportFormat::IpsecConf => (StatementEnd::Line(&["esp", "ah"]), ipsec_conf::translate),
     };
-    // A byte of a key in characters becomes two digits, and keywords are longer here than in some of these languages.
+    // The buffer cannot grow, since a reallocation would leave keys behind. A key in characters takes twice its length in digits,
+    // and some keywords are longer than those they replace.
     let mut imported = Imported { text: Buffer::with_capacity(16 * text.len() + 1024), notes: Vec::new() };
     for statement in statements(text, end) {
         let len: usize = statement.words.iter().map(|word| word.text.len()).sum();
-        let mut draft = Draft::new(8 * len + 1024);
+        // A statement that fails half-way must leave nothing in the keys file, so each has a buffer of its own.
+        let mut writer = CommandWriter::new(8 * len + 1024);
         let line = statement.line;
-        match read(&statement, &mut draft) {
-            Ok(()) => imported.text.write_all(&draft.text)?,
-            Err(text) => imported.notes.push(Note { line, text, is_lost: true }),
+        match translate(&statement, &mut writer) {
+            Ok(()) => imported.text.write_all(writer.text())?,
+            Err(text) => imported.notes.push(ImportNote { line, text, is_lost: true }),
         }
-        imported.notes.extend(draft.notes.into_iter().map(|text| Note { line, text, is_lost: false }));
+        imported.notes.extend(writer.into_notes().into_iter().map(|text| ImportNote { line, text, is_lost: false }));
     }
     Ok(imported)
-}
-
-/// The commands of one statement.
-pub(super) struct Draft {
-    text: Buffer,
-    notes: Vec<String>,
-}
-
-impl Draft {
-    fn new(room: usize) -> Self {
-        Self { text: Buffer::with_capacity(room), notes: Vec::new() }
-    }
-
-    /// Says something about the statement.
-    pub(super) fn note(&mut self, text: impl Into<String>) {
-        self.notes.push(text.into());
-    }
-
-    /// Begins a command.
-    pub(super) fn begin(&mut self, words: &str) -> Result<(), Lost> {
-        self.put(words.as_bytes())
-    }
-
-    /// Writes a keyword with its value. The value is a word of the text that is no key.
-    pub(super) fn word(&mut self, keyword: &str, value: &str) -> Result<(), Lost> {
-        let odd = |c: char| c.is_control() || c.is_whitespace() || c == '"' || c == '\\';
-        if value.is_empty() || value.contains(odd) {
-            return Err(format!("the value for {keyword} is not usable"));
-        }
-        self.put(format!(" {keyword} {value}").as_bytes())
-    }
-
-    /// Writes a keyword without value.
-    pub(super) fn flag(&mut self, keyword: &str) -> Result<(), Lost> {
-        self.put(format!(" {keyword}").as_bytes())
-    }
-
-    /// Writes a key: hexadecimal digits behind 0x, or characters.
-    pub(super) fn key(&mut self, keyword: &str, value: Word<'_>) -> Result<(), Lost> {
-        self.put(format!(" \\\n    {keyword} ").as_bytes())?;
-        match value.text.strip_prefix("0x").filter(|_| !value.quoted) {
-            Some(digits) if digits.bytes().all(|byte| byte.is_ascii_hexdigit()) && !digits.is_empty() => {
-                self.put(digits.as_bytes())
-            }
-            Some(_) => Err(format!("the value for {keyword} is not hexadecimal behind 0x")),
-            None => {
-                self.note(format!(
-                    "the {keyword} was written in characters, which are easy to guess; they are taken as bytes"
-                ));
-                value.text.bytes().try_for_each(|byte| write!(self.text, "{byte:02x}")).map_err(|error| error.to_string())
-            }
-        }
-    }
-
-    /// Ends a command.
-    pub(super) fn end(&mut self) -> Result<(), Lost> {
-        self.put(b"\n")
-    }
-
-    fn put(&mut self, bytes: &[u8]) -> Result<(), Lost> {
-        self.text.append(bytes).map_err(|full| full.to_string())
-    }
-}
-
-/// Takes the words of a statement one by one.
-pub(super) struct Cursor<'s, 't> {
-    words: std::slice::Iter<'s, Word<'t>>,
-}
-
-impl<'s, 't> Cursor<'s, 't> {
-    pub(super) fn new(statement: &'s Statement<'t>) -> Self {
-        Self { words: statement.words.iter() }
-    }
-
-    /// The next word, if there is one.
-    pub(super) fn next(&mut self) -> Option<Word<'t>> {
-        self.words.next().copied()
-    }
-
-    /// The next word without taking it.
-    pub(super) fn peek(&self) -> Option<&'t str> {
-        self.words.as_slice().first().map(|word| word.text)
-    }
-
-    /// The value of the keyword `of`.
-    pub(super) fn value(&mut self, of: &str) -> Result<Word<'t>, Lost> {
-        self.next().ok_or_else(|| format!("{of} has no value"))
-    }
-
-    /// Passes over `count` words.
-    pub(super) fn skip(&mut self, count: usize) {
-        for _ in 0..count {
-            let _ = self.next();
-        }
-    }
 }
 
 #[cfg(test)]
@@ -168,7 +71,7 @@ pub(super) mod testing {
     use super::*;
 
     /// The keys file, and the notes with their lines.
-    pub(in crate::convert) fn imported(source: Source, text: &str) -> (String, Vec<(u32, String)>) {
+    pub(in crate::convert) fn imported(source: ImportFormat, text: &str) -> (String, Vec<(u32, String)>) {
         let imported = import(source, text.as_bytes()).unwrap();
         let notes = imported.notes.into_iter().map(|note| (note.line, note.text)).collect();
         (String::from_utf8(imported.text.to_vec()).unwrap(), notes)

@@ -1,6 +1,6 @@
-//! Keys files from and to what other programs read: setkey(8), ip-xfrm(8), OpenBSD's ipsec.conf(5), Wireshark, tcpdump.
+//! Import and export of keys files: setkey(8), ip-xfrm(8), OpenBSD's ipsec.conf(5), Wireshark, tcpdump.
 //!
-//! Import is text to text: what it writes is parsed like any keys file before it is used. Export starts from parsed commands.
+//! Import translates text to text; its output is parsed like any keys file before it is used. Export takes parsed commands.
 #![forbid(unsafe_code)]
 
 mod export;
@@ -10,6 +10,7 @@ mod ipsec_conf;
 mod names;
 mod setkey;
 mod statements;
+mod writer;
 
-pub use export::{Skipped, Target, export};
-pub use import::{Imported, Note, Source, import};
+pub(crate) use export::{ExportFormat, export};
+pub(crate) use import::{ImportFormat, import};

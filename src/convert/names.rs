@@ -1,6 +1,6 @@
-//! What other programs call the algorithms of this one.
+//! Algorithm names of other programs.
 
-/// Names in setkey(8), and ours.
+/// Cipher names in setkey(8), and ours.
 pub(super) const SETKEY_ENCR: &[(&str, &str)] = &[
     ("aes-cbc", "aes-cbc"),
     ("rijndael-cbc", "aes-cbc"),
@@ -13,7 +13,7 @@ pub(super) const SETKEY_ENCR: &[(&str, &str)] = &[
     ("null", "null"),
 ];
 
-/// Names in setkey(8), and ours.
+/// Authentication algorithms in setkey(8), and our names.
 pub(super) const SETKEY_AUTH: &[(&str, &str)] = &[
     ("hmac-md5", "hmac-md5"),
     ("hmac-sha1", "hmac-sha1"),
@@ -26,7 +26,7 @@ pub(super) const SETKEY_AUTH: &[(&str, &str)] = &[
     ("aes-xcbc-mac", "aes-xcbc"),
 ];
 
-/// Names in OpenBSD's ipsec.conf(5), and ours.
+/// Cipher names in OpenBSD's ipsec.conf(5), and ours.
 pub(super) const OPENBSD_ENCR: &[(&str, &str)] = &[
     ("3des", "3des-cbc"),
     ("des", "des-cbc"),
@@ -42,7 +42,7 @@ pub(super) const OPENBSD_ENCR: &[(&str, &str)] = &[
     ("null", "null"),
 ];
 
-/// Names in OpenBSD's ipsec.conf(5), and ours.
+/// Authentication algorithms in OpenBSD's ipsec.conf(5), and our names.
 pub(super) const OPENBSD_AUTH: &[(&str, &str)] = &[
     ("hmac-md5", "hmac-md5"),
     ("hmac-sha1", "hmac-sha1"),
@@ -51,7 +51,7 @@ pub(super) const OPENBSD_AUTH: &[(&str, &str)] = &[
     ("hmac-sha2-512", "hmac-sha512"),
 ];
 
-/// Short names that ip-xfrm(8) takes for the kernel's.
+/// Short names of ip-xfrm(8), and those of the kernel.
 pub(super) const XFRM_SHORT: &[(&str, &str)] = &[
     ("md5", "hmac(md5)"),
     ("sha1", "hmac(sha1)"),
@@ -66,7 +66,7 @@ pub(super) const XFRM_SHORT: &[(&str, &str)] = &[
     ("cipher_null", "ecb(cipher_null)"),
 ];
 
-/// Ciphers as Wireshark's ESP preferences call them; it has no CCM and no ChaCha20.
+/// Our cipher names, and those of Wireshark's ESP preferences, which have no CCM and no ChaCha20.
 pub(super) const WIRESHARK_ENCR: &[(&str, &str)] = &[
     ("null", "NULL"),
     ("des-cbc", "DES-CBC [RFC2405]"),
@@ -79,7 +79,7 @@ pub(super) const WIRESHARK_ENCR: &[(&str, &str)] = &[
     ("aes-gcm", "AES-GCM with 16 octet ICV [RFC4106]"),
 ];
 
-/// Authentication as Wireshark's ESP preferences call it.
+/// Our names of authentication algorithms, and those of Wireshark's ESP preferences.
 pub(super) const WIRESHARK_AUTH: &[(&str, &str)] = &[
     ("hmac-md5", "HMAC-MD5-96 [RFC2403]"),
     ("hmac-sha1", "HMAC-SHA-1-96 [RFC2404]"),
@@ -88,12 +88,12 @@ pub(super) const WIRESHARK_AUTH: &[(&str, &str)] = &[
     ("hmac-sha512", "HMAC-SHA-512-256 [RFC4868]"),
 ];
 
-/// Our name for another program's.
+/// The second name of the row whose first name is `theirs`.
 pub(super) fn ours(table: &[(&'static str, &'static str)], theirs: &str) -> Option<&'static str> {
     table.iter().find(|row| row.0 == theirs).map(|row| row.1)
 }
 
-/// Another program's name for ours.
+/// The first name of the row whose second name is `ours`.
 pub(super) fn theirs(table: &[(&'static str, &'static str)], ours: &str) -> Option<&'static str> {
     table.iter().find(|row| row.1 == ours).map(|row| row.0)
 }
@@ -104,7 +104,7 @@ mod tests {
     use crate::names::algorithms::{AUTH, ENCR};
 
     #[test]
-    fn our_side_of_each_table_is_a_printed_name() {
+    fn our_names_of_each_table_are_printed_names() {
         let known = |name: &str| {
             AUTH.iter().map(|row| row.names[0]).chain(ENCR.iter().map(|row| row.names[0])).any(|printed| printed == name)
         };

@@ -1,70 +1,70 @@
 //! setkey(8): `add [-46n] SRC DST PROTOCOL SPI [OPTION ...] ALGORITHM ... ;`
 
-use super::import::{Cursor, Draft, Lost};
 use super::names::{SETKEY_AUTH, SETKEY_ENCR, ours};
 use super::statements::Statement;
+use super::writer::{CommandWriter, Cursor, Untranslatable};
 
-/// Reads one statement.
-pub(super) fn read(statement: &Statement<'_>, draft: &mut Draft) -> Result<(), Lost> {
+pub(super) fn translate(statement: &Statement<'_>, writer: &mut CommandWriter) -> Result<(), Untranslatable> {
     let mut words = Cursor::new(statement);
     match words.next().map(|word| word.text) {
-        Some("add") => add(&mut words, draft),
-        Some("delete") => delete(&mut words, draft),
-        Some("flush") => flush(&mut words, draft),
+        Some("add") => add(&mut words, writer),
+        Some("delete") => delete(&mut words, writer),
+        Some("flush") => flush(&mut words, writer),
         Some("dump") => {
-            draft.note("dump prints and changes nothing: left out");
+            writer.note("dump changes nothing and is ignored");
             Ok(())
         }
         Some("spdadd" | "spdupdate" | "spddelete" | "spdflush" | "spddump") => {
-            draft.note("a policy, not an SA: on Linux `ip xfrm policy` sets it");
+            writer.note("a policy, not an SA: use `ip xfrm policy` on Linux");
             Ok(())
         }
-        Some(word @ ("get" | "deleteall")) => Err(format!("{word} has no counterpart in a keys file")),
-        _ => Err("not a statement of setkey(8)".to_owned()),
+        Some(word @ ("get" | "deleteall")) => Err(format!("{word} has no equivalent in a keys file")),
+        _ => Err("not a setkey(8) statement".to_owned()),
     }
 }
 
-fn flush(words: &mut Cursor<'_, '_>, draft: &mut Draft) -> Result<(), Lost> {
-    draft.begin("flush")?;
+fn flush(words: &mut Cursor<'_, '_>, writer: &mut CommandWriter) -> Result<(), Untranslatable> {
+    writer.begin("flush")?;
     match words.next().map(|word| word.text) {
-        Some(proto @ ("ah" | "esp")) => draft.flag(proto)?,
-        Some(_) => return Err("flush of a protocol that is neither ah nor esp".to_owned()),
+        Some(proto @ ("ah" | "esp")) => writer.flag(proto)?,
+        Some(_) => return Err("flush of a protocol other than ah and esp".to_owned()),
         None => {}
     }
-    draft.end()
+    writer.end()
 }
 
 /// The SA type of a protocol word.
-fn protocol(word: &str, draft: &mut Draft) -> Result<&'static str, Lost> {
+fn protocol(word: &str, writer: &mut CommandWriter) -> Result<&'static str, Untranslatable> {
     match word {
         "esp" | "esp-udp" => Ok("esp"),
         "ah" => Ok("ah"),
         "esp-old" | "ah-old" => {
-            draft.note("the protocol of 1995 (RFC 1826, 1827) is taken for that of today");
+            writer.note("the protocol of 1995 (RFC 1826, 1827) is imported as the current one");
             Ok(if word == "esp-old" { "esp" } else { "ah" })
         }
-        _ => Err("neither ah nor esp: ipcomp and tcp SAs have no counterpart in a keys file".to_owned()),
+        _ => Err("not ah or esp: ipcomp and tcp SAs have no equivalent in a keys file".to_owned()),
     }
 }
 
-/// What names an SA, behind the command and its options.
-struct Name<'t> {
+/// The identity of an SA, after the command and its options.
+struct SetkeySa<'t> {
     src: (&'t str, Option<&'t str>),
     dst: (&'t str, Option<&'t str>),
     proto: &'t str,
     spi: &'t str,
 }
 
-fn name<'t>(words: &mut Cursor<'_, 't>) -> Result<Name<'t>, Lost> {
+fn identity<'t>(words: &mut Cursor<'_, 't>) -> Result<SetkeySa<'t>, Untranslatable> {
+    // -4, -6 and -n do not matter: addresses are written as they are.
     while words.peek().is_some_and(|word| word.starts_with('-')) {
         words.skip(1);
     }
     let src = with_port(words.value("the source")?.text);
     let dst = with_port(words.value("the destination")?.text);
-    Ok(Name { src, dst, proto: words.value("the protocol")?.text, spi: words.value("the SPI")?.text })
+    Ok(SetkeySa { src, dst, proto: words.value("the protocol")?.text, spi: words.value("the SPI")?.text })
 }
 
-/// `ADDRESS[PORT]`
+/// Splits `ADDRESS[PORT]` into address and port.
 fn with_port(word: &str) -> (&str, Option<&str>) {
     match word.strip_suffix(']').and_then(|word| word.rsplit_once('[')) {
         Some((address, port)) => (address, Some(port)),
@@ -72,65 +72,68 @@ fn with_port(word: &str) -> (&str, Option<&str>) {
     }
 }
 
-fn delete(words: &mut Cursor<'_, '_>, draft: &mut Draft) -> Result<(), Lost> {
-    let name = name(words)?;
-    let sa_type = protocol(name.proto, draft)?;
-    draft.begin(&format!("delete {sa_type}"))?;
-    draft.word("spi", name.spi)?;
-    draft.word("dst", name.dst.0)?;
-    draft.end()
+fn delete(words: &mut Cursor<'_, '_>, writer: &mut CommandWriter) -> Result<(), Untranslatable> {
+    let sa = identity(words)?;
+    let sa_type = protocol(sa.proto, writer)?;
+    writer.begin(&format!("delete {sa_type}"))?;
+    writer.word("spi", sa.spi)?;
+    writer.word("dst", sa.dst.0)?;
+    writer.end()
 }
 
-fn add(words: &mut Cursor<'_, '_>, draft: &mut Draft) -> Result<(), Lost> {
-    let name = name(words)?;
-    let sa_type = protocol(name.proto, draft)?;
-    draft.begin(&format!("add {sa_type}"))?;
-    draft.word("spi", name.spi)?;
-    draft.word("src", name.src.0)?;
-    draft.word("dst", name.dst.0)?;
-    if name.proto == "esp-udp" {
-        draft.word("encap", "udp")?;
-        draft.word("nat_lport", name.src.1.unwrap_or("4500"))?;
-        draft.word("nat_rport", name.dst.1.unwrap_or("4500"))?;
+fn add(words: &mut Cursor<'_, '_>, writer: &mut CommandWriter) -> Result<(), Untranslatable> {
+    let sa = identity(words)?;
+    let sa_type = protocol(sa.proto, writer)?;
+    writer.begin(&format!("add {sa_type}"))?;
+    writer.word("spi", sa.spi)?;
+    writer.word("src", sa.src.0)?;
+    writer.word("dst", sa.dst.0)?;
+    // The ports may be missing; RFC 3948 defines 4500.
+    if sa.proto == "esp-udp" {
+        writer.word("encap", "udp")?;
+        writer.word("nat_lport", sa.src.1.unwrap_or("4500"))?;
+        writer.word("nat_rport", sa.dst.1.unwrap_or("4500"))?;
     }
     while let Some(word) = words.next() {
-        option(word.text, words, draft)?;
+        option(word.text, words, writer)?;
     }
-    draft.end()
+    writer.end()
 }
 
-/// Lifetimes and numbers that are the same here under another name.
+/// Options with a number, and the keywords for it.
 const NUMBERS: &[(&str, &str)] =
     &[("-lh", "hard_addtime"), ("-ls", "soft_addtime"), ("-bh", "hard_bytes"), ("-bs", "soft_bytes"), ("-r", "replay")];
 
-fn option(word: &str, words: &mut Cursor<'_, '_>, draft: &mut Draft) -> Result<(), Lost> {
+fn option(word: &str, words: &mut Cursor<'_, '_>, writer: &mut CommandWriter) -> Result<(), Untranslatable> {
     if let Some((_, keyword)) = NUMBERS.iter().find(|row| row.0 == word) {
         let value = words.value(keyword)?.text;
-        return if value == "0" { Ok(()) } else { draft.word(keyword, value) };
+        // To setkey, 0 is no limit, which in a keys file is no keyword.
+        return if value == "0" { Ok(()) } else { writer.word(keyword, value) };
     }
     match word {
         "-m" => match words.value("-m")?.text {
-            mode @ ("transport" | "tunnel") => draft.word("mode", mode),
+            mode @ ("transport" | "tunnel") => writer.word("mode", mode),
+            // Mode `any` is the default.
             _ => Ok(()),
         },
         "-u" => {
             let id = words.value("-u")?.text;
-            draft.word("reqid", id)
+            writer.word("reqid", id)
         }
-        "-E" => algorithm("encr", SETKEY_ENCR, words, draft),
-        "-A" => algorithm("auth", SETKEY_AUTH, words, draft),
+        "-E" => algorithm("encr", SETKEY_ENCR, words, writer),
+        "-A" => algorithm("auth", SETKEY_AUTH, words, writer),
         "-f" => {
             words.skip(1);
-            draft.note("-f (padding, cyclic sequence numbers) has no counterpart and is left out");
+            writer.note("-f (padding, cyclic sequence numbers) has no equivalent and is ignored");
             Ok(())
         }
         "-ctx" => {
             words.skip(3);
-            draft.note("-ctx (security context) has no counterpart and is left out");
+            writer.note("-ctx (security context) has no equivalent and is ignored");
             Ok(())
         }
-        "-C" => Err("compression has no counterpart in a keys file".to_owned()),
-        _ => Err("a word that setkey(8) does not document".to_owned()),
+        "-C" => Err("compression has no equivalent in a keys file".to_owned()),
+        _ => Err("unknown word for setkey(8)".to_owned()),
     }
 }
 
@@ -138,38 +141,39 @@ fn algorithm(
     role: &str,
     table: &[(&'static str, &'static str)],
     words: &mut Cursor<'_, '_>,
-    draft: &mut Draft,
-) -> Result<(), Lost> {
+    writer: &mut CommandWriter,
+) -> Result<(), Untranslatable> {
     let theirs = words.value("an algorithm")?.text;
+    // A keys file has no null authentication: it omits the keyword.
     if theirs == "null" && role == "auth" {
         return Ok(());
     }
-    let name = ours(table, theirs).ok_or("an algorithm that is not known here: `ipseckey algs` lists those that are")?;
-    draft.word(&format!("{role}_alg"), name)?;
+    let name = ours(table, theirs).ok_or("unknown algorithm: `ipseckey algs` lists the supported ones")?;
+    writer.word(&format!("{role}_alg"), name)?;
     if name == "hmac-sha256" {
-        draft.note(
-            "on Linux setkey cuts the check value of HMAC-SHA-256 to 96 bits, RFC 4868 to 128: add `icv 96` if the peer stays with \
-             setkey",
+        writer.note(
+            "setkey on Linux truncates the ICV of HMAC-SHA-256 to 96 bits instead of 128 (RFC 4868): add `icv 96` if the peer keeps \
+             using setkey",
         );
     }
-    // The null cipher may stand alone.
+    // The null cipher may come without a key.
     if name == "null" && words.peek().is_none_or(|next| next.starts_with('-')) {
         return Ok(());
     }
     let key = words.value("a key")?;
-    if name == "null" { Ok(()) } else { draft.key(&format!("{role}key"), key) }
+    if name == "null" { Ok(()) } else { writer.key(&format!("{role}key"), key) }
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::convert::Source;
+    use crate::convert::ImportFormat;
     use crate::convert::import::testing::imported;
 
     #[test]
-    fn statements_of_its_manual_page() {
+    fn translate_imports_statements_of_the_manual_page() {
         let text = "flush;\nspdflush;\nadd 10.0.11.41 10.0.11.33 esp 0x10001\n  -m tunnel -r 4 -lh 100\n\
                     -E des-cbc 0x3ffe05014819ffff -A hmac-md5 \"authentication!!\" ; delete 10.0.11.41 10.0.11.33 ah 24;";
-        let (keys, notes) = imported(Source::Setkey, text);
+        let (keys, notes) = imported(ImportFormat::Setkey, text);
         assert_eq!(
             keys,
             "flush\nadd esp spi 0x10001 src 10.0.11.41 dst 10.0.11.33 mode tunnel replay 4 hard_addtime 100 encr_alg des-cbc \\\n    \
@@ -179,13 +183,13 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_counterpart_is_told_and_no_key_with_it() {
+    fn translate_reports_unknown_statements_without_keys() {
         let key = "0x0123456789abcdef0123456789abcdef";
         let text = format!(
             "add 192.0.2.1 192.0.2.2 tcp 0x1000 -A tcp-md5 {key};\nadd 192.0.2.1 192.0.2.2 ah 5 -A hmac-md6 {key};\n{key};\n\
              add 192.0.2.1[4500] 192.0.2.2[4501] esp-udp 0x1000 -u 7 -E null -A hmac-sha256 {key};"
         );
-        let (keys, notes) = imported(Source::Setkey, &text);
+        let (keys, notes) = imported(ImportFormat::Setkey, &text);
         assert!(keys.starts_with(
             "add esp spi 0x1000 src 192.0.2.1 dst 192.0.2.2 encap udp nat_lport 4500 nat_rport 4501 reqid 7 encr_alg null auth_alg"
         ), "{keys}");

@@ -42,7 +42,7 @@ pub fn keys(bytes: &[u8]) {
         let mut said = String::new();
         let mut say = |diagnostics: Vec<Diagnostic>| {
             for diagnostic in diagnostics {
-                said += &keyfile::render(&diagnostic, "-", bytes, keyfile::Style::Plain);
+                said += &keyfile::render(&diagnostic, "-", bytes, keyfile::RenderStyle::Plain);
             }
         };
         let mut checker = Checker::new();

@@ -1,72 +1,62 @@
-//! What a command means, once its words are understood.
+//! Parsed commands.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
 
 use crate::sa::{Request, SaType};
 
-/// Which of the commands about one SA.
+/// The commands about SAs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verb {
-    /// `add`
+pub(crate) enum Verb {
     Add,
-    /// `update`
     Update,
-    /// `update-pair`
     UpdatePair,
-    /// `delete`
     Delete,
-    /// `delete-pair`
     DeletePair,
-    /// `get`
     Get,
 }
 
-/// A command of the language.
-pub enum Command {
+/// A command of ipseckey(1M).
+pub(crate) enum Command {
     /// A command about one SA, or about several that differ only in their addresses.
     Sa(SaCommand),
-    /// `flush [SA_TYPE]`
+    /// `flush [SA_TYPE]`; without a type, every SA.
     Flush(SaType),
-    /// `dump [SA_TYPE]`
+    /// `dump [SA_TYPE]`; without a type, every SA.
     Dump(SaType),
     /// `save SA_TYPE [FILE]`; `None` is standard output.
     Save(SaType, Option<PathBuf>),
-    /// `monitor`
     Monitor,
-    /// `passive_monitor`, `pmonitor`
     PassiveMonitor,
     /// `help [TOPIC]`, `? [TOPIC]`
     Help(Option<String>),
-    /// `quit`, `exit`
     Quit,
 }
 
 /// A command about SAs.
-pub struct SaCommand {
-    /// What to do.
-    pub verb: Verb,
-    /// Everything but the addresses of `targets`; for a single target it is complete as it stands. Boxed: it goes through many
-    /// hands.
-    pub request: Box<Request>,
-    /// The source and destination addresses to go through, in order; never empty. A command without any address has one
+pub(crate) struct SaCommand {
+    pub(crate) verb: Verb,
+    /// Everything but the addresses of `targets`; complete if there is a single target. Boxed, because it is moved often and a
+    /// move would leave copies of it on the stack.
+    pub(crate) request: Box<Request>,
+    /// The source and destination addresses that the command applies to, in order; never empty. Without any address it has one
     /// target of two `None`.
-    pub targets: Vec<Target>,
+    pub(crate) targets: Vec<Target>,
 }
 
 impl SaCommand {
-    /// A second copy, its keys wiped on their own.
+    /// A deep copy, keys included. Written out, since copies of keys should be easy to find.
     #[must_use]
-    pub fn duplicate(&self) -> Self {
+    pub(crate) fn duplicate(&self) -> Self {
         Self { verb: self.verb, request: Box::new(self.request.duplicate()), targets: self.targets.clone() }
     }
 }
 
-/// One pair of outer addresses a command applies to.
+/// A pair of outer addresses that a command applies to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Target {
+pub(crate) struct Target {
     /// Replaces the address of `request.src`.
-    pub src: Option<IpAddr>,
+    pub(crate) src: Option<IpAddr>,
     /// Replaces the address of `request.dst`.
-    pub dst: Option<IpAddr>,
+    pub(crate) dst: Option<IpAddr>,
 }

@@ -1,98 +1,96 @@
-//! Text to commands: the command language of ipseckey(1M).
+//! The command language of ipseckey(1M): from text to commands.
 //!
-//! bytes -`source`-> logical lines -`lexer`-> words -`parser`-> [`Command`], or [`Diagnostic`]s with line and column.
+//! bytes -`source`-> logical lines -`lexer`-> words -`parse`-> [`Command`], or [`Diagnostic`]s with line and column.
 #![forbid(unsafe_code)]
 
 mod command;
-pub mod diagnostics;
+pub(crate) mod diagnostics;
 mod lexer;
-pub mod lint;
-pub mod parse;
+pub(crate) mod lint;
+mod literals;
+pub(crate) mod parse;
 mod source;
 #[cfg(test)]
 mod testing;
 
-pub use command::{Command, SaCommand, Target, Verb};
-pub use diagnostics::explain::{Explanation, explanations};
-pub use diagnostics::render::{Style, render};
-pub use diagnostics::suggest::nearest;
-pub use diagnostics::{Code, Diagnostic, Severity, Span};
-pub use lint::Checker;
-pub use lint::tuple_count::DuplicateTupleCounter;
+pub(crate) use command::{Command, SaCommand, Target, Verb};
+pub(crate) use diagnostics::explain::{Explanation, explanations};
+pub(crate) use diagnostics::render::{RenderStyle, render};
+pub(crate) use diagnostics::suggest::nearest;
+pub(crate) use diagnostics::{Code, Diagnostic, Severity, Span};
+pub(crate) use lint::Checker;
+pub(crate) use lint::tuple_count::DuplicateTupleCounter;
 #[cfg(feature = "internals")]
-pub use parse::resolve::NameError;
-pub use parse::resolve::{HostsFile, Resolver, SystemResolver};
-pub use source::{Location, complete_lines_len};
+pub(crate) use parse::resolve::NameError;
+pub(crate) use parse::resolve::{HostsFile, Resolver, SystemResolver};
+pub(crate) use source::{Location, complete_lines_len};
 
 use crate::names::Vocabulary;
 use lexer::{Arguments, Lexer};
 use parse::Parser;
-use source::{Kind, Lines};
+use source::{LineKind, LogicalLines};
 
-/// How a text is to be read.
-pub struct Options<'a> {
-    /// Whose algorithms and limits count.
-    pub vocabulary: Vocabulary,
-    /// `-n`: addresses only, no names.
-    pub numeric: bool,
-    /// Where the text comes from.
-    pub setting: Setting,
-    /// Who knows names.
-    pub resolver: &'a dyn Resolver,
+/// How a text is parsed.
+pub(crate) struct Options<'a> {
+    /// The SADB whose keywords, algorithms and limits apply.
+    pub(crate) vocabulary: Vocabulary,
+    /// `-n`: addresses only, no host names.
+    pub(crate) numeric: bool,
+    pub(crate) setting: Setting,
+    pub(crate) resolver: &'a dyn Resolver,
 }
 
-/// Where commands come from, which decides what they may be.
+/// Where commands come from, which decides which commands are allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Setting {
+pub(crate) enum Setting {
     /// A file: no `monitor`, `dump`, `save`, `help`.
     File,
-    /// The prompt, or standard input.
+    /// The prompt or standard input: every command.
     Prompt,
     /// The arguments of a shell command: no `add`, `update`.
     Shell,
 }
 
-/// One command of a text.
-pub struct ParsedCommand {
-    /// Where it is.
-    pub location: Location,
-    /// The command, if it can be used.
-    pub outcome: Result<Command, Rejected>,
-    /// What there is to say about it. With a usable command these are warnings.
-    pub diagnostics: Vec<Diagnostic>,
-    /// Whether a host name stands in it.
-    pub has_names: bool,
+/// A command of a text, with its diagnostics.
+pub(crate) struct ParsedCommand {
+    pub(crate) location: Location,
+    /// The command, if it is valid.
+    pub(crate) outcome: Result<Command, Rejected>,
+    /// In the order of the text. A valid command has warnings only.
+    pub(crate) diagnostics: Vec<Diagnostic>,
+    /// Whether it contains a host name.
+    pub(crate) has_names: bool,
 }
 
-/// A command that cannot be used; the item's diagnostics say why.
+/// An invalid command; the diagnostics say why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rejected;
+pub(crate) struct Rejected;
 
-/// The commands of `text`, in order. Blank lines and comments yield nothing.
-pub fn commands<'t>(text: &'t [u8], options: &'t Options<'t>) -> Commands<'t> {
-    Commands { text, options, lines: Lines::new(text), waiting: Vec::new() }
+/// Parses the commands of `text`, in order. Blank lines and comments are skipped.
+pub(crate) fn commands<'t>(text: &'t [u8], options: &'t Options<'t>) -> Commands<'t> {
+    Commands { text, options, lines: LogicalLines::new(text), pending: Vec::new() }
 }
 
-/// Iterator over the commands of a text.
-pub struct Commands<'t> {
+/// Iterator over the commands of a text; see [`commands`].
+pub(crate) struct Commands<'t> {
     text: &'t [u8],
     options: &'t Options<'t>,
-    lines: Lines<'t>,
-    /// Warnings about text that is no command; the next command brings them along.
-    waiting: Vec<Diagnostic>,
+    lines: LogicalLines<'t>,
+    /// Warnings about comments. The next command carries them.
+    pending: Vec<Diagnostic>,
 }
 
 impl Commands<'_> {
-    /// The same with `line` as the number of the text's first line, for a text that is a part of another.
+    /// Numbers the lines from `line` on, for a text that is a part of another.
     #[must_use]
-    pub fn from_line(mut self, line: u32) -> Self {
+    pub(crate) fn from_line(mut self, line: u32) -> Self {
         self.lines.number_from(line);
         self
     }
 
-    /// Warnings about text behind the last command. To be asked for when the iterator has ended.
-    pub fn take_trailing_warnings(&mut self) -> Vec<Diagnostic> {
-        std::mem::take(&mut self.waiting)
+    /// Warnings about comments after the last command. Complete once the iterator has ended.
+    pub(crate) fn take_trailing_warnings(&mut self) -> Vec<Diagnostic> {
+        std::mem::take(&mut self.pending)
     }
 }
 
@@ -103,29 +101,31 @@ impl Iterator for Commands<'_> {
         loop {
             let line = self.lines.next()?;
             let location = line.location;
-            if line.kind == Kind::LongComment {
-                self.waiting.push(long_comment(self.text, location));
+            if line.kind == LineKind::ContinuedComment {
+                self.pending.push(warn_continued_comment(self.text, location));
                 continue;
             }
             let bytes = self.text.get(location.start..location.end).unwrap_or_default();
             let parser = Parser::new(self.options, self.text, location, Lexer::new(bytes, location.start));
-            let mut reading = parser.run();
-            let diagnostics = &mut reading.item.diagnostics;
-            if !self.waiting.is_empty() {
-                diagnostics.splice(0..0, self.waiting.drain(..));
+            let mut parsed = parser.run();
+            let diagnostics = &mut parsed.command.diagnostics;
+            // A comment stands before the command it hides, so its warning comes first.
+            if !self.pending.is_empty() {
+                diagnostics.splice(0..0, self.pending.drain(..));
             }
-            if line.kind == Kind::CutCommand {
-                diagnostics.push(cut_command(self.text, location));
+            if line.kind == LineKind::CutCommand {
+                diagnostics.push(warn_trailing_backslash(self.text, location));
             }
-            if reading.is_command {
-                return Some(reading.item);
+            // A line of empty quotes is no command, but its warnings must not be lost.
+            if parsed.is_command {
+                return Some(parsed.command);
             }
-            self.waiting = reading.item.diagnostics;
+            self.pending = parsed.command.diagnostics;
         }
     }
 }
 
-fn long_comment(text: &[u8], location: Location) -> Diagnostic {
+fn warn_continued_comment(text: &[u8], location: Location) -> Diagnostic {
     let line = text.get(location.start..location.end).unwrap_or_default();
     let end = memchr::memchr(b'\n', line).unwrap_or(line.len());
     let span = Span::locate(text, location, location.start + end.saturating_sub(1), 1);
@@ -139,7 +139,7 @@ fn long_comment(text: &[u8], location: Location) -> Diagnostic {
     .help("remove the backslash if the next line is a command")
 }
 
-fn cut_command(text: &[u8], location: Location) -> Diagnostic {
+fn warn_trailing_backslash(text: &[u8], location: Location) -> Diagnostic {
     let line = text.get(location.start..location.end).unwrap_or_default();
     let at = memchr::memrchr(b'\\', line).unwrap_or_default();
     Diagnostic::new(
@@ -151,12 +151,13 @@ fn cut_command(text: &[u8], location: Location) -> Diagnostic {
     .at(Span::locate(text, location, location.start + at, 1))
 }
 
-/// The command that a shell's arguments are. Spans count in the words joined by single blanks.
+/// Parses the arguments of a shell command. Spans refer to the words joined by single blanks.
 #[must_use]
-pub fn command_from_words(words: &[&[u8]], options: &Options<'_>) -> ParsedCommand {
+pub(crate) fn command_from_words(words: &[&[u8]], options: &Options<'_>) -> ParsedCommand {
+    // One blank after each word but the last, as `Arguments` counts offsets.
     let len = words.iter().map(|word| word.len() + 1).sum::<usize>().saturating_sub(1);
     let location = Location { line: 1, last_line: 1, start: 0, end: len };
-    Parser::new(options, &[], location, Arguments::new(words)).run().item
+    Parser::new(options, &[], location, Arguments::new(words)).run().command
 }
 
 #[cfg(test)]
@@ -164,7 +165,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn commands_in_order_with_their_places() {
+    fn commands_have_their_locations() {
         let items = testing::items("# c\nflush ah\n\nget esp \\\n spi 5 dst 10.0.0.2\nbogus\nquit", Setting::File, true);
         let places: Vec<_> =
             items.iter().map(|item| (item.location.line, item.location.last_line, item.outcome.is_ok())).collect();
@@ -172,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn warnings_about_comments_come_with_the_next_command_or_at_the_end() {
+    fn warnings_about_comments_come_with_the_next_command_or_last() {
         let options = Options {
             vocabulary: Vocabulary::Illumos,
             numeric: true,
@@ -188,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn shell_arguments_are_one_word_each() {
+    fn command_from_words_takes_each_argument_as_a_word() {
         let options = Options {
             vocabulary: Vocabulary::Illumos,
             numeric: true,

@@ -1,53 +1,47 @@
-//! Bytes to logical lines: one command each, continuation lines included.
+//! From bytes to logical lines: each is one command with its continuation lines.
 //!
-//! A backslash as the very last byte before a newline continues the line; so does one in a comment. Nothing is copied: a
-//! logical line is a range of the text, and [`crate::keyfile::lexer`] reads backslash and newline as a separator.
+//! A backslash directly before a newline continues the line, in comments too. Nothing is copied: a logical line is a range
+//! of the text, in which [`crate::keyfile::lexer`] treats backslash and newline as a separator.
 
 use memchr::{memchr, memrchr_iter};
 
-use crate::keyfile::lexer::is_space;
-
-/// Where a command is: its lines, and its bytes within the text.
+/// The location of a command: its lines, and its bytes within the text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Location {
-    /// First line, from 1.
-    pub line: u32,
-    /// Last line; the same unless the command was continued.
-    pub last_line: u32,
+pub(crate) struct Location {
+    /// The first line, from 1.
+    pub(crate) line: u32,
+    /// The last line; greater than `line` if the command is continued.
+    pub(crate) last_line: u32,
     /// Offset of its first line in the text, in bytes.
-    pub start: usize,
-    /// Offset of the end of its last line, the newline not counted.
-    pub end: usize,
+    pub(crate) start: usize,
+    /// Offset of the end of its last line, without the newline.
+    pub(crate) end: usize,
 }
 
-/// A logical line that holds a command, or a comment worth a warning.
+/// A logical line with a command, or with a comment worth a warning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Line {
-    /// Where it is.
+pub(crate) struct LogicalLine {
     pub(crate) location: Location,
-    /// What it is.
-    pub(crate) kind: Kind,
+    pub(crate) kind: LineKind,
 }
 
-/// What a [`Line`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// A command.
+pub(crate) enum LineKind {
     Command,
-    /// A command whose last line ends in a backslash, with nothing after it in the file.
+    /// A command at the end of the text whose last line ends in a backslash.
     CutCommand,
-    /// A comment that swallows the line after it.
-    LongComment,
+    /// A comment that continues on the next line.
+    ContinuedComment,
 }
 
-/// The logical lines of a text, blank ones and one-line comments left out.
-pub(crate) struct Lines<'t> {
+/// Iterator over the logical lines of a text, without blank lines and comments of one line.
+pub(crate) struct LogicalLines<'t> {
     text: &'t [u8],
     at: usize,
     line: u32,
 }
 
-impl<'t> Lines<'t> {
+impl<'t> LogicalLines<'t> {
     pub(crate) fn new(text: &'t [u8]) -> Self {
         Self { text, at: 0, line: 1 }
     }
@@ -57,7 +51,7 @@ impl<'t> Lines<'t> {
         self.line = line;
     }
 
-    /// Takes the next logical line, whatever it holds. The flag says whether it ends in a backslash at the end of the text.
+    /// Takes the next logical line of any kind. The flag is true if a backslash at the end of the text continues it.
     fn take(&mut self) -> Option<(Location, bool)> {
         let start = self.at;
         let first = self.line;
@@ -67,13 +61,16 @@ impl<'t> Lines<'t> {
         loop {
             let rest = self.text.get(self.at..).unwrap_or_default();
             let Some(newline) = memchr(b'\n', rest) else {
+                // The text ends without a newline, or directly after a continued line.
                 let cut = rest.last() == Some(&b'\\') || (rest.is_empty() && self.line > first);
                 self.at = self.text.len();
+                // An empty rest is the end of the line before, not a line of its own.
                 let last_line = if rest.is_empty() { self.line - 1 } else { self.line };
                 let location = Location { line: first, last_line, start, end: self.text.len() };
                 self.line = last_line + 1;
                 return Some((location, cut));
             };
+            // Only the byte directly before the newline counts: a blank or a carriage return after the backslash ends the line.
             let continued = newline > 0 && rest.get(newline - 1) == Some(&b'\\');
             self.at += newline + 1;
             self.line = self.line.saturating_add(1);
@@ -84,28 +81,29 @@ impl<'t> Lines<'t> {
     }
 }
 
-impl Iterator for Lines<'_> {
-    type Item = Line;
+impl Iterator for LogicalLines<'_> {
+    type Item = LogicalLine;
 
-    fn next(&mut self) -> Option<Line> {
+    fn next(&mut self) -> Option<LogicalLine> {
         loop {
             let (location, cut) = self.take()?;
             let bytes = self.text.get(location.start..location.end).unwrap_or_default();
             let kind = match first_of(bytes) {
                 None => continue,
+                // Only a comment that hides another line is worth a warning.
                 Some(b'#') if location.line == location.last_line => continue,
-                Some(b'#') => Kind::LongComment,
-                Some(_) if cut => Kind::CutCommand,
-                Some(_) => Kind::Command,
+                Some(b'#') => LineKind::ContinuedComment,
+                Some(_) if cut => LineKind::CutCommand,
+                Some(_) => LineKind::Command,
             };
-            return Some(Line { location, kind });
+            return Some(LogicalLine { location, kind });
         }
     }
 }
 
-/// Length of the part of `text` that is logical lines to their ends: what follows may go on in text that is yet to come.
+/// Length of the complete logical lines at the start of `text`. The rest may continue in the next block of input.
 #[must_use]
-pub fn complete_lines_len(text: &[u8]) -> usize {
+pub(crate) fn complete_lines_len(text: &[u8]) -> usize {
     memrchr_iter(b'\n', text).find(|end| *end == 0 || text.get(end - 1) != Some(&b'\\')).map_or(0, |end| end + 1)
 }
 
@@ -113,6 +111,11 @@ pub fn complete_lines_len(text: &[u8]) -> usize {
 fn first_of(line: &[u8]) -> Option<u8> {
     let mut bytes = line.iter().enumerate();
     bytes.find(|(at, byte)| !is_space(**byte) && !is_continuation(line, *at)).map(|(_, byte)| *byte)
+}
+
+/// `isspace(3C)` in the C locale.
+pub(crate) fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t'..=b'\r')
 }
 
 /// Whether the byte at `at` is a backslash that continues the line: one before a newline or at the very end of the text.
@@ -124,8 +127,8 @@ pub(crate) fn is_continuation(line: &[u8], at: usize) -> bool {
 mod tests {
     use super::*;
 
-    fn lines(text: &str) -> Vec<(u32, u32, &str, Kind)> {
-        let found = Lines::new(text.as_bytes());
+    fn lines(text: &str) -> Vec<(u32, u32, &str, LineKind)> {
+        let found = LogicalLines::new(text.as_bytes());
         found
             .map(|line| {
                 (line.location.line, line.location.last_line, &text[line.location.start..line.location.end], line.kind)
@@ -134,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_whole_ends_in_a_newline_that_continues_nothing() {
+    fn complete_lines_len_ends_after_an_uncontinued_line() {
         for (text, len) in
             [("", 0), ("add", 0), ("add\n", 4), ("\nadd", 1), ("add\nesp", 4), ("add \\\nesp", 0), ("a\nb\\\n", 2)]
         {
@@ -144,35 +147,41 @@ mod tests {
 
     #[test]
     fn blank_lines_and_comments_are_skipped() {
-        assert_eq!(lines("\n  \t\r\n# c\nflush\n\nquit"), [(4, 4, "flush", Kind::Command), (6, 6, "quit", Kind::Command)]);
+        assert_eq!(
+            lines("\n  \t\r\n# c\nflush\n\nquit"),
+            [(4, 4, "flush", LineKind::Command), (6, 6, "quit", LineKind::Command)]
+        );
         assert_eq!(lines(""), []);
         assert_eq!(lines("\\\n\\\n"), []);
     }
 
     #[test]
-    fn a_backslash_right_before_the_newline_continues() {
-        assert_eq!(lines("a \\\nb\\\n c\nd\n"), [(1, 3, "a \\\nb\\\n c", Kind::Command), (4, 4, "d", Kind::Command)]);
+    fn a_backslash_directly_before_a_newline_continues() {
+        assert_eq!(
+            lines("a \\\nb\\\n c\nd\n"),
+            [(1, 3, "a \\\nb\\\n c", LineKind::Command), (4, 4, "d", LineKind::Command)]
+        );
         assert_eq!(lines("a \\ \nb\n").len(), 2);
         assert_eq!(lines("a \\\r\nb\n").len(), 2);
     }
 
     #[test]
     fn a_blank_line_ends_a_continued_command() {
-        assert_eq!(lines("a \\\n\nb\n"), [(1, 2, "a \\\n", Kind::Command), (3, 3, "b", Kind::Command)]);
+        assert_eq!(lines("a \\\n\nb\n"), [(1, 2, "a \\\n", LineKind::Command), (3, 3, "b", LineKind::Command)]);
     }
 
     #[test]
-    fn a_comment_swallows_the_line_it_continues_on() {
+    fn a_comment_continues_on_the_next_line() {
         assert_eq!(
             lines("# old \\\nadd\nflush\n"),
-            [(1, 2, "# old \\\nadd", Kind::LongComment), (3, 3, "flush", Kind::Command)]
+            [(1, 2, "# old \\\nadd", LineKind::ContinuedComment), (3, 3, "flush", LineKind::Command)]
         );
     }
 
     #[test]
-    fn a_command_cut_by_the_end_of_the_file_still_counts() {
-        assert_eq!(lines("flush \\\n"), [(1, 1, "flush \\\n", Kind::CutCommand)]);
-        assert_eq!(lines("flush \\"), [(1, 1, "flush \\", Kind::CutCommand)]);
-        assert_eq!(lines("\nflush ah\\\n"), [(2, 2, "flush ah\\\n", Kind::CutCommand)]);
+    fn a_command_cut_off_by_the_end_of_the_text_is_kept() {
+        assert_eq!(lines("flush \\\n"), [(1, 1, "flush \\\n", LineKind::CutCommand)]);
+        assert_eq!(lines("flush \\"), [(1, 1, "flush \\", LineKind::CutCommand)]);
+        assert_eq!(lines("\nflush ah\\\n"), [(2, 2, "flush ah\\\n", LineKind::CutCommand)]);
     }
 }

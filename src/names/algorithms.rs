@@ -1,36 +1,25 @@
-//! Authentication and encryption algorithms: names, key lengths, what the kernels call them.
+//! Authentication and encryption algorithms: names, key lengths, and their names in the kernels.
 //!
-//! illumos rows: `/etc/inet/ipsecalgs` as shipped. Linux rows: `net/xfrm/xfrm_algo.c`; numbers from 256 on are ours, for
-//! algorithms that PF_KEY cannot name. `names[0]` is the one printed and saved.
+//! illumos rows: `/etc/inet/ipsecalgs` as shipped. Linux rows: `net/xfrm/xfrm_algo.c`; numbers from 256 on are our own, for
+//! algorithms without a PF_KEY number. `names[0]` is the name that is printed and saved.
 
 use std::sync::OnceLock;
 
 use super::Vocabulary;
-use super::ipsecalgs::{self, Table};
 use crate::sa::{AuthAlg, EncrAlg};
 
-/// Key lengths an algorithm takes, in bits, salt not counted.
+/// The key lengths of an algorithm in bits, without the salt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeyBits {
-    /// No key at all.
+pub(crate) enum KeyBits {
     None,
-    /// Only these.
     Only(&'static [u16]),
-    /// From `min` to `max` in steps of `step`.
-    Range {
-        /// Shortest.
-        min: u16,
-        /// Longest.
-        max: u16,
-        /// Step.
-        step: u16,
-    },
+    Range { min: u16, max: u16, step: u16 },
 }
 
 impl KeyBits {
     /// Whether `bits` is one of the lengths.
     #[must_use]
-    pub fn allows(self, bits: u32) -> bool {
+    pub(crate) fn allows(self, bits: u32) -> bool {
         match self {
             Self::None => bits == 0,
             Self::Only(sizes) => sizes.iter().any(|size| u32::from(*size) == bits),
@@ -42,76 +31,71 @@ impl KeyBits {
 }
 
 impl KeyBits {
-    /// Every length, shortest first; none for an algorithm without key.
-    pub fn lengths(self) -> impl Iterator<Item = u16> {
+    /// Every length, shortest first; empty for an algorithm without a key.
+    pub(crate) fn lengths(self) -> impl Iterator<Item = u16> {
         let (only, range) = match self {
             Self::None => (&[][..], None),
             Self::Only(sizes) => (sizes, None),
+            // `step_by` panics with 0.
             Self::Range { min, max, step } => (&[][..], Some((min..=max).step_by(usize::from(step).max(1)))),
         };
         only.iter().copied().chain(range.into_iter().flatten())
     }
 
-    /// The greatest length; 0 for an algorithm without key.
+    /// The greatest length; 0 for an algorithm without a key.
     #[must_use]
-    pub fn longest(self) -> u16 {
+    pub(crate) fn longest(self) -> u16 {
         self.lengths().max().unwrap_or(0)
     }
 }
 
-/// An authentication algorithm.
 #[derive(Debug)]
-pub struct Auth {
-    /// Number.
-    pub number: AuthAlg,
-    /// Names, the printed one first.
-    pub names: &'static [&'static str],
-    /// Key lengths.
-    pub key_bits: KeyBits,
-    /// Length of the integrity check value in bits (RFC 2403, 2404, 3566, 4494, 4868).
-    pub icv_bits: u16,
-    /// Name in Linux XFRM.
-    pub xfrm: &'static str,
-    /// Whether illumos has it.
-    pub illumos: bool,
+pub(crate) struct Auth {
+    pub(crate) number: AuthAlg,
+    /// The printed name first.
+    pub(crate) names: &'static [&'static str],
+    pub(crate) key_bits: KeyBits,
+    /// Length of the ICV in bits (RFC 2403, 2404, 3566, 4494, 4868).
+    pub(crate) icv_bits: u16,
+    /// The name in Linux XFRM; empty for rows of an illumos system.
+    pub(crate) xfrm: &'static str,
+    /// Whether illumos supports it.
+    pub(crate) illumos: bool,
 }
 
-/// An encryption algorithm.
 #[derive(Debug)]
-pub struct Encr {
-    /// Number.
-    pub number: EncrAlg,
-    /// Names, the printed one first.
-    pub names: &'static [&'static str],
-    /// Key lengths, salt not counted.
-    pub key_bits: KeyBits,
-    /// Salt or nonce that follows the key, in bits.
-    pub salt_bits: u16,
+pub(crate) struct Encr {
+    pub(crate) number: EncrAlg,
+    /// The printed name first.
+    pub(crate) names: &'static [&'static str],
+    pub(crate) key_bits: KeyBits,
+    /// Length in bits of the salt, or nonce, that follows the key.
+    pub(crate) salt_bits: u16,
     /// IV length in bytes.
-    pub iv_len: u8,
-    /// Block length in bytes; 0 for the NULL cipher.
-    pub block_len: u8,
-    /// Length of the integrity check value in bits, 0 if the cipher has none.
-    pub icv_bits: u16,
-    /// Counter-mode: a repeated sequence number with the same key breaks it.
-    pub counter_mode: bool,
-    /// Name in Linux XFRM.
-    pub xfrm: &'static str,
-    /// Whether illumos has it.
-    pub illumos: bool,
+    pub(crate) iv_len: u8,
+    /// Block length in bytes; 0 for the null cipher.
+    pub(crate) block_len: u8,
+    /// Length of the ICV in bits; 0 if the cipher does not authenticate.
+    pub(crate) icv_bits: u16,
+    /// Whether it is a counter mode, which breaks if a counter is used twice with the same key.
+    pub(crate) counter_mode: bool,
+    /// The name in Linux XFRM; empty for rows of an illumos system.
+    pub(crate) xfrm: &'static str,
+    /// Whether illumos supports it.
+    pub(crate) illumos: bool,
 }
 
 impl Encr {
-    /// Whether the cipher authenticates too.
+    /// Whether the cipher authenticates too (AEAD).
     #[must_use]
-    pub fn is_combined(&self) -> bool {
+    pub(crate) fn is_combined(&self) -> bool {
         self.icv_bits != 0
     }
 }
 
 const AES: KeyBits = KeyBits::Range { min: 128, max: 256, step: 64 };
 
-/// A cipher without integrity check.
+/// A cipher that does not authenticate.
 const fn cipher(
     number: u16,
     names: &'static [&'static str],
@@ -165,7 +149,7 @@ const fn linux_auth(
 }
 
 /// Authentication algorithms, by number.
-pub const AUTH: &[Auth] = &[
+pub(crate) const AUTH: &[Auth] = &[
     auth(2, &["hmac-md5", "md5"], &[128], 96, "hmac(md5)"),
     auth(3, &["hmac-sha1", "sha", "sha1", "sha-1", "hmac-sha", "hmac-sha-1"], &[160], 96, "hmac(sha1)"),
     auth(5, &["hmac-sha256", "sha256", "sha-256", "hmac-sha-256"], &[256], 128, "hmac(sha256)"),
@@ -176,7 +160,7 @@ pub const AUTH: &[Auth] = &[
 ];
 
 /// Encryption algorithms, by number.
-pub const ENCR: &[Encr] = &[
+pub(crate) const ENCR: &[Encr] = &[
     cipher(2, &["des-cbc", "des"], KeyBits::Only(&[64]), 8, "cbc(des)", true),
     cipher(3, &["3des-cbc", "3des"], KeyBits::Only(&[192]), 8, "cbc(des3_ede)", true),
     cipher(7, &["blowfish-cbc", "blowfish"], KeyBits::Only(&[128]), 8, "cbc(blowfish)", true),
@@ -215,26 +199,35 @@ pub const ENCR: &[Encr] = &[
     },
 ];
 
-/// The running system's own table, once [`install_system_table`] has been given it.
-static SYSTEM: OnceLock<Table> = OnceLock::new();
-
-/// Takes the illumos algorithms from `text`, the contents of [`ipsecalgs::PATH`], instead of the built-in table. Only the
-/// first text counts, and only if there are rows of both kinds in it.
-pub fn install_system_table(text: &str) {
-    SYSTEM.get_or_init(|| ipsecalgs::parse(text));
+/// The algorithms of a system, as its administrator configured them.
+#[derive(Debug, Default)]
+pub(crate) struct SystemTable {
+    pub(crate) auth: Vec<Auth>,
+    pub(crate) encr: Vec<Encr>,
 }
 
-fn system() -> Option<&'static Table> {
+/// The table of the running system; see [`install_system_table`].
+static SYSTEM: OnceLock<SystemTable> = OnceLock::new();
+
+/// Replaces the built-in rows of illumos by the table that `read` returns. Only the first call has an effect: rows are
+/// `&'static`, and two tables at the same time would contradict each other.
+pub(crate) fn install_system_table(read: impl FnOnce() -> SystemTable) {
+    SYSTEM.get_or_init(read);
+}
+
+fn system() -> Option<&'static SystemTable> {
+    // A table with one kind of algorithms is damaged; the built-in one is better.
     SYSTEM.get().filter(|table| !table.auth.is_empty() && !table.encr.is_empty())
 }
 
-/// Every authentication algorithm; those of illumos as the running system has them, if it said so.
+/// Every authentication algorithm; the rows of illumos come from the system's table if there is one.
 fn auth_rows() -> impl Iterator<Item = &'static Auth> {
+    // Linux rows stay: an illumos host can still check a file for Linux.
     let own = system().map_or(&[][..], |table| &table.auth);
     own.iter().chain(AUTH.iter().filter(|row| system().is_none() || !row.illumos))
 }
 
-/// Every encryption algorithm, likewise.
+/// Every encryption algorithm; the rows of illumos come from the system's table if there is one.
 fn encr_rows() -> impl Iterator<Item = &'static Encr> {
     let own = system().map_or(&[][..], |table| &table.encr);
     own.iter().chain(ENCR.iter().filter(|row| system().is_none() || !row.illumos))
@@ -242,25 +235,25 @@ fn encr_rows() -> impl Iterator<Item = &'static Encr> {
 
 impl Vocabulary {
     /// The authentication algorithms of this vocabulary.
-    pub fn auth_algs(self) -> impl Iterator<Item = &'static Auth> {
+    pub(crate) fn auth_algs(self) -> impl Iterator<Item = &'static Auth> {
         auth_rows().filter(move |row| row.illumos || self == Self::Linux)
     }
 
     /// The encryption algorithms of this vocabulary.
-    pub fn encr_algs(self) -> impl Iterator<Item = &'static Encr> {
+    pub(crate) fn encr_algs(self) -> impl Iterator<Item = &'static Encr> {
         encr_rows().filter(move |row| row.illumos || self == Self::Linux)
     }
 }
 
-/// The authentication algorithm of that number, in any vocabulary.
+/// The authentication algorithm with that number, in any vocabulary.
 #[must_use]
-pub fn auth_by_number(number: AuthAlg) -> Option<&'static Auth> {
+pub(crate) fn auth_by_number(number: AuthAlg) -> Option<&'static Auth> {
     auth_rows().find(|row| row.number == number)
 }
 
-/// The encryption algorithm of that number, in any vocabulary.
+/// The encryption algorithm with that number, in any vocabulary.
 #[must_use]
-pub fn encr_by_number(number: EncrAlg) -> Option<&'static Encr> {
+pub(crate) fn encr_by_number(number: EncrAlg) -> Option<&'static Encr> {
     encr_rows().find(|row| row.number == number)
 }
 

@@ -1,44 +1,42 @@
-//! `SADB_X_DIAGNOSTIC_*` of illumos (`net/pfkeyv2.h`): why a request was refused, and what may help.
+//! `SADB_X_DIAGNOSTIC_*` of illumos (`net/pfkeyv2.h`): the reason of an error, and a remedy.
 
 use crate::sa::Diagnostic;
 
-/// One code.
-pub struct Row {
-    /// What it means.
-    pub text: &'static str,
-    /// What to do about it; empty where the text says all there is.
-    pub next: &'static str,
+pub(crate) struct DiagnosticText {
+    pub(crate) text: &'static str,
+    /// A remedy; empty if the text is enough.
+    pub(crate) next: &'static str,
 }
 
-const fn row(text: &'static str) -> Row {
-    Row { text, next: "" }
+const fn row(text: &'static str) -> DiagnosticText {
+    DiagnosticText { text, next: "" }
 }
 
-const fn hint(text: &'static str, next: &'static str) -> Row {
-    Row { text, next }
+const fn hint(text: &'static str, next: &'static str) -> DiagnosticText {
+    DiagnosticText { text, next }
 }
 
-const SPI_OF_PAIR: &str = "the other SA of the pair needs the same addresses the other way round, and to be there first";
+const SPI_OF_PAIR: &str = "the paired SA must exist first, with source and destination exchanged";
 const PREFIXES: &str = "a prefix length is at most 32 for IPv4 and 128 for IPv6";
 const SOFT_FIRST: &str = "a soft limit warns before the hard one ends the SA: it must be the smaller of the two";
-const KEY_LENGTH: &str = "`ipseckey -c` tells the key lengths each algorithm takes";
+const KEY_LENGTH: &str = "`ipseckey algs` lists the key lengths of each algorithm";
 
 /// Code 0 comes first; the index is the code.
-const TABLE: &[Row] = &[
-    row("the SADB gave no reason"),
-    row("message type not known to the SADB"),
-    row("extension not known to the SADB"),
-    row("extension of impossible length"),
-    hint("no SADB for this SA type", "use ah or esp, and see that the IPsec modules are loaded"),
-    hint("an SA type is needed", "say ah or esp"),
-    hint("no SADB at all", "the IPsec modules are not loaded"),
-    row("this message takes no extensions"),
+const TABLE: &[DiagnosticText] = &[
+    row("no reason given"),
+    row("unknown message type"),
+    row("unknown extension"),
+    row("invalid length of an extension"),
+    hint("no SADB for this SA type", "use ah or esp, and check that the IPsec modules are loaded"),
+    hint("SA type missing", "specify ah or esp"),
+    hint("no SADB", "load the IPsec modules"),
+    row("extensions not allowed in this message"),
     row("source address of an unknown family"),
     row("destination address of an unknown family"),
     row("inner source address of an unknown family"),
-    hint("source and destination are of different families", "give both as IPv4 or both as IPv6"),
-    hint("source address not usable", "a source must be a single unicast address"),
-    hint("destination address not usable", "a destination must be a single address, not 0.0.0.0 or ::"),
+    hint("source and destination are of different families", "use IPv4 or IPv6 for both"),
+    hint("invalid source address", "the source must be a single unicast address"),
+    hint("invalid destination address", "the destination must be a single address other than 0.0.0.0 and ::"),
     hint("soft allocation limit above the hard one", SOFT_FIRST),
     hint("soft byte limit above the hard one", SOFT_FIRST),
     hint("soft addtime above the hard one", SOFT_FIRST),
@@ -61,28 +59,28 @@ const TABLE: &[Row] = &[
     hint("malformed encryption key", "its length must be a whole number of bytes and it must not be all zeros"),
     hint("malformed authentication key", "its length must be a whole number of bytes and it must not be all zeros"),
     row("malformed SPI range"),
-    hint("an authentication key where none belongs", "keys cannot be changed: delete the SA and add it again"),
-    hint("an encryption key where none belongs", "keys cannot be changed: delete the SA and add it again"),
-    row("a proposal where none belongs"),
-    row("supported algorithms where none belong"),
+    hint("authentication key not allowed", "keys cannot be changed: delete the SA and add it again"),
+    hint("encryption key not allowed", "keys cannot be changed: delete the SA and add it again"),
+    row("proposal not allowed"),
+    row("supported algorithms not allowed"),
     hint("authentication algorithm not supported", "see `ipsecalgs -l`; ESP without encryption needs one"),
     hint("encryption algorithm not supported", "see `ipsecalgs -l`"),
-    row("SA flags that may not be set"),
-    hint("SA state that may not be set", "an SA can be added only as mature"),
+    row("SA flags not allowed"),
+    hint("SA state not allowed", "add SAs as mature"),
     hint("authentication key of wrong length", KEY_LENGTH),
     hint("encryption key of wrong length", KEY_LENGTH),
-    hint("encryption is not for AH", "use esp, or leave out encr_alg and encrkey"),
-    hint("weak encryption key", "make a new one at random"),
-    hint("weak authentication key", "make a new one at random"),
+    hint("AH does not encrypt", "use esp, or remove encr_alg and encrkey"),
+    hint("weak encryption key", "generate a random key with `ipseckey genkey`"),
+    hint("weak authentication key", "generate a random key with `ipseckey genkey`"),
     row("key management protocol cannot be changed"),
     row("key management cookie cannot be changed"),
     hint("NAT-T local address missing", "add `nat_loc ADDRESS`"),
     hint("NAT-T remote address missing", "add `nat_rem ADDRESS`"),
     row("two NAT-T local addresses"),
     row("two NAT-T remote addresses"),
-    hint("NAT-T local address not usable", "nat_loc is the address that the peer sees, not one of this node"),
+    hint("invalid NAT-T local address", "nat_loc is the public address of the NAT, not an address of this host"),
     hint(
-        "NAT-T remote address not usable",
+        "invalid NAT-T remote address",
         "nat_rem is the peer's address behind its NAT; it must be a single unicast address",
     ),
     row("two sets of NAT-T ports"),
@@ -92,38 +90,36 @@ const TABLE: &[Row] = &[
     row("two inner destination addresses"),
     row("malformed inner source address"),
     row("malformed inner destination address"),
-    hint("inner source prefix not usable", PREFIXES),
-    hint("inner destination prefix not usable", PREFIXES),
+    hint("invalid inner source prefix", PREFIXES),
+    hint("invalid inner destination prefix", PREFIXES),
     row("inner destination address of an unknown family"),
-    hint("inner addresses are of different families", "give isrc and idst both as IPv4 or both as IPv6"),
-    hint("NAT-T remote address of an unusable family", "NAT-T addresses are IPv4"),
-    hint("NAT-T local address of an unusable family", "NAT-T addresses are IPv4"),
-    row("source and destination say different protocols"),
-    row("inner source and inner destination say different protocols"),
-    hint("ports on both outer and inner addresses", "a tunnel's ports belong to its inner addresses: isport and idport"),
-    hint("no pair can be made of these SAs", SPI_OF_PAIR),
-    hint("the SAs of this pair do not belong together", SPI_OF_PAIR),
-    hint("one of these SAs is paired already", "delete it with delete-pair first"),
-    hint("the SA has no partner", "the SA itself was updated or deleted all the same"),
-    hint("direction flags do not fit this SA", "leave out inbound and outbound, or give the one that is true here"),
-    hint("no such SA", "`ipseckey dump` lists those there are"),
+    hint("inner addresses are of different families", "use IPv4 or IPv6 for both isrc and idst"),
+    hint("NAT-T remote address of an unsupported family", "NAT-T addresses are IPv4"),
+    hint("NAT-T local address of an unsupported family", "NAT-T addresses are IPv4"),
+    row("different protocols of source and destination"),
+    row("different protocols of inner source and inner destination"),
+    hint("ports on both outer and inner addresses", "in a tunnel, use isport and idport"),
+    hint("these SAs cannot be paired", SPI_OF_PAIR),
+    hint("these SAs do not match as a pair", SPI_OF_PAIR),
+    hint("one of these SAs is already paired", "delete it with delete-pair first"),
+    hint("the SA is not paired", "the SA itself was updated or deleted"),
+    hint("wrong direction of the SA", "remove inbound and outbound, or specify the right one"),
+    hint("no such SA", "`ipseckey dump` lists the existing SAs"),
     hint("the SA has expired", "add it again"),
     hint("the cryptographic framework refused the key", KEY_LENGTH),
-    row("replay value not usable"),
-    row("lifetime not usable here"),
-    row("sensitivity label not usable here"),
+    row("invalid replay value"),
+    row("lifetime not allowed"),
+    row("sensitivity label not allowed"),
 ];
 
-/// The row of a code, if it is known.
 #[must_use]
-pub fn by_code(code: Diagnostic) -> Option<&'static Row> {
+pub(crate) fn by_code(code: Diagnostic) -> Option<&'static DiagnosticText> {
     TABLE.get(usize::from(code.0))
 }
 
-/// What a code means.
 #[must_use]
-pub fn text(code: Diagnostic) -> &'static str {
-    by_code(code).map_or("not known to this program", |row| row.text)
+pub(crate) fn text(code: Diagnostic) -> &'static str {
+    by_code(code).map_or("unknown diagnostic code", |row| row.text)
 }
 
 #[cfg(test)]
@@ -133,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_code_has_a_text_of_its_own() {
+    fn every_code_has_a_distinct_text() {
         let texts: HashSet<_> = TABLE.iter().map(|row| row.text).collect();
         assert_eq!(TABLE.len(), 84);
         assert_eq!(texts.len(), TABLE.len());
@@ -143,7 +139,7 @@ mod tests {
         assert_eq!(text(Diagnostic(58)), "inner source address missing");
         assert_eq!(text(Diagnostic(72)), "ports on both outer and inner addresses");
         assert_eq!(text(Diagnostic(78)), "no such SA");
-        assert_eq!(text(Diagnostic(83)), "sensitivity label not usable here");
-        assert_eq!(text(Diagnostic(84)), "not known to this program");
+        assert_eq!(text(Diagnostic(83)), "sensitivity label not allowed");
+        assert_eq!(text(Diagnostic(84)), "unknown diagnostic code");
     }
 }

@@ -33,7 +33,7 @@ const TABLE: &[(u8, &str)] = &[
 
 /// The text of an illumos errno.
 #[must_use]
-pub fn illumos(number: u8) -> Option<&'static str> {
+pub(crate) fn illumos(number: u8) -> Option<&'static str> {
     TABLE.iter().find(|(row, _)| *row == number).map(|(_, text)| *text)
 }
 

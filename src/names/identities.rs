@@ -2,33 +2,30 @@
 
 use crate::sa::IdentityType;
 
-/// One identity type.
+/// The words of an identity type.
 #[derive(Debug)]
-pub struct Row {
-    /// Its number.
-    pub number: IdentityType,
-    /// Its words, the saved one first. They are matched in any case.
-    pub words: &'static [&'static str],
+pub(crate) struct IdentityWords {
+    pub(crate) number: IdentityType,
+    /// The saved word first. They are matched in any case.
+    pub(crate) words: &'static [&'static str],
 }
 
-/// Every identity type.
-pub const TABLE: &[Row] = &[
-    Row { number: IdentityType(1), words: &["prefix"] },
-    Row { number: IdentityType(2), words: &["fqdn", "domain", "domainname"] },
-    Row { number: IdentityType(3), words: &["user_fqdn", "mailbox"] },
-    Row { number: IdentityType(4), words: &["der_dn"] },
-    Row { number: IdentityType(5), words: &["der_gn"] },
+pub(crate) const TABLE: &[IdentityWords] = &[
+    IdentityWords { number: IdentityType(1), words: &["prefix"] },
+    IdentityWords { number: IdentityType(2), words: &["fqdn", "domain", "domainname"] },
+    IdentityWords { number: IdentityType(3), words: &["user_fqdn", "mailbox"] },
+    IdentityWords { number: IdentityType(4), words: &["der_dn"] },
+    IdentityWords { number: IdentityType(5), words: &["der_gn"] },
 ];
 
-/// The identity type spelt `word`, in any case.
+/// Finds an identity type by its word in any case.
 #[must_use]
-pub fn by_word(word: &[u8]) -> Option<&'static Row> {
+pub(crate) fn by_word(word: &[u8]) -> Option<&'static IdentityWords> {
     TABLE.iter().find(|row| row.words.iter().any(|name| name.as_bytes().eq_ignore_ascii_case(word)))
 }
 
-/// The row of `number`, if it has one.
 #[must_use]
-pub fn by_number(number: IdentityType) -> Option<&'static Row> {
+pub(crate) fn by_number(number: IdentityType) -> Option<&'static IdentityWords> {
     TABLE.iter().find(|row| row.number == number)
 }
 

@@ -1,34 +1,29 @@
-//! The algorithm table of an illumos system, `/etc/inet/ipsecalgs`: what its administrator made of it with ipsecalgs(8).
+//! The algorithm table of an illumos system, `/etc/inet/ipsecalgs`, as configured with ipsecalgs(8).
 //!
 //! ```text
 //! ALG|protocol|number|name,name,...|mechanism|key lengths|block or MAC bytes[|iv,icv,salt bytes|flags]
 //! ```
 //!
-//! Protocol 2 is authentication, 3 encryption. Key lengths are a list, or `default/min-max,step`. Other lines are left alone,
-//! and so is a row that makes no sense: a table read by half is better than none.
+//! Protocol 2 is authentication, 3 encryption. Key lengths are a list, or `default/min-max,step`. Other lines and
+//! malformed rows are ignored: an incomplete table is better than none.
 
-use super::algorithms::{Auth, Encr, KeyBits};
+use super::algorithms::{self, Auth, Encr, KeyBits, SystemTable};
 use crate::sa::{AuthAlg, EncrAlg};
 
-/// Where it is.
-pub const PATH: &str = "/etc/inet/ipsecalgs";
-
-/// The rows of one file.
-#[derive(Debug, Default)]
-pub struct Table {
-    /// Authentication algorithms, in file order.
-    pub auth: Vec<Auth>,
-    /// Encryption algorithms, in file order.
-    pub encr: Vec<Encr>,
-}
+/// The path of the table.
+pub(crate) const PATH: &str = "/etc/inet/ipsecalgs";
 
 /// `uef` flag: counter mode.
 const COUNTER_MODE: u32 = 2;
 
-/// Reads the table. Names and key lengths become part of the process for good, so this is called once.
-#[must_use]
-pub fn parse(text: &str) -> Table {
-    let mut table = Table::default();
+/// Parses `text`, the contents of [`PATH`], and installs it as the system's table.
+pub(crate) fn install(text: &str) {
+    algorithms::install_system_table(|| parse(text));
+}
+
+/// Parses the table. It leaks names and key lengths, since rows are `&'static`, so a process calls it once.
+fn parse(text: &str) -> SystemTable {
+    let mut table = SystemTable::default();
     for line in text.lines() {
         let fields: Vec<&str> = line.trim_end().split('|').collect();
         match fields.as_slice() {
@@ -42,7 +37,8 @@ pub fn parse(text: &str) -> Table {
 
 fn auth(fields: &[&str]) -> Option<Auth> {
     let [number, names, _, keys, mac_bytes, ..] = fields else { return None };
-    let number = some_algorithm(number)?;
+    let number = algorithm_number(number)?;
+    // The file counts bytes, PF_KEY bits.
     let icv_bits = mac_bytes.parse::<u16>().ok()?.checked_mul(8)?;
     Some(Auth {
         number: AuthAlg(number),
@@ -59,10 +55,11 @@ fn encr(fields: &[&str]) -> Option<Encr> {
     let block_len = block.parse().ok()?;
     let [iv_len, icv_len, salt_len] = match more.first() {
         Some(lengths) => lengths.split(',').map(|word| word.parse().ok()).collect::<Option<Vec<u8>>>()?.try_into().ok()?,
+        // Without the field it is a CBC cipher, whose IV is one block.
         None => [block_len, 0, 0],
     };
     Some(Encr {
-        number: EncrAlg(some_algorithm(number)?),
+        number: EncrAlg(algorithm_number(number)?),
         names: words(names)?,
         key_bits: key_bits(keys)?,
         salt_bits: u16::from(salt_len) * 8,
@@ -75,8 +72,8 @@ fn encr(fields: &[&str]) -> Option<Encr> {
     })
 }
 
-/// Number 0 stands for none or any, which is no algorithm.
-fn some_algorithm(word: &str) -> Option<u16> {
+/// Parses the number of an algorithm. 0 means none or any and is not an algorithm.
+fn algorithm_number(word: &str) -> Option<u16> {
     word.parse::<u8>().ok().filter(|number| *number != 0).map(u16::from)
 }
 
@@ -97,7 +94,9 @@ fn leaked(word: &str) -> &'static str {
 }
 
 fn key_bits(word: &str) -> Option<KeyBits> {
+    // A manual key has its own length, so the default before the slash is not needed.
     let lengths = word.split_once('/').map_or(word, |(_, lengths)| lengths);
+    // The null cipher has key length 0.
     if lengths == "0" {
         return Some(KeyBits::None);
     }
@@ -113,9 +112,8 @@ fn key_bits(word: &str) -> Option<KeyBits> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::names::algorithms;
 
-    /// Rows as the system writes them.
+    /// Rows in the form of ipsecalgs(8).
     const FILE: &str = "\
 # PROTO|protocol-id|protocol-name|exec-mode
 PROTO|2|PROTO_IPSEC_AH|sync
@@ -132,7 +130,7 @@ ALG|3|20|aes-gcm,aes-gcm16|CKM_AES_GCM|128/128-256,64|16|8,16,4|23
 ";
 
     #[test]
-    fn rows_of_the_shipped_file_are_those_of_the_built_in_table() {
+    fn parse_of_the_shipped_file_equals_the_built_in_table() {
         let table = parse(FILE);
         assert_eq!((table.auth.len(), table.encr.len()), (2, 4));
         for row in &table.auth {
@@ -148,7 +146,7 @@ ALG|3|20|aes-gcm,aes-gcm16|CKM_AES_GCM|128/128-256,64|16|8,16,4|23
     }
 
     #[test]
-    fn an_administrators_row_is_taken() {
+    fn parse_accepts_rows_of_an_administrator() {
         let table =
             parse("ALG|3|7|blowfish-cbc,blowfish|CKM_BLOWFISH_CBC|128/32-448,8|8\nALG|3|40|new|CKM_NEW|128,256|16\n");
         assert!(table.encr[0].key_bits.allows(448) && !table.encr[0].key_bits.allows(36));
@@ -156,7 +154,7 @@ ALG|3|20|aes-gcm,aes-gcm16|CKM_AES_GCM|128/128-256,64|16|8,16,4|23
     }
 
     #[test]
-    fn rows_that_make_no_sense_are_left_out() {
+    fn parse_ignores_malformed_rows() {
         let rows = [
             "ALG",
             "ALG|2",

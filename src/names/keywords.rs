@@ -3,11 +3,11 @@
 use super::Vocabulary;
 use crate::sa::LifetimeKind;
 
-/// What a keyword sets. Synonyms share a field, and a field may be given once in a command.
+/// The property that a keyword sets. Synonyms share a field, and a field may occur once in a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 #[allow(missing_docs, reason = "each variant is the keyword of the man page")]
-pub enum Field {
+pub(crate) enum Field {
     Spi,
     PairSpi,
     Replay,
@@ -71,23 +71,22 @@ pub enum Field {
 
 /// One of the four values of a lifetime.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Limit {
-    /// Flows.
+pub(crate) enum Limit {
+    /// Number of flows.
     Allocations,
-    /// Bytes.
     Bytes,
-    /// Seconds since added.
+    /// Seconds since the SA was added.
     Addtime,
-    /// Seconds since first used.
+    /// Seconds since the first use.
     Usetime,
 }
 
-/// What follows a keyword.
+/// The value of a keyword.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Value {
-    /// Nothing: the keyword is a flag.
+pub(crate) enum Value {
+    /// None: the keyword is a flag.
     Nothing,
-    /// A number up to this one.
+    /// A number up to this maximum.
     Number(u64),
     /// A number that is one value of a lifetime.
     Lifetime(LifetimeKind, Limit),
@@ -97,19 +96,19 @@ pub enum Value {
     AuthAlg,
     /// An encryption algorithm, by name or number.
     EncrAlg,
-    /// The encapsulating protocol.
+    /// The encapsulating protocol, always `udp`.
     Encap,
     /// A hexadecimal key: the value is secret.
     Key,
-    /// An address or name.
+    /// An address or host name.
     Address,
-    /// An IPv6 address, or a name of which only the IPv6 addresses count.
+    /// An IPv6 address, or a host name with IPv6 addresses; its IPv4 addresses are ignored.
     Address6,
-    /// An address or name with an optional prefix length.
+    /// An address or host name, with an optional prefix length.
     Prefix,
-    /// The same, IPv6 only.
+    /// Like [`Value::Prefix`], IPv6 only.
     Prefix6,
-    /// Two words: the type of an identity, and the identity.
+    /// Two words: the type and the value of an identity.
     Identity,
     /// A mode of Linux XFRM.
     Mode,
@@ -117,52 +116,48 @@ pub enum Value {
     Mark,
     /// The name of a network interface.
     Device,
-    /// Flags of Linux XFRM, with commas between them.
+    /// Flags of Linux XFRM, separated by commas.
     XfrmFlags,
 }
 
 /// Which commands may use a keyword.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Usage {
+pub(crate) enum Usage {
     /// Every command about an SA.
     Any,
-    /// `add`, `update`, `update-pair`.
+    /// `add`, `update` and `update-pair`, which change an SA.
     Change,
-    /// None: the word is reserved.
+    /// None: it is reserved for replies of the SADB.
     Reserved,
 }
 
-/// One keyword.
+/// A keyword of the command language.
 #[derive(Debug)]
-pub struct Row {
-    /// The word.
-    pub word: &'static str,
-    /// What it sets.
-    pub field: Field,
-    /// What follows it.
-    pub value: Value,
-    /// Who may use it.
-    pub usage: Usage,
-    /// Whether only Linux XFRM has it.
-    pub only_linux: bool,
-    /// What it is called where a second one is refused: "Can only specify single ...".
-    pub title: &'static str,
+pub(crate) struct Keyword {
+    pub(crate) word: &'static str,
+    pub(crate) field: Field,
+    pub(crate) value: Value,
+    pub(crate) usage: Usage,
+    /// Whether it is for Linux XFRM only.
+    pub(crate) only_linux: bool,
+    /// Its title in messages: "Can only specify single ...".
+    pub(crate) title: &'static str,
 }
 
-impl Row {
+impl Keyword {
     /// Whether the value is key material.
     #[must_use]
-    pub fn is_secret(&self) -> bool {
+    pub(crate) fn is_secret(&self) -> bool {
         self.value == Value::Key
     }
 }
 
-const fn row(word: &'static str, field: Field, value: Value, usage: Usage, title: &'static str) -> Row {
-    Row { word, field, value, usage, only_linux: false, title }
+const fn row(word: &'static str, field: Field, value: Value, usage: Usage, title: &'static str) -> Keyword {
+    Keyword { word, field, value, usage, only_linux: false, title }
 }
 
-const fn linux(word: &'static str, field: Field, value: Value, usage: Usage, title: &'static str) -> Row {
-    Row { word, field, value, usage, only_linux: true, title }
+const fn linux(word: &'static str, field: Field, value: Value, usage: Usage, title: &'static str) -> Keyword {
+    Keyword { word, field, value, usage, only_linux: true, title }
 }
 
 use Field as F;
@@ -175,8 +170,8 @@ const U16: V = V::Number(u16::MAX as u64);
 const U32: V = V::Number(u32::MAX as u64);
 const U64: V = V::Number(u64::MAX);
 
-/// Every keyword, in the order `help attr` lists them.
-pub const TABLE: &[Row] = &[
+/// Every keyword, in the order of `help attr`.
+pub(crate) const TABLE: &[Keyword] = &[
     row("spi", F::Spi, U32, Any, "SPI value"),
     row("pair-spi", F::PairSpi, U32, Change, "pair SPI value"),
     row("replay", F::Replay, U32, Change, "replay window size"),
@@ -265,17 +260,17 @@ pub const TABLE: &[Row] = &[
     linux("icv", F::Icv, V::Number(512), Change, "length of the integrity check value"),
 ];
 
-/// The keywords a command may use, in the order `help attr` lists them.
-pub fn words(vocabulary: Vocabulary) -> impl Iterator<Item = &'static str> {
+/// The keywords that commands may use, in the order of `help attr`.
+pub(crate) fn words(vocabulary: Vocabulary) -> impl Iterator<Item = &'static str> {
     let known = TABLE.iter().filter(move |row| !row.only_linux || vocabulary == Vocabulary::Linux);
     known.filter(|row| row.usage != Usage::Reserved).map(|row| row.word)
 }
 
-/// Slots of the hash table; a power of two with room to spare, so that probes are short.
+/// Slots of the hash table: a power of two, five times the keywords, so that probes are short.
 const SLOTS: usize = 512;
 const EMPTY: u8 = u8::MAX;
 
-/// Where a lookup starts: a mix of the length and four letters, which tells nearly all keywords apart.
+/// The first slot of a lookup: a hash of the length and four letters, which differ between nearly all keywords.
 const fn slot(word: &[u8]) -> usize {
     let len = word.len();
     let mixed =
@@ -283,7 +278,7 @@ const fn slot(word: &[u8]) -> usize {
     (mixed + len * 97) % SLOTS
 }
 
-/// Bytes of the longest keyword.
+/// Length of the longest keyword in bytes.
 const LONGEST: usize = {
     let (mut longest, mut row) = (0, 0);
     while row < TABLE.len() {
@@ -296,10 +291,11 @@ const LONGEST: usize = {
     longest
 };
 
-/// Row numbers by [`slot`], collisions in the next free slot.
+/// Keyword numbers by [`slot`], collisions in the next free slot.
 static INDEX: [u8; SLOTS] = {
     let mut index = [EMPTY; SLOTS];
     let mut row = 0;
+    // `for` is not allowed in a constant.
     while row < TABLE.len() {
         let mut at = slot(TABLE[row].word.as_bytes());
         while index[at] != EMPTY {
@@ -311,10 +307,10 @@ static INDEX: [u8; SLOTS] = {
     index
 };
 
-/// The keyword spelt `word`, exactly: keywords are case-sensitive.
+/// Finds a keyword. Keywords are case-sensitive.
 #[must_use]
-pub fn by_word(word: &[u8]) -> Option<&'static Row> {
-    // Every value is asked about too: most are addresses, numbers and keys.
+pub(crate) fn by_word(word: &[u8]) -> Option<&'static Keyword> {
+    // Values are looked up too, to find forgotten ones. Most of them are addresses, numbers and keys, which end here.
     if !word.first().is_some_and(u8::is_ascii_lowercase) || word.len() > LONGEST {
         return None;
     }
@@ -336,7 +332,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_word_is_found_once() {
+    fn by_word_finds_every_keyword() {
         let words: HashSet<_> = TABLE.iter().map(|row| row.word).collect();
         assert_eq!(words.len(), TABLE.len());
         for row in TABLE {
@@ -348,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn synonyms_agree() {
+    fn synonyms_have_the_same_usage_and_title() {
         for row in TABLE {
             for other in TABLE.iter().filter(|other| other.field == row.field) {
                 assert_eq!((row.usage, row.title), (other.usage, other.title), "{} {}", row.word, other.word);

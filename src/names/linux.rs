@@ -1,13 +1,11 @@
-//! Words for what only Linux XFRM has; the flags' are those of ip-xfrm(8).
+//! Words of modes and flags of Linux XFRM. Those of flags are the same as in ip-xfrm(8).
 
 use crate::sa::{XfrmFlags, XfrmMode};
 
-/// Modes and their words.
-pub const MODES: &[(XfrmMode, &str)] =
+pub(crate) const MODES: &[(XfrmMode, &str)] =
     &[(XfrmMode::TRANSPORT, "transport"), (XfrmMode::TUNNEL, "tunnel"), (XfrmMode::BEET, "beet")];
 
-/// Flags and their words.
-pub const FLAGS: &[(XfrmFlags, &str)] = &[
+pub(crate) const FLAGS: &[(XfrmFlags, &str)] = &[
     (XfrmFlags::NOECN, "noecn"),
     (XfrmFlags::DECAP_DSCP, "decap-dscp"),
     (XfrmFlags::NOPMTUDISC, "nopmtudisc"),
@@ -20,14 +18,13 @@ pub const FLAGS: &[(XfrmFlags, &str)] = &[
     (XfrmFlags::OSEQ_MAY_WRAP, "oseq-may-wrap"),
 ];
 
-/// The word of a mode.
 #[must_use]
-pub fn mode_word(mode: XfrmMode) -> Option<&'static str> {
+pub(crate) fn mode_word(mode: XfrmMode) -> Option<&'static str> {
     MODES.iter().find(|row| row.0 == mode).map(|row| row.1)
 }
 
 /// The words of the flags that are set.
-pub fn flag_words(flags: XfrmFlags) -> impl Iterator<Item = &'static str> {
+pub(crate) fn flag_words(flags: XfrmFlags) -> impl Iterator<Item = &'static str> {
     FLAGS.iter().filter(move |row| flags.has(row.0)).map(|row| row.1)
 }
 
@@ -36,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn flags_are_single_bits_each_once() {
+    fn flags_are_distinct_single_bits() {
         let all = FLAGS.iter().fold(0, |seen, (flag, word)| {
             assert!(flag.0.is_power_of_two() && seen & flag.0 == 0, "{word}");
             seen | flag.0

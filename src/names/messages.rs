@@ -1,9 +1,9 @@
-//! Message types, as printed.
+//! Printed names of message types.
 
 use crate::sa::MessageType;
 
-/// Number and words. DELETE_PAIR_STATE has none: no program sends it.
-pub const TABLE: &[(MessageType, &str)] = &[
+/// DELETE_PAIR_STATE has no name: no program sends it.
+pub(crate) const TABLE: &[(MessageType, &str)] = &[
     (MessageType::RESERVED, "RESERVED (warning: set to 0)"),
     (MessageType::GETSPI, "GETSPI"),
     (MessageType::UPDATE, "UPDATE"),
@@ -21,8 +21,7 @@ pub const TABLE: &[(MessageType, &str)] = &[
     (MessageType::DELETE_PAIR, "DELETE PAIR"),
 ];
 
-/// The words of a message type, if it has any.
 #[must_use]
-pub fn name(kind: MessageType) -> Option<&'static str> {
+pub(crate) fn name(kind: MessageType) -> Option<&'static str> {
     TABLE.iter().find(|row| row.0 == kind).map(|row| row.1)
 }

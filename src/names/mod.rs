@@ -1,27 +1,25 @@
-//! Vocabulary: tables of words, numbers and facts. A new word or algorithm is a new row.
+//! Tables of keywords, numbers and algorithms. A new keyword or algorithm is a new row.
 #![forbid(unsafe_code)]
 
-pub mod algorithms;
-pub mod diagnostics;
-pub mod errnos;
-pub mod identities;
-pub mod ipsecalgs;
-pub mod keywords;
-pub mod linux;
-pub mod messages;
-pub mod protocols;
-pub mod sa_types;
-pub mod states;
-pub mod weak_keys;
-pub mod xfrm_stat;
+pub(crate) mod algorithms;
+pub(crate) mod diagnostics;
+pub(crate) mod errnos;
+pub(crate) mod identities;
+pub(crate) mod ipsecalgs;
+pub(crate) mod keywords;
+pub(crate) mod linux;
+pub(crate) mod messages;
+pub(crate) mod protocols;
+pub(crate) mod sa_types;
+pub(crate) mod states;
+pub(crate) mod weak_keys;
+pub(crate) mod xfrm_stat;
 
-/// Whose words and limits a text is read with.
-///
-/// illumos: the man page's words and the algorithms of illumos' `ipsecalgs`. Linux: those, and what only Linux has.
+/// The SADB whose keywords, algorithms and limits apply to a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Vocabulary {
-    /// The model SADB, `unix:PATH`, and illumos.
+pub(crate) enum Vocabulary {
+    /// illumos, the model and `unix:PATH`: the keywords of ipseckey(1M), the algorithms of `ipsecalgs`.
     Illumos,
-    /// XFRM and Linux PF_KEY.
+    /// XFRM and PF_KEY of Linux: the same, and the keywords and algorithms of Linux.
     Linux,
 }

@@ -1,4 +1,4 @@
-//! IP protocols, as printed beside their numbers (IANA, Protocol Numbers; names of protocols(5)).
+//! Names of IP protocols (IANA, Protocol Numbers; protocols(5)). Built in, so that output is the same on each host.
 
 const TABLE: &[(u8, &str)] = &[
     (1, "icmp"),
@@ -32,9 +32,8 @@ const TABLE: &[(u8, &str)] = &[
     (255, "raw"),
 ];
 
-/// The name of a protocol.
 #[must_use]
-pub fn name(number: u8) -> Option<&'static str> {
+pub(crate) fn name(number: u8) -> Option<&'static str> {
     TABLE.iter().find(|row| row.0 == number).map(|row| row.1)
 }
 

@@ -1,33 +1,31 @@
-//! SA types: words of the command language and of printed messages.
+//! Words of SA types.
 
 use std::fmt;
 
 use crate::sa::{SaId, SaType};
 
-/// One SA type.
-pub struct Row {
-    /// Its number.
-    pub number: SaType,
-    /// The word in commands and keys files.
-    pub word: &'static str,
-    /// The words in printed messages.
-    pub title: &'static str,
+/// The words of an SA type.
+pub(crate) struct SaTypeWords {
+    pub(crate) number: SaType,
+    /// In commands and keys files.
+    pub(crate) word: &'static str,
+    /// In printed messages.
+    pub(crate) title: &'static str,
 }
 
-/// Every SA type of RFC 2367 and `pfkeyv2.h`. Only AH and ESP have a database; `all` is not a type to add to.
-pub const TABLE: &[Row] = &[
-    Row { number: SaType::UNSPEC, word: "all", title: "<unspecified/all>" },
-    Row { number: SaType::AH, word: "ah", title: "AH" },
-    Row { number: SaType::ESP, word: "esp", title: "ESP" },
-    Row { number: SaType(5), word: "rsvp", title: "RSVP" },
-    Row { number: SaType(6), word: "ospfv2", title: "OSPFv2" },
-    Row { number: SaType(7), word: "ripv2", title: "RIPv2" },
-    Row { number: SaType(8), word: "mip", title: "Mobile IP" },
+/// Every SA type of RFC 2367 and `pfkeyv2.h`. SAs can be added for AH and ESP only.
+pub(crate) const TABLE: &[SaTypeWords] = &[
+    SaTypeWords { number: SaType::UNSPEC, word: "all", title: "<unspecified/all>" },
+    SaTypeWords { number: SaType::AH, word: "ah", title: "AH" },
+    SaTypeWords { number: SaType::ESP, word: "esp", title: "ESP" },
+    SaTypeWords { number: SaType(5), word: "rsvp", title: "RSVP" },
+    SaTypeWords { number: SaType(6), word: "ospfv2", title: "OSPFv2" },
+    SaTypeWords { number: SaType(7), word: "ripv2", title: "RIPv2" },
+    SaTypeWords { number: SaType(8), word: "mip", title: "Mobile IP" },
 ];
 
-/// The row of `number`, if it has one.
 #[must_use]
-pub fn by_number(number: SaType) -> Option<&'static Row> {
+pub(crate) fn by_number(number: SaType) -> Option<&'static SaTypeWords> {
     TABLE.iter().find(|row| row.number == number)
 }
 

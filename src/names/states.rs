@@ -1,30 +1,28 @@
-//! SA states: RFC 2367 section 2.3.1 and illumos `net/pfkeyv2.h`.
+//! Words of SA states: RFC 2367 section 2.3.1 and illumos `net/pfkeyv2.h`.
 
 use crate::sa::SaState;
 
-/// One state.
+/// The word of a state.
 #[derive(Debug)]
-pub struct Row {
-    /// Its number.
-    pub number: SaState,
-    /// The word in commands; case-sensitive.
-    pub word: &'static str,
+pub(crate) struct StateWord {
+    pub(crate) number: SaState,
+    /// In commands; case-sensitive.
+    pub(crate) word: &'static str,
 }
 
-/// The states that ipseckey(1M) names.
-pub const TABLE: &[Row] = &[
-    Row { number: SaState::LARVAL, word: "larval" },
-    Row { number: SaState::MATURE, word: "mature" },
-    Row { number: SaState::DYING, word: "dying" },
-    Row { number: SaState::DEAD, word: "dead" },
+/// The states of ipseckey(1M).
+pub(crate) const TABLE: &[StateWord] = &[
+    StateWord { number: SaState::LARVAL, word: "larval" },
+    StateWord { number: SaState::MATURE, word: "mature" },
+    StateWord { number: SaState::DYING, word: "dying" },
+    StateWord { number: SaState::DEAD, word: "dead" },
 ];
 
-/// The highest state number there is; those above the table are the cluster states of illumos.
-pub const MAX: SaState = SaState::ACTIVE;
+/// The highest state. Those above the table are the cluster states of illumos.
+pub(crate) const MAX: SaState = SaState::ACTIVE;
 
-/// The state spelt `word`.
 #[must_use]
-pub fn by_word(word: &[u8]) -> Option<&'static Row> {
+pub(crate) fn by_word(word: &[u8]) -> Option<&'static StateWord> {
     TABLE.iter().find(|row| row.word.as_bytes() == word)
 }
 
@@ -33,7 +31,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words() {
+    fn by_word_is_case_sensitive() {
         assert_eq!(by_word(b"dying").map(|row| row.number), Some(SaState::DYING));
         assert!(by_word(b"Dying").is_none());
         assert_eq!(MAX.0, 6);

@@ -1,6 +1,6 @@
-//! DES keys nobody should use: FIPS 74, RFC 2409 appendix A.
+//! Weak keys of DES and Triple DES: FIPS 74, RFC 2409 appendix A.
 
-/// The four weak and twelve semi-weak keys of DES, parity bits cleared.
+/// The four weak and twelve semi-weak keys of DES, with parity bits cleared.
 const WEAK_DES: &[u64] = &[
     0x0000_0000_0000_0000,
     0xfefe_fefe_fefe_fefe,
@@ -20,21 +20,23 @@ const WEAK_DES: &[u64] = &[
     0xfee0_fee0_fef0_fef0,
 ];
 
-/// What is wrong with a DES or Triple DES key.
+/// The weakness of a DES or Triple DES key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Weakness {
-    /// One of its parts is a weak or semi-weak DES key.
+pub(crate) enum Weakness {
+    /// A part is a weak or semi-weak DES key.
     WeakPart,
-    /// Two of its parts are the same: no more than DES, or two-key Triple DES.
+    /// Two parts are equal, so it is no stronger than DES or two-key Triple DES.
     EqualParts,
 }
 
-/// The weakness of a key of one to three DES keys, parity bits not looked at.
+/// The weakness of a key of one to three parts. Parity bits are ignored.
 #[must_use]
-pub fn of_des(key: &[u8]) -> Option<Weakness> {
+pub(crate) fn of_des(key: &[u8]) -> Option<Weakness> {
+    // The lowest bit of each byte is its parity, which DES ignores.
     let parts =
         || key.chunks_exact(8).map(|part| part.iter().fold(0_u64, |whole, byte| whole << 8 | u64::from(byte & 0xfe)));
     let same = |skip| parts().zip(parts().skip(skip)).any(|(one, other)| one == other);
+    // A weak part is the graver finding: the key may have equal parts too.
     if parts().any(|part| WEAK_DES.contains(&part)) {
         Some(Weakness::WeakPart)
     } else if same(1) || same(2) {
@@ -51,7 +53,7 @@ mod tests {
     const GOOD: [u8; 8] = [0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef];
 
     #[test]
-    fn sixteen_keys() {
+    fn of_des_finds_sixteen_weak_keys() {
         let distinct: std::collections::HashSet<_> = WEAK_DES.iter().collect();
         assert_eq!(distinct.len(), 16);
         assert!(WEAK_DES.iter().all(|key| key & 0x0101_0101_0101_0101 == 0));
@@ -61,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn triple_des() {
+    fn of_des_finds_equal_parts() {
         let other = [0xfe, 0xdc, 0xba, 0x98, 0x76, 0x54, 0x32, 0x10];
         let third = [0x13, 0x34, 0x57, 0x79, 0x9b, 0xbc, 0xdf, 0xf1];
         assert_eq!(of_des(&[GOOD, other, third].concat()), None);

@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use super::pfkey::embedded::Embedded;
 use crate::model::Settings;
-use crate::names::{Vocabulary, algorithms, ipsecalgs};
+use crate::names::{Vocabulary, ipsecalgs};
 use crate::redact::shown;
 use crate::sadb::linux::af_key::AfKey;
 use crate::sadb::{PfKey, Sadb, SadbError, Xfrm};
@@ -78,13 +78,13 @@ impl SadbTarget {
         }
         // Without the file the built-in table has the algorithms that illumos ships.
         if let Ok(table) = std::fs::read_to_string(ipsecalgs::PATH) {
-            algorithms::install_system_table(&table);
+            ipsecalgs::install(&table);
         }
     }
 
     /// The vocabulary of a keys file for this SADB.
     #[must_use]
-    pub fn vocabulary(&self) -> Vocabulary {
+    pub(crate) fn vocabulary(&self) -> Vocabulary {
         match self {
             Self::Xfrm => Vocabulary::Linux,
             Self::Auto | Self::PfKey if IS_LINUX => Vocabulary::Linux,

@@ -1,4 +1,4 @@
-//! Addresses.
+//! The extensions for addresses.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -8,7 +8,7 @@ use super::Style;
 use crate::names::protocols;
 use crate::sa::{AddressInfo, AddressRole};
 
-/// Prefix and title of each address.
+/// The line prefix and the title of each role.
 fn title(role: AddressRole) -> (&'static str, &'static str) {
     match role {
         AddressRole::Source => ("SRC: ", "Source address"),
@@ -20,7 +20,7 @@ fn title(role: AddressRole) -> (&'static str, &'static str) {
     }
 }
 
-/// Two lines: which address and protocol; family, port, address, prefix length and name.
+/// Prints two lines: role and protocol; family, port, address, prefix length and name.
 pub(super) fn print(out: &mut dyn Write, role: AddressRole, info: &AddressInfo, style: &Style<'_>) -> io::Result<()> {
     let (prefix, title) = title(role);
     write!(out, "{prefix}{title} (proto={}", info.proto)?;
@@ -33,6 +33,7 @@ pub(super) fn print(out: &mut dyn Write, role: AddressRole, info: &AddressInfo, 
     };
     let family = if addr.is_ipv4() { "AF_INET" } else { "AF_INET6" };
     write!(out, "{family}: port {}, {}", info.port, Text(addr))?;
+    // Only inner addresses have a prefix length.
     if info.prefix_len != 0 {
         write!(out, "/{}", info.prefix_len)?;
     }
@@ -56,13 +57,14 @@ fn host(addr: IpAddr, style: &Style<'_>) -> String {
     style.names.host(addr).map_or_else(|| "<unknown>".to_owned(), |name| format!("({name})"))
 }
 
-/// An address as inet_ntop(3) writes it: also an IPv4-compatible one ends in dotted decimals.
+/// An address in the form of inet_ntop(3): unlike `Display`, it writes IPv4-compatible addresses in dotted decimals too.
 pub(super) struct Text(pub(super) IpAddr);
 
 impl fmt::Display for Text {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             IpAddr::V6(addr) => match addr.segments() {
+                // `::1` and the like are not IPv4-compatible addresses.
                 [0, 0, 0, 0, 0, 0, high, low] if high != 0 => {
                     let [a, b] = high.to_be_bytes();
                     let [c, d] = low.to_be_bytes();
@@ -88,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_and_names() {
+    fn print_with_numbers_and_with_names() {
         let addr = Some(IpAddr::from([192, 0, 2, 1]));
         let info = AddressInfo { proto: 6, prefix_len: 24, family: 2, addr, port: 80 };
         let numeric = "INS: Inner source address (proto=6)\nINS: AF_INET: port 80, 192.0.2.1/24.\n";
@@ -102,14 +104,14 @@ mod tests {
     }
 
     #[test]
-    fn another_family() {
+    fn print_of_an_unknown_family() {
         let info = AddressInfo { proto: 0, prefix_len: 0, family: 10, addr: None, port: 0 };
         let text = "INS: Inner source address (proto=0)\nINS: address family 10, which is not an IP one.\n";
         assert_eq!(printed(&info, &style()), text);
     }
 
     #[test]
-    fn ipv6_text() {
+    fn text_has_the_form_of_inet_ntop() {
         let text = |addr: &str| Text(addr.parse().unwrap()).to_string();
         assert_eq!(text("::c000:201"), "::192.0.2.1");
         assert_eq!(text("::ffff:1.2.3.4"), "::ffff:1.2.3.4");

@@ -1,54 +1,55 @@
-//! Dates as ctime(3C) writes them, without its newline.
+//! Dates in the form of ctime(3C), without its newline.
 
 use std::cell::RefCell;
 
 use chrono::{DateTime, Datelike, Local, TimeZone, Utc};
 
-/// Dates kept: SAs of one file have theirs in common, and finding one costs more than the rest of an SA's printing.
-const KEPT: usize = 64;
+/// Cached dates: the SAs of a file were added at few different times, and formatting a local date takes longer than printing the
+/// rest of an SA.
+const CACHED: usize = 64;
 
 thread_local! {
-    /// Dates asked for lately, each at the place that its number of seconds is hashed to.
-    static LATELY: RefCell<[Option<(u64, String)>; KEPT]> = const { RefCell::new([const { None }; KEPT]) };
+    /// Recent dates, each in the slot that its time is hashed to.
+    static CACHE: RefCell<[Option<(u64, String)>; CACHED]> = const { RefCell::new([const { None }; CACHED]) };
 }
 
 /// The date in the local time zone (`TZ`, else the system's), like `Tue Nov 14 22:13:20 2023`.
 ///
-/// A moment beyond the calendar is given in seconds.
+/// A time beyond the calendar is given in seconds.
 #[must_use]
-pub fn local(seconds: u64) -> String {
-    LATELY.with_borrow_mut(|dates| {
-        // By Fibonacci hashing: whole days apart are not the same place.
-        let place = &mut dates[(seconds.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58) as usize];
-        match place {
-            Some((kept, date)) if *kept == seconds => date.clone(),
-            _ => place.insert((seconds, found(seconds))).1.clone(),
+pub(crate) fn local(seconds: u64) -> String {
+    CACHE.with_borrow_mut(|dates| {
+        // Fibonacci hashing, so that times that are whole days apart do not share a slot.
+        let slot = &mut dates[(seconds.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58) as usize];
+        match slot {
+            Some((cached, date)) if *cached == seconds => date.clone(),
+            _ => slot.insert((seconds, format_local(seconds))).1.clone(),
         }
     })
 }
 
-fn found(seconds: u64) -> String {
-    moment(seconds).map_or_else(|| beyond(seconds), |moment| text(&moment.with_timezone(&Local)))
+fn format_local(seconds: u64) -> String {
+    date_time(seconds).map_or_else(|| beyond(seconds), |time| text(&time.with_timezone(&Local)))
 }
 
 /// The date in universal time.
 #[must_use]
 #[cfg(feature = "internals")]
-pub fn utc(seconds: u64) -> String {
-    moment(seconds).map_or_else(|| beyond(seconds), |moment| text(&moment))
+pub(crate) fn utc(seconds: u64) -> String {
+    date_time(seconds).map_or_else(|| beyond(seconds), |time| text(&time))
 }
 
-fn moment(seconds: u64) -> Option<DateTime<Utc>> {
-    // A day short of the calendar's end, so that no time zone leaves it.
+fn date_time(seconds: u64) -> Option<DateTime<Utc>> {
+    // One day before the end of the calendar, so that no time zone exceeds it.
     let last = DateTime::<Utc>::MAX_UTC.timestamp() - 86_400;
     i64::try_from(seconds).ok().filter(|seconds| *seconds < last).and_then(|seconds| DateTime::from_timestamp(seconds, 0))
 }
 
-fn text<Z: TimeZone>(moment: &DateTime<Z>) -> String
+fn text<Z: TimeZone>(time: &DateTime<Z>) -> String
 where
     Z::Offset: std::fmt::Display,
 {
-    format!("{} {}", moment.format("%a %b %e %H:%M:%S"), moment.year())
+    format!("{} {}", time.format("%a %b %e %H:%M:%S"), time.year())
 }
 
 fn beyond(seconds: u64) -> String {
@@ -60,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dates() {
+    fn utc_formats_dates() {
         assert_eq!(utc(0), "Thu Jan  1 00:00:00 1970");
         assert_eq!(utc(1_700_000_000), "Tue Nov 14 22:13:20 2023");
         assert_eq!(utc(8_589_934_592), "Wed Mar 16 12:56:32 2242");
@@ -68,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn a_date_that_is_kept_is_that_of_its_moment() {
+    fn local_caches_each_date_under_its_time() {
         let dates = |start: u64| (start..start + 200).map(local).collect::<Vec<_>>();
         let first = dates(1_700_000_000);
         assert_eq!(first, dates(1_700_000_000));
@@ -76,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn no_moment_is_too_late() {
+    fn dates_beyond_the_calendar_are_seconds() {
         for seconds in [1 << 43, 1 << 50, u64::MAX / 2, u64::MAX] {
             assert!(!local(seconds).is_empty());
         }

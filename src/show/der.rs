@@ -1,4 +1,4 @@
-//! X.509 names in DER (X.690), read only as far as printing needs.
+//! X.509 names in DER (X.690), parsed as far as printing needs it.
 //!
 //! ```text
 //! Name        SEQUENCE OF SET OF SEQUENCE { OID, string }
@@ -12,7 +12,7 @@ use super::address::Text;
 const OID: u8 = 0x06;
 const SEQUENCE: u8 = 0x30;
 const SET: u8 = 0x31;
-/// PrintableString, T61String, IA5String, UTF8String: one byte or UTF-8 a letter.
+/// PrintableString, T61String, IA5String, UTF8String.
 const STRINGS: [u8; 4] = [0x13, 0x14, 0x16, 0x0c];
 
 /// Attribute types, as the bytes of their object identifiers (RFC 4519 section 2, RFC 2985).
@@ -32,11 +32,12 @@ const ATTRIBUTES: &[(&[u8], &str)] = &[
     (&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 9, 1], "emailAddress"),
 ];
 
-/// A distinguished name as `C=US, O=Acme\, Inc., CN=joe user`.
+/// Formats a distinguished name as `C=US, O=Acme\, Inc., CN=joe user`.
 pub(super) fn distinguished_name(bytes: &[u8]) -> Option<String> {
     let mut rest = bytes;
     let mut sets = expect(&mut rest, SEQUENCE)?;
     let mut names = Vec::new();
+    // A malformed part makes the whole name invalid: a shortened name could pass for another one.
     while !sets.is_empty() {
         let mut set = expect(&mut sets, SET)?;
         let mut values = Vec::new();
@@ -48,7 +49,7 @@ pub(super) fn distinguished_name(bytes: &[u8]) -> Option<String> {
     rest.is_empty().then(|| names.join(", "))
 }
 
-/// A general name: the text, address or distinguished name in it.
+/// Formats the text, address or distinguished name of a general name.
 pub(super) fn general_name(bytes: &[u8]) -> Option<String> {
     let mut rest = bytes;
     let (tag, content) = element(&mut rest)?;
@@ -75,7 +76,7 @@ fn attribute(mut bytes: &[u8]) -> Option<String> {
     Some(format!("{kind}={}", escaped(value)))
 }
 
-/// RFC 4514 section 2.4: what has a meaning in the text gets a backslash.
+/// Puts a backslash before special characters (RFC 4514 section 2.4).
 fn escaped(value: &str) -> String {
     value.chars().fold(String::new(), |mut text, letter| {
         if matches!(letter, ',' | '+' | '"' | '\\' | '<' | '>' | ';') {
@@ -86,7 +87,7 @@ fn escaped(value: &str) -> String {
     })
 }
 
-/// An object identifier as `1.2.840`: the first byte holds two numbers, seven bits a byte hold the others.
+/// Formats an object identifier as `1.2.840`: the first number encodes two, and each byte has seven bits of a number.
 fn dotted(oid: &[u8]) -> String {
     let mut numbers = Vec::new();
     let mut number: u128 = 0;
@@ -94,6 +95,7 @@ fn dotted(oid: &[u8]) -> String {
         number = (number << 7) | u128::from(byte & 0x7f);
         if byte & 0x80 == 0 {
             if numbers.is_empty() {
+                // The first number is 0, 1 or 2; only with 2 the second may exceed 39.
                 let first = (number / 40).min(2);
                 numbers.push(first.to_string());
                 number -= first * 40;
@@ -105,17 +107,18 @@ fn dotted(oid: &[u8]) -> String {
     numbers.join(".")
 }
 
-/// The content of the next element, which must have that tag.
+/// Takes the content of the next element, which must have the given tag.
 fn expect<'a>(bytes: &mut &'a [u8], tag: u8) -> Option<&'a [u8]> {
     element(bytes).filter(|(found, _)| *found == tag).map(|(_, content)| content)
 }
 
-/// Tag and content of the next element; lengths of up to four bytes.
+/// Takes the next element: its tag and content. Lengths have up to four bytes.
 fn element<'a>(bytes: &mut &'a [u8]) -> Option<(u8, &'a [u8])> {
     let (tag, rest) = bytes.split_first()?;
     let (first, mut rest) = rest.split_first()?;
     let mut len = usize::from(first & 0x7f);
     if first & 0x80 != 0 {
+        // Longer lengths cannot occur: a PF_KEY extension has at most 512 KiB.
         let (digits, after) = rest.split_at_checked(len).filter(|_| (1..=4).contains(&len))?;
         len = digits.iter().fold(0, |len, digit| (len << 8) | usize::from(*digit));
         rest = after;

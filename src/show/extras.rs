@@ -1,4 +1,4 @@
-//! The short extensions: cookie, pair, replay value, what only Linux has, and whatever nobody knows.
+//! Short extensions: cookie, pair, replay value, Linux extensions, unknown extensions.
 
 use std::io::{self, Write};
 
@@ -6,15 +6,16 @@ use super::Style;
 use crate::names::linux;
 use crate::sa::{LinuxInfo, Masked, Side, Spi, XfrmFlags};
 
-/// Key management protocol and what its cookies are called.
+/// Key management protocols, and the titles of their cookies.
 const COOKIE_TITLES: &[(u32, &str)] = &[(0, "Manual SA with cookie:"), (2, "KINK:"), (3, "IKEV2:")];
 
-/// The protocol whose cookies are labelled by its daemon.
+/// The protocol whose daemon has labels for its cookies.
 const IKE: u32 = 1;
 
-/// Who manages the SA.
+/// Prints the key management protocol and its cookie.
 pub(super) fn print_cookie(out: &mut dyn Write, proto: u32, cookie: u64, style: &Style<'_>) -> io::Result<()> {
     write!(out, "KMC:  Protocol {proto}, cookie=")?;
+    // The numbers of IKE cookies mean nothing to a user without the labels of the daemon.
     if proto == IKE {
         let label = style.names.cookie(cookie).unwrap_or_else(|| "<Label not found.>".to_owned());
         return writeln!(out, "\"{label}\" ({cookie})");
@@ -23,12 +24,12 @@ pub(super) fn print_cookie(out: &mut dyn Write, proto: u32, cookie: u64, style: 
     writeln!(out, "\"{title}\" ({cookie:#x}/{cookie})")
 }
 
-/// The other SA of a pair.
+/// Prints the SPI of the paired SA.
 pub(super) fn print_pair(out: &mut dyn Write, spi: Spi) -> io::Result<()> {
     writeln!(out, "OTH: Paired with spi={spi}")
 }
 
-/// The counter: 32 bits, else 64.
+/// Prints the sequence number: the 32-bit value, or the 64-bit value if that one is 0.
 pub(super) fn print_replay(out: &mut dyn Write, value32: u32, value64: u64) -> io::Result<()> {
     match (value32, value64) {
         (0, 0) => writeln!(out, "RPL: Replay Value <Value not found.>0"),
@@ -37,7 +38,7 @@ pub(super) fn print_replay(out: &mut dyn Write, value32: u32, value64: u64) -> i
     }
 }
 
-/// An extension word by word: `all` holds its header too.
+/// Prints an unknown extension as 64-bit words; `all` includes its header.
 pub(super) fn print_unknown(out: &mut dyn Write, kind: u16, all: &[u8]) -> io::Result<()> {
     writeln!(out, "UNK: Unknown ext. {kind}, len {}.", all.len())?;
     for word in all.as_chunks().0 {
@@ -46,7 +47,7 @@ pub(super) fn print_unknown(out: &mut dyn Write, kind: u16, all: &[u8]) -> io::R
     Ok(())
 }
 
-/// Linux X_SA2.
+/// Prints SADB_X_EXT_SA2 of Linux.
 pub(super) fn print_second(out: &mut dyn Write, mode: u8, reqid: u32) -> io::Result<()> {
     let name = match mode {
         0 => "any",
@@ -58,18 +59,18 @@ pub(super) fn print_second(out: &mut dyn Write, mode: u8, reqid: u32) -> io::Res
     writeln!(out, "LNX: mode={name}, reqid={reqid}")
 }
 
-/// Linux X_NAT_T_TYPE.
+/// Prints SADB_X_EXT_NAT_T_TYPE of Linux.
 pub(super) fn print_natt_type(out: &mut dyn Write, kind: u8) -> io::Result<()> {
     writeln!(out, "LNX: NAT-T encapsulation type {kind}")
 }
 
-/// Linux X_NAT_T_SPORT, X_NAT_T_DPORT.
+/// Prints SADB_X_EXT_NAT_T_SPORT or SADB_X_EXT_NAT_T_DPORT of Linux.
 pub(super) fn print_natt_port(out: &mut dyn Write, side: Side, port: u16) -> io::Result<()> {
     let side = if side == Side::Source { "source" } else { "destination" };
     writeln!(out, "LNX: NAT-T {side} port {port}")
 }
 
-/// What XFRM says beyond PF_KEY; only what is set.
+/// Prints the properties of XFRM that PF_KEY does not have, if they are set.
 pub(super) fn print_linux(out: &mut dyn Write, info: &LinuxInfo) -> io::Result<()> {
     let extras = &info.extras;
     write!(out, "LNX: reqid={}, replay window={}", extras.reqid, info.replay_window)?;
@@ -123,6 +124,7 @@ fn print_counters(out: &mut dyn Write, info: &LinuxInfo) -> io::Result<()> {
         "LNX: {} packets, sent sequence={}, received sequence={}",
         info.packets, info.sent_seq, info.received_seq
     )?;
+    // Zero on a healthy SA, so the line is worth attention when it appears.
     if info.drops != [0; 3] {
         writeln!(out, "LNX: dropped: {window} behind the window, {replay} replayed, {integrity} failed integrity")?;
     }
@@ -145,14 +147,14 @@ mod tests {
     }
 
     #[test]
-    fn replay_values() {
+    fn print_replay_prefers_32_bits() {
         assert_eq!(text(|out| print_replay(out, 5, 7)), "RPL: Replay Value 5\n");
         assert_eq!(text(|out| print_replay(out, 0, 7)), "RPL: Replay Value 7\n");
         assert_eq!(text(|out| print_replay(out, 0, 0)), "RPL: Replay Value <Value not found.>0\n");
     }
 
     #[test]
-    fn unknown_extensions() {
+    fn print_unknown_has_words() {
         let mut bytes = 0x0302_0100_0063_0001u64.to_ne_bytes().to_vec();
         bytes.extend([0; 8]);
         assert_eq!(

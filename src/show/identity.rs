@@ -1,4 +1,4 @@
-//! Identities.
+//! The extensions for identities.
 
 use std::io::{self, Write};
 
@@ -6,7 +6,7 @@ use super::der;
 use crate::redact::printable;
 use crate::sa::{Identity, IdentityType, Side};
 
-/// Type number and title.
+/// Titles by type number.
 const TITLES: &[(u16, &str)] = &[
     (1, "prefix"),
     (2, "FQDN"),
@@ -22,7 +22,7 @@ const DN: IdentityType = IdentityType(4);
 /// A general name, in DER.
 const GN: IdentityType = IdentityType(5);
 
-/// Two lines: whose identity and of what type; the identity.
+/// Prints two lines: side and type; the identity.
 pub(super) fn print(out: &mut dyn Write, side: Side, identity: &Identity) -> io::Result<()> {
     let (prefix, title) = match side {
         Side::Source => ("SID: ", "Source"),
@@ -36,7 +36,7 @@ pub(super) fn print(out: &mut dyn Write, side: Side, identity: &Identity) -> io:
     writeln!(out, "{prefix}{}", value(identity))
 }
 
-/// Whether the value is DER, which no word of the language can say.
+/// Whether the value is in DER, which a keys file cannot express.
 pub(super) fn is_der(identity: &Identity) -> bool {
     identity.kind == DN || identity.kind == GN
 }
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn known_and_unknown_types() {
+    fn print_of_known_and_unknown_types() {
         assert_eq!(printed(2, 7, b"a.example"), "SID: Source identity, uid=7, type FQDN\nSID: a.example\n");
         assert_eq!(printed(9, u64::MAX, b"x"), "SID: Source identity, uid=-1, type <unknown 9>\nSID: x\n");
         assert!(printed(4, 0, b"id.example.com").ends_with("SID: <not a name in DER>\n"));

@@ -1,6 +1,6 @@
-//! A message as JSON: one object on a line of its own, in the words of the man page. docs/schema.json says what may be in it.
+//! Messages as JSON: one object on a line, with the keywords of ipseckey(1M). docs/schema.json is its schema.
 //!
-//! Each value goes straight to the writer, so that keys leave no copy behind.
+//! Each value is written directly to the writer, so that no copy of a key remains in memory.
 
 use std::io::{self, Write};
 use std::net::IpAddr;
@@ -16,30 +16,30 @@ use crate::sa::{
     LifetimeKind, LinuxInfo, Masked, Message, MessageType, SaType, Side,
 };
 
-/// What is in the objects besides what always is.
+/// The optional members of the objects.
 #[derive(Clone, Copy, Default)]
-pub struct Choice {
-    /// Keys (`--show-keys`).
-    pub keys: bool,
-    /// The moment, in seconds since 1970 (`monitor`).
-    pub timestamp: Option<u64>,
+pub(crate) struct Choice {
+    /// Whether keys are included (`--show-keys`).
+    pub(crate) keys: bool,
+    /// The current time in seconds since 1970 (`monitor`).
+    pub(crate) timestamp: Option<u64>,
 }
 
 /// Writes `message` as one line.
 ///
 /// # Errors
-/// Whatever the writer says.
-pub fn write_line(out: &mut dyn Write, message: &Message, choice: Choice) -> io::Result<()> {
-    serde_json::to_writer(&mut *out, &Object { message, choice })?;
+/// Those of `out`.
+pub(crate) fn write_line(out: &mut dyn Write, message: &Message, choice: Choice) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, &MessageObject { message, choice })?;
     writeln!(out)
 }
 
-struct Object<'a> {
+struct MessageObject<'a> {
     message: &'a Message,
     choice: Choice,
 }
 
-impl Serialize for Object<'_> {
+impl Serialize for MessageObject<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let message = self.message;
         let mut map = serializer.serialize_map(None)?;
@@ -65,11 +65,12 @@ impl Serialize for Object<'_> {
     }
 }
 
-impl Object<'_> {
+impl MessageObject<'_> {
     fn keys<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
         for (role, word, bits) in [(KeyRole::Auth, "authkey", "authkey_bits"), (KeyRole::Encr, "encrkey", "encrkey_bits")] {
             let Some(key) = self.message.key(role) else { continue };
             map.serialize_entry(bits, &(u32::from(key.bits()) + u32::from(key.reserved())))?;
+            // The length is always shown: it helps to find a wrong key without revealing it.
             if self.choice.keys {
                 map.serialize_entry(word, &Digits(key))?;
             }
@@ -78,7 +79,7 @@ impl Object<'_> {
     }
 }
 
-/// `add`, `update-pair`, `register`: the type of a message as a command would be spelt.
+/// The type of a message in the form of a command: `add`, `update-pair`, `register`.
 fn message_word(kind: MessageType) -> String {
     match messages::name(kind) {
         Some(name) if kind != MessageType::RESERVED => name.trim_start_matches("X_").to_lowercase().replace([' ', '_'], "-"),
@@ -98,7 +99,7 @@ fn encr_word(number: EncrAlg) -> String {
     encr_by_number(number).map_or_else(|| number.0.to_string(), |row| row.names[0].to_owned())
 }
 
-/// Flags that say something no other field does.
+/// Flags that are not implied by another member.
 const FLAGS: &[(Flags, &str)] = &[
     (Flags::INBOUND, "inbound"),
     (Flags::OUTBOUND, "outbound"),
@@ -126,7 +127,7 @@ fn association<M: SerializeMap>(map: &mut M, sa: &Association) -> Result<(), M::
     map.serialize_entry("flags", &flags)
 }
 
-/// Words of an address: the address itself, its port, its protocol.
+/// The members for an address, its port and its protocol.
 const ADDRESSES: &[(AddressRole, &str, &str, Option<&str>)] = &[
     (AddressRole::Source, "src", "sport", None),
     (AddressRole::Destination, "dst", "dport", Some("proto")),
@@ -146,6 +147,7 @@ fn addresses<M: SerializeMap>(map: &mut M, message: &Message) -> Result<(), M::E
         if info.port != 0 {
             map.serialize_entry(port, &info.port)?;
         }
+        // Source and destination have the same protocol, so it is one member.
         if let (Some(proto), 1..) = (proto, info.proto) {
             map.serialize_entry(proto, &info.proto)?;
         }
@@ -153,12 +155,12 @@ fn addresses<M: SerializeMap>(map: &mut M, message: &Message) -> Result<(), M::E
     Ok(())
 }
 
-/// Inner addresses are networks: they have a prefix length.
+/// Formats an address. Inner addresses are networks, so they have a prefix length.
 fn address_text(addr: IpAddr, info: &AddressInfo, inner: bool) -> String {
     if inner { format!("{}/{}", Text(addr), info.prefix_len) } else { Text(addr).to_string() }
 }
 
-/// Words of the four values of a lifetime, in the order of [`Lifetime`]'s fields.
+/// The members for the four values of a lifetime, in the order of the fields of [`Lifetime`].
 const LIFETIMES: &[(LifetimeKind, [&str; 4])] = &[
     (LifetimeKind::Current, ["current_alloc", "current_bytes", "current_addtime", "current_usetime"]),
     (LifetimeKind::Hard, ["hard_alloc", "hard_bytes", "hard_addtime", "hard_usetime"]),
@@ -166,7 +168,7 @@ const LIFETIMES: &[(LifetimeKind, [&str; 4])] = &[
     (LifetimeKind::Idle, ["idle_alloc", "idle_bytes", "idle_addtime", "idle_usetime"]),
 ];
 
-/// What is not limited is left out; of the current values that is what is still zero.
+/// Zero is omitted: it means unlimited, or of a current value, unused.
 fn lifetimes<M: SerializeMap>(map: &mut M, message: &Message) -> Result<(), M::Error> {
     for (kind, words) in LIFETIMES {
         let Some(Lifetime { allocations, bytes, addtime, usetime }) = message.lifetime(*kind).copied() else { continue };
@@ -179,12 +181,13 @@ fn lifetimes<M: SerializeMap>(map: &mut M, message: &Message) -> Result<(), M::E
     Ok(())
 }
 
-/// The extensions that come once at most and stand for themselves.
+/// The extensions that occur at most once and make a member of their own.
 fn other<M: SerializeMap>(map: &mut M, extension: &Extension) -> Result<(), M::Error> {
     match extension {
         Extension::Identity(side, identity) => identity_entry(map, *side, identity),
         Extension::Pair(spi) if spi.0 != 0 => map.serialize_entry("pair_spi", &spi.to_string()),
         Extension::ReplayValue { value32, value64 } => {
+            // Only one of the two is set.
             let value = if *value32 == 0 { *value64 } else { u64::from(*value32) };
             map.serialize_entry("replay_value", &value)
         }
@@ -211,7 +214,7 @@ fn combination_words(row: &Combination) -> [String; 2] {
     [auth_word(row.auth), encr_word(row.encr)]
 }
 
-/// The type of an identity and the name itself; bytes that are no text are escaped.
+/// The type and the value of an identity; bytes that are not printable ASCII are escaped.
 fn identity_entry<M: SerializeMap>(map: &mut M, side: Side, identity: &Identity) -> Result<(), M::Error> {
     let (kind_word, value_word) = match side {
         Side::Source => ("srcidtype", "srcid"),
@@ -278,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_only_if_asked_for() {
+    fn write_line_has_keys_only_with_choice_keys() {
         let key = || vec![Extension::Key(KeyRole::Encr, Key::from_slice(&[0xab, 0xcd, 0xef], 16, 8))];
         let hidden = "{\"message\":\"update-pair\",\"sa_type\":\"esp\",\"encrkey_bits\":24}\n";
         assert_eq!(line(key(), Choice::default()), hidden);
@@ -289,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn the_words_of_the_language() {
+    fn write_line_uses_keywords() {
         let sa = Association { spi: Spi(0x100), state: SaState::MATURE, flags: Flags::INBOUND, ..Association::default() };
         let inner = AddressInfo { proto: 6, prefix_len: 16, family: 2, addr: Some([10, 2, 0, 0].into()), port: 80 };
         let identity = Identity { kind: crate::sa::IdentityType(2), id: 0, value: b"a\x1b\"".to_vec() };

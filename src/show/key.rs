@@ -1,4 +1,4 @@
-//! Key bytes as text: the one place in this room that opens keys.
+//! Keys as text: the only file of this folder that reads key bytes.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -12,7 +12,7 @@ use crate::secret::Key;
 
 const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
-/// Key and salt in two lines: what it is, then `KEY/BITS` or `KEY[SALT]/BITS+SALTBITS`.
+/// Prints two lines: the role, then `KEY/BITS` or `KEY[SALT]/BITS+SALTBITS`.
 pub(super) fn print(out: &mut dyn Write, role: KeyRole, key: &Key, style: &Style<'_>) -> io::Result<()> {
     let (prefix, title) = match role {
         KeyRole::Auth => ("AKY: ", "Authentication key."),
@@ -29,7 +29,7 @@ pub(super) fn print(out: &mut dyn Write, role: KeyRole, key: &Key, style: &Style
     writeln!(out, "]/{}+{}", key.bits(), key.reserved())
 }
 
-/// Key and salt run together, then their bits, as `authkey` and `encrkey` take it.
+/// Writes key and salt without a separator, then their length in bits: the form of `authkey` and `encrkey`.
 pub(super) fn save(out: &mut dyn Write, key: &Key, paranoid: bool) -> io::Result<()> {
     let (own, salt) = parts(key);
     hex(out, own, paranoid)?;
@@ -37,15 +37,15 @@ pub(super) fn save(out: &mut dyn Write, key: &Key, paranoid: bool) -> io::Result
     write!(out, "/{}", u32::from(key.bits()) + u32::from(key.reserved()))
 }
 
-/// The digits of a key and its salt, and nothing else.
+/// Writes the digits of a key and its salt.
 ///
 /// # Errors
-/// Whatever the writer says.
-pub fn write_key(out: &mut dyn Write, key: &Key) -> io::Result<()> {
+/// Those of `out`.
+pub(crate) fn write_key(out: &mut dyn Write, key: &Key) -> io::Result<()> {
     hex(out, key.expose(), false)
 }
 
-/// The digits of a key and its salt as a JSON string, which go one by one to the writer below.
+/// Serializes the digits of a key and its salt as a string, each written directly to the writer.
 pub(super) struct Digits<'a>(pub(super) &'a Key);
 
 impl Serialize for Digits<'_> {
@@ -61,18 +61,20 @@ impl fmt::Display for Digits<'_> {
     }
 }
 
-/// The bytes of the key itself, and those of the salt that follows it.
+/// Splits the bytes into the key and the salt that follows it.
 fn parts(key: &Key) -> (&[u8], &[u8]) {
     let bytes = key.expose();
+    // The SADB reports the lengths; a reply may contain fewer bytes than they say.
     let own = bytes.len().min(usize::from(key.bits()).div_ceil(8));
     let (own, rest) = bytes.split_at(own);
     let salt = rest.len().min(usize::from(key.reserved()).div_ceil(8));
     (own, rest.split_at(salt).0)
 }
 
-/// Two digits a byte; `XX` under `-p`. They go to the writer some at a time, through a place that is wiped.
+/// Writes two digits for each byte, `XX` with `-p`. They pass through a small buffer, which is wiped.
 fn hex(out: &mut dyn Write, bytes: &[u8], paranoid: bool) -> io::Result<()> {
     let mut digits = Zeroizing::new([b'X'; 64]);
+    // A buffer for the whole key would leave a copy of it in freed memory.
     for some in bytes.chunks(digits.len() / 2) {
         if !paranoid {
             for (pair, byte) in digits.chunks_exact_mut(2).zip(some) {
@@ -106,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn plain() {
+    fn print_and_save_of_a_plain_key() {
         let key = Key::from_slice(&[0xab, 0x01], 16, 0);
         assert_eq!(printed(&key, false), "EKY: Encryption key.\nEKY: ab01/16\n");
         assert_eq!(printed(&key, true), "EKY: Encryption key.\nEKY: XXXX/16\n");
@@ -115,14 +117,14 @@ mod tests {
     }
 
     #[test]
-    fn salted() {
+    fn print_and_save_of_a_salted_key() {
         let key = Key::from_slice(&[0xab, 0xcd, 0xef, 0, 0], 16, 8);
         assert_eq!(printed(&key, false), "EKY: Encryption key.\nEKY: abcd[ef]/16+8\n");
         assert_eq!(saved(&key, false), "abcdef/24");
     }
 
     #[test]
-    fn long_ones() {
+    fn save_of_a_key_longer_than_the_buffer() {
         let key = Key::from_slice(&(0..100).collect::<Vec<u8>>(), 800, 0);
         let digits: String = (0..100).map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(saved(&key, false), format!("{digits}/800"));
@@ -130,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn shorter_than_its_bits() {
+    fn save_of_a_key_shorter_than_its_bits() {
         assert_eq!(saved(&Key::from_slice(&[1], 64, 32), false), "01/96");
     }
 }

@@ -1,11 +1,11 @@
-//! Lifetimes: always after the other extensions, with what is left of them.
+//! Lifetimes, with the remaining amounts. They are printed after all other extensions.
 
 use std::io::{self, Write};
 
 use super::{Style, units};
 use crate::sa::{Lifetime, LifetimeKind, Message};
 
-/// The lifetimes of a message, if it has any.
+/// Prints the lifetimes of a message, if it has any.
 pub(super) fn print(out: &mut dyn Write, message: &Message, style: &Style<'_>) -> io::Result<()> {
     let find = |kind| message.lifetime(kind);
     let current = find(LifetimeKind::Current);
@@ -33,13 +33,14 @@ fn print_current(out: &mut dyn Write, current: &Lifetime, style: &Style<'_>) -> 
     let Lifetime { allocations, bytes, addtime, usetime } = *current;
     writeln!(out, "CLT: {bytes} bytes{} protected, {allocations} allocations used.", units::bytes(bytes))?;
     print_date(out, "CLT: ", "SA added at time: ", addtime, "", style)?;
+    // 0 is not a date but means that the SA was never used.
     if usetime != 0 {
         print_date(out, "CLT: ", "SA first used at time ", usetime, "", style)?;
     }
     print_date(out, "CLT: ", "Time now is ", style.now, "", style)
 }
 
-/// A line with a date, and under `-v` one with its number.
+/// Prints a line with a date, and with `-v` one with its number.
 fn print_date(
     out: &mut dyn Write,
     prefix: &str,
@@ -72,7 +73,7 @@ fn print_periods(out: &mut dyn Write, prefix: &str, addtime: u64, usetime: u64) 
     writeln!(out, "{prefix}{usetime} seconds{} of post-use lifetime.", units::seconds(usetime))
 }
 
-/// What is left of a limit: bytes, and time until the earlier of both moments.
+/// Prints the rest of a limit: bytes, and the time until the earlier of both expirations.
 fn print_left(
     out: &mut dyn Write,
     prefix: &str,
@@ -85,6 +86,7 @@ fn print_left(
         let left = limit.bytes.saturating_sub(current.bytes);
         writeln!(out, "{prefix}{left} bytes{} more can be protected.", units::bytes(left))?;
     }
+    // A limit in bytes alone has no time of expiration.
     let Some(moment) = expiry(limit, current) else { return Ok(()) };
     match moment.checked_sub(style.now) {
         Some(left) => writeln!(out, "{prefix}{name} expiration occurs in {left} seconds{}", units::seconds(left))?,
@@ -93,7 +95,7 @@ fn print_left(
     print_date(out, prefix, "Time of expiration: ", moment, ".", style)
 }
 
-/// When a limit is reached; the time since first use counts only once there was one.
+/// The time of expiration. The limit since first use applies only after the first use.
 fn expiry(limit: &Lifetime, current: &Lifetime) -> Option<u64> {
     let added = (limit.addtime != 0).then(|| current.addtime.saturating_add(limit.addtime));
     let used = (limit.usetime != 0 && current.usetime != 0).then(|| current.usetime.saturating_add(limit.usetime));
@@ -109,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn the_earlier_moment_counts() {
+    fn expiry_is_the_earlier_of_both_limits() {
         assert_eq!(expiry(&times(100, 50), &times(1000, 1010)), Some(1060));
         assert_eq!(expiry(&times(100, 500), &times(1000, 1010)), Some(1100));
         assert_eq!(expiry(&times(0, 50), &times(1000, 0)), None);
@@ -117,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn no_moment_is_too_late() {
+    fn expiry_saturates() {
         assert_eq!(expiry(&times(u64::MAX, 0), &times(1000, 0)), Some(u64::MAX));
     }
 }

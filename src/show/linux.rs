@@ -1,12 +1,12 @@
-//! What only Linux XFRM has, as the keywords that ask for it again.
+//! The keywords of Linux XFRM in a saved SA.
 
 use std::io::{self, Write};
 
 use crate::names::linux;
 use crate::sa::{LinuxExtras, Masked, XfrmFlags, XfrmMode};
 
-/// Writes the keywords of what is not at its default. `has_inner` says whether inner addresses are written too, which make
-/// a tunnel without the keyword `mode`.
+/// Writes the keywords whose values differ from the defaults. With `has_inner`, inner addresses are written too, which imply
+/// tunnel mode.
 pub(super) fn save(out: &mut dyn Write, extras: &LinuxExtras, has_inner: bool) -> io::Result<()> {
     let implied = if has_inner { XfrmMode::TUNNEL } else { XfrmMode::TRANSPORT };
     if let Some(word) = extras.mode.filter(|mode| *mode != implied).and_then(linux::mode_word) {
@@ -52,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_not_at_its_default() {
+    fn save_omits_defaults() {
         assert_eq!(saved(&LinuxExtras::default(), false), "");
         let tunnel = LinuxExtras { mode: Some(XfrmMode::TUNNEL), ..LinuxExtras::default() };
         assert_eq!(saved(&tunnel, true), "");

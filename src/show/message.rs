@@ -1,4 +1,4 @@
-//! A message, line by line: the layout that scripts know. Each line of an extension starts with its own three letters.
+//! Messages in the layout of ipseckey(1M), which scripts parse. Each line of an extension starts with three letters for it.
 
 use std::io::{self, Write};
 
@@ -7,7 +7,7 @@ use super::{Style, address, extras, identity, key, lifetime, offers};
 use crate::names::{diagnostics, messages};
 use crate::sa::{Association, AuthAlg, EncrAlg, Extension, Flags, Message, SaState, SaType};
 
-/// States as printed.
+/// The printed words of states.
 const STATES: &[(SaState, &str)] = &[
     (SaState::LARVAL, "LARVAL"),
     (SaState::MATURE, "MATURE"),
@@ -17,7 +17,7 @@ const STATES: &[(SaState, &str)] = &[
     (SaState::IDLE, "IDLE"),
 ];
 
-/// Flags as printed, in this order.
+/// The printed words of flags, in the order of output.
 const FLAGS: &[(Flags, &str)] = &[
     (Flags::PFS, "PFS"),
     (Flags::NOREPLAY, "NOREPLAY"),
@@ -41,8 +41,8 @@ const RULE: &str = "==========================================";
 /// Prints a message: header, extensions in their order, lifetimes last.
 ///
 /// # Errors
-/// Whatever the writer says.
-pub fn print(out: &mut dyn Write, message: &Message, style: &Style<'_>) -> io::Result<()> {
+/// Those of `out`.
+pub(crate) fn print(out: &mut dyn Write, message: &Message, style: &Style<'_>) -> io::Result<()> {
     if style.timestamp {
         writeln!(out, "Timestamp: {}", (style.date)(style.now))?;
     }
@@ -51,47 +51,47 @@ pub fn print(out: &mut dyn Write, message: &Message, style: &Style<'_>) -> io::R
     lifetime::print(out, message, style)
 }
 
-/// Prints a message as `dump` does: with an empty line after it.
+/// Prints a message in the form of `dump`: with an empty line after it.
 ///
 /// # Errors
-/// Whatever the writer says.
-pub fn print_entry(out: &mut dyn Write, message: &Message, style: &Style<'_>) -> io::Result<()> {
+/// Those of `out`.
+pub(crate) fn print_entry(out: &mut dyn Write, message: &Message, style: &Style<'_>) -> io::Result<()> {
     print(out, message, style)?;
     writeln!(out)
 }
 
-/// Prints a message as `monitor` does: how long it was, then itself, then an empty line.
+/// Prints a message in the form of `monitor`: its length, the message, an empty line.
 ///
 /// # Errors
-/// Whatever the writer says.
-pub fn print_heard(out: &mut dyn Write, message: &Message, style: &Style<'_>) -> io::Result<()> {
+/// Those of `out`.
+pub(crate) fn print_heard(out: &mut dyn Write, message: &Message, style: &Style<'_>) -> io::Result<()> {
     writeln!(out, "Read {} bytes.", message.byte_len)?;
     print_entry(out, message, style)
 }
 
-/// Prints what a monitor starts with.
+/// Prints the first line of `monitor` or `passive_monitor`.
 ///
 /// # Errors
-/// Whatever the writer says.
-pub fn print_monitor_start(out: &mut dyn Write, passive: bool) -> io::Result<()> {
+/// Those of `out`.
+pub(crate) fn print_monitor_start(out: &mut dyn Write, passive: bool) -> io::Result<()> {
     writeln!(out, "{} monitoring the PF_KEY socket.", if passive { "Passively" } else { "Actively" })
 }
 
-/// Prints a message on its way to the SADB (`-v`).
+/// Prints a request before it is sent to the SADB (`-v`).
 ///
 /// # Errors
-/// Whatever the writer says.
-pub fn print_sent(out: &mut dyn Write, message: &Message, style: &Style<'_>) -> io::Result<()> {
+/// Those of `out`.
+pub(crate) fn print_sent(out: &mut dyn Write, message: &Message, style: &Style<'_>) -> io::Result<()> {
     writeln!(out, "VERBOSE ON:  Message to kernel looks like:\n{RULE}")?;
     print(out, message, style)?;
     writeln!(out, "{RULE}")
 }
 
-/// Prints what ends a dump.
+/// Prints the last line of `dump`.
 ///
 /// # Errors
-/// Whatever the writer says.
-pub fn print_dump_end(out: &mut dyn Write, sa_type: SaType) -> io::Result<()> {
+/// Those of `out`.
+pub(crate) fn print_dump_end(out: &mut dyn Write, sa_type: SaType) -> io::Result<()> {
     writeln!(out, "Dump succeeded for SA type {}.", sa_type.0)
 }
 
@@ -112,11 +112,11 @@ fn print_header(out: &mut dyn Write, message: &Message, style: &Style<'_>) -> io
     writeln!(out, "Message length {} bytes, seq={}, pid={}.", message.byte_len, message.seq, message.pid)
 }
 
-/// Prints why a request was refused.
+/// Prints the diagnostic code of a reply with an error.
 ///
 /// # Errors
-/// Whatever the writer says.
-pub fn print_diagnostic(out: &mut dyn Write, message: &Message) -> io::Result<()> {
+/// Those of `out`.
+pub(crate) fn print_diagnostic(out: &mut dyn Write, message: &Message) -> io::Result<()> {
     writeln!(out, "  Diagnostic code {}:  {}.", message.diagnostic.0, diagnostics::text(message.diagnostic))
 }
 

@@ -1,6 +1,12 @@
-//! What an SADB says, as text: the printed layout of ipseckey(1M) for `dump`, `get` and `monitor`, and keys files for `save`.
+//! Messages of an SADB as text.
 //!
-//! Everything works from [`crate::sa::Message`] and writes to any writer. Only [`key`] opens keys.
+//! - [`message`]: the layout of ipseckey(1M) for `dump`, `get` and `monitor`, with a file for each kind of extension:
+//!   `address`, `identity` (names in DER: `der`), `key`, `lifetime`, `offers` (algorithms and proposals), `extras` (the rest);
+//! - [`save`]: keys files; `linux` has the keywords of XFRM;
+//! - [`json`]: one object for each message;
+//! - `date`, `units` and `names`: dates, sizes, host names.
+//!
+//! Everything takes a [`crate::sa::Message`] and writes to any writer. Only `key` reads key bytes.
 #![forbid(unsafe_code)]
 
 mod address;
@@ -8,38 +14,37 @@ mod date;
 mod der;
 mod extras;
 mod identity;
-pub mod json;
+pub(crate) mod json;
 mod key;
 mod lifetime;
 mod linux;
-pub mod message;
+pub(crate) mod message;
 mod names;
 mod offers;
-pub mod save;
+pub(crate) mod save;
 mod units;
 
-pub use date::local;
+pub(crate) use date::local;
 #[cfg(feature = "internals")]
-pub use date::utc;
-pub use key::write_key;
-pub use names::{HostTable, Names, NoNames, SystemNames};
+pub(crate) use date::utc;
+pub(crate) use key::write_key;
+pub(crate) use names::{HostTable, Names, NoNames, SystemNames};
 
-/// How to print.
-pub struct Style<'a> {
+pub(crate) struct Style<'a> {
     /// `-n`: numbers instead of names.
-    pub numeric: bool,
-    /// `-p`: no keys.
-    pub paranoid: bool,
-    /// `-v`: raw times beside dates.
-    pub verbose: bool,
-    /// Whether a message starts with the time, as `monitor` prints it.
-    pub timestamp: bool,
-    /// Now, in seconds since 1970.
-    pub now: u64,
-    /// Seconds since 1970 as a date: [`local`] or [`utc`].
-    pub date: fn(u64) -> String,
-    /// What an error number of this SADB means.
-    pub errno: fn(u8) -> Option<&'static str>,
-    /// Names of hosts and cookies.
-    pub names: &'a dyn Names,
+    pub(crate) numeric: bool,
+    /// `-p`: X instead of the digits of keys.
+    pub(crate) paranoid: bool,
+    /// `-v`: times as numbers too.
+    pub(crate) verbose: bool,
+    /// Whether a message starts with the time, as in the output of `monitor`.
+    pub(crate) timestamp: bool,
+    /// The current time in seconds since 1970.
+    pub(crate) now: u64,
+    /// Formats seconds since 1970 as a date: [`local`] or [`utc`].
+    pub(crate) date: fn(u64) -> String,
+    /// The text of an error number of this SADB.
+    pub(crate) errno: fn(u8) -> Option<&'static str>,
+    /// Resolves addresses and cookies to names.
+    pub(crate) names: &'a dyn Names,
 }

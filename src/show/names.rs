@@ -1,4 +1,4 @@
-//! Names beside numbers: hosts by reverse lookup, key management cookies by the daemon's own list.
+//! Names for numbers: host names by reverse lookup, labels of key management cookies.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -6,25 +6,24 @@ use std::fs;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-/// Where in.iked of illumos says what its cookies mean.
+/// The labels that in.iked(8) of illumos writes for its cookies.
 const COOKIE_LABELS: &str = "/var/run/ipsec_kmc_map";
 
-/// What knows names.
-pub trait Names {
-    /// The name of an address.
+/// A source of names.
+pub(crate) trait Names {
     fn host(&self, addr: IpAddr) -> Option<String>;
 
-    /// What the IKE daemon calls its cookie.
+    /// The label of the IKE daemon for a cookie.
     fn cookie(&self, cookie: u64) -> Option<String>;
 
-    /// Whether addresses are not asked for any more, because the answers took too long.
+    /// Whether lookups have stopped because they took too long.
     fn gave_up(&self) -> bool {
         false
     }
 }
 
-/// No names at all.
-pub struct NoNames;
+/// A source without names.
+pub(crate) struct NoNames;
 
 impl Names for NoNames {
     fn host(&self, _addr: IpAddr) -> Option<String> {
@@ -36,74 +35,78 @@ impl Names for NoNames {
     }
 }
 
-/// The system's resolver; each address is asked for once. It is not asked any more once its answers have taken too long in all,
-/// as they do when the name server cannot be reached.
-pub struct SystemNames {
+/// The system's resolver. Each address is looked up once. Lookups stop when they have taken too long in total, as happens if the
+/// name server cannot be reached.
+pub(crate) struct SystemNames {
     hosts: RefCell<HashMap<IpAddr, Option<String>>>,
-    ask: fn(IpAddr) -> Option<String>,
-    /// Time left for answers.
-    patience: Cell<Duration>,
+    lookup: fn(IpAddr) -> Option<String>,
+    /// Remaining time for lookups.
+    remaining: Cell<Duration>,
 }
 
-/// What answers may take in all. One lookup that fails takes 10 s with the usual resolv.conf(5), and an SA has two addresses.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// Total time of lookups. One that fails takes 10 s with the default resolv.conf(5), and an SA has two addresses.
+const LOOKUP_BUDGET: Duration = Duration::from_secs(5);
 
 impl Default for SystemNames {
     fn default() -> Self {
-        Self::asking(reverse, PATIENCE)
+        Self::with_budget(reverse_lookup, LOOKUP_BUDGET)
     }
 }
 
 impl SystemNames {
-    fn asking(ask: fn(IpAddr) -> Option<String>, patience: Duration) -> Self {
-        Self { hosts: RefCell::default(), ask, patience: Cell::new(patience) }
+    fn with_budget(lookup: fn(IpAddr) -> Option<String>, budget: Duration) -> Self {
+        Self { hosts: RefCell::default(), lookup, remaining: Cell::new(budget) }
     }
 
     fn look_up(&self, addr: IpAddr) -> Option<String> {
-        let patience = self.patience.get();
-        if patience.is_zero() {
+        let remaining = self.remaining.get();
+        if remaining.is_zero() {
             return None;
         }
+        // Measured, because getnameinfo(3) has no timeout of its own.
         let start = Instant::now();
-        let name = (self.ask)(addr);
-        self.patience.set(patience.saturating_sub(start.elapsed()));
+        let name = (self.lookup)(addr);
+        self.remaining.set(remaining.saturating_sub(start.elapsed()));
         name
     }
 }
 
 impl Names for SystemNames {
     fn host(&self, addr: IpAddr) -> Option<String> {
+        // Failures are cached too: they take the longest.
         self.hosts.borrow_mut().entry(addr).or_insert_with(|| self.look_up(addr)).clone()
     }
 
     fn cookie(&self, cookie: u64) -> Option<String> {
+        // Read for each cookie: the daemon may change the labels while `monitor` runs.
         label(&fs::read_to_string(COOKIE_LABELS).ok()?, cookie)
     }
 
     fn gave_up(&self) -> bool {
-        self.patience.get().is_zero()
+        self.remaining.get().is_zero()
     }
 }
 
-/// The resolver gives the address itself where it knows no name.
-fn reverse(addr: IpAddr) -> Option<String> {
+/// Looks up the name of `addr`. Without one, getnameinfo(3) returns the address, possibly with a zone, which is discarded.
+fn reverse_lookup(addr: IpAddr) -> Option<String> {
     dns_lookup::lookup_addr(&addr)
         .ok()
         .filter(|name| is_printable(name) && name.split('%').next().is_none_or(|name| name.parse::<IpAddr>().is_err()))
 }
 
-/// Whoever answers for an address chooses its name: one that could move a terminal's cursor, or begin a line, is none.
+/// Whether a name is safe to print. The owner of an address chooses its name, which could otherwise contain terminal escapes or a
+/// newline.
 fn is_printable(name: &str) -> bool {
     !name.contains(|c: char| c.is_control() || c.is_whitespace())
 }
 
-/// A hosts(5) file and a list of cookies, as text; the first line about an address or cookie counts.
+/// A hosts(5) file and a list of cookies. The first line for an address or a cookie is used.
 #[derive(Default)]
-pub struct HostTable {
-    /// hosts(5): address, name, aliases.
-    pub hosts: String,
-    /// Cookie and label on each line.
-    pub cookies: String,
+pub(crate) struct HostTable {
+    /// In the format of hosts(5): address, name, aliases.
+    pub(crate) hosts: String,
+    /// Lines of a cookie and its label.
+    pub(crate) cookies: String,
 }
 
 impl Names for HostTable {
@@ -120,7 +123,7 @@ impl Names for HostTable {
     }
 }
 
-/// The label of `cookie` in a list of lines of a number and a label.
+/// The label of `cookie` in lines of a number and a label.
 fn label(list: &str, cookie: u64) -> Option<String> {
     list.lines().find_map(|line| {
         let (number, label) = line.trim().split_once(char::is_whitespace)?;
@@ -133,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cookie_labels() {
+    fn label_finds_the_first_line() {
         let list = "# of in.iked\n1\tSHA-1 Pre-shared key\n2\n3 a\n3 b\n";
         assert_eq!(label(list, 1).as_deref(), Some("SHA-1 Pre-shared key"));
         assert_eq!(label(list, 2), None);
@@ -142,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_speak_to_the_terminal_are_none() {
+    fn names_with_control_characters_are_discarded() {
         assert!(is_printable("gw.example.com") && is_printable("b\u{fc}ro.example"));
         for name in ["gw\u{1b}]0;x\u{7}", "gw\nflush", "gw\u{9b}2J", "two words"] {
             assert!(!is_printable(name), "{name:?}");
@@ -150,12 +153,12 @@ mod tests {
     }
 
     #[test]
-    fn a_resolver_that_is_slow_is_not_asked_for_ever() {
+    fn system_names_gives_up_on_a_slow_resolver() {
         fn slow(addr: IpAddr) -> Option<String> {
             std::thread::sleep(Duration::from_millis(30));
             Some(addr.to_string())
         }
-        let names = SystemNames::asking(slow, Duration::from_millis(50));
+        let names = SystemNames::with_budget(slow, Duration::from_millis(50));
         let addresses: Vec<IpAddr> = (0..5).map(|last| IpAddr::from([192, 0, 2, last])).collect();
         let known = |names: &SystemNames| addresses.iter().filter(|addr| names.host(**addr).is_some()).count();
         assert!(!names.gave_up());
@@ -164,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn hosts_files() {
+    fn host_table_finds_names() {
         let names =
             HostTable { hosts: "# 10.0.0.1 no\n10.0.0.1 one alias # 1\n2001:db8::1 six\n".into(), cookies: String::new() };
         assert_eq!(names.host(IpAddr::from([10, 0, 0, 1])).as_deref(), Some("one"));

@@ -1,4 +1,4 @@
-//! What is supported, asked for or acceptable: SUPPORTED, SPIRANGE, X_EREG, PROPOSAL, X_EPROP.
+//! Algorithms and proposals: SUPPORTED, SPIRANGE, X_EREG, PROPOSAL, X_EPROP.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -49,7 +49,7 @@ impl fmt::Display for TypeName {
     }
 }
 
-/// A heading and a line for each algorithm.
+/// Prints a heading and a line for each algorithm.
 pub(super) fn print_supported(out: &mut dyn Write, role: KeyRole, algorithms: &[SupportedAlgorithm]) -> io::Result<()> {
     let (prefix, title) = match role {
         KeyRole::Auth => ("SUA: ", "Supported authentication algorithms"),
@@ -64,6 +64,7 @@ pub(super) fn print_supported(out: &mut dyn Write, role: KeyRole, algorithms: &[
             KeyRole::Encr => write!(out, "{}", EncrName(EncrAlg(number)))?,
         }
         write!(out, " minbits={} maxbits={} ivlen={} saltbits={}", row.min_bits, row.max_bits, row.iv_len, row.salt_bits)?;
+        // Only ciphers have several key lengths.
         if role == KeyRole::Encr {
             write!(out, " increment={}", row.increment)?;
         }
@@ -72,19 +73,19 @@ pub(super) fn print_supported(out: &mut dyn Write, role: KeyRole, algorithms: &[
     Ok(())
 }
 
-/// The range of GETSPI.
+/// Prints the SPI range of a GETSPI.
 pub(super) fn print_spi_range(out: &mut dyn Write, min: Spi, max: Spi) -> io::Result<()> {
     writeln!(out, "SPR: SPI Range, min={min}, max={max}")
 }
 
-/// The types of an extended REGISTER.
+/// Prints the SA types of an extended REGISTER.
 pub(super) fn print_register(out: &mut dyn Write, types: &[SaType]) -> io::Result<()> {
     write!(out, "REG: Register for SA types")?;
     types.iter().try_for_each(|sa_type| write!(out, " {}", TypeName(*sa_type)))?;
     writeln!(out)
 }
 
-/// RFC 2367's proposal: one algorithm of each kind in each combination.
+/// Prints a proposal of RFC 2367, with one algorithm of each kind in a combination.
 pub(super) fn print_proposal(out: &mut dyn Write, replay: u8, combinations: &[Combination]) -> io::Result<()> {
     writeln!(out, "PRP: Proposal, replay window size={replay}, combinations={}", combinations.len())?;
     for (number, row) in combinations.iter().enumerate() {
@@ -103,7 +104,7 @@ pub(super) fn print_proposal(out: &mut dyn Write, replay: u8, combinations: &[Co
     Ok(())
 }
 
-/// illumos' proposal: several SA types, several algorithms in each combination.
+/// Prints an extended proposal of illumos, with several SA types and algorithms in a combination.
 pub(super) fn print_extended(out: &mut dyn Write, replay: u8, combinations: &[ExtendedCombination]) -> io::Result<()> {
     writeln!(out, "EPR: Extended proposal, replay window size={replay}, combinations={}", combinations.len())?;
     for (number, row) in combinations.iter().enumerate() {
@@ -132,7 +133,7 @@ fn print_algorithm(out: &mut dyn Write, row: &ExtendedAlgorithm) -> io::Result<(
     )
 }
 
-/// The limits that are set.
+/// Prints the limits that are set.
 fn print_limits(out: &mut dyn Write, prefix: &str, soft: &Lifetime, hard: &Lifetime) -> io::Result<()> {
     for (name, limit) in [("Soft", soft), ("Hard", hard)] {
         if limit.is_unlimited() {

@@ -1,4 +1,4 @@
-//! Large numbers for people: `(4.00 KB)`, `(1.02 minute)`.
+//! Large numbers in readable units: `(4.00 KB)`, `(1.02 minute)`.
 
 const KIB: f64 = 1024.0;
 const PREFIXES: [char; 6] = ['K', 'M', 'G', 'T', 'P', 'E'];
@@ -6,7 +6,7 @@ const PREFIXES: [char; 6] = ['K', 'M', 'G', 'T', 'P', 'E'];
 /// Length in seconds and name of each unit of time, largest first.
 const TIMES: [(u64, &str); 3] = [(86_400, "day"), (3600, "hour"), (60, "minute")];
 
-/// ` (1.50 KB)` for more than 1024 bytes, else nothing.
+/// ` (1.50 KB)` for more than 1024 bytes, otherwise empty.
 pub(super) fn bytes(count: u64) -> String {
     if count <= 1024 {
         return String::new();
@@ -22,7 +22,7 @@ pub(super) fn bytes(count: u64) -> String {
     format!(" ({value:.2} {}B)", prefix.unwrap_or('K'))
 }
 
-/// ` (2.00 hours)` for more than 60 seconds, else nothing. Below two of a unit it is singular.
+/// ` (2.00 hours)` for more than 60 seconds, otherwise empty. Below two of a unit, its name is in the singular.
 pub(super) fn seconds(count: u64) -> String {
     if count <= 60 {
         return String::new();
@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes() {
+    fn bytes_has_two_decimals() {
         assert_eq!(bytes(1024), "");
         assert_eq!(bytes(1025), " (1.00 KB)");
         assert_eq!(bytes(4096), " (4.00 KB)");
@@ -48,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn times() {
+    fn seconds_has_two_decimals() {
         assert_eq!(seconds(60), "");
         assert_eq!(seconds(61), " (1.02 minute)");
         assert_eq!(seconds(120), " (2.00 minutes)");

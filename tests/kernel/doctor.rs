@@ -63,6 +63,7 @@ fn doctor_reports_dropped_packets_by_reason() {
     ping.args(["-c", "1", "-W", "1", "10.0.0.2"]);
     assert_ne!(space.run(ping).status, 0, "the policy wants an SA");
     let (said, _) = doctor(&space, "flush\n");
-    let wanted = "packets that a policy wanted protected, with no SA to do it (XfrmOutNoStates)\n         fix: add the SA, or make mode";
+    let wanted =
+        "packets that require protection without a matching SA (XfrmOutNoStates)\n         fix: add the SA, or use the mode";
     assert!(said.contains(wanted), "{said}");
 }

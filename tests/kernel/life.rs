@@ -141,7 +141,7 @@ fn save_by_pfkey_omits_sa_with_unreported_cipher() {
          0x000102030405060708090a0b0c0d0e0f10111213 128");
     let saved = space.saved();
     assert!(
-        saved.contains("# WARNING: esp spi 0x100 dst 10.0.0.2 has algorithms that PF_KEY does not tell: not saved."),
+        saved.contains("# WARNING: esp spi 0x100 dst 10.0.0.2 has algorithms that PF_KEY does not report: not saved."),
         "{saved}"
     );
     assert!(!saved.contains("add esp"), "{saved}");

@@ -1,6 +1,6 @@
 //! The command language with random input: no panic, no key text in any message, no key text to a name server.
 
-use crate::keyfile::{self, Checker, Command, Options, Setting, Style};
+use crate::keyfile::{self, Checker, Command, Options, RenderStyle, Setting};
 use crate::names::Vocabulary;
 use crate::names::keywords;
 use proptest::prelude::*;
@@ -24,9 +24,9 @@ fn everything_said(text: &[u8], numeric: bool, setting: Setting) -> (String, Vec
     all.extend(commands.take_trailing_warnings());
     let mut said = String::new();
     for diagnostic in &all {
-        said += &keyfile::render(diagnostic, "keys", text, Style::Plain);
-        said += &keyfile::render(diagnostic, "keys", text, Style::Color);
-        said += &keyfile::render(diagnostic, "keys", b"", Style::Plain);
+        said += &keyfile::render(diagnostic, "keys", text, RenderStyle::Plain);
+        said += &keyfile::render(diagnostic, "keys", text, RenderStyle::Color);
+        said += &keyfile::render(diagnostic, "keys", b"", RenderStyle::Plain);
     }
     (said, spy.asked.into_inner())
 }
@@ -156,7 +156,7 @@ proptest! {
         let item = keyfile::command_from_words(&arguments, &options);
         let joined = arguments.join(&b' ');
         for diagnostic in &item.diagnostics {
-            let shown = keyfile::render(diagnostic, "arguments", &joined, Style::Plain);
+            let shown = keyfile::render(diagnostic, "arguments", &joined, RenderStyle::Plain);
             prop_assert!(shown.ends_with("\n"));
         }
     }

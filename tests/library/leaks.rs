@@ -8,7 +8,7 @@ mod damage;
 mod scan;
 
 use super::spy::Spy;
-use crate::keyfile::{self, Checker, Diagnostic, Options, Setting, Style};
+use crate::keyfile::{self, Checker, Diagnostic, Options, RenderStyle, Setting};
 use crate::names::Vocabulary;
 use damage::{KeysFile, Random, keys_file};
 use scan::{Tally, count, leaked, refuse_leaks};
@@ -20,7 +20,7 @@ fn said_and_asked(text: &[u8], vocabulary: Vocabulary, setting: Setting) -> (Str
     let mut said = String::new();
     let mut say = |diagnostics: Vec<Diagnostic>| {
         for diagnostic in diagnostics {
-            said += &keyfile::render(&diagnostic, "keys", text, Style::Plain);
+            said += &keyfile::render(&diagnostic, "keys", text, RenderStyle::Plain);
             said += &format!("{diagnostic:?}\n");
         }
     };

@@ -200,7 +200,7 @@ fn saver_writes_pair_spi_with_the_second_sa() {
     assert!(again[0].flags.has(Flags::OUTBOUND) && again[1].flags.has(Flags::INBOUND));
     assert!(!String::from_utf8_lossy(&file).contains("WARNING"));
     let alone = String::from_utf8(saved(&[described(&first)])).expect("text");
-    let warning = "# WARNING: the SA paired with esp spi 0x100 dst 10.0.0.2 was not there: it loads without a partner.\n";
+    let warning = "# WARNING: the SA paired with esp spi 0x100 dst 10.0.0.2 does not exist: it loads without a pair.\n";
     assert!(alone.ends_with(warning), "{alone}");
     assert_eq!(loaded(alone.as_bytes()).len(), 1);
 }
@@ -232,7 +232,10 @@ fn saver_omits_identities_that_cannot_be_written() {
         let identity = Identity { kind: IdentityType(kind), id: 0, value: value.to_vec() };
         let sa = Request { src_identity: Some(identity).into(), ..plain(0x100, HERE, THERE, Flags::default()) };
         let file = saved(&[described(&sa)]);
-        assert!(String::from_utf8_lossy(&file).contains("# WARNING: SA has an identity that cannot be written.\nadd esp"));
+        assert!(
+            String::from_utf8_lossy(&file)
+                .contains("# WARNING: SA has an identity that a keys file cannot express.\nadd esp")
+        );
         assert!(loaded(&file).iter().all(|sa| sa.src_identity.is_none()));
     }
 }

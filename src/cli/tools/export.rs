@@ -10,7 +10,7 @@ use super::{Failure, checked, private_file};
 use crate::apply::aim_at;
 use crate::cli::exit::Exit;
 use crate::cli::session::Session;
-use crate::convert::{self, Target};
+use crate::convert::{self, ExportFormat};
 use crate::keyfile::{SaCommand, Verb};
 use crate::redact::shown;
 use crate::sa::SaType;
@@ -21,17 +21,17 @@ use crate::sys::fs::keys_file::Origin;
 /// The arguments.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::cli) struct Export {
-    target: Target,
+    target: ExportFormat,
     file: Option<PathBuf>,
     output: Option<PathBuf>,
 }
 
 /// The words for whom it is.
-const TARGETS: &[(&str, Target)] = &[
-    ("setkey", Target::Setkey),
-    ("ip-xfrm", Target::IpXfrm),
-    ("wireshark", Target::Wireshark),
-    ("tcpdump", Target::Tcpdump),
+const TARGETS: &[(&str, ExportFormat)] = &[
+    ("setkey", ExportFormat::Setkey),
+    ("ip-xfrm", ExportFormat::IpXfrm),
+    ("wireshark", ExportFormat::Wireshark),
+    ("tcpdump", ExportFormat::Tcpdump),
 ];
 
 /// Room for one SA in any of these languages: two keys of 8192 bytes at most, and words.
@@ -59,7 +59,7 @@ impl From<&mut ArgMatches> for Export {
     fn from(matches: &mut ArgMatches) -> Self {
         let word: String = matches.remove_one("format").unwrap_or_default();
         Self {
-            target: TARGETS.iter().find(|row| row.0 == word).map_or(Target::Setkey, |row| row.1),
+            target: TARGETS.iter().find(|row| row.0 == word).map_or(ExportFormat::Setkey, |row| row.1),
             file: matches.remove_one("file"),
             output: matches.remove_one("output"),
         }

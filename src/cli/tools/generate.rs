@@ -12,7 +12,7 @@ use super::genkey::{Recipe, output_option};
 use super::{Failure, checked, policy_lines, private_file};
 use crate::cli::exit::Exit;
 use crate::cli::session::Session;
-use crate::names::keywords::{self, Field, Row, Usage, Value};
+use crate::names::keywords::{self, Field, Keyword, Usage, Value};
 use crate::names::{Vocabulary, algorithms};
 use crate::redact::cited;
 use crate::sa::NATT_PORT;
@@ -99,7 +99,7 @@ const CAPACITY: usize = 4096;
 /// Two SAs, one for each direction. The words are those of the direction from `src` to `dst`.
 struct SaPair<'w> {
     sa_type: &'w str,
-    words: Vec<(&'static Row, Vec<&'w str>)>,
+    words: Vec<(&'static Keyword, Vec<&'w str>)>,
     /// Bytes of the words of the command line, to size the buffer by.
     given_len: usize,
     /// ICMP has a type and a code in the place of ports: on the way back they are the same.
@@ -172,7 +172,7 @@ impl<'w> SaPair<'w> {
         Ok(writeln!(out, "\n")?)
     }
 
-    fn word(&self, row: &Row, back: bool) -> &'static str {
+    fn word(&self, row: &Keyword, back: bool) -> &'static str {
         let is_port = matches!(row.field, Field::Sport | Field::Dport | Field::InnerSport | Field::InnerDport);
         word(row, back && (self.swaps_ports || !is_port))
     }
@@ -185,7 +185,7 @@ const ICMP: &[&str] = &["1", "58"];
 const ORDER: &[&str] = &["src", "sport", "dst", "dport"];
 
 /// The words of the command line, keyword by keyword.
-fn pairs(words: &[String]) -> Result<Vec<(&'static Row, Vec<&str>)>, Failure> {
+fn pairs(words: &[String]) -> Result<Vec<(&'static Keyword, Vec<&str>)>, Failure> {
     let mut found = Vec::new();
     let mut words = words.iter();
     while let Some(word) = words.next() {
@@ -228,7 +228,7 @@ fn reason_against(field: Field) -> Option<&'static str> {
 }
 
 /// The word that says `row` of one direction, or the same of the way back.
-fn word(row: &Row, back: bool) -> &'static str {
+fn word(row: &Keyword, back: bool) -> &'static str {
     use Field as F;
     let six = matches!(row.value, Value::Address6 | Value::Prefix6);
     let pair = match row.field {

@@ -9,7 +9,7 @@ use super::genkey::output_option;
 use super::{Failure, checked, private_file};
 use crate::cli::exit::Exit;
 use crate::cli::session::Session;
-use crate::convert::{self, Source};
+use crate::convert::{self, ImportFormat};
 use crate::redact::shown;
 use crate::sys::fs::keys_file;
 use crate::sys::fs::keys_file::Origin;
@@ -17,14 +17,14 @@ use crate::sys::fs::keys_file::Origin;
 /// The arguments.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::cli) struct Import {
-    source: Source,
+    source: ImportFormat,
     file: PathBuf,
     output: Option<PathBuf>,
 }
 
 /// The words for whose configuration it is.
-const SOURCES: &[(&str, Source)] =
-    &[("setkey", Source::Setkey), ("ip-xfrm", Source::IpXfrm), ("ipsec.conf", Source::IpsecConf)];
+const SOURCES: &[(&str, ImportFormat)] =
+    &[("setkey", ImportFormat::Setkey), ("ip-xfrm", ImportFormat::IpXfrm), ("ipsec.conf", ImportFormat::IpsecConf)];
 
 pub(super) fn command() -> Command {
     Command::new("import")
@@ -49,7 +49,7 @@ impl From<&mut ArgMatches> for Import {
     fn from(matches: &mut ArgMatches) -> Self {
         let word: String = matches.remove_one("format").unwrap_or_default();
         Self {
-            source: SOURCES.iter().find(|row| row.0 == word).map_or(Source::Setkey, |row| row.1),
+            source: SOURCES.iter().find(|row| row.0 == word).map_or(ImportFormat::Setkey, |row| row.1),
             file: matches.remove_one("file").unwrap_or_default(),
             output: matches.remove_one("output"),
         }

@@ -5,54 +5,59 @@
 //! that slipped one place to the left or right is still a key.
 
 use crate::keyfile::diagnostics::suggest;
-use crate::keyfile::lexer::{Lexer, Word, Words};
-use crate::keyfile::parse::{address, number, verb};
-use crate::names::keywords::{Row, Value};
+use crate::keyfile::lexer::{Lexer, Word, WordSource};
+use crate::keyfile::literals::{address, number};
+use crate::keyfile::parse::verb;
+use crate::names::keywords::{Keyword, Value};
 use crate::names::{algorithms, identities, keywords, sa_types, states};
 use crate::redact::{has_key_run, is_harmless, push_visible};
 
-/// Names that people give to keys and that are no keywords.
+/// Names that people use for keys. Some of them are keywords.
 const SECRET_WORDS: &[&str] =
     &["authkey", "encrkey", "auth_key", "encr_key", "auth-key", "encr-key", "enckey", "key", "keys"];
 
-/// Walks the words of a command and says of each whether it may be shown.
+/// Decides for each word of a command, in order, whether it may be shown.
 #[derive(Default)]
 pub(crate) struct Masker {
-    /// A secret keyword, or something like one, came last; its value may be spread over several words.
+    /// After a keyword for a key, or a similar word: all words up to the next keyword are hidden, because a key may be split
+    /// into several words.
     in_secret: bool,
-    /// The keyword whose value comes next.
-    row: Option<&'static Row>,
+    /// The keyword that the next word is a value of.
+    keyword: Option<&'static Keyword>,
 }
 
 impl Masker {
     /// Whether `word`, the next one of the command, may be shown.
     pub(crate) fn shows(&mut self, word: &[u8]) -> bool {
+        // A keyword ends the value of the one before it, hidden or not.
         if let Some(row) = keywords::by_word(word) {
             self.in_secret = row.is_secret();
-            self.row = Some(row).filter(|row| !row.is_secret());
+            self.keyword = Some(row).filter(|row| !row.is_secret());
             return true;
         }
+        // Everything up to the next keyword: a key may be split by blanks, or follow another word.
         if self.in_secret {
             return false;
         }
-        let row = self.row.take();
+        let keyword = self.keyword.take();
         if looks_like_key_word(word) {
+            // The word after `enckey` or `key` is a key, although the parser does not know that keyword.
             self.in_secret = true;
             return near_secret(word);
         }
-        if row.is_some_and(|row| row.value == Value::Identity) && identities::by_word(word).is_some() {
+        if keyword.is_some_and(|row| row.value == Value::Identity) && identities::by_word(word).is_some() {
             return true;
         }
-        is_vocabulary(word) || row.is_some_and(|row| is_value(row, word)) || is_harmless(word)
+        is_vocabulary(word) || keyword.is_some_and(|row| is_value(row, word)) || is_harmless(word)
     }
 }
 
-/// Whether `word` names a key without being a keyword: `enckey`, `auth_key`, `key=...`.
+/// Whether `word` is a name for a key without being a keyword: `enckey`, `auth_key`, `key=...`.
 fn looks_like_key_word(word: &[u8]) -> bool {
     near_secret(word) || (!word.contains(&b'.') && contains_key(word))
 }
 
-/// Whether `word` is a name for a key, or nearly one.
+/// Whether `word` is a name for a key, or similar to one.
 fn near_secret(word: &[u8]) -> bool {
     let letters = word.iter().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'-'));
     letters && (SECRET_WORDS.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(word)) || near_secret_keyword(word))
@@ -61,15 +66,16 @@ fn near_secret(word: &[u8]) -> bool {
 fn near_secret_keyword(word: &[u8]) -> bool {
     let secret = || keywords::TABLE.iter().filter(|row| row.is_secret()).map(|row| row.word);
     let alike = word.len() >= 5 && suggest::nearest(word, secret()).is_some();
-    alike && keywords::by_word(word).is_none_or(Row::is_secret)
+    alike && keywords::by_word(word).is_none_or(Keyword::is_secret)
 }
 
 fn contains_key(word: &[u8]) -> bool {
     word.windows(3).any(|part| part.eq_ignore_ascii_case(b"key"))
 }
 
-/// Whether `word` is a verb, an SA type, or a name out of a table.
+/// Whether `word` is a verb, an SA type, or a word of another table.
 fn is_vocabulary(word: &[u8]) -> bool {
+    // Algorithms and SA types are accepted in any case, verbs and keywords are not.
     let same = |name: &str| name.as_bytes().eq_ignore_ascii_case(word);
     verb::TABLE.iter().any(|row| row.word.as_bytes() == word)
         || keywords::by_word(word).is_some()
@@ -81,12 +87,12 @@ fn is_vocabulary(word: &[u8]) -> bool {
 }
 
 /// Whether `word` is a well-formed value of `row`.
-fn is_value(row: &Row, word: &[u8]) -> bool {
+fn is_value(row: &Keyword, word: &[u8]) -> bool {
     match row.value {
         Value::Number(max) => number::parse(word, max).is_ok(),
         Value::Lifetime(..) => number::parse(word, u64::MAX).is_ok(),
         Value::State | Value::AuthAlg | Value::EncrAlg => number::parse(word, u64::from(u16::MAX)).is_ok(),
-        // No address has as many digits in a row as a key, not even one with zeros in front.
+        // No address has as many digits in a row as a key, not even with leading zeros.
         Value::Address | Value::Address6 | Value::Prefix | Value::Prefix6 => !has_key_run(word) && address::is_literal(word),
         Value::Mark => word.split(|byte| *byte == b'/').all(|part| number::parse(part, u64::from(u32::MAX)).is_ok()),
         Value::Nothing | Value::Encap | Value::Key | Value::Identity => false,
@@ -94,31 +100,33 @@ fn is_value(row: &Row, word: &[u8]) -> bool {
     }
 }
 
-/// Whether `wanted`, one of `words`, may be shown. `words` begin at the start of the command.
-pub(crate) fn is_shown<'t>(mut words: impl Words<'t>, wanted: Word<'t>) -> bool {
+/// Whether `cited`, one of `words`, may be shown. `words` begin at the start of the command.
+pub(crate) fn is_shown<'t>(mut words: impl WordSource<'t>, cited: Word<'t>) -> bool {
     let mut masker = Masker::default();
     while let Some(word) = words.next_word() {
         let shown = masker.shows(word.bytes);
-        if word.offset >= wanted.offset {
-            return shown && word == wanted;
+        // A part of a word, such as an address without its prefix length, was not judged on its own, so it is not shown.
+        if word.offset >= cited.offset {
+            return shown && word == cited;
         }
     }
     false
 }
 
-/// `wanted`, one of `words`, in double quotes, masked if it must be.
-pub(crate) fn quoted<'t>(words: impl Words<'t>, wanted: Word<'t>) -> String {
+/// `cited`, one of `words`, in double quotes; masked if it may be a key, and then at most 16 characters long, to hide the length
+/// of the key.
+pub(crate) fn quoted<'t>(words: impl WordSource<'t>, cited: Word<'t>) -> String {
     let mut text = String::from("\"");
-    if is_shown(words, wanted) {
-        push_visible(&mut text, wanted.bytes);
+    if is_shown(words, cited) {
+        push_visible(&mut text, cited.bytes);
     } else {
-        text.extend(std::iter::repeat_n('X', wanted.bytes.len().min(16)));
+        text.extend(std::iter::repeat_n('X', cited.bytes.len().min(16)));
     }
     text.push('"');
     text
 }
 
-/// The command `line` with every word that must not be shown drawn as X. As many bytes as `line` has.
+/// The command `line` with each byte of a hidden word replaced by X. It has as many bytes as `line`, so spans stay valid.
 pub(crate) fn masked(line: &[u8]) -> String {
     let mut text = String::with_capacity(line.len());
     let mut lexer = Lexer::new(line, 0);
@@ -133,11 +141,12 @@ pub(crate) fn masked(line: &[u8]) -> String {
             text.extend(word.bytes.iter().map(|byte| if *byte == b'\n' { '\n' } else { 'X' }));
         }
     }
+    // Text after the last word is white space, or lost by quotes.
     push_between(&mut text, line.get(done..).unwrap_or_default());
     text
 }
 
-/// What stands between words: white space, quotes, backslashes, and text that quotes swallowed.
+/// Appends the bytes between words: white space, quotes, backslashes. Text that quotes lost is hidden, since it may be a key.
 fn push_between(text: &mut String, bytes: &[u8]) {
     text.extend(bytes.iter().map(|byte| match byte {
         b' ' | b'\n' | b'"' | b'\\' => char::from(*byte),

@@ -7,18 +7,18 @@ macro_rules! codes {
     ($($number:literal $name:ident $title:literal)*) => {
         /// What kind of problem it is. The number is stable and printed as `IK001`.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum Code {
+        pub(crate) enum Code {
             $(#[doc = $title] $name = $number,)*
         }
 
         impl Code {
             /// Every code, by number.
             #[cfg(test)]
-            pub const ALL: &[Self] = &[$(Self::$name),*];
+            pub(crate) const ALL: &[Self] = &[$(Self::$name),*];
 
             /// The kind of problem in a few words. docs/messages.md has the same.
             #[must_use]
-            pub fn title(self) -> &'static str {
+            pub(crate) fn title(self) -> &'static str {
                 match self {
                     $(Self::$name => $title,)*
                 }

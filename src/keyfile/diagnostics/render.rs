@@ -1,4 +1,4 @@
-//! A diagnostic as text: the place and the message in one line, then the cited line with keys masked, and a caret.
+//! Diagnostics as text: location and message in one line, then the line of the file with keys masked, and a caret.
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
@@ -6,26 +6,24 @@ use crate::keyfile::diagnostics::{Diagnostic, Severity, Span, citation};
 use crate::keyfile::source::Location;
 use crate::redact;
 
-/// How diagnostics are drawn.
+/// How diagnostics are rendered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Style {
-    /// Letters only.
+pub(crate) enum RenderStyle {
     #[default]
     Plain,
-    /// With terminal colours.
     Color,
 }
 
-/// Columns that cited lines are shortened to.
+/// Columns that cited lines are shortened to. A line with keys is long; the part around the problem is what matters.
 const WIDTH: usize = 140;
 
-/// Renders `diagnostic`, which is about `text`, the contents of `file_name`. Ends in a newline.
-///
-/// With an empty `text` no line is cited.
+/// Renders `diagnostic` about `text`, the contents of `file_name`, with a newline at the end. With an empty `text`, no line is
+/// cited.
 #[must_use]
-pub fn render(diagnostic: &Diagnostic, file_name: &str, text: &[u8], style: Style) -> String {
+pub(crate) fn render(diagnostic: &Diagnostic, file_name: &str, text: &[u8], style: RenderStyle) -> String {
     let mut out = headline(diagnostic, file_name, style);
     let command = text.get(diagnostic.location.start..diagnostic.location.end).unwrap_or_default();
+    // The arguments of a shell command have no lines to cite.
     if command.is_empty() {
         push_note(&mut out, "expected", diagnostic.expected.as_deref());
         push_note(&mut out, "help", diagnostic.help.as_deref());
@@ -37,13 +35,13 @@ pub fn render(diagnostic: &Diagnostic, file_name: &str, text: &[u8], style: Styl
     out
 }
 
-/// `FILE:LINE:COLUMN: error[IK001]: MESSAGE`
-fn headline(diagnostic: &Diagnostic, file_name: &str, style: Style) -> String {
+/// `FILE:LINE:COLUMN: error[IK001]: MESSAGE`, the form that editors recognize.
+fn headline(diagnostic: &Diagnostic, file_name: &str, style: RenderStyle) -> String {
     let (word, color) = match diagnostic.severity {
         Severity::Error => ("error", "\x1b[1;31m"),
         Severity::Warning => ("warning", "\x1b[1;33m"),
     };
-    let (on, bold, off) = if style == Style::Color { (color, "\x1b[1m", "\x1b[0m") } else { ("", "", "") };
+    let (on, bold, off) = if style == RenderStyle::Color { (color, "\x1b[1m", "\x1b[0m") } else { ("", "", "") };
     let Span { line, column, .. } = diagnostic.span;
     let name = redact::visible(file_name);
     let Diagnostic { code, message, .. } = diagnostic;
@@ -56,16 +54,17 @@ fn push_note(out: &mut String, title: &str, note: Option<&str>) {
     }
 }
 
-/// The lines of the command that matter, with carets, what was wanted, and help.
-fn snippet(diagnostic: &Diagnostic, cited: &str, style: Style) -> String {
+/// The cited lines of the command with carets, the expected input, and help.
+fn snippet(diagnostic: &Diagnostic, cited: &str, style: RenderStyle) -> String {
     let renderer = match style {
-        Style::Plain => Renderer::plain(),
-        Style::Color => Renderer::styled(),
+        RenderStyle::Plain => Renderer::plain(),
+        RenderStyle::Color => Renderer::styled(),
     };
     let level = match diagnostic.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
+    // The cited text starts with the command, not with the file.
     let first_line = usize::try_from(diagnostic.location.line).unwrap_or_default();
     let primary = AnnotationKind::Primary
         .span(range(cited, diagnostic.location, diagnostic.span))
@@ -82,21 +81,23 @@ fn snippet(diagnostic: &Diagnostic, cited: &str, style: Style) -> String {
     renderer.term_width(WIDTH).render(&[group])
 }
 
-/// Where `span` is in the cited command, on character boundaries.
+/// The range of `span` in the cited command, on character boundaries.
 fn range(cited: &str, location: Location, span: Span) -> std::ops::Range<usize> {
     let skipped = usize::try_from(span.line.saturating_sub(location.line)).unwrap_or_default();
     let line_start: usize = cited.split_inclusive('\n').take(skipped).map(str::len).sum();
     let line_len = cited.get(line_start..).and_then(|rest| rest.split('\n').next()).map_or(0, str::len);
+    // A diagnostic about the whole command points at its verb.
     let (from, to) = if span.len == 0 && span.column <= 1 {
         first_word(cited.get(line_start..line_start + line_len).unwrap_or_default(), line_start)
     } else {
         let from = line_start + (span.column as usize).saturating_sub(1);
         (from, from + span.len as usize)
     };
+    // Masking keeps the number of bytes, but a span may end within a character of invalid text.
     floor(cited, from)..floor(cited, to)
 }
 
-/// Where the first word of `line` stands, for what is about a command as a whole.
+/// The range of the first word of `line`, for diagnostics about a whole command.
 fn first_word(line: &str, line_start: usize) -> (usize, usize) {
     let trimmed = line.trim_start();
     let from = line_start + line.len() - trimmed.len();
@@ -117,22 +118,23 @@ mod tests {
     use crate::keyfile::{NameError, Options, Resolver, Setting, commands};
     use crate::names::Vocabulary;
 
-    struct Nobody;
+    struct NoResolver;
 
-    impl Resolver for Nobody {
+    impl Resolver for NoResolver {
         fn addresses(&self, _: &str) -> Result<Vec<IpAddr>, NameError> {
             Err(NameError::Unknown)
         }
     }
 
     fn rendered(text: &str) -> String {
-        let options = Options { vocabulary: Vocabulary::Illumos, numeric: false, setting: Setting::File, resolver: &Nobody };
+        let options =
+            Options { vocabulary: Vocabulary::Illumos, numeric: false, setting: Setting::File, resolver: &NoResolver };
         let diagnostics = commands(text.as_bytes(), &options).flat_map(|item| item.diagnostics);
-        diagnostics.map(|diagnostic| render(&diagnostic, "keys", text.as_bytes(), Style::Plain)).collect()
+        diagnostics.map(|diagnostic| render(&diagnostic, "keys", text.as_bytes(), RenderStyle::Plain)).collect()
     }
 
     #[test]
-    fn place_line_and_caret() {
+    fn render_points_at_the_word() {
         assert_eq!(
             rendered("# c\nflush epp\n"),
             "keys:2:7: error[IK002]: Unknown SA type \"epp\"\n  |\n2 | flush epp\n  |       ^^^ expected ah or esp\n  |\n  = help: did you mean \"esp\"?\n"
@@ -140,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_continued_command_is_cited_at_the_right_line() {
+    fn render_cites_the_line_of_a_continued_command() {
         let text = "add esp spi 0x100 \\\n\tencrkey 00112233zz \\\n\tdst 10.0.0.2 encr_alg aes\n";
         let shown = rendered(text);
         assert!(shown.starts_with("keys:2:10: error[IK007]: The encryption key string is not a hex string\n"), "{shown}");
@@ -149,19 +151,19 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_marks_the_command() {
+    fn render_marks_the_command_of_a_refusal() {
         let text = b"flush\n  delete esp spi 5 dst 10.0.0.2\n";
         let location = Location { line: 2, last_line: 2, start: 6, end: text.len() - 1 };
         let diagnostic = Diagnostic::refused(location, "does not exist", None);
-        let shown = render(&diagnostic, "k\x1by", text, Style::Plain);
+        let shown = render(&diagnostic, "k\x1by", text, RenderStyle::Plain);
         let expected = "k?y:2:1: error[IK030]: does not exist\n  |\n2 |   delete esp spi 5 dst 10.0.0.2\n  |   ^^^^^^\n";
         assert_eq!(shown, expected);
     }
 
     #[test]
-    fn the_first_of_two_is_pointed_at() {
+    fn render_points_at_the_first_of_two_keywords() {
         let shown = rendered("flush\nget esp spi 1 spi 2 dst 10.0.0.2\n");
         assert!(shown.contains("Can only specify single SPI value"), "{shown}");
-        assert!(shown.contains("the first one"), "{shown}");
+        assert!(shown.contains("first given here"), "{shown}");
     }
 }

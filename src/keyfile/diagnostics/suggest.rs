@@ -1,15 +1,17 @@
-//! The nearest word of a vocabulary, for typing errors.
+//! Suggestions for typing errors.
 
-/// Longest word worth comparing; typing errors do not make words longer than this.
+/// Longest word that is compared: longer than any keyword with a typing error, and the distance takes quadratic time.
 const LONGEST: usize = 24;
 
-/// The word of `vocabulary` that is at most two changes away from `word`, if any.
+/// The word of `vocabulary` that is nearest to `word`, within two edits; within one edit for words of up to three letters.
 #[must_use]
-pub fn nearest<'a>(word: &[u8], vocabulary: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(word: &[u8], vocabulary: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let word = std::str::from_utf8(word).ok().filter(|word| word.len() <= LONGEST)?.to_ascii_lowercase();
+    // With two edits, every word of three letters is near to some keyword.
     let limit = if word.len() < 4 { 1 } else { 2 };
     let scored = vocabulary.map(|known| (strsim::damerau_levenshtein(&word, known), known));
     scored
+        // A word that shares no letter is not a suggestion.
         .filter(|(distance, known)| *distance <= limit && *distance < known.len())
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, known)| known)
@@ -25,7 +27,7 @@ mod tests {
     }
 
     #[test]
-    fn typing_errors() {
+    fn nearest_finds_typing_errors() {
         assert_eq!(keyword(b"encr_aglx"), Some("encr_alg"));
         assert_eq!(keyword(b"spy"), Some("spi"));
         assert_eq!(keyword(b"authkye"), Some("authkey"));

@@ -1,4 +1,4 @@
-//! The SAs that a text has added so far.
+//! The SAs that a text defines, to find duplicates.
 
 use std::collections::hash_map;
 use std::hash::BuildHasher;
@@ -10,21 +10,23 @@ use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use crate::sa::{SaId, SaType, Spi};
 
-/// What names almost every SA, in a third of the room of an [`SaId`]: a file may have a million.
-type Short = (SaType, Spi, Ipv4Addr);
+/// The identity of an IPv4 SA without a mark, in a third of the memory of an [`SaId`]: a file may have a million SAs, nearly all
+/// of this form.
+type CompactId = (SaType, Spi, Ipv4Addr);
 
-/// The line of each SA by its name.
+/// The line of each SA.
 #[derive(Default)]
-pub(crate) struct Added {
-    short: HashTable<(Short, u32)>,
-    long: FxHashMap<SaId, u32>,
+pub(crate) struct DefinedSas {
+    compact: HashTable<(CompactId, u32)>,
+    other: FxHashMap<SaId, u32>,
 }
 
-impl Added {
-    /// Takes a new one; the line of the one of that name if it was added before.
+impl DefinedSas {
+    /// Adds an SA, or returns the line that defines it already.
     pub(crate) fn add(&mut self, id: SaId, line: u32) -> Option<u32> {
-        let Some(name) = short(&id) else {
-            return match self.long.entry(id) {
+        // IPv6 destinations and marks are rare; they go to the larger table.
+        let Some(compact) = compact_id(&id) else {
+            return match self.other.entry(id) {
                 hash_map::Entry::Occupied(known) => Some(*known.get()),
                 hash_map::Entry::Vacant(place) => {
                     place.insert(line);
@@ -32,44 +34,45 @@ impl Added {
                 }
             };
         };
-        match self.short.entry(hash(&name), |(known, _)| *known == name, |(known, _)| hash(known)) {
+        match self.compact.entry(hash(&compact), |(known, _)| *known == compact, |(known, _)| hash(known)) {
             Entry::Occupied(known) => Some(known.get().1),
             Entry::Vacant(place) => {
-                place.insert((name, line));
+                place.insert((compact, line));
                 None
             }
         }
     }
 
-    /// Takes one away.
     pub(crate) fn remove(&mut self, id: &SaId) {
-        match short(id) {
-            Some(name) => drop(self.short.find_entry(hash(&name), |(known, _)| *known == name).map(OccupiedEntry::remove)),
-            None => drop(self.long.remove(id)),
+        match compact_id(id) {
+            Some(compact) => {
+                drop(self.compact.find_entry(hash(&compact), |(known, _)| *known == compact).map(OccupiedEntry::remove))
+            }
+            None => drop(self.other.remove(id)),
         }
     }
 
-    /// Takes those of a type away, or all.
+    /// Removes the SAs of a type, or all with `UNSPEC`.
     pub(crate) fn flush(&mut self, flushed: SaType) {
-        let stays = |sa_type: SaType| flushed != SaType::UNSPEC && sa_type != flushed;
-        self.short.retain(|((sa_type, ..), _)| stays(*sa_type));
-        self.long.retain(|id, _| stays(id.sa_type));
+        let remains = |sa_type: SaType| flushed != SaType::UNSPEC && sa_type != flushed;
+        self.compact.retain(|((sa_type, ..), _)| remains(*sa_type));
+        self.other.retain(|id, _| remains(id.sa_type));
     }
 }
 
-fn short(id: &SaId) -> Option<Short> {
+fn compact_id(id: &SaId) -> Option<CompactId> {
     match (id.dst, id.mark) {
         (IpAddr::V4(dst), None) => Some((id.sa_type, id.spi, dst)),
         _ => None,
     }
 }
 
-/// Names that are near each other get hashes that are: files number their SAs one after the other, and a table that is larger
-/// than the processor's caches would else cost more than reading the commands.
-fn hash((sa_type, spi, dst): &Short) -> u64 {
-    /// So many bits of a place in the table are near.
+/// Adjacent identities get adjacent hashes: files number their SAs consecutively, and with scattered hashes a table larger than
+/// the processor's caches would cost more time than parsing the commands.
+fn hash((sa_type, spi, dst): &CompactId) -> u64 {
+    /// Bits of a slot number within which consecutive identities stay.
     const NEAR: u32 = 6;
-    /// The bits by which the table tells names in one place apart.
+    /// The bits that the table compares before it compares identities.
     const TAG: u64 = !(u64::MAX >> 7);
     let (spi, dst) = (spi.0, u32::from(*dst));
     let far = FxBuildHasher.hash_one((sa_type.0, spi >> NEAR, dst >> NEAR));
@@ -87,13 +90,13 @@ mod tests {
         SaId { sa_type, spi: Spi(256), dst: dst.parse().unwrap(), mark }
     }
 
-    /// As many places of a table of twice their number are taken by names one after the other, whatever it is that counts.
+    /// Consecutive identities are spread over a table of twice their number, whichever part of them is counted.
     #[test]
-    fn near_names_do_not_crowd() {
+    fn consecutive_identities_do_not_collide() {
         const COUNT: u32 = 1 << 14;
         let dst = |at: u32| Ipv4Addr::from(0x0a00_0000 + at);
-        type Names = fn(u32) -> (u32, u32);
-        let kinds: [Names; 4] = [|at| (at, 0), |at| (256, at), |at| (at, at), |at| (at * 64, 0)];
+        type Numbering = fn(u32) -> (u32, u32);
+        let kinds: [Numbering; 4] = [|at| (at, 0), |at| (256, at), |at| (at, at), |at| (at * 64, 0)];
         for names in kinds {
             let places = (0..COUNT).map(|at| {
                 let (spi, host) = names(at);
@@ -107,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_each_kind_are_told_apart() {
+    fn defined_sas_finds_duplicates_of_each_form() {
         let mark = Some(Masked { value: 1, mask: 3 });
         let names = [
             id(SaType::ESP, "192.0.2.1", None),
@@ -115,16 +118,16 @@ mod tests {
             id(SaType::ESP, "192.0.2.1", mark),
             id(SaType::ESP, "2001:db8::1", None),
         ];
-        let mut added = Added::default();
+        let mut defined = DefinedSas::default();
         for (line, name) in (1..).zip(names) {
-            assert_eq!(added.add(name, line), None);
-            assert_eq!(added.add(name, 99), Some(line));
+            assert_eq!(defined.add(name, line), None);
+            assert_eq!(defined.add(name, 99), Some(line));
         }
-        added.remove(&names[0]);
-        added.flush(SaType::AH);
-        let again: Vec<_> = names.map(|name| added.add(name, 5)).to_vec();
+        defined.remove(&names[0]);
+        defined.flush(SaType::AH);
+        let again: Vec<_> = names.map(|name| defined.add(name, 5)).to_vec();
         assert_eq!(again, [None, None, Some(3), Some(4)]);
-        added.flush(SaType::UNSPEC);
-        assert_eq!(names.map(|name| added.add(name, 6)), [None; 4]);
+        defined.flush(SaType::UNSPEC);
+        assert_eq!(names.map(|name| defined.add(name, 6)), [None; 4]);
     }
 }

@@ -1,4 +1,4 @@
-//! What `-c` says beyond errors: commands that are well formed and still not what anyone wants.
+//! Warnings of `-c` about valid commands: weak keys, duplicate SAs, missing authentication.
 
 pub(crate) mod duplicates;
 pub(crate) mod tuple_count;
@@ -6,9 +6,9 @@ pub(crate) mod tuple_count;
 use crate::keyfile::ParsedCommand;
 use crate::keyfile::command::{Command, SaCommand, Verb};
 use crate::keyfile::diagnostics::{Code, Diagnostic, Severity, Span};
-use crate::keyfile::lexer::{Lexer, Words};
-use crate::keyfile::lint::duplicates::Added;
-use crate::keyfile::parse::address;
+use crate::keyfile::lexer::{Lexer, WordSource};
+use crate::keyfile::lint::duplicates::DefinedSas;
+use crate::keyfile::literals::address;
 use crate::keyfile::source::Location;
 use crate::names::algorithms;
 use crate::names::keywords;
@@ -18,38 +18,39 @@ use crate::names::weak_keys::Weakness;
 use crate::sa::{AuthAlg, EncrAlg, SaId};
 use crate::secret::Key;
 
-/// Looks at the commands of one text, one after the other.
+/// Checks the commands of one text, in order.
 #[derive(Default)]
-pub struct Checker {
-    added: Added,
-    /// Whether names were mentioned already.
-    told_of_names: bool,
+pub(crate) struct Checker {
+    defined: DefinedSas,
+    has_warned_about_names: bool,
 }
 
 impl Checker {
     /// A checker for a new text.
     #[must_use]
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::default()
     }
 
-    /// Warnings about the next command of `text`.
+    /// Checks the next command of `text`.
     #[must_use]
-    pub fn check(&mut self, item: &ParsedCommand, text: &[u8]) -> Vec<Diagnostic> {
+    pub(crate) fn check(&mut self, item: &ParsedCommand, text: &[u8]) -> Vec<Diagnostic> {
         let mut warnings = Warnings { location: item.location, text, list: Vec::new() };
-        if item.has_names && item.outcome.is_ok() && !self.told_of_names {
-            self.told_of_names = true;
-            warnings.names();
+        // Once for each file: a file with names usually has them in every command.
+        if item.has_names && item.outcome.is_ok() && !self.has_warned_about_names {
+            self.has_warned_about_names = true;
+            warnings.warn_about_names();
         }
         match &item.outcome {
             Ok(Command::Sa(command)) => self.sa_command(command, &mut warnings),
-            Ok(Command::Flush(sa_type)) => self.added.flush(*sa_type),
+            Ok(Command::Flush(sa_type)) => self.defined.flush(*sa_type),
             _ => {}
         }
         warnings.list
     }
 
     fn sa_command(&mut self, command: &SaCommand, warnings: &mut Warnings<'_>) {
+        // A host name with several addresses makes several SAs.
         let ids = command.targets.iter().filter_map(|target| {
             let request = &command.request;
             let (sa_type, spi, mark) = (request.sa_type, request.spi, request.linux.mark);
@@ -57,27 +58,28 @@ impl Checker {
         });
         match command.verb {
             Verb::Add => {
-                warnings.of_add(command);
+                warnings.check_add(command);
                 for id in ids {
                     self.add(id, warnings);
                 }
             }
+            // An SA that was deleted may be added again.
             Verb::Delete | Verb::DeletePair => ids.for_each(|id| {
-                self.added.remove(&id);
+                self.defined.remove(&id);
             }),
-            Verb::Update | Verb::UpdatePair => warnings.of_keys(command),
+            Verb::Update | Verb::UpdatePair => warnings.check_keys(command),
             Verb::Get => {}
         }
     }
 
     fn add(&mut self, id: SaId, warnings: &mut Warnings<'_>) {
-        let Some(line) = self.added.add(id, warnings.location.line) else { return };
+        let Some(line) = self.defined.add(id, warnings.location.line) else { return };
         let message = format!("Duplicate SA: spi {}, dst {} is already added in line {line}", id.spi, id.dst);
         warnings.push(Code::DuplicateSa, Field::Spi, message, Some("the SADB will refuse the second one"));
     }
 }
 
-/// Warnings about one command.
+/// The warnings about one command.
 struct Warnings<'t> {
     location: Location,
     text: &'t [u8],
@@ -92,22 +94,23 @@ impl Warnings<'_> {
         self.list.push(Diagnostic { span, help: help.map(str::to_owned), ..diagnostic });
     }
 
-    /// Where the value of the first keyword stands that `wanted` likes with its value; else where the command begins.
-    fn span_of(&self, expected: impl Fn(&keywords::Row, &[u8]) -> bool) -> Span {
+    /// The span of the first value that `is_meant` returns true for, or else of the start of the command. The command is split
+    /// again, since parsed commands do not keep the positions of their words.
+    fn span_of(&self, is_meant: impl Fn(&keywords::Keyword, &[u8]) -> bool) -> Span {
         let line = self.text.get(self.location.start..self.location.end).unwrap_or_default();
         let mut lexer = Lexer::new(line, self.location.start);
         while let Some(word) = lexer.next_word() {
             let Some(row) = keywords::by_word(word.bytes) else { continue };
             let Some(value) = lexer.next_word() else { break };
-            if expected(row, value.bytes) {
+            if is_meant(row, value.bytes) {
                 return Span::locate(self.text, self.location, value.offset, value.bytes.len());
             }
         }
         Span { line: self.location.line, column: 1, len: 0 }
     }
 
-    fn names(&mut self) {
-        let is_name = |row: &keywords::Row, value: &[u8]| {
+    fn warn_about_names(&mut self) {
+        let is_name = |row: &keywords::Keyword, value: &[u8]| {
             matches!(row.value, Value::Address | Value::Address6 | Value::Prefix | Value::Prefix6)
                 && !address::is_literal(value)
         };
@@ -117,14 +120,14 @@ impl Warnings<'_> {
         self.list.push(diagnostic.at(span).help("specify addresses, or start the service after the name service"));
     }
 
-    fn of_add(&mut self, command: &SaCommand) {
+    fn check_add(&mut self, command: &SaCommand) {
         let request = &command.request;
         if request.spi.0 < 256 {
             let help = Some("values from 1 to 255 are reserved by IANA");
             self.push(Code::ReservedSpi, Field::Spi, format!("SPI {} is in the reserved range", request.spi), help);
         }
-        self.of_protection(command);
-        self.of_keys(command);
+        self.check_protection(command);
+        self.check_keys(command);
         if request.soft.is_some() && request.hard.is_none() {
             let help = Some("illumos ignores soft limits without hard limits");
             self.push_at_command(Code::Ignored, "Soft limits without hard limits", help);
@@ -142,8 +145,8 @@ impl Warnings<'_> {
         self.list.push(Diagnostic { help: help.map(str::to_owned), ..diagnostic });
     }
 
-    /// Algorithms without keys, and ESP that does not authenticate.
-    fn of_protection(&mut self, command: &SaCommand) {
+    /// Checks for algorithms without keys, and for ESP without authentication.
+    fn check_protection(&mut self, command: &SaCommand) {
         let request = &command.request;
         let encr = algorithms::encr_by_number(request.encr_alg);
         if request.auth_alg != AuthAlg::NONE && request.auth_key.is_none() {
@@ -152,6 +155,7 @@ impl Warnings<'_> {
         if !matches!(request.encr_alg, EncrAlg::NONE | EncrAlg::NULL) && request.encr_key.is_none() {
             self.push(Code::Unprotected, Field::EncrAlg, "Encryption algorithm without encrkey", None);
         }
+        // An unknown cipher, given by number, may be a combined one.
         let authenticates = request.auth_alg != AuthAlg::NONE || encr.is_none_or(algorithms::Encr::is_combined);
         if !authenticates {
             let help = Some("unauthenticated ciphertext can be modified (RFC 4303 section 2): add auth_alg and authkey");
@@ -159,22 +163,22 @@ impl Warnings<'_> {
         }
     }
 
-    fn of_keys(&mut self, command: &SaCommand) {
+    fn check_keys(&mut self, command: &SaCommand) {
         let request = &command.request;
         if let Some(key) = &request.auth_key {
             let bits = algorithms::auth_by_number(request.auth_alg).map(|row| (row.key_bits, 0, row.names[0]));
-            self.of_key(Field::AuthKey, key, bits);
+            self.check_key(Field::AuthKey, key, bits);
         }
         if let Some(key) = &request.encr_key {
             let bits = algorithms::encr_by_number(request.encr_alg).map(|row| (row.key_bits, row.salt_bits, row.names[0]));
-            self.of_key(Field::EncrKey, key, bits);
+            self.check_key(Field::EncrKey, key, bits);
             if matches!(request.encr_alg, EncrAlg::DES | EncrAlg::TRIPLE_DES) {
-                self.of_des_key(key);
+                self.check_des_key(key);
             }
         }
     }
 
-    fn of_key(&mut self, field: Field, key: &Key, algorithm: Option<(algorithms::KeyBits, u16, &str)>) {
+    fn check_key(&mut self, field: Field, key: &Key, algorithm: Option<(algorithms::KeyBits, u16, &str)>) {
         if key.is_all_zero() {
             self.push(
                 Code::ZeroKey,
@@ -185,6 +189,7 @@ impl Warnings<'_> {
         }
         let Some((key_bits, salt_bits, name)) = algorithm else { return };
         let found = key.bits();
+        // The digits include the salt, which the table of algorithms counts separately.
         let bits = u32::from(found).checked_sub(u32::from(salt_bits) + u32::from(key.reserved()));
         if !bits.is_some_and(|bits| key_bits.allows(bits)) {
             let message = format!("{name} does not accept a key of {found} bits");
@@ -193,9 +198,10 @@ impl Warnings<'_> {
         }
     }
 
-    fn of_des_key(&mut self, key: &Key) {
+    fn check_des_key(&mut self, key: &Key) {
         let message = match weak_keys::of_des(key.expose()) {
             None => return,
+            // An all-zero key is reported as such.
             Some(_) if key.is_all_zero() => return,
             Some(Weakness::WeakPart) => "Weak or semi-weak DES key",
             Some(Weakness::EqualParts) => "Triple DES key with equal parts",
@@ -204,7 +210,7 @@ impl Warnings<'_> {
     }
 }
 
-/// Key lengths in words, salt included.
+/// The valid key lengths in bits, salt included, as text.
 fn key_lengths(bits: algorithms::KeyBits, salt: u16) -> String {
     let sizes: Vec<String> = bits.lengths().map(|size| (size + salt).to_string()).collect();
     match (sizes.is_empty(), salt) {
@@ -235,12 +241,12 @@ mod tests {
     }
 
     #[test]
-    fn a_good_command() {
+    fn checker_accepts_a_good_command() {
         assert_eq!(check(&format!("add esp spi 0x100 dst 10.0.0.2 {GOOD}\n")), []);
     }
 
     #[test]
-    fn the_same_sa_twice() {
+    fn checker_finds_duplicate_sas() {
         let add = |spi, dst| format!("add esp spi {spi} dst {dst} {GOOD}\n");
         let twice = add(256, "10.0.0.2") + &add(257, "10.0.0.2") + &add(256, "10.0.0.3") + &add(256, "10.0.0.2");
         assert_eq!(check(&twice), [(Code::DuplicateSa, 4)]);
@@ -251,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn keys() {
+    fn checker_finds_weak_and_misfitting_keys() {
         let add = |rest: &str| check(&format!("add esp spi 0x100 dst 10.0.0.2 {rest}\n"));
         assert_eq!(add(&format!("auth_alg md5 authkey {}", "0".repeat(32))), [(Code::ZeroKey, 1)]);
         assert_eq!(add("auth_alg md5 authkey 0123"), [(Code::KeyLength, 1)]);
@@ -264,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn small_things() {
+    fn checker_finds_reserved_spis_names_and_unused_values() {
         assert_eq!(check(&format!("add esp spi 255 dst 10.0.0.2 {GOOD}\n")), [(Code::ReservedSpi, 1)]);
         assert_eq!(check(&format!("add esp spi 256 \\\n dst me {GOOD}\nget esp spi 5 dst me\n")), [(Code::HostName, 2)]);
         assert_eq!(check(&format!("add esp spi 256 dst 10.0.0.2 {GOOD} soft_bytes 5\n")), [(Code::Ignored, 1)]);

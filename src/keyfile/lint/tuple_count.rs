@@ -20,7 +20,7 @@ const COUNTERS: usize = 1 << 13;
 
 /// Counts the SAs of a text by tuple, in constant memory.
 #[derive(Default)]
-pub struct DuplicateTupleCounter {
+pub(crate) struct DuplicateTupleCounter {
     counters: Vec<u16>,
     has_warned: bool,
 }
@@ -28,7 +28,7 @@ pub struct DuplicateTupleCounter {
 impl DuplicateTupleCounter {
     /// Returns a warning, at most once, if the SAs of `item` bring a tuple to [`MANY`].
     #[must_use]
-    pub fn check(&mut self, item: &ParsedCommand) -> Option<Diagnostic> {
+    pub(crate) fn check(&mut self, item: &ParsedCommand) -> Option<Diagnostic> {
         let Ok(Command::Sa(command)) = &item.outcome else { return None };
         if command.verb != Verb::Add || self.has_warned || !self.reaches_limit(command) {
             return None;
@@ -41,6 +41,7 @@ impl DuplicateTupleCounter {
     }
 
     fn reaches_limit(&mut self, command: &SaCommand) -> bool {
+        // Allocated at the first add: most files never need it.
         self.counters.resize(COUNTERS, 0);
         let reqid = command.request.linux.reqid;
         command.targets.iter().any(|target| {

@@ -1,83 +1,88 @@
-//! A draft to a command: what must be there, what excludes what, and where ports go.
+//! From a draft to a command: required keywords, conflicts, defaults, and the endpoints that ports belong to.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::keyfile::command::{SaCommand, Target, Verb};
 use crate::keyfile::diagnostics::{Code, Severity};
-use crate::keyfile::lexer::{Word, Words};
+use crate::keyfile::lexer::{Word, WordSource};
 use crate::keyfile::parse::Parser;
-use crate::keyfile::parse::draft::{Draft, Found, Given};
-use crate::keyfile::parse::targets;
-use crate::keyfile::parse::targets::Note;
+use crate::keyfile::parse::draft::{AddressArg, CommandDraft, Resolved};
+use crate::keyfile::parse::targets::{self, PairingIssue};
 use crate::names::keywords::Field;
 use crate::sa::{AuthAlg, EncrAlg, Endpoint, Flags, InnerEndpoint, SaState, SaType};
 
-/// Something a command cannot do without.
-struct Need {
-    what: &'static str,
+/// A keyword that a command requires.
+struct RequiredKeyword {
+    title: &'static str,
     expected: &'static str,
-    /// Whether a command needs it and lacks it. What was given wrongly is not missing.
-    lacks: fn(&Draft<'_>) -> bool,
+    /// Whether it is required and missing. A keyword with an invalid value is not missing: that error is reported already.
+    is_missing: fn(&CommandDraft<'_>) -> bool,
 }
 
-const NEEDS: &[Need] = &[
-    Need { what: "the SPI value", expected: "spi", lacks: |draft| !draft.saw(Field::Spi) },
-    Need { what: "the destination address", expected: "dst", lacks: |draft| draft.verb.changes() && !draft.saw(Field::Dst) },
-    Need {
-        what: "at least one algorithm",
+const REQUIRED: &[RequiredKeyword] = &[
+    RequiredKeyword { title: "the SPI value", expected: "spi", is_missing: |draft| !draft.has(Field::Spi) },
+    RequiredKeyword {
+        title: "the destination address",
+        expected: "dst",
+        is_missing: |draft| draft.verb.changes() && !draft.has(Field::Dst),
+    },
+    RequiredKeyword {
+        title: "at least one algorithm",
         expected: "auth_alg or encr_alg",
-        lacks: |draft| draft.verb == Verb::Add && !draft.saw_any(&[Field::AuthAlg, Field::EncrAlg]),
+        is_missing: |draft| draft.verb == Verb::Add && !draft.has_any(&[Field::AuthAlg, Field::EncrAlg]),
     },
-    Need {
-        what: "the algorithm of the authentication key",
+    RequiredKeyword {
+        title: "the algorithm of the authentication key",
         expected: "auth_alg",
-        lacks: |draft| key_without_algorithm(draft, Field::AuthKey, Field::AuthAlg, Field::EncrAlg),
+        is_missing: |draft| key_without_algorithm(draft, Field::AuthKey, Field::AuthAlg, Field::EncrAlg),
     },
-    Need {
-        what: "the algorithm of the encryption key",
+    RequiredKeyword {
+        title: "the algorithm of the encryption key",
         expected: "encr_alg",
-        lacks: |draft| key_without_algorithm(draft, Field::EncrKey, Field::EncrAlg, Field::AuthAlg),
+        is_missing: |draft| key_without_algorithm(draft, Field::EncrKey, Field::EncrAlg, Field::AuthAlg),
     },
-    Need {
-        what: "at least one key",
+    RequiredKeyword {
+        title: "at least one key",
         expected: "authkey or encrkey",
-        lacks: |draft| draft.verb == Verb::Add && !draft.saw_any(&[Field::AuthKey, Field::EncrKey]),
+        is_missing: |draft| draft.verb == Verb::Add && !draft.has_any(&[Field::AuthKey, Field::EncrKey]),
     },
-    Need {
-        what: "the encryption key that reserved_bits belongs to",
+    RequiredKeyword {
+        title: "the encryption key that reserved_bits belongs to",
         expected: "encrkey",
-        lacks: |draft| draft.saw(Field::ReservedBits) && !draft.saw(Field::EncrKey),
+        is_missing: |draft| draft.has(Field::ReservedBits) && !draft.has(Field::EncrKey),
     },
 ];
 
-/// Whether an add gives `key` without its algorithm, though it gives the `other` one.
-fn key_without_algorithm(draft: &Draft<'_>, key: Field, algorithm: Field, other: Field) -> bool {
-    draft.verb == Verb::Add && draft.saw(key) && !draft.saw(algorithm) && draft.saw(other)
+/// Whether an add has `key` without its algorithm, but has the `other` algorithm. If it has neither, that is reported as one error.
+fn key_without_algorithm(draft: &CommandDraft<'_>, key: Field, algorithm: Field, other: Field) -> bool {
+    draft.verb == Verb::Add && draft.has(key) && !draft.has(algorithm) && draft.has(other)
 }
 
 const UNSPECIFIED: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
 
-impl<'t, W: Words<'t> + Clone> Parser<'_, 't, W> {
-    /// Completes and checks a draft. `None` if something is missing; other errors are only noted.
-    pub(crate) fn finish(&mut self, mut draft: Draft<'t>) -> Option<SaCommand> {
+impl<'t, W: WordSource<'t> + Clone> Parser<'_, 't, W> {
+    /// Checks and completes a draft. Returns `None` if no addresses match; other errors are only reported.
+    pub(crate) fn finish(&mut self, mut draft: CommandDraft<'t>) -> Option<SaCommand> {
         let targets = self.complete(&mut draft)?;
         Some(SaCommand { verb: draft.verb, request: draft.request, targets })
     }
 
-    fn complete(&mut self, draft: &mut Draft<'t>) -> Option<Vec<Target>> {
-        self.check_needs(draft);
+    fn complete(&mut self, draft: &mut CommandDraft<'t>) -> Option<Vec<Target>> {
+        self.check_required(draft);
         if draft.verb.changes() {
             self.check_algorithms(draft);
             self.check_encapsulation(draft);
-            if draft.verb == Verb::UpdatePair && draft.saw(Field::PairSpi) {
+            if draft.verb == Verb::UpdatePair && draft.has(Field::PairSpi) {
                 self.conflict(draft, "pair-spi can not be used with update-pair");
             }
             complete_change(draft);
         } else {
-            self.warn_of_ports(draft);
-            complete_find(draft);
+            self.warn_about_ports(draft);
+            complete_lookup(draft);
         }
+        // After the defaults: the targets replace the addresses of complete endpoints.
         let targets = self.targets(draft)?;
+        // With a single target, the request is complete as it is and needs no copy.
         if let Some(first) = targets.first() {
             draft.request.src = with_address(draft.request.src, first.src);
             draft.request.dst = with_address(draft.request.dst, first.dst);
@@ -85,49 +90,53 @@ impl<'t, W: Words<'t> + Clone> Parser<'_, 't, W> {
         Some(targets)
     }
 
-    fn conflict(&mut self, draft: &Draft<'t>, message: &str) {
+    fn conflict(&mut self, draft: &CommandDraft<'t>, message: &str) {
         self.error(Code::Conflict, draft.word, message.to_owned());
     }
 
-    /// Reports everything that is missing at once.
-    fn check_needs(&mut self, draft: &Draft<'t>) {
-        let missing: Vec<&Need> = NEEDS.iter().filter(|need| (need.lacks)(draft)).collect();
+    /// Reports all missing keywords in one message.
+    fn check_required(&mut self, draft: &CommandDraft<'t>) {
+        let missing: Vec<&RequiredKeyword> = REQUIRED.iter().filter(|keyword| (keyword.is_missing)(draft)).collect();
         if missing.is_empty() {
             return;
         }
-        let list = |part: fn(&Need) -> &'static str| missing.iter().map(|need| part(need)).collect::<Vec<_>>().join(", ");
-        let message = format!("Missing for this {}: {}", draft.verb.word(), list(|need| need.what));
-        let expected = list(|need| need.expected);
+        let list = |part: fn(&RequiredKeyword) -> &'static str| {
+            missing.iter().map(|keyword| part(keyword)).collect::<Vec<_>>().join(", ")
+        };
+        let message = format!("Missing for this {}: {}", draft.verb.word(), list(|keyword| keyword.title));
+        let expected = list(|keyword| keyword.expected);
         self.report(Severity::Error, Code::MissingArgument, Some(draft.word), message, Some(&expected), None);
     }
 
-    fn check_algorithms(&mut self, draft: &Draft<'t>) {
+    fn check_algorithms(&mut self, draft: &CommandDraft<'t>) {
         let request = &draft.request;
-        if request.sa_type == SaType::AH && draft.saw_any(&[Field::EncrAlg, Field::EncrKey]) {
+        if request.sa_type == SaType::AH && draft.has_any(&[Field::EncrAlg, Field::EncrKey]) {
             self.conflict(draft, "Cannot specify encryption with SA type ah");
-        } else if request.encr_alg == EncrAlg::NULL && draft.saw(Field::EncrKey) {
+        // One message is enough: with AH, a key for the null cipher is wrong anyway.
+        } else if request.encr_alg == EncrAlg::NULL && draft.has(Field::EncrKey) {
             self.conflict(draft, "Cannot specify a key with NULL encryption algorithm");
         }
+        // `auth_alg none` alone. After another error the algorithms may be missing from the draft, not from the command.
         let none = request.auth_alg == AuthAlg::NONE && request.encr_alg == EncrAlg::NONE;
         if draft.verb == Verb::Add && none && !self.has_failed() {
             self.conflict(draft, "Select at least one algorithm for this add");
         }
     }
 
-    fn check_encapsulation(&mut self, draft: &Draft<'t>) {
-        let addresses = draft.saw_any(&[Field::NatLoc, Field::NatRem]);
-        let ports = draft.saw_any(&[Field::NatLport, Field::NatRport]);
-        if (addresses || ports) && !draft.saw(Field::Encap) {
+    fn check_encapsulation(&mut self, draft: &CommandDraft<'t>) {
+        let addresses = draft.has_any(&[Field::NatLoc, Field::NatRem]);
+        let ports = draft.has_any(&[Field::NatLport, Field::NatRport]);
+        if (addresses || ports) && !draft.has(Field::Encap) {
             let message = "Must specify 'encap udp' with any NAT-T address or port";
             self.conflict(draft, message);
         }
-        if draft.saw(Field::Encap) && !addresses && !ports {
+        if draft.has(Field::Encap) && !addresses && !ports {
             self.conflict(draft, "Must specify NAT-T remote or local address for UDP encapsulation");
         }
     }
 
-    /// Ports are no part of what get and delete look for.
-    fn warn_of_ports(&mut self, draft: &Draft<'t>) {
+    /// Warns about ports, which get and delete do not compare.
+    fn warn_about_ports(&mut self, draft: &CommandDraft<'t>) {
         let lost_src = draft.src.is_some() && draft.ports.src != 0;
         let lost_dst = draft.dst.is_some() && draft.ports.dst != 0;
         if lost_src || lost_dst {
@@ -136,38 +145,41 @@ impl<'t, W: Words<'t> + Clone> Parser<'_, 't, W> {
         }
     }
 
-    /// Pairs of outer addresses. `None` if none fit together.
-    fn targets(&mut self, draft: &Draft<'t>) -> Option<Vec<Target>> {
-        let list = |given: &Option<Given<'t>>| given.as_ref().map(|given| given.word);
+    /// The pairs of outer addresses. `None` if no source matches a destination.
+    fn targets(&mut self, draft: &CommandDraft<'t>) -> Option<Vec<Target>> {
+        let list = |given: &Option<AddressArg<'t>>| given.as_ref().map(|given| given.word);
         let (src_word, dst_word) = (list(&draft.src), list(&draft.dst));
-        let src = draft.src.as_ref().map(|given| given.list.list());
-        let dst = draft.dst.as_ref().map(|given| given.list.list());
-        let mut notes = Vec::new();
-        let mut targets = targets::expand(src, dst, self.options.numeric, &mut |note| notes.push(note));
-        for note in notes {
-            self.address_note(src_word?, dst_word?, note, targets.is_empty());
+        let src = draft.src.as_ref().map(|given| given.list.as_slice());
+        let dst = draft.dst.as_ref().map(|given| given.list.as_slice());
+        let mut issues = Vec::new();
+        let mut targets = targets::expand(src, dst, self.options.numeric, &mut |issue| issues.push(issue));
+        // Only after the expansion is it known whether a skipped destination was the last one.
+        for issue in issues {
+            self.report_pairing_issue(src_word?, dst_word?, issue, targets.is_empty());
         }
         if draft.verb.changes() {
             for target in &mut targets {
+                // An SA has a source; unspecified matches any. For get and delete, a missing source stays missing.
                 target.src.get_or_insert(UNSPECIFIED);
             }
         }
         (!targets.is_empty()).then_some(targets)
     }
 
-    fn address_note(&mut self, src: Word<'t>, dst: Word<'t>, note: Note, nothing_left: bool) {
+    fn report_pairing_issue(&mut self, src: Word<'t>, dst: Word<'t>, issue: PairingIssue, nothing_left: bool) {
         let name = self.quoted(src);
-        match note {
-            Note::Mixed => {
+        match issue {
+            PairingIssue::Mixed => {
                 let message = format!("Source {name} and destination {} have different address families", self.quoted(dst));
                 self.warning(Code::MixedFamilies, src, message);
             }
-            Note::ManySources(to) => {
+            PairingIssue::ManySources(to) => {
                 let message = format!("Source {name} has several addresses that match destination {to}");
                 let help = Some("the source is left unspecified; specify one of the addresses".to_owned());
                 self.report(Severity::Warning, Code::AmbiguousName, Some(src), message, None, help);
             }
-            Note::NoSource(to) => {
+            PairingIssue::NoSource(to) => {
+                // A name with some unusable addresses still makes SAs for the others.
                 let severity = if nothing_left { Severity::Error } else { Severity::Warning };
                 let message = format!("Source {name} has no address that matches destination {to}");
                 let help = (!nothing_left).then(|| "this destination is skipped".to_owned());
@@ -185,41 +197,47 @@ fn with_address(endpoint: Option<Endpoint>, address: Option<IpAddr>) -> Option<E
     }
 }
 
-/// Fills in what add and update imply.
-fn complete_change(draft: &mut Draft<'_>) {
+/// Sets the defaults of add and update, and puts ports and addresses together.
+fn complete_change(draft: &mut CommandDraft<'_>) {
     let request = &mut draft.request;
     let ports = &draft.ports;
+    // Larval is the default of the type; only the kernel creates larval SAs.
     if request.state == SaState::LARVAL {
         request.state = SaState::MATURE;
     }
+    // ESP always has a cipher: without encryption it is the null cipher (RFC 2410), not number 0.
     if request.sa_type == SaType::ESP && request.encr_alg == EncrAlg::NONE {
         request.encr_alg = EncrAlg::NULL;
     }
+    // `reserved_bits` may come before or after `encrkey`, so the salt is split off at the end.
     request.encr_key = request.encr_key.take().map(|key| key.with_reserved(draft.reserved_bits));
-    let first = |given: &Option<Given<'_>>| given.as_ref().and_then(|given| given.list.list().first().copied());
+    let first = |given: &Option<AddressArg<'_>>| given.as_ref().and_then(|given| given.list.as_slice().first().copied());
     request.src = Some(Endpoint { addr: first(&draft.src).unwrap_or(UNSPECIFIED), port: ports.src, proto: ports.proto });
     request.dst = first(&draft.dst).map(|addr| Endpoint { addr, port: ports.dst, proto: ports.proto });
-    request.natt_local = natt(draft.nat_local, ports.nat_local).into();
-    request.natt_remote = natt(draft.nat_remote, ports.nat_remote).into();
+    request.natt_local = natt_endpoint(draft.nat_local, ports.nat_local).into();
+    request.natt_remote = natt_endpoint(draft.nat_remote, ports.nat_remote).into();
+    // PF_KEY needs the flag besides the extension.
     if request.natt_local.is_some() {
         request.flags |= Flags::NATT_LOC;
     }
     if request.natt_remote.is_some() {
         request.flags |= Flags::NATT_REM;
     }
+    // `iproto 0` alone is the default and makes no tunnel.
     let inner_ports = ports.inner_src != 0 || ports.inner_dst != 0 || ports.inner_proto != 0;
     if draft.inner_src.is_some() || draft.inner_dst.is_some() || inner_ports {
         request.flags |= Flags::TUNNEL;
-        request.inner_src = Some(inner(draft.inner_src, ports.inner_src, ports.inner_proto)).into();
-        request.inner_dst = Some(inner(draft.inner_dst, ports.inner_dst, ports.inner_proto)).into();
+        request.inner_src = Some(inner_endpoint(draft.inner_src, ports.inner_src, ports.inner_proto)).into();
+        request.inner_dst = Some(inner_endpoint(draft.inner_dst, ports.inner_dst, ports.inner_proto)).into();
     }
 }
 
-/// Fills in what get and delete imply: addresses without ports, ports without addresses.
-fn complete_find(draft: &mut Draft<'_>) {
+/// Sets the endpoints of get and delete: addresses without ports, or a port without an address.
+fn complete_lookup(draft: &mut CommandDraft<'_>) {
     let proto = draft.ports.proto;
-    let endpoint = |given: &Option<Given<'_>>, port: u16| match given.as_ref().map(|given| &given.list) {
+    let endpoint = |given: &Option<AddressArg<'_>>, port: u16| match given.as_ref().map(|given| &given.list) {
         Some(list) => first_of(list).map(|addr| Endpoint { addr, port: 0, proto: 0 }),
+        // get and delete send a port only with an address, so the address is unspecified.
         None if port != 0 => Some(Endpoint { addr: UNSPECIFIED, port, proto }),
         None => None,
     };
@@ -227,18 +245,18 @@ fn complete_find(draft: &mut Draft<'_>) {
     draft.request.dst = endpoint(&draft.dst, draft.ports.dst);
 }
 
-fn first_of(list: &Found) -> Option<IpAddr> {
-    list.list().first().copied()
+fn first_of(list: &Resolved) -> Option<IpAddr> {
+    list.as_slice().first().copied()
 }
 
-/// A NAT-T address, or a port without one.
-fn natt(address: Option<IpAddr>, port: u16) -> Option<Endpoint> {
+/// A NAT-T endpoint. With a port alone, the address is unspecified.
+fn natt_endpoint(address: Option<IpAddr>, port: u16) -> Option<Endpoint> {
     let addr = address.or_else(|| (port != 0).then_some(IpAddr::V4(Ipv4Addr::UNSPECIFIED)))?;
     Some(Endpoint { addr, port, proto: 0 })
 }
 
-/// One side of the inner addresses; the side that was not given is everything.
-fn inner(given: Option<(IpAddr, u8)>, port: u16, proto: u8) -> InnerEndpoint {
+/// One inner endpoint. A missing address is ::/0, even if the other one is IPv4.
+fn inner_endpoint(given: Option<(IpAddr, u8)>, port: u16, proto: u8) -> InnerEndpoint {
     let (addr, prefix_len) = given.unwrap_or((UNSPECIFIED, 0));
     InnerEndpoint { addr, prefix_len, port, proto }
 }
@@ -246,7 +264,7 @@ fn inner(given: Option<(IpAddr, u8)>, port: u16, proto: u8) -> InnerEndpoint {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keyfile::testing::{KEYS, codes, good, said};
+    use crate::keyfile::testing::{KEYS, codes, diagnostics, good};
     use crate::sa::Request;
 
     fn add(rest: &str) -> Request {
@@ -262,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn what_add_implies() {
+    fn complete_change_sets_defaults() {
         let request = add("sport 5 dport 6 proto 17");
         assert_eq!((end(request.src), end(request.dst)), ("10.0.0.1 5 17".to_owned(), "10.0.0.2 6 17".to_owned()));
         assert_eq!(request.flags, Flags::default());
@@ -273,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn inner_addresses_make_a_tunnel() {
+    fn inner_addresses_set_the_tunnel_flag() {
         let request = add("isrc 192.168.1.0/24 isport 1 idport 2 iproto 6");
         assert_eq!(request.flags, Flags::TUNNEL);
         assert_eq!(inner_end(*request.inner_src), "192.168.1.0/24 1 6");
@@ -282,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn nat_traversal() {
+    fn nat_addresses_require_encap() {
         let request = add("encap udp nat_loc 203.0.113.5 nat_lport 4500 nat_rport 4501");
         assert_eq!(request.flags, Flags::NATT_LOC | Flags::NATT_REM);
         assert_eq!(
@@ -296,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn reserved_bits_before_or_behind_the_key() {
+    fn reserved_bits_may_precede_or_follow_encrkey() {
         for text in ["reserved_bits 32 encrkey 00", "encrkey 00 reserved_bits 32"] {
             let request = good(&format!("add esp spi 256 dst 10.0.0.2 encr_alg aes {text}")).0.request;
             assert_eq!(request.encr_key.map(|key| (key.bits(), key.reserved())), Some((8, 32)));
@@ -304,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn ports_of_get_and_delete() {
+    fn get_and_delete_ignore_ports_of_addresses() {
         let request = good("delete esp spi 5 dst 10.0.0.2 sport 1024 proto 17").0.request;
         assert_eq!((end(request.src), end(request.dst)), (":: 1024 17".to_owned(), "10.0.0.2 0 0".to_owned()));
         let (command, warnings) = good("get esp spi 5 dst 10.0.0.2 dport 53");
@@ -314,8 +332,8 @@ mod tests {
     }
 
     #[test]
-    fn what_must_be_there() {
-        let missing = |text: &str| said(text).into_iter().map(|diagnostic| diagnostic.message).collect::<Vec<_>>();
+    fn missing_keywords_are_listed() {
+        let missing = |text: &str| diagnostics(text).into_iter().map(|diagnostic| diagnostic.message).collect::<Vec<_>>();
         assert_eq!(missing("get esp dst 10.0.0.2"), ["Missing for this get: the SPI value"]);
         assert_eq!(missing("update esp spi 5"), ["Missing for this update: the destination address"]);
         let text = "add esp spi 256 dst 10.0.0.2 encr_alg aes encrkey 00 authkey 00";
@@ -326,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn what_excludes_each_other() {
+    fn conflicting_keywords_are_errors() {
         let sa = "spi 256 dst 10.0.0.2";
         assert_eq!(codes(&format!("add ah {sa} {KEYS}")), [Code::Conflict]);
         assert_eq!(codes(&format!("add esp {sa} encr_alg null encrkey 00")), [Code::Conflict]);
@@ -334,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn names_with_several_addresses() {
+    fn names_with_several_addresses_make_several_targets() {
         let (command, warnings) = good(&format!("add esp spi 256 src dual dst dual2 {KEYS}"));
         assert_eq!((command.targets.len(), warnings), (2, vec![]));
         assert_eq!(command.request.dst.map(|dst| dst.addr), command.targets[0].dst);

@@ -1,4 +1,4 @@
-//! A command about an SA while its extensions are being read.
+//! A command about an SA while its keywords are parsed.
 
 use std::net::IpAddr;
 
@@ -7,40 +7,39 @@ use crate::keyfile::lexer::Word;
 use crate::names::keywords::Field;
 use crate::sa::Request;
 
-/// Addresses as given: one, or those of a name.
-pub(crate) struct Given<'t> {
-    /// The word in the command.
+/// An address or host name of a command, with its addresses.
+pub(crate) struct AddressArg<'t> {
     pub(crate) word: Word<'t>,
-    /// What it stands for; never empty.
-    pub(crate) list: Found,
+    /// Never empty.
+    pub(crate) list: Resolved,
 }
 
-/// One address or several; one does not need an allocation.
-pub(crate) enum Found {
+/// The addresses of a literal or host name. A single one, the usual case, needs no allocation.
+pub(crate) enum Resolved {
     One([IpAddr; 1]),
     Many(Vec<IpAddr>),
 }
 
-impl Found {
-    pub(crate) fn list(&self) -> &[IpAddr] {
+impl Resolved {
+    pub(crate) fn as_slice(&self) -> &[IpAddr] {
         match self {
             Self::One(one) => one,
             Self::Many(list) => list,
         }
     }
 
-    /// The address, if there is just one.
+    /// The address, if there is exactly one.
     pub(crate) fn single(&self) -> Option<IpAddr> {
-        match self.list() {
+        match self.as_slice() {
             [only] => Some(*only),
             _ => None,
         }
     }
 }
 
-/// Ports and protocols, kept apart until the addresses they go with are known. 0 is none.
+/// Ports and protocols, separate until their addresses are known. 0 means none.
 #[derive(Default)]
-pub(crate) struct Ports {
+pub(crate) struct DraftPorts {
     pub(crate) src: u16,
     pub(crate) dst: u16,
     pub(crate) inner_src: u16,
@@ -51,26 +50,25 @@ pub(crate) struct Ports {
     pub(crate) inner_proto: u8,
 }
 
-/// What has been read so far.
-pub(crate) struct Draft<'t> {
+/// The keywords parsed so far.
+pub(crate) struct CommandDraft<'t> {
     pub(crate) verb: Verb,
-    /// The word of the verb.
     pub(crate) word: Word<'t>,
-    /// Fields that are complete as soon as they are read.
+    /// The fields that are complete once their keyword is parsed.
     pub(crate) request: Box<Request>,
-    /// Fields that were given, rightly or wrongly, by bit.
+    /// A bit for each field whose keyword was given, with a valid value or not.
     seen: u64,
-    pub(crate) src: Option<Given<'t>>,
-    pub(crate) dst: Option<Given<'t>>,
+    pub(crate) src: Option<AddressArg<'t>>,
+    pub(crate) dst: Option<AddressArg<'t>>,
     pub(crate) inner_src: Option<(IpAddr, u8)>,
     pub(crate) inner_dst: Option<(IpAddr, u8)>,
     pub(crate) nat_local: Option<IpAddr>,
     pub(crate) nat_remote: Option<IpAddr>,
-    pub(crate) ports: Ports,
+    pub(crate) ports: DraftPorts,
     pub(crate) reserved_bits: u16,
 }
 
-impl<'t> Draft<'t> {
+impl<'t> CommandDraft<'t> {
     pub(crate) fn new(verb: Verb, word: Word<'t>) -> Self {
         Self {
             verb,
@@ -83,25 +81,25 @@ impl<'t> Draft<'t> {
             inner_dst: None,
             nat_local: None,
             nat_remote: None,
-            ports: Ports::default(),
+            ports: DraftPorts::default(),
             reserved_bits: 0,
         }
     }
 
-    /// Notes that `field` was given; says whether it was given before. Directions may be repeated.
-    pub(crate) fn is_second(&mut self, field: Field) -> bool {
-        let before = self.saw(field);
+    /// Records that `field` was given, and returns whether it was given before.
+    pub(crate) fn record(&mut self, field: Field) -> bool {
+        let before = self.has(field);
         self.seen |= 1 << field as u8;
+        // A direction may be given any number of times.
         before && !matches!(field, Field::Inbound | Field::Outbound)
     }
 
-    /// Whether `field` was given, rightly or wrongly.
-    pub(crate) fn saw(&self, field: Field) -> bool {
+    /// Whether `field` was given, with a valid value or not.
+    pub(crate) fn has(&self, field: Field) -> bool {
         self.seen & (1 << field as u8) != 0
     }
 
-    /// Whether one of `fields` was given.
-    pub(crate) fn saw_any(&self, fields: &[Field]) -> bool {
-        fields.iter().any(|field| self.saw(*field))
+    pub(crate) fn has_any(&self, fields: &[Field]) -> bool {
+        fields.iter().any(|field| self.has(*field))
     }
 }

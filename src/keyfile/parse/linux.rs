@@ -1,20 +1,20 @@
-//! Values of the keywords for what only Linux XFRM has.
+//! The values of keywords that only Linux XFRM has.
 
 use crate::keyfile::diagnostics::{Code, Severity};
-use crate::keyfile::lexer::{Word, Words};
+use crate::keyfile::lexer::{Word, WordSource};
+use crate::keyfile::literals::number;
 use crate::keyfile::parse::Parser;
-use crate::keyfile::parse::draft::Draft;
-use crate::keyfile::parse::number;
-use crate::names::keywords::{Field, Row, Value};
+use crate::keyfile::parse::draft::CommandDraft;
+use crate::names::keywords::{Field, Keyword, Value};
 use crate::names::linux::{FLAGS, MODES};
 use crate::sa::{Masked, Offload, XfrmFlags, XfrmMode};
 
-/// Longest name of a network interface (`IFNAMSIZ`, the NUL not counted).
+/// Longest name of a network interface: `IFNAMSIZ` without the NUL.
 const DEVICE_LEN: usize = 15;
 
-impl<'t, W: Words<'t> + Clone> Parser<'_, 't, W> {
-    /// Reads what follows a keyword that only Linux has.
-    pub(crate) fn linux_value(&mut self, row: &'static Row, draft: &mut Draft<'t>) {
+impl<'t, W: WordSource<'t> + Clone> Parser<'_, 't, W> {
+    /// Parses the value of the keyword `row` into `draft`.
+    pub(crate) fn linux_value(&mut self, row: &'static Keyword, draft: &mut CommandDraft<'t>) {
         match row.value {
             Value::Nothing => draft.request.linux.flags |= XfrmFlags::ESN,
             Value::Mode => self.mode(row, draft),
@@ -26,10 +26,10 @@ impl<'t, W: Words<'t> + Clone> Parser<'_, 't, W> {
         }
     }
 
-    fn linux_number(&mut self, row: &'static Row, max: u64, draft: &mut Draft<'t>) {
+    fn linux_number(&mut self, row: &'static Keyword, max: u64, draft: &mut CommandDraft<'t>) {
         let Some((_, value)) = self.number(row, 0, max) else { return };
         let linux = &mut draft.request.linux;
-        // The table's limits make each value fit its field.
+        // The casts lose nothing: the limits in the table of keywords are those of the fields.
         let wide = value as u32;
         match row.field {
             Field::Reqid => linux.reqid = wide,
@@ -42,57 +42,60 @@ impl<'t, W: Words<'t> + Clone> Parser<'_, 't, W> {
         }
     }
 
-    fn mode(&mut self, row: &Row, draft: &mut Draft<'t>) {
+    fn mode(&mut self, row: &Keyword, draft: &mut CommandDraft<'t>) {
         let expected = "transport, tunnel or beet";
         let Some(word) = self.next_value() else { return self.missing_value(row.word, expected) };
-        match named(MODES, word.bytes) {
+        match by_word(MODES, word.bytes) {
             Some(mode) => draft.request.linux.mode = Some::<XfrmMode>(mode),
             None => self.unknown(Code::UnknownState, "mode", word, expected, MODES.iter().map(|row| row.1)),
         }
     }
 
-    fn xfrm_flags(&mut self, row: &Row, draft: &mut Draft<'t>) {
+    fn xfrm_flags(&mut self, row: &Keyword, draft: &mut CommandDraft<'t>) {
         let expected = "flags separated by commas";
         let Some(word) = self.next_value() else { return self.missing_value(row.word, expected) };
         for name in word.bytes.split(|byte| *byte == b',') {
-            match named(FLAGS, name) {
+            match by_word(FLAGS, name) {
                 Some(flag) => draft.request.linux.flags |= flag,
                 None => return self.unknown(Code::UnknownState, "flag", word, expected, FLAGS.iter().map(|row| row.1)),
             }
         }
     }
 
-    /// A value, and behind a slash which of its bits count.
-    fn mark(&mut self, row: &Row, draft: &mut Draft<'t>) {
+    /// Parses `VALUE[/MASK]`; without a mask, all bits count.
+    fn mark(&mut self, row: &Keyword, draft: &mut CommandDraft<'t>) {
         let expected = "VALUE or VALUE/MASK";
         let Some(word) = self.next_value() else { return self.missing_value(row.word, expected) };
-        let Some(mark) = masked(word.bytes) else {
+        let Some(mark) = parse_mark(word.bytes) else {
             let message = format!("Invalid {} {}", row.title, self.quoted(word));
             return self.report(Severity::Error, Code::OutOfRange, Some(word), message, Some(expected), None);
         };
         match row.field {
             Field::Mark => draft.request.linux.mark = Some(mark),
+            // Only `output-mark` is left.
             _ => draft.request.linux.output_mark = Some(mark),
         }
     }
 
-    fn device(&mut self, row: &Row, draft: &mut Draft<'t>) {
+    fn device(&mut self, row: &Keyword, draft: &mut CommandDraft<'t>) {
         let expected = "the name of a network interface";
         let Some(word) = self.next_value() else { return self.missing_value(row.word, expected) };
-        let Some(device) = device_name(word) else {
+        let Some(device) = parse_device_name(word) else {
             let message = format!("Invalid {} {}", row.title, self.quoted(word));
             return self.report(Severity::Error, Code::OutOfRange, Some(word), message, Some(expected), None);
         };
+        // Both keywords set the same field, so the word tells which one was given.
         let whole_packet = row.word == "offload-packet";
         draft.request.linux.offload = Some(Offload { device, inbound: false, whole_packet });
     }
 }
 
-fn named<T: Copy>(table: &[(T, &str)], word: &[u8]) -> Option<T> {
+/// Looks up a word of `table` in any case.
+fn by_word<T: Copy>(table: &[(T, &str)], word: &[u8]) -> Option<T> {
     table.iter().find(|row| row.1.as_bytes().eq_ignore_ascii_case(word)).map(|row| row.0)
 }
 
-fn masked(word: &[u8]) -> Option<Masked> {
+fn parse_mark(word: &[u8]) -> Option<Masked> {
     let number = |digits: &[u8]| number::parse(digits, u64::from(u32::MAX)).ok().map(|value| value as u32);
     let mut parts = word.splitn(2, |byte| *byte == b'/');
     let value = number(parts.next()?)?;
@@ -100,7 +103,7 @@ fn masked(word: &[u8]) -> Option<Masked> {
     Some(Masked { value, mask })
 }
 
-fn device_name(word: Word<'_>) -> Option<String> {
+fn parse_device_name(word: Word<'_>) -> Option<String> {
     let name = std::str::from_utf8(word.bytes).ok()?;
     let fits = (1..=DEVICE_LEN).contains(&name.len()) && name.chars().all(|c| c.is_ascii_graphic() && c != '/');
     fits.then(|| name.to_owned())
@@ -113,7 +116,7 @@ mod tests {
     use crate::names::Vocabulary;
     use crate::sa::Request;
 
-    fn read(vocabulary: Vocabulary, words: &str) -> Result<Request, String> {
+    fn parsed(vocabulary: Vocabulary, words: &str) -> Result<Request, String> {
         let text = format!("update esp spi 0x100 dst 10.0.0.1 {words}\n");
         let resolver = HostsFile::parse("");
         let options = Options { vocabulary, numeric: true, setting: Setting::File, resolver: &resolver };
@@ -125,11 +128,11 @@ mod tests {
     }
 
     fn linux(words: &str) -> Result<Request, String> {
-        read(Vocabulary::Linux, words)
+        parsed(Vocabulary::Linux, words)
     }
 
     #[test]
-    fn every_keyword_sets_its_field() {
+    fn linux_value_sets_each_field() {
         let words = "mode beet reqid 7 mark 0x10/0xff if_id 9 output-mark 3 offload-packet eth0 tfcpad 100 esn \
                      flag noecn,icmp soft_packets 5 hard_packets 6 icv 96";
         let extras = linux(words).unwrap().linux;
@@ -143,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_values_are_named() {
+    fn wrong_values_are_by_word() {
         assert_eq!(linux("mode tunel").err().unwrap(), "Unknown mode \"tunel\"");
         assert_eq!(linux("flag noecn,x").err().unwrap(), "Unknown flag \"noecn,x\"");
         assert_eq!(linux("mark 1/").err().unwrap(), "Invalid mark \"1/\"");
@@ -152,8 +155,8 @@ mod tests {
     }
 
     #[test]
-    fn another_sadb_has_none_of_them() {
-        let refused = read(Vocabulary::Illumos, "tfcpad 100").err().unwrap();
+    fn linux_keywords_are_errors_for_other_sadbs() {
+        let refused = parsed(Vocabulary::Illumos, "tfcpad 100").err().unwrap();
         assert!(refused.starts_with("tfcpad is for Linux XFRM"), "{refused}");
     }
 }

@@ -1,52 +1,53 @@
-//! Names to addresses: the system's name service, or a hosts(5) file.
+//! Host names to addresses: the system's name service, or a hosts(5) file.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-/// A name that stands for no address.
+/// Why a host name has no addresses.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NameError {
-    /// Nobody knows the name.
+pub(crate) enum NameError {
+    /// The name does not exist, or has no address.
     #[error("unknown host name")]
     Unknown,
-    /// The name service did not answer properly.
+    /// The name service is not reachable or reported another error.
     #[error("name service: {0}")]
     Failed(String),
 }
 
-/// Something that knows names.
-pub trait Resolver {
-    /// The addresses of `name`: IPv4 ones first, otherwise in the order of the source. Never empty.
+/// A source of addresses for host names.
+pub(crate) trait Resolver {
+    /// The addresses of `name`, never empty: IPv4 first, within a family in the order of the source.
     ///
     /// # Errors
-    /// [`NameError`] if there are none.
+    /// [`NameError`] if there are no addresses.
     fn addresses(&self, name: &str) -> Result<Vec<IpAddr>, NameError>;
 }
 
-/// IPv4 addresses before IPv6 ones, the order within each kept, doubles left out.
-fn arranged(addresses: impl IntoIterator<Item = IpAddr>) -> Vec<IpAddr> {
+/// Sorts IPv4 before IPv6, keeps the order within each family, and removes duplicates.
+fn sorted(addresses: impl IntoIterator<Item = IpAddr>) -> Vec<IpAddr> {
     let mut list = Vec::new();
     for address in addresses.into_iter().map(|address| address.to_canonical()) {
         if !list.contains(&address) {
             list.push(address);
         }
     }
+    // A stable sort: the order of the name service within a family is kept.
     list.sort_by_key(IpAddr::is_ipv6);
     list
 }
 
-/// getaddrinfo(3), asked once for each name and family.
+/// getaddrinfo(3), called once for each name and family: a file may name one peer in thousands of commands.
 #[derive(Default)]
-pub struct SystemResolver {
-    known: RefCell<HashMap<String, Result<Vec<IpAddr>, NameError>>>,
+pub(crate) struct SystemResolver {
+    cache: RefCell<HashMap<String, Result<Vec<IpAddr>, NameError>>>,
 }
 
 impl SystemResolver {
-    /// A resolver that has looked up nothing yet.
+    /// A resolver with an empty cache.
     #[must_use]
     #[cfg(test)]
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::default()
     }
 
@@ -57,45 +58,47 @@ impl SystemResolver {
         for family in families {
             let hints = dns_lookup::AddrInfoHints {
                 address: family.into(),
+                // Without a socket type, each address is returned once for every type.
                 socktype: dns_lookup::SockType::DGram.into(),
                 ..dns_lookup::AddrInfoHints::default()
             };
             match dns_lookup::getaddrinfo(Some(name), None, Some(hints)) {
-                Ok(answers) => found.extend(answers.filter_map(Result::ok).map(|answer| answer.sockaddr.ip())),
+                Ok(entries) => found.extend(entries.filter_map(Result::ok).map(|entry| entry.sockaddr.ip())),
+                // A host may have addresses of one family only.
                 Err(error) if is_unknown(&error) => {}
                 Err(error) => failure = NameError::Failed(std::io::Error::from(error).to_string()),
             }
         }
-        if found.is_empty() { Err(failure) } else { Ok(arranged(found)) }
+        if found.is_empty() { Err(failure) } else { Ok(sorted(found)) }
     }
 }
 
-/// Whether the name service says that there is no such name, or no address of that family.
+/// Whether the name does not exist, or has no address of that family.
 fn is_unknown(error: &dns_lookup::LookupError) -> bool {
     matches!(error.kind(), dns_lookup::LookupErrorKind::NoName | dns_lookup::LookupErrorKind::NoData)
 }
 
 impl Resolver for SystemResolver {
     fn addresses(&self, name: &str) -> Result<Vec<IpAddr>, NameError> {
-        if let Some(known) = self.known.borrow().get(name) {
-            return known.clone();
+        if let Some(cached) = self.cache.borrow().get(name) {
+            return cached.clone();
         }
-        let answer = Self::look_up(name);
-        self.known.borrow_mut().insert(name.to_owned(), answer.clone());
-        answer
+        let result = Self::look_up(name);
+        self.cache.borrow_mut().insert(name.to_owned(), result.clone());
+        result
     }
 }
 
-/// A text in hosts(5) format: an address, then its names. Names match in any case.
+/// A text in hosts(5) format: an address, then its names. Names are compared without case.
 #[derive(Default)]
-pub struct HostsFile {
+pub(crate) struct HostsFile {
     names: HashMap<String, Vec<IpAddr>>,
 }
 
 impl HostsFile {
-    /// Reads a hosts(5) text. Lines that do not begin with an address are passed over.
+    /// Parses a hosts(5) text. Lines that do not begin with an address are ignored.
     #[must_use]
-    pub fn parse(text: &str) -> Self {
+    pub(crate) fn parse(text: &str) -> Self {
         let mut names: HashMap<String, Vec<IpAddr>> = HashMap::new();
         for line in text.lines() {
             let mut words = line.split('#').next().unwrap_or_default().split_whitespace();
@@ -111,7 +114,7 @@ impl HostsFile {
 impl Resolver for HostsFile {
     fn addresses(&self, name: &str) -> Result<Vec<IpAddr>, NameError> {
         let found = self.names.get(&name.to_ascii_lowercase()).ok_or(NameError::Unknown)?;
-        Ok(arranged(found.iter().copied()))
+        Ok(sorted(found.iter().copied()))
     }
 }
 
@@ -120,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_hosts_text() {
+    fn hosts_file_lists_ipv4_first() {
         let hosts =
             HostsFile::parse("2001:db8::10 dual\n192.0.2.10\tDual.Example dual # c\n#192.0.2.1 me\nbad me\n192.0.2.2 dual");
         let dual: Vec<String> = hosts.addresses("DUAL").unwrap().iter().map(ToString::to_string).collect();
@@ -130,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn the_system_knows_localhost() {
+    fn system_resolver_finds_localhost() {
         let resolver = SystemResolver::new();
         let answer = resolver.addresses("localhost");
         assert_eq!(answer, resolver.addresses("localhost"));

@@ -1,100 +1,104 @@
-//! Names with several addresses: which source goes with which destination.
+//! Host names with several addresses: the source address for each destination address.
 
 use std::net::{IpAddr, Ipv6Addr};
 
 use crate::keyfile::command::Target;
 
-/// How well a source fits one destination.
+/// The source addresses that match one destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fit {
-    /// This one.
+enum MatchingSource {
     One(IpAddr),
-    /// Several would do; the SA gets none of them.
+    /// The source of the SA is then left unspecified.
     Several,
-    /// None of its family and scope.
-    Not,
+    /// None has its family and scope.
+    None,
 }
 
-/// Something to tell about a destination.
+/// A problem with a destination, for a diagnostic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Note {
-    /// The source has no address for this destination, which is passed over.
+pub(crate) enum PairingIssue {
+    /// The source has no address for this destination, which is skipped.
     NoSource(IpAddr),
-    /// The source has several addresses for this destination, so its own is left unspecified.
+    /// The source has several addresses for this destination, so it is left unspecified.
     ManySources(IpAddr),
-    /// Literals of different families, left to the SADB.
+    /// With `-n`, literals of different families; the SADB decides.
     Mixed,
 }
 
 /// PairScope of an address: RFC 4007 scopes as far as they matter here. IPv4 has one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Scope {
+enum Ipv6Scope {
     Link,
     Site,
     Global,
 }
 
-fn scope(address: Ipv6Addr) -> Scope {
+fn scope(address: Ipv6Addr) -> Ipv6Scope {
     match address.segments()[0] & 0xffc0 {
-        0xfe80 => Scope::Link,
-        0xfec0 => Scope::Site,
-        _ => Scope::Global,
+        // fe80::/10 and fec0::/10: the prefix has ten bits.
+        0xfe80 => Ipv6Scope::Link,
+        0xfec0 => Ipv6Scope::Site,
+        _ => Ipv6Scope::Global,
     }
 }
 
-/// Whether a packet from `src` can go to `dst`.
-fn fits(src: IpAddr, dst: IpAddr) -> bool {
+/// Whether a packet from `src` can be sent to `dst`.
+fn can_reach(src: IpAddr, dst: IpAddr) -> bool {
     match (src, dst) {
         (IpAddr::V4(_), IpAddr::V4(_)) => true,
+        // A multicast destination has a scope of its own, which a source need not share.
         (IpAddr::V6(src), IpAddr::V6(dst)) => dst.is_multicast() || scope(src) == scope(dst),
         _ => false,
     }
 }
 
-fn fit(sources: &[IpAddr], dst: IpAddr) -> Fit {
+fn matching_source(sources: &[IpAddr], dst: IpAddr) -> MatchingSource {
+    // The unspecified source is not an address of a family: it matches every destination.
     if let [only] = sources
         && only.is_unspecified()
     {
-        return Fit::One(*only);
+        return MatchingSource::One(*only);
     }
-    let mut fitting = sources.iter().copied().filter(|src| fits(*src, dst));
-    match (fitting.next(), fitting.next()) {
-        (None, _) => Fit::Not,
-        (Some(only), None) => Fit::One(only),
-        _ => Fit::Several,
+    let mut matching = sources.iter().copied().filter(|src| can_reach(*src, dst));
+    match (matching.next(), matching.next()) {
+        (None, _) => MatchingSource::None,
+        (Some(only), None) => MatchingSource::One(only),
+        _ => MatchingSource::Several,
     }
 }
 
-/// The pairs of addresses a command is about. `numeric` (`-n`) leaves mixed families to the SADB. Empty if nothing fits.
+/// The pairs of addresses that a command applies to; empty if no source matches a destination. With `numeric` (`-n`), mixed
+/// families are left to the SADB.
 pub(crate) fn expand(
     src: Option<&[IpAddr]>,
     dst: Option<&[IpAddr]>,
     numeric: bool,
-    note: &mut dyn FnMut(Note),
+    report: &mut dyn FnMut(PairingIssue),
 ) -> Vec<Target> {
     match (src, dst) {
         (None, None) => vec![Target { src: None, dst: None }],
         (Some(src), None) => src.iter().map(|src| Target { src: Some(*src), dst: None }).collect(),
         (None, Some(dst)) => dst.iter().map(|dst| Target { src: None, dst: Some(*dst) }).collect(),
+        // Literals are taken as they are; the SADB decides whether they match.
         (Some([src]), Some([dst])) if numeric => {
             if src.is_ipv4() != dst.is_ipv4() && !src.is_unspecified() {
-                note(Note::Mixed);
+                report(PairingIssue::Mixed);
             }
             vec![Target { src: Some(*src), dst: Some(*dst) }]
         }
-        (Some(src), Some(dst)) => dst.iter().filter_map(|dst| pair(src, *dst, note)).collect(),
+        (Some(src), Some(dst)) => dst.iter().filter_map(|dst| pair(src, *dst, report)).collect(),
     }
 }
 
-fn pair(sources: &[IpAddr], dst: IpAddr, note: &mut dyn FnMut(Note)) -> Option<Target> {
-    let src = match fit(sources, dst) {
-        Fit::One(src) => src,
-        Fit::Several => {
-            note(Note::ManySources(dst));
+fn pair(sources: &[IpAddr], dst: IpAddr, report: &mut dyn FnMut(PairingIssue)) -> Option<Target> {
+    let src = match matching_source(sources, dst) {
+        MatchingSource::One(src) => src,
+        MatchingSource::Several => {
+            report(PairingIssue::ManySources(dst));
             IpAddr::V6(Ipv6Addr::UNSPECIFIED)
         }
-        Fit::Not => {
-            note(Note::NoSource(dst));
+        MatchingSource::None => {
+            report(PairingIssue::NoSource(dst));
             return None;
         }
     };
@@ -110,14 +114,14 @@ mod tests {
     }
 
     fn pairs(src: &[&str], dst: &[&str]) -> (Vec<String>, usize) {
-        let mut notes = 0;
-        let targets = expand(Some(&list(src)), Some(&list(dst)), false, &mut |_| notes += 1);
+        let mut issues = 0;
+        let targets = expand(Some(&list(src)), Some(&list(dst)), false, &mut |_| issues += 1);
         let text = |address: Option<IpAddr>| address.map(|address| address.to_string()).unwrap_or_default();
-        (targets.iter().map(|target| format!("{}>{}", text(target.src), text(target.dst))).collect(), notes)
+        (targets.iter().map(|target| format!("{}>{}", text(target.src), text(target.dst))).collect(), issues)
     }
 
     #[test]
-    fn families_and_scopes_go_together() {
+    fn expand_pairs_families_and_scopes() {
         let tri = ["192.0.2.81", "2001:db8::81", "fe80::81"];
         let all: Vec<String> = tri.iter().map(|one| format!("{one}>{one}")).collect();
         assert_eq!(pairs(&tri, &tri), (all, 0));
@@ -128,21 +132,22 @@ mod tests {
     }
 
     #[test]
-    fn several_sources_leave_it_unspecified() {
+    fn expand_leaves_several_sources_unspecified() {
         assert_eq!(pairs(&["192.0.2.31", "192.0.2.32"], &["192.0.2.2"]), (vec!["::>192.0.2.2".to_owned()], 1));
     }
 
     #[test]
-    fn an_unspecified_source_fits_all() {
+    fn expand_pairs_an_unspecified_source_with_all() {
         assert_eq!(pairs(&["::"], &["fe80::2"]), (vec!["::>fe80::2".to_owned()], 0));
         assert_eq!(pairs(&["0.0.0.0"], &["192.0.2.2"]), (vec!["0.0.0.0>192.0.2.2".to_owned()], 0));
     }
 
     #[test]
-    fn literals_with_n_are_left_alone() {
-        let mut notes = Vec::new();
-        let targets = expand(Some(&list(&["192.0.2.1"])), Some(&list(&["2001:db8::2"])), true, &mut |note| notes.push(note));
-        assert_eq!((targets.len(), notes), (1, vec![Note::Mixed]));
+    fn numeric_expand_keeps_mixed_families() {
+        let mut issues = Vec::new();
+        let targets =
+            expand(Some(&list(&["192.0.2.1"])), Some(&list(&["2001:db8::2"])), true, &mut |issue| issues.push(issue));
+        assert_eq!((targets.len(), issues), (1, vec![PairingIssue::Mixed]));
         assert_eq!(expand(None, None, true, &mut |_| ()), [Target { src: None, dst: None }]);
     }
 }

@@ -49,7 +49,7 @@ pub(crate) fn by_word(word: &[u8]) -> Option<Action> {
 impl Verb {
     /// The word of the command.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Add => "add",
             Self::Update => "update",
@@ -62,7 +62,7 @@ impl Verb {
 
     /// Whether the command says what an SA is to be: `add`, `update`, `update-pair`.
     #[must_use]
-    pub fn changes(self) -> bool {
+    pub(crate) fn changes(self) -> bool {
         matches!(self, Self::Add | Self::Update | Self::UpdatePair)
     }
 }

@@ -165,7 +165,7 @@ mod tests {
     fn counters_in_plain_words() {
         let chart = told(|chart| counters("XfrmInStateProtoError 4\nXfrmOutNoStates 0\n", chart));
         assert_eq!(chart.words(), [(Level::Warning, "dropped packets")]);
-        assert!(chart.findings()[0].found.starts_with("4 packets that did not decrypt"));
+        assert!(chart.findings()[0].found.starts_with("4 packets that failed decryption"));
         assert_eq!(told(|chart| counters("XfrmInError 0\n", chart)).words(), [(Level::Ok, "dropped packets")]);
     }
 

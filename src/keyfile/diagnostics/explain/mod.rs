@@ -10,11 +10,11 @@ use crate::keyfile::diagnostics::Code;
 use table::TABLE;
 
 /// The explanation of a code.
-pub struct Explanation {
+pub(crate) struct Explanation {
     /// Its title is the headline.
-    pub code: Code,
+    pub(crate) code: Code,
     /// Why it matters and what to do.
-    pub text: &'static str,
+    pub(crate) text: &'static str,
     /// Commands that cause the problem. `KEY32` is a placeholder for a key of 32 digits.
     wrong: &'static str,
     /// The same commands without the problem; empty if no other command does the same.
@@ -23,7 +23,7 @@ pub struct Explanation {
 
 /// Every explanation, by number.
 #[must_use]
-pub fn explanations() -> &'static [Explanation] {
+pub(crate) fn explanations() -> &'static [Explanation] {
     TABLE
 }
 

@@ -1,31 +1,32 @@
-//! The extensions of a command about an SA: which keyword may stand here, and how often.
+//! The keywords of a command about an SA: which are allowed, and how often.
 
 use crate::keyfile::command::{SaCommand, Verb};
 use crate::keyfile::diagnostics::{Code, Severity};
-use crate::keyfile::lexer::{Word, Words};
+use crate::keyfile::lexer::{Word, WordSource};
 use crate::keyfile::parse::Parser;
-use crate::keyfile::parse::draft::Draft;
+use crate::keyfile::parse::draft::CommandDraft;
 use crate::names::Vocabulary;
 use crate::names::keywords;
-use crate::names::keywords::{Row, Usage, Value};
+use crate::names::keywords::{Keyword, Usage, Value};
 use crate::sa::SaType;
 
-impl<'t, W: Words<'t> + Clone> Parser<'_, 't, W> {
-    /// Reads a command about an SA, behind its verb.
+impl<'t, W: WordSource<'t> + Clone> Parser<'_, 't, W> {
+    /// Parses a command about an SA after its verb.
     pub(crate) fn sa_command(&mut self, verb: Verb, word: Word<'t>) -> Option<SaCommand> {
         let sa_type = self.single_sa_type(verb);
-        let mut draft = Draft::new(verb, word);
+        let mut draft = CommandDraft::new(verb, word);
         draft.request.sa_type = sa_type.unwrap_or_default();
-        self.extensions(&mut draft);
+        self.keywords(&mut draft);
         self.finish(draft)
     }
 
-    /// The SA type of a command about one SA: not `all`.
+    /// Parses the SA type, which must not be `all`.
     fn single_sa_type(&mut self, verb: Verb) -> Option<SaType> {
         let Some(word) = self.peek() else {
             self.missing_sa_type(verb.word(), "ah or esp");
             return None;
         };
+        // The type was forgotten. The keyword is parsed as one, so that the errors after it are found too.
         if keywords::by_word(word.bytes).is_some() {
             let message = format!("Unknown SA type {}", self.quoted(word));
             self.report(Severity::Error, Code::UnknownSaType, Some(word), message, Some("ah or esp"), None);
@@ -41,16 +42,16 @@ impl<'t, W: Words<'t> + Clone> Parser<'_, 't, W> {
         Some(sa_type)
     }
 
-    fn extensions(&mut self, draft: &mut Draft<'t>) {
+    fn keywords(&mut self, draft: &mut CommandDraft<'t>) {
         while let Some(word) = self.next() {
             match keywords::by_word(word.bytes) {
-                Some(row) => self.extension(row, word, draft),
-                None => self.unknown_extension(word),
+                Some(row) => self.keyword(row, word, draft),
+                None => self.unknown_keyword(word),
             }
         }
     }
 
-    fn extension(&mut self, row: &'static Row, word: Word<'t>, draft: &mut Draft<'t>) {
+    fn keyword(&mut self, row: &'static Keyword, word: Word<'t>, draft: &mut CommandDraft<'t>) {
         let allowed = match row.usage {
             Usage::Any => true,
             Usage::Change => draft.verb.changes(),
@@ -68,7 +69,8 @@ impl<'t, W: Words<'t> + Clone> Parser<'_, 't, W> {
             self.skip_values(row);
             return;
         }
-        if draft.is_second(row.field) {
+        // Recorded even if the value is invalid, so that it is not reported as missing.
+        if draft.record(row.field) {
             self.duplicate(row, word);
             self.skip_values(row);
             return;
@@ -76,8 +78,8 @@ impl<'t, W: Words<'t> + Clone> Parser<'_, 't, W> {
         self.value(row, word, draft);
     }
 
-    /// Passes over the values of a keyword that is not used.
-    fn skip_values(&mut self, row: &Row) {
+    /// Skips the values of a rejected keyword.
+    fn skip_values(&mut self, row: &Keyword) {
         let count = match row.value {
             Value::Nothing => 0,
             Value::Identity => 2,
@@ -88,8 +90,9 @@ impl<'t, W: Words<'t> + Clone> Parser<'_, 't, W> {
         }
     }
 
-    fn unknown_extension(&mut self, word: Word<'t>) {
+    fn unknown_keyword(&mut self, word: Word<'t>) {
         let message = format!("Unknown extension field {}", self.quoted(word));
+        // A comment after a command and a blank after a backslash are common in files written by hand.
         let help = if word.bytes.starts_with(b"#") {
             Some("# starts a comment only at the beginning of a command".to_owned())
         } else if word.bytes == b"\\" {
@@ -99,6 +102,7 @@ impl<'t, W: Words<'t> + Clone> Parser<'_, 't, W> {
             known.map(|known| format!("did you mean \"{known}\"?"))
         };
         self.report(Severity::Error, Code::UnknownKeyword, Some(word), message, Some("a keyword"), help);
+        // What follows is probably its value. Reported as unknown keywords, it would hide the cause.
         while self.next_value().is_some() {}
     }
 }
