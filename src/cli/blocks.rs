@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::keyfile;
 use crate::secret::Buffer;
-use crate::sys::fs::keys_file::{FileError, Finding, KeysFileReader, Origin};
+use crate::sys::fs::keys_file::{FileError, FileOrigin, Finding, KeysFileReader};
 use crate::sys::process::hardening;
 
 /// Small enough for a processor's cache.
@@ -31,7 +31,7 @@ impl Blocks {
     /// # Errors
     /// As [`KeysFileReader::open`].
     pub(super) fn open(path: &Path) -> Result<Self, FileError> {
-        let reader = KeysFileReader::open(path, Origin::User)?;
+        let reader = KeysFileReader::open(path, FileOrigin::User)?;
         // One byte more than the file has: so the first block of a short one is known to be its last.
         let len = usize::try_from(reader.file_len()).map_or(BLOCK, |len| BLOCK.min(len + 1));
         Ok(Self { reader, buffer: locked(len), filled: 0, given: 0, line: 1, must_hold: false })

@@ -27,13 +27,13 @@ use clap::error::ErrorKind;
 use crate::sadb::SADB_VARIABLE;
 use crate::service;
 use crate::sys::process::hardening;
-use crate::sys::process::privilege::Need;
+use crate::sys::process::privilege::Privileges;
 use args::{Args, Task};
 use exit::{Exit, SMF_FMRI};
 
 /// Runs `ipseckey` with the arguments of the process (the program's name first).
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    hardening::harden(Need::SadbAndFiles);
+    hardening::harden(Privileges::SadbAndFiles);
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let args = match args::parse(arguments.iter().cloned(), std::env::var_os(SADB_VARIABLE)) {
         Ok(args) => args,

@@ -268,15 +268,15 @@ impl Output {
 ///
 /// # Errors
 /// The system's.
-pub(super) fn secret_stdout() -> io::Result<secret::Writer<File>> {
+pub(super) fn secret_stdout() -> io::Result<secret::SecretWriter<File>> {
     secret_stdout_for(64 * 1024)
 }
 
 /// The same, for some `capacity` bytes.
-fn secret_stdout_for(capacity: usize) -> io::Result<secret::Writer<File>> {
+fn secret_stdout_for(capacity: usize) -> io::Result<secret::SecretWriter<File>> {
     let mut out = io::stdout();
     out.flush()?;
-    Ok(secret::Writer::new(capacity, File::from(out.as_fd().try_clone_to_owned()?)))
+    Ok(secret::SecretWriter::new(capacity, File::from(out.as_fd().try_clone_to_owned()?)))
 }
 
 /// Prints one message to standard output.

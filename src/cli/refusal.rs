@@ -6,7 +6,7 @@ use crate::sa::{self, Request, SaType};
 use crate::sadb::SadbError;
 
 /// Whether "no such SA" is said of the SA that the command names, not of the one it is to be paired with.
-fn is_about_itself(verb: Verb, diagnostic: sa::Diagnostic) -> bool {
+fn is_about_itself(verb: Verb, diagnostic: sa::DiagnosticCode) -> bool {
     match verb {
         Verb::Get | Verb::Delete => true,
         Verb::Update | Verb::UpdatePair | Verb::DeletePair => diagnostic.0 == 0,
@@ -48,7 +48,7 @@ fn sa_type_word(sa_type: SaType) -> String {
     sa_types::by_number(sa_type).map_or_else(|| sa_type.0.to_string(), |row| row.word.to_owned())
 }
 
-fn next_step(diagnostic: sa::Diagnostic) -> Option<String> {
+fn next_step(diagnostic: sa::DiagnosticCode) -> Option<String> {
     diagnostics::by_code(diagnostic).filter(|row| !row.next.is_empty()).map(|row| row.next.to_owned())
 }
 

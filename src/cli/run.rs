@@ -19,7 +19,7 @@ use crate::keyfile::{Checker, Code, Diagnostic, DuplicateTupleCounter, ParsedCom
 use crate::names::Vocabulary;
 use crate::redact::shown;
 use crate::sa::SaType;
-use crate::secret::{Buffer, Reader};
+use crate::secret::{Buffer, SecretReader};
 use crate::sys::fs::keys_file::FileError;
 use crate::sys::process::hardening;
 
@@ -234,7 +234,7 @@ fn from_pipe(session: &mut Session<'_>) -> Exit {
     }
 }
 
-fn run_lines(session: &mut Session<'_>, input: &mut Reader<File>, tally: &mut Tally) -> io::Result<()> {
+fn run_lines(session: &mut Session<'_>, input: &mut SecretReader<File>, tally: &mut Tally) -> io::Result<()> {
     let mut first_line = 1;
     loop {
         if keyfile::complete_lines_len(input.buffered()) == 0 {
@@ -251,8 +251,8 @@ fn run_lines(session: &mut Session<'_>, input: &mut Reader<File>, tally: &mut Ta
 }
 
 /// Standard input past the buffer of [`io::stdin`], which nobody wipes.
-fn secret_stdin() -> io::Result<Reader<File>> {
-    Ok(Reader::new(READ_AHEAD, File::from(io::stdin().as_fd().try_clone_to_owned()?)))
+fn secret_stdin() -> io::Result<SecretReader<File>> {
+    Ok(SecretReader::new(READ_AHEAD, File::from(io::stdin().as_fd().try_clone_to_owned()?)))
 }
 
 /// Whether a line that was carried out must stay out of the prompt's history. `add` and `update` may hold keys, comments anything.

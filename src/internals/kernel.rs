@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::goal::goal;
 use super::reluctant::Reluctant;
 use crate::names::Vocabulary;
-use crate::policy::{Action, ListedPolicy, Policy};
+use crate::policy::{ListedPolicy, Policy, PolicyAction};
 use crate::reconcile::{self, FingerprintKey, PlanOptions, PlanScope};
 use crate::sadb::{Sadb, SadbError, Spd, Xfrm};
 use crate::sys::net::netlink::NetlinkSocket;
@@ -100,7 +100,7 @@ impl TestPolicy {
     /// The same packets dropped, at another priority.
     #[must_use]
     pub fn blocking(&self, priority: u32) -> Self {
-        let policy = Policy { action: Action::Block, priority, ..self.0.policy.clone() };
+        let policy = Policy { action: PolicyAction::Block, priority, ..self.0.policy.clone() };
         Self(ListedPolicy { policy, added: self.0.added })
     }
 }

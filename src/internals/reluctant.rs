@@ -1,7 +1,7 @@
 //! An SADB that counts its requests, and fails where a test says so.
 #![cfg_attr(not(test), allow(dead_code, reason = "most of it is for the tests of this crate"))]
 
-use crate::sa::{Diagnostic, Message, Request, SaType};
+use crate::sa::{DiagnosticCode, Message, Request, SaType};
 use crate::sadb::{MonitorMode, PairScope, Sadb, SadbError, Supported, Trace, Visitor};
 
 /// How often it was asked for what.
@@ -73,7 +73,7 @@ impl Reluctant {
         self.mood = match self.mood {
             Mood::Refuses(0) => {
                 self.mood = Mood::Obeys;
-                return Err(SadbError::Refused { errno: 22, diagnostic: Diagnostic::default(), text: "no".to_owned() });
+                return Err(SadbError::Refused { errno: 22, diagnostic: DiagnosticCode::default(), text: "no".to_owned() });
             }
             Mood::Dies(0) => return Err(SadbError::Timeout { seconds: 10 }),
             Mood::Refuses(left) => Mood::Refuses(left - 1),

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use crate::model::frame::{Frame, ext};
 use crate::model::refusal::{Checked, Refusal, diagnostic as d, refuse_if};
 use crate::model::settings::Settings;
-use crate::sa::Diagnostic;
+use crate::sa::DiagnosticCode;
 
 /// An address of a message. IPv4-mapped addresses have been converted to IPv4.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +67,7 @@ pub(crate) fn check(frame: &mut Frame, settings: &Settings) -> Checked<MessageAd
 }
 
 /// Reads one address and converts an IPv4-mapped one to IPv4, also in the frame.
-fn normalize(frame: &mut Frame, kind: u16, bad_family: Diagnostic) -> Checked<Option<Address>> {
+fn normalize(frame: &mut Frame, kind: u16, bad_family: DiagnosticCode) -> Checked<Option<Address>> {
     let Some(raw) = frame.address(kind) else { return Ok(None) };
     let ip = raw.ip.ok_or(Refusal::invalid(bad_family))?;
     let mut address = Address { ip, port: raw.port, proto: raw.proto, prefix: raw.prefix };
@@ -80,7 +80,12 @@ fn normalize(frame: &mut Frame, kind: u16, bad_family: Diagnostic) -> Checked<Op
     Ok(Some(address))
 }
 
-fn refuse_class(address: Option<Address>, classes: &[AddressClass], diagnostic: Diagnostic, settings: &Settings) -> Checked {
+fn refuse_class(
+    address: Option<Address>,
+    classes: &[AddressClass],
+    diagnostic: DiagnosticCode,
+    settings: &Settings,
+) -> Checked {
     let class = address.map(|address| AddressClass::of(address.ip, settings));
     refuse_if(class.is_some_and(|class| classes.contains(&class)), diagnostic)
 }
@@ -113,7 +118,12 @@ fn read_inner(frame: &mut Frame) -> Checked<Option<(Address, Address)>> {
 }
 
 /// Reads an inner address and clears its host bits. The prefix length of an IPv4-mapped address is 96 bits larger.
-fn read_prefix(frame: &mut Frame, kind: u16, bad_family: Diagnostic, bad_prefix: Diagnostic) -> Checked<Option<Address>> {
+fn read_prefix(
+    frame: &mut Frame,
+    kind: u16,
+    bad_family: DiagnosticCode,
+    bad_prefix: DiagnosticCode,
+) -> Checked<Option<Address>> {
     let was_mapped =
         matches!(frame.address(kind).and_then(|raw| raw.ip), Some(IpAddr::V6(ip)) if ip.to_ipv4_mapped().is_some());
     let Some(mut address) = normalize(frame, kind, bad_family)? else { return Ok(None) };

@@ -5,7 +5,7 @@ use crate::model::frame::{Frame, ext};
 use crate::model::keys;
 use crate::model::refusal::{Checked, Refusal, diagnostic as d, refuse_if};
 use crate::model::settings::Settings;
-use crate::sa::{Association, AuthAlg, Diagnostic, EncrAlg, Flags, Lifetime, SaState, SaType};
+use crate::sa::{Association, AuthAlg, DiagnosticCode, EncrAlg, Flags, Lifetime, SaState, SaType};
 use crate::secret::Key;
 
 /// SA type, flags allowed in ADD, flags allowed in UPDATE (illumos `sadb.c`, `sadbp_init`).
@@ -96,7 +96,7 @@ pub(crate) fn check_add(
     }
 }
 
-pub(crate) fn required(is_there: bool, diagnostic: Diagnostic) -> Checked {
+pub(crate) fn required(is_there: bool, diagnostic: DiagnosticCode) -> Checked {
     refuse_if(!is_there, diagnostic)
 }
 

@@ -9,8 +9,8 @@ use crate::model::keys;
 use crate::model::refusal::{Checked, Errno, Refusal};
 use crate::model::stored_sa::StoredSa;
 use crate::sa::{
-    AddressInfo, AddressRole, Diagnostic, Extension, Flags, KeyRole, Lifetime, LifetimeKind, Message, MessageType, SaState,
-    SaType, Side,
+    AddressInfo, AddressRole, DiagnosticCode, Extension, Flags, KeyRole, Lifetime, LifetimeKind, Message, MessageType,
+    SaState, SaType, Side,
 };
 use crate::secret::{Buffer, Key};
 use crate::wire::pfkey::{Dialect, encode};
@@ -65,7 +65,7 @@ fn reply_to(header: &RawHeader, extensions: Vec<Extension>) -> Message {
         errno: header.errno(),
         sa_type: header.sa_type(),
         byte_len: 0,
-        diagnostic: Diagnostic(header.diagnostic()),
+        diagnostic: DiagnosticCode(header.diagnostic()),
         seq: header.seq(),
         pid: header.pid(),
         extensions,
@@ -74,7 +74,17 @@ fn reply_to(header: &RawHeader, extensions: Vec<Extension>) -> Message {
 
 /// An unsolicited message of the kernel: sequence number and pid 0.
 fn kernel_message(kind: MessageType, sa_type: SaType, extensions: Vec<Extension>) -> Message {
-    Message { version: VERSION, kind, errno: 0, sa_type, byte_len: 0, diagnostic: Diagnostic(0), seq: 0, pid: 0, extensions }
+    Message {
+        version: VERSION,
+        kind,
+        errno: 0,
+        sa_type,
+        byte_len: 0,
+        diagnostic: DiagnosticCode(0),
+        seq: 0,
+        pid: 0,
+        extensions,
+    }
 }
 
 fn current(entry: &StoredSa) -> Extension {
@@ -151,7 +161,7 @@ pub(crate) fn register_reply(header: &RawHeader, sa_type: SaType) -> Message {
         kind: MessageType::REGISTER,
         sa_type,
         errno: 0,
-        diagnostic: Diagnostic(0),
+        diagnostic: DiagnosticCode(0),
         ..reply_to(header, extensions)
     }
 }

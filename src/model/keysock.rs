@@ -231,7 +231,7 @@ impl Model {
 }
 
 /// Addresses of an inverse acquire, each with the diagnostic for an unknown family.
-const INVERSE_ACQUIRE_ADDRESSES: &[(u16, crate::sa::Diagnostic)] =
+const INVERSE_ACQUIRE_ADDRESSES: &[(u16, crate::sa::DiagnosticCode)] =
     &[(ext::ADDRESS_SRC, d::BAD_SRC), (ext::ADDRESS_DST, d::BAD_DST)];
 
 /// X_INVERSE_ACQUIRE looks up a policy. The model has no SPD, so a valid request gets ENOENT.

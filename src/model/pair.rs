@@ -4,7 +4,7 @@
 use crate::model::refusal::{Checked, Refusal, diagnostic as d, refuse_if};
 use crate::model::settings::Settings;
 use crate::model::table::{Database, Slot};
-use crate::sa::{Diagnostic, SaState, Spi};
+use crate::sa::{DiagnosticCode, SaState, Spi};
 
 /// Pairs the SA in `slot` with the SA with that SPI in the other table, between the same addresses.
 ///
@@ -28,7 +28,7 @@ pub(crate) fn pair_sas(database: &mut Database, slot: Slot, spi: Spi, settings: 
 }
 
 /// The diagnostic if the SA in `peer` cannot be paired with the one in `slot`.
-fn why_unsuitable(database: &Database, slot: Slot, peer: Slot) -> Option<Diagnostic> {
+fn why_unsuitable(database: &Database, slot: Slot, peer: Slot) -> Option<DiagnosticCode> {
     let entry = database.get(peer)?;
     if matches!(entry.state, SaState::DEAD | SaState::DYING) || entry.is_bidirectional() || entry.has_copy {
         return Some(d::PAIR_INAPPROPRIATE);
@@ -37,7 +37,7 @@ fn why_unsuitable(database: &Database, slot: Slot, peer: Slot) -> Option<Diagnos
 }
 
 /// According to the man page the command fails; the kernel undoes the pairing and reports success.
-fn fail(database: &mut Database, slot: Slot, diagnostic: Diagnostic, settings: &Settings) -> Checked {
+fn fail(database: &mut Database, slot: Slot, diagnostic: DiagnosticCode, settings: &Settings) -> Checked {
     if !settings.pair_failures_are_silent {
         return Err(Refusal::invalid(diagnostic));
     }

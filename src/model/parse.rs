@@ -3,13 +3,13 @@
 use crate::model::frame::{EXTENSION_HEADER, Frame, HEADER, ext, field};
 use crate::model::refusal::{Checked, Errno, Refusal, diagnostic as d, refuse_if};
 use crate::model::settings::Settings;
-use crate::sa::Diagnostic;
+use crate::sa::DiagnosticCode;
 
 /// Length of a lifetime extension.
 const LIFETIME: usize = 32;
 
 /// Extension, diagnostic for a duplicate, diagnostic for malformed contents.
-const EXTENSIONS: &[(u16, Diagnostic, Diagnostic)] = &[
+const EXTENSIONS: &[(u16, DiagnosticCode, DiagnosticCode)] = &[
     (ext::ADDRESS_SRC, d::DUPLICATE_SRC, d::MALFORMED_SRC),
     (ext::ADDRESS_DST, d::DUPLICATE_DST, d::MALFORMED_DST),
     (ext::SA, d::DUPLICATE_SA, d::NONE),
@@ -20,7 +20,7 @@ const EXTENSIONS: &[(u16, Diagnostic, Diagnostic)] = &[
     (ext::INNER_DST, d::DUPLICATE_INNER_DST, d::MALFORMED_INNER_DST),
 ];
 
-fn codes(kind: u16) -> (Diagnostic, Diagnostic) {
+fn codes(kind: u16) -> (DiagnosticCode, DiagnosticCode) {
     EXTENSIONS.iter().find(|row| row.0 == kind).map_or((d::NONE, d::NONE), |row| (row.1, row.2))
 }
 

@@ -1,7 +1,7 @@
 //! Refusals of the model: errno (illumos `sys/errno.h`) and diagnostic code (illumos `net/pfkeyv2.h`).
 
 use crate::names::errnos;
-use crate::sa::Diagnostic;
+use crate::sa::DiagnosticCode;
 
 /// An errno in illumos numbering.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,27 +34,27 @@ pub struct Refusal {
     /// Reported in `sadb_msg_errno`.
     pub errno: Errno,
     /// Reported in `sadb_x_msg_diagnostic`; 0 for none.
-    pub diagnostic: Diagnostic,
+    pub diagnostic: DiagnosticCode,
 }
 
 impl Refusal {
     /// EINVAL with a diagnostic.
-    pub(crate) const fn invalid(diagnostic: Diagnostic) -> Self {
+    pub(crate) const fn invalid(diagnostic: DiagnosticCode) -> Self {
         Self { errno: Errno::EINVAL, diagnostic }
     }
 
     /// An errno without a diagnostic.
     pub(crate) const fn plain(errno: Errno) -> Self {
-        Self { errno, diagnostic: Diagnostic(0) }
+        Self { errno, diagnostic: DiagnosticCode(0) }
     }
 
     /// ESRCH with a diagnostic.
-    pub(crate) const fn not_found(diagnostic: Diagnostic) -> Self {
+    pub(crate) const fn not_found(diagnostic: DiagnosticCode) -> Self {
         Self { errno: Errno::ESRCH, diagnostic }
     }
 
     /// EOPNOTSUPP with a diagnostic.
-    pub(crate) const fn not_supported(diagnostic: Diagnostic) -> Self {
+    pub(crate) const fn not_supported(diagnostic: DiagnosticCode) -> Self {
         Self { errno: Errno::EOPNOTSUPP, diagnostic }
     }
 }
@@ -63,17 +63,17 @@ impl Refusal {
 pub(crate) type Checked<T = ()> = Result<T, Refusal>;
 
 /// EINVAL with `diagnostic` if `condition` is true.
-pub(crate) fn refuse_if(condition: bool, diagnostic: Diagnostic) -> Checked {
+pub(crate) fn refuse_if(condition: bool, diagnostic: DiagnosticCode) -> Checked {
     if condition { Err(Refusal::invalid(diagnostic)) } else { Ok(()) }
 }
 
 /// `SADB_X_DIAGNOSTIC_*` without the prefix: those that a request can cause.
 pub(crate) mod diagnostic {
-    use crate::sa::Diagnostic;
+    use crate::sa::DiagnosticCode;
 
     macro_rules! diagnostics {
         ($($name:ident = $number:literal,)*) => {
-            $(pub(crate) const $name: Diagnostic = Diagnostic($number);)*
+            $(pub(crate) const $name: DiagnosticCode = DiagnosticCode($number);)*
         };
     }
 

@@ -16,7 +16,7 @@ use crate::model::{Model, Settings, SocketId};
 use crate::secret::Buffer;
 use crate::sys::net::listener::{Connection, Listener, Transfer, wait};
 use crate::sys::process::hardening;
-use crate::sys::process::privilege::Need;
+use crate::sys::process::privilege::Privileges;
 use crate::sys::process::stop;
 use crate::sys::time::unix_now;
 
@@ -73,7 +73,7 @@ fn options() -> Command {
 fn run(path: &Path, options: &ArgMatches) -> io::Result<()> {
     let local = options.get_many::<IpAddr>("local").unwrap_or_default().copied().collect();
     let settings = Settings { local, seed: unix_now(), ..Settings::default() };
-    hardening::harden(Need::SadbAndFiles);
+    hardening::harden(Privileges::SadbAndFiles);
     stop::install_handlers()?;
     let listener = Listener::bind(path)?;
     Server::new(settings).run(&listener)

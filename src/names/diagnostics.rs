@@ -1,6 +1,6 @@
 //! `SADB_X_DIAGNOSTIC_*` of illumos (`net/pfkeyv2.h`): the reason of an error, and a remedy.
 
-use crate::sa::Diagnostic;
+use crate::sa::DiagnosticCode;
 
 pub(crate) struct DiagnosticText {
     pub(crate) text: &'static str,
@@ -113,12 +113,12 @@ const TABLE: &[DiagnosticText] = &[
 ];
 
 #[must_use]
-pub(crate) fn by_code(code: Diagnostic) -> Option<&'static DiagnosticText> {
+pub(crate) fn by_code(code: DiagnosticCode) -> Option<&'static DiagnosticText> {
     TABLE.get(usize::from(code.0))
 }
 
 #[must_use]
-pub(crate) fn text(code: Diagnostic) -> &'static str {
+pub(crate) fn text(code: DiagnosticCode) -> &'static str {
     by_code(code).map_or("unknown diagnostic code", |row| row.text)
 }
 
@@ -133,13 +133,13 @@ mod tests {
         let texts: HashSet<_> = TABLE.iter().map(|row| row.text).collect();
         assert_eq!(TABLE.len(), 84);
         assert_eq!(texts.len(), TABLE.len());
-        assert_eq!(text(Diagnostic(11)), "source and destination are of different families");
-        assert_eq!(text(Diagnostic(41)), "encryption algorithm not supported");
-        assert_eq!(text(Diagnostic(47)), "weak encryption key");
-        assert_eq!(text(Diagnostic(58)), "inner source address missing");
-        assert_eq!(text(Diagnostic(72)), "ports on both outer and inner addresses");
-        assert_eq!(text(Diagnostic(78)), "no such SA");
-        assert_eq!(text(Diagnostic(83)), "sensitivity label not allowed");
-        assert_eq!(text(Diagnostic(84)), "unknown diagnostic code");
+        assert_eq!(text(DiagnosticCode(11)), "source and destination are of different families");
+        assert_eq!(text(DiagnosticCode(41)), "encryption algorithm not supported");
+        assert_eq!(text(DiagnosticCode(47)), "weak encryption key");
+        assert_eq!(text(DiagnosticCode(58)), "inner source address missing");
+        assert_eq!(text(DiagnosticCode(72)), "ports on both outer and inner addresses");
+        assert_eq!(text(DiagnosticCode(78)), "no such SA");
+        assert_eq!(text(DiagnosticCode(83)), "sensitivity label not allowed");
+        assert_eq!(text(DiagnosticCode(84)), "unknown diagnostic code");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{Net, Ports, Selector};
+use super::{Net, PortMask, Selector};
 use crate::sa::{AddressInfo, AddressRole, Flags, LinuxExtras, Message, NATT_PORT, Request, SaId, XfrmMode};
 
 /// The directions of an SA; multicast SAs have both.
@@ -154,8 +154,8 @@ fn transport_selector(
 fn selector_between(src: SelectorEnd, dst: SelectorEnd) -> Selector {
     let (src, dst) = (with_family_of(src, dst), with_family_of(dst, src));
     Selector {
-        src_ports: Ports::exactly(src.port),
-        dst_ports: Ports::exactly(dst.port),
+        src_ports: PortMask::exactly(src.port),
+        dst_ports: PortMask::exactly(dst.port),
         proto: src.proto.max(dst.proto),
         ..Selector::between(src.net, dst.net)
     }
@@ -169,7 +169,7 @@ fn with_family_of(end: SelectorEnd, other: SelectorEnd) -> SelectorEnd {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sa::{Endpoint, InnerEndpoint, SaType, Seldom, Spi};
+    use crate::sa::{Endpoint, InnerEndpoint, SaType, Sparse, Spi};
 
     fn end(addr: &str, port: u16, proto: u8) -> Option<Endpoint> {
         Some(Endpoint { addr: addr.parse().unwrap(), port, proto })
@@ -195,7 +195,7 @@ mod tests {
         let hosts = Selector::between(Net::host([10, 0, 0, 1].into()), Net::host([10, 0, 0, 2].into()));
         assert_eq!(sa.selector, Some(hosts));
         let narrow = Request { dst: end("10.0.0.2", 80, 6), ..request() };
-        let web = Selector { proto: 6, dst_ports: Ports::exactly(80), ..hosts };
+        let web = Selector { proto: 6, dst_ports: PortMask::exactly(80), ..hosts };
         assert_eq!(PolicySa::of_request(&narrow).unwrap().selector, Some(web));
         let open = PolicySa::of_request(&Request { src: None, ..request() }).unwrap();
         assert_eq!((open.src, open.selector.unwrap().src), (None, Net::any([0; 4].into())));
@@ -219,7 +219,7 @@ mod tests {
     #[test]
     fn of_request_has_the_local_port_of_esp_in_udp() {
         let port = |local, remote| {
-            let request = Request { natt_local: Seldom::from(local), natt_remote: Seldom::from(remote), ..request() };
+            let request = Request { natt_local: Sparse::from(local), natt_remote: Sparse::from(remote), ..request() };
             PolicySa::of_request(&request).unwrap().udp_port
         };
         assert_eq!(port(None, None), None);

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Direction, Selector};
+use super::{PolicyDirection, Selector};
 use crate::sa::Masked;
 
 /// The identity of a policy: a kernel holds one policy for each (`xfrm_policy_bysel_ctx` in net/xfrm/xfrm_policy.c).
@@ -11,7 +11,7 @@ use crate::sa::Masked;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct PolicyId {
     /// The packets that it is looked up for.
-    pub direction: Direction,
+    pub direction: PolicyDirection,
     /// The packets that it matches.
     #[serde(flatten)]
     pub selector: Selector,
@@ -24,7 +24,7 @@ pub struct PolicyId {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::{Net, Ports};
+    use crate::policy::{Net, PortMask};
 
     #[test]
     fn policy_id_keeps_its_form_on_disk() {
@@ -33,11 +33,13 @@ mod tests {
             src: net("10.1.0.0", 16),
             dst: net("10.2.0.0", 17),
             proto: 6,
-            src_ports: Ports { value: 64, mask: 0xffc0 },
-            dst_ports: Ports::exactly(80),
+            src_ports: PortMask { value: 64, mask: 0xffc0 },
+            dst_ports: PortMask::exactly(80),
             interface: 3,
         };
-        for (direction, word) in [(Direction::In, "in"), (Direction::Out, "out"), (Direction::Forward, "fwd")] {
+        for (direction, word) in
+            [(PolicyDirection::In, "in"), (PolicyDirection::Out, "out"), (PolicyDirection::Forward, "fwd")]
+        {
             let id = PolicyId { direction, selector, mark: Some(Masked { value: 1, mask: 2 }), if_id: 9 };
             let text = format!(
                 r#"{{"direction":"{word}","src":["10.1.0.0",16],"dst":["10.2.0.0",17],"proto":6,"src_ports":[64,65472],"#

@@ -17,7 +17,7 @@ use std::net::IpAddr;
 
 pub use association::{Directions, PolicySa, udp_port};
 pub use id::PolicyId;
-pub use selector::{Net, Ports, Selector};
+pub use selector::{Net, PortMask, Selector};
 
 use serde::{Deserialize, Serialize};
 
@@ -26,7 +26,7 @@ use crate::sa::{SaType, XfrmMode};
 /// The packets that a policy is looked up for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Direction {
+pub enum PolicyDirection {
     /// Packets for this host.
     In,
     /// Packets that leave this host.
@@ -38,7 +38,7 @@ pub enum Direction {
 
 /// The processing of packets that match a policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Action {
+pub enum PolicyAction {
     /// Protected by the SAs of the templates, or passed in clear if there are none.
     Allow,
     /// The packet is dropped.
@@ -48,7 +48,7 @@ pub enum Action {
 /// The requirement of a policy for one SA.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Template {
-    /// AH or ESP.
+    /// The protocol: AH or ESP.
     pub sa_type: SaType,
     /// Transport, tunnel or BEET.
     pub mode: XfrmMode,
@@ -64,13 +64,13 @@ pub struct Template {
     pub optional: bool,
 }
 
-/// An SPD entry.
+/// A policy: an entry of the SPD.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// Selector, direction, mark and if_id.
     pub id: PolicyId,
     /// The processing of matching packets.
-    pub action: Action,
+    pub action: PolicyAction,
     /// Of the policies that match a packet, the one with the lowest number applies.
     pub priority: u32,
     /// In the order of outbound processing: the innermost SA first.

@@ -78,15 +78,15 @@ impl Net {
 /// The ports that equal `value` in the bits of `mask`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(from = "(u16, u16)", into = "(u16, u16)")]
-pub struct Ports {
+pub struct PortMask {
     /// The port in host byte order. For ICMP the type (source) or the code (destination).
     pub value: u16,
     /// The bits of `value` that are compared.
     pub mask: u16,
 }
 
-impl Ports {
-    /// Matches every port.
+impl PortMask {
+    /// The mask that matches every port.
     pub const ANY: Self = Self { value: 0, mask: 0 };
 
     /// One port; 0 stands for every port, as in a command.
@@ -114,14 +114,14 @@ impl From<Net> for (IpAddr, u8) {
     }
 }
 
-impl From<(u16, u16)> for Ports {
+impl From<(u16, u16)> for PortMask {
     fn from((value, mask): (u16, u16)) -> Self {
         Self { value, mask }
     }
 }
 
-impl From<Ports> for (u16, u16) {
-    fn from(ports: Ports) -> Self {
+impl From<PortMask> for (u16, u16) {
+    fn from(ports: PortMask) -> Self {
         (ports.value, ports.mask)
     }
 }
@@ -136,9 +136,9 @@ pub struct Selector {
     /// Upper-layer protocol, 0 for any.
     pub proto: u8,
     /// Source port, or ICMP type.
-    pub src_ports: Ports,
+    pub src_ports: PortMask,
     /// Destination port, or ICMP code.
-    pub dst_ports: Ports,
+    pub dst_ports: PortMask,
     /// Index of the network interface, 0 for any.
     pub interface: u32,
 }
@@ -147,7 +147,7 @@ impl Selector {
     /// All packets between two networks.
     #[must_use]
     pub fn between(src: Net, dst: Net) -> Self {
-        Self { src, dst, proto: 0, src_ports: Ports::ANY, dst_ports: Ports::ANY, interface: 0 }
+        Self { src, dst, proto: 0, src_ports: PortMask::ANY, dst_ports: PortMask::ANY, interface: 0 }
     }
 
     /// Whether a packet can match both.
@@ -189,10 +189,10 @@ mod tests {
     #[test]
     fn selectors_overlap_if_all_their_fields_do() {
         let all = Selector::between(net("10.0.0.1/32"), net("10.0.0.2/32"));
-        let web = Selector { proto: 6, dst_ports: Ports::exactly(80), ..all };
-        let mail = Selector { dst_ports: Ports::exactly(25), ..web };
+        let web = Selector { proto: 6, dst_ports: PortMask::exactly(80), ..all };
+        let mail = Selector { dst_ports: PortMask::exactly(25), ..web };
         assert!(all.overlaps(&web) && web.overlaps(&all) && web.overlaps(&web));
         assert!(!web.overlaps(&mail) && !web.overlaps(&Selector { proto: 17, ..web }));
-        assert!(web.overlaps(&Selector { dst_ports: Ports { value: 64, mask: 0xffc0 }, ..web }));
+        assert!(web.overlaps(&Selector { dst_ports: PortMask { value: 64, mask: 0xffc0 }, ..web }));
     }
 }

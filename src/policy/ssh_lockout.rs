@@ -2,10 +2,9 @@
 
 use std::net::IpAddr;
 
-use crate::policy::{Action, Direction, Net, Policy, Ports, Selector};
+use crate::policy::{Net, Policy, PolicyAction, PolicyDirection, PortMask, Selector};
 
-/// IPPROTO_TCP.
-const TCP: u8 = 6;
+const IPPROTO_TCP: u8 = 6;
 
 /// An SSH session, from `SSH_CONNECTION` of ssh(1): address and port of the client, and of the server (this host).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,19 +37,19 @@ impl SshSession {
     #[must_use]
     pub fn blocking_policy<'a>(&self, policies: &'a [Policy]) -> Option<&'a Policy> {
         let packets = Selector {
-            proto: TCP,
-            src_ports: Ports::exactly(self.client.1),
-            dst_ports: Ports::exactly(self.server.1),
+            proto: IPPROTO_TCP,
+            src_ports: PortMask::exactly(self.client.1),
+            dst_ports: PortMask::exactly(self.server.1),
             ..Selector::between(Net::host(self.client.0), Net::host(self.server.0))
         };
         let matches = |policy: &&Policy| {
             let id = &policy.id;
             // Packets of a login session rarely carry a mark, or come through an XFRM interface.
             let is_plain = id.mark.is_none() && id.if_id == 0;
-            is_plain && id.direction == Direction::In && id.selector.overlaps(&packets)
+            is_plain && id.direction == PolicyDirection::In && id.selector.overlaps(&packets)
         };
         let first = policies.iter().filter(matches).min_by_key(|policy| policy.priority)?;
-        let passes = first.action == Action::Allow && first.templates.iter().all(|template| template.optional);
+        let passes = first.action == PolicyAction::Allow && first.templates.iter().all(|template| template.optional);
         (!passes).then_some(first)
     }
 }
@@ -67,8 +66,8 @@ mod tests {
         let (sa_type, mode) = (SaType::ESP, XfrmMode::TRANSPORT);
         let esp = Template { sa_type, mode, src: unspecified, dst: unspecified, spi: 0, reqid: 0, optional: false };
         Policy {
-            id: PolicyId { direction: Direction::In, selector, mark: None, if_id: 0 },
-            action: Action::Allow,
+            id: PolicyId { direction: PolicyDirection::In, selector, mark: None, if_id: 0 },
+            action: PolicyAction::Allow,
             priority: priority(&selector),
             templates: if is_protected { vec![esp] } else { vec![] },
         }
@@ -91,13 +90,13 @@ mod tests {
     #[test]
     fn blocking_policy_is_the_narrowest_match() {
         let session = SshSession::parse("10.0.0.2 40000 10.0.0.1 22").unwrap();
-        let ssh = Selector { proto: 6, dst_ports: Ports::exactly(22), ..hosts() };
-        let web = Selector { dst_ports: Ports::exactly(80), ..ssh };
+        let ssh = Selector { proto: 6, dst_ports: PortMask::exactly(22), ..hosts() };
+        let web = Selector { dst_ports: PortMask::exactly(80), ..ssh };
         let all = policy(hosts(), true);
         assert_eq!(session.blocking_policy(std::slice::from_ref(&all)), Some(&all));
         assert_eq!(session.blocking_policy(&[policy(web, true)]), None);
         assert_eq!(session.blocking_policy(&[policy(ssh, false), all.clone()]), None);
-        let elsewhere = Policy { id: PolicyId { direction: Direction::Out, ..all.id }, ..all };
+        let elsewhere = Policy { id: PolicyId { direction: PolicyDirection::Out, ..all.id }, ..all };
         assert_eq!(session.blocking_policy(&[elsewhere]), None);
     }
 }

@@ -3,14 +3,14 @@
 
 use std::fmt;
 
-use super::{Action, Direction, Net, Policy, PolicyId, Ports, Selector, Template};
+use super::{Net, Policy, PolicyAction, PolicyDirection, PolicyId, PortMask, Selector, Template};
 use crate::names::linux::mode_word;
 use crate::names::sa_types;
 
 /// ICMP and ICMPv6, whose selectors have a type and a code in the fields for ports.
 const ICMP: [u8; 2] = [1, 58];
 
-impl fmt::Display for Direction {
+impl fmt::Display for PolicyDirection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::In => "in",
@@ -35,9 +35,9 @@ impl fmt::Display for Selector {
         let words = if ICMP.contains(&self.proto) { ["type", "code"] } else { ["sport", "dport"] };
         for (word, ports) in words.into_iter().zip([self.src_ports, self.dst_ports]) {
             match ports {
-                Ports::ANY => {}
-                Ports { value, mask: u16::MAX } => write!(f, " {word} {value}")?,
-                Ports { value, mask } => write!(f, " {word} {value}/{mask:#x}")?,
+                PortMask::ANY => {}
+                PortMask { value, mask: u16::MAX } => write!(f, " {word} {value}")?,
+                PortMask { value, mask } => write!(f, " {word} {value}/{mask:#x}")?,
             }
         }
         // `ip` takes the name of the interface here; the policy has its index.
@@ -82,7 +82,7 @@ impl fmt::Display for Template {
 impl fmt::Display for Policy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.id)?;
-        if self.action == Action::Block {
+        if self.action == PolicyAction::Block {
             f.write_str(" action block")?;
         }
         write!(f, " priority {}", self.priority)?;
@@ -97,19 +97,19 @@ mod tests {
 
     fn id() -> PolicyId {
         let (src, dst) = (Net::new([10, 1, 0, 0].into(), 16), Net::host([10, 0, 0, 2].into()));
-        PolicyId { direction: Direction::Forward, selector: Selector::between(src, dst), mark: None, if_id: 0 }
+        PolicyId { direction: PolicyDirection::Forward, selector: Selector::between(src, dst), mark: None, if_id: 0 }
     }
 
     #[test]
     fn policy_id_prints_in_ip_syntax() {
         assert_eq!(id().to_string(), "src 10.1.0.0/16 dst 10.0.0.2/32 dir fwd");
-        let web = Selector { proto: 6, dst_ports: Ports::exactly(80), ..id().selector };
+        let web = Selector { proto: 6, dst_ports: PortMask::exactly(80), ..id().selector };
         let marked = PolicyId { selector: web, mark: Some(Masked { value: 1, mask: 255 }), if_id: 7, ..id() };
         let expected = "src 10.1.0.0/16 dst 10.0.0.2/32 proto 6 dport 80 dir fwd mark 0x1 mask 0xff if_id 0x7";
         assert_eq!(marked.to_string(), expected);
-        let echo = Selector { proto: 1, src_ports: Ports::exactly(8), ..marked.selector };
+        let echo = Selector { proto: 1, src_ports: PortMask::exactly(8), ..marked.selector };
         assert!(echo.to_string().ends_with("proto 1 type 8 code 80"));
-        let some = Selector { dst_ports: Ports { value: 64, mask: 0xffc0 }, interface: 2, ..web };
+        let some = Selector { dst_ports: PortMask { value: 64, mask: 0xffc0 }, interface: 2, ..web };
         assert!(some.to_string().ends_with("proto 6 dport 64/0xffc0 dev if2"), "{some}");
     }
 
@@ -127,11 +127,11 @@ mod tests {
         };
         let ah =
             Template { sa_type: SaType::AH, mode: XfrmMode::TRANSPORT, src: any, dst: any, reqid: 0, optional: true, ..esp };
-        let policy = Policy { id: id(), action: Action::Allow, priority: 3, templates: vec![esp, ah] };
+        let policy = Policy { id: id(), action: PolicyAction::Allow, priority: 3, templates: vec![esp, ah] };
         let expected = "src 10.1.0.0/16 dst 10.0.0.2/32 dir fwd priority 3 tmpl src 1.1.1.1 dst 2.2.2.2 proto esp reqid 9 mode tunnel \
                       tmpl proto ah mode transport level use";
         assert_eq!(policy.to_string(), expected);
-        let block = Policy { action: Action::Block, templates: vec![], ..policy };
+        let block = Policy { action: PolicyAction::Block, templates: vec![], ..policy };
         assert_eq!(block.to_string(), "src 10.1.0.0/16 dst 10.0.0.2/32 dir fwd action block priority 3");
     }
 }

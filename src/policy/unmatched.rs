@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use crate::policy::{Action, Direction, Directions, Policy, PolicySa, Template};
+use crate::policy::{Directions, Policy, PolicyAction, PolicyDirection, PolicySa, Template};
 use crate::sa::XfrmMode;
 
 /// The result of [`unmatched`].
@@ -25,7 +25,7 @@ pub fn unmatched(policies: &[&Policy], sas: &[PolicySa]) -> Unmatched {
     let mut by_dst: HashMap<IpAddr, Vec<usize>> = HashMap::new();
     sas.iter().enumerate().for_each(|(at, sa)| by_dst.entry(sa.id.dst).or_default().push(at));
     let all: Vec<usize> = (0..sas.len()).collect();
-    for (at, policy) in policies.iter().enumerate().filter(|(_, policy)| policy.action == Action::Allow) {
+    for (at, policy) in policies.iter().enumerate().filter(|(_, policy)| policy.action == PolicyAction::Allow) {
         let mut is_complete = true;
         for template in &policy.templates {
             let mut is_matched = template.optional;
@@ -70,7 +70,7 @@ fn matches_type_and_mode(template: &Template, sa: &PolicySa) -> bool {
 
 /// Outbound, reqid and if_id of the SA must equal those of the policy; inbound, 0 in the policy matches any SA.
 fn matches_reqid_and_mark(policy: &Policy, template: &Template, sa: &PolicySa) -> bool {
-    let is_out = policy.id.direction == Direction::Out;
+    let is_out = policy.id.direction == PolicyDirection::Out;
     let mark = policy.id.mark.unwrap_or_default();
     // `xfrm_state_find` looks up with the mark of the policy.
     let matches_mark = sa.id.mark.is_none_or(|own| mark.value & mark.mask & own.mask == own.value);
@@ -80,8 +80,8 @@ fn matches_reqid_and_mark(policy: &Policy, template: &Template, sa: &PolicySa) -
 
 fn matches_direction(policy: &Policy, sa: &PolicySa) -> bool {
     let opposite = match policy.id.direction {
-        Direction::Out => Directions { inbound: true, outbound: false },
-        Direction::In | Direction::Forward => Directions { inbound: false, outbound: true },
+        PolicyDirection::Out => Directions { inbound: true, outbound: false },
+        PolicyDirection::In | PolicyDirection::Forward => Directions { inbound: false, outbound: true },
     };
     sa.declared != opposite
 }
@@ -123,14 +123,14 @@ mod tests {
         Some(InnerEndpoint { addr: [10, last, 0, 0].into(), prefix_len: 16, port: 0, proto: 0 })
     }
 
-    fn policy(direction: Direction) -> Policy {
+    fn policy(direction: PolicyDirection) -> Policy {
         let host = |last| Net::host([10, 0, 0, last].into());
         let id = PolicyId { direction, selector: Selector::between(host(1), host(2)), mark: None, if_id: 0 };
         let unspecified = IpAddr::from([0; 4]);
         let mode = XfrmMode::TRANSPORT;
         let esp =
             Template { sa_type: SaType::ESP, mode, src: unspecified, dst: unspecified, spi: 0, reqid: 0, optional: false };
-        Policy { id, action: Action::Allow, priority: 0, templates: vec![esp] }
+        Policy { id, action: PolicyAction::Allow, priority: 0, templates: vec![esp] }
     }
 
     fn is_used(policy: &Policy, sa: &PolicySa) -> bool {
@@ -140,19 +140,19 @@ mod tests {
     #[test]
     fn uses_compares_reqid_and_if_id() {
         let numbered = sa(&Request { linux: LinuxExtras { reqid: 7, ..LinuxExtras::default() }.into(), ..request(1) });
-        assert!(is_used(&policy(Direction::Out), &sa(&request(1))));
-        assert!(!is_used(&policy(Direction::Out), &numbered));
-        assert!(is_used(&policy(Direction::In), &numbered), "0 matches any inbound SA");
-        let mut strict = policy(Direction::In);
+        assert!(is_used(&policy(PolicyDirection::Out), &sa(&request(1))));
+        assert!(!is_used(&policy(PolicyDirection::Out), &numbered));
+        assert!(is_used(&policy(PolicyDirection::In), &numbered), "0 matches any inbound SA");
+        let mut strict = policy(PolicyDirection::In);
         strict.templates[0].reqid = 8;
         assert!(!is_used(&strict, &numbered) && !is_used(&strict, &sa(&request(1))));
         let interface = sa(&Request { linux: LinuxExtras { if_id: 3, ..LinuxExtras::default() }.into(), ..request(1) });
-        assert!(!is_used(&policy(Direction::Out), &interface));
+        assert!(!is_used(&policy(PolicyDirection::Out), &interface));
     }
 
     #[test]
     fn uses_compares_outbound_marks() {
-        let mut policy = policy(Direction::Out);
+        let mut policy = policy(PolicyDirection::Out);
         assert!(!is_used(&policy, &marked(1)));
         policy.id.mark = Some(Masked { value: 1, mask: 0xff });
         assert!(is_used(&policy, &marked(1)) && !is_used(&policy, &marked(2)));
@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn uses_compares_type_mode_and_direction() {
-        let policy = policy(Direction::Out);
+        let policy = policy(PolicyDirection::Out);
         assert!(!is_used(&policy, &sa(&Request { sa_type: SaType::AH, ..request(1) })));
         let tunnel = Request { inner_src: inner(1).into(), inner_dst: inner(2).into(), ..request(1) };
         assert!(!is_used(&policy, &sa(&tunnel)));
@@ -172,7 +172,7 @@ mod tests {
     #[test]
     fn uses_compares_endpoints_and_networks_of_a_tunnel() {
         let sa = sa(&Request { inner_src: inner(1).into(), inner_dst: inner(2).into(), ..request(1) });
-        let mut policy = policy(Direction::Forward);
+        let mut policy = policy(PolicyDirection::Forward);
         policy.id.selector = sa.selector.unwrap();
         let template = &mut policy.templates[0];
         (template.mode, template.src, template.dst) = (XfrmMode::TUNNEL, [10, 0, 0, 1].into(), [10, 0, 0, 2].into());
@@ -183,8 +183,9 @@ mod tests {
 
     #[test]
     fn unmatched_finds_sas_and_policies() {
-        let (out, blocked) = (policy(Direction::Out), Policy { action: Action::Block, ..policy(Direction::In) });
-        let mut bundle = policy(Direction::Out);
+        let (out, blocked) =
+            (policy(PolicyDirection::Out), Policy { action: PolicyAction::Block, ..policy(PolicyDirection::In) });
+        let mut bundle = policy(PolicyDirection::Out);
         bundle.templates.push(Template { sa_type: SaType::AH, ..bundle.templates[0] });
         let sas = [sa(&request(1)), sa(&Request { dst: end(9), ..request(2) })];
         let found = unmatched(&[&out, &blocked, &bundle], &sas);

@@ -30,7 +30,7 @@ impl DesiredSa {
     }
 }
 
-/// The desired state.
+/// The desired state: the SAs that a keys file defines.
 #[derive(Default)]
 pub(crate) struct Goal {
     /// Hashed by identity, which is computed from the request to save memory.

@@ -47,10 +47,8 @@ pub(crate) struct PlanOptions<'a> {
     pub(crate) saved_counters: &'a dyn Fn(&SaId, &Request) -> Option<Counters>,
 }
 
-/// Why [`plan`] failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PlanError {
-    /// The dump failed.
     #[error(transparent)]
     Sadb(#[from] SadbError),
     /// Another program has added an SA with the same identity and different values.

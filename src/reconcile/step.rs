@@ -32,11 +32,9 @@ impl StepKind {
 /// A value that differs between the keys file and the SADB.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Difference {
-    /// The keyword.
     pub(crate) field: &'static str,
     /// The actual value; the fingerprint of a key.
     pub(crate) from: String,
-    /// The desired value.
     pub(crate) to: String,
 }
 

@@ -4,39 +4,25 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Endpoint, LinuxExtras, Masked, Request, SaType, Spi};
+use super::{Masked, SaType, Spi};
 
-/// The UDP port of NAT traversal where a command gives none (RFC 3948 section 2.1).
+/// The default UDP port of NAT traversal (RFC 3948 section 2.1).
 pub(crate) const NATT_PORT: u16 = 4500;
 
-/// The identity of an SA: what kernels look it up by (RFC 4301 section 4.1). The source address is not part of it.
+/// The identity of an SA: the values that a kernel looks it up by (RFC 4301 section 4.1). The source address is not part of it.
 ///
 /// Records in /run hold it as `{"sa_type":3,"spi":4096,"dst":"192.0.2.1","mark":[1,255]}`, without `mark` if there is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct SaId {
-    /// AH or ESP.
+    /// The protocol: AH or ESP.
     pub sa_type: SaType,
-    /// Security parameters index.
+    /// The SPI, in host byte order.
     pub spi: Spi,
     /// Destination address, an IPv4-mapped one as IPv4.
     pub dst: IpAddr,
-    /// Linux: the mark that its packets carry.
+    /// Linux: the mark of its packets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mark: Option<Masked>,
-}
-
-impl SaId {
-    /// The request that identifies the SA and sets nothing.
-    #[must_use]
-    pub fn request(&self) -> Request {
-        Request {
-            sa_type: self.sa_type,
-            spi: self.spi,
-            dst: Some(Endpoint { addr: self.dst, port: 0, proto: 0 }),
-            linux: LinuxExtras { mark: self.mark, ..LinuxExtras::default() }.into(),
-            ..Request::default()
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
-//! How long an SA may live, and how long it has lived.
+//! The lifetimes of an SA: limits, and use so far.
 
-/// Which lifetime a [`Lifetime`] is.
+/// The meaning of the values of a [`Lifetime`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LifetimeKind {
-    /// What has been used so far: bytes protected, moment added, moment first used (seconds since 1970).
+    /// Use so far: bytes protected, time of addition, time of first use (seconds since 1970).
     Current,
     /// The SA is removed when one of these is reached.
     Hard,
@@ -14,7 +14,7 @@ pub enum LifetimeKind {
 }
 
 impl LifetimeKind {
-    /// Its word, as in `hard_addtime`.
+    /// The prefix of the keywords, as in `hard_addtime`.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -31,16 +31,16 @@ impl LifetimeKind {
 pub struct Lifetime {
     /// Number of flows or connections; carried, never enforced.
     pub allocations: u32,
-    /// Bytes protected.
+    /// Bytes that the SA has protected or may protect.
     pub bytes: u64,
-    /// Seconds since the SA was added (of the current lifetime: the moment).
+    /// Seconds since the SA was added; in the current lifetime the time of addition.
     pub addtime: u64,
-    /// Seconds since the SA was first used (of the current lifetime: the moment).
+    /// Seconds since the SA was first used; in the current lifetime the time of first use.
     pub usetime: u64,
 }
 
 impl Lifetime {
-    /// Whether nothing is limited.
+    /// True if all values are 0.
     #[must_use]
     pub fn is_unlimited(&self) -> bool {
         *self == Self::default()

@@ -1,18 +1,19 @@
-//! What a Linux SA has beyond PF_KEY (`linux/xfrm.h`): what a command may ask for, and what the kernel reports.
+//! The properties of a Linux SA that PF_KEY does not have (`linux/xfrm.h`): those that a command can set, and those that the kernel
+//! reports.
 
 use std::ops::{BitOr, BitOrAssign};
 
 use serde::{Deserialize, Serialize};
 
-use super::Silent;
+use super::StaticDefault;
 
-/// A value that counts only where its mask has ones.
+/// A value of which only the bits of a mask are used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(from = "(u32, u32)", into = "(u32, u32)")]
 pub struct Masked {
-    /// The value.
+    /// The value to compare or set.
     pub value: u32,
-    /// Which bits of it count.
+    /// The bits of the value that are used.
     pub mask: u32,
 }
 
@@ -33,23 +34,23 @@ impl From<Masked> for (u32, u32) {
 pub struct XfrmMode(pub u8);
 
 impl XfrmMode {
-    /// The payload alone is protected.
+    /// Protects the payload of the IP packet.
     pub const TRANSPORT: Self = Self(0);
-    /// The whole packet is protected.
+    /// Protects the whole packet inside a second IP header.
     pub const TUNNEL: Self = Self(1);
     /// Bound end-to-end tunnel: fixed inner addresses that do not travel.
     pub const BEET: Self = Self(4);
 
-    /// The modes of `IPSEC_MODE_*` (`linux/ipsec.h`), which PF_KEY has in X_SA2, in the order of their numbers from 1 on.
+    /// The modes of PF_KEY's X_SA2 (`IPSEC_MODE_*` in `linux/ipsec.h`), numbered from 1.
     const PF_KEY: [Self; 3] = [Self::TRANSPORT, Self::TUNNEL, Self::BEET];
 
-    /// The mode of that number in PF_KEY.
+    /// The mode with this number in PF_KEY; `None` for 0 (any) and unknown ones.
     #[must_use]
     pub fn from_pf_key(number: u8) -> Option<Self> {
         Self::PF_KEY.get(usize::from(number).checked_sub(1)?).copied()
     }
 
-    /// Its number in PF_KEY.
+    /// The number of the mode in PF_KEY.
     #[must_use]
     pub fn pf_key(self) -> Option<u8> {
         (1..).zip(Self::PF_KEY).find(|(_, mode)| *mode == self).map(|(number, _)| number)
@@ -79,7 +80,7 @@ impl XfrmFlags {
     pub const ESN: Self = Self(128);
     /// Do not copy the traffic class to the outer header.
     pub const DONT_ENCAP_DSCP: Self = Self(1 << 8);
-    /// The outgoing sequence number may start over.
+    /// The outbound sequence number may wrap around.
     pub const OSEQ_MAY_WRAP: Self = Self(2 << 8);
 
     /// Whether all bits of `other` are set.
@@ -103,46 +104,46 @@ impl BitOrAssign for XfrmFlags {
     }
 }
 
-/// Cryptographic work handed to a network device.
+/// Offload of an SA to a network device.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Offload {
-    /// The device's name.
+    /// Name of the network device.
     pub device: String,
-    /// For packets that come in; else for packets that go out. A request's own direction decides instead.
+    /// For inbound packets. In a request the direction of the SA decides.
     pub inbound: bool,
-    /// The device does the whole packet, not only the cryptography.
+    /// Packet offload: the device does the encapsulation as well as the cryptography.
     pub whole_packet: bool,
 }
 
-/// What only Linux XFRM can hold. Everything at its default asks for nothing.
+/// The properties that only Linux XFRM has. The defaults set nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct LinuxExtras {
-    /// Mode; a request's `None` is tunnel if there are inner addresses, else transport. A report always says it.
+    /// `None` in a request: tunnel mode with inner addresses, otherwise transport mode. A report always has it.
     pub mode: Option<XfrmMode>,
-    /// Which policies may use the SA; 0 for any.
+    /// Request ID, which ties the SA to policies; 0 for none.
     pub reqid: u32,
-    /// Only for packets with this mark. Part of what names the SA.
+    /// Only packets with this mark use the SA. Part of its identity.
     pub mark: Option<Masked>,
     /// XFRM interface; 0 for none.
     pub if_id: u32,
-    /// Mark put on packets that the SA has handled.
+    /// The mark that the SA sets on its packets.
     pub output_mark: Option<Masked>,
-    /// Device that does the work.
+    /// Offload to a network device.
     pub offload: Option<Offload>,
     /// Packets are padded to this length against traffic analysis (RFC 4303 section 2.7); 0 for none.
     pub tfcpad: u32,
-    /// Flags.
+    /// `XFRM_STATE_*` and `XFRM_SA_XFLAG_*` flags.
     pub flags: XfrmFlags,
     /// Packets after which an EXPIRE is sent; 0 for no limit.
     pub soft_packets: u64,
     /// Packets after which the SA is removed; 0 for no limit.
     pub hard_packets: u64,
-    /// Length of the integrity check value in bits where it is not the algorithm's own.
+    /// Length of the ICV in bits, if it is not the default of the algorithm.
     pub icv_bits: Option<u16>,
 }
 
-impl Silent for LinuxExtras {
-    const NOTHING: &'static Self = &Self {
+impl StaticDefault for LinuxExtras {
+    const DEFAULT: &'static Self = &Self {
         mode: None,
         reqid: 0,
         mark: None,
@@ -158,10 +159,10 @@ impl Silent for LinuxExtras {
 }
 
 impl LinuxExtras {
-    /// The keyword of the first thing asked for; `None` if all is at its default.
+    /// The keyword of the first property that is set; `None` if there is none.
     #[must_use]
     pub fn first_keyword(&self) -> Option<&'static str> {
-        let asked = [
+        let keywords = [
             (self.mode.is_some(), "mode"),
             (self.reqid != 0, "reqid"),
             (self.mark.is_some(), "mark"),
@@ -175,30 +176,30 @@ impl LinuxExtras {
             (self.hard_packets != 0, "hard_packets"),
             (self.icv_bits.is_some(), "icv"),
         ];
-        asked.iter().find(|(is_asked, _)| *is_asked).map(|(_, word)| *word)
+        keywords.iter().find(|(is_set, _)| *is_set).map(|(_, word)| *word)
     }
 }
 
-/// What Linux XFRM reports of an SA beyond the other extensions of a message.
+/// The values that Linux XFRM reports in addition to the other extensions of a message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LinuxInfo {
-    /// What was asked for.
+    /// The properties that the SA was added with.
     pub extras: LinuxExtras,
-    /// Replay window in packets; PF_KEY's field holds 255 at most.
+    /// Anti-replay window in packets. The field of PF_KEY ends at 255.
     pub replay_window: u32,
     /// Packets protected so far.
     pub packets: u64,
     /// Seconds since 1970 of the last use; 0 if never or unknown.
     pub last_used: u64,
-    /// Sequence number last sent, extended.
+    /// The last sequence number sent, with ESN.
     pub sent_seq: u64,
-    /// Highest sequence number received, extended.
+    /// The highest sequence number received, with ESN.
     pub received_seq: u64,
-    /// Packets dropped: behind the replay window, seen before, failing the integrity check.
+    /// Packets dropped: below the anti-replay window, replayed, with a wrong ICV.
     pub drops: [u32; 3],
-    /// The kernel's name of an authentication algorithm that has no number here.
+    /// The kernel's name of an authentication algorithm that this program does not know.
     pub foreign_auth: Option<String>,
-    /// The kernel's name of an encryption algorithm that has no number here.
+    /// The kernel's name of an encryption algorithm that this program does not know.
     pub foreign_encr: Option<String>,
 }
 
@@ -207,7 +208,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_keyword_names_what_was_asked() {
+    fn first_keyword_names_the_first_property_that_is_set() {
         assert_eq!(LinuxExtras::default().first_keyword(), None);
         let extras = LinuxExtras { tfcpad: 8, hard_packets: 1, ..LinuxExtras::default() };
         assert_eq!(extras.first_keyword(), Some("tfcpad"));

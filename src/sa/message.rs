@@ -1,4 +1,4 @@
-//! What an SADB says: a PF_KEY message as values, in the order of its extensions.
+//! Messages of an SADB: a PF_KEY message as values, with its extensions in order.
 //!
 //! The PF_KEY backends decode it from bytes, the XFRM backend builds it from netlink messages; `show` prints it.
 //! Nothing here derives `Debug` if it can hold a key.
@@ -6,28 +6,28 @@
 use std::net::IpAddr;
 
 use super::{
-    AuthAlg, Diagnostic, EncrAlg, Flags, IdentityType, Lifetime, LifetimeKind, LinuxInfo, MessageType, SaId, SaState,
+    AuthAlg, DiagnosticCode, EncrAlg, Flags, IdentityType, Lifetime, LifetimeKind, LinuxInfo, MessageType, SaId, SaState,
     SaType, Spi,
 };
 use crate::secret::Key;
 
 /// One PF_KEY message (RFC 2367 section 2.1).
 pub struct Message {
-    /// `sadb_msg_version`, 2.
+    /// `sadb_msg_version`: 2 in RFC 2367.
     pub version: u8,
-    /// What is asked or reported.
+    /// `sadb_msg_type`: the request or the report.
     pub kind: MessageType,
     /// Error number in the numbering of the SADB's system; 0 for none.
     pub errno: u8,
-    /// Which database.
+    /// `sadb_msg_satype`: the database, or 0.
     pub sa_type: SaType,
     /// Length in bytes that the header declares.
     pub byte_len: usize,
-    /// illumos: why it failed. Elsewhere 0.
-    pub diagnostic: Diagnostic,
-    /// Sequence number.
+    /// illumos: the reason behind `errno`. 0 on other systems.
+    pub diagnostic: DiagnosticCode,
+    /// `sadb_msg_seq`: the same in request and reply.
     pub seq: u32,
-    /// Process it belongs to; 0 for the kernel's own.
+    /// `sadb_msg_pid`: the process of the request; 0 for messages of the kernel.
     pub pid: u32,
     /// The extensions, in message order.
     pub extensions: Vec<Extension>,
@@ -35,69 +35,69 @@ pub struct Message {
 
 /// One extension of a message (RFC 2367 section 2.3, illumos `pfkeyv2.h`).
 pub enum Extension {
-    /// SA.
+    /// The SA extension (RFC 2367 section 2.3.1).
     Association(Association),
     /// LIFETIME_CURRENT, _HARD, _SOFT, X_LIFETIME_IDLE.
     Lifetime(LifetimeKind, Lifetime),
-    /// ADDRESS_*.
+    /// ADDRESS_SRC and the other address extensions.
     Address(AddressRole, AddressInfo),
-    /// KEY_AUTH, KEY_ENCRYPT.
+    /// KEY_AUTH or KEY_ENCRYPT, wiped when dropped.
     Key(KeyRole, Key),
-    /// IDENTITY_SRC, IDENTITY_DST.
+    /// IDENTITY_SRC or IDENTITY_DST, as strings.
     Identity(Side, Identity),
-    /// PROPOSAL: default replay window and what the kernel would accept.
+    /// PROPOSAL: the default anti-replay window and the combinations that the kernel would accept.
     Proposal {
-        /// Replay window.
+        /// Default anti-replay window in packets.
         replay: u8,
-        /// Choices, best first.
+        /// Acceptable combinations, the preferred one first.
         combinations: Vec<Combination>,
     },
-    /// SUPPORTED_AUTH, SUPPORTED_ENCRYPT.
+    /// SUPPORTED_AUTH or SUPPORTED_ENCRYPT of a REGISTER reply.
     Supported(KeyRole, Vec<SupportedAlgorithm>),
-    /// SPIRANGE, for GETSPI.
+    /// SPIRANGE: the SPIs that GETSPI may return.
     SpiRange {
-        /// Lowest acceptable.
+        /// The lowest acceptable SPI.
         min: Spi,
-        /// Highest acceptable.
+        /// The highest acceptable SPI.
         max: Spi,
     },
     /// X_EREG: SA types to register for, up to the first 0.
     ExtendedRegister(Vec<SaType>),
     /// X_EPROP: proposals for several SA types at once.
     ExtendedProposal {
-        /// Replay window.
+        /// Default anti-replay window in packets.
         replay: u8,
-        /// Choices, best first.
+        /// Acceptable combinations, the preferred one first.
         combinations: Vec<ExtendedCombination>,
     },
-    /// X_KM_COOKIE.
+    /// X_KM_COOKIE: the key management daemon.
     KmCookie {
         /// Key management protocol: 0 manual, 1 IKE, 2 KINK, 3 IKEv2.
         proto: u32,
-        /// Its own number.
+        /// The number that the daemon has chosen.
         cookie: u64,
     },
-    /// X_PAIR.
+    /// X_PAIR: the SPI of the paired SA.
     Pair(Spi),
-    /// X_REPLAY_VALUE.
+    /// X_REPLAY_VALUE: the current sequence number.
     ReplayValue {
         /// 32-bit counter, 0 if the other is meant.
         value32: u32,
-        /// 64-bit counter.
+        /// 64-bit counter, 0 if the other is meant.
         value64: u64,
     },
     /// X_EDUMP: only SAs idle for this many seconds.
     ExtendedDump {
-        /// Seconds.
+        /// Idle time in seconds.
         timeout: u64,
     },
-    /// Linux XFRM: what PF_KEY has no words for. Never on the wire of PF_KEY.
+    /// Values of Linux XFRM that PF_KEY cannot express. Never part of a PF_KEY message.
     Linux(Box<LinuxInfo>),
-    /// Linux X_SA2: what `struct sadb_sa` has no room for.
+    /// Linux X_SA2: values that `struct sadb_sa` has no fields for.
     SecondAssociation {
         /// 1 transport, 2 tunnel, 3 BEET; 0 any.
         mode: u8,
-        /// Sequence number.
+        /// `sadb_x_sa2_sequence`: the last sequence number.
         sequence: u32,
         /// Request id, which ties SAs to policies.
         reqid: u32,
@@ -106,9 +106,9 @@ pub enum Extension {
     NattType(u8),
     /// Linux X_NAT_T_SPORT, X_NAT_T_DPORT: UDP port, host order.
     NattPort(Side, u16),
-    /// Anything else, whole (header included), so that it can be shown. May be of a known type but the wrong size.
+    /// Any other extension, as bytes for printing. It may be of a known type with an invalid length.
     Unknown {
-        /// Extension type.
+        /// `sadb_ext_type`: the type of the extension.
         kind: u16,
         /// All bytes, the 4-byte header included; a multiple of 8.
         bytes: crate::secret::Buffer,
@@ -118,41 +118,41 @@ pub enum Extension {
 /// The SA extension (RFC 2367 section 2.3.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Association {
-    /// Security parameters index.
+    /// `sadb_sa_spi`, in host byte order.
     pub spi: Spi,
-    /// Replay window.
+    /// `sadb_sa_replay`: anti-replay window in packets.
     pub replay: u8,
-    /// State.
+    /// `sadb_sa_state`: larval, mature, dying or dead.
     pub state: SaState,
-    /// Authentication algorithm.
+    /// `sadb_sa_auth`: authentication algorithm, or none.
     pub auth: AuthAlg,
-    /// Encryption algorithm.
+    /// `sadb_sa_encrypt`: encryption algorithm, or none.
     pub encr: EncrAlg,
-    /// Flags.
+    /// `sadb_sa_flags`, in the numbers of illumos.
     pub flags: Flags,
 }
 
 /// Which address an address extension is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AddressRole {
-    /// Outer source.
+    /// ADDRESS_SRC: the outer source.
     Source,
-    /// Outer destination.
+    /// ADDRESS_DST: the outer destination.
     Destination,
     /// Inner source of a tunnel (RFC 2367: proxy).
     InnerSource,
     /// Inner destination of a tunnel.
     InnerDestination,
-    /// NAT-T local.
+    /// X_ADDRESS_NATT_LOC: the local end of the UDP encapsulation.
     NattLocal,
-    /// NAT-T remote.
+    /// X_ADDRESS_NATT_REM: the remote end of the UDP encapsulation.
     NattRemote,
 }
 
 /// An address extension: sockaddr plus protocol and prefix length (RFC 2367 section 2.3.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AddressInfo {
-    /// Upper-layer protocol.
+    /// Upper-layer protocol, 0 for any.
     pub proto: u8,
     /// Prefix length as on the wire: of a mapped IPv4 address it counts 96 more.
     pub prefix_len: u8,
@@ -160,32 +160,32 @@ pub struct AddressInfo {
     pub family: u16,
     /// Address; `None` if the family is not an IP one. A mapped IPv4 address stays IPv6 here.
     pub addr: Option<IpAddr>,
-    /// Port, host order.
+    /// Port in host byte order, 0 for any.
     pub port: u16,
 }
 
-/// Which key a key extension, or which algorithms a supported extension is about.
+/// The use of a key or an algorithm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum KeyRole {
-    /// Authentication.
+    /// The key or algorithms of authentication.
     Auth,
-    /// Encryption.
+    /// The key or algorithms of encryption.
     Encr,
 }
 
-/// Source or destination.
+/// The end that an extension describes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Side {
-    /// Source.
+    /// The sender of the packets.
     Source,
-    /// Destination.
+    /// The receiver of the packets.
     Destination,
 }
 
 /// An identity (RFC 2367 section 2.3.5).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Identity {
-    /// What kind of name.
+    /// The form of the name, such as FQDN.
     pub kind: IdentityType,
     /// `sadb_ident_id`, a user id; illumos always reports 0.
     pub id: u64,
@@ -196,7 +196,7 @@ pub struct Identity {
 /// One row of SUPPORTED_AUTH or SUPPORTED_ENCRYPT.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SupportedAlgorithm {
-    /// Algorithm number.
+    /// `sadb_alg_id`: number of the algorithm.
     pub id: u8,
     /// IV length in bytes.
     pub iv_len: u8,
@@ -206,18 +206,18 @@ pub struct SupportedAlgorithm {
     pub max_bits: u16,
     /// Step between key lengths in bits.
     pub increment: u8,
-    /// Salt in bits.
+    /// illumos: length of the salt in bits.
     pub salt_bits: u8,
 }
 
 /// One row of PROPOSAL (`struct sadb_comb`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Combination {
-    /// Authentication algorithm.
+    /// `sadb_comb_auth`: authentication algorithm, or none.
     pub auth: AuthAlg,
-    /// Encryption algorithm.
+    /// `sadb_comb_encrypt`: encryption algorithm, or none.
     pub encr: EncrAlg,
-    /// Flags.
+    /// `sadb_comb_flags`: PFS is bit 0.
     pub flags: u16,
     /// Authentication key bits, shortest and longest.
     pub auth_bits: (u16, u16),
@@ -225,33 +225,33 @@ pub struct Combination {
     pub encr_bits: (u16, u16),
     /// illumos: salt bits of the encryption key.
     pub salt_bits: u8,
-    /// Soft limits.
+    /// The proposed soft lifetime.
     pub soft: Lifetime,
-    /// Hard limits.
+    /// The proposed hard lifetime.
     pub hard: Lifetime,
 }
 
 /// One row of X_EPROP (`struct sadb_x_ecomb` and its algorithms).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ExtendedCombination {
-    /// Flags.
+    /// `sadb_x_ecomb_flags`: PFS is bit 0.
     pub flags: u16,
-    /// Soft limits.
+    /// The proposed soft lifetime.
     pub soft: Lifetime,
-    /// Hard limits.
+    /// The proposed hard lifetime.
     pub hard: Lifetime,
-    /// The algorithms that go together.
+    /// The algorithms that are used together.
     pub algorithms: Vec<ExtendedAlgorithm>,
 }
 
 /// One algorithm of an [`ExtendedCombination`] (`struct sadb_x_algdesc`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ExtendedAlgorithm {
-    /// AH or ESP.
+    /// The protocol: AH or ESP.
     pub sa_type: SaType,
     /// 1 authentication, 2 encryption, 3 compression.
     pub kind: u8,
-    /// Algorithm number.
+    /// `sadb_x_algdesc_alg`: number of the algorithm.
     pub alg: u8,
     /// Salt bits, or a reserved byte.
     pub reserved: u8,
@@ -269,7 +269,7 @@ impl Message {
         })
     }
 
-    /// The name of the SA that this is about; `None` if it does not say one whole.
+    /// The identity of the SA that the message describes; `None` if it is incomplete.
     #[must_use]
     pub fn id(&self) -> Option<SaId> {
         let dst = self.address(AddressRole::Destination)?.addr?.to_canonical();
@@ -295,7 +295,7 @@ impl Message {
         })
     }
 
-    /// What Linux XFRM says beyond PF_KEY, if the message is from there.
+    /// The values of Linux XFRM beyond PF_KEY; `None` from other backends.
     #[must_use]
     pub fn linux(&self) -> Option<&LinuxInfo> {
         self.extensions.iter().find_map(|ext| match ext {

@@ -1,7 +1,7 @@
-//! What a security association is: its identity, what one may say when adding it, and what an SADB says about it.
+//! Security associations as values: identity, requests, and messages of an SADB.
 //!
-//! Pure values. Text is the business of `lang` and `show`, bytes that of `wire`. Numbers are newtypes, so that a number
-//! this program does not know is carried and shown instead of refused (RFC 2367 section 2; `pfkeyv2.h`).
+//! `keyfile` and `show` convert them from and to text, `wire` from and to bytes. Numbers are newtypes, so that an unknown number is
+//! kept and shown, not refused (RFC 2367 section 2; `pfkeyv2.h`).
 #![forbid(unsafe_code)]
 
 mod id;
@@ -20,6 +20,6 @@ pub use message::{
     AddressInfo, AddressRole, Association, Combination, ExtendedAlgorithm, ExtendedCombination, Extension, Identity,
     KeyRole, Message, Side, SupportedAlgorithm,
 };
-pub use number::{AuthAlg, Diagnostic, EncrAlg, Flags, IdentityType, MessageType, SaState, SaType, Spi};
+pub use number::{AuthAlg, DiagnosticCode, EncrAlg, Flags, IdentityType, MessageType, SaState, SaType, Spi};
 pub use request::{Endpoint, InnerEndpoint, Request};
-pub use sparse::{Seldom, Silent};
+pub use sparse::{Sparse, StaticDefault};

@@ -1,16 +1,16 @@
-//! The numbers of PF_KEY, each a type of its own. Values: RFC 2367 and illumos `net/pfkeyv2.h`.
+//! The numbers of PF_KEY, with a type for each kind. Values: RFC 2367 and illumos `net/pfkeyv2.h`.
 
 use std::fmt;
 use std::ops::{BitAnd, BitOr, BitOrAssign, Not};
 
 use serde::{Deserialize, Serialize};
 
-/// `sadb_msg_satype`: which database. 0 means all or none in particular.
+/// `sadb_msg_satype`: the type of an SA.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SaType(pub u8);
 
 impl SaType {
-    /// No type, or every type.
+    /// Every type, or none in particular.
     pub const UNSPEC: Self = Self(0);
     /// Authentication Header, RFC 4302.
     pub const AH: Self = Self(2);
@@ -23,20 +23,20 @@ impl SaType {
 pub struct Spi(pub u32);
 
 impl fmt::Display for Spi {
-    /// `0x` and lower-case hexadecimal, as everything in this project writes an SPI.
+    /// Hexadecimal with `0x`, the only form of an SPI in output.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:#x}", self.0)
     }
 }
 
-/// `sadb_sa_state`.
+/// `sadb_sa_state`: the state of an SA.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct SaState(pub u8);
 
 impl SaState {
     /// Reserved by GETSPI, not usable yet.
     pub const LARVAL: Self = Self(0);
-    /// In use.
+    /// Usable for all packets.
     pub const MATURE: Self = Self(1);
     /// Past its soft lifetime.
     pub const DYING: Self = Self(2);
@@ -46,27 +46,27 @@ impl SaState {
     pub const ACTIVE_ELSEWHERE: Self = Self(4);
     /// illumos cluster: idle here.
     pub const IDLE: Self = Self(5);
-    /// illumos cluster: asked for by an update, never reported.
+    /// illumos cluster: set by an update, never reported.
     pub const ACTIVE: Self = Self(6);
 }
 
-/// Authentication algorithm: `sadb_sa_auth` below 256; from 256 on, Linux algorithms that PF_KEY has no number for.
+/// Authentication algorithm: `sadb_sa_auth` below 256; from 256 on, Linux algorithms without a number in PF_KEY.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AuthAlg(pub u16);
 
 impl AuthAlg {
-    /// No authentication.
+    /// No authentication, or not given.
     pub const NONE: Self = Self(0);
 }
 
-/// Encryption algorithm: `sadb_sa_encrypt` below 256; from 256 on, Linux algorithms that PF_KEY has no number for.
+/// Encryption algorithm: `sadb_sa_encrypt` below 256; from 256 on, Linux algorithms without a number in PF_KEY.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EncrAlg(pub u16);
 
 impl EncrAlg {
-    /// Not given. ESP that only authenticates says [`EncrAlg::NULL`] instead.
+    /// Not given. ESP without encryption has [`EncrAlg::NULL`].
     pub const NONE: Self = Self(0);
-    /// DES-CBC.
+    /// DES in CBC mode.
     pub const DES: Self = Self(2);
     /// Triple DES in CBC mode.
     pub const TRIPLE_DES: Self = Self(3);
@@ -74,30 +74,30 @@ impl EncrAlg {
     pub const NULL: Self = Self(11);
 }
 
-/// `sadb_ident_type`.
+/// `sadb_ident_type`: the form of an identity.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct IdentityType(pub u16);
 
-/// `sadb_msg_type`.
+/// `sadb_msg_type`: the type of a message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct MessageType(pub u8);
 
 impl MessageType {
-    /// No message; the type of an answer to an unknown type.
+    /// Not a message; the type of a reply to an unknown type.
     pub const RESERVED: Self = Self(0);
-    /// Reserve an SPI.
+    /// Reserve an SPI by a larval SA.
     pub const GETSPI: Self = Self(1);
     /// Change an SA, or complete a larval one.
     pub const UPDATE: Self = Self(2);
-    /// Add an SA.
+    /// Add a complete SA.
     pub const ADD: Self = Self(3);
-    /// Remove an SA.
+    /// Remove one SA by its identity.
     pub const DELETE: Self = Self(4);
     /// Describe an SA, keys included.
     pub const GET: Self = Self(5);
-    /// The kernel wants an SA, or a daemon reports failure.
+    /// The kernel needs an SA, or a daemon reports a failure.
     pub const ACQUIRE: Self = Self(6);
-    /// Ask for algorithms and for ACQUIRE messages.
+    /// List the algorithms, and receive ACQUIRE messages.
     pub const REGISTER: Self = Self(7);
     /// A lifetime has run out.
     pub const EXPIRE: Self = Self(8);
@@ -105,40 +105,40 @@ impl MessageType {
     pub const FLUSH: Self = Self(9);
     /// Describe all SAs of a type.
     pub const DUMP: Self = Self(10);
-    /// Hear everything (SADB_X_PROMISC).
+    /// Promiscuous mode: receive all messages (SADB_X_PROMISC).
     pub const PROMISC: Self = Self(11);
-    /// illumos: ask for the policy-driven proposal.
+    /// illumos: request the proposal of the policy for a packet.
     pub const INVERSE_ACQUIRE: Self = Self(12);
-    /// illumos: UPDATE that reaches the paired SA too.
+    /// illumos: UPDATE of an SA and of its paired SA.
     pub const UPDATE_PAIR: Self = Self(13);
-    /// illumos: DELETE that reaches the paired SA too.
+    /// illumos: DELETE of an SA and of its paired SA.
     pub const DELETE_PAIR: Self = Self(14);
     /// illumos: delete all SAs in a state.
     pub const DELETE_PAIR_STATE: Self = Self(15);
 }
 
-/// `sadb_x_msg_diagnostic` of illumos: why a request was refused. 0 says nothing.
+/// `sadb_x_msg_diagnostic` of illumos: the reason why a request was refused, 0 if unknown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Diagnostic(pub u16);
+pub struct DiagnosticCode(pub u16);
 
-/// `sadb_sa_flags`, illumos numbering.
+/// `sadb_sa_flags`, in the numbers of illumos.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Flags(pub u32);
 
 impl Flags {
     /// Perfect forward secrecy was used.
     pub const PFS: Self = Self(0x1);
-    /// No replay protection.
+    /// No anti-replay window (SADB_SAFLAGS_NOREPLAY).
     pub const NOREPLAY: Self = Self(0x2);
     /// The packet was behind a NAT.
     pub const NATTED: Self = Self(0x1000);
-    /// Look for, or insert into, the inbound table.
+    /// An SA of the inbound table.
     pub const INBOUND: Self = Self(0x4000);
-    /// Look for, or insert into, the outbound table.
+    /// An SA of the outbound table.
     pub const OUTBOUND: Self = Self(0x8000);
-    /// Linked with another SA.
+    /// Paired with another SA.
     pub const PAIRED: Self = Self(0x1_0000);
-    /// Tunnel mode.
+    /// In tunnel mode (SADB_X_SAFLAGS_TUNNEL).
     pub const TUNNEL: Self = Self(0x2_0000);
     /// A remote NAT-T address is given.
     pub const NATT_REM: Self = Self(0x8_0000);

@@ -1,8 +1,8 @@
-//! What a command says about an SA: the model side of add, update, delete and get.
+//! Requests: the values of an add, update, delete or get command.
 
 use std::net::IpAddr;
 
-use super::{AuthAlg, EncrAlg, Flags, Identity, Lifetime, LinuxExtras, SaId, SaState, SaType, Seldom, Spi, XfrmMode};
+use super::{AuthAlg, EncrAlg, Flags, Identity, Lifetime, LinuxExtras, SaId, SaState, SaType, Sparse, Spi, XfrmMode};
 use crate::secret::Key;
 
 /// An outer or NAT-T address of a request: `src`, `dst`, `nat_loc`, `nat_rem` with their ports and protocol.
@@ -29,62 +29,62 @@ pub struct InnerEndpoint {
     pub proto: u8,
 }
 
-/// One request about one SA. What was not said is `None` or zero, as the field's own note says.
+/// A request about one SA. Values that were not given are `None` or zero.
 ///
-/// A command whose name stands for several addresses becomes several requests that differ in `src` and `dst` only.
-/// Which fields a command may use, and which it needs, is the business of `lang`; which an SADB can hold, that of `sadb`.
+/// A command with a host name that has several addresses becomes several requests, which differ in `src` and `dst` only.
+/// `keyfile` checks which fields a command may have and must have; `sadb` checks which ones an SADB supports.
 #[derive(Default)]
 pub struct Request {
-    /// AH or ESP.
+    /// The protocol: AH or ESP.
     pub sa_type: SaType,
-    /// Security parameters index.
+    /// The SPI, in host byte order.
     pub spi: Spi,
     /// SPI of the SA to pair with.
     pub pair_spi: Option<Spi>,
-    /// Replay window in packets; 0 for none. PF_KEY holds up to 255, Linux up to 4096.
+    /// Anti-replay window in packets; 0 for none. At most 255 with PF_KEY, 4096 with XFRM.
     pub replay: u32,
-    /// Wanted state. LARVAL (0) in get and delete, which do not say a state.
+    /// The desired state. LARVAL (0) in get and delete, which have none.
     pub state: SaState,
-    /// Authentication algorithm, [`AuthAlg::NONE`] if not said.
+    /// Authentication algorithm, [`AuthAlg::NONE`] if not given.
     pub auth_alg: AuthAlg,
-    /// Encryption algorithm, [`EncrAlg::NONE`] if not said.
+    /// Encryption algorithm, [`EncrAlg::NONE`] if not given.
     pub encr_alg: EncrAlg,
     /// Direction, tunnel and NAT-T flags.
     pub flags: Flags,
-    /// Hard lifetime.
-    pub hard: Seldom<Option<Lifetime>>,
-    /// Soft lifetime.
-    pub soft: Seldom<Option<Lifetime>>,
-    /// Idle lifetime.
-    pub idle: Seldom<Option<Lifetime>>,
-    /// Authentication key.
+    /// Limits at which the SA is removed.
+    pub hard: Sparse<Option<Lifetime>>,
+    /// Limits at which an EXPIRE message is sent.
+    pub soft: Sparse<Option<Lifetime>>,
+    /// Limits of the time without packets.
+    pub idle: Sparse<Option<Lifetime>>,
+    /// Key of the authentication algorithm.
     pub auth_key: Option<Key>,
     /// Encryption key, with salt where the cipher has one.
     pub encr_key: Option<Key>,
-    /// Source identity.
-    pub src_identity: Seldom<Option<Identity>>,
-    /// Destination identity.
-    pub dst_identity: Seldom<Option<Identity>>,
-    /// Source address.
+    /// Identity of the source host or user.
+    pub src_identity: Sparse<Option<Identity>>,
+    /// Identity of the destination host or user.
+    pub dst_identity: Sparse<Option<Identity>>,
+    /// Outer source, with port and protocol.
     pub src: Option<Endpoint>,
-    /// Destination address.
+    /// Outer destination, with port and protocol.
     pub dst: Option<Endpoint>,
-    /// The local node's address as the NAT shows it.
-    pub natt_local: Seldom<Option<Endpoint>>,
-    /// The remote node's address behind its NAT.
-    pub natt_remote: Seldom<Option<Endpoint>>,
+    /// Address and UDP port of this host after NAT.
+    pub natt_local: Sparse<Option<Endpoint>>,
+    /// Address and UDP port of the peer before NAT.
+    pub natt_remote: Sparse<Option<Endpoint>>,
     /// Inner source of a tunnel.
-    pub inner_src: Seldom<Option<InnerEndpoint>>,
+    pub inner_src: Sparse<Option<InnerEndpoint>>,
     /// Inner destination of a tunnel.
-    pub inner_dst: Seldom<Option<InnerEndpoint>>,
-    /// Replay counter to start from; a keys file can say 32 bits of it, extended sequence numbers have 64.
+    pub inner_dst: Sparse<Option<InnerEndpoint>>,
+    /// The sequence number to start from. A keys file has 32 bits of it; ESN has 64.
     pub replay_value: Option<u64>,
-    /// What only Linux XFRM can hold.
-    pub linux: Seldom<LinuxExtras>,
+    /// Properties that only Linux XFRM has.
+    pub linux: Sparse<LinuxExtras>,
 }
 
 impl Request {
-    /// The SA this request is about, if it names a destination.
+    /// The identity of the SA; `None` without a destination.
     #[must_use]
     pub fn id(&self) -> Option<SaId> {
         self.dst.map(|dst| SaId {
@@ -95,7 +95,7 @@ impl Request {
         })
     }
 
-    /// A second copy, its keys wiped on their own. Not `Clone`, for the reason that [`Key::duplicate`] gives.
+    /// A copy. Not `Clone`, for the reason of [`Key::duplicate`].
     #[must_use]
     pub fn duplicate(&self) -> Self {
         Self {
@@ -115,11 +115,25 @@ impl Request {
         }
     }
 
-    /// The mode asked for, in the numbers of Linux: inner addresses make a tunnel where nothing else is said.
+    /// The mode of the SA. The default is tunnel mode with inner addresses, otherwise transport mode.
     #[must_use]
     pub fn mode(&self) -> XfrmMode {
         let inner = self.inner_src.is_some() || self.inner_dst.is_some();
         let by_flag = if inner || self.flags.has(Flags::TUNNEL) { XfrmMode::TUNNEL } else { XfrmMode::TRANSPORT };
         self.linux.mode.unwrap_or(by_flag)
+    }
+}
+
+impl SaId {
+    /// The request that identifies the SA and sets nothing.
+    #[must_use]
+    pub fn request(&self) -> Request {
+        Request {
+            sa_type: self.sa_type,
+            spi: self.spi,
+            dst: Some(Endpoint { addr: self.dst, port: 0, proto: 0 }),
+            linux: LinuxExtras { mark: self.mark, ..LinuxExtras::default() }.into(),
+            ..Request::default()
+        }
     }
 }

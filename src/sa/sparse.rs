@@ -1,49 +1,49 @@
-//! What few SAs have.
+//! Storage for values that few SAs have.
 
 use std::ops::{Deref, DerefMut};
 
-/// A value that says nothing at all.
-pub trait Silent: Sized + 'static {
-    /// That value.
-    const NOTHING: &'static Self;
+/// A type with a default value in static memory.
+pub trait StaticDefault: Sized + 'static {
+    /// The default value, which [`Sparse`] refers to.
+    const DEFAULT: &'static Self;
 }
 
-impl<T: 'static> Silent for Option<T> {
-    const NOTHING: &'static Self = &None;
+impl<T: 'static> StaticDefault for Option<T> {
+    const DEFAULT: &'static Self = &None;
 }
 
-/// A value that is [`Silent::NOTHING`] in almost every SA, and takes the room of a pointer there: tens of thousands of SAs
-/// are held at once.
+/// A value that is [`StaticDefault::DEFAULT`] in almost every SA. The default takes the memory of a pointer, because a program holds
+/// 100,000 SAs at once.
 #[derive(Clone, Debug)]
-pub struct Seldom<T: Silent>(Option<Box<T>>);
+pub struct Sparse<T: StaticDefault>(Option<Box<T>>);
 
-impl<T: Silent> Default for Seldom<T> {
+impl<T: StaticDefault> Default for Sparse<T> {
     fn default() -> Self {
         Self(None)
     }
 }
 
-impl<T: Silent + PartialEq> From<T> for Seldom<T> {
+impl<T: StaticDefault + PartialEq> From<T> for Sparse<T> {
     fn from(value: T) -> Self {
-        Self((value != *T::NOTHING).then(|| Box::new(value)))
+        Self((value != *T::DEFAULT).then(|| Box::new(value)))
     }
 }
 
-impl<T: Silent> Deref for Seldom<T> {
+impl<T: StaticDefault> Deref for Sparse<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        self.0.as_deref().unwrap_or(T::NOTHING)
+        self.0.as_deref().unwrap_or(T::DEFAULT)
     }
 }
 
-impl<T: Silent + Clone> DerefMut for Seldom<T> {
+impl<T: StaticDefault + Clone> DerefMut for Sparse<T> {
     fn deref_mut(&mut self) -> &mut T {
-        self.0.get_or_insert_with(|| Box::new(T::NOTHING.clone()))
+        self.0.get_or_insert_with(|| Box::new(T::DEFAULT.clone()))
     }
 }
 
-impl<T: Silent + PartialEq> PartialEq for Seldom<T> {
+impl<T: StaticDefault + PartialEq> PartialEq for Sparse<T> {
     fn eq(&self, other: &Self) -> bool {
         **self == **other
     }
@@ -55,18 +55,18 @@ mod tests {
     use crate::sa::LinuxExtras;
 
     #[test]
-    fn nothing_takes_no_room_and_something_is_kept() {
-        assert!(Seldom::from(LinuxExtras::default()).0.is_none());
-        assert_eq!(*Seldom::<LinuxExtras>::default(), LinuxExtras::default());
-        let mut extras = Seldom::from(LinuxExtras { reqid: 7, ..LinuxExtras::default() });
+    fn sparse_allocates_nothing_for_the_default() {
+        assert!(Sparse::from(LinuxExtras::default()).0.is_none());
+        assert_eq!(*Sparse::<LinuxExtras>::default(), LinuxExtras::default());
+        let mut extras = Sparse::from(LinuxExtras { reqid: 7, ..LinuxExtras::default() });
         extras.if_id = 3;
         assert_eq!((extras.reqid, extras.if_id), (7, 3));
     }
 
     #[test]
-    fn what_was_set_to_nothing_is_nothing() {
-        let mut extras = Seldom::from(LinuxExtras { reqid: 7, ..LinuxExtras::default() });
+    fn sparse_equals_the_default_after_a_reset() {
+        let mut extras = Sparse::from(LinuxExtras { reqid: 7, ..LinuxExtras::default() });
         extras.reqid = 0;
-        assert!(extras == Seldom::default());
+        assert!(extras == Sparse::default());
     }
 }

@@ -3,7 +3,7 @@
 use std::io;
 
 use crate::names::errnos;
-use crate::sa::Diagnostic;
+use crate::sa::DiagnosticCode;
 
 /// Why a request failed.
 #[derive(Debug, thiserror::Error)]
@@ -14,7 +14,7 @@ pub enum SadbError {
         /// Errno in the numbering of the SADB's system.
         errno: i32,
         /// illumos: the diagnostic code, 0 for none.
-        diagnostic: Diagnostic,
+        diagnostic: DiagnosticCode,
         /// Text of the errno, the SADB's own message and a hint.
         text: String,
     },

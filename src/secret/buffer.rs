@@ -18,7 +18,7 @@ pub struct Buffer {
 pub struct Full {
     /// Length after the refused write, in bytes.
     pub wanted: usize,
-    /// Capacity in bytes.
+    /// Capacity of the buffer in bytes.
     pub capacity: usize,
 }
 

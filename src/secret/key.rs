@@ -1,4 +1,4 @@
-//! One key.
+//! The bytes of one key.
 
 use subtle::ConstantTimeEq;
 use zeroize::Zeroize;

@@ -1,4 +1,4 @@
-//! Memory for key bytes: [`Key`] for one key, [`Buffer`] for bytes that contain keys, [`Writer`] and [`Reader`] for streams of
+//! Memory for key bytes: [`Key`] for one key, [`Buffer`] for bytes that contain keys, [`SecretWriter`] and [`SecretReader`] for streams of
 //! such bytes.
 //!
 //! None of them has `Debug`, `Display`, `Clone` or `PartialEq`. None reallocates, because a reallocation leaves a copy behind.
@@ -11,4 +11,4 @@ mod stream;
 
 pub use buffer::{Buffer, Full, WipeOnDrop};
 pub use key::Key;
-pub use stream::{Reader, Writer};
+pub use stream::{SecretReader, SecretWriter};

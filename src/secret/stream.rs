@@ -7,12 +7,12 @@ use zeroize::Zeroize;
 use super::Buffer;
 
 /// Collects small writes into large ones. Dropping it writes what is left and ignores errors; call `flush` to see them.
-pub struct Writer<W: Write> {
+pub struct SecretWriter<W: Write> {
     inner: W,
     buffer: Buffer,
 }
 
-impl<W: Write> Writer<W> {
+impl<W: Write> SecretWriter<W> {
     /// A writer to `inner` with a buffer of `capacity` bytes.
     #[must_use]
     pub fn new(capacity: usize, inner: W) -> Self {
@@ -38,7 +38,7 @@ impl<W: Write> Writer<W> {
     }
 }
 
-impl<W: Write> Write for Writer<W> {
+impl<W: Write> Write for SecretWriter<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.write_all(bytes)?;
         Ok(bytes.len())
@@ -59,7 +59,7 @@ impl<W: Write> Write for Writer<W> {
     }
 }
 
-impl<W: Write> Drop for Writer<W> {
+impl<W: Write> Drop for SecretWriter<W> {
     fn drop(&mut self) {
         // A destructor cannot return an error.
         let _ = self.drain();
@@ -67,7 +67,7 @@ impl<W: Write> Drop for Writer<W> {
 }
 
 /// Reads ahead in large pieces and wipes each byte when it is consumed.
-pub struct Reader<R: Read> {
+pub struct SecretReader<R: Read> {
     inner: R,
     buffer: Buffer,
     /// Bytes from `start` to `end` are read and not consumed.
@@ -75,7 +75,7 @@ pub struct Reader<R: Read> {
     end: usize,
 }
 
-impl<R: Read> Reader<R> {
+impl<R: Read> SecretReader<R> {
     /// A reader of `inner` that reads at most `capacity` bytes ahead.
     #[must_use]
     pub fn new(capacity: usize, inner: R) -> Self {
@@ -89,7 +89,7 @@ impl<R: Read> Reader<R> {
     }
 }
 
-impl<R: Read> BufRead for Reader<R> {
+impl<R: Read> BufRead for SecretReader<R> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.start == self.end {
             self.start = 0;
@@ -105,7 +105,7 @@ impl<R: Read> BufRead for Reader<R> {
     }
 }
 
-impl<R: Read> Read for Reader<R> {
+impl<R: Read> Read for SecretReader<R> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let read = self.fill_buf()?.read(into)?;
         self.consume(read);
@@ -141,7 +141,7 @@ mod tests {
     #[test]
     fn writer_collects_small_writes_and_passes_large_ones() {
         let mut pieces = Pieces::default();
-        let mut writer = Writer::new(8, &mut pieces);
+        let mut writer = SecretWriter::new(8, &mut pieces);
         for text in [&b"abc"[..], b"def", b"ghi", b"0123456789", b"z"] {
             writer.write_all(text).unwrap();
         }
@@ -153,7 +153,7 @@ mod tests {
     #[test]
     fn writer_reports_an_error_and_writes_nothing_twice() {
         let mut pieces = Pieces { fail_at: Some(1), ..Pieces::default() };
-        let mut writer = Writer::new(4, &mut pieces);
+        let mut writer = SecretWriter::new(4, &mut pieces);
         writer.write_all(b"abcd").unwrap();
         writer.flush().unwrap();
         writer.write_all(b"efgh").unwrap();
@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn reader_wipes_consumed_bytes() {
-        let mut reader = Reader::new(16, &b"secret line\nnext"[..]);
+        let mut reader = SecretReader::new(16, &b"secret line\nnext"[..]);
         let mut line = Vec::new();
         reader.read_until(b'\n', &mut line).unwrap();
         assert_eq!(line, b"secret line\n");

@@ -86,7 +86,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::sa::Diagnostic;
+    use crate::sa::DiagnosticCode;
 
     #[test]
     fn every_reason_has_one_row() {
@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn of_sadb_error_distinguishes_permission_loss_and_refusal() {
-        let refused = |errno| SadbError::Refused { errno, diagnostic: Diagnostic::default(), text: String::new() };
+        let refused = |errno| SadbError::Refused { errno, diagnostic: DiagnosticCode::default(), text: String::new() };
         assert_eq!(Reason::of_sadb_error(&refused(1)), Reason::Permission);
         assert_eq!(Reason::of_sadb_error(&refused(22)), Reason::Refused);
         assert_eq!(Reason::of_sadb_error(&SadbError::Timeout { seconds: 10 }), Reason::NoSadb);

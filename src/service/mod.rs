@@ -27,7 +27,7 @@ use clap::error::ErrorKind;
 
 use crate::redact;
 use crate::sys::process::hardening;
-use crate::sys::process::privilege::{self, Need};
+use crate::sys::process::privilege::{self, Privileges};
 use args::{Args, Method};
 #[cfg(feature = "internals")]
 use config::properties;
@@ -56,7 +56,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let supervisor = Supervisor::detect(&|name| std::env::var_os(name));
     // A service reads only files that root may read anyway; by hand the caller's own rights count.
     let is_service = supervisor.as_ref().is_ok_and(Supervisor::is_service);
-    hardening::harden(if is_service { Need::Sadb } else { Need::SadbAndFiles });
+    hardening::harden(if is_service { Privileges::Sadb } else { Privileges::SadbAndFiles });
     let (codes, result) = match supervisor {
         Ok(supervisor) => (supervisor.exit_codes(), run(arguments, &supervisor)),
         Err(NoSmf) => {

@@ -269,11 +269,11 @@ fn linux_info<M: SerializeMap>(map: &mut M, info: &LinuxInfo) -> Result<(), M::E
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sa::{Diagnostic, LinuxExtras, SaState, Spi, XfrmFlags, XfrmMode};
+    use crate::sa::{DiagnosticCode, LinuxExtras, SaState, Spi, XfrmFlags, XfrmMode};
     use crate::secret::Key;
 
     fn line(extensions: Vec<Extension>, choice: Choice) -> String {
-        let (kind, sa_type, diagnostic) = (MessageType::UPDATE_PAIR, SaType::ESP, Diagnostic(0));
+        let (kind, sa_type, diagnostic) = (MessageType::UPDATE_PAIR, SaType::ESP, DiagnosticCode(0));
         let message = Message { version: 2, kind, errno: 0, sa_type, byte_len: 0, diagnostic, seq: 1, pid: 1, extensions };
         let mut out = Vec::new();
         write_line(&mut out, &message, choice).unwrap();

@@ -117,7 +117,7 @@ fn print_header(out: &mut dyn Write, message: &Message, style: &Style<'_>) -> io
 /// # Errors
 /// Those of `out`.
 pub(crate) fn print_diagnostic(out: &mut dyn Write, message: &Message) -> io::Result<()> {
-    writeln!(out, "  Diagnostic code {}:  {}.", message.diagnostic.0, diagnostics::text(message.diagnostic))
+    writeln!(out, "  DiagnosticCode code {}:  {}.", message.diagnostic.0, diagnostics::text(message.diagnostic))
 }
 
 fn print_extension(out: &mut dyn Write, extension: &Extension, style: &Style<'_>) -> io::Result<()> {
@@ -165,7 +165,7 @@ fn print_association(out: &mut dyn Write, sa: &Association) -> io::Result<()> {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::sa::{Diagnostic, MessageType, Spi};
+    use crate::sa::{DiagnosticCode, MessageType, Spi};
     use crate::show::{NoNames, utc};
 
     /// Numbers only, at the moment 1700000000, no error texts but that of 22.
@@ -189,7 +189,7 @@ pub(super) mod tests {
     }
 
     fn message(kind: MessageType, errno: u8, diagnostic: u16, extensions: Vec<Extension>) -> Message {
-        let (sa_type, diagnostic) = (SaType::ESP, Diagnostic(diagnostic));
+        let (sa_type, diagnostic) = (SaType::ESP, DiagnosticCode(diagnostic));
         Message { version: 2, kind, errno, sa_type, byte_len: 16, diagnostic, seq: 5, pid: 77, extensions }
     }
 
@@ -199,7 +199,7 @@ pub(super) mod tests {
         assert_eq!(
             printed(&refused, &Style { timestamp: true, ..style() }),
             "Read 16 bytes.\nTimestamp: Tue Nov 14 22:13:20 2023\nBase message (version 2) type ADD, SA type ESP.\n\
-             Error Invalid argument from PF_KEY.\n  Diagnostic code 41:  encryption algorithm not supported.\n\
+             Error Invalid argument from PF_KEY.\n  DiagnosticCode code 41:  encryption algorithm not supported.\n\
              Message length 16 bytes, seq=5, pid=77.\n\n"
         );
         let odd = printed(&message(MessageType(200), 255, 999, Vec::new()), &style());

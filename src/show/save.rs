@@ -337,7 +337,7 @@ fn save_replay(out: &mut dyn Write, value32: u32, value64: u64) -> io::Result<()
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sa::{Diagnostic, LinuxInfo, MessageType};
+    use crate::sa::{DiagnosticCode, LinuxInfo, MessageType};
 
     fn saved(linux: LinuxInfo) -> String {
         let dst = Some(IpAddr::from([10, 0, 0, 2]));
@@ -350,7 +350,7 @@ mod tests {
             errno: 0,
             sa_type: SaType::ESP,
             byte_len: 0,
-            diagnostic: Diagnostic(0),
+            diagnostic: DiagnosticCode(0),
             seq: 1,
             pid: 1,
             extensions: vec![

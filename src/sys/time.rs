@@ -23,7 +23,7 @@ impl Deadline {
         Self { timeout: Some(timeout), end: None }
     }
 
-    /// No limit.
+    /// A deadline that never passes.
     #[must_use]
     pub fn never() -> Self {
         Self { timeout: None, end: None }

@@ -16,7 +16,7 @@ use crate::redact::shown;
 use crate::sa::SaType;
 use crate::secret::Buffer;
 use crate::sys::fs::keys_file;
-use crate::sys::fs::keys_file::Origin;
+use crate::sys::fs::keys_file::FileOrigin;
 
 /// The arguments.
 #[derive(Debug, PartialEq, Eq)]
@@ -91,7 +91,7 @@ impl Export {
             // Memory that is given back is wiped by the allocator.
             return Ok(("the SADB".to_owned(), Buffer::from_slice(&text)));
         };
-        let file = keys_file::read(path, Origin::User).map_err(|error| Failure::new(error.to_string()))?;
+        let file = keys_file::read(path, FileOrigin::User).map_err(|error| Failure::new(error.to_string()))?;
         session.output.warn(&file.findings);
         Ok((shown(path), file.contents))
     }

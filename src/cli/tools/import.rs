@@ -12,7 +12,7 @@ use crate::cli::session::Session;
 use crate::convert::{self, ImportFormat};
 use crate::redact::shown;
 use crate::sys::fs::keys_file;
-use crate::sys::fs::keys_file::Origin;
+use crate::sys::fs::keys_file::FileOrigin;
 
 /// The arguments.
 #[derive(Debug, PartialEq, Eq)]
@@ -58,7 +58,7 @@ impl From<&mut ArgMatches> for Import {
 
 impl Import {
     pub(super) fn run(&self, session: &Session<'_>) -> Result<Exit, Failure> {
-        let file = keys_file::read(&self.file, Origin::User).map_err(|error| Failure::new(error.to_string()))?;
+        let file = keys_file::read(&self.file, FileOrigin::User).map_err(|error| Failure::new(error.to_string()))?;
         session.output.warn(&file.findings);
         let imported = convert::import(self.source, &file.contents)?;
         for note in &imported.notes {

@@ -237,7 +237,7 @@ fn algorithm(word: &[u8], none: &[&str], mut known: impl Iterator<Item = (u16, &
 mod tests {
     use super::*;
     use crate::keyfile::testing::{KEYS, add, codes, good};
-    use crate::sa::{Lifetime, Seldom};
+    use crate::sa::{Lifetime, Sparse};
 
     #[test]
     fn number_field_sets_each_field() {
@@ -290,7 +290,7 @@ mod tests {
     fn identity_takes_a_type_and_a_value() {
         let (command, _) = good(&add("srcidtype Mailbox \"joe doe\" dstidtype 7 dst"));
         let text =
-            |identity: Seldom<Option<Identity>>| identity.as_ref().map(|identity| (identity.kind.0, identity.value.clone()));
+            |identity: Sparse<Option<Identity>>| identity.as_ref().map(|identity| (identity.kind.0, identity.value.clone()));
         assert_eq!(text(command.request.src_identity), Some((3, b"joe doe".to_vec())));
         assert_eq!(text(command.request.dst_identity), Some((7, b"dst".to_vec())));
         assert_eq!(codes(&add("srcidtype bogus x")), [Code::UnknownIdentityType]);

@@ -13,11 +13,10 @@
 use std::net::IpAddr;
 
 use super::conflicts::Bundles;
-use super::{Action, Direction, Directions, Net, Policy, PolicyId, PolicySa, Ports, Selector, Template};
+use super::{Directions, Net, Policy, PolicyAction, PolicyDirection, PolicyId, PolicySa, PortMask, Selector, Template};
 use crate::sa::{Masked, XfrmMode};
 
-/// IPPROTO_UDP.
-const UDP: u8 = 17;
+const IPPROTO_UDP: u8 = 17;
 /// The priority of the narrowest selector. Policies of `ip xfrm policy` have 0 by default and take precedence; those of IKE
 /// daemons have 100,000 and more.
 const NARROWEST: u32 = 10_000;
@@ -90,31 +89,31 @@ pub fn derive(sas: &[&PolicySa], is_local: &dyn Fn(IpAddr) -> bool) -> Derived {
 #[must_use]
 pub fn priority(selector: &Selector) -> u32 {
     let free_bits = u32::from(selector.src.free_bits()) + u32::from(selector.dst.free_bits());
-    let any_port = |ports: Ports| u32::from(ports == Ports::ANY);
+    let any_port = |ports: PortMask| u32::from(ports == PortMask::ANY);
     let any_proto = if selector.proto == 0 { 4 } else { 0 };
     NARROWEST + 8 * free_bits + any_proto + any_port(selector.src_ports) + any_port(selector.dst_ports)
 }
 
-const ALL_DIRECTIONS: [Direction; 3] = [Direction::In, Direction::Out, Direction::Forward];
+const ALL_DIRECTIONS: [PolicyDirection; 3] = [PolicyDirection::In, PolicyDirection::Out, PolicyDirection::Forward];
 
 /// The identity of an SA's policy; `None` for a tunnel without inner addresses.
-fn policy_id(sa: &PolicySa, direction: Direction) -> Option<PolicyId> {
+fn policy_id(sa: &PolicySa, direction: PolicyDirection) -> Option<PolicyId> {
     let mark = sa.id.mark.filter(|mark| *mark != Masked::default());
     Some(PolicyId { direction, selector: sa.selector?, mark, if_id: sa.if_id })
 }
 
 /// The directions of the policies that an SA needs.
-fn policy_directions(sa: &PolicySa, is_local: &dyn Fn(IpAddr) -> bool) -> Result<Vec<Direction>, NoPolicy> {
+fn policy_directions(sa: &PolicySa, is_local: &dyn Fn(IpAddr) -> bool) -> Result<Vec<PolicyDirection>, NoPolicy> {
     let Directions { inbound, outbound } = directions(sa, is_local).ok_or(NoPolicy::UnknownDirection)?;
     let mut directions = Vec::new();
     if outbound {
-        directions.push(Direction::Out);
+        directions.push(PolicyDirection::Out);
     }
     if inbound {
-        directions.push(Direction::In);
+        directions.push(PolicyDirection::In);
         // What leaves the tunnel may be for another host: the kernel checks such packets with `fwd`.
         if sa.mode != XfrmMode::TRANSPORT {
-            directions.push(Direction::Forward);
+            directions.push(PolicyDirection::Forward);
         }
     }
     Ok(directions)
@@ -133,9 +132,9 @@ pub fn directions(sa: &PolicySa, is_local: &dyn Fn(IpAddr) -> bool) -> Option<Di
 }
 
 /// Adds the templates of an SA to the policies of its directions.
-fn add(bundles: &mut Bundles, position: usize, sa: &PolicySa, directions: &[Direction]) -> Result<(), NoPolicy> {
+fn add(bundles: &mut Bundles, position: usize, sa: &PolicySa, directions: &[PolicyDirection]) -> Result<(), NoPolicy> {
     let selector = sa.selector.ok_or(NoPolicy::NoInnerSelector)?;
-    let is_in = directions.contains(&Direction::In);
+    let is_in = directions.contains(&PolicyDirection::In);
     if is_in && selector.proto == 0 && selector.src.free_bits() > 0 && sa.mode == XfrmMode::TRANSPORT {
         return Err(NoPolicy::TooBroad);
     }
@@ -148,7 +147,7 @@ fn add(bundles: &mut Bundles, position: usize, sa: &PolicySa, directions: &[Dire
 }
 
 fn allow(id: PolicyId, templates: Vec<Template>) -> Policy {
-    Policy { id, action: Action::Allow, priority: priority(&id.selector), templates }
+    Policy { id, action: PolicyAction::Allow, priority: priority(&id.selector), templates }
 }
 
 /// The template that matches `sa`. In transport mode its addresses are unspecified: those of the packets apply.
@@ -165,12 +164,13 @@ fn udp_bypass_policy(sa: &PolicySa, policies: &[Policy], is_local: &dyn Fn(IpAdd
     let port = sa.udp_port?;
     let Directions { inbound, .. } = directions(sa, is_local)?;
     let src = sa.src.map_or(Net::any(sa.id.dst), Net::host);
-    let selector = Selector { proto: UDP, dst_ports: Ports::exactly(port), ..Selector::between(src, Net::host(sa.id.dst)) };
+    let selector =
+        Selector { proto: IPPROTO_UDP, dst_ports: PortMask::exactly(port), ..Selector::between(src, Net::host(sa.id.dst)) };
     let matches_udp = |policy: &Policy| {
-        policy.id.direction == Direction::In && policy.id.if_id == 0 && policy.id.selector.overlaps(&selector)
+        policy.id.direction == PolicyDirection::In && policy.id.if_id == 0 && policy.id.selector.overlaps(&selector)
     };
     let matching = policies.iter().find(|policy| inbound && matches_udp(policy))?;
-    let id = PolicyId { direction: Direction::In, selector, mark: matching.id.mark, if_id: 0 };
+    let id = PolicyId { direction: PolicyDirection::In, selector, mark: matching.id.mark, if_id: 0 };
     Some(allow(id, Vec::new()))
 }
 

@@ -4,7 +4,7 @@ use std::io;
 
 use nix::errno::Errno;
 
-use crate::sa::{Diagnostic, SaType};
+use crate::sa::{DiagnosticCode, SaType};
 use crate::sadb::SadbError;
 use crate::wire::reader::Reader;
 use crate::wire::xfrm::HEADER_LEN;
@@ -61,7 +61,7 @@ pub(crate) fn refused(refusal: &Refusal, request: &[u8], asked: &Asked) -> SadbE
     if let Some(hint) = hint(errno, refusal.text.as_deref().unwrap_or_default(), asked) {
         text = format!("{text}: {hint}");
     }
-    SadbError::Refused { errno: refusal.errno, diagnostic: Diagnostic::default(), text }
+    SadbError::Refused { errno: refusal.errno, diagnostic: DiagnosticCode::default(), text }
 }
 
 /// A refusal that came as a number alone, in words.

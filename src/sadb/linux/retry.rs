@@ -39,10 +39,10 @@ fn may_pass(error: &SadbError) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sa::Diagnostic;
+    use crate::sa::DiagnosticCode;
 
     fn refused(errno: Errno) -> SadbError {
-        SadbError::Refused { errno: errno as i32, diagnostic: Diagnostic::default(), text: String::new() }
+        SadbError::Refused { errno: errno as i32, diagnostic: DiagnosticCode::default(), text: String::new() }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use crate::sa::{MessageType, Request};
 use crate::sadb::pfkey::client::{PfKey, REPLY_TIMEOUT, unsupported};
 use crate::sadb::{SadbError, Transport};
 use crate::secret::Buffer;
-use crate::sys::net::packet_socket::Head;
+use crate::sys::net::Head;
 use crate::sys::time::Deadline;
 use crate::wire::pfkey;
 

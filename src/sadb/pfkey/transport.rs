@@ -3,7 +3,8 @@
 use std::io;
 
 use crate::secret::Buffer;
-use crate::sys::net::packet_socket::{Head, PacketSocket};
+use crate::sys::net::Head;
+use crate::sys::net::packet_socket::PacketSocket;
 use crate::sys::time::Deadline;
 
 /// A connection that preserves message boundaries.

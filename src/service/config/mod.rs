@@ -17,7 +17,7 @@ use crate::service::config::smf::PropertyError;
 use crate::service::config::supervisor::{Environment, Supervisor};
 use crate::service::exit::Reason;
 use crate::sys::IS_LINUX;
-use crate::sys::fs::keys_file::Origin;
+use crate::sys::fs::keys_file::FileOrigin;
 use crate::sys::fs::settings_file;
 
 /// Read without `--config`; it need not exist.
@@ -93,7 +93,7 @@ pub(crate) struct Config {
 /// The keys file. The SMF property is read only when the file is needed: `stop` works without it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Keys {
-    File(PathBuf, Origin),
+    File(PathBuf, FileOrigin),
     Property { fmri: String },
 }
 
@@ -215,16 +215,16 @@ impl Config {
     ///
     /// # Errors
     /// [`ConfigError::Property`] if the SMF property cannot be read.
-    pub(crate) fn keys_file(&self) -> Result<(PathBuf, Origin), ConfigError> {
+    pub(crate) fn keys_file(&self) -> Result<(PathBuf, FileOrigin), ConfigError> {
         match &self.keys {
             Keys::File(path, origin) => Ok((path.clone(), *origin)),
-            Keys::Property { fmri } => Ok((smf::config_file(fmri)?, Origin::Service)),
+            Keys::Property { fmri } => Ok((smf::config_file(fmri)?, FileOrigin::Service)),
         }
     }
 }
 
 fn keys(overrides: &Overrides, environment: Environment<'_>, supervisor: &Supervisor, configured: PathBuf) -> Keys {
-    let origin = if supervisor.is_service() { Origin::Service } else { Origin::User };
+    let origin = if supervisor.is_service() { FileOrigin::Service } else { FileOrigin::User };
     if let Some(path) = &overrides.config_file {
         return Keys::File(path.clone(), origin);
     }
@@ -233,7 +233,7 @@ fn keys(overrides: &Overrides, environment: Environment<'_>, supervisor: &Superv
     }
     let credential = environment("CREDENTIALS_DIRECTORY").map(|dir| PathBuf::from(dir).join("ipseckeys"));
     match credential.filter(|path| path.symlink_metadata().is_ok()) {
-        Some(path) => Keys::File(path, Origin::Credential),
+        Some(path) => Keys::File(path, FileOrigin::Credential),
         None => Keys::File(configured, origin),
     }
 }
@@ -302,7 +302,7 @@ mod tests {
     #[test]
     fn load_of_an_empty_file_has_the_defaults() {
         let config = load("", Overrides::default(), &Supervisor::None).unwrap();
-        assert_eq!(config.keys_file().unwrap(), (PathBuf::from("/etc/inet/secret/ipseckeys"), Origin::User));
+        assert_eq!(config.keys_file().unwrap(), (PathBuf::from("/etc/inet/secret/ipseckeys"), FileOrigin::User));
         assert_eq!((config.sadb, config.order), (SadbTarget::Auto, Order::FlushFirst));
     }
 
@@ -311,13 +311,13 @@ mod tests {
         let text =
             "config_file = \"/k\"\nsadb = \"pfkey\"\nrefresh = \"check-first\"\nflush = \"all\"\nhold_natt_ports = true\n";
         let config = load(text, Overrides::default(), &Supervisor::Systemd).unwrap();
-        assert_eq!(config.keys_file().unwrap(), (PathBuf::from("/k"), Origin::Service));
+        assert_eq!(config.keys_file().unwrap(), (PathBuf::from("/k"), FileOrigin::Service));
         assert!(config.hold_natt_ports);
         assert_eq!((config.sadb, config.order), (SadbTarget::PfKey, Order::CheckFirst));
         let overrides =
             Overrides { config_file: Some("/other".into()), sadb: Some(SadbTarget::Model), ..Overrides::default() };
         let config = load(text, overrides, &Supervisor::None).unwrap();
-        assert_eq!(config.keys_file().unwrap(), (PathBuf::from("/other"), Origin::User));
+        assert_eq!(config.keys_file().unwrap(), (PathBuf::from("/other"), FileOrigin::User));
         assert_eq!(config.sadb, SadbTarget::Model);
     }
 
@@ -360,7 +360,7 @@ mod tests {
         fs::write(dir.path().join("ipseckeys"), "").unwrap();
         let environment = |name: &str| (name == "CREDENTIALS_DIRECTORY").then(|| dir.path().into());
         let config = Config::load(&Overrides::default(), &environment, &Supervisor::Systemd).unwrap();
-        assert_eq!(config.keys_file().unwrap(), (dir.path().join("ipseckeys"), Origin::Credential));
+        assert_eq!(config.keys_file().unwrap(), (dir.path().join("ipseckeys"), FileOrigin::Credential));
     }
 
     #[test]

@@ -126,7 +126,7 @@ fn idle_end(message: &Message, usage: Usage) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sa::{Diagnostic, Extension, Lifetime, LinuxInfo, MessageType, SaType};
+    use crate::sa::{DiagnosticCode, Extension, Lifetime, LinuxInfo, MessageType, SaType};
 
     fn sa(packets: u64, last_used: u64, idle: (u64, u64)) -> Message {
         let current = Lifetime { addtime: 1000, bytes: packets * 100, ..Lifetime::default() };
@@ -138,7 +138,7 @@ mod tests {
             errno: 0,
             sa_type: SaType::ESP,
             byte_len: 0,
-            diagnostic: Diagnostic::default(),
+            diagnostic: DiagnosticCode::default(),
             seq: 1,
             pid: 1,
             extensions: vec![

@@ -71,7 +71,7 @@ pub(super) fn write(out: &mut dyn Write, steps: &PolicySteps, json: bool) -> io:
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::{Action, Direction, Net, PolicyId, Selector};
+    use crate::policy::{Net, PolicyAction, PolicyDirection, PolicyId, Selector};
 
     #[test]
     fn write_has_a_line_for_each_step() {
@@ -79,8 +79,9 @@ mod tests {
             let selector = Selector::between(Net::host([10, 0, 0, 1].into()), Net::host([10, 0, 0, 2].into()));
             PolicyId { direction, selector, mark: None, if_id: 0 }
         };
-        let policy = Policy { id: id(Direction::Out), action: Action::Allow, priority: 3, templates: Vec::new() };
-        let steps = PolicySteps { add: vec![policy], remove: vec![id(Direction::In)], ..PolicySteps::default() };
+        let policy =
+            Policy { id: id(PolicyDirection::Out), action: PolicyAction::Allow, priority: 3, templates: Vec::new() };
+        let steps = PolicySteps { add: vec![policy], remove: vec![id(PolicyDirection::In)], ..PolicySteps::default() };
         let written = |json| {
             let mut out = Vec::new();
             write(&mut out, &steps, json).unwrap();

@@ -28,7 +28,7 @@ use crate::service::load::outcome::State;
 use crate::service::log::check_written;
 use crate::service::records::owned_sas::OwnedSas;
 use crate::show;
-use crate::sys::fs::keys_file::{self, Origin};
+use crate::sys::fs::keys_file::{self, FileOrigin};
 use crate::sys::net::interfaces::network_namespace;
 use state::StateRecord;
 use unmatched::Unmatched;
@@ -303,7 +303,7 @@ fn sadb(args: &Args, environment: Environment<'_>, record: Option<&StateRecord>)
 /// Whether the content of the keys file differs from the loaded one; `None` if none was loaded.
 fn has_changed(file: &Path, directory: &Path) -> io::Result<Option<bool>> {
     let Some(loaded) = state::loaded_digest(directory)? else { return Ok(None) };
-    let read = keys_file::read(file, Origin::User).map_err(io::Error::other)?;
+    let read = keys_file::read(file, FileOrigin::User).map_err(io::Error::other)?;
     Ok(Some(!loaded.matches(&read.contents)))
 }
 

@@ -18,7 +18,7 @@ use crate::secret;
 /// Bytes that [`replace`] collects before it writes them.
 const BUFFER_LEN: usize = 64 * 1024;
 
-/// Why [`replace`] failed.
+/// The error of [`replace`], by the file that is in place.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReplaceError {
     /// The old file, if any, is unchanged.
@@ -32,9 +32,9 @@ pub(crate) enum ReplaceError {
 /// Who may read a file of [`replace_volatile`].
 #[derive(Clone, Copy)]
 pub(crate) enum Readers {
-    /// Mode 0644.
+    /// Every user: mode 0644.
     All,
-    /// Mode 0600.
+    /// Only the owner: mode 0600.
     Owner,
 }
 
@@ -65,7 +65,7 @@ pub(crate) fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Res
     let directory = directory_of(path);
     let mut file = temporary_file(&directory, 0o400)?;
     {
-        let mut buffered = secret::Writer::new(BUFFER_LEN, file.as_file_mut());
+        let mut buffered = secret::SecretWriter::new(BUFFER_LEN, file.as_file_mut());
         write(&mut buffered)?;
         buffered.flush()?;
     }

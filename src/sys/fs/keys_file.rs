@@ -16,7 +16,7 @@ use crate::sys::fs::checks::{access_list, directories};
 use crate::sys::fs::lease;
 use crate::sys::process::hardening;
 
-pub(crate) use crate::sys::fs::checks::{Finding, Origin};
+pub(crate) use crate::sys::fs::checks::{FileOrigin, Finding};
 pub(crate) use crate::sys::fs::file_error::{FileError, MAX_LEN};
 
 /// The default keys file (ipseckey(1M), FILES).
@@ -34,7 +34,7 @@ pub(crate) struct KeysFile {
 ///
 /// # Errors
 /// As [`KeysFileReader::open`] and [`KeysFileReader::read`].
-pub(crate) fn read(path: &Path, origin: Origin) -> Result<KeysFile, FileError> {
+pub(crate) fn read(path: &Path, origin: FileOrigin) -> Result<KeysFile, FileError> {
     let mut reader = KeysFileReader::open(path, origin)?;
     let mut contents = Buffer::zeroed(reader.remaining);
     hardening::lock(&contents);
@@ -43,16 +43,16 @@ pub(crate) fn read(path: &Path, origin: Origin) -> Result<KeysFile, FileError> {
 }
 
 /// The metadata before the file is opened: opening a device can have side effects.
-fn stat(path: &Path, origin: Origin) -> io::Result<Metadata> {
+fn stat(path: &Path, origin: FileOrigin) -> io::Result<Metadata> {
     match origin {
-        Origin::User => path.metadata(),
-        Origin::Service | Origin::Credential => path.symlink_metadata(),
+        FileOrigin::User => path.metadata(),
+        FileOrigin::Service | FileOrigin::Credential => path.symlink_metadata(),
     }
 }
 
-fn open(path: &Path, origin: Origin) -> io::Result<File> {
+fn open(path: &Path, origin: FileOrigin) -> io::Result<File> {
     // O_NONBLOCK: between `stat` and this call a FIFO may have taken the name, and opening one waits for a writer.
-    let follow = if origin == Origin::User { 0 } else { O_NOFOLLOW };
+    let follow = if origin == FileOrigin::User { 0 } else { O_NOFOLLOW };
     OpenOptions::new().read(true).custom_flags(O_NONBLOCK | follow).open(path)
 }
 
@@ -93,14 +93,14 @@ impl KeysFileReader {
     ///
     /// # Errors
     /// [`FileError`]; a file that is not private is a [`Finding`], not an error.
-    pub(crate) fn open(path: &Path, origin: Origin) -> Result<Self, FileError> {
+    pub(crate) fn open(path: &Path, origin: FileOrigin) -> Result<Self, FileError> {
         let before = stat(path, origin).map_err(|source| FileError::Unreadable { path: path.to_owned(), source })?;
         require_regular(path, &before)?;
         Self::open_after(path, origin, &before)
     }
 
     /// Opens the file with the metadata `before`. Another file may have replaced it since, so everything is checked again.
-    fn open_after(path: &Path, origin: Origin, before: &Metadata) -> Result<Self, FileError> {
+    fn open_after(path: &Path, origin: FileOrigin, before: &Metadata) -> Result<Self, FileError> {
         let failed = |source| FileError::Unreadable { path: path.to_owned(), source };
         let me = nix::unistd::geteuid().as_raw();
         let file = open(path, origin).map_err(|error| match error.kind() {
@@ -195,7 +195,6 @@ impl KeysFileReader {
     }
 }
 
-/// Seconds and nanoseconds.
 fn mtime(metadata: &Metadata) -> (i64, i64) {
     (metadata.mtime(), metadata.mtime_nsec())
 }
@@ -218,7 +217,7 @@ mod tests {
     #[test]
     fn read_returns_all_bytes_of_a_private_file() {
         let (_dir, path) = private("keys", b"flush esp\n");
-        let read = read(&path, Origin::Service).unwrap();
+        let read = read(&path, FileOrigin::Service).unwrap();
         assert_eq!(&*read.contents, b"flush esp\n");
         assert_eq!(read.findings, []);
     }
@@ -227,7 +226,7 @@ mod tests {
     fn a_readable_mode_is_a_finding_not_an_error() {
         let (_dir, path) = private("keys", b"");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
-        let read = read(&path, Origin::Service).unwrap();
+        let read = read(&path, FileOrigin::Service).unwrap();
         assert_eq!(read.findings, [Finding::Mode { path, mode: 0o644 }]);
     }
 
@@ -236,8 +235,8 @@ mod tests {
         let (dir, path) = private("keys", b"x");
         let link = dir.path().join("link");
         symlink(&path, &link).unwrap();
-        assert_eq!(&*read(&link, Origin::User).unwrap().contents, b"x");
-        let refused = read(&link, Origin::Service).err().unwrap();
+        assert_eq!(&*read(&link, FileOrigin::User).unwrap().contents, b"x");
+        let refused = read(&link, FileOrigin::Service).err().unwrap();
         assert!(refused.to_string().ends_with("is a symbolic link, wanted a regular file"), "{refused}");
     }
 
@@ -248,7 +247,7 @@ mod tests {
         nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRUSR).unwrap();
         for (path, found) in [(dir.path(), "a directory"), (&fifo, "a FIFO"), (Path::new("/dev/null"), "a character device")]
         {
-            let error = read(path, Origin::User).err().unwrap();
+            let error = read(path, FileOrigin::User).err().unwrap();
             assert!(matches!(error, FileError::NotRegular { found: name, .. } if name == found), "{error}");
         }
     }
@@ -264,7 +263,7 @@ mod tests {
         let (sender, receiver) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
             for path in [link, fifo, "/dev/null".into()] {
-                let opened = KeysFileReader::open_after(&path, Origin::Service, &before);
+                let opened = KeysFileReader::open_after(&path, FileOrigin::Service, &before);
                 // Fails if the test has timed out.
                 let _ = sender.send(opened.err().map(|error| error.to_string()));
             }
@@ -279,7 +278,7 @@ mod tests {
     fn a_file_above_the_limit_is_refused_before_it_is_read() {
         let (_dir, path) = private("keys", b"");
         OpenOptions::new().write(true).open(&path).unwrap().set_len(MAX_LEN + 1).unwrap();
-        assert!(matches!(read(&path, Origin::User), Err(FileError::TooLarge { .. })));
+        assert!(matches!(read(&path, FileOrigin::User), Err(FileError::TooLarge { .. })));
     }
 
     fn set_later_mtime(path: &Path) {
@@ -290,7 +289,7 @@ mod tests {
     #[test]
     fn lock_against_writers_refuses_a_file_that_has_changed() {
         let (_dir, path) = private("keys", b"flush\n");
-        let reader = KeysFileReader::open(&path, Origin::User).unwrap();
+        let reader = KeysFileReader::open(&path, FileOrigin::User).unwrap();
         set_later_mtime(&path);
         assert!(matches!(reader.lock_against_writers(), Err(FileError::Changed { .. })));
     }
@@ -300,7 +299,7 @@ mod tests {
         let (_dir, path) = private("keys", b"add esp");
         for changed in [&b"add esp spi"[..], b"add", b"add ah "] {
             fs::write(&path, b"add esp").unwrap();
-            let mut reader = KeysFileReader::open(&path, Origin::User).unwrap();
+            let mut reader = KeysFileReader::open(&path, FileOrigin::User).unwrap();
             fs::write(&path, changed).unwrap();
             // Both writes may have happened in one tick of the file system's clock.
             set_later_mtime(&path);
@@ -310,7 +309,7 @@ mod tests {
 
     #[test]
     fn is_permission_is_false_for_a_missing_file() {
-        let error = read(Path::new("/nonexistent/keys"), Origin::Service).err().unwrap();
+        let error = read(Path::new("/nonexistent/keys"), FileOrigin::Service).err().unwrap();
         assert!(!error.is_permission());
         let denied = FileError::Unreadable { path: "/k".into(), source: io::ErrorKind::PermissionDenied.into() };
         assert!(denied.is_permission());

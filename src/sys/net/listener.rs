@@ -160,7 +160,7 @@ impl Connection {
     /// Sends `message` without blocking.
     #[must_use]
     pub fn send(&self, message: &[u8]) -> Transfer {
-        Transfer::of(send(self.fd.as_raw_fd(), message, crate::sys::net::packet_socket::no_sigpipe()))
+        Transfer::of(send(self.fd.as_raw_fd(), message, crate::sys::net::no_sigpipe()))
     }
 
     /// Receives one message into the start of `buffer`; the rest of `buffer` is unchanged.

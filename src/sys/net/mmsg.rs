@@ -6,7 +6,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use nix::sys::socket::{MsgFlags, MultiHeaders, recvmmsg, sendmmsg};
 
 use crate::secret::Buffer;
-use crate::sys::net::packet_socket::{Head, no_sigpipe};
+use crate::sys::net::{Head, no_sigpipe};
 
 /// Sends `messages` in order. Returns the number that was sent, which may be smaller.
 ///

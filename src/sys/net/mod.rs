@@ -15,6 +15,19 @@ mod unsupported;
 
 #[cfg(not(target_os = "linux"))]
 use unsupported::mmsg;
+
+use nix::sys::socket::MsgFlags;
+
+/// The header of a PF_KEY message (RFC 2367 section 2.1).
+pub type Head = [u8; 16];
+
+/// With this flag a closed connection is the error EPIPE, not the signal SIGPIPE. illumos has no such flag.
+fn no_sigpipe() -> MsgFlags {
+    #[cfg(target_os = "linux")]
+    return MsgFlags::MSG_NOSIGNAL;
+    #[cfg(not(target_os = "linux"))]
+    return MsgFlags::empty();
+}
 #[cfg(not(target_os = "linux"))]
 pub use unsupported::netlink;
 #[cfg(not(target_os = "linux"))]

@@ -11,6 +11,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, connect, recv, send, socket};
 
 use crate::secret::Buffer;
+use crate::sys::net::{Head, mmsg, no_sigpipe};
 use crate::sys::time::Deadline;
 
 /// The longest PF_KEY message: 65,535 words of 8 bytes (RFC 2367 section 2.1, `sadb_msg_len`).
@@ -22,9 +23,6 @@ const MAX_MESSAGE_LEN: usize = 65_535 * 8;
 const MAX_KERNEL_MESSAGE_LEN: usize = 64 * 1024;
 #[cfg(not(target_os = "linux"))]
 const MAX_KERNEL_MESSAGE_LEN: usize = MAX_MESSAGE_LEN;
-
-/// The header of a PF_KEY message (RFC 2367 section 2.1).
-pub type Head = [u8; 16];
 
 /// A socket whose sends and receives are whole messages.
 pub struct PacketSocket {
@@ -82,7 +80,7 @@ impl PacketSocket {
     /// # Errors
     /// The error of the first message.
     pub fn send_many(&mut self, messages: &[Buffer]) -> io::Result<usize> {
-        crate::sys::net::mmsg::send(self.fd.as_fd(), messages)
+        mmsg::send(self.fd.as_fd(), messages)
     }
 
     /// Receives the headers of queued messages, and waits for the first until the deadline. Returns their number, 0 at the
@@ -92,7 +90,7 @@ impl PacketSocket {
     /// Those of recv(2) and poll(2).
     pub fn receive_heads(&mut self, deadline: &mut Deadline, heads: &mut [Head]) -> io::Result<usize> {
         loop {
-            match crate::sys::net::mmsg::receive_heads(self.fd.as_fd(), heads) {
+            match mmsg::receive_heads(self.fd.as_fd(), heads) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 received => return received,
             }
@@ -136,14 +134,6 @@ const PF_KEY: libc::c_int = libc::AF_KEY;
 const PF_KEY: libc::c_int = 27; // illumos sys/socket.h
 
 const PF_KEY_V2: libc::c_int = 2;
-
-/// With this flag a closed connection is the error EPIPE, not the signal SIGPIPE. illumos has no such flag.
-pub(crate) fn no_sigpipe() -> MsgFlags {
-    #[cfg(target_os = "linux")]
-    return MsgFlags::MSG_NOSIGNAL;
-    #[cfg(not(target_os = "linux"))]
-    return MsgFlags::empty();
-}
 
 /// Enlarges the receive buffer to some ten thousand messages: messages that do not fit are lost, with PF_KEY without an error.
 #[cfg(target_os = "linux")]

@@ -8,7 +8,7 @@ pub(crate) mod mmsg {
     use nix::sys::socket::{MsgFlags, recv, send as send_one};
 
     use crate::secret::Buffer;
-    use crate::sys::net::packet_socket::{Head, no_sigpipe};
+    use crate::sys::net::{Head, no_sigpipe};
 
     pub(crate) fn send(fd: BorrowedFd<'_>, messages: &[Buffer]) -> io::Result<usize> {
         let Some(first) = messages.first() else { return Ok(0) };

@@ -13,13 +13,13 @@ use nix::sys::signal::{SigHandler, Signal, signal};
 use nix::sys::stat::{Mode, umask};
 
 use crate::sys::process::privilege;
-use crate::sys::process::privilege::Need;
+use crate::sys::process::privilege::Privileges;
 
 /// Forbids core dumps, sets a private umask, locks memory where the limits allow it, and drops the privileges that `need` does not
 /// include.
 ///
 /// Best effort: a process that may not lock memory must still be able to work. Call it while the process has one thread.
-pub(crate) fn harden(need: Need) {
+pub(crate) fn harden(need: Privileges) {
     privilege::distrust_environment();
     panic::set_hook(Box::new(report_panic));
     let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
@@ -146,7 +146,7 @@ mod tests {
     #[test]
     fn report_panic_does_not_print_the_payload() {
         if let Some(text) = std::env::var_os(FAILS) {
-            harden(Need::SadbAndFiles);
+            harden(Privileges::SadbAndFiles);
             let text = text.into_string().unwrap();
             drop(text[1..].to_owned());
         }

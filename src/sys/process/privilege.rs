@@ -3,7 +3,7 @@
 
 /// The privileges that a program needs for its work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Need {
+pub(crate) enum Privileges {
     /// Access to the SADB. A service reads and writes only files of its own user.
     Sadb,
     /// Access to the SADB, and to any file that root may read and write.
@@ -13,7 +13,7 @@ pub(crate) enum Need {
 /// Drops all capabilities that `need` does not include, permanently. Call it while the process has one thread.
 ///
 /// Best effort: a process without capabilities has none to drop.
-pub(crate) fn keep_only(need: Need) {
+pub(crate) fn keep_only(need: Privileges) {
     system::keep_only(need);
 }
 
@@ -46,7 +46,7 @@ mod system {
         set_capabilities, set_no_new_privs,
     };
 
-    use super::Need;
+    use super::Privileges;
 
     /// For files of other users, and to give a state file to the owner of its directory.
     const FILES: CapabilitySet = CapabilitySet::DAC_OVERRIDE
@@ -54,10 +54,10 @@ mod system {
         .union(CapabilitySet::CHOWN)
         .union(CapabilitySet::FOWNER);
 
-    pub(crate) fn keep_only(need: Need) {
+    pub(crate) fn keep_only(need: Privileges) {
         let kept = match need {
-            Need::Sadb => CapabilitySet::NET_ADMIN,
-            Need::SadbAndFiles => CapabilitySet::NET_ADMIN.union(FILES),
+            Privileges::Sadb => CapabilitySet::NET_ADMIN,
+            Privileges::SadbAndFiles => CapabilitySet::NET_ADMIN.union(FILES),
         };
         let _ = set_no_new_privs(true);
         let _ = clear_ambient_capability_set();
@@ -89,9 +89,9 @@ mod system {
 mod system {
     use nix::unistd::{getegid, geteuid, getgid, getuid};
 
-    use super::Need;
+    use super::Privileges;
 
-    pub(crate) fn keep_only(_: Need) {}
+    pub(crate) fn keep_only(_: Privileges) {}
 
     pub(crate) fn is_privileged_exec() -> bool {
         getuid() != geteuid() || getgid() != getegid()

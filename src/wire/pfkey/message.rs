@@ -12,7 +12,7 @@
 use super::dialect::Dialect;
 use super::error::{DecodeError, EncodeError};
 use super::extension;
-use crate::sa::{Diagnostic, Extension, Message, MessageType, SaType};
+use crate::sa::{DiagnosticCode, Extension, Message, MessageType, SaType};
 use crate::secret::Buffer;
 use crate::wire::reader::Reader;
 use crate::wire::writer::{Writer, exact};
@@ -53,7 +53,7 @@ fn header(dialect: &Dialect, reader: &mut Reader<'_>) -> Option<Message> {
         errno: reader.u8().ok()?,
         sa_type: SaType(reader.u8().ok()?),
         byte_len: usize::from(reader.u16().ok()?) * WORD,
-        diagnostic: Diagnostic(reader.u16().ok()?),
+        diagnostic: DiagnosticCode(reader.u16().ok()?),
         seq: reader.u32().ok()?,
         pid: reader.u32().ok()?,
         extensions: Vec::new(),
@@ -105,7 +105,7 @@ pub(super) struct Header {
     pub(super) kind: MessageType,
     pub(super) errno: u8,
     pub(super) sa_type: SaType,
-    pub(super) diagnostic: Diagnostic,
+    pub(super) diagnostic: DiagnosticCode,
     pub(super) seq: u32,
     pub(super) pid: u32,
 }

@@ -11,8 +11,8 @@ use super::error::EncodeError;
 use super::message::{Header, framed};
 use super::{address, association, extension, identity, key, lifetime, pair, replay, second};
 use crate::sa::{
-    AddressInfo, AddressRole, Association, Diagnostic, EncrAlg, Endpoint, Flags, Identity, InnerEndpoint, KeyRole, Lifetime,
-    LifetimeKind, MessageType, Request, Side, XfrmMode,
+    AddressInfo, AddressRole, Association, DiagnosticCode, EncrAlg, Endpoint, Flags, Identity, InnerEndpoint, KeyRole,
+    Lifetime, LifetimeKind, MessageType, Request, Side, XfrmMode,
 };
 use crate::secret::{Buffer, Key};
 use crate::wire::writer::{Writer, exact};
@@ -36,7 +36,7 @@ const ESP_IN_UDP: u8 = 2;
 /// [`EncodeError`] if the dialect cannot say it: an algorithm without a number, a replay window above 255, a message type it lacks,
 /// more than 512 KiB.
 pub fn request(dialect: &Dialect, kind: MessageType, request: &Request, seq: u32, pid: u32) -> Result<Buffer, EncodeError> {
-    let diagnostic = Diagnostic::default();
+    let diagnostic = DiagnosticCode::default();
     let header = Header { version: VERSION, kind, errno: 0, sa_type: request.sa_type, diagnostic, seq, pid };
     exact(|writer| {
         framed(writer, dialect, &header, |writer| {

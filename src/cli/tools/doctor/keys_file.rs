@@ -12,7 +12,7 @@ use crate::names::Vocabulary;
 use crate::redact::{shell_word, shown};
 use crate::sa::{AuthAlg, EncrAlg, SaId, SaType};
 use crate::sys::fs::keys_file;
-use crate::sys::fs::keys_file::{KeysFile, Origin};
+use crate::sys::fs::keys_file::{FileOrigin, KeysFile};
 
 /// What the file adds.
 #[derive(Default)]
@@ -42,7 +42,7 @@ impl Wanted {
 
 /// Looks at the file; what it adds, if it can be read.
 pub(super) fn look(path: &Path, session: &Session<'_>, chart: &mut Chart) -> Option<Wanted> {
-    let file = match keys_file::read(path, Origin::User) {
+    let file = match keys_file::read(path, FileOrigin::User) {
         Ok(file) => file,
         Err(error) => {
             let is_missing = std::fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);

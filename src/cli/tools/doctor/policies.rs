@@ -4,7 +4,7 @@ use super::chart::Chart;
 use crate::cli::session::Session;
 use crate::names::sa_types;
 use crate::policy::unmatched::unmatched;
-use crate::policy::{Direction, Policy, PolicySa};
+use crate::policy::{Policy, PolicyDirection, PolicySa};
 use crate::sadb::Spd;
 
 /// Each that stands alone is told up to this many; then only how many there are.
@@ -48,7 +48,7 @@ fn compare(policies: &[&Policy], sas: &[PolicySa], chart: &mut Chart) {
     }
     if alone.sas.is_empty() && alone.policies.is_empty() {
         let count = |direction| policies.iter().filter(|policy| policy.id.direction == direction).count();
-        let (inbound, outbound) = (count(Direction::In), count(Direction::Out));
+        let (inbound, outbound) = (count(PolicyDirection::In), count(PolicyDirection::Out));
         chart.ok("policies", format!("{outbound} outbound, {inbound} inbound; all SAs and policies fit"));
     }
 }
@@ -63,7 +63,7 @@ fn name(sa: &PolicySa) -> String {
 mod tests {
     use super::*;
     use crate::cli::tools::doctor::chart::Level;
-    use crate::policy::{Action, Net, PolicyId, Selector, Template};
+    use crate::policy::{Net, PolicyAction, PolicyId, Selector, Template};
     use crate::sa::{Endpoint, Request, SaType, Spi, XfrmMode};
 
     fn sa(spi: u32, dst: u8) -> PolicySa {
@@ -78,8 +78,8 @@ mod tests {
         let nowhere = [0; 4].into();
         let mode = XfrmMode::TRANSPORT;
         let esp = Template { sa_type: SaType::ESP, mode, src: nowhere, dst: nowhere, spi: 0, reqid: 0, optional: false };
-        let name = PolicyId { direction: Direction::Out, selector, mark: None, if_id: 0 };
-        Policy { id: name, action: Action::Allow, priority: 0, templates: vec![esp] }
+        let name = PolicyId { direction: PolicyDirection::Out, selector, mark: None, if_id: 0 };
+        Policy { id: name, action: PolicyAction::Allow, priority: 0, templates: vec![esp] }
     }
 
     #[test]

@@ -51,7 +51,7 @@ pub(crate) fn bare(kind: MessageType, proto: u8, origin: Origin) -> Message {
         errno: 0,
         sa_type: type_of(proto),
         byte_len: origin.byte_len,
-        diagnostic: crate::sa::Diagnostic::default(),
+        diagnostic: crate::sa::DiagnosticCode::default(),
         seq: origin.seq,
         pid: origin.pid,
         extensions: Vec::new(),

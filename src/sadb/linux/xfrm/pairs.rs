@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 
 use nix::errno::Errno;
 
-use crate::sa::{Diagnostic, MessageType, SaId, SaType, Spi};
+use crate::sa::{DiagnosticCode, MessageType, SaId, SaType, Spi};
 use crate::sadb::linux::side_store::{Beside, Entry};
 use crate::sadb::linux::xfrm::decode;
 use crate::sadb::linux::xfrm::decode::Origin;
@@ -26,7 +26,7 @@ pub(crate) struct Mate {
 
 /// A refusal of ours in the terms of the kernel's.
 fn refused<T>(text: String) -> Result<T, SadbError> {
-    Err(SadbError::Refused { errno: Errno::EINVAL as i32, diagnostic: Diagnostic::default(), text })
+    Err(SadbError::Refused { errno: Errno::EINVAL as i32, diagnostic: DiagnosticCode::default(), text })
 }
 
 /// The name of the SA with that SPI in the opposite direction of `info`.

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::ControlFlow;
 
-use crate::policy::{Action, Direction, ListedPolicy, Net, Policy, PolicyId, Ports, Selector, Template};
+use crate::policy::{ListedPolicy, Net, Policy, PolicyAction, PolicyDirection, PolicyId, PortMask, Selector, Template};
 use crate::sa::{Masked, XfrmMode};
 use crate::sadb::linux::errors::Asked;
 use crate::sadb::linux::xfrm::Xfrm;
@@ -21,8 +21,8 @@ const ANY_ALGORITHM: [u32; 3] = [u32::MAX; 3];
 /// No lifetime.
 const UNLIMITED: Limits = Limits { bytes: (INFINITE, INFINITE), packets: (INFINITE, INFINITE), add: (0, 0), used: (0, 0) };
 
-const DIRECTIONS: &[(Direction, u8)] =
-    &[(Direction::In, POLICY_IN), (Direction::Out, POLICY_OUT), (Direction::Forward, POLICY_FWD)];
+const DIRECTIONS: &[(PolicyDirection, u8)] =
+    &[(PolicyDirection::In, POLICY_IN), (PolicyDirection::Out, POLICY_OUT), (PolicyDirection::Forward, POLICY_FWD)];
 
 impl Spd for Xfrm {
     fn policies(&mut self) -> Result<Vec<ListedPolicy>, SadbError> {
@@ -71,7 +71,7 @@ fn policy_body(policy: &Policy) -> Result<Body, SadbError> {
         limits: UNLIMITED,
         priority: policy.priority,
         direction: number(policy.id.direction),
-        action: if policy.action == Action::Block { POLICY_BLOCK } else { POLICY_ALLOW },
+        action: if policy.action == PolicyAction::Block { POLICY_BLOCK } else { POLICY_ALLOW },
         ..PolicyInfo::default()
     };
     let templates = policy.templates.iter().map(|one| template(one, &info)).collect::<Result<Vec<_>, _>>()?;
@@ -90,12 +90,12 @@ fn name_attributes(name: &PolicyId) -> Vec<Attribute> {
     name.mark.map(Attribute::Mark).into_iter().chain(if_id).collect()
 }
 
-fn number(direction: Direction) -> u8 {
+fn number(direction: PolicyDirection) -> u8 {
     DIRECTIONS.iter().find(|(known, _)| *known == direction).map_or(POLICY_IN, |(_, number)| *number)
 }
 
 fn selector(selector: &Selector) -> xfrm::fixed::Selector {
-    let ports = |ports: Ports| (ports.value, ports.mask);
+    let ports = |ports: PortMask| (ports.value, ports.mask);
     xfrm::fixed::Selector {
         dst: selector.dst.addr().into(),
         src: selector.src.addr().into(),
@@ -140,13 +140,13 @@ fn listed(message: xfrm::Message) -> Option<ListedPolicy> {
             _ => {}
         }
     }
-    let action = if info.action == POLICY_BLOCK { Action::Block } else { Action::Allow };
+    let action = if info.action == POLICY_BLOCK { PolicyAction::Block } else { PolicyAction::Allow };
     let policy = Policy { id: name, action, priority: info.priority, templates };
     Some(ListedPolicy { policy, added: info.current.add_time })
 }
 
 fn read_selector(selector: &xfrm::fixed::Selector) -> Option<Selector> {
-    let ports = |(value, mask)| Ports { value, mask };
+    let ports = |(value, mask)| PortMask { value, mask };
     Some(Selector {
         src: Net::new(selector.src.ip(selector.family)?, selector.src_prefix),
         dst: Net::new(selector.dst.ip(selector.family)?, selector.dst_prefix),
@@ -184,7 +184,7 @@ mod tests {
     fn tunnel() -> Policy {
         let selector = Selector {
             proto: 6,
-            dst_ports: Ports::exactly(80),
+            dst_ports: PortMask::exactly(80),
             ..Selector::between(Net::new([10, 1, 0, 0].into(), 16), Net::host([10, 0, 0, 2].into()))
         };
         let nowhere = [0; 4].into();
@@ -207,8 +207,8 @@ mod tests {
             optional: false,
         };
         let mark = Some(Masked { value: 1, mask: 0xff });
-        let name = PolicyId { direction: Direction::Out, selector, mark, if_id: 3 };
-        Policy { id: name, action: Action::Allow, priority: 7, templates: vec![esp, ah] }
+        let name = PolicyId { direction: PolicyDirection::Out, selector, mark, if_id: 3 };
+        Policy { id: name, action: PolicyAction::Allow, priority: 7, templates: vec![esp, ah] }
     }
 
     fn hex(bytes: &[u8]) -> String {
@@ -249,9 +249,10 @@ mod tests {
 
     #[test]
     fn what_is_sent_is_what_is_listed() {
-        let bypass = Policy { templates: vec![], action: Action::Block, ..tunnel() };
+        let bypass = Policy { templates: vec![], action: PolicyAction::Block, ..tunnel() };
         let six = Selector::between(Net::new("fd00::".parse().unwrap(), 8), Net::host("fd00::2".parse().unwrap()));
-        let six = Policy { id: PolicyId { selector: six, mark: None, if_id: 0, direction: Direction::Forward }, ..tunnel() };
+        let six =
+            Policy { id: PolicyId { selector: six, mark: None, if_id: 0, direction: PolicyDirection::Forward }, ..tunnel() };
         for policy in [tunnel(), bypass, Policy { templates: vec![tunnel().templates[0]], ..six }] {
             let header = Header { kind: kind::NEWPOLICY, ..Header::default() };
             let bytes = encode(header, &policy_body(&policy).unwrap()).unwrap();

@@ -6,7 +6,7 @@ use super::load::SadbState;
 use super::*;
 use crate::names::Vocabulary;
 use crate::policy::derive::NoPolicy;
-use crate::policy::{Direction, Net, PolicyId, Selector};
+use crate::policy::{Net, PolicyDirection, PolicyId, Selector};
 use crate::reconcile::{self, ExecuteError, FingerprintKey, GoalError, Step, Summary};
 use crate::sa::{LifetimeKind, SaId, SaType, Spi};
 use crate::sadb::{SadbError, SadbTarget};
@@ -18,7 +18,7 @@ const FILE: &str = "/etc/inet/secret/ipseckeys";
 
 pub(in crate::service::log) fn policy_id() -> PolicyId {
     let selector = Selector::between(Net::host([10, 0, 0, 1].into()), Net::host([10, 0, 0, 2].into()));
-    PolicyId { direction: Direction::Out, selector, mark: None, if_id: 0 }
+    PolicyId { direction: PolicyDirection::Out, selector, mark: None, if_id: 0 }
 }
 
 fn refusal() -> SadbError {

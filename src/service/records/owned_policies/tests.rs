@@ -3,7 +3,7 @@ use std::net::IpAddr;
 
 use super::*;
 use crate::names::Vocabulary;
-use crate::sa::Diagnostic;
+use crate::sa::DiagnosticCode;
 use crate::service::load::keys::{self, Action, FileCommand};
 use crate::service::load::policies::{derive_policies, file_sas};
 
@@ -20,7 +20,7 @@ struct Memory {
 }
 
 fn refusal(errno: i32) -> Result<(), SadbError> {
-    Err(SadbError::Refused { errno, diagnostic: Diagnostic::default(), text: "no".to_owned() })
+    Err(SadbError::Refused { errno, diagnostic: DiagnosticCode::default(), text: "no".to_owned() })
 }
 
 impl Memory {

@@ -18,13 +18,11 @@ mod number {
 /// The subject of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Who {
-    /// The file's owner.
     Owner,
     /// The file's group, or everyone: the mode shows whether they may read and write.
     Mode,
     /// A user; `None` if the name has no user ID on this system.
     User(Option<u32>),
-    /// A named group.
     Group,
 }
 

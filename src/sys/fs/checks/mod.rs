@@ -12,7 +12,7 @@ use crate::sys::IS_ILLUMOS;
 
 /// The source of a file's name, which decides how strict the checks are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Origin {
+pub(crate) enum FileOrigin {
     /// Named by a user. A symbolic link is followed.
     User,
     /// A property of a service. A symbolic link is refused.
@@ -65,8 +65,8 @@ impl FileAttributes {
 }
 
 /// Checks owner and mode of the file at `path` for the user `me`.
-pub(crate) fn check_file(path: &Path, attributes: FileAttributes, origin: Origin, me: u32) -> Vec<Finding> {
-    let forbidden = if origin == Origin::Credential { 0o037 } else { 0o077 };
+pub(crate) fn check_file(path: &Path, attributes: FileAttributes, origin: FileOrigin, me: u32) -> Vec<Finding> {
+    let forbidden = if origin == FileOrigin::Credential { 0o037 } else { 0o077 };
     let mut findings = Vec::new();
     if attributes.uid != 0 && attributes.uid != me {
         findings.push(Finding::Owner { path: path.to_owned(), uid: attributes.uid });
@@ -83,24 +83,24 @@ mod tests {
 
     const ME: u32 = 1000;
 
-    fn file(uid: u32, mode: u32, origin: Origin) -> Vec<Finding> {
+    fn file(uid: u32, mode: u32, origin: FileOrigin) -> Vec<Finding> {
         check_file(Path::new("/k"), FileAttributes { uid, mode }, origin, ME)
     }
 
     #[test]
     fn check_file_accepts_root_and_the_caller_as_owner() {
-        assert_eq!(file(0, 0o600, Origin::Service), []);
-        assert_eq!(file(ME, 0o400, Origin::User), []);
-        assert_eq!(file(7, 0o600, Origin::Service), [Finding::Owner { path: "/k".into(), uid: 7 }]);
+        assert_eq!(file(0, 0o600, FileOrigin::Service), []);
+        assert_eq!(file(ME, 0o400, FileOrigin::User), []);
+        assert_eq!(file(7, 0o600, FileOrigin::Service), [Finding::Owner { path: "/k".into(), uid: 7 }]);
     }
 
     #[test]
     fn check_file_refuses_bits_of_group_and_others() {
         for bit in [0o001, 0o002, 0o004, 0o010, 0o020, 0o040] {
             let mode = 0o600 | bit;
-            assert_eq!(file(0, mode, Origin::User), [Finding::Mode { path: "/k".into(), mode }], "{mode:o}");
+            assert_eq!(file(0, mode, FileOrigin::User), [Finding::Mode { path: "/k".into(), mode }], "{mode:o}");
         }
-        assert_eq!(file(0, 0o440, Origin::Credential), []);
-        assert_ne!(file(0, 0o444, Origin::Credential), []);
+        assert_eq!(file(0, 0o440, FileOrigin::Credential), []);
+        assert_ne!(file(0, 0o444, FileOrigin::Credential), []);
     }
 }

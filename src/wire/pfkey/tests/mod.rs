@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::*;
 use crate::sa::{
-    AddressInfo, AddressRole, Association, AuthAlg, Combination, Diagnostic, EncrAlg, Endpoint, ExtendedAlgorithm,
+    AddressInfo, AddressRole, Association, AuthAlg, Combination, DiagnosticCode, EncrAlg, Endpoint, ExtendedAlgorithm,
     ExtendedCombination, Extension, Flags, Identity, IdentityType, InnerEndpoint, KeyRole, Lifetime, LifetimeKind, Message,
     MessageType, Request, SaState, SaType, Side, Spi, SupportedAlgorithm,
 };
