@@ -1,10 +1,11 @@
-//! Dependencies between the rooms of src/ point one way, each room but `sys` forbids unsafe code, and documents name tests that there are.
+//! Dependencies between the top-level modules of src/ point one way, each of them but `sys` forbids unsafe code, and the tests that
+//! documents cite exist.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Room -> rooms it may use. docs/architecture.md explains them.
+/// Module -> modules that it may use. docs/architecture.md explains them.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("redact", &[]),
     ("secret", &[]),
@@ -71,10 +72,10 @@ fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Every line with unsafe code in these directories: file, number of the line, the lines before it.
+/// Every line with unsafe code in these directories: file, line number, the eight lines before it.
 fn unsafe_lines(directories: &[&str]) -> Vec<(PathBuf, usize, String)> {
-    // Put together, so that this file is not among them.
-    let forms = ["{", "fn ", "impl ", "extern "].map(|what| ["unsafe", what].join(" "));
+    // Assembled here, so that the search does not find this file.
+    let forms = ["{", "fn ", "impl ", "extern "].map(|form| ["unsafe", form].join(" "));
     let mut files = Vec::new();
     directories.iter().for_each(|name| sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join(name), &mut files));
     let mut found = Vec::new();
@@ -91,8 +92,8 @@ fn unsafe_lines(directories: &[&str]) -> Vec<(PathBuf, usize, String)> {
     found
 }
 
-/// Every source file with its room and text; `lib.rs` and `bin/` stand above the rooms.
-fn rooms() -> BTreeMap<PathBuf, (String, String)> {
+/// Every source file with its top-level module and text; without `lib.rs` and `bin/`, which may use all modules.
+fn module_files() -> BTreeMap<PathBuf, (String, String)> {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut files = Vec::new();
     sources(&src, &mut files);
@@ -100,9 +101,9 @@ fn rooms() -> BTreeMap<PathBuf, (String, String)> {
         .into_iter()
         .filter_map(|path| {
             let first = path.strip_prefix(&src).unwrap().iter().next().unwrap().to_str().unwrap().to_owned();
-            let room = first.trim_end_matches(".rs").to_owned();
+            let module = first.trim_end_matches(".rs").to_owned();
             let text = fs::read_to_string(&path).unwrap();
-            (room != "lib" && room != "bin").then_some((path, (room, text)))
+            (module != "lib" && module != "bin").then_some((path, (module, text)))
         })
         .collect()
 }
@@ -110,14 +111,14 @@ fn rooms() -> BTreeMap<PathBuf, (String, String)> {
 #[test]
 fn modules_import_only_allowed_modules() {
     let mut wrong = Vec::new();
-    for (path, (room, text)) in rooms() {
+    for (path, (module, text)) in module_files() {
         let (_, allowed) =
-            ALLOWED.iter().find(|(name, _)| *name == room).unwrap_or_else(|| panic!("room {room} has no row"));
+            ALLOWED.iter().find(|(name, _)| *name == module).unwrap_or_else(|| panic!("module {module} has no row"));
         for (number, line) in text.lines().enumerate() {
             for after in line.split("crate::").skip(1) {
                 let used: String = after.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-                if !used.is_empty() && used != room && !allowed.contains(&used.as_str()) {
-                    wrong.push(format!("{}:{}: {room} uses {used}", path.display(), number + 1));
+                if !used.is_empty() && used != module && !allowed.contains(&used.as_str()) {
+                    wrong.push(format!("{}:{}: {module} uses {used}", path.display(), number + 1));
                 }
             }
         }
@@ -127,12 +128,12 @@ fn modules_import_only_allowed_modules() {
 
 #[test]
 fn target_os_only_in_sys_and_service() {
-    for (path, (room, text)) in rooms() {
-        assert!(matches!(room.as_str(), "sys" | "service") || !text.contains("target_os"), "{}", path.display());
+    for (path, (module, text)) in module_files() {
+        assert!(matches!(module.as_str(), "sys" | "service") || !text.contains("target_os"), "{}", path.display());
     }
 }
 
-/// Cargo.toml denies it everywhere, and the doors of the other rooms forbid it; nobody may have allowed it again.
+/// Cargo.toml denies unsafe code everywhere, and the root files of the other modules forbid it; no `allow` may override that.
 #[test]
 fn unsafe_code_only_in_sys_with_safety_comment() {
     let sys = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/sys");
@@ -141,20 +142,21 @@ fn unsafe_code_only_in_sys_with_safety_comment() {
         manifest.contains("\nunsafe_code = \"deny\"\n") && manifest.contains("\nundocumented_unsafe_blocks = \"deny\"\n")
     );
     let found = unsafe_lines(&["src", "tests", "benches", "fuzz/fuzz_targets"]);
-    assert!(found.len() > 10, "the search is blind");
+    assert!(found.len() > 10, "the search finds no unsafe code");
     for (path, line, before) in found {
         assert!(path.starts_with(&sys), "{}:{line}: unsafe code", path.display());
-        let is_door = path.ends_with("sys/mod.rs");
-        assert!(is_door || before.contains("// SAFETY:"), "{}:{line}: no argument", path.display());
+        let is_module_root = path.ends_with("sys/mod.rs");
+        assert!(is_module_root || before.contains("// SAFETY:"), "{}:{line}: no SAFETY comment", path.display());
     }
 }
 
 #[test]
 fn modules_forbid_unsafe_code() {
-    for (path, (room, text)) in rooms() {
-        let at_the_door = path.file_name().is_some_and(|name| name == "mod.rs") && path.parent().unwrap().ends_with(&room)
-            || path.file_stem().is_some_and(|stem| stem.to_str() == Some(&room));
-        if room != "sys" && at_the_door {
+    for (path, (module, text)) in module_files() {
+        let is_module_root = path.file_name().is_some_and(|name| name == "mod.rs")
+            && path.parent().unwrap().ends_with(&module)
+            || path.file_stem().is_some_and(|stem| stem.to_str() == Some(&module));
+        if module != "sys" && is_module_root {
             assert!(text.contains("#![forbid(unsafe_code)]"), "{} does not forbid unsafe code", path.display());
         }
     }
@@ -181,21 +183,21 @@ fn documents_cite_existing_tests() {
     let mut files = Vec::new();
     ["src", "tests"].iter().for_each(|name| sources(&root.join(name), &mut files));
     let code: String = files.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
-    let (mut named, mut missing) = (0, Vec::new());
+    let (mut cited_tests_count, mut missing) = (0, Vec::new());
     for document in ["docs/threat-model.md", "docs/behaviour.md"] {
         let cited = cited_tests(&fs::read_to_string(root.join(document)).unwrap());
         let words = cited.split(|c: char| !c.is_alphanumeric() && c != '_');
         for test in words.filter(|word| word.matches('_').count() >= 2) {
-            named += 1;
+            cited_tests_count += 1;
             if !code.contains(&format!("fn {test}(")) {
-                missing.push(format!("{document}: there is no test {test}"));
+                missing.push(format!("{document}: test {test} does not exist"));
             }
         }
         let paths = cited.split_whitespace().map(|word| word.trim_end_matches([',', ';', ':']));
         for path in paths.filter(|word| word.starts_with("tests/") && !root.join(word).exists()) {
-            missing.push(format!("{document}: there is no {path}"));
+            missing.push(format!("{document}: {path} does not exist"));
         }
     }
     assert!(missing.is_empty(), "{}", missing.join("\n"));
-    assert!(named > 200, "too few tests were found: {named}");
+    assert!(cited_tests_count > 200, "too few tests were found: {cited_tests_count}");
 }

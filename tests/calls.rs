@@ -137,12 +137,12 @@ fn save_reports_an_error_at_each_system_call() {
         let (calls, output) = traced(&model, &["-e", SAVING, "-e", &inject], &save);
         let struck = calls.iter().find(|call| call.ends_with("(INJECTED)")).map(|call| step(call));
         assert_eq!(struck, Some(Some(at.to_owned())), "{fault}");
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(1), "{fault}: {said}");
-        assert!(said.contains(words), "{fault}: {said}");
+        let printed = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{fault}: {printed}");
+        assert!(printed.contains(words), "{fault}: {printed}");
         let is_old = fs::read_to_string(&target).unwrap() == "old\n";
         assert_eq!(is_old, words == "nothing was replaced", "{fault}");
-        assert_eq!(fs::read_dir(model.path("there")).unwrap().count(), 1, "{fault}: something is left beside the file");
+        assert_eq!(fs::read_dir(model.path("there")).unwrap().count(), 1, "{fault}: a temporary file is left");
     }
 }
 
@@ -200,13 +200,13 @@ fn core_dumps_and_ptrace_disabled_before_keys_file_is_opened() {
         let (calls, _) = traced(&model, &["-e", "trace=prctl,setrlimit,prlimit64,umask,open,openat"], &command);
         let opened = calls.iter().position(|call| call.starts_with("open") && call.contains("/the-keys\""));
         let before = &calls[..opened.unwrap_or_else(|| panic!("{command:?} does not read the file"))];
-        for wanted in [
+        for expected in [
             &["RLIMIT_CORE, {rlim_cur=0, rlim_max=0}"][..],
             &["PR_SET_DUMPABLE, SUID_DUMP_DISABLE", "PR_SET_DUMPABLE, 0"],
             &["umask(077)"],
         ] {
-            let is_there = |call: &String| wanted.iter().any(|words| call.contains(words)) && call.contains(" = 0");
-            assert!(before.iter().any(is_there), "{command:?}: no {wanted:?} before the keys: {before:#?}");
+            let is_there = |call: &String| expected.iter().any(|words| call.contains(words)) && call.contains(" = 0");
+            assert!(before.iter().any(is_there), "{command:?}: no {expected:?} before the keys: {before:#?}");
         }
     }
 }
@@ -271,9 +271,9 @@ fn nfs4_access_list_for_other_users_is_found() {
         let inject = format!("inject=fgetxattr:retval={len}:poke_exit=@arg3={list}");
         let options = ["-e", "trace=fgetxattr", "-e", &inject];
         let (_, by_hand) = traced(&model, &options, &model.ipseckey(&["-c", keys.to_str().unwrap()]));
-        let told = String::from_utf8_lossy(&by_hand.stderr);
-        assert_eq!(told.contains("has an access list for other users"), is_open, "{who}: {told}");
-        assert!(by_hand.status.success(), "{who}: {told}");
+        let reported = String::from_utf8_lossy(&by_hand.stderr);
+        assert_eq!(reported.contains("has an access list for other users"), is_open, "{who}: {reported}");
+        assert!(by_hand.status.success(), "{who}: {reported}");
         let (_, service) = traced(&model, &options, &unit(&model, "check", &keys));
         assert_eq!(service.status.code(), Some(if is_open { 77 } else { 0 }), "{who}");
     }

@@ -1,4 +1,4 @@
-//! `export` and `import`: golden text for each format, and what was exported imports to the same SAs.
+//! `export` and `import`: a golden file for each format, and an import of an export gives the same SAs.
 
 mod support;
 
@@ -11,12 +11,12 @@ use snapbox::Data;
 
 const DIRECTORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/convert");
 
-/// `ipseckey` with the words of Linux; no SADB is opened.
+/// `ipseckey` with the keywords of Linux; opens no SADB.
 fn ipseckey(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_ipseckey")).env_clear().args(["-n", "--sadb", "xfrm"]).args(arguments).output().unwrap()
 }
 
-/// A directory with private copies of texts.
+/// A directory with files of mode 0600.
 struct Files(tempfile::TempDir);
 
 impl Files {
@@ -53,8 +53,8 @@ fn export_formats_match_golden_files() {
     for (format, skipped) in [("setkey", 0), ("ip-xfrm", 0), ("wireshark", 1), ("tcpdump", 4)] {
         let (text, output) = exported(format, &keys());
         snapbox::assert_data_eq!(text, Data::read_from(format!("{DIRECTORY}/sas.{format}").as_ref(), None).raw());
-        let said = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(said.matches("not exported").count(), skipped, "{format}: {said}");
+        let printed = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(printed.matches("not exported").count(), skipped, "{format}: {printed}");
         assert_eq!(output.status.code(), Some(i32::from(skipped > 0)), "{format}");
     }
 }
@@ -91,9 +91,9 @@ fn import_reports_skipped_entries_by_line_without_keys() {
     let text = format!("spdflush;\nadd 192.0.2.1 192.0.2.2 ah 0x1000 -A hmac-md6 0x{key};\nflush;");
     let (keys, output) = imported("setkey", &text);
     assert_eq!(keys, "flush\n");
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert!(said.contains(":1: note: a policy") && said.contains(":2: not carried over: an algorithm"), "{said}");
-    assert!(!said.contains(&key[..8]), "{said}");
+    let printed = String::from_utf8(output.stderr).unwrap();
+    assert!(printed.contains(":1: note: a policy") && printed.contains(":2: not carried over: an algorithm"), "{printed}");
+    assert!(!printed.contains(&key[..8]), "{printed}");
     assert_eq!(output.status.code(), Some(1));
 }
 

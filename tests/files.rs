@@ -63,9 +63,9 @@ fn keys_file_that_is_not_a_regular_file_is_refused() {
         let file = path.to_str().unwrap();
         let runs = [model.run(&["-c", file]), model.run(&["-f", file]), manual_key(&model, "refresh", &path)];
         for run in runs {
-            let told = String::from_utf8_lossy(&run.stderr).into_owned();
+            let reported = String::from_utf8_lossy(&run.stderr).into_owned();
             assert!(!run.status.success() && run.status.code().is_some(), "{file}: {}", run.status);
-            assert!(told.contains(words), "{file}: {told}");
+            assert!(reported.contains(words), "{file}: {reported}");
         }
     }
     assert_eq!(model.saved(), before);
@@ -91,17 +91,17 @@ fn check_detects_concurrent_write_to_keys_file() {
         });
         for _ in 0..40 {
             let run = model.run(&["-c", path.to_str().unwrap()]);
-            let told = String::from_utf8_lossy(&run.stderr);
-            if told.contains("changed while it was read") {
+            let reported = String::from_utf8_lossy(&run.stderr);
+            if reported.contains("changed while it was read") {
                 changed += 1;
             } else {
-                assert!(run.status.success(), "{told}");
+                assert!(run.status.success(), "{reported}");
                 whole += 1;
             }
         }
         ends.store(true, Ordering::Relaxed);
     });
-    assert!(changed > 0, "nothing was noticed; {whole} runs saw the file whole");
+    assert!(changed > 0, "no change was detected in {whole} complete reads");
 }
 
 /// A file is loaded in blocks.
@@ -117,15 +117,18 @@ fn load_of_a_long_file_keeps_order_and_line_numbers() {
     lines.extend(["quit\n".to_owned(), line(0x1001)]);
     private(&path, &lines.concat());
     let run = model.run(&["-f", path.to_str().unwrap()]);
-    let told = String::from_utf8_lossy(&run.stderr).into_owned();
+    let reported = String::from_utf8_lossy(&run.stderr).into_owned();
     for number in [600, 1801, 2500] {
-        assert!(told.contains(&format!("/long:{number}:1: error[IK030]: esp SA with spi 0x2000")), "{number}: {told}");
-        assert!(told.contains(&format!("\n{number} | add esp spi 0x2000 src 192.0.2.1")), "{number}: {told}");
+        assert!(
+            reported.contains(&format!("/long:{number}:1: error[IK030]: esp SA with spi 0x2000")),
+            "{number}: {reported}"
+        );
+        assert!(reported.contains(&format!("\n{number} | add esp spi 0x2000 src 192.0.2.1")), "{number}: {reported}");
     }
-    assert_eq!(told.matches("error[").count(), 3, "{told}");
+    assert_eq!(reported.matches("error[").count(), 3, "{reported}");
     let saved = model.saved();
     assert_eq!(saved.matches("\nadd esp").count(), 2497);
-    assert!(!saved.contains("spi 0x1001"), "what follows quit was carried out");
+    assert!(!saved.contains("spi 0x1001"), "a command after quit was executed");
 }
 
 #[test]
@@ -138,9 +141,9 @@ fn refresh_during_rename_reads_old_or_new_keys_file() {
     thread::scope(|scope| {
         scope.spawn(|| {
             for spi in (0x2000..0x2010).cycle() {
-                let beside = model.path("beside");
-                private(&beside, &text(spi));
-                fs::rename(&beside, &path).unwrap();
+                let new_file = model.path("beside");
+                private(&new_file, &text(spi));
+                fs::rename(&new_file, &path).unwrap();
                 if ends.load(Ordering::Relaxed) {
                     return;
                 }
@@ -190,11 +193,11 @@ fn file_name_control_characters_are_escaped() {
         service.output().unwrap(),
     ];
     for run in runs {
-        let said = [&run.stdout[..], &run.stderr].concat();
-        let said = String::from_utf8_lossy(&said);
-        assert!(!run.status.success() && !said.is_empty());
-        assert!(!said.contains(|c: char| c.is_control() && c != '\n'), "{said:?}");
-        assert!(!said.lines().any(|line| line.starts_with("online")), "{said:?}");
+        let printed = [&run.stdout[..], &run.stderr].concat();
+        let printed = String::from_utf8_lossy(&printed);
+        assert!(!run.status.success() && !printed.is_empty());
+        assert!(!printed.contains(|c: char| c.is_control() && c != '\n'), "{printed:?}");
+        assert!(!printed.lines().any(|line| line.starts_with("online")), "{printed:?}");
     }
 }
 
@@ -214,11 +217,11 @@ fn save_on_full_disk_keeps_old_file() {
     let target = model.path("there/saved");
     private(&target, "old\n");
     let run = with_a_full_disk(&model, &["-s", target.to_str().unwrap()]);
-    let told = String::from_utf8_lossy(&run.stderr);
-    assert_eq!(run.status.code(), Some(1), "{told}");
-    assert!(told.contains("nothing was replaced"), "{told}");
+    let reported = String::from_utf8_lossy(&run.stderr);
+    assert_eq!(run.status.code(), Some(1), "{reported}");
+    assert!(reported.contains("nothing was replaced"), "{reported}");
     assert_eq!(fs::read_to_string(&target).unwrap(), "old\n");
-    assert_eq!(fs::read_dir(model.path("there")).unwrap().count(), 1, "something is left beside the file");
+    assert_eq!(fs::read_dir(model.path("there")).unwrap().count(), 1, "a temporary file is left");
 }
 
 /// Truncated output is an error; an unwritable log does not prevent a load.
@@ -239,7 +242,7 @@ fn output_to_full_device_is_an_error() {
     let loaded = service("start", &["--config-file", file]).stderr(full()).status().unwrap();
     assert!(loaded.success() && model.saved().contains("0x1001"));
     let get = ["-n", "get", "esp", "spi", "0x1001", "dst", "192.0.2.2"];
-    let answers: [&[&str]; 13] = [
+    let forms: [&[&str]; 13] = [
         &["-n", "dump"],
         &["--json", "dump"],
         &get,
@@ -254,17 +257,18 @@ fn output_to_full_device_is_an_error() {
         &["export", "setkey", file],
         &["genkey", "aes"],
     ];
-    let by_hand = answers.iter().map(|arguments| {
+    let ipseckey_commands = forms.iter().map(|arguments| {
         let mut command = model.ipseckey(arguments);
         command.stdout(full());
         command
     });
-    let of_the_service = [service("status", &[]), service("status", &["--json"]), service("plan", &["--config-file", file])];
-    for mut command in by_hand.chain(of_the_service) {
+    let service_commands =
+        [service("status", &[]), service("status", &["--json"]), service("plan", &["--config-file", file])];
+    for mut command in ipseckey_commands.chain(service_commands) {
         let run = command.output().unwrap();
-        let told = String::from_utf8_lossy(&run.stderr);
-        assert_eq!(run.status.code(), Some(1), "{command:?}: {told}");
-        assert!(told.contains("No space left on device"), "{command:?}: {told}");
+        let reported = String::from_utf8_lossy(&run.stderr);
+        assert_eq!(run.status.code(), Some(1), "{command:?}: {reported}");
+        assert!(reported.contains("No space left on device"), "{command:?}: {reported}");
     }
     // EPIPE: the reader has closed the pipe, which is not an error.
     for arguments in [&["-n", "dump"][..], &["--json", "dump"], &["explain"], &["help"], &["plan", file], &["save", "all"]] {
@@ -272,11 +276,11 @@ fn output_to_full_device_is_an_error() {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
         let run = command.stdout(writer).output().unwrap();
-        let told = String::from_utf8_lossy(&run.stderr);
+        let reported = String::from_utf8_lossy(&run.stderr);
         assert_eq!(
-            (run.status.success(), told.is_empty()),
+            (run.status.success(), reported.is_empty()),
             (arguments[0] != "save", arguments[0] != "save"),
-            "{arguments:?}: {told}"
+            "{arguments:?}: {reported}"
         );
     }
 }
@@ -334,9 +338,9 @@ fn load_counts_repeated_refusals_after_the_first_20() {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ipseckey"));
         command.args(options).args(["--sadb", &model.spec(), "-n", "-f"]).arg(&file).stdin(Stdio::null()).output().unwrap()
     };
-    let told = load(&[]);
-    let text = String::from_utf8(told.stderr).unwrap();
-    assert_eq!(told.status.code(), Some(1));
+    let reported = load(&[]);
+    let text = String::from_utf8(reported.stderr).unwrap();
+    assert_eq!(reported.status.code(), Some(1));
     assert_eq!(text.matches("already exists").count(), 20, "{text}");
     assert!(text.contains(":52:") && !text.contains(":53:"), "{text}");
     assert_eq!(text.matches("31 more commands were refused for the same reason as 20 above").count(), 1, "{text}");
@@ -357,8 +361,8 @@ fn check_warns_of_many_sas_per_tuple_on_linux_only() {
         assert_eq!(checked.status.code(), Some(0));
         String::from_utf8(checked.stderr).unwrap()
     };
-    let told = check("xfrm");
-    assert_eq!(told.matches("[IK055]").count(), 1, "{told}");
-    assert!(told.contains("keys:2000:1: warning[IK055]: With this one, 2000 SAs"), "{told}");
+    let reported = check("xfrm");
+    assert_eq!(reported.matches("[IK055]").count(), 1, "{reported}");
+    assert!(reported.contains("keys:2000:1: warning[IK055]: With this one, 2000 SAs"), "{reported}");
     assert!(!check("model").contains("IK055"));
 }

@@ -103,7 +103,7 @@ fn example_7_adds_and_updates_at_the_prompt() {
     assert!(model.saved().contains("hard_bytes 16000000"));
 }
 
-/// The man page prints both SAs with the same source and destination; its own text asks for opposite directions, and so does the kernel.
+/// The man page prints both SAs with the same source and destination; its text and the kernel require opposite directions.
 #[test]
 fn example_7_pairs_two_sas_of_opposite_directions() {
     let model = Model::start(ME);
@@ -174,7 +174,7 @@ fn example_11_adds_ipv6_addresses() {
     assert!(model.saved().contains("dst fec0:bbbb::7843"));
 }
 
-/// The man page prints this as a shell command, and says elsewhere that update cannot be one. It is refused from the shell.
+/// The man page prints this as a shell command, but states elsewhere that update cannot be one. From the shell it is refused.
 #[test]
 fn example_12_links_two_sas_as_a_pair() {
     let model = Model::start(&["192.168.99.1"]);

@@ -21,7 +21,7 @@ use nix::sys::ptrace;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
-use support::memory::{Searched, Wanted, expect_nothing, search, search_bytes};
+use support::memory::{KeyPieces, Searched, expect_nothing, search, search_bytes};
 use support::model::Model;
 use support::terminal::Terminal;
 
@@ -57,18 +57,18 @@ fn secrets(count: u32) -> Secrets {
 /// A core of a whole process, as root can create it with gdb, including mappings that are excluded from dumps; `None`, with a
 /// notice, if that is impossible.
 fn core_of(pid: Pid) -> Option<Vec<u8>> {
-    let told = |reason: &str| {
+    let skip = |reason: &str| {
         let _ = writeln!(std::io::stderr(), "skipped: no core of a running program: {reason}");
         None
     };
     if !nix::unistd::geteuid().is_root() {
-        return told("only root may take one");
+        return skip("only root may take one");
     }
     let directory = tempfile::tempdir().unwrap();
     let stem = directory.path().join("core");
     let taken = Command::new("gcore").arg("-a").arg("-o").arg(&stem).arg(pid.to_string()).output();
     match taken {
-        Err(error) => told(&format!("gcore (package gdb): {error}")),
+        Err(error) => skip(&format!("gcore (package gdb): {error}")),
         Ok(output) => {
             let core = fs::read(stem.with_extension(pid.to_string()));
             Some(core.unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr))))
@@ -77,7 +77,7 @@ fn core_of(pid: Pid) -> Option<Vec<u8>> {
 }
 
 /// Runs `command` with `input` as its standard input, and searches its memory at its exit; `None` without permission.
-fn search_at_end(command: &Command, input: &[u8], wanted: &Wanted) -> Option<Searched> {
+fn search_at_end(command: &Command, input: &[u8], pieces: &KeyPieces) -> Option<Searched> {
     let mut stdin = tempfile::tempfile().unwrap();
     stdin.write_all(input).unwrap();
     stdin.rewind().unwrap();
@@ -95,7 +95,7 @@ fn search_at_end(command: &Command, input: &[u8], wanted: &Wanted) -> Option<Sea
         };
         ptrace::cont(pid, signal.filter(|signal| *signal != Signal::SIGTRAP)).unwrap();
     }
-    let searched = search(pid, wanted);
+    let searched = search(pid, pieces);
     ptrace::cont(pid, None).unwrap();
     child.wait().unwrap();
     searched
@@ -105,7 +105,7 @@ fn search_at_end(command: &Command, input: &[u8], wanted: &Wanted) -> Option<Sea
 fn until_it_sleeps(pid: Pid) {
     let deadline = Instant::now() + Duration::from_secs(10);
     while !fs::read_to_string(format!("/proc/{pid}/stat")).unwrap().contains(") S ") {
-        assert!(Instant::now() < deadline, "it does not come to rest");
+        assert!(Instant::now() < deadline, "it does not become idle");
         sleep(Duration::from_millis(5));
     }
 }
@@ -133,18 +133,18 @@ fn manual_key(arguments: &[&str]) -> Command {
 
 #[test]
 fn memory_search_finds_pieces_of_keys() {
-    let wanted = Wanted::of(&["0f1e2d3c4b5a69788796".to_owned()]);
-    assert_eq!(wanted.places(b"  0f1e2d3c4b  "), [2, 3, 4]);
-    assert_eq!(wanted.places(b"0F1E2D3C"), [0]);
-    assert_eq!(wanted.places(&[1, 0x1e, 0x2d, 0x3c, 0x4b, 0x5a, 0x69, 0x78, 0x87, 0x96]), [1, 2]);
-    assert_eq!(wanted.places(b"0f1e2d3 0x1e2d3c4"), [] as [usize; 0]);
+    let pieces = KeyPieces::of(&["0f1e2d3c4b5a69788796".to_owned()]);
+    assert_eq!(pieces.places(b"  0f1e2d3c4b  "), [2, 3, 4]);
+    assert_eq!(pieces.places(b"0F1E2D3C"), [0]);
+    assert_eq!(pieces.places(&[1, 0x1e, 0x2d, 0x3c, 0x4b, 0x5a, 0x69, 0x78, 0x87, 0x96]), [1, 2]);
+    assert_eq!(pieces.places(b"0f1e2d3 0x1e2d3c4"), [] as [usize; 0]);
 }
 
 #[test]
 fn ipseckey_memory_has_no_key_at_exit() {
     let model = Model::start(&[]);
     let Secrets { text, keys } = secrets(50);
-    let wanted = Wanted::of(&keys);
+    let pieces = KeyPieces::of(&keys);
     let good = keys_file(&model, "good", &text);
     let bad = keys_file(&model, "bad", &text.replace("authkey ", "authkye ").replace("encrkey 0", "encrkey 0x0z"));
     let other = keys_file(&model, "other", &text.replace("encrkey 0", "encrkey 1").replace("authkey f", "authkey 0"));
@@ -156,8 +156,8 @@ fn ipseckey_memory_has_no_key_at_exit() {
         ("load with all of it refused", &["-f", &good]),
         ("load with a trace", &["-v", "-f", &good]),
         ("check", &["-c", &good]),
-        ("check what is wrong", &["-c", &bad]),
-        ("load what is wrong", &["-f", &bad]),
+        ("check a file with errors", &["-c", &bad]),
+        ("load a file with errors", &["-f", &bad]),
         ("get", &["get", "esp", "spi", "0x1007", "dst", "198.51.100.7"]),
         ("dump", &["dump"]),
         ("save", &["save", "all"]),
@@ -172,19 +172,19 @@ fn ipseckey_memory_has_no_key_at_exit() {
         ("report", &["--sarif", "-c", &bad]),
     ];
     for (what, arguments) in forms {
-        expect_nothing(what, search_at_end(&model.ipseckey(arguments), b"", &wanted));
+        expect_nothing(what, search_at_end(&model.ipseckey(arguments), b"", &pieces));
     }
-    assert!(fs::read_to_string(&target).unwrap().contains(&keys[99]), "what was saved has no keys");
+    assert!(fs::read_to_string(&target).unwrap().contains(&keys[99]), "the saved file has no keys");
     let typed = format!("flush\n{text}save all\ndump\nget esp spi 0x1003 dst 198.51.100.7\n");
-    expect_nothing("commands from a pipe", search_at_end(&model.ipseckey(&[]), typed.as_bytes(), &wanted));
-    expect_nothing("a last line cut short", search_at_end(&model.ipseckey(&[]), &typed.as_bytes()[..400], &wanted));
+    expect_nothing("commands from a pipe", search_at_end(&model.ipseckey(&[]), typed.as_bytes(), &pieces));
+    expect_nothing("a last line cut short", search_at_end(&model.ipseckey(&[]), &typed.as_bytes()[..400], &pieces));
 }
 
 #[test]
 fn manual_key_memory_has_no_key_at_exit() {
     let model = Model::start(&[]);
     let Secrets { text, keys } = secrets(50);
-    let wanted = Wanted::of(&keys);
+    let pieces = KeyPieces::of(&keys);
     let good = keys_file(&model, "good", &text);
     let bad = keys_file(&model, "bad", &text.replace("authkey ", "authkye "));
     let spec = model.spec();
@@ -192,12 +192,12 @@ fn manual_key_memory_has_no_key_at_exit() {
         [("start", &good), ("start", &bad), ("refresh", &good), ("plan", &good), ("check", &good), ("check", &bad)]
     {
         let command = manual_key(&[method, "--sadb", &spec, "--config-file", file]);
-        expect_nothing(method, search_at_end(&command, b"", &wanted));
+        expect_nothing(method, search_at_end(&command, b"", &pieces));
     }
     let shown = manual_key(&["start", "--sadb", "model", "--show", "--config-file", &good]);
-    expect_nothing("start with an SADB of its own", search_at_end(&shown, b"", &wanted));
+    expect_nothing("start with --sadb model", search_at_end(&shown, b"", &pieces));
     let configuration = manual_key(&["start", "--config", &good]);
-    expect_nothing("keys for a configuration", search_at_end(&configuration, b"", &wanted));
+    expect_nothing("keys for a configuration", search_at_end(&configuration, b"", &pieces));
 }
 
 #[test]
@@ -211,7 +211,7 @@ fn run_memory_has_no_key_while_idle() {
 fn expect_no_key_in_idle_service(order: &str) {
     let model = Model::start(&[]);
     let Secrets { text, keys } = secrets(50);
-    let wanted = Wanted::of(&keys);
+    let pieces = KeyPieces::of(&keys);
     let good = keys_file(&model, "good", &text);
     let config = keys_file(&model, "manual-key.toml", &format!("refresh = \"{order}\"\n"));
     let directory = model.path("run");
@@ -230,19 +230,19 @@ fn expect_no_key_in_idle_service(order: &str) {
     assert!(refreshed.success());
     let pid = Pid::from_raw(service.id().cast_signed());
     until_it_sleeps(pid);
-    expect_nothing("a service that waits", search(pid, &wanted));
+    expect_nothing("a service that waits", search(pid, &pieces));
     // Different keys for the same SAs, so all are read and replaced.
     keys_file(&model, "good", &text.replace("encrkey 0", "encrkey 1").replace("authkey f", "authkey 0"));
     assert!(with_directory(manual_key(&["refresh"])).status().unwrap().success());
     until_it_sleeps(pid);
-    expect_nothing("a service that waits after a refresh", search(pid, &wanted));
+    expect_nothing("a service that waits after a refresh", search(pid, &pieces));
     // A core is large and slow to search, so only for one value.
     if let Some(core) = (order == "reconcile").then(|| core_of(pid)).flatten() {
-        expect_nothing("the core of a service that waits", Some(search_bytes("core", &core, &wanted)));
+        expect_nothing("the core of a service that waits", Some(search_bytes("core", &core, &pieces)));
     }
     // It reads the keys file and the SADB.
     let status = with_directory(manual_key(&["status"]));
-    expect_nothing("status", search_at_end(&status, b"", &wanted));
+    expect_nothing("status", search_at_end(&status, b"", &pieces));
     kill(pid, Signal::SIGTERM).unwrap();
     assert!(service.wait().unwrap().success());
 }
@@ -251,7 +251,7 @@ fn expect_no_key_in_idle_service(order: &str) {
 fn session_memory_has_no_key_while_idle() {
     let model = Model::start(&[]);
     let Secrets { text, keys } = secrets(50);
-    let wanted = Wanted::of(&keys);
+    let pieces = KeyPieces::of(&keys);
     let mut command = model.ipseckey(&[]);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut input = child.stdin.take().unwrap();
@@ -260,7 +260,7 @@ fn session_memory_has_no_key_while_idle() {
     assert!(output.lines().map_while(Result::ok).any(|line| line.starts_with("Dump succeeded")));
     let pid = Pid::from_raw(child.id().cast_signed());
     until_it_sleeps(pid);
-    expect_nothing("a session that waits", search(pid, &wanted));
+    expect_nothing("a session that waits", search(pid, &pieces));
     drop(input);
     child.wait().unwrap();
 }
@@ -268,7 +268,7 @@ fn session_memory_has_no_key_while_idle() {
 #[test]
 fn prompt_memory_has_no_key_while_idle() {
     let Secrets { text, keys } = secrets(3);
-    let wanted = Wanted::of(&keys);
+    let pieces = KeyPieces::of(&keys);
     let mut terminal = Terminal::start("xterm");
     for line in text.lines() {
         terminal.line(line);
@@ -277,13 +277,13 @@ fn prompt_memory_has_no_key_while_idle() {
     terminal.line("flush");
     let pid = Pid::from_raw(terminal.child.id().cast_signed());
     until_it_sleeps(pid);
-    expect_nothing("a prompt that waits", search(pid, &wanted));
+    expect_nothing("a prompt that waits", search(pid, &pieces));
     // The last operation used a key.
     let first = text.lines().next().unwrap();
     for line in [first.replace("encrkey", "enckrey"), format!("{first} bogus"), format!("bogus {}", keys[0])] {
         terminal.line(&line);
         until_it_sleeps(pid);
-        expect_nothing("a prompt that waits after an error", search(pid, &wanted));
+        expect_nothing("a prompt that waits after an error", search(pid, &pieces));
     }
     assert_eq!(terminal.end(), 0);
 }
@@ -352,11 +352,14 @@ fn sadb_model_memory_has_no_key_after_flush() {
     model.load(&text);
     model.ok(&["get", "esp", "spi", "0x1007", "dst", "198.51.100.7"]);
     assert_eq!(model.saved().matches("encrkey").count(), 50);
-    let wanted = Wanted::of(&keys);
-    let held = search(model.pid(), &wanted);
-    assert!(held.is_none_or(|searched| !searched.found.is_empty()), "the search is blind");
+    let pieces = KeyPieces::of(&keys);
+    let held = search(model.pid(), &pieces);
+    assert!(held.is_none_or(|searched| !searched.found.is_empty()), "the search finds no key in a model with SAs");
     let core = core_of(model.pid());
-    assert!(core.is_none_or(|core| !search_bytes("core", &core, &wanted).found.is_empty()), "the search of cores is blind");
+    assert!(
+        core.is_none_or(|core| !search_bytes("core", &core, &pieces).found.is_empty()),
+        "the search finds no key in the core of a model with SAs"
+    );
     model.ok(&["flush"]);
-    expect_nothing("an emptied model", search(model.pid(), &wanted));
+    expect_nothing("an emptied model", search(model.pid(), &pieces));
 }

@@ -67,7 +67,7 @@ fn esp(spi: u32, dst: &str) -> Target {
 }
 
 /// The next message, within a few seconds.
-fn hear(socket: &PacketSocket) -> Received {
+fn next_message(socket: &PacketSocket) -> Received {
     decode(&socket.receive(Duration::from_secs(10)).expect("a message within 10 seconds"))
 }
 
@@ -76,10 +76,10 @@ fn send(socket: &PacketSocket, kind: u8, of: Target, seq: u32, pid: u32) {
 }
 
 /// Sends a request and waits for its reply, skipping other messages.
-fn ask(socket: &PacketSocket, kind: u8, of: Target, seq: u32, pid: u32) -> Received {
+fn request(socket: &PacketSocket, kind: u8, of: Target, seq: u32, pid: u32) -> Received {
     send(socket, kind, of, seq, pid);
     loop {
-        let message = hear(socket);
+        let message = next_message(socket);
         if (message.seq, message.pid) == (seq, pid) {
             return message;
         }
@@ -91,21 +91,21 @@ fn sadb_model_serves_two_clients_and_a_monitor() {
     let server = Server::start(&["--local", "10.0.0.1"]);
     let monitor = server.socket();
     send(&monitor, PROMISC, Target::Type(1), 1, 77);
-    assert_eq!(hear(&monitor).kind, PROMISC);
+    assert_eq!(next_message(&monitor).kind, PROMISC);
 
     let (one, two) = (server.socket(), server.socket());
-    assert_eq!(ask(&one, ADD, esp(1, "10.0.0.2"), 1, 100).errno, 0);
-    assert_eq!(ask(&two, ADD, esp(2, "10.0.0.2"), 1, 200).errno, 0);
-    assert_eq!(ask(&two, ADD, esp(1, "10.0.0.2"), 2, 200).errno, 17);
-    let found = ask(&two, GET, esp(1, "10.0.0.2"), 3, 200);
+    assert_eq!(request(&one, ADD, esp(1, "10.0.0.2"), 1, 100).errno, 0);
+    assert_eq!(request(&two, ADD, esp(2, "10.0.0.2"), 1, 200).errno, 0);
+    assert_eq!(request(&two, ADD, esp(1, "10.0.0.2"), 2, 200).errno, 17);
+    let found = request(&two, GET, esp(1, "10.0.0.2"), 3, 200);
     assert_eq!(found.encr_key_bits, Some(128));
-    assert_eq!(ask(&one, DELETE, esp(2, "10.0.0.2"), 2, 100).errno, 0);
+    assert_eq!(request(&one, DELETE, esp(2, "10.0.0.2"), 2, 100).errno, 0);
 
-    let heard: Vec<(u8, u8, bool)> = (0..5)
-        .map(|_| hear(&monitor))
+    let received: Vec<(u8, u8, bool)> = (0..5)
+        .map(|_| next_message(&monitor))
         .map(|message| (message.kind, message.errno, message.encr_key_bits.is_some()))
         .collect();
-    assert_eq!(heard, [(3, 0, false), (3, 0, false), (3, 17, false), (5, 0, true), (4, 0, false)]);
+    assert_eq!(received, [(3, 0, false), (3, 0, false), (3, 17, false), (5, 0, true), (4, 0, false)]);
 }
 
 #[test]
@@ -116,13 +116,13 @@ fn sadb_model_sends_no_keys_to_passive_monitors() {
     client.add(esp(1, "10.0.0.2")).unwrap();
     client.get(esp(1, "10.0.0.2")).unwrap();
     client.flush(ANY).unwrap();
-    let mut heard = Vec::new();
+    let mut received = Vec::new();
     let mut each = |message: Received| {
-        heard.push((message.kind, message.encr_key_bits.is_some()));
+        received.push((message.kind, message.encr_key_bits.is_some()));
         message.kind != FLUSH
     };
     passive.monitor_passively(&mut each).unwrap();
-    assert_eq!(heard, [(ADD, false), (FLUSH, false)]);
+    assert_eq!(received, [(ADD, false), (FLUSH, false)]);
 }
 
 #[test]
@@ -164,9 +164,9 @@ fn sadb_model_rejects_malformed_messages() {
     let server = Server::start(&[]);
     let socket = server.socket();
     socket.send(b"short").unwrap();
-    assert_eq!(hear(&socket).errno, 97);
+    assert_eq!(next_message(&socket).errno, 97);
     socket.send(&vec![0xff; 200_000]).unwrap();
-    assert_eq!(hear(&socket).errno, 97);
+    assert_eq!(next_message(&socket).errno, 97);
     server.client().add(esp(1, "10.0.0.2")).unwrap();
 }
 
@@ -217,7 +217,7 @@ fn sadb_model_forgets_disconnected_clients() {
     let socket = server.socket();
     drop(server.client());
     send(&socket, FLUSH, Target::Type(ANY), 1, 2);
-    assert_eq!(hear(&socket).kind, FLUSH);
-    let lonely = server.socket();
-    assert!(lonely.receive(Duration::from_millis(50)).is_none());
+    assert_eq!(next_message(&socket).kind, FLUSH);
+    let new_client = server.socket();
+    assert!(new_client.receive(Duration::from_millis(50)).is_none());
 }

@@ -14,7 +14,7 @@ fn line(spi: u32, words: &str) -> String {
 }
 
 fn file(model: &Model, text: &str) -> String {
-    let path = model.path("wanted");
+    let path = model.path("desired");
     fs::write(&path, text).unwrap();
     fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
     path.to_str().unwrap().to_owned()
@@ -24,7 +24,7 @@ fn run(model: &Model, words: &[&str], text: &str) -> Output {
     model.run(&[words, &[&file(model, text)]].concat())
 }
 
-fn said(output: &Output) -> String {
+fn printed(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
@@ -37,21 +37,21 @@ fn plan_prints_what_reconcile_does() {
 
     let planned = run(&model, &["plan"], &text);
     assert_eq!(planned.status.code(), Some(3));
-    let wanted = "add     esp spi 0x4 dst 198.51.100.7 (line 3)\n\
+    let expected = "add     esp spi 0x4 dst 198.51.100.7 (line 3)\n\
                   update  esp spi 0x1 dst 198.51.100.7 (line 1): hard_addtime 5000 -> 6000\n\
                   remove  esp spi 0x2 dst 198.51.100.7\n\
                   1 added, 1 updated, 0 replaced, 1 removed, 1 kept\n";
-    assert_eq!(said(&planned), wanted);
+    assert_eq!(printed(&planned), expected);
     assert_eq!(model.saved(), before);
 
     let done = run(&model, &["reconcile"], &text);
     assert_eq!(
-        (done.status.code(), said(&done)),
+        (done.status.code(), printed(&done)),
         (Some(0), "ipseckey: 1 added, 1 updated, 0 replaced, 1 removed, 1 kept\n".to_owned())
     );
     let again = run(&model, &["plan"], &text);
     assert_eq!(
-        (again.status.code(), said(&again)),
+        (again.status.code(), printed(&again)),
         (Some(0), "0 added, 0 updated, 0 replaced, 0 removed, 3 kept\n".to_owned())
     );
 }
@@ -61,7 +61,7 @@ fn reconcile_keep_others_removes_nothing() {
     let model = Model::start(&["192.0.2.1"]);
     model.load(&line(1, ""));
     let done = run(&model, &["reconcile", "--keep-others"], &line(2, ""));
-    assert_eq!(said(&done), "ipseckey: 1 added, 0 updated, 0 replaced, 0 removed, 0 kept, 1 foreign\n");
+    assert_eq!(printed(&done), "ipseckey: 1 added, 0 updated, 0 replaced, 0 removed, 0 kept, 1 foreign\n");
     assert_eq!(model.saved().matches("add esp").count(), 2);
 }
 
@@ -73,8 +73,8 @@ fn reconcile_changes_nothing_if_the_file_has_an_error() {
     for text in [line(2, "") + "bogus\n", line(2, "") + &line(2, ""), line(2, "") + "dump\n", line(2, "pair-spi 3")] {
         for word in ["plan", "reconcile"] {
             let output = run(&model, &[word], &text);
-            assert_eq!(output.status.code(), Some(1), "{}", said(&output));
-            assert!(!said(&output).contains(KEY), "{}", said(&output));
+            assert_eq!(output.status.code(), Some(1), "{}", printed(&output));
+            assert!(!printed(&output).contains(KEY), "{}", printed(&output));
             assert_eq!(model.saved(), before);
         }
     }
@@ -85,13 +85,13 @@ fn reconcile_rolls_back_and_names_the_refused_step() {
     let model = Model::start(&["192.0.2.1"]);
     model.load(&line(1, ""));
     let before = model.saved();
-    // The model knows no AES key of 24 bits less; `-c` has nothing to say about it.
+    // The model refuses an AES key of 104 bits, which `-c` accepts.
     let text = line(2, "") + &line(3, "").replace(KEY, &KEY[..26]);
     let output = run(&model, &["reconcile"], &text);
     assert_eq!(output.status.code(), Some(1));
-    let told = said(&output);
-    assert!(told.contains("reconcile: line 2: esp spi 0x3 dst 198.51.100.7: "), "{told}");
-    assert!(told.contains("earlier changes were rolled back"), "{told}");
+    let reported = printed(&output);
+    assert!(reported.contains("reconcile: line 2: esp spi 0x3 dst 198.51.100.7: "), "{reported}");
+    assert!(reported.contains("earlier changes were rolled back"), "{reported}");
     assert_eq!(model.saved(), before);
 }
 
@@ -100,10 +100,10 @@ fn reconcile_preserves_sequence_numbers_of_an_unchanged_key() {
     let model = Model::start(&["192.0.2.1"]);
     model.load(&line(1, "outbound replay_value 1000"));
     let replaced = run(&model, &["reconcile"], &line(1, "outbound replay 32"));
-    assert_eq!(replaced.status.code(), Some(0), "{}", said(&replaced));
+    assert_eq!(replaced.status.code(), Some(0), "{}", printed(&replaced));
     assert!(model.saved().contains("replay_value 5096"), "{}", model.saved());
     let rekeyed = run(&model, &["reconcile"], &line(1, "outbound replay 32").replace(KEY, &KEY.replace("00", "10")));
-    assert_eq!(rekeyed.status.code(), Some(0), "{}", said(&rekeyed));
+    assert_eq!(rekeyed.status.code(), Some(0), "{}", printed(&rekeyed));
     assert!(!model.saved().contains("replay_value"), "{}", model.saved());
 }
 
@@ -114,11 +114,11 @@ fn reconcile_changes_keys_in_three_steps() {
         |spi: u32| format!("add esp spi {spi:#x} src 198.51.100.7 dst 192.0.2.1 inbound encr_alg aes encrkey {KEY}\n");
     model.load(&(line(0x1001, "outbound") + &back(0x1002)));
     let new = line(0x2001, "outbound") + &back(0x2002);
-    for (words, told) in [
+    for (words, reported) in [
         (&["reconcile", "--inbound"][..], "1 added, 0 updated, 0 replaced, 0 removed, 0 kept, 2 foreign\n"),
         (&["reconcile", "--keep-others"], "1 added, 0 updated, 0 replaced, 0 removed, 1 kept, 2 foreign\n"),
         (&["reconcile"], "0 added, 0 updated, 0 replaced, 2 removed, 2 kept\n"),
     ] {
-        assert_eq!(said(&run(&model, words, &new)), format!("ipseckey: {told}"));
+        assert_eq!(printed(&run(&model, words, &new)), format!("ipseckey: {reported}"));
     }
 }

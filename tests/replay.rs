@@ -2,7 +2,7 @@
 //! fail where the original failed, and print the same about SAs. Cases that differ deliberately are in
 //! tests/vectors/commands-differences.txt; a case listed there that does not differ is an error, too.
 
-#![allow(clippy::print_stdout, reason = "a test tells how much it has played")]
+#![allow(clippy::print_stdout, reason = "prints how many cases it has replayed")]
 
 mod support;
 

@@ -71,8 +71,8 @@ fn ipseckey(sadb: &StandIn, first: u32) -> Command {
 #[track_caller]
 fn expect(mut command: Command, code: i32) -> Output {
     let output = command.output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(code), "{said}\n{}", String::from_utf8_lossy(&output.stdout));
+    let printed = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{printed}\n{}", String::from_utf8_lossy(&output.stdout));
     output
 }
 
@@ -89,7 +89,7 @@ fn is_long_form() -> bool {
 }
 
 /// Prints how much a test has tried (visible with `--nocapture`).
-fn tell(count: usize, what: &str) {
+fn report(count: usize, what: &str) {
     let _ = writeln!(std::io::stderr(), "{count} {what}");
 }
 
@@ -113,7 +113,7 @@ fn refresh_with_refused_flush_changes_nothing() {
     expect(manual_key(&sadb, "refresh", 0x2000), 1);
     assert_eq!(sadb.spis(), spis_from(0x1000));
     expect_recovery(&sadb);
-    tell(1, "flush refused");
+    report(1, "flush refused");
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn load_with_refused_add_skips_only_that_sa() {
         }
         expect_recovery(&sadb);
     }
-    tell(2 * (MESSAGES - 1), "additions refused");
+    report(2 * (MESSAGES - 1), "additions refused");
 }
 
 #[test]
@@ -142,7 +142,7 @@ fn refresh_after_sadb_loss_keeps_acknowledged_sas() {
         assert_eq!(sadb.spis(), before, "message {nth}");
         expect_recovery(&sadb);
     }
-    tell(MESSAGES, "deaths of the SADB");
+    report(MESSAGES, "deaths of the SADB");
 }
 
 #[test]
@@ -153,7 +153,7 @@ fn load_ignores_replies_to_other_processes() {
         expect(load, 0);
         assert_eq!(sadb.spis(), spis_from(0x2000));
     }
-    tell(2 * 2 * MESSAGES, "answers to others");
+    report(2 * 2 * MESSAGES, "replies to other processes");
 }
 
 /// Takes ten seconds, the timeout for a reply of the SADB.
@@ -166,13 +166,13 @@ fn refresh_times_out_without_a_reply() {
     sadb.plan(Plan::Swallow(3));
     let started = Instant::now();
     let load = manual_key(&sadb, "refresh", 0x2000).spawn().unwrap();
-    let told = in_time(load, Duration::from_secs(20)).expect("it waits for an answer for ever");
-    assert_eq!(told.status.code(), Some(69), "{}", String::from_utf8_lossy(&told.stderr));
+    let reported = in_time(load, Duration::from_secs(20)).expect("it waits for a reply forever");
+    assert_eq!(reported.status.code(), Some(69), "{}", String::from_utf8_lossy(&reported.stderr));
     assert!((9..20).contains(&started.elapsed().as_secs()), "{:?}", started.elapsed());
-    assert!(String::from_utf8_lossy(&told.stderr).contains("10 seconds"));
+    assert!(String::from_utf8_lossy(&reported.stderr).contains("10 seconds"));
     assert_eq!(sadb.spis(), made_by(3));
     expect_recovery(&sadb);
-    tell(1, "answer that never comes");
+    report(1, "lost reply");
 }
 
 /// The exit status of a program; `None` if it does not end and has to be killed.
@@ -210,22 +210,22 @@ fn refresh_signalled_at_any_message_leaves_a_prefix_of_the_file() {
         for nth in at {
             sadb.plan(Plan::Slow(Duration::from_millis(15)));
             let child = manual_key(&sadb, "refresh", 0x2000).spawn().unwrap();
-            sadb.until_heard(nth);
+            sadb.wait_until_received(nth);
             send(&child, signal);
             child.wait_with_output().unwrap();
-            let heard = sadb.heard().len();
+            let received = sadb.received().len();
             let left = sadb.spis();
-            assert!((nth..=MESSAGES).contains(&heard), "{heard} messages");
-            assert_eq!(left, made_by(heard), "{signal} at message {nth} of {heard}");
+            assert!((nth..=MESSAGES).contains(&received), "{received} messages");
+            assert_eq!(left, made_by(received), "{signal} at message {nth} of {received}");
             expect_recovery(&sadb);
         }
     }
-    tell(signals.len() * at.len(), "signals at messages of a load");
+    report(signals.len() * at.len(), "signals at messages of a load");
 }
 
-/// The parts of `heard` by client, in order.
-fn turns(heard: &[(usize, u8)]) -> Vec<Vec<u8>> {
-    heard.chunk_by(|one, other| one.0 == other.0).map(|turn| turn.iter().map(|(_, kind)| *kind).collect()).collect()
+/// The parts of `received` by client, in order.
+fn turns(received: &[(usize, u8)]) -> Vec<Vec<u8>> {
+    received.chunk_by(|one, other| one.0 == other.0).map(|turn| turn.iter().map(|(_, kind)| *kind).collect()).collect()
 }
 
 #[test]
@@ -241,11 +241,11 @@ fn load_lock_serializes_concurrent_loads() {
             assert!(child.wait_with_output().unwrap().status.success());
         }
         let whole = [&[FLUSH][..], &[ADD; COUNT as usize]].concat();
-        assert_eq!(turns(&sadb.heard()), vec![whole; 4], "round {round}");
+        assert_eq!(turns(&sadb.received()), vec![whole; 4], "round {round}");
         let left = sadb.spis();
         assert!(firsts.iter().any(|first| left == spis_from(*first)), "{left:x?}");
     }
-    tell(3 * 4, "loads at the same time");
+    report(3 * 4, "concurrent loads");
 }
 
 #[test]
@@ -253,7 +253,7 @@ fn load_lock_is_released_when_its_holder_is_killed() {
     let sadb = loaded();
     sadb.plan(Plan::Slow(Duration::from_millis(50)));
     let mut hung = manual_key(&sadb, "refresh", 0x2000).spawn().unwrap();
-    sadb.until_heard(2);
+    sadb.wait_until_received(2);
     send(&hung, Signal::SIGKILL);
     hung.wait().unwrap();
     let started = Instant::now();
@@ -271,8 +271,8 @@ fn load_lock_times_out_after_15_seconds() {
     let file = OpenOptions::new().mode(0o600).write(true).create(true).truncate(false).open(sadb.path("sadb.lock")).unwrap();
     let held = Flock::lock(file, FlockArg::LockExclusiveNonblock).unwrap();
     let mut waiting = ipseckey(&sadb, 0x2000).spawn().unwrap();
-    let told = expect(manual_key(&sadb, "refresh", 0x2000), 1);
-    assert!(String::from_utf8_lossy(&told.stderr).contains("waiting for the load lock"));
+    let reported = expect(manual_key(&sadb, "refresh", 0x2000), 1);
+    assert!(String::from_utf8_lossy(&reported.stderr).contains("waiting for the load lock"));
     assert_eq!(waiting.wait().unwrap().code(), Some(1));
     assert_eq!(sadb.spis(), spis_from(0x1000));
     drop(held);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 
 use crate::standin::{Plan, StandIn};
-use crate::{expect, program, send, tell};
+use crate::{expect, program, report, send};
 
 /// SPI of an SA that another program has added.
 const FOREIGN: u32 = 0x9000;
@@ -48,7 +48,7 @@ fn reconcile_recovers_after_a_kill_at_any_message() {
         expect(refresh(&sadb, "old", &old), 0);
         sadb.plan(Plan::Slow(Duration::from_millis(15)));
         let child = refresh(&sadb, "new", &new).spawn().unwrap();
-        sadb.until_heard(nth);
+        sadb.wait_until_received(nth);
         send(&child, Signal::SIGKILL);
         child.wait_with_output().unwrap();
         let left = sadb.spis();
@@ -57,9 +57,9 @@ fn reconcile_recovers_after_a_kill_at_any_message() {
         assert_eq!(sadb.spis(), [0x1001, 0x1002, 0x1005, 0x1006, FOREIGN], "after message {nth}");
         let again = expect(refresh(&sadb, "new", &new), 0);
         assert!(String::from_utf8_lossy(&again.stdout).contains("0 removed, 4 kept"));
-        assert!(sadb.heard().is_empty(), "{:?}", sadb.heard());
+        assert!(sadb.received().is_empty(), "{:?}", sadb.received());
     }
-    tell(6, "kills at messages of a reconciling refresh");
+    report(6, "kills at messages of a reconciling refresh");
 }
 
 /// Another program adds an SA with the same identity between the dump and the addition: it stays foreign, also in the record of
@@ -78,5 +78,5 @@ fn reconcile_keeps_sa_added_concurrently_by_another_program() {
         expect(refresh(&sadb, "old", &old), 0);
         assert_eq!(sadb.spis(), [0x1001, 0x1002, theirs], "after message {nth} and a refresh");
     }
-    tell(2, "additions overtaken");
+    report(2, "additions overtaken");
 }

@@ -37,7 +37,7 @@ pub(crate) enum Plan {
 struct Shared {
     plan: Plan,
     /// Client and message type of each message since the plan was set.
-    heard: Vec<(usize, u8)>,
+    received: Vec<(usize, u8)>,
 }
 
 /// The stand-in; ends when dropped.
@@ -52,7 +52,7 @@ impl StandIn {
     /// Without faults and without SAs.
     pub(crate) fn start() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let shared = Arc::new(Mutex::new(Shared { plan: Plan::Obey, heard: Vec::new() }));
+        let shared = Arc::new(Mutex::new(Shared { plan: Plan::Obey, received: Vec::new() }));
         let ends = Arc::new(AtomicBool::new(false));
         let listener = PacketSocket::listen(&directory.path().join("sadb"));
         let (its, stop) = (shared.clone(), ends.clone());
@@ -72,20 +72,20 @@ impl StandIn {
 
     /// Sets the plan.
     pub(crate) fn plan(&self, plan: Plan) {
-        *self.shared.lock().unwrap() = Shared { plan, heard: Vec::new() };
+        *self.shared.lock().unwrap() = Shared { plan, received: Vec::new() };
     }
 
     /// The messages received since, without dumps: a service counts its SAs at the end of a load.
-    pub(crate) fn heard(&self) -> Vec<(usize, u8)> {
+    pub(crate) fn received(&self) -> Vec<(usize, u8)> {
         let shared = self.shared.lock().unwrap();
-        shared.heard.iter().copied().filter(|(_, kind)| *kind != DUMP).collect()
+        shared.received.iter().copied().filter(|(_, kind)| *kind != DUMP).collect()
     }
 
     /// Waits until it has received `count` messages.
-    pub(crate) fn until_heard(&self, count: usize) {
+    pub(crate) fn wait_until_received(&self, count: usize) {
         let deadline = Instant::now() + Duration::from_secs(20);
-        while self.heard().len() < count {
-            assert!(Instant::now() < deadline, "message {count} does not come");
+        while self.received().len() < count {
+            assert!(Instant::now() < deadline, "message {count} does not arrive");
             sleep(Duration::from_millis(1));
         }
     }
@@ -155,8 +155,8 @@ impl Server {
         let is_question = message[1] == DUMP;
         let (plan, count) = {
             let mut shared = self.shared.lock().unwrap();
-            shared.heard.push((*number, message[1]));
-            (shared.plan, shared.heard.iter().filter(|(_, kind)| *kind != DUMP).count())
+            shared.received.push((*number, message[1]));
+            (shared.plan, shared.received.iter().filter(|(_, kind)| *kind != DUMP).count())
         };
         match plan {
             _ if is_question => {}

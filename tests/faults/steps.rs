@@ -14,7 +14,7 @@ use nix::unistd::Pid;
 
 use super::packet_socket::PacketSocket;
 use super::standin::{Plan, StandIn};
-use super::{MESSAGES, expect, is_long_form, keys_file, loaded, made_by, manual_key, program, spis_from, tell};
+use super::{MESSAGES, expect, is_long_form, keys_file, loaded, made_by, manual_key, program, report, spis_from};
 
 /// Signals that another process may send.
 const SIGNALS: [Signal; 4] = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGKILL];
@@ -111,7 +111,7 @@ fn refresh_signalled_at_any_system_call_leaves_old_or_prefix() {
         }
     }
     assert!(strikes > 15 && found_old && found_new, "{strikes} strikes, old {found_old}, new {found_new}");
-    tell(strikes, "signals at steps of a refresh");
+    report(strikes, "signals at steps of a refresh");
 }
 
 /// Temporary files of a killed save are as private as the file.
@@ -144,7 +144,7 @@ fn save_killed_at_any_system_call_leaves_old_or_new_file() {
         }
     }
     assert!(strikes > 20 && found_old && found_new, "{strikes} strikes, old {found_old}, new {found_new}");
-    tell(strikes, "kills at steps of a save");
+    report(strikes, "kills at steps of a save");
 }
 
 /// A running service with SAs from 0x1000, and a new file with SAs from 0x2000.
@@ -154,7 +154,7 @@ fn service(sadb: &StandIn) -> Child {
     let deadline = Instant::now() + Duration::from_secs(20);
     // The file of the socket exists shortly before the service listens on it.
     while PacketSocket::connect(&sadb.path("run/refresh")).is_err() || sadb.spis() != spis_from(0x1000) {
-        assert!(Instant::now() < deadline, "it does not come up");
+        assert!(Instant::now() < deadline, "it does not start");
         sleep(Duration::from_millis(5));
     }
     // Its reply arrives after the first load.
@@ -174,7 +174,9 @@ fn strike_service(sadb: &StandIn, child: &Child, step: usize, signal: Signal) ->
     kill(pid, Signal::SIGHUP).unwrap();
     while stops < 2 * step {
         match waitpid(pid, Some(WaitPidFlag::WNOHANG | WaitPidFlag::__WALL)).unwrap() {
-            WaitStatus::StillAlive if sadb.heard().len() >= MESSAGES && last.elapsed() > Duration::from_millis(250) => break,
+            WaitStatus::StillAlive if sadb.received().len() >= MESSAGES && last.elapsed() > Duration::from_millis(250) => {
+                break;
+            }
             WaitStatus::StillAlive => {
                 sleep(Duration::from_micros(50));
                 continue;
@@ -251,5 +253,5 @@ fn run_signalled_at_any_system_call_of_refresh() {
         }
     }
     assert!(strikes > 8, "{strikes} strikes");
-    tell(strikes, "signals at steps of a service's refresh");
+    report(strikes, "signals at steps of a service's refresh");
 }

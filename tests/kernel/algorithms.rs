@@ -147,20 +147,20 @@ fn state(asked: &Asked, path: &Path, spi: u32) -> String {
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
 fn xfrm_algorithms_with_each_key_length_mode_and_family() {
-    let (mut keys, mut wanted) = (String::new(), Vec::new());
+    let (mut keys, mut expected) = (String::new(), Vec::new());
     for path in PATHS {
         for asked in asked() {
-            let spi = 0x1000 + u32::try_from(wanted.len()).expect("few");
+            let spi = 0x1000 + u32::try_from(expected.len()).expect("few");
             writeln!(keys, "add {} spi {spi:#x} {} {}", asked.sa_type, path.words, asked.words).expect("writes");
-            wanted.push(state(&asked, path, spi));
+            expected.push(state(&asked, path, spi));
         }
     }
     let space = Space::new();
     space.load(&keys);
     let found = space.states();
-    assert_eq!(found.len(), wanted.len());
-    for (found, wanted) in found.iter().zip(&wanted) {
-        assert_eq!(found, wanted);
+    assert_eq!(found.len(), expected.len());
+    for (found, expected) in found.iter().zip(&expected) {
+        assert_eq!(found, expected);
     }
     space.assert_saved_file_loads();
 }

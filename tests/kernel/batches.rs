@@ -43,15 +43,15 @@ fn assert_refusals_in_line_order(space: &Space) {
         }
     }
     let ran = space.try_load(&keys);
-    let told: Vec<&str> = ran.err.lines().filter(|line| line.contains("error[")).collect();
-    let lines: Vec<Option<usize>> = told.iter().map(|line| line.split(':').nth(1)?.parse().ok()).collect();
+    let reported: Vec<&str> = ran.err.lines().filter(|line| line.contains("error[")).collect();
+    let lines: Vec<Option<usize>> = reported.iter().map(|line| line.split(':').nth(1)?.parse().ok()).collect();
     let refused: Vec<usize> = REFUSED.iter().cloned().flatten().collect();
     assert_eq!(lines.first(), Some(&Some(70)), "{}", ran.err);
     assert!(lines.ends_with(&refused.iter().copied().map(Some).collect::<Vec<_>>()), "{}", ran.err);
     for line in &refused {
         assert!(ran.err.contains(&format!("\n{line} | add esp spi 1001 dst 192.0.2.1")), "{line}: {}", ran.err);
     }
-    let exist = told.iter().filter(|line| line.contains("spi 0x3e9") && line.contains("exists")).count();
+    let exist = reported.iter().filter(|line| line.contains("spi 0x3e9") && line.contains("exists")).count();
     assert_eq!(exist, refused.len(), "{}", ran.err);
     let good = COUNT - refused.len() - 1;
     assert!(ran.err.ends_with(&format!("{good} of {COUNT} commands succeeded\n")), "{}", ran.err);

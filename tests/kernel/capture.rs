@@ -31,7 +31,7 @@ impl Capture {
             .arg(filter);
         let mut tcpdump = hosts.switch.spawn(command);
         let mut line = String::new();
-        BufReader::new(tcpdump.stderr.as_mut().expect("a pipe")).read_line(&mut line).expect("says something");
+        BufReader::new(tcpdump.stderr.as_mut().expect("a pipe")).read_line(&mut line).expect("prints something");
         assert!(line.contains("listening on"), "tcpdump: {line}");
         Self { tcpdump, file }
     }
@@ -71,12 +71,12 @@ impl Packets {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let text = String::from_utf8_lossy(&output.stdout);
         let rows = text.lines().map(|line| line.split('\t').map(str::to_owned).collect::<Vec<_>>());
-        rows.map(|row| row.try_into().expect("as many as asked for")).collect()
+        rows.map(|row| row.try_into().expect("one value for each field")).collect()
     }
 }
 
 impl Drop for Packets {
     fn drop(&mut self) {
-        fs::remove_file(&self.0).expect("the capture is there");
+        fs::remove_file(&self.0).expect("the capture exists");
     }
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use snapbox::Data;
 
-use crate::space::{Space, without_moments};
+use crate::space::{Space, without_times};
 
 fn cases(sadb: &str) -> Vec<PathBuf> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kernel/cases").join(sadb);
@@ -38,7 +38,7 @@ fn assert_state_matches_case_files(sadb: &'static str) {
         snapbox::assert_data_eq!(space.states().concat(), Data::read_from(&case.with_extension("state"), None).raw());
         let dump = case.with_extension("dump");
         if dump.exists() {
-            let found = without_moments(&space.ipseckey("dump").succeeded());
+            let found = without_times(&space.ipseckey("dump").succeeded());
             snapbox::assert_data_eq!(found, Data::read_from(&dump, None).raw());
         }
         space.assert_saved_file_loads();

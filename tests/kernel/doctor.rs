@@ -1,4 +1,4 @@
-//! `ipseckey doctor` in a real kernel: each finding is there with what mends it, and gone when that is done.
+//! `ipseckey doctor` in a real kernel: each problem is reported with its fix, and is gone after the fix.
 
 use std::process::Command;
 
@@ -7,13 +7,13 @@ use crate::space::{Space, private_file};
 const KEY: &str = "000102030405060708090a0b0c0d0e0f";
 const POLICY: &str = "src 10.0.0.1/32 dst 10.0.0.2/32 dir out tmpl proto esp mode transport";
 
-/// What the doctor says of a host with that keys file, and whether it finds it well.
+/// The output of the doctor for that keys file, and whether it reports no problem.
 fn doctor(space: &Space, keys: &str) -> (String, bool) {
     let file = private_file(keys);
     let mut command = Command::new(env!("CARGO_BIN_EXE_ipseckey"));
     command.args(["--sadb", "xfrm", "doctor"]).arg(&file);
     let ran = space.run(command);
-    std::fs::remove_file(file).expect("the keys file is there");
+    std::fs::remove_file(file).expect("the keys file exists");
     (ran.out, ran.status == 0)
 }
 
@@ -26,29 +26,32 @@ fn sa(spi: u32) -> String {
 fn doctor_reports_unmatched_sas_and_policies() {
     let space = Space::new();
     let keys = sa(0x2001);
-    let (said, is_well) = doctor(&space, &keys);
+    let (printed, is_healthy) = doctor(&space, &keys);
     assert!(
-        !is_well && said.contains("of the file's 1 SA, 1 is not in the SADB\n         fix: manual-key refresh"),
-        "{said}"
+        !is_healthy && printed.contains("of the file's 1 SA, 1 is not in the SADB\n         fix: manual-key refresh"),
+        "{printed}"
     );
     space.load(&keys);
-    let (said, is_well) = doctor(&space, &keys);
-    let lonely = "problem  policies: no policy sends packets through the esp SA with spi 0x2001 and dst 10.0.0.2";
-    assert!(!is_well && said.contains(lonely), "{said}");
+    let (printed, is_healthy) = doctor(&space, &keys);
+    let without_policy = "problem  policies: no policy sends packets through the esp SA with spi 0x2001 and dst 10.0.0.2";
+    assert!(!is_healthy && printed.contains(without_policy), "{printed}");
 
     space.ip(&format!("xfrm policy add {POLICY}"));
-    let (said, is_well) = doctor(&space, &keys);
-    assert!(is_well && said.contains("ok       policies: 1 outbound, 0 inbound; all SAs and policies fit"), "{said}");
-    for wanted in ["ok       privileges: CAP_NET_ADMIN", "ok       modules: esp4 for", "ok       dropped packets: none"] {
-        assert!(said.contains(wanted), "{wanted} in {said}");
+    let (printed, is_healthy) = doctor(&space, &keys);
+    assert!(
+        is_healthy && printed.contains("ok       policies: 1 outbound, 0 inbound; all SAs and policies fit"),
+        "{printed}"
+    );
+    for expected in ["ok       privileges: CAP_NET_ADMIN", "ok       modules: esp4 for", "ok       dropped packets: none"] {
+        assert!(printed.contains(expected), "{expected} in {printed}");
     }
 
     space.ipseckey("flush");
     space.load(&sa(0x2002).replace("10.0.0.2", "10.0.0.3"));
-    let (said, _) = doctor(&space, &keys);
-    assert!(said.contains("warning  SAs: 1 SA of the SADB is not in the file"), "{said}");
-    let unserved = "no SA serves the policy src 10.0.0.1/32 dst 10.0.0.2/32 dir out: its packets are dropped";
-    assert!(said.contains(unserved), "{said}");
+    let (printed, _) = doctor(&space, &keys);
+    assert!(printed.contains("warning  SAs: 1 SA of the SADB is not in the file"), "{printed}");
+    let without_sa = "no SA serves the policy src 10.0.0.1/32 dst 10.0.0.2/32 dir out: its packets are dropped";
+    assert!(printed.contains(without_sa), "{printed}");
 }
 
 #[test]
@@ -61,9 +64,9 @@ fn doctor_reports_dropped_packets_by_reason() {
     space.ip(&format!("xfrm policy add {POLICY}"));
     let mut ping = Command::new("ping");
     ping.args(["-c", "1", "-W", "1", "10.0.0.2"]);
-    assert_ne!(space.run(ping).status, 0, "the policy wants an SA");
-    let (said, _) = doctor(&space, "flush\n");
-    let wanted =
+    assert_ne!(space.run(ping).status, 0, "the policy requires an SA");
+    let (printed, _) = doctor(&space, "flush\n");
+    let expected =
         "packets that require protection without a matching SA (XfrmOutNoStates)\n         fix: add the SA, or use the mode";
-    assert!(said.contains(wanted), "{said}");
+    assert!(printed.contains(expected), "{printed}");
 }

@@ -40,10 +40,10 @@ fn export_ip_xfrm_round_trip_through_ip_batch() {
     theirs.ip(&format!("-batch {}", file.display()));
     fs::remove_file(file).unwrap();
     ours.load(KEYS);
-    let (mut wanted, mut found) = (ours.states(), theirs.states());
-    wanted.sort();
+    let (mut expected, mut found) = (ours.states(), theirs.states());
+    expected.sort();
     found.sort();
-    assert_eq!(wanted.concat(), found.concat());
+    assert_eq!(expected.concat(), found.concat());
 
     let printed = private_file(&theirs.ip("xfrm state"));
     let keys = private_file("");
@@ -52,8 +52,8 @@ fn export_ip_xfrm_round_trip_through_ip_batch() {
     // Without -s `ip xfrm state` prints no lifetimes.
     assert_eq!(ran.status, 0, "{}", ran.err);
     let again = exported(&ours, &fs::read_to_string(&keys).unwrap());
-    let wanted: String = batch.lines().map(|line| line.split(" limit").next().unwrap_or(line).to_owned() + "\n").collect();
-    assert_eq!(sorted(&wanted), sorted(&again));
+    let expected: String = batch.lines().map(|line| line.split(" limit").next().unwrap_or(line).to_owned() + "\n").collect();
+    assert_eq!(sorted(&expected), sorted(&again));
     fs::remove_file(printed).unwrap();
     fs::remove_file(keys).unwrap();
 }
@@ -85,14 +85,14 @@ fn guide_commands_protect_two_hosts() {
         shell(host, &commands.replace("manual-key start", &format!("manual-key start {options}")));
     }
     let capture = Capture::start(&hosts, "host 10.0.0.1");
-    assert!(hosts.ping([10, 0, 0, 2].into()), "no answer through ESP");
+    assert!(hosts.ping([10, 0, 0, 2].into()), "no reply through ESP");
     let packets = capture.stop();
     assert!(packets.lines("esp").len() >= 2, "no ESP on the cable");
     assert_eq!(packets.lines("icmp").len(), 0, "a ping in clear");
     let mut doctor = Command::new(env!("CARGO_BIN_EXE_ipseckey"));
     doctor.arg("doctor").arg(directory.join("ipseckeys"));
-    let said = hosts.here.run(doctor).succeeded();
-    assert!(said.contains("policies: 1 outbound, 1 inbound"), "{said}");
+    let output = hosts.here.run(doctor).succeeded();
+    assert!(output.contains("policies: 1 outbound, 1 inbound"), "{output}");
     fs::remove_dir_all(directory).unwrap();
 }
 
@@ -103,7 +103,7 @@ fn example_namespace_script_runs() {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/namespace");
     let mut command = Command::new("sh");
     command.args(["-c", &format!("PATH={}:$PATH exec {script}", program.display())]);
-    let said = Space::new().run(command).succeeded();
-    assert!(said.contains(" 0% packet loss"), "{said}");
-    assert_eq!(said.matches("SADB_ASSOC spi=0x").count(), 2, "{said}");
+    let output = Space::new().run(command).succeeded();
+    assert!(output.contains(" 0% packet loss"), "{output}");
+    assert_eq!(output.matches("SADB_ASSOC spi=0x").count(), 2, "{output}");
 }

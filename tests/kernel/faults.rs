@@ -142,7 +142,7 @@ impl Jump {
     fn set(seconds: i64) {
         let now = Duration::from(clock_gettime(ClockId::CLOCK_REALTIME).expect("a clock"));
         let then = now.as_secs().checked_add_signed(seconds).expect("a time");
-        clock_settime(ClockId::CLOCK_REALTIME, Duration::from_secs(then).into()).expect("is ours");
+        clock_settime(ClockId::CLOCK_REALTIME, Duration::from_secs(then).into()).expect("is permitted");
     }
 }
 
@@ -215,8 +215,8 @@ fn save_and_owned_record_survive_a_full_disk() {
     fs::write(&target, "old\n").expect("fits");
     let ran = space.ipseckey(&format!("-s {}", target.display()));
     assert!(ran.status == 1 && ran.err.contains("nothing was replaced"), "{}", ran.err);
-    assert_eq!(fs::read_to_string(&target).expect("is there"), "old\n");
-    assert_eq!(fs::read_dir(&disk.0).expect("is there").count(), 1, "something is left beside the file");
+    assert_eq!(fs::read_to_string(&target).expect("exists"), "old\n");
+    assert_eq!(fs::read_dir(&disk.0).expect("exists").count(), 1, "a temporary file is left");
 
     let owned = |method: &str, keys: &Path| {
         let mut command = manual_key(&[], method, &disk.0.join("run"), keys);
@@ -230,7 +230,7 @@ fn save_and_owned_record_survive_a_full_disk() {
     assert!(ran.status == 69 && ran.err.contains("No space left"), "{ran:?}");
     let left = spis(&space);
     assert!(left.is_empty() || left == (0x1000..0x1005).collect::<Vec<_>>(), "{left:x?}");
-    fs::remove_file(filler).expect("is there");
+    fs::remove_file(filler).expect("exists");
     owned("refresh", &five(0x3000)).succeeded();
     assert_eq!(spis(&space), (0x3000..0x3005).collect::<Vec<_>>());
 }

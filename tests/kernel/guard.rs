@@ -33,7 +33,7 @@ impl<'a> Guard<'a> {
     /// Writes the keys file.
     pub fn write(&self, keys: &str) {
         fs::write(self.path("keys"), keys).expect("writes");
-        fs::set_permissions(self.path("keys"), fs::Permissions::from_mode(0o600)).expect("is mine");
+        fs::set_permissions(self.path("keys"), fs::Permissions::from_mode(0o600)).expect("is permitted");
     }
 
     /// Writes manual-key.toml.
@@ -50,7 +50,7 @@ impl<'a> Guard<'a> {
     }
 
     /// Runs a method or a query against the daemon.
-    pub fn ask(&self, word: &str) -> String {
+    pub fn query(&self, word: &str) -> String {
         let mut command = Command::new(env!("CARGO_BIN_EXE_manual-key"));
         command.arg(word).env("RUNTIME_DIRECTORY", self.path("run"));
         self.host.run(command).succeeded()
@@ -61,7 +61,7 @@ impl<'a> Guard<'a> {
     }
 
     /// Starts the daemon, and waits until the file is loaded.
-    pub fn stay(&self) -> Child {
+    pub fn start_daemon(&self) -> Child {
         let mut child = self.host.spawn(self.command("run"));
         let out = BufReader::new(child.stdout.take().expect("a pipe"));
         let mut lines = out.lines().map(|line| line.expect("UTF-8"));
@@ -74,10 +74,10 @@ impl<'a> Guard<'a> {
 
 /// Ends a daemon; returns its warnings and errors.
 #[track_caller]
-pub fn end(resident: Child) -> String {
-    kill(Pid::from_raw(resident.id().cast_signed()), Signal::SIGTERM).expect("it runs");
-    let output = resident.wait_with_output().expect("it ends");
-    let said = String::from_utf8(output.stderr).expect("UTF-8");
-    assert!(output.status.success(), "{said}");
-    said
+pub fn stop_daemon(daemon: Child) -> String {
+    kill(Pid::from_raw(daemon.id().cast_signed()), Signal::SIGTERM).expect("it runs");
+    let output = daemon.wait_with_output().expect("it ends");
+    let printed = String::from_utf8(output.stderr).expect("UTF-8");
+    assert!(output.status.success(), "{printed}");
+    printed
 }

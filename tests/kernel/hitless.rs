@@ -203,11 +203,11 @@ fn reconcile_keeps_counters_of_unchanged_sas() {
     }
     during(&hosts, || thread::sleep(Duration::from_millis(300)));
     // The whole texts, with bytes, packets, times, sequence numbers and the bitmap of the window.
-    let said = |host: &Space| host.ip("-s xfrm state get src 10.0.0.1 dst 10.0.0.11 proto esp spi 0x1000");
+    let printed = |host: &Space| host.ip("-s xfrm state get src 10.0.0.1 dst 10.0.0.11 proto esp spi 0x1000");
     for host in [&hosts.here, &hosts.there] {
-        let before = said(host);
+        let before = printed(host);
         assert!(before.contains("(packets)") && !before.contains("seq 0x0, oseq 0x0"), "{before}");
         reconcile(host, &keys(1));
-        assert_eq!(said(host), before);
+        assert_eq!(printed(host), before);
     }
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::space::Space;
 
 /// Timeout for a datagram.
-const PATIENCE: Duration = Duration::from_secs(2);
+const TIMEOUT: Duration = Duration::from_secs(2);
 /// Timeout for a stream without progress.
 const STALL: Duration = Duration::from_secs(20);
 /// Datagrams to the other host and back.
@@ -93,7 +93,7 @@ impl Hosts {
         let far = self.there.inside(|| UdpSocket::bind((there, 0)).expect("binds"));
         let near = self.here.inside(|| UdpSocket::bind((here, 0)).expect("binds"));
         for socket in [&far, &near] {
-            socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+            socket.set_read_timeout(Some(TIMEOUT)).expect("a timeout");
         }
         let to = far.local_addr().expect("an address");
         let back = (0..DATAGRAMS).take_while(|number| came_back(&near, &far, to, *number)).count();
@@ -130,7 +130,7 @@ fn pattern(start: usize, buffer: &mut [u8]) {
 }
 
 fn send(to: SocketAddr, len: usize) -> std::io::Result<()> {
-    let mut stream = TcpStream::connect_timeout(&to, PATIENCE)?;
+    let mut stream = TcpStream::connect_timeout(&to, TIMEOUT)?;
     stream.set_write_timeout(Some(STALL))?;
     let (mut buffer, mut sent) = (vec![0; PIECE], 0);
     while sent < len {
@@ -145,8 +145,8 @@ fn send(to: SocketAddr, len: usize) -> std::io::Result<()> {
 const PIECE: usize = 251 * 256;
 
 fn receive(listener: &TcpListener, len: usize) -> Result<(), String> {
-    listener.set_nonblocking(true).expect("can be asked without waiting");
-    let deadline = Instant::now() + PATIENCE;
+    listener.set_nonblocking(true).expect("non-blocking");
+    let deadline = Instant::now() + TIMEOUT;
     let mut stream = loop {
         match listener.accept() {
             Ok((stream, _)) => break stream,
@@ -155,11 +155,11 @@ fn receive(listener: &TcpListener, len: usize) -> Result<(), String> {
         }
     };
     stream.set_nonblocking(false).and_then(|()| stream.set_read_timeout(Some(STALL))).expect("waits for the stream");
-    let (mut wanted, mut buffer, mut received) = (vec![0; PIECE], vec![0; PIECE], 0);
-    pattern(0, &mut wanted);
+    let (mut expected, mut buffer, mut received) = (vec![0; PIECE], vec![0; PIECE], 0);
+    pattern(0, &mut expected);
     while received < len {
         stream.read_exact(&mut buffer).map_err(|error| format!("after {received} bytes: {error}"))?;
-        if buffer != wanted {
+        if buffer != expected {
             return Err(format!("other bytes than were sent, after {received}"));
         }
         received += PIECE;

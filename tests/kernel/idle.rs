@@ -28,12 +28,12 @@ fn run_deletes_sas_after_their_idle_lifetime() {
     let service = Service::start(&space, &keys, &["--flush", "owned"], 3);
     let ran = space.try_load(&ah(0x103, "10.0.0.2", "idle_addtime 1"));
     assert!(ran.err.contains("an idle SA ends only while manual-key run is there"), "{}", ran.err);
-    let socket = space.inside(|| UdpSocket::bind("10.0.0.1:0").expect("the address is there"));
+    let socket = space.inside(|| UdpSocket::bind("10.0.0.1:0").expect("the address exists"));
     let stop = AtomicBool::new(false);
     thread::scope(|side| {
         side.spawn(|| {
             while !stop.load(Ordering::Relaxed) {
-                socket.send_to(b"here", "10.0.0.3:9").expect("goes out");
+                socket.send_to(b"here", "10.0.0.3:9").expect("sends");
                 thread::sleep(Duration::from_millis(200));
             }
         });
@@ -45,12 +45,12 @@ fn run_deletes_sas_after_their_idle_lifetime() {
         assert_eq!(left, [true; 3], "used continuously, without an idle lifetime, foreign");
     });
     wait_until(|| !has(&space, 0x101));
-    let said = service.end();
+    let printed = service.end();
     for (spi, dst) in [("0x100", "10.0.0.2"), ("0x101", "10.0.0.3")] {
-        let told =
+        let reported =
             format!("manual-key: the idle lifetime of the AH SA with SPI {spi} to {dst} has expired: it is removed\n");
-        assert!(said.contains(&told), "{said}");
+        assert!(printed.contains(&reported), "{printed}");
     }
-    assert!(!said.contains("warning"), "{said}");
+    assert!(!printed.contains("warning"), "{printed}");
     assert!(has(&space, 0x103) && !has(&space, 0x102));
 }

@@ -24,11 +24,11 @@ fn assert_soft_and_hard_lifetime_expire(sadb: &'static str) {
     let monitor = Monitor::start(&space);
     space.load(&ah(0x100, "soft_addtime 2 hard_addtime 4"));
     monitor.wait_for("ADD", 0x100, 1);
-    let [soft, hard] = &monitor.wait_for("EXPIRE", 0x100, 2)[..] else { panic!("two, no more") };
+    let [soft, hard] = &monitor.wait_for("EXPIRE", 0x100, 2)[..] else { panic!("expected two messages") };
     assert!(soft.contains("state=DYING") && soft.contains("SLT: 2 seconds"), "{soft}");
     assert!(hard.contains("state=DEAD") && hard.contains("HLT: 4 seconds"), "{hard}");
     assert_eq!(spis(&space), [""; 0]);
-    assert!(!monitor.heard().contains("000102030405"), "a key is broadcast to all listeners");
+    assert!(!monitor.output().contains("000102030405"), "a key is broadcast to all listeners");
 }
 
 #[test]
@@ -127,9 +127,9 @@ fn update_changes_only_the_given_fields() {
         space.load(&format!("{esp} {KEY}\n"));
         let before = space.states().concat();
         space.load("update esp spi 0x100 dst 10.0.0.2 hard_addtime 600\n");
-        let wanted = before.replace("hard 500(sec)", "hard 600(sec)");
-        assert_ne!(before, wanted);
-        assert_eq!(space.states().concat(), wanted, "{sadb}");
+        let expected = before.replace("hard 500(sec)", "hard 600(sec)");
+        assert_ne!(before, expected);
+        assert_eq!(space.states().concat(), expected, "{sadb}");
     }
 }
 

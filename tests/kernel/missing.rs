@@ -31,14 +31,14 @@ impl Loader {
         let usual = fs::read_to_string(LOADER).expect("modules");
         let (tries, usual) = (tries.display(), usual.trim());
         let script = format!("#!/bin/sh\necho >>{tries}\n[ $(wc -l <{tries}) -ge 3 ] && exec {usual} \"$@\"\nexit 1\n");
-        fs::write(&program, script).expect("is ours");
-        fs::set_permissions(&program, Permissions::from_mode(0o755)).expect("is ours");
+        fs::write(&program, script).expect("is permitted");
+        fs::set_permissions(&program, Permissions::from_mode(0o755)).expect("is permitted");
         Self::with(program.to_str().expect("its name is text"))
     }
 
     fn with(program: &str) -> Self {
         let usual = fs::read_to_string(LOADER).expect("modules").trim().to_owned();
-        fs::write(LOADER, program).expect("is ours");
+        fs::write(LOADER, program).expect("is permitted");
         Self { usual }
     }
 
@@ -47,11 +47,11 @@ impl Loader {
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {
             let output = Command::new("rmmod").arg(module).output().expect("rmmod");
-            let said = String::from_utf8_lossy(&output.stderr).into_owned();
-            if output.status.success() || said.contains("not currently loaded") {
+            let printed = String::from_utf8_lossy(&output.stderr).into_owned();
+            if output.status.success() || printed.contains("not currently loaded") {
                 return;
             }
-            assert!(Instant::now() < deadline, "{said}");
+            assert!(Instant::now() < deadline, "{printed}");
             thread::sleep(Duration::from_millis(200));
         }
     }
@@ -64,7 +64,7 @@ fn tests_directory() -> PathBuf {
 
 impl Drop for Loader {
     fn drop(&mut self) {
-        fs::write(LOADER, &self.usual).expect("is ours");
+        fs::write(LOADER, &self.usual).expect("is permitted");
     }
 }
 
@@ -80,7 +80,7 @@ fn load_modules() {
 fn missing_module_is_named_in_error() {
     load_modules();
     let kernel = Loader::none();
-    for (module, sadb, wanted) in [
+    for (module, sadb, expected) in [
         ("ah6", "xfrm", "the kernel has no ah6: modprobe ah6"),
         ("ah6", "pfkey", "the kernel has no ah6: modprobe ah6"),
         ("xfrm_user", "xfrm", "modprobe xfrm_user"),
@@ -89,7 +89,7 @@ fn missing_module_is_named_in_error() {
         let space = Space::with_sadb(sadb);
         kernel.remove(module);
         let ran = space.try_load(AH6);
-        assert!(ran.status == 1 && ran.err.contains(wanted), "{module}, {sadb}: {}", ran.err);
+        assert!(ran.status == 1 && ran.err.contains(expected), "{module}, {sadb}: {}", ran.err);
     }
 }
 
@@ -98,9 +98,9 @@ fn missing_module_is_named_in_error() {
 fn missing_cap_net_admin_is_named_in_error() {
     for sadb in ["xfrm", "pfkey", "auto"] {
         let space = Space::with_sadb(sadb);
-        let asked = space.command("dump");
+        let dump = space.command("dump");
         let mut command = Command::new("setpriv");
-        command.args(["--bounding-set", "-net_admin"]).arg(asked.get_program()).args(asked.get_args());
+        command.args(["--bounding-set", "-net_admin"]).arg(dump.get_program()).args(dump.get_args());
         let ran = space.run(command);
         assert!(ran.status == 1 && ran.err.contains("CAP_NET_ADMIN is needed"), "{sadb}: {}", ran.err);
     }

@@ -41,9 +41,9 @@ fn policies_are_listed_as_added_by_ip() {
         space.ip(&format!("xfrm policy add {policy}"));
     }
     let found: Vec<String> = policies(&space).iter().map(TestPolicy::text).collect();
-    let mut wanted = POLICIES.to_vec();
-    wanted.sort_unstable();
-    assert_eq!(found, wanted);
+    let mut expected = POLICIES.to_vec();
+    expected.sort_unstable();
+    assert_eq!(found, expected);
     assert!(policies(&space).iter().all(|policy| policy.added() > 1_600_000_000));
 }
 
@@ -52,22 +52,22 @@ fn policies_are_listed_as_added_by_ip() {
 fn policies_inserted_replaced_and_removed_as_ip_shows() {
     let (by_hand, by_program) = (Space::new(), Space::new());
     POLICIES.iter().for_each(|policy| drop(by_hand.ip(&format!("xfrm policy add {policy}"))));
-    let wanted = policies(&by_hand);
+    let expected = policies(&by_hand);
     by_program.inside(|| {
         let mut spd = TestSpd::open();
-        assert!(spd.insert(&wanted).iter().all(Result::is_ok));
-        let again = spd.insert(&wanted[..1]).remove(0).expect_err("the name is taken").text;
+        assert!(spd.insert(&expected).iter().all(Result::is_ok));
+        let again = spd.insert(&expected[..1]).remove(0).expect_err("the identity exists").text;
         assert!(again.contains("another policy for these packets is there already"), "{again}");
     });
     assert_eq!(by_ip(&by_program), by_ip(&by_hand));
-    let blocked: Vec<TestPolicy> = wanted.iter().map(|policy| policy.blocking(77)).collect();
+    let blocked: Vec<TestPolicy> = expected.iter().map(|policy| policy.blocking(77)).collect();
     by_program.inside(|| {
         let mut spd = TestSpd::open();
         assert!(spd.replace(&blocked).iter().all(Result::is_ok));
         let found = spd.policies();
         assert!(found.len() == blocked.len() && found.iter().all(|policy| blocked.contains(policy)));
-        assert!(spd.remove(&wanted).iter().all(Result::is_ok));
-        let error = spd.remove(&wanted[..1]).remove(0).expect_err("it is gone");
+        assert!(spd.remove(&expected).iter().all(Result::is_ok));
+        let error = spd.remove(&expected[..1]).remove(0).expect_err("it was removed");
         assert!(error.is_refusal && error.text.contains("no policy is for these packets"), "{}", error.text);
         assert!(spd.policies().is_empty());
     });

@@ -11,12 +11,12 @@ use nix::sys::socket::{setsockopt, sockopt};
 use nix::unistd::Pid;
 
 use crate::capture::Capture;
-use crate::guard::{Guard, end};
+use crate::guard::{Guard, stop_daemon};
 use crate::hosts::Hosts;
 use crate::service::wait_until;
 use crate::space::Space;
-use crate::support::memory::{Wanted, expect_nothing, search};
-use crate::traffic::{Protection, take_esp_out_of_udp};
+use crate::support::memory::{KeyPieces, expect_nothing, search};
+use crate::traffic::{Protection, open_encapsulation_sockets};
 
 fn ends(addrs: [&str; 2]) -> (IpAddr, IpAddr) {
     let [here, there] = addrs.map(|addr| addr.parse().expect("an address"));
@@ -26,24 +26,24 @@ fn ends(addrs: [&str; 2]) -> (IpAddr, IpAddr) {
 /// All traffic passes between `near` and `far`, and no packet that matches `in_clear` is on the cable of `hosts`.
 #[track_caller]
 fn assert_protected(hosts: &Hosts, keys: &str, in_clear: &str, (near, far): (IpAddr, IpAddr), inside: Option<&Hosts>) {
-    let talkers = inside.unwrap_or(hosts);
+    let endpoints = inside.unwrap_or(hosts);
     let capture = Capture::start(hosts, in_clear);
     for host in [&hosts.here, &hosts.there] {
         let started = Guard::new(host, keys, "").run("start");
         assert_eq!((started.status, started.err.as_str()), (0, ""), "{}", started.out);
     }
-    assert_passes(talkers, (near, far));
+    assert_passes(endpoints, (near, far));
     assert_eq!(capture.stop().lines(""), [""; 0], "packets in clear");
 }
 
 /// ICMP, UDP and TCP pass.
 #[track_caller]
-fn assert_passes(talkers: &Hosts, (near, far): (IpAddr, IpAddr)) {
+fn assert_passes(endpoints: &Hosts, (near, far): (IpAddr, IpAddr)) {
     // The first IPv6 packets may be lost during neighbour discovery.
-    let answers = (0..5).any(|_| talkers.ping(far));
-    assert!(answers, "no answer to a ping");
-    assert_eq!(talkers.echo(near, far), Ok(()), "datagrams that came back");
-    assert_eq!(talkers.stream(far, 1_000_000), Ok(()));
+    let answers = (0..5).any(|_| endpoints.ping(far));
+    assert!(answers, "no reply to a ping");
+    assert_eq!(endpoints.echo(near, far), Ok(()), "echoed datagrams");
+    assert_eq!(endpoints.stream(far, 1_000_000), Ok(()));
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn policy_from_sas_protects_hosts_without_neighbour_entries() {
 fn policy_from_sas_protects_udp_encapsulated_esp() {
     let natt = Protection { natt: true, ..Protection::ESP };
     let hosts = Hosts::new();
-    let _sockets = take_esp_out_of_udp(&hosts, natt.outer());
+    let _sockets = open_encapsulation_sockets(&hosts, natt.outer());
     assert_protected(&hosts, &natt.keys(), &natt.in_clear(), natt.outer(), None);
     let passes = hosts.here.ip("xfrm policy list dir in src 10.0.0.2 dst 10.0.0.1 proto udp dport 4500");
     assert!(passes.contains("priority 10001"), "{passes}");
@@ -90,10 +90,10 @@ fn policy_from_sas_with_hold_natt_ports_protects_hosts() {
         let capture = Capture::start(&hosts, &natt.in_clear());
         let settings = "hold_natt_ports = true\non_stop = \"closed\"\n";
         let services = [&hosts.here, &hosts.there].map(|host| Guard::new(host, &natt.keys(), settings));
-        let residents = services.each_ref().map(Guard::stay);
+        let daemons = services.each_ref().map(Guard::start_daemon);
         assert_passes(&hosts, natt.outer());
-        for resident in residents {
-            assert_eq!(end(resident), "");
+        for daemon in daemons {
+            assert_eq!(stop_daemon(daemon), "");
         }
         assert!(!hosts.ping(natt.outer().1), "stopped, and closed");
         assert_eq!(capture.stop().lines(""), [""; 0], "packets in clear, IPv6: {is_ipv6}");
@@ -107,10 +107,10 @@ fn hold_natt_ports_warning_without_encapsulation_socket() {
     let hosts = Hosts::new();
     let service = Guard::new(&hosts.here, &natt.keys(), "hold_natt_ports = true\n");
     let ran = service.run("start");
-    let told = "manual-key: warning: no program has a socket on UDP port 4500, so that ESP in UDP is not received; set \
+    let reported = "manual-key: warning: no program has a socket on UDP port 4500, so that ESP in UDP is not received; set \
                 hold_natt_ports = true for manual-key run, or start a program that sets UDP_ENCAP\n";
-    assert_eq!((ran.status, ran.err.as_str()), (0, told));
-    let _sockets = take_esp_out_of_udp(&hosts, natt.outer());
+    assert_eq!((ran.status, ran.err.as_str()), (0, reported));
+    let _sockets = open_encapsulation_sockets(&hosts, natt.outer());
     assert_eq!(service.run("refresh").err, "");
 }
 
@@ -127,13 +127,13 @@ fn run_installs_pending_policies_when_addresses_appear() {
     Guard::new(&hosts.there, &keys, "").run("start").succeeded();
     let count = || hosts.here.ip("xfrm policy list").matches("dir ").count();
 
-    let resident = service.stay();
+    let daemon = service.start_daemon();
     assert_eq!(count(), 0);
-    service.ask("refresh");
+    service.query("refresh");
     let digits = |word: &str| word.len() > 30 && word.chars().all(|c| c.is_ascii_hexdigit());
     let secrets: Vec<String> = keys.split_whitespace().filter(|word| digits(word)).map(str::to_owned).collect();
     let expect_no_key = |what: &str| {
-        let searched = search(Pid::from_raw(resident.id().cast_signed()), &Wanted::of(&secrets));
+        let searched = search(Pid::from_raw(daemon.id().cast_signed()), &KeyPieces::of(&secrets));
         expect_nothing(what, searched);
     };
     expect_no_key("a service that waits for addresses");
@@ -145,14 +145,14 @@ fn run_installs_pending_policies_when_addresses_appear() {
         assert_passes(&hosts, protection.outer());
         assert_eq!(capture.stop().lines(""), [""; 0], "packets in clear");
     }
-    expect_no_key("a service whose addresses have come");
+    expect_no_key("a service whose addresses have appeared");
     // The direction that an address has shown is remembered while the address is gone.
     hosts.here.ip(&format!("addr del {}", addresses[0]));
-    service.ask("refresh");
+    service.query("refresh");
     assert_eq!(count(), 4);
-    let said = end(resident);
-    let warnings: Vec<&str> = said.lines().collect();
-    let [first, again, second] = warnings[..] else { panic!("a warning for each load: {said}") };
+    let printed = stop_daemon(daemon);
+    let warnings: Vec<&str> = printed.lines().collect();
+    let [first, again, second] = warnings[..] else { panic!("a warning for each load: {printed}") };
     assert_eq!(first, again);
     assert!(
         first.starts_with("manual-key: lines 1, 2, 3, 4, 5, 6: warning: no policy is installed for these SAs"),
@@ -197,8 +197,8 @@ fn policy_from_sas_protects_selected_ports_only() {
     let packets = capture.stop();
     assert_eq!(packets.lines("tcp"), [""; 0], "selected, and in clear");
     assert!(packets.lines("ip proto 50").len() >= 3, "the connection");
-    assert_eq!(packets.lines("icmp").len(), 6, "in clear, as asked");
-    assert_eq!(packets.lines("udp").len(), 40, "in clear, as asked");
+    assert_eq!(packets.lines("icmp").len(), 6, "in clear, as configured");
+    assert_eq!(packets.lines("udp").len(), 40, "in clear, as configured");
 }
 
 #[test]
@@ -211,33 +211,33 @@ fn plan_and_status_report_policies_and_ssh_lockout() {
         command.env("SSH_CONNECTION", session);
         hosts.here.run(command)
     };
-    let told = plan("10.0.0.2 40000 10.0.0.1 22");
-    assert_eq!(told.status, 3, "{told:?}");
-    let wanted = "add     policy src 10.0.0.2/32 dst 10.0.0.1/32 dir in priority 10006 tmpl proto esp mode transport\n";
-    assert!(told.out.contains(wanted) && told.out.contains("2 added"), "{}", told.out);
+    let reported = plan("10.0.0.2 40000 10.0.0.1 22");
+    assert_eq!(reported.status, 3, "{reported:?}");
+    let expected = "add     policy src 10.0.0.2/32 dst 10.0.0.1/32 dir in priority 10006 tmpl proto esp mode transport\n";
+    assert!(reported.out.contains(expected) && reported.out.contains("2 added"), "{}", reported.out);
     let cut = "src 10.0.0.2/32 dst 10.0.0.1/32 dir in: this session over SSH from 10.0.0.2 would be cut off";
-    assert!(told.err.contains(cut), "{}", told.err);
+    assert!(reported.err.contains(cut), "{}", reported.err);
     assert_eq!(plan("10.0.0.3 40000 10.0.0.1 22").err, "");
     assert!(hosts.here.ip("xfrm policy list").is_empty(), "a plan does nothing");
 
     service.run("start").succeeded();
-    let told = plan("10.0.0.2 40000 10.0.0.1 22");
-    assert_eq!((told.status, told.err.as_str()), (0, ""), "{}", told.out);
-    let told = service.ask("status");
-    assert!(told.contains("policies  2 owned; 0 SAs without a policy, 0 policies without an SA"), "{told}");
+    let reported = plan("10.0.0.2 40000 10.0.0.1 22");
+    assert_eq!((reported.status, reported.err.as_str()), (0, ""), "{}", reported.out);
+    let reported = service.query("status");
+    assert!(reported.contains("policies  2 owned; 0 SAs without a policy, 0 policies without an SA"), "{reported}");
     hosts.here.ip("xfrm policy delete src 10.0.0.1 dst 10.0.0.2 dir out");
     hosts.here.ipseckey("delete esp spi 0x2000 dst 10.0.0.1").succeeded();
-    let told = service.ask("status");
+    let reported = service.query("status");
     for line in [
         "1 SAs without a policy, 1 policies without an SA",
         "no policy esp spi 0x1000 dst 10.0.0.2",
         "no SA     src 10.0.0.2/32 dst 10.0.0.1/32 dir in",
     ] {
-        assert!(told.contains(line), "{line} in {told}");
+        assert!(reported.contains(line), "{line} in {reported}");
     }
     service.run("refresh").succeeded();
-    let told = service.ask("status");
-    assert!(told.contains("0 SAs without a policy, 0 policies without an SA"), "{told}");
+    let reported = service.query("status");
+    assert!(reported.contains("0 SAs without a policy, 0 policies without an SA"), "{reported}");
     assert_eq!(hosts.here.ip("xfrm policy list").matches("dir ").count(), 2);
 }
 
@@ -248,9 +248,9 @@ fn start_reports_and_keeps_foreign_policy_with_same_selector() {
     hosts.here.ip("xfrm policy add src 10.0.0.1 dst 10.0.0.2 dir out action block");
     let service = Guard::new(&hosts.here, &Protection::ESP.keys(), "");
     let ran = service.run("start");
-    let told =
+    let reported =
         "policy src 10.0.0.1/32 dst 10.0.0.2/32 dir out: a different policy with the same selector exists and was kept";
-    assert!(ran.status == 1 && ran.err.contains(told), "{ran:?}");
+    assert!(ran.status == 1 && ran.err.contains(reported), "{ran:?}");
     service.run("stop").succeeded();
     let left = hosts.here.ip("xfrm policy list");
     assert!(left.contains("action block") && left.matches("dir ").count() == 1, "{left}");
@@ -322,7 +322,7 @@ fn policy_mark_is_the_mark_of_its_sa() {
 }
 
 /// The output of `ip xfrm monitor` during `work`, without details.
-fn heard(space: &Space, work: impl FnOnce()) -> Vec<String> {
+fn ip_xfrm_monitor(space: &Space, work: impl FnOnce()) -> Vec<String> {
     let mut command = Command::new("ip");
     command.args(["xfrm", "monitor"]);
     let mut monitor = space.spawn(command);
@@ -330,9 +330,9 @@ fn heard(space: &Space, work: impl FnOnce()) -> Vec<String> {
     work();
     thread::sleep(Duration::from_millis(500));
     monitor.kill().expect("kills");
-    let heard = monitor.wait_with_output().expect("ends").stdout;
-    let heard = String::from_utf8(heard).expect("UTF-8");
-    heard.lines().filter(|line| !line.starts_with(char::is_whitespace)).map(|line| line.trim_end().to_owned()).collect()
+    let output = monitor.wait_with_output().expect("ends").stdout;
+    let output = String::from_utf8(output).expect("UTF-8");
+    output.lines().filter(|line| !line.starts_with(char::is_whitespace)).map(|line| line.trim_end().to_owned()).collect()
 }
 
 #[test]
@@ -342,9 +342,9 @@ fn policies_are_installed_before_and_removed_after_sas() {
     let service = Guard::new(&hosts.here, &Protection::ESP.keys(), "flush = \"owned\"\n");
     let policies = ["src 10.0.0.1/32 dst 10.0.0.2/32", "src 10.0.0.2/32 dst 10.0.0.1/32"];
     let sas = ["src 10.0.0.1 dst 10.0.0.2", "src 10.0.0.2 dst 10.0.0.1"];
-    let up = heard(&hosts.here, || drop(service.run("start").succeeded()));
+    let up = ip_xfrm_monitor(&hosts.here, || drop(service.run("start").succeeded()));
     assert_eq!(up, [policies, sas].concat());
-    let mut down = heard(&hosts.here, || drop(service.run("stop").succeeded()));
+    let mut down = ip_xfrm_monitor(&hosts.here, || drop(service.run("stop").succeeded()));
     // Their order is not defined.
     down[..2].sort();
     down[2..].sort();
@@ -370,7 +370,7 @@ fn refresh_of_a_thousand_unchanged_sas_sends_nothing() {
     let hosts = Hosts::new();
     let service = Guard::new(&hosts.here, &many(), "refresh = \"reconcile\"\n");
     service.run("start").succeeded();
-    assert_eq!(heard(&hosts.here, || drop(service.run("refresh").succeeded())), [""; 0]);
+    assert_eq!(ip_xfrm_monitor(&hosts.here, || drop(service.run("refresh").succeeded())), [""; 0]);
     assert_eq!(hosts.here.ip("xfrm policy list").matches("dir ").count(), MANY);
     service.run("stop").succeeded();
     assert_eq!(hosts.here.ip("xfrm policy list"), "");

@@ -8,10 +8,10 @@ use std::thread;
 use std::time::Duration;
 
 use crate::capture::Capture;
-use crate::guard::{Guard, end};
+use crate::guard::{Guard, stop_daemon};
 use crate::hosts::Hosts;
 use crate::space::Space;
-use crate::traffic::{Protection, take_esp_out_of_udp};
+use crate::traffic::{Protection, open_encapsulation_sockets};
 
 /// A foreign policy and a foreign SA.
 const FOREIGN_POLICY: &str = "src 10.0.0.1/32 dst 10.77.0.0/16 dir out priority 5 tmpl proto esp reqid 77 mode transport";
@@ -113,7 +113,7 @@ fn policy_from_sas_leaks_nothing_through_refresh_crash_and_stop() {
     let inside = hosts.behind();
     add_addresses(&hosts);
     let natt: [IpAddr; 2] = [[10, 6, 0, 1].into(), [10, 6, 0, 2].into()];
-    let _sockets = take_esp_out_of_udp(&hosts, natt.into());
+    let _sockets = open_encapsulation_sockets(&hosts, natt.into());
     hosts.here.ip(&format!("xfrm policy add {FOREIGN_POLICY}"));
     hosts.here.load(FOREIGN_SA);
     let assert_foreign_stay = || {
@@ -151,16 +151,16 @@ fn policy_from_sas_leaks_nothing_through_refresh_crash_and_stop() {
             other.run("refresh").succeeded();
             reach_each_other(kind);
         }
-        let mut resident = one.stay();
-        resident.kill().expect("kill -9");
-        resident.wait().expect("is dead");
-        let resident = one.stay();
+        let mut daemon = one.start_daemon();
+        daemon.kill().expect("kill -9");
+        daemon.wait().expect("exits");
+        let daemon = one.start_daemon();
         for _ in 0..REFRESHES {
-            one.ask("refresh");
+            one.query("refresh");
             other.run("refresh").succeeded();
         }
         reach_each_other("after the crash");
-        end(resident);
+        stop_daemon(daemon);
         other.run("stop").succeeded();
         assert_eq!(unreached(&hosts, &inside).len(), FAR.len() + FAR_INSIDE.len(), "stopped, and closed");
         one.run("start").succeeded();
@@ -176,7 +176,7 @@ fn policy_from_sas_leaks_nothing_through_refresh_crash_and_stop() {
         guard.set("flush = \"owned\"\n");
         guard.run("stop").succeeded();
     }
-    reach_each_other("in clear, as asked");
+    reach_each_other("in clear, as configured");
     let left = hosts.here.ip("xfrm policy list");
     assert_eq!(left.matches("dir ").count(), 1, "{left}");
     assert_foreign_stay();

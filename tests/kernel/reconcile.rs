@@ -21,7 +21,7 @@ fn esp(spi: u32, words: &str) -> String {
 pub fn with_file(space: &Space, word: &str, keys: &str) -> Ran {
     let file = private_file(keys);
     let ran = space.ipseckey(&format!("{word} {}", file.display()));
-    std::fs::remove_file(file).expect("the keys file is there");
+    std::fs::remove_file(file).expect("the keys file exists");
     ran
 }
 
@@ -77,10 +77,10 @@ fn reconcile_updates_in_place_or_replaces() {
         assert!(again.out.ends_with("0 added, 0 updated, 0 replaced, 0 removed, 2 kept\n"), "{}", again.out);
         let fresh = Space::with_sadb("xfrm");
         fresh.load(&new);
-        let (mut found, mut wanted) = (space.states(), fresh.states());
+        let (mut found, mut expected) = (space.states(), fresh.states());
         found.sort();
-        wanted.sort();
-        assert_eq!(found, wanted);
+        expected.sort();
+        assert_eq!(found, expected);
     }
 }
 
@@ -112,7 +112,7 @@ fn service_behind(runner: &[&str], space: &Space, directory: &Path, method: &str
     let mut command = Command::new(words[0]);
     command.args(&words[1..]).arg(&keys).arg("--config").arg(config).env("RUNTIME_DIRECTORY", directory);
     let ran = space.run(command);
-    std::fs::remove_file(keys).expect("the keys file is there");
+    std::fs::remove_file(keys).expect("the keys file exists");
     ran
 }
 
@@ -124,8 +124,8 @@ fn reconcile_by_service_keeps_foreign_sas() {
     let foreign = space.states();
     service(&space, directory.path(), "start", &(esp(0x100, "") + &esp(0x101, ""))).succeeded();
     assert_eq!(space.states().len(), 3);
-    let told = service(&space, directory.path(), "refresh", &(esp(0x101, "") + &esp(0x102, ""))).succeeded();
-    assert!(told.contains("1 added, 0 updated, 0 replaced, 1 removed, 1 kept, 1 foreign"), "{told}");
+    let reported = service(&space, directory.path(), "refresh", &(esp(0x101, "") + &esp(0x102, ""))).succeeded();
+    assert!(reported.contains("1 added, 0 updated, 0 replaced, 1 removed, 1 kept, 1 foreign"), "{reported}");
     service(&space, directory.path(), "stop", &esp(0x101, "")).succeeded();
     assert_eq!(space.states(), foreign);
 }
@@ -138,9 +138,9 @@ fn reconcile_of_unchanged_file_sends_only_a_dump() {
     let keys: String =
         (0..COUNT).map(|at| esp(0x1000 + at, "").replace("10.0.0.2", &format!("10.1.{}.{}", at / 250, at % 250))).collect();
     space.load(&keys);
-    let told = with_file(&space, "-v reconcile", &keys).succeeded();
-    assert_eq!(told.matches("VERBOSE ON").count(), 1, "{}", &told[..told.len().min(2000)]);
-    assert!(told.contains("type DUMP"), "{told}");
+    let reported = with_file(&space, "-v reconcile", &keys).succeeded();
+    assert_eq!(reported.matches("VERBOSE ON").count(), 1, "{}", &reported[..reported.len().min(2000)]);
+    assert!(reported.contains("type DUMP"), "{reported}");
     let timed = |work: &dyn Fn()| {
         let best = (0..3).map(|_| {
             let started = Instant::now();

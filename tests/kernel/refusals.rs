@@ -100,11 +100,11 @@ fn assert_refused_without_changes(sadb: &'static str, requests: &[(&str, &str)])
     }
     let states = space.states();
     let mut wrong = Vec::new();
-    for (request, wanted) in requests {
+    for (request, expected) in requests {
         let ran = space.try_load(&format!("{}\n", whole(request)));
-        let is_clear = ran.err.contains("error[") && ran.err.contains(wanted) && !ran.err.contains("030405");
+        let is_clear = ran.err.contains("error[") && ran.err.contains(expected) && !ran.err.contains("030405");
         if ran.status != 1 || !is_clear || space.states() != states {
-            wrong.push(format!("{request}: wanted {wanted:?}, status {}, found\n{}", ran.status, ran.err));
+            wrong.push(format!("{request}: expected {expected:?}, status {}, found\n{}", ran.status, ran.err));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

@@ -59,7 +59,7 @@ fn root_locks_all_writable_memory() {
     let mut child = shell.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
     // Any output shows that it has started.
     child.stdin.as_mut().expect("a pipe").write_all(b"help\n").expect("it reads");
-    child.stdout.as_mut().expect("a pipe").read_exact(&mut [0]).expect("it speaks");
+    child.stdout.as_mut().expect("a pipe").read_exact(&mut [0]).expect("it prints");
     let maps = fs::read_to_string(format!("/proc/{}/smaps", child.id())).expect("root may look");
     drop(child.stdin.take());
     child.wait().expect("it ends");
@@ -80,7 +80,7 @@ fn root_locks_all_writable_memory() {
 
 /// Names and contents of all files under a directory.
 fn contents(directory: &Path) -> String {
-    let entries = fs::read_dir(directory).expect("it is there").map(|entry| entry.expect("an entry").path());
+    let entries = fs::read_dir(directory).expect("it exists").map(|entry| entry.expect("an entry").path());
     let text = |path: std::path::PathBuf| {
         let inside = if path.is_dir() {
             contents(&path)

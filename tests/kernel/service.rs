@@ -44,10 +44,10 @@ impl Service {
     /// Ends it; returns its warnings and errors.
     pub fn end(mut self) -> String {
         kill(Pid::from_raw(self.child.id().cast_signed()), Signal::SIGTERM).expect("it runs");
-        let mut said = String::new();
-        self.child.stderr.take().expect("a pipe").read_to_string(&mut said).expect("text");
-        assert!(self.child.wait().expect("it ends").success(), "{said}");
-        said
+        let mut printed = String::new();
+        self.child.stderr.take().expect("a pipe").read_to_string(&mut printed).expect("text");
+        assert!(self.child.wait().expect("it ends").success(), "{printed}");
+        printed
     }
 }
 
@@ -65,7 +65,7 @@ impl Drop for Service {
 pub fn wait_until(is_so: impl Fn() -> bool) {
     let deadline = Instant::now() + LONG;
     while !is_so() {
-        assert!(Instant::now() < deadline, "it does not come");
+        assert!(Instant::now() < deadline, "timed out");
         thread::sleep(Duration::from_millis(100));
     }
 }

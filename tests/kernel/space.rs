@@ -102,7 +102,7 @@ impl Space {
     pub fn try_load(&self, keys: &str) -> Ran {
         let file = private_file(keys);
         let ran = self.ipseckey(&format!("-f {}", file.display()));
-        fs::remove_file(file).expect("the keys file is there");
+        fs::remove_file(file).expect("the keys file exists");
         ran
     }
 
@@ -119,7 +119,7 @@ impl Space {
         command.args(["start", "--sadb", "xfrm", "--config-file"]).arg(&file);
         command.env("RUNTIME_DIRECTORY", self.runtime.path());
         self.run(command).succeeded();
-        fs::remove_file(file).expect("the keys file is there");
+        fs::remove_file(file).expect("the keys file exists");
     }
 
     /// A counter of /proc/net/xfrm_stat.
@@ -138,7 +138,7 @@ impl Space {
     /// and use.
     pub fn states(&self) -> Vec<String> {
         let mut states: Vec<String> = Vec::new();
-        for line in without_moments(&self.ip("-s xfrm state list")).lines() {
+        for line in without_times(&self.ip("-s xfrm state list")).lines() {
             match states.last_mut() {
                 Some(state) if line.starts_with(char::is_whitespace) => state.push_str(&without_message(line)),
                 _ => states.push(line.to_owned()),
@@ -163,7 +163,7 @@ const MOMENTS: &[&str] =
     &[" use ", "Message length", "Time now is", "SA added at time", "expiration occurs in", "Time of expiration"];
 
 /// `text` without the lines that differ in each run, and without blanks at line ends.
-pub fn without_moments(text: &str) -> String {
+pub fn without_times(text: &str) -> String {
     let lines = text.lines().filter(|line| !MOMENTS.iter().any(|moment| line.contains(moment)));
     lines.map(|line| format!("{}\n", line.trim_end())).collect()
 }
@@ -189,7 +189,7 @@ pub fn private_file(text: &str) -> PathBuf {
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     let path = std::env::temp_dir().join(format!("keys-{}-{count}", std::process::id()));
     fs::write(&path, text).expect("writes");
-    fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("is mine");
+    fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("is permitted");
     path
 }
 
@@ -201,23 +201,23 @@ impl Space {
         let again = Self::with_sadb(self.sadb);
         let saved = self.saved();
         again.load(&saved);
-        let (mut wanted, mut found) = (self.states(), again.states());
-        wanted.sort();
+        let (mut expected, mut found) = (self.states(), again.states());
+        expected.sort();
         found.sort();
-        assert!(!wanted.is_empty());
-        assert_eq!(wanted.concat(), found.concat(), "the saved file was\n{saved}");
+        assert!(!expected.is_empty());
+        assert_eq!(expected.concat(), found.concat(), "the saved file was\n{saved}");
     }
 
     /// `get` prints the same as `dump` for each SA.
     #[track_caller]
     pub fn assert_get_agrees_with_dump(&self) {
-        let dump = without_moments(&self.ipseckey("dump").succeeded());
+        let dump = without_times(&self.ipseckey("dump").succeeded());
         let listed: Vec<&str> = dump.split("\n\n").filter(|text| text.starts_with("Base message")).collect();
         let states = self.states();
         assert_eq!(listed.len(), states.len());
         for (listed, state) in listed.iter().rev().zip(states) {
             let got = self.ipseckey(&format!("get {}", name_of(&state))).succeeded();
-            assert_eq!(listed.replace("type DUMP", "type GET"), without_moments(&got).trim_end());
+            assert_eq!(listed.replace("type DUMP", "type GET"), without_times(&got).trim_end());
         }
     }
 }

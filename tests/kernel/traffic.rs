@@ -164,10 +164,10 @@ fn swapped((here, there): (IpAddr, IpAddr)) -> (IpAddr, IpAddr) {
 }
 
 /// Encapsulation sockets on both hosts, until dropped.
-pub fn take_esp_out_of_udp(hosts: &Hosts, (here, there): (IpAddr, IpAddr)) -> Vec<UdpSocket> {
+pub fn open_encapsulation_sockets(hosts: &Hosts, (here, there): (IpAddr, IpAddr)) -> Vec<UdpSocket> {
     let socket = |host: &Space, own: IpAddr| {
         let socket = host.inside(|| UdpSocket::bind((own, NATT_PORT)).expect("binds"));
-        setsockopt(&socket, UdpEncap, &ESP_IN_UDP).expect("takes ESP out of UDP");
+        setsockopt(&socket, UdpEncap, &ESP_IN_UDP).expect("becomes an encapsulation socket");
         socket
     };
     vec![socket(&hosts.here, here), socket(&hosts.there, there)]
@@ -184,7 +184,7 @@ fn protected(protection: &Protection, keys: [&str; 2]) -> (Hosts, Vec<UdpSocket>
         host.start_service(keys);
         protection.demand(host, outer, inner);
     }
-    let sockets = if protection.natt { take_esp_out_of_udp(&hosts, protection.outer()) } else { Vec::new() };
+    let sockets = if protection.natt { open_encapsulation_sockets(&hosts, protection.outer()) } else { Vec::new() };
     (hosts, sockets)
 }
 
@@ -195,8 +195,8 @@ fn everything_passes(protection: &Protection) {
     let (here, there) = protection.inner();
 
     let capture = Capture::start(&hosts, "ip or ip6");
-    assert!(hosts.ping(there), "no answer to a ping; {:?}", hosts.there.states());
-    assert_eq!(hosts.echo(here, there), Ok(()), "datagrams that came back");
+    assert!(hosts.ping(there), "no reply to a ping; {:?}", hosts.there.states());
+    assert_eq!(hosts.echo(here, there), Ok(()), "echoed datagrams");
     let packets = capture.stop();
     assert_eq!(packets.lines(&protection.in_clear()), [""; 0], "packets in clear");
     assert_eq!(packets.lines(&protection.on_the_cable()).len(), 6 + 40, "protected packets");
@@ -215,7 +215,7 @@ fn assert_decrypted(protection: &Protection, packets: &Packets) {
     let fields = ["icmp.type", "icmpv6.type", "data.len", "esp.icv_bad"];
     let rows = packets.decoded(&protection.preferences(), fields);
     let count = |is_one: &dyn Fn(&[String; 4]) -> bool| rows.iter().filter(|row| is_one(row)).count();
-    assert_eq!(count(&|[icmp, icmpv6, ..]| !icmp.is_empty() || !icmpv6.is_empty()), 6, "pings and answers: {rows:?}");
+    assert_eq!(count(&|[icmp, icmpv6, ..]| !icmp.is_empty() || !icmpv6.is_empty()), 6, "pings and replies: {rows:?}");
     assert_eq!(count(&|[.., len, _]| len == "8"), 40, "datagrams there and back: {rows:?}");
     assert_eq!(count(&|[.., bad]| bad == "1"), 0, "wrong integrity check values");
 }
@@ -297,11 +297,11 @@ fn hold_natt_ports_of_loaded_sas() {
             assert_eq!(hosts.ping(there), is_held, "hold_natt_ports = {wish}, IPv6: {is_ipv6}");
             assert_eq!(hosts.echo(here, there).is_ok(), is_held, "hold_natt_ports = {wish}, IPv6: {is_ipv6}");
         }
-        for said in services.map(Service::end) {
-            assert_eq!(said.matches("warning: no program has a socket on UDP port 4500").count(), 2, "{said}");
-            assert_eq!(said.lines().count(), 2, "before and after, and nothing else: {said}");
+        for printed in services.map(Service::end) {
+            assert_eq!(printed.matches("warning: no program has a socket on UDP port 4500").count(), 2, "{printed}");
+            assert_eq!(printed.lines().count(), 2, "before and after, and nothing else: {printed}");
         }
-        fs::remove_file(properties).expect("it is there");
+        fs::remove_file(properties).expect("it exists");
     }
 }
 
@@ -317,8 +317,8 @@ fn authkey_with_one_wrong_digit_blocks_traffic() {
         let keys = protection.keys();
         let (hosts, _sockets) = protected(&protection, [&keys, &keys.replace(right, wrong)]);
         let (here, there) = protection.inner();
-        assert!(!hosts.ping(there), "{what}: a ping is answered");
-        assert_eq!(hosts.echo(here, there), Err(0), "{what}: datagrams that came back");
+        assert!(!hosts.ping(there), "{what}: a ping has a reply");
+        assert_eq!(hosts.echo(here, there), Err(0), "{what}: echoed datagrams");
         assert!(hosts.stream(there, 1).is_err(), "{what}: a connection");
         assert!(hosts.there.xfrm_stat("XfrmInStateProtoError") > 3, "{what}: errors that the kernel counts");
     }
@@ -360,7 +360,7 @@ fn hard_packets_and_hard_bytes_expire() {
         let (here, there) = Protection::ESP.inner();
         let monitor = Monitor::start(&hosts.here);
         assert_eq!(hosts.echo(here, there), Err(passes), "{limits}");
-        let [soft, hard] = &monitor.wait_for("EXPIRE", 0x1000, 2)[..] else { panic!("two, no more") };
+        let [soft, hard] = &monitor.wait_for("EXPIRE", 0x1000, 2)[..] else { panic!("expected two messages") };
         assert!(soft.contains("state=DYING") && hard.contains("state=DEAD"), "{soft}\n{hard}");
     }
 }

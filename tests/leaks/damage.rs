@@ -1,10 +1,10 @@
-//! Random keys files, and what people do to them.
+//! Random keys files, with errors as people make them.
 
-/// A random sequence that its seed decides (Marsaglia's xorshift64*).
+/// A pseudo-random sequence (Marsaglia's xorshift64*).
 pub(crate) struct Random(u64);
 
 impl Random {
-    /// The sequence of that number.
+    /// The sequence with that seed.
     pub(crate) fn new(seed: u64) -> Self {
         Self((seed + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15))
     }
@@ -32,19 +32,19 @@ impl Random {
     }
 }
 
-/// A keys file, and the keys that were in it before anything was done to it.
+/// A keys file, and the keys that it contained before it was damaged.
 pub(crate) struct KeysFile {
     pub(crate) bytes: Vec<u8>,
     pub(crate) keys: Vec<String>,
 }
 
-/// Encryption: algorithm, digits of its key.
+/// Encryption algorithms, with the number of digits of a key.
 const CIPHERS: &[(&str, usize)] =
     &[("aes", 32), ("aes", 48), ("aes-cbc", 64), ("3des", 48), ("blowfish", 32), ("aes-gcm16", 40), ("aes-ccm8", 38)];
-/// Authentication: algorithm, digits of its key.
+/// Authentication algorithms, with the number of digits of a key.
 const HASHES: &[(&str, usize)] =
     &[("md5", 32), ("sha1", 40), ("sha256", 64), ("sha384", 96), ("sha512", 128), ("hmac-sha256", 64)];
-/// What else a command may say.
+/// Further keywords of a command.
 const EXTRAS: &[&str] = &[
     "",
     "hard_bytes 16000000 soft_bytes 15000000",
@@ -58,7 +58,8 @@ const EXTRAS: &[&str] = &[
 ];
 const VERBS: &[&str] = &["add", "add", "add", "add", "update", "delete", "get"];
 
-/// A file of one to six commands; `damages` of them at most are damaged, or the file as a whole.
+/// A file of one to six commands, of which at most `damages` are damaged; with `damages` greater than 0 possibly also the file as a
+/// whole.
 pub(crate) fn keys_file(random: &mut Random, damages: usize) -> KeysFile {
     let mut keys = Vec::new();
     let mut lines: Vec<Vec<String>> = (0..=random.below(5)).map(|number| command(random, number, &mut keys)).collect();
@@ -91,7 +92,7 @@ fn command(random: &mut Random, number: usize, keys: &mut Vec<String>) -> Vec<St
     text.split(' ').filter(|word| !word.is_empty()).map(str::to_owned).collect()
 }
 
-/// Something happens to the words of a command.
+/// Damages the words of a command.
 fn damage_words(random: &mut Random, words: &mut Vec<String>) {
     let is_key = |word: &String| word.len() >= 32;
     let keys: Vec<usize> = (0..words.len()).filter(|at| is_key(&words[*at])).collect();
@@ -127,7 +128,7 @@ fn damage_words(random: &mut Random, words: &mut Vec<String>) {
     }
 }
 
-/// A letter lost, doubled, changed or swapped with its neighbour.
+/// Omits, doubles or changes a letter, or swaps it with its neighbour.
 fn mistype(random: &mut Random, word: &mut String) {
     let mut letters: Vec<char> = word.chars().collect();
     let at = random.below(letters.len());
@@ -146,7 +147,7 @@ fn split(random: &mut Random, key: &str, by: &str) -> String {
     format!("{before}{by}{after}")
 }
 
-/// Something happens to the file as a whole; half of the time nothing.
+/// Damages the file as a whole, in about half of the calls.
 fn damage_bytes(random: &mut Random, text: &str) -> Vec<u8> {
     let mut bytes = text.as_bytes().to_vec();
     let at = random.below(bytes.len());

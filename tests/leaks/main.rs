@@ -1,9 +1,9 @@
-//! Nothing that the programs say, log or leave behind has eight digits in a row of any key, whatever is wrong with the keys file.
+//! No output, log or file of the programs contains eight consecutive digits of a key, whatever the errors of the keys file.
 //!
-//! Dozens of files go through the programs; `LEAK_RUNS` says how many. tests/library/leaks.rs reads thousands by the library.
+//! `LEAK_RUNS` is the number of files. tests/library/leaks.rs checks thousands with the library.
 
 #[path = "../service/bench.rs"]
-#[allow(dead_code, reason = "the tests of the service use more of it")]
+#[allow(dead_code, reason = "the tests of the service use the rest")]
 mod bench;
 #[cfg(target_os = "linux")]
 mod cell;
@@ -21,7 +21,7 @@ use bench::{Bench, Run};
 use damage::{KeysFile, Random, keys_file};
 use scan::{Tally, count, leaked, refuse_leaks};
 
-/// What a run left in the directory besides the keys file.
+/// Names and contents of the files in the directory, except the keys file and saved files.
 fn left_behind(bench: &Bench, keys: &Path) -> String {
     let entries = fs::read_dir(bench.path("")).unwrap().map(|entry| entry.unwrap().path());
     let files = entries.filter(|path| path != keys && path.is_file() && !path.ends_with("saved"));
@@ -34,15 +34,15 @@ fn ipseckey(bench: &Bench, arguments: &[&str], input: &[u8]) -> Run {
     command.args(["--sadb", &bench.spec(), "--hosts", hosts.to_str().unwrap()]).args(arguments);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.env_clear().spawn().unwrap();
-    // Who has said all there is to say may not have read all of it.
+    // EPIPE: a program may exit before it has read all of its input.
     let _ = child.stdin.take().unwrap().write_all(input);
     let output = child.wait_with_output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     Run { exit: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
 }
 
-/// `ipseckey` as no key may be in what it says.
-fn whole_answers(name: &str) -> Vec<Vec<&str>> {
+/// Arguments of `ipseckey` whose whole output must contain no key.
+fn forms_without_keys(name: &str) -> Vec<Vec<&str>> {
     let forms: [&[&str]; 15] = [
         &["-c", name],
         &["-v", "-c", name],
@@ -63,8 +63,8 @@ fn whole_answers(name: &str) -> Vec<Vec<&str>> {
     forms.map(<[&str]>::to_vec).to_vec()
 }
 
-/// `ipseckey` as it answers with keys on standard output; the last one takes commands from there.
-fn answers_with_keys(name: &str) -> Vec<Vec<&str>> {
+/// Arguments of `ipseckey` whose standard output may contain keys; the last form reads commands from standard input.
+fn forms_with_keys(name: &str) -> Vec<Vec<&str>> {
     let forms: [&[&str]; 9] = [
         &["-v", "-f", name],
         &["-v", "reconcile", name],
@@ -91,39 +91,39 @@ fn program_output_contains_no_key_of_damaged_files() {
         fs::write(&path, &file.bytes).unwrap();
         let name = path.to_str().unwrap();
         let typed = [&file.bytes, &b"\ndump\nsave all\n"[..]].concat();
-        let mut said = Vec::new();
-        for arguments in whole_answers(name) {
-            said.push(ipseckey(&bench, &arguments, b"").words());
+        let mut outputs = Vec::new();
+        for arguments in forms_without_keys(name) {
+            outputs.push(ipseckey(&bench, &arguments, b"").words());
         }
-        // Their answers have keys that were understood; the rest must be told without.
-        for arguments in answers_with_keys(name) {
-            said.push(ipseckey(&bench, &arguments, &typed).stderr);
+        // Their standard output contains valid keys; their standard error must contain none.
+        for arguments in forms_with_keys(name) {
+            outputs.push(ipseckey(&bench, &arguments, &typed).stderr);
         }
-        said.push(ipseckey(&bench, &["-p"], &typed).words());
+        outputs.push(ipseckey(&bench, &["-p"], &typed).words());
         for method in ["check", "start", "refresh", "plan"] {
             let run = bench.method(method, &path);
             codes.insert(run.exit);
-            said.push(run.words());
-            said.push(bench.run_as_unit(method, &path).words());
+            outputs.push(run.words());
+            outputs.push(bench.run_as_unit(method, &path).words());
         }
         let with_config = ["refresh", "--config", reconciling.to_str().unwrap(), "--config-file", name];
-        said.push(bench.run(&with_config).words());
-        said.push(bench.run(&["status"]).words());
-        said.push(bench.run(&["status", "--json"]).words());
-        said.push(bench.run_bare(&["start", "--sadb", "model", "--show", "--config-file", name]).words());
-        said.push(bench.run_bare(&["check", "--config", name]).words());
+        outputs.push(bench.run(&with_config).words());
+        outputs.push(bench.run(&["status"]).words());
+        outputs.push(bench.run(&["status", "--json"]).words());
+        outputs.push(bench.run_bare(&["start", "--sadb", "model", "--show", "--config-file", name]).words());
+        outputs.push(bench.run_bare(&["check", "--config", name]).words());
         for method in ["start", "refresh", "stop"] {
-            said.push(smf.under_smf(&path).run(&[method]).words());
+            outputs.push(smf.under_smf(&path).run(&[method]).words());
         }
-        let (executions, left) = (said.len() as u64, left_behind(&bench, &path));
-        tally.scan(&format!("run {seed}"), &file, executions, &(said.concat() + &left));
+        let (executions, left) = (outputs.len() as u64, left_behind(&bench, &path));
+        tally.scan(&format!("run {seed}"), &file, executions, &(outputs.concat() + &left));
     }
-    tally.tell("the programs");
+    tally.report("the programs");
     assert!(codes.contains(&Some(0)) && codes.contains(&Some(78)), "{codes:?}");
 }
 
-/// The same files where everything that is told and left behind can be seen: syslog, the journal's fields, what `systemctl status`
-/// shows, /run with the service's record, the home directory, where the program was started.
+/// Such files in a namespace that captures syslog, the fields of the journal, the status text for systemd, /run with the records of
+/// the service, the home directory and the working directory.
 #[test]
 #[cfg(target_os = "linux")]
 fn logs_and_files_contain_no_key_of_damaged_files() {
@@ -153,20 +153,25 @@ fn logs_and_files_contain_no_key_of_damaged_files() {
             drop(cell.run(MANUAL_KEY, &["refresh"]));
         };
         words += &cell.serve(MANUAL_KEY, &[&["run", "--flush", "owned"][..], &service].concat(), again);
-        let heard = cell.heard();
-        tally.scan(&format!("run {seed}"), &file, executions, &format!("{words}{}{}", &heard[before..], cell.left_behind()));
-        before = heard.len();
+        let messages = cell.messages();
+        tally.scan(
+            &format!("run {seed}"),
+            &file,
+            executions,
+            &format!("{words}{}{}", &messages[before..], cell.left_behind()),
+        );
+        before = messages.len();
     }
-    tally.tell("the system");
-    let (heard, left) = (cell.heard(), cell.left_behind());
+    tally.report("the system");
+    let (messages, left) = (cell.messages(), cell.left_behind());
     assert!(
-        heard.contains("manual-key[") && heard.contains("STATUS=online") && heard.contains("STATUS=maintenance"),
-        "{heard}"
+        messages.contains("manual-key[") && messages.contains("STATUS=online") && messages.contains("STATUS=maintenance"),
+        "{messages}"
     );
     assert!(left.contains("owned.json"), "{left}");
 }
 
-/// A key on the command line is for all to see (ps(1)); the message that says what is wrong with it does not spread it.
+/// Other users can see a key on the command line (ps(1)); an error message must not copy it to logs as well.
 #[test]
 fn usage_error_does_not_repeat_a_key_argument() {
     let bench = Bench::with_model();
@@ -211,27 +216,27 @@ fn usage_error_does_not_repeat_a_key_argument() {
     }
 }
 
-/// What a monitor with those `flags` tells of an SA that `keys` adds.
-fn heard_of(bench: &Bench, flags: &[&str], keys: &Path) -> String {
-    let told = bench.file("told", "");
+/// The output of a monitor with these `flags` while `keys` adds an SA.
+fn monitor_output(bench: &Bench, flags: &[&str], keys: &Path) -> String {
+    let output = bench.file("output", "");
     let mut command = Command::new(env!("CARGO_BIN_EXE_ipseckey"));
     command.env_clear().args(["-n", "--sadb", &bench.spec()]).args(flags).arg("monitor").stdin(Stdio::null());
-    let stream = || fs::OpenOptions::new().append(true).open(&told).unwrap();
+    let stream = || fs::OpenOptions::new().append(true).open(&output).unwrap();
     let mut monitor = command.stdout(stream()).stderr(stream()).spawn().unwrap();
     let deadline = Instant::now() + Duration::from_secs(20);
-    let mut heard = String::new();
-    while !heard.contains("1001") && !heard.contains("4097") {
-        assert!(Instant::now() < deadline, "{flags:?}: {heard}");
+    let mut printed = String::new();
+    while !printed.contains("1001") && !printed.contains("4097") {
+        assert!(Instant::now() < deadline, "{flags:?}: {printed}");
         ipseckey(bench, &["flush"], b"");
         ipseckey(bench, &["-f", keys.to_str().unwrap()], b"");
-        heard = fs::read_to_string(&told).unwrap();
+        printed = fs::read_to_string(&output).unwrap();
     }
     monitor.kill().unwrap();
     monitor.wait().unwrap();
-    fs::read_to_string(&told).unwrap()
+    fs::read_to_string(&output).unwrap()
 }
 
-/// With `-p` nobody sees a key, whatever is asked for.
+/// With `-p` no output contains a key, whatever the other options.
 #[test]
 fn paranoid_option_masks_all_keys() {
     let bench = Bench::with_model();
@@ -243,11 +248,14 @@ fn paranoid_option_masks_all_keys() {
     let xfrm = bench.file("ip-xfrm", &xfrm);
     let file = KeysFile { bytes: add.clone().into_bytes(), keys: vec![key.to_owned()] };
     assert_eq!(ipseckey(&bench, &["-f", keys.to_str().unwrap()], b"").exit, Some(0));
-    assert!(!leaked(&file, &ipseckey(&bench, &["save", "all"], b"").stdout).is_empty(), "the search is blind");
+    assert!(
+        !leaked(&file, &ipseckey(&bench, &["save", "all"], b"").stdout).is_empty(),
+        "the search does not find a key that is there"
+    );
     let (target, new) = (bench.path("saved"), bench.path("new"));
     let to_new = new.to_str().unwrap();
     let get = ["get", "esp", "spi", "0x1001", "dst", "192.0.2.2"];
-    let asked: &[&[&str]] = &[
+    let requests: &[&[&str]] = &[
         &["dump"],
         &["dump", "esp"],
         &get,
@@ -269,17 +277,17 @@ fn paranoid_option_masks_all_keys() {
         &["doctor", keys.to_str().unwrap()],
         &["--json", "doctor", keys.to_str().unwrap()],
     ];
-    for arguments in asked {
+    for arguments in requests {
         let run = ipseckey(&bench, &[&["-n", "-p"][..], arguments].concat(), b"");
         assert_ne!(run.exit, Some(2), "-p {arguments:?}: {}", run.words());
         refuse_leaks(&format!("-p {arguments:?}"), &file, &run.words());
     }
     for flags in [&["-p"][..], &["-p", "-v"], &["-p", "--json", "--show-keys"]] {
-        refuse_leaks(&format!("{flags:?} monitor"), &file, &heard_of(&bench, flags, &keys));
+        refuse_leaks(&format!("{flags:?} monitor"), &file, &monitor_output(&bench, flags, &keys));
     }
-    // What writes nothing but keys is refused.
+    // Tools that write only keys are refused.
     let ends = ["src", "192.0.2.1", "dst", "192.0.2.2"];
-    let makers: &[&[&str]] = &[
+    let key_tools: &[&[&str]] = &[
         &["export", "setkey"],
         &["export", "setkey", keys.to_str().unwrap()],
         &["export", "ip-xfrm", keys.to_str().unwrap(), "-o", to_new],
@@ -290,7 +298,7 @@ fn paranoid_option_masks_all_keys() {
         &["genkey", "aes"],
         &[&["generate", "esp"][..], &ends, &["-o", to_new]].concat(),
     ];
-    for arguments in makers {
+    for arguments in key_tools {
         let run = ipseckey(&bench, &[&["-n", "-p"][..], arguments].concat(), b"");
         assert_eq!((run.exit, run.stdout.as_str()), (Some(2), ""), "-p {arguments:?}");
         assert!(run.stderr.contains("leave out -p") && !new.exists(), "-p {arguments:?}: {}", run.stderr);

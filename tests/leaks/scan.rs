@@ -5,25 +5,25 @@ use std::io::Write;
 
 use super::damage::KeysFile;
 
-/// Digits in a row that give a key away.
+/// Number of consecutive digits that count as a leak.
 const PIECE: usize = 8;
 
-/// How many, unless the environment says so.
+/// The number in this environment variable, or `default`.
 pub(crate) fn count(variable: &str, default: u64) -> u64 {
     std::env::var(variable).map_or(default, |value| value.parse().unwrap())
 }
 
-/// Pieces of the keys of `file` in `said`, also where what stood between digits was taken out.
-pub(crate) fn leaked(file: &KeysFile, said: &str) -> Vec<String> {
-    let said = said.to_ascii_lowercase();
-    let closed: String = said.chars().filter(|c| !matches!(c, ' ' | '\n' | '"' | '\\' | ':' | '?' | '\0')).collect();
-    let told: HashSet<&[u8]> = said.as_bytes().windows(PIECE).chain(closed.as_bytes().windows(PIECE)).collect();
+/// Pieces of the keys of `file` in `output`, also those interrupted by blanks, quotes or other separators.
+pub(crate) fn leaked(file: &KeysFile, output: &str) -> Vec<String> {
+    let output = output.to_ascii_lowercase();
+    let joined: String = output.chars().filter(|c| !matches!(c, ' ' | '\n' | '"' | '\\' | ':' | '?' | '\0')).collect();
+    let windows: HashSet<&[u8]> = output.as_bytes().windows(PIECE).chain(joined.as_bytes().windows(PIECE)).collect();
     let keys: Vec<String> = file.keys.iter().map(|key| key.to_ascii_lowercase()).collect();
     let pieces = keys.iter().flat_map(|key| key.as_bytes().windows(PIECE));
-    pieces.filter(|piece| told.contains(piece)).map(|piece| String::from_utf8_lossy(piece).into_owned()).collect()
+    pieces.filter(|piece| windows.contains(piece)).map(|piece| String::from_utf8_lossy(piece).into_owned()).collect()
 }
 
-/// What a test has done, told when it ends well.
+/// How much a test has searched, printed at its end.
 #[derive(Default)]
 pub(crate) struct Tally {
     files: u64,
@@ -32,23 +32,27 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    /// Looks through what the library or so many programs have said of a file.
+    /// Searches the output for one file, of the library or of that many executions.
     #[track_caller]
-    pub(crate) fn scan(&mut self, what: &str, file: &KeysFile, executions: u64, said: &str) {
-        refuse_leaks(what, file, said);
+    pub(crate) fn scan(&mut self, what: &str, file: &KeysFile, executions: u64, output: &str) {
+        refuse_leaks(what, file, output);
         self.files += 1;
         self.executions += executions;
-        self.bytes += said.len();
+        self.bytes += output.len();
     }
 
-    pub(crate) fn tell(&self, test: &str) {
+    pub(crate) fn report(&self, test: &str) {
         let Self { files, executions, bytes } = self;
         let _ = writeln!(std::io::stderr(), "{test}: {files} files, {executions} executions, {bytes} bytes searched");
     }
 }
 
 #[track_caller]
-pub(crate) fn refuse_leaks(what: &str, file: &KeysFile, said: &str) {
-    let leaked = leaked(file, said);
-    assert!(leaked.is_empty(), "{what}: {leaked:?}\n--- of:\n{}\n--- told:\n{said}", String::from_utf8_lossy(&file.bytes));
+pub(crate) fn refuse_leaks(what: &str, file: &KeysFile, output: &str) {
+    let leaked = leaked(file, output);
+    assert!(
+        leaked.is_empty(),
+        "{what}: {leaked:?}\n--- of:\n{}\n--- output:\n{output}",
+        String::from_utf8_lossy(&file.bytes)
+    );
 }

@@ -9,7 +9,7 @@ use proptest::sample::{Index, select};
 use super::spy::Spy;
 
 /// Reads and checks `text`; returns all diagnostics as text, and the names that were looked up.
-fn everything_said(text: &[u8], numeric: bool, setting: Setting) -> (String, Vec<String>) {
+fn all_diagnostics(text: &[u8], numeric: bool, setting: Setting) -> (String, Vec<String>) {
     let spy = Spy::default();
     let options = Options { vocabulary: Vocabulary::Linux, numeric, setting, resolver: &spy };
     let mut checker = Checker::new();
@@ -22,13 +22,13 @@ fn everything_said(text: &[u8], numeric: bool, setting: Setting) -> (String, Vec
         all.extend(warnings);
     }
     all.extend(commands.take_trailing_warnings());
-    let mut said = String::new();
+    let mut rendered = String::new();
     for diagnostic in &all {
-        said += &keyfile::render(diagnostic, "keys", text, RenderStyle::Plain);
-        said += &keyfile::render(diagnostic, "keys", text, RenderStyle::Color);
-        said += &keyfile::render(diagnostic, "keys", b"", RenderStyle::Plain);
+        rendered += &keyfile::render(diagnostic, "keys", text, RenderStyle::Plain);
+        rendered += &keyfile::render(diagnostic, "keys", text, RenderStyle::Color);
+        rendered += &keyfile::render(diagnostic, "keys", b"", RenderStyle::Plain);
     }
-    (said, spy.asked.into_inner())
+    (rendered, spy.lookups.into_inner())
 }
 
 fn word() -> impl Strategy<Value = String> {
@@ -132,10 +132,10 @@ fn apply(words: &mut Vec<String>, damage: &Damage, which: Index) {
     }
 }
 
-/// Eight consecutive digits that are in both `key` and `said`.
-fn leak(key: &str, said: &str) -> Option<String> {
-    let (key, said) = (key.to_ascii_lowercase(), said.to_ascii_lowercase());
-    (0..key.len() - 7).map(|at| &key[at..at + 8]).find(|part| said.contains(part)).map(str::to_owned)
+/// Eight consecutive digits that are in both `key` and `rendered`.
+fn leak(key: &str, rendered: &str) -> Option<String> {
+    let (key, rendered) = (key.to_ascii_lowercase(), rendered.to_ascii_lowercase());
+    (0..key.len() - 7).map(|at| &key[at..at + 8]).find(|part| rendered.contains(part)).map(str::to_owned)
 }
 
 proptest! {
@@ -143,13 +143,13 @@ proptest! {
 
     #[test]
     fn keyfile_random_bytes_do_not_panic(text in proptest::collection::vec(any::<u8>(), 0..300), numeric: bool) {
-        everything_said(&text, numeric, Setting::File);
+        all_diagnostics(&text, numeric, Setting::File);
     }
 
     #[test]
     fn keyfile_random_words_do_not_panic(words in proptest::collection::vec(word(), 0..40), numeric: bool) {
         let text = words.join(" ");
-        everything_said(text.as_bytes(), numeric, Setting::Prompt);
+        all_diagnostics(text.as_bytes(), numeric, Setting::Prompt);
         let arguments: Vec<&[u8]> = words.iter().map(String::as_bytes).collect();
         let spy = Spy::default();
         let options = Options { vocabulary: Vocabulary::Illumos, numeric, setting: Setting::Shell, resolver: &spy };
@@ -178,10 +178,10 @@ proptest! {
             apply(&mut words, damage, *which);
         }
         let text = format!("# a comment \\\nauthkey {encr}\n{}\nflush\n", words.join(" "));
-        let (said, asked) = everything_said(text.as_bytes(), numeric, setting);
+        let (rendered, lookups) = all_diagnostics(text.as_bytes(), numeric, setting);
         for key in [&auth, &encr] {
-            prop_assert_eq!(leak(key, &said), None, "{}\n{}", text, said);
-            prop_assert_eq!(leak(key, &asked.join("\n")), None, "{}", text);
+            prop_assert_eq!(leak(key, &rendered), None, "{}\n{}", text, rendered);
+            prop_assert_eq!(leak(key, &lookups.join("\n")), None, "{}", text);
         }
     }
 

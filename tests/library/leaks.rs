@@ -14,24 +14,24 @@ use damage::{KeysFile, Random, keys_file};
 use scan::{Tally, count, leaked, refuse_leaks};
 
 /// All diagnostics of `text`, and the names that were looked up for it.
-fn said_and_asked(text: &[u8], vocabulary: Vocabulary, setting: Setting) -> (String, String) {
+fn diagnostics_and_lookups(text: &[u8], vocabulary: Vocabulary, setting: Setting) -> (String, String) {
     let spy = Spy::default();
     let options = Options { vocabulary, numeric: false, setting, resolver: &spy };
-    let mut said = String::new();
-    let mut say = |diagnostics: Vec<Diagnostic>| {
+    let mut rendered = String::new();
+    let mut render_all = |diagnostics: Vec<Diagnostic>| {
         for diagnostic in diagnostics {
-            said += &keyfile::render(&diagnostic, "keys", text, RenderStyle::Plain);
-            said += &format!("{diagnostic:?}\n");
+            rendered += &keyfile::render(&diagnostic, "keys", text, RenderStyle::Plain);
+            rendered += &format!("{diagnostic:?}\n");
         }
     };
     let mut checker = Checker::new();
     let mut commands = keyfile::commands(text, &options);
     for item in commands.by_ref() {
-        say(checker.check(&item, text));
-        say(item.diagnostics);
+        render_all(checker.check(&item, text));
+        render_all(item.diagnostics);
     }
-    say(commands.take_trailing_warnings());
-    (said, spy.asked.into_inner().join("\n"))
+    render_all(commands.take_trailing_warnings());
+    (rendered, spy.lookups.into_inner().join("\n"))
 }
 
 #[test]
@@ -51,13 +51,13 @@ fn diagnostics_contain_no_key_of_damaged_files() {
         let file = keys_file(&mut random, usize::try_from(seed % 4).unwrap());
         let vocabulary = if seed % 2 == 0 { Vocabulary::Illumos } else { Vocabulary::Linux };
         let setting = if seed % 3 == 0 { Setting::Prompt } else { Setting::File };
-        let (said, asked) = said_and_asked(&file.bytes, vocabulary, setting);
-        wrong += u64::from(said.contains("error["));
-        asked_for += asked.lines().count();
-        refuse_leaks(&format!("names of file {seed}"), &file, &asked);
-        tally.scan(&format!("file {seed}"), &file, 1, &(said + &asked));
+        let (rendered, lookups) = diagnostics_and_lookups(&file.bytes, vocabulary, setting);
+        wrong += u64::from(rendered.contains("error["));
+        asked_for += lookups.lines().count();
+        refuse_leaks(&format!("names of file {seed}"), &file, &lookups);
+        tally.scan(&format!("file {seed}"), &file, 1, &(rendered + &lookups));
     }
-    tally.tell("the library");
+    tally.report("the library");
     assert!(wrong > files / 3 && wrong < files, "{wrong} of {files} files were wrong");
     assert!(asked_for > 0, "no name was looked up");
 }

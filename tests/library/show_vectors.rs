@@ -103,8 +103,8 @@ impl Case {
         let passive = self.has("pmonitor") || self.has("passive_monitor");
         print_monitor_start(out, passive).expect("prints");
         for message in self.replies() {
-            let heard = Style { timestamp: true, ..*style };
-            print_heard(out, &message.expect("well formed"), &heard).expect("prints");
+            let with_time = Style { timestamp: true, ..*style };
+            print_heard(out, &message.expect("well formed"), &with_time).expect("prints");
         }
     }
 

@@ -9,12 +9,12 @@ use crate::keyfile::{NameError, Resolver};
 #[derive(Default)]
 pub(crate) struct Spy {
     /// The names, in order.
-    pub(crate) asked: RefCell<Vec<String>>,
+    pub(crate) lookups: RefCell<Vec<String>>,
 }
 
 impl Resolver for Spy {
     fn addresses(&self, name: &str) -> Result<Vec<IpAddr>, NameError> {
-        self.asked.borrow_mut().push(name.to_owned());
+        self.lookups.borrow_mut().push(name.to_owned());
         Err(NameError::Unknown)
     }
 }

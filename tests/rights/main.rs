@@ -93,13 +93,13 @@ fn run_keeps_only_cap_net_admin() {
     let bench = Bench::with_model();
     let running = service(&bench);
     let process = running.0.id();
-    let wanted = if is_root("have capabilities to give up") { NET_ADMIN } else { 0 };
+    let expected = if is_root("have capabilities to give up") { NET_ADMIN } else { 0 };
     for set in ["CapPrm:", "CapEff:"] {
-        assert_eq!(capabilities(process, set) & !wanted, 0, "{set}");
+        assert_eq!(capabilities(process, set) & !expected, 0, "{set}");
     }
     assert_eq!(capabilities(process, "CapInh:") | capabilities(process, "CapAmb:"), 0);
     assert!(fields(process, "NoNewPrivs:").iter().all(|field| field == "1"));
-    if wanted != 0 {
+    if expected != 0 {
         assert_eq!(capabilities(process, "CapPrm:"), NET_ADMIN);
         assert_eq!(capabilities(process, "CapBnd:"), NET_ADMIN);
     }
@@ -122,16 +122,16 @@ fn ipseckey_keeps_file_capabilities() {
 /// A keys file of another user, which only root can read: a warning, and it is loaded.
 #[test]
 fn ipseckey_as_root_reads_keys_file_of_another_user() {
-    if !is_root("read the files of others") {
+    if !is_root("read files of other users") {
         return;
     }
     let bench = Bench::with_model();
-    let file = bench.file("theirs", ONE);
+    let file = bench.file("foreign", ONE);
     chown(&file, Some(NOBODY), Some(NOBODY)).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_ipseckey"));
     let output = command.env_clear().args(["--sadb", &bench.spec(), "-f", file.to_str().unwrap()]).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && said.contains("belongs to user 65534"), "{said}");
+    let printed = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && printed.contains("belongs to user 65534"), "{printed}");
     assert_eq!(bench.spis(), [0x1001]);
 }
 
@@ -142,7 +142,7 @@ fn as_user(user: u32, command: &mut Command) -> Output {
 /// With the privileges of another user (set-user-ID), the program ignores the environment of its caller.
 #[test]
 fn set_user_id_program_ignores_environment() {
-    if !is_root("make programs of others") {
+    if !is_root("give a program to another user") {
         return;
     }
     let directory = tempfile::tempdir().unwrap();
@@ -152,7 +152,7 @@ fn set_user_id_program_ignores_environment() {
         command.env_clear().env("IPSECKEY_SADB", "model").arg("dump");
         String::from_utf8(as_user(SOMEBODY, &mut command).stdout).unwrap()
     };
-    assert!(dump().contains("Dump succeeded"), "IPSECKEY_SADB counts for its user's own program");
+    assert!(dump().contains("Dump succeeded"), "IPSECKEY_SADB is not used");
     chown(&program, Some(NOBODY), Some(NOBODY)).unwrap();
     fs::set_permissions(&program, Permissions::from_mode(0o4755)).unwrap();
     let is_set_user_id =
@@ -162,7 +162,7 @@ fn set_user_id_program_ignores_environment() {
         let _ = writeln!(std::io::stderr(), "skipped: set-user-ID programs have no effect here");
         return;
     }
-    assert!(!dump().contains("Dump succeeded"), "the caller's IPSECKEY_SADB counted");
+    assert!(!dump().contains("Dump succeeded"), "IPSECKEY_SADB of the caller was used");
 }
 
 /// Two checks: the mode of the socket, and the credentials of the peer.
@@ -177,19 +177,20 @@ fn refresh_is_refused_to_other_users() {
     let socket = directory.join("refresh");
     let program = program_for_all(&bench.path(""), env!("CARGO_BIN_EXE_manual-key"));
     fs::set_permissions(&directory, Permissions::from_mode(0o755)).unwrap();
-    let ask = |user| as_user(user, Command::new(&program).env_clear().env("RUNTIME_DIRECTORY", &directory).arg("refresh"));
+    let refresh_as =
+        |user| as_user(user, Command::new(&program).env_clear().env("RUNTIME_DIRECTORY", &directory).arg("refresh"));
     let online = || fs::read_to_string(bench.path("journal")).unwrap().matches("online:").count();
 
     assert_eq!(fs::metadata(&socket).unwrap().permissions().mode() & 0o7777, 0o600);
-    let refused = ask(NOBODY);
+    let refused = refresh_as(NOBODY);
     assert_eq!(refused.status.code(), Some(77), "{}", String::from_utf8_lossy(&refused.stderr));
 
-    // The mode of the socket was opened by hand: the service still checks the credentials of each peer.
+    // The mode of the socket was changed: the service still checks the credentials of each peer.
     fs::set_permissions(&socket, Permissions::from_mode(0o666)).unwrap();
-    let refused = ask(NOBODY);
+    let refused = refresh_as(NOBODY);
     assert!(!refused.status.success(), "{}", String::from_utf8_lossy(&refused.stdout));
     assert_eq!(online(), 1, "another user's refresh was carried out");
-    assert_eq!(ask(0).status.code(), Some(0));
+    assert_eq!(refresh_as(0).status.code(), Some(0));
     assert_eq!(online(), 2);
 
     // A peer that sends another request, nothing or too much does not block other peers.
@@ -197,7 +198,7 @@ fn refresh_is_refused_to_other_users() {
         PacketSocket::connect(&socket).unwrap().send(question).unwrap();
     }
     let _silent = PacketSocket::connect(&socket).unwrap();
-    assert_eq!(ask(0).status.code(), Some(0));
+    assert_eq!(refresh_as(0).status.code(), Some(0));
     assert_eq!(online(), 3);
     drop(running);
 }

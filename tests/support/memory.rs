@@ -11,13 +11,13 @@ use nix::unistd::Pid;
 const PIECE: usize = 8;
 
 /// Pieces of keys that must not be in memory.
-pub struct Wanted {
+pub struct KeyPieces {
     pieces: HashSet<[u8; PIECE]>,
     /// Whether a piece starts with these two bytes.
     starts: Vec<bool>,
 }
 
-impl Wanted {
+impl KeyPieces {
     /// Pieces of `keys`, which are hexadecimal.
     pub fn of(keys: &[String]) -> Self {
         let mut pieces = HashSet::new();
@@ -51,7 +51,7 @@ pub struct Searched {
 }
 
 /// Searches every writable page of a process; `None` without permission to read its memory.
-pub fn search(pid: Pid, wanted: &Wanted) -> Option<Searched> {
+pub fn search(pid: Pid, pieces: &KeyPieces) -> Option<Searched> {
     let memory = File::open(format!("/proc/{pid}/mem")).ok()?;
     let maps = fs::read_to_string(format!("/proc/{pid}/maps")).ok()?;
     let mut searched = Searched::default();
@@ -60,15 +60,15 @@ pub fn search(pid: Pid, wanted: &Wanted) -> Option<Searched> {
         let (from, to) = (u64::from_str_radix(from, 16).unwrap(), u64::from_str_radix(to, 16).unwrap());
         let mut bytes = vec![0; usize::try_from(to - from).unwrap()];
         memory.read_exact_at(&mut bytes, from).unwrap();
-        let part = search_bytes(line.split_whitespace().nth(5).unwrap_or("anonymous"), &bytes, wanted);
+        let part = search_bytes(line.split_whitespace().nth(5).unwrap_or("anonymous"), &bytes, pieces);
         searched.bytes += part.bytes;
         searched.found.extend(part.found);
     }
     Some(searched)
 }
 
-pub fn search_bytes(name: &str, bytes: &[u8], wanted: &Wanted) -> Searched {
-    let found = wanted.places(bytes).iter().map(|at| format!("{name}+{at:#x}")).collect();
+pub fn search_bytes(name: &str, bytes: &[u8], pieces: &KeyPieces) -> Searched {
+    let found = pieces.places(bytes).iter().map(|at| format!("{name}+{at:#x}")).collect();
     Searched { bytes: bytes.len(), found }
 }
 

@@ -69,13 +69,13 @@ impl PacketSocket {
         if !is_readable(&[self], time)[0] {
             return None;
         }
-        let mut room = vec![0; LARGEST];
-        let len = match recv(self.0.as_raw_fd(), &mut room, MsgFlags::empty()) {
+        let mut buffer = vec![0; LARGEST];
+        let len = match recv(self.0.as_raw_fd(), &mut buffer, MsgFlags::empty()) {
             Err(Errno::ECONNRESET) => 0,
             received => received.unwrap(),
         };
-        room.truncate(len);
-        Some(room)
+        buffer.truncate(len);
+        Some(buffer)
     }
 }
 

@@ -26,7 +26,7 @@ pub fn misfit(root: &Value, schema: &Value, value: &Value) -> Option<String> {
                 let known = schema["properties"].as_object().unwrap();
                 wrong(value.as_object()?.keys().any(|name| !known.contains_key(name)))
             }
-            _ => panic!("the schema has a keyword that these tests do not know: {word}"),
+            _ => panic!("unsupported keyword in the schema: {word}"),
         }
     })
 }

@@ -58,12 +58,12 @@ impl Terminal {
         self.keyboard.write_all(keys.as_bytes()).unwrap();
     }
 
-    /// The output up to and including `wanted`.
-    pub fn until(&mut self, wanted: &str) -> String {
+    /// The output up to and including `expected`.
+    pub fn until(&mut self, expected: &str) -> String {
         let mut seen = String::new();
-        while !seen.contains(wanted) {
+        while !seen.contains(expected) {
             let bytes = self.screen.recv_timeout(Duration::from_secs(20));
-            let bytes = bytes.unwrap_or_else(|_| panic!("no {wanted:?} in {seen:?}"));
+            let bytes = bytes.unwrap_or_else(|_| panic!("no {expected:?} in {seen:?}"));
             seen.push_str(&String::from_utf8_lossy(&bytes));
         }
         seen

@@ -160,14 +160,14 @@ impl Script {
         bind(fd.as_raw_fd(), &UnixAddr::new(path).unwrap()).unwrap();
         listen(&fd, Backlog::new(4).unwrap()).unwrap();
         let thread = thread::spawn(move || {
-            let mut heard = Vec::new();
+            let mut requests = Vec::new();
             while let Ok(client) = accept(fd.as_raw_fd()) {
                 let mut buffer = vec![0; 1 << 20];
                 loop {
                     match recv(client, &mut buffer, MsgFlags::empty()) {
                         Ok(0) | Err(_) => break,
                         Ok(len) => {
-                            for reply in replies.get(heard.len()).into_iter().flatten() {
+                            for reply in replies.get(requests.len()).into_iter().flatten() {
                                 let mut reply = reply.clone();
                                 if reply.len() >= 16 {
                                     reply[12..16].copy_from_slice(&buffer[12..16]);
@@ -176,15 +176,15 @@ impl Script {
                             }
                             if buffer[..len] == *b"stop" {
                                 nix::unistd::close(client).ok();
-                                return heard;
+                                return requests;
                             }
-                            heard.push(buffer[..len].to_vec());
+                            requests.push(buffer[..len].to_vec());
                         }
                     }
                 }
                 nix::unistd::close(client).ok();
             }
-            heard
+            requests
         });
         Self { thread, path: path.to_owned() }
     }

@@ -1,5 +1,5 @@
-//! Reconciliation on the model: it ends where flush and apply end, by no more requests than the difference; a refused step
-//! leaves everything as it was; a plan tells what would be done, and no key.
+//! Reconciliation on the model: the result is that of a flush and a load, with no more requests than the differences need; a
+//! refused step causes a rollback; a plan shows the steps, and no key.
 
 mod pool;
 
@@ -25,7 +25,7 @@ fn goal(text: &str) -> Goal {
     goal::goal(text, Vocabulary::Illumos)
 }
 
-/// Flush and apply.
+/// Flushes, then loads `text`.
 fn load(text: &str, sadb: &mut dyn Sadb) {
     sadb.flush(SaType::UNSPEC).expect("flushes");
     each_command(text, &mut |line, command| {
@@ -52,7 +52,7 @@ fn plan(text: &str, sadb: &mut dyn Sadb) -> Plan {
 fn saved(sadb: &mut dyn Sadb) -> Vec<String> {
     let mut texts = Vec::new();
     sadb.dump(SaType::UNSPEC, &mut |message| {
-        // A saver of its own for each, so that pairs are said by both.
+        // A separate saver for each SA, so that both SAs of a pair name their paired SA.
         let mut text = Vec::new();
         Saver::new(false).save(&mut text, message).expect("writes");
         let pair = message.extensions.iter().find_map(|extension| match extension {
@@ -113,7 +113,7 @@ proptest! {
         }
     }
 
-    /// Whatever a load that was cut off leaves: some steps done, of a replacement only the first half.
+    /// Some steps are done, and possibly only the deletion of a replacement.
     #[test]
     fn plan_converges_after_an_interrupted_execute((old, new) in two_files(), nth in 1usize..12) {
         let (mut other, mut sadb) = (model(), Reluctant::new(model()));
@@ -133,24 +133,24 @@ proptest! {
         let mut sadb = model();
         load(&old.text(), &mut *sadb);
         let plan = plan(&new.text(), &mut *sadb);
-        let mut told = Vec::new();
-        reconcile::write_text(&mut told, &plan).expect("writes");
-        reconcile::write_json(&mut told, &plan).expect("writes");
-        let told = String::from_utf8(told).expect("text");
+        let mut printed = Vec::new();
+        reconcile::write_text(&mut printed, &plan).expect("writes");
+        reconcile::write_json(&mut printed, &plan).expect("writes");
+        let printed = String::from_utf8(printed).expect("text");
         for piece in ["00010203", "10010203", "01020304", "0c0d0e0f", "25262728"] {
-            prop_assert!(!told.contains(piece), "{piece} is in\n{told}");
+            prop_assert!(!printed.contains(piece), "{piece} is in\n{printed}");
         }
     }
 }
 
-/// No request is about an SA that both files have in common, and none more than its step needs.
+/// No request concerns an SA that both files define in the same way, and no step sends more requests than it needs.
 fn check_requests(old: &File, new: &File, deeds: Deeds) -> Result<(), TestCaseError> {
-    let names = |wanted: fn(&File, &File, usize) -> bool| (0..NAMES).filter(|at| wanted(old, new, *at)).count();
-    let came = names(|old, new, at| new.has(at) && !old.has(at));
-    let went = names(|old, new, at| old.has(at) && !new.has(at));
-    let changed = names(|old, new, at| old.has(at) && new.has(at) && !old.has_in_common(new, at));
-    let replaced = deeds.adds.saturating_sub(came);
-    prop_assert_eq!((deeds.adds, deeds.deletes), (came + replaced, went + replaced));
+    let count = |condition: fn(&File, &File, usize) -> bool| (0..NAMES).filter(|at| condition(old, new, *at)).count();
+    let added = count(|old, new, at| new.has(at) && !old.has(at));
+    let removed = count(|old, new, at| old.has(at) && !new.has(at));
+    let changed = count(|old, new, at| old.has(at) && new.has(at) && !old.has_in_common(new, at));
+    let replaced = deeds.adds.saturating_sub(added);
+    prop_assert_eq!((deeds.adds, deeds.deletes), (added + replaced, removed + replaced));
     prop_assert!(replaced + deeds.updates <= changed, "{:?}: {} changed", deeds, changed);
     Ok(())
 }
@@ -176,12 +176,12 @@ fn plan_prints_the_differences() {
     let mut sadb = model();
     load(&pool_line(0x1001, "outbound hard_addtime 4000"), &mut *sadb);
     let longer = pool_line(0x1001, "outbound hard_addtime 5000");
-    let told = words(&plan(&longer, &mut *sadb).steps);
-    assert_eq!(told, ["update  esp spi 0x1001 dst 192.0.2.2 (line 1): hard_addtime 4000 -> 5000"]);
-    let told = words(&plan(&longer.replace("0e0f", "0e0e"), &mut *sadb).steps);
-    assert!(told[0].starts_with("replace esp spi 0x1001 dst 192.0.2.2 (line 1): encrkey #"), "{told:?}");
+    let printed = words(&plan(&longer, &mut *sadb).steps);
+    assert_eq!(printed, ["update  esp spi 0x1001 dst 192.0.2.2 (line 1): hard_addtime 4000 -> 5000"]);
+    let printed = words(&plan(&longer.replace("0e0f", "0e0e"), &mut *sadb).steps);
+    assert!(printed[0].starts_with("replace esp spi 0x1001 dst 192.0.2.2 (line 1): encrkey #"), "{printed:?}");
     assert_eq!(
-        told[0].len(),
+        printed[0].len(),
         "replace esp spi 0x1001 dst 192.0.2.2 (line 1): encrkey #01234567 -> #01234567, hard_addtime 4000 -> 5000".len()
     );
 }
@@ -205,11 +205,11 @@ fn verify_names_the_differing_fields() {
     let text = pool_line(0x1001, "outbound hard_addtime 4000") + &pool_line(0x1002, "outbound");
     let first = plan(&text, &mut sadb);
     sadb.lie();
-    reconcile::execute(first, &mut sadb, &mut |_| {}).expect("says that it is done");
+    reconcile::execute(first, &mut sadb, &mut |_| {}).expect("reports success");
     let wrong = reconcile::verify(&goal(&text), &mut sadb, FingerprintKey::from_bytes(SALT)).expect("dumps");
-    let told: Vec<String> = wrong.iter().map(|step| reconcile::Mismatch(step).to_string()).collect();
+    let printed: Vec<String> = wrong.iter().map(|step| reconcile::Mismatch(step).to_string()).collect();
     assert_eq!(
-        told,
+        printed,
         ["line 2: esp spi 0x1002 dst 192.0.2.2 is missing", "line 1: esp spi 0x1001 dst 192.0.2.2 differs in: hard_addtime"]
     );
 }

@@ -1,11 +1,11 @@
-//! Random keys files over a few names, so that two of them have much in common.
+//! Random keys files over a few SA identities, so that two of them have much in common.
 
 use proptest::prelude::*;
 
-/// The two ends.
+/// Source and destination of the SAs.
 const ENDS: [&str; 2] = ["192.0.2.1", "192.0.2.2"];
 
-/// What the SAs of a file say beside their names.
+/// Algorithms and keys.
 const ALGORITHMS: [&str; 5] = [
     "encr_alg aes encrkey 000102030405060708090a0b0c0d0e0f auth_alg sha1 authkey 000102030405060708090a0b0c0d0e0f10111213",
     "encr_alg aes encrkey 100102030405060708090a0b0c0d0e0f auth_alg sha1 authkey 000102030405060708090a0b0c0d0e0f10111213",
@@ -40,55 +40,55 @@ pub(crate) struct Choice {
 #[derive(Clone, Debug)]
 pub(crate) struct File {
     choices: Vec<Option<Choice>>,
-    /// For each pair of names, the outbound SA that the inbound one is paired with.
-    mates: Vec<Option<usize>>,
-    /// Whether the file goes through the names backwards.
+    /// For each inbound SA, the outbound SA that it is paired with.
+    paired: Vec<Option<usize>>,
+    /// Whether the SAs are in descending order.
     backwards: bool,
 }
 
-/// Names in the pool; the even ones go out.
+/// SA identities in the pool; those with an even index are outbound.
 pub(crate) const NAMES: usize = 8;
 
 impl File {
-    /// Whether the SA with that index exists, is defined in the same way in `other`, and has the same pair.
+    /// Whether the SA with that index exists, is defined in the same way in `other`, and has the same paired SA.
     pub(crate) fn has_in_common(&self, other: &Self, at: usize) -> bool {
-        self.choices[at].is_some() && self.choices[at] == other.choices[at] && self.mate(at) == other.mate(at)
+        self.choices[at].is_some() && self.choices[at] == other.choices[at] && self.peer_sa(at) == other.peer_sa(at)
     }
 
     pub(crate) fn has(&self, at: usize) -> bool {
         self.choices[at].is_some()
     }
 
-    /// The SA that the one of that number is paired with.
-    fn mate(&self, at: usize) -> Option<usize> {
+    /// Index of the SA that is paired with the SA of that index.
+    fn peer_sa(&self, at: usize) -> Option<usize> {
         if at % 2 == 1 {
-            return self.mates[at / 2].filter(|mate| self.has(*mate) && self.has(at) && self.is_first(*mate, at));
+            return self.paired[at / 2].filter(|peer| self.has(*peer) && self.has(at) && self.is_first(*peer, at));
         }
-        (1..NAMES).step_by(2).find(|inbound| self.mate(*inbound) == Some(at))
+        (1..NAMES).step_by(2).find(|inbound| self.peer_sa(*inbound) == Some(at))
     }
 
-    /// Whether no inbound SA before that one wants the same mate.
-    fn is_first(&self, mate: usize, at: usize) -> bool {
-        !(1..at).step_by(2).any(|other| self.mates[other / 2] == Some(mate) && self.has(other))
+    /// Whether no earlier inbound SA is paired with the same outbound SA.
+    fn is_first(&self, peer: usize, at: usize) -> bool {
+        !(1..at).step_by(2).any(|other| self.paired[other / 2] == Some(peer) && self.has(other))
     }
 
-    /// The file itself.
+    /// The file as text.
     pub(crate) fn text(&self) -> String {
         let mut order: Vec<usize> = (0..NAMES).filter(|at| self.has(*at)).collect();
         if self.backwards {
             order.reverse();
         }
-        let place = |at: usize| order.iter().position(|other| *other == at);
+        let position = |at: usize| order.iter().position(|other| *other == at);
         let line = |at: &usize| {
-            let pair = self.mate(*at).filter(|mate| place(*mate) < place(*at));
-            let pair = pair.map_or_else(String::new, |mate| format!("pair-spi {}", spi(mate)));
+            let pair = self.peer_sa(*at).filter(|peer| position(*peer) < position(*at));
+            let pair = pair.map_or_else(String::new, |peer| format!("pair-spi {}", spi(peer)));
             self.choices[*at].map_or_else(String::new, |choice| format!("{} {pair}\n", choice.command(*at)))
         };
         order.iter().map(line).collect()
     }
 }
 
-/// SPI of the SA of that number.
+/// SPI of the SA with that index.
 pub(crate) fn spi(at: usize) -> usize {
     0x1000 + at
 }
@@ -102,27 +102,27 @@ impl Choice {
     }
 }
 
-/// A random file.
+/// Random files.
 pub(crate) fn file() -> impl Strategy<Value = File> {
     let choice = (0..ALGORITHMS.len(), 0..LIFETIMES.len(), 0..EXTRAS.len())
         .prop_map(|(algorithm, lifetime, extra)| Choice { algorithm, lifetime, extra });
-    let mate = prop::option::of((0..NAMES / 2).prop_map(|at| 2 * at));
+    let peer = prop::option::of((0..NAMES / 2).prop_map(|at| 2 * at));
     let choices = prop::collection::vec(prop::option::weighted(0.7, choice), NAMES);
-    (choices, prop::collection::vec(mate, NAMES / 2), any::<bool>()).prop_map(|(choices, mates, backwards)| File {
+    (choices, prop::collection::vec(peer, NAMES / 2), any::<bool>()).prop_map(|(choices, paired, backwards)| File {
         choices,
-        mates,
+        paired,
         backwards,
     })
 }
 
-/// A random file, and one that came of it by few changes.
+/// A random file, and the same file with a few changes.
 pub(crate) fn two_files() -> impl Strategy<Value = (File, File)> {
     (file(), file(), prop::collection::vec(prop::bool::weighted(0.3), NAMES + NAMES / 2)).prop_map(
         |(old, other, changed)| {
             let pick = |at: usize| if changed[at] { other.choices[at] } else { old.choices[at] };
-            let mate = |at: usize| if changed[NAMES + at] { other.mates[at] } else { old.mates[at] };
+            let peer = |at: usize| if changed[NAMES + at] { other.paired[at] } else { old.paired[at] };
             let choices = (0..NAMES).map(pick).collect();
-            let new = File { choices, mates: (0..NAMES / 2).map(mate).collect(), backwards: other.backwards };
+            let new = File { choices, paired: (0..NAMES / 2).map(peer).collect(), backwards: other.backwards };
             (old, new)
         },
     )
