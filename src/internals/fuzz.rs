@@ -239,7 +239,7 @@ pub fn state(bytes: &[u8]) {
     let beside = |text: &[u8]| sadb::rewrite_side_store(text).expect("what was read can be written");
     let once = beside(bytes);
     assert_eq!(lines(&once), lines(&beside(&once)));
-    for rewritten in [service::rewritten_record, service::rewritten_news] {
+    for rewritten in [service::rewrite_owned_record, service::rewrite_state_record] {
         if let Some(once) = rewritten(bytes) {
             assert_eq!(rewritten(&once).as_ref(), Some(&once), "{}", String::from_utf8_lossy(&once));
         }
@@ -255,7 +255,7 @@ fn lines(text: &[u8]) -> Vec<&[u8]> {
 
 /// An answer from the refresh channel: one line, and the same after another journey.
 pub fn channel(bytes: &[u8]) {
-    let Some((text, packet)) = service::reread_answer(bytes) else { return };
+    let Some((text, packet)) = service::recode_reply(bytes) else { return };
     assert!(!text.contains(char::is_control), "{text:?}");
-    assert_eq!(service::reread_answer(&packet), Some((text, packet)));
+    assert_eq!(service::recode_reply(&packet), Some((text, packet)));
 }

@@ -20,13 +20,11 @@ pub(crate) enum Method {
     Start,
     /// Load the keys file again.
     Refresh,
-    /// Flush the SADB.
     Stop,
     /// Parse the keys file.
     Check,
     /// Print what `refresh = "reconcile"` would change.
     Plan,
-    /// Print the state.
     Status,
 }
 
@@ -59,11 +57,9 @@ pub(crate) struct Args {
     pub(crate) method: Method,
     pub(crate) overrides: Overrides,
     pub(crate) show: bool,
-    /// `--json`
     pub(crate) json: bool,
     /// `--check`: the exit status depends on the state.
     pub(crate) check: bool,
-    /// `--instance`
     pub(crate) instance: Option<String>,
 }
 
@@ -94,6 +90,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Arg
         let text = "status shows the service as it runs: --config, --config-file and --flush cannot be used with it";
         return Err(command.error(clap::error::ErrorKind::ArgumentConflict, text));
     }
+    // Each method has only its own options: for the others clap returns an error.
     let is_set = |name: &str| of_method.try_get_one(name).ok().flatten().copied().unwrap_or(false);
     Ok(Args {
         method,

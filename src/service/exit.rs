@@ -32,7 +32,6 @@ pub(crate) enum Reason {
 pub(crate) enum ExitCodes {
     /// Those of sysexits(3), which systemd shows by name.
     Sysexits,
-    /// Those of smf_method(7).
     Smf,
 }
 

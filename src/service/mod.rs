@@ -41,13 +41,13 @@ use log::{Log, event};
 use status::state;
 
 #[cfg(feature = "internals")]
-pub use control_socket::reread_answer;
+pub use control_socket::recode_reply;
 #[cfg(feature = "internals")]
 pub use properties::check_config;
 #[cfg(feature = "internals")]
-pub use records::owned_sas::rewritten_record;
+pub use records::owned_sas::rewrite_owned_record;
 #[cfg(feature = "internals")]
-pub use state::rewritten_news;
+pub use state::rewrite_state_record;
 
 /// Runs `manual-key` with the arguments of the process, the program's name first.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -126,6 +126,7 @@ fn request_refresh(environment: Environment<'_>, supervisor: &Supervisor, log: &
             return Some(Err(if is_denied { Reason::Permission } else { Reason::Other }));
         }
     };
+    // The daemon runs under systemd or by hand, so its codes are those of sysexits.
     let reason = Reason::of_code(reply.code);
     if *supervisor == Supervisor::None {
         // In a unit, the journal has the daemon's own line already.

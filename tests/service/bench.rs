@@ -1,4 +1,4 @@
-//! A place to try the service: a private directory, a model SADB that several programs can talk to, and the program.
+//! A bench for the service: a private directory, a model SADB for several programs, and the program.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, Permissions};
@@ -17,7 +17,7 @@ use packet_socket::PacketSocket;
 /// The FMRI of the tests' instance.
 pub(crate) const FMRI: &str = "svc:/network/ipsec/manual-key:default";
 
-/// Variables that tell the program who started it.
+/// Variables by which the program detects its supervisor.
 const FOREIGN: &[&str] = &[
     "SMF_FMRI",
     "SMF_METHOD",
@@ -29,7 +29,7 @@ const FOREIGN: &[&str] = &[
     "WATCHDOG_PID",
 ];
 
-/// What a run of the program came to.
+/// The outcome of a run of the program.
 pub(crate) struct Run {
     pub(crate) exit: Option<i32>,
     pub(crate) stdout: String,
@@ -42,14 +42,14 @@ impl Run {
         format!("{}{}", self.stdout, self.stderr)
     }
 
-    /// The same, if the program ended with `exit`.
+    /// Panics unless the program exited with `exit`.
     #[track_caller]
     pub(crate) fn expect(self, exit: i32) -> Self {
         assert_eq!(self.exit, Some(exit), "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
         self
     }
 
-    /// Fails if eight or more digits in a row of a hexadecimal word of `text` are on either stream.
+    /// Panics if either stream has eight or more consecutive digits of a hexadecimal word of `text`.
     #[track_caller]
     pub(crate) fn tells_nothing_of(self, text: &str) -> Self {
         let words = self.words().to_ascii_lowercase();
@@ -73,10 +73,10 @@ pub(crate) fn secret_windows(text: &str) -> Vec<String> {
     runs.flat_map(|run| (0..=run.len() - 8).map(|at| run[at..at + 8].to_owned())).collect()
 }
 
-/// A copy of a program that everybody can run, in a directory that is open to them.
+/// A copy of a program that every user can run, in a directory that every user can enter.
 pub(crate) fn program_for_all(directory: &Path, program: &str) -> PathBuf {
     let copy = directory.join(Path::new(program).file_name().unwrap());
-    // By a process of its own: while another test forks, this one's descriptor would be open there, and the copy "busy".
+    // By another process: a test that forks meanwhile would inherit the open descriptor, and the copy would be busy (ETXTBSY).
     assert!(Command::new("cp").arg(program).arg(&copy).status().unwrap().success());
     for path in [directory, &copy] {
         fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
@@ -84,7 +84,7 @@ pub(crate) fn program_for_all(directory: &Path, program: &str) -> PathBuf {
     copy
 }
 
-/// A directory of its own, with a model SADB once one is asked for.
+/// A directory, and optionally a model SADB.
 pub(crate) struct Bench {
     dir: tempfile::TempDir,
     model: Option<Child>,
@@ -92,7 +92,7 @@ pub(crate) struct Bench {
 }
 
 impl Bench {
-    /// An empty bench, without an SADB.
+    /// A bench without an SADB.
     pub(crate) fn new() -> Self {
         Self { dir: tempfile::tempdir().unwrap(), model: None, environment: BTreeMap::new() }
     }
@@ -108,7 +108,7 @@ impl Bench {
         bench
     }
 
-    /// The listening model, to be killed by hand.
+    /// The process of the model, for tests that kill it.
     pub(crate) fn take_model(&mut self) -> Child {
         self.model.take().unwrap()
     }
@@ -126,13 +126,13 @@ impl Bench {
         path
     }
 
-    /// Sets a variable for the runs to come.
+    /// Sets an environment variable of later runs.
     pub(crate) fn set(&mut self, name: &str, value: &str) -> &mut Self {
         self.environment.insert(name.to_owned(), value.to_owned());
         self
     }
 
-    /// Makes the runs to come SMF methods of [`FMRI`]; a stand-in for svcprop says that its property is `file`.
+    /// Makes later runs SMF methods of [`FMRI`]; a replacement for svcprop prints `file` as its property.
     pub(crate) fn under_smf(&mut self, file: &Path) -> &mut Self {
         let program = self.path("svcprop");
         let text = format!("#!/bin/sh\n[ \"$*\" = '-p config/config_file {FMRI}' ] || exit 1\necho '{}'\n", file.display());
@@ -157,12 +157,12 @@ impl Bench {
         self.execute(Command::new(env!("CARGO_BIN_EXE_manual-key")).args(arguments))
     }
 
-    /// Runs `manual-key` as systemd does: as the process whose number it tells, with the journal as standard error.
+    /// Runs `manual-key` as systemd does: with SYSTEMD_EXEC_PID, and the journal as standard error.
     pub(crate) fn run_as_unit(&self, method: &str, file: &Path) -> Run {
         self.run_unit(&[method, "--sadb", &self.spec(), "--config-file", file.to_str().unwrap()])
     }
 
-    /// The same with exactly `arguments`.
+    /// Like `run_as_unit`, with exactly `arguments`.
     pub(crate) fn run_unit(&self, arguments: &[&str]) -> Run {
         let run = self.execute(&mut self.unit(arguments));
         Run { stderr: fs::read_to_string(self.path("journal")).unwrap(), ..run }
@@ -180,7 +180,7 @@ impl Bench {
         command
     }
 
-    /// Takes this process's own surroundings from the program, and gives it the bench's.
+    /// Replaces the environment by that of the bench.
     fn prepare(&self, command: &mut Command) {
         for name in FOREIGN {
             command.env_remove(name);
@@ -198,12 +198,12 @@ impl Bench {
         }
     }
 
-    /// The listening model in the words of `--sadb`.
+    /// The value of `--sadb` for the model.
     pub(crate) fn spec(&self) -> String {
         format!("unix:{}", self.path("sadb").display())
     }
 
-    /// What `ipseckey` prints with those arguments about the listening model. It must succeed.
+    /// The output of `ipseckey` with these arguments on the model. Panics if it fails.
     pub(crate) fn ipseckey(&self, arguments: &[&str]) -> String {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ipseckey"));
         let output = command.env_clear().args(["-n", "--sadb", &self.spec()]).args(arguments).output().unwrap();

@@ -1,4 +1,4 @@
-//! What the journal gets: fields, from a stand-in for journald to be looked at.
+//! The fields that the journal receives, with a replacement for journald.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -11,13 +11,13 @@ use std::process::Stdio;
 use crate::bench::{Bench, Run};
 use crate::{FIVE_MISTAKES, ONE, TWO};
 
-/// journald's two sockets, side by side.
+/// The two sockets of journald.
 struct Journald {
     streams: UnixListener,
     datagrams: UnixDatagram,
 }
 
-/// The fields of a message, each with all its values.
+/// Fields of a message with all their values.
 type Fields = BTreeMap<String, Vec<String>>;
 
 impl Journald {
@@ -28,7 +28,7 @@ impl Journald {
         Self { streams, datagrams }
     }
 
-    /// Runs a method as a unit whose standard error is a stream of this journal; its exit status and what came by the stream.
+    /// Runs a method as a unit whose standard error is a stream of this journal; its exit status and the text of the stream.
     fn run(&self, bench: &Bench, arguments: &[&str]) -> Run {
         let stream = OwnedFd::from(UnixStream::connect(bench.path("stdout")).unwrap());
         let metadata = File::from(stream.try_clone().unwrap()).metadata().unwrap();
@@ -42,17 +42,17 @@ impl Journald {
         Run { exit, stdout: String::new(), stderr }
     }
 
-    fn heard(&self) -> Vec<Fields> {
+    fn received(&self) -> Vec<Fields> {
         let mut room = vec![0; 1 << 16];
-        let mut heard = Vec::new();
+        let mut messages = Vec::new();
         while let Ok(len) = self.datagrams.recv(&mut room) {
-            heard.push(fields(&room[..len]));
+            messages.push(fields(&room[..len]));
         }
-        heard
+        messages
     }
 }
 
-/// Takes a message apart: name, newline, length in eight bytes, value, newline.
+/// Parses a message: name, newline, length in eight bytes, value, newline.
 fn fields(mut message: &[u8]) -> Fields {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
     let mut fields = Fields::new();
@@ -67,49 +67,52 @@ fn fields(mut message: &[u8]) -> Fields {
 }
 
 #[track_caller]
-fn with<'a>(heard: &'a [Fields], start: &str) -> &'a Fields {
-    heard.iter().find(|fields| fields["MESSAGE"][0].starts_with(start)).unwrap_or_else(|| panic!("no {start} in {heard:?}"))
+fn with<'a>(messages: &'a [Fields], start: &str) -> &'a Fields {
+    messages
+        .iter()
+        .find(|fields| fields["MESSAGE"][0].starts_with(start))
+        .unwrap_or_else(|| panic!("no {start} in {messages:?}"))
 }
 
 #[test]
-fn errors_are_told_by_file_line_and_count() {
+fn journal_has_fields_for_file_lines_and_errors() {
     let bench = Bench::with_model();
     let journald = Journald::beside(&bench);
     let file = bench.file("keys", FIVE_MISTAKES).display().to_string();
     let run = journald.run(&bench, &["start", "--sadb", &bench.spec(), "--config-file", &file]).expect(78);
-    assert_eq!(run.stderr, "", "told twice");
-    let heard = journald.heard();
-    let told = with(&heard, "maintenance: ");
-    assert_eq!((&told["PRIORITY"][..], &told["SYSLOG_FACILITY"][..]), (&["3".to_owned()][..], &["4".to_owned()][..]));
-    assert_eq!(told["SYSLOG_IDENTIFIER"], ["manual-key"]);
-    assert_eq!(told["IPSECKEY_FILE"], [file]);
-    assert_eq!(told["IPSECKEY_LINE"], ["2", "3", "4", "5", "6"]);
-    assert_eq!((&told["IPSECKEY_COMMANDS"][0][..], &told["IPSECKEY_ERRORS"][0][..]), ("6", "5"));
-    assert_eq!(told["MESSAGE_ID"][0].len(), 32);
-    Run { stdout: format!("{heard:?}"), ..run }.tells_nothing_of(FIVE_MISTAKES);
+    assert_eq!(run.stderr, "", "logged twice");
+    let messages = journald.received();
+    let message = with(&messages, "maintenance: ");
+    assert_eq!((&message["PRIORITY"][..], &message["SYSLOG_FACILITY"][..]), (&["3".to_owned()][..], &["4".to_owned()][..]));
+    assert_eq!(message["SYSLOG_IDENTIFIER"], ["manual-key"]);
+    assert_eq!(message["IPSECKEY_FILE"], [file]);
+    assert_eq!(message["IPSECKEY_LINE"], ["2", "3", "4", "5", "6"]);
+    assert_eq!((&message["IPSECKEY_COMMANDS"][0][..], &message["IPSECKEY_ERRORS"][0][..]), ("6", "5"));
+    assert_eq!(message["MESSAGE_ID"][0].len(), 32);
+    Run { stdout: format!("{messages:?}"), ..run }.tells_nothing_of(FIVE_MISTAKES);
 }
 
 #[test]
-fn what_is_in_use_is_told_by_file_and_count() {
+fn journal_has_fields_for_refusals_and_loaded_sas() {
     let bench = Bench::with_model();
     let journald = Journald::beside(&bench);
     let text = format!("{ONE}{ONE}{TWO}");
     let file = bench.file("keys", &text).display().to_string();
     let arguments = ["start", "--sadb", &bench.spec(), "--config-file", &file];
     journald.run(&bench, &arguments).expect(1);
-    let heard = journald.heard();
-    assert_eq!(with(&heard, "line 2: the SADB: ")["IPSECKEY_LINE"], ["2"]);
-    assert_eq!(with(&heard, "maintenance: ")["IPSECKEY_REFUSED"], ["1"]);
+    let messages = journald.received();
+    assert_eq!(with(&messages, "line 2: the SADB: ")["IPSECKEY_LINE"], ["2"]);
+    assert_eq!(with(&messages, "maintenance: ")["IPSECKEY_REFUSED"], ["1"]);
     bench.file("keys", TWO);
     journald.run(&bench, &arguments).expect(0);
-    let heard = journald.heard();
-    let told = with(&heard, "online: 1 SA");
-    assert_eq!((&told["PRIORITY"][0][..], &told["IPSECKEY_SAS"][0][..]), ("6", "1"));
-    Run { exit: None, stdout: format!("{heard:?}"), stderr: String::new() }.tells_nothing_of(&text);
+    let messages = journald.received();
+    let message = with(&messages, "online: 1 SA");
+    assert_eq!((&message["PRIORITY"][0][..], &message["IPSECKEY_SAS"][0][..]), ("6", "1"));
+    Run { exit: None, stdout: format!("{messages:?}"), stderr: String::new() }.tells_nothing_of(&text);
 }
 
 #[test]
-fn a_journal_that_takes_no_fields_gets_lines() {
+fn journal_without_native_socket_gets_lines() {
     let bench = Bench::with_model();
     let journald = Journald::beside(&bench);
     fs::remove_file(bench.path("socket")).unwrap();

@@ -1,4 +1,4 @@
-//! The program `manual-key` from outside: keys files good and bad, in each world, on a model SADB.
+//! The program `manual-key` with valid and invalid keys files, under each supervisor, on a model SADB.
 
 mod bench;
 mod journal;
@@ -22,8 +22,8 @@ const ONE: &str = "add esp spi 0x1001 src 192.0.2.1 dst 192.0.2.2 encralg aes en
 const TWO: &str = "add ah spi 0x1002 src 192.0.2.1 dst 192.0.2.2 authalg md5 authkey bde359723576fdea08e56cbe876e24ad\n";
 const THREE: &str = "add esp spi 0x1003 src 192.0.2.1 dst 192.0.2.2 encralg aes encrkey 13579bdf02468ace13579bdf02468ace\n";
 
-/// Five mistakes, each beside a key: a lost continuation, a letter in a key, too many bits, an unknown keyword, a key
-/// where a number belongs.
+/// Five mistakes, each next to a key: a lost continuation, a letter in a key, too many bits, an unknown keyword, a key
+/// in the place of a number.
 const FIVE_MISTAKES: &str = "\
 add esp spi 0x2001 src 192.0.2.1 dst 192.0.2.2 encralg aes encrkey a1b2c3d4e5f60718293a4b5c6d7e8f90
 b1b2c3d4e5f60718293a4b5c6d7e8f91
@@ -79,7 +79,7 @@ fn start_show_of_the_examples_masks_keys() {
 }
 
 #[test]
-fn five_mistakes_apply_nothing_and_tell_nothing() {
+fn five_mistakes_apply_nothing_and_print_no_key() {
     let bench = Bench::with_model();
     let file = bench.file("keys", FIVE_MISTAKES);
     for method in ["start", "refresh", "check"] {
@@ -93,7 +93,7 @@ fn five_mistakes_apply_nothing_and_tell_nothing() {
 }
 
 #[test]
-fn five_mistakes_under_smf() {
+fn five_mistakes_exit_96_under_smf() {
     let mut bench = Bench::with_model();
     let file = bench.file("keys", FIVE_MISTAKES);
     bench.under_smf(&file);
@@ -103,12 +103,12 @@ fn five_mistakes_under_smf() {
 }
 
 #[test]
-fn the_windows_of_a_key_are_found() {
+fn secret_windows_are_runs_of_eight_digits() {
     assert_eq!(secret_windows("x 0123456789 1234567"), ["01234567", "12345678", "23456789"]);
 }
 
 #[test]
-fn by_default_a_bad_file_leaves_an_empty_sadb() {
+fn refresh_with_an_invalid_file_leaves_an_empty_sadb() {
     let bench = Bench::with_model();
     bench.method("start", &bench.file("good", ONE)).expect(0);
     let run = bench.method("refresh", &bench.file("bad", "bogus\n")).expect(78);
@@ -117,7 +117,7 @@ fn by_default_a_bad_file_leaves_an_empty_sadb() {
 }
 
 #[test]
-fn check_first_leaves_the_sas_in_use_alone() {
+fn check_first_keeps_sas_if_the_file_is_invalid() {
     let bench = Bench::with_model();
     let good = bench.file("good", ONE);
     bench.method("start", &good).expect(0);
@@ -140,7 +140,7 @@ fn check_needs_no_sadb() {
 }
 
 #[test]
-fn a_file_without_commands_is_told() {
+fn start_warns_of_a_file_without_commands() {
     let bench = Bench::with_model();
     for text in ["", "# only\n\n  # comments\n"] {
         let run = bench.method("start", &bench.file("keys", text)).expect(0);
@@ -150,7 +150,7 @@ fn a_file_without_commands_is_told() {
 }
 
 #[test]
-fn what_is_no_keys_file_is_refused_before_the_flush() {
+fn start_refuses_other_kinds_of_files_before_the_flush() {
     let mut bench = Bench::with_model();
     bench.method("start", &bench.file("good", ONE)).expect(0);
     let fifo = bench.path("fifo");
@@ -171,7 +171,7 @@ fn what_is_no_keys_file_is_refused_before_the_flush() {
 }
 
 #[test]
-fn a_link_is_followed_by_hand_and_refused_in_a_service() {
+fn start_follows_a_link_by_hand_and_refuses_it_in_a_service() {
     let bench = Bench::with_model();
     let link = bench.path("link");
     symlink(bench.file("keys", ONE), &link).unwrap();
@@ -181,7 +181,7 @@ fn a_link_is_followed_by_hand_and_refused_in_a_service() {
 }
 
 #[test]
-fn a_file_that_others_can_read_is_refused_in_a_service_only() {
+fn start_refuses_a_readable_file_in_a_service_only() {
     let mut bench = Bench::with_model();
     let file = bench.file("keys", ONE);
     fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
@@ -196,7 +196,7 @@ fn a_file_that_others_can_read_is_refused_in_a_service_only() {
 }
 
 #[test]
-fn settings_that_others_can_change_are_refused_in_a_service() {
+fn start_refuses_a_writable_configuration_in_a_service() {
     let bench = Bench::with_model();
     let (file, settings) = (bench.file("keys", ONE), bench.file("manual-key.toml", "refresh = \"check-first\"\n"));
     fs::set_permissions(&settings, Permissions::from_mode(0o646)).unwrap();
@@ -211,7 +211,7 @@ fn settings_that_others_can_change_are_refused_in_a_service() {
 }
 
 #[test]
-fn a_directory_that_others_can_change_is_refused_in_a_service() {
+fn start_refuses_a_file_in_a_writable_directory_in_a_service() {
     let bench = Bench::with_model();
     let open = bench.path("open");
     fs::create_dir(&open).unwrap();
@@ -222,7 +222,7 @@ fn a_directory_that_others_can_change_is_refused_in_a_service() {
 }
 
 #[test]
-fn a_file_of_another_user_is_refused_in_a_service() {
+fn start_refuses_a_file_of_another_user_in_a_service() {
     if !is_root() {
         let _ = writeln!(std::io::stderr(), "skipped: only root can give a file away");
         return;
@@ -236,7 +236,7 @@ fn a_file_of_another_user_is_refused_in_a_service() {
 }
 
 #[test]
-fn a_file_that_may_not_be_read_is_a_matter_of_permission() {
+fn start_without_permission_for_the_file_exits_77() {
     if is_root() {
         let _ = writeln!(std::io::stderr(), "skipped: root may read every file");
         return;
@@ -249,7 +249,7 @@ fn a_file_that_may_not_be_read_is_a_matter_of_permission() {
 }
 
 #[test]
-fn a_credential_of_the_unit_is_the_keys_file() {
+fn start_reads_the_credential_of_the_unit() {
     let mut bench = Bench::with_model();
     fs::create_dir(bench.path("credentials")).unwrap();
     let file = bench.file("credentials/ipseckeys", ONE);
@@ -262,7 +262,7 @@ fn a_credential_of_the_unit_is_the_keys_file() {
 }
 
 #[test]
-fn one_refused_sa_does_not_keep_the_others_out() {
+fn start_adds_the_other_sas_after_a_refusal() {
     let mut bench = Bench::with_model();
     let text = format!("{ONE}{ONE}{TWO}{THREE}");
     let file = bench.file("keys", &text);
@@ -275,7 +275,7 @@ fn one_refused_sa_does_not_keep_the_others_out() {
 }
 
 #[test]
-fn a_missing_sadb_is_told_apart() {
+fn start_without_an_sadb_exits_69() {
     let mut bench = Bench::new();
     let file = bench.file("keys", ONE);
     for method in ["start", "refresh", "stop"] {
@@ -285,7 +285,7 @@ fn a_missing_sadb_is_told_apart() {
 }
 
 #[test]
-fn the_property_of_the_instance_names_the_file() {
+fn start_reads_the_file_of_the_smf_property() {
     let mut bench = Bench::with_model();
     let file = bench.file("my keys", ONE);
     let run = bench.under_smf(&file).run(&["start"]).expect(0);
@@ -296,14 +296,14 @@ fn the_property_of_the_instance_names_the_file() {
 }
 
 #[test]
-fn a_method_without_an_instance_is_refused() {
+fn start_without_an_smf_instance_exits_99() {
     let mut bench = Bench::with_model();
     bench.set("SMF_METHOD", "start").run(&["start"]).expect(99);
     bench.set("SMF_FMRI", "").run(&["start"]).expect(99);
 }
 
 #[test]
-fn configuration_errors_name_file_and_line() {
+fn start_reports_configuration_errors_with_file_and_line() {
     let bench = Bench::with_model();
     bench.method("start", &bench.file("good", ONE)).expect(0);
     let wrong = [
@@ -322,14 +322,14 @@ fn configuration_errors_name_file_and_line() {
 }
 
 #[test]
-fn a_keys_file_given_as_configuration_is_not_quoted() {
+fn start_does_not_quote_a_keys_file_given_as_config() {
     let bench = Bench::new();
     let file = bench.file("keys", FIVE_MISTAKES);
     bench.run_bare(&["start", "--config", file.to_str().unwrap()]).expect(78).tells_nothing_of(FIVE_MISTAKES);
 }
 
 #[test]
-fn wrong_arguments_are_a_usage_error() {
+fn wrong_arguments_exit_2() {
     let bench = Bench::new();
     for arguments in [&[][..], &["begin"], &["start", "now"], &["stop", "--show"], &["start", "--sadb", "kernel"]] {
         bench.run_bare(arguments).expect(2);
@@ -337,7 +337,7 @@ fn wrong_arguments_are_a_usage_error() {
 }
 
 #[test]
-fn control_characters_in_a_name_forge_no_line() {
+fn check_escapes_control_characters_in_a_file_name() {
     let bench = Bench::new();
     let run = bench.run_bare(&["check", "--config-file", "/nonexistent\nonline: 7 SAs"]).expect(78);
     assert_eq!(run.words().lines().count(), 1, "{}", run.words());

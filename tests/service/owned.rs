@@ -1,4 +1,4 @@
-//! `flush = "owned"`: the service removes what it has added, and nothing else.
+//! `flush = "owned"`: the service removes only the SAs that it added.
 
 use std::fs;
 use std::path::Path;
@@ -8,20 +8,20 @@ use std::time::Duration;
 use crate::bench::{Bench, Run};
 use crate::{ONE, THREE, TWO};
 
-/// `manual-key METHOD` with `text` as its keys file, for what it owns only.
+/// Runs `manual-key METHOD --flush owned` with the keys file `text`.
 fn owned(bench: &Bench, method: &str, text: &str) -> Run {
     let file = bench.file("own", text);
     bench.run(&[method, "--flush", "owned", "--config-file", file.to_str().unwrap()])
 }
 
-/// A bench whose SADB holds an SA that somebody else has added.
+/// A bench with an SA that another program added.
 fn with_foreign(text: &str) -> Bench {
     let mut bench = Bench::with_model();
     add_foreign(&mut bench, text);
     bench
 }
 
-/// Another service, which has nothing in common with this one but the SADB, flushes it and loads `text`.
+/// Flushes the SADB and loads `text` with another service, whose directories differ.
 fn add_foreign(bench: &mut Bench, text: &str) {
     let (own, other) = (bench.path("run"), bench.path("another"));
     bench.set("RUNTIME_DIRECTORY", other.to_str().unwrap());
@@ -34,7 +34,7 @@ fn record(bench: &Bench) -> String {
 }
 
 #[test]
-fn others_keep_their_sas() {
+fn flush_owned_keeps_foreign_sas() {
     let bench = with_foreign(THREE);
     owned(&bench, "start", &format!("{ONE}{TWO}")).expect(0);
     assert_eq!(bench.spis(), [0x1001, 0x1002, 0x1003]);
@@ -47,7 +47,7 @@ fn others_keep_their_sas() {
 }
 
 #[test]
-fn a_bad_file_leaves_the_others() {
+fn flush_owned_with_an_invalid_file_keeps_foreign_sas() {
     let bench = with_foreign(THREE);
     owned(&bench, "start", ONE).expect(0);
     let run = owned(&bench, "refresh", "bogus\n").expect(78);
@@ -56,7 +56,7 @@ fn a_bad_file_leaves_the_others() {
 }
 
 #[test]
-fn an_sa_that_was_there_before_stays_somebody_elses() {
+fn flush_owned_keeps_a_foreign_sa_that_the_file_adds_too() {
     let bench = with_foreign(ONE);
     sleep(Duration::from_millis(2100));
     let run = owned(&bench, "start", &format!("{ONE}{TWO}")).expect(1);
@@ -66,7 +66,7 @@ fn an_sa_that_was_there_before_stays_somebody_elses() {
 }
 
 #[test]
-fn an_sa_that_was_added_again_is_somebody_elses() {
+fn flush_owned_keeps_an_sa_that_another_program_added_again() {
     let mut bench = Bench::with_model();
     owned(&bench, "start", &format!("{ONE}{TWO}")).expect(0);
     sleep(Duration::from_millis(1100));
@@ -76,14 +76,14 @@ fn an_sa_that_was_added_again_is_somebody_elses() {
 }
 
 #[test]
-fn a_flush_in_the_file_spares_the_others() {
+fn flush_command_keeps_foreign_sas_with_flush_owned() {
     let bench = with_foreign(THREE);
     owned(&bench, "start", &format!("{ONE}flush esp\n{TWO}")).expect(0);
     assert_eq!(bench.spis(), [0x1002, 0x1003]);
 }
 
 #[test]
-fn the_record_names_sas_and_holds_no_key() {
+fn owned_record_has_identities_and_no_key() {
     let bench = Bench::with_model();
     let text = format!("{ONE}{TWO}");
     owned(&bench, "start", &text).expect(0);
@@ -94,7 +94,7 @@ fn the_record_names_sas_and_holds_no_key() {
 }
 
 #[test]
-fn after_a_crash_before_the_end_nothing_is_lost() {
+fn owned_record_survives_a_crash_during_a_load() {
     let bench = Bench::with_model();
     owned(&bench, "start", ONE).expect(0);
     let at = record(&bench);
@@ -104,7 +104,7 @@ fn after_a_crash_before_the_end_nothing_is_lost() {
 }
 
 #[test]
-fn a_record_that_makes_no_sense_is_told_and_nothing_is_touched() {
+fn malformed_owned_record_fails_the_load() {
     let bench = with_foreign(ONE);
     fs::create_dir_all(bench.path("run")).unwrap();
     fs::write(bench.path("run/owned.json"), "[[").unwrap();
@@ -115,7 +115,7 @@ fn a_record_that_makes_no_sense_is_told_and_nothing_is_touched() {
 }
 
 #[test]
-fn what_it_has_added_while_it_flushed_all_is_its_own() {
+fn flush_all_records_owned_sas_too() {
     let bench = Bench::with_model();
     bench.method("start", &bench.file("keys", &format!("{ONE}{TWO}"))).expect(0);
     owned(&bench, "refresh", TWO).expect(0);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::bench::{Bench, Run};
 use crate::{ONE, THREE, TWO};
 
-/// `manual-key METHOD` with `text` as its keys file, reconciling.
+/// Runs `manual-key METHOD` with `refresh = "reconcile"` and the keys file `text`.
 fn reconciling(bench: &Bench, method: &str, scope: &str, text: &str) -> Run {
     let keys = bench.file("own", text);
     let properties = format!("refresh = \"reconcile\"\nflush = \"{scope}\"\nconfig_file = \"{}\"\n", keys.display());
@@ -14,7 +14,7 @@ fn reconciling(bench: &Bench, method: &str, scope: &str, text: &str) -> Run {
     bench.run(&[method, "--config", config.to_str().unwrap()])
 }
 
-/// The seconds at which each SA was added.
+/// The add time of each SA in seconds.
 fn moments(bench: &Bench) -> Vec<u64> {
     let mut found: Vec<u64> = bench.sas().iter().filter_map(|sa| sa["current_addtime"].as_u64()).collect();
     found.sort_unstable();
@@ -22,7 +22,7 @@ fn moments(bench: &Bench) -> Vec<u64> {
 }
 
 #[test]
-fn only_what_differs_is_touched() {
+fn reconcile_changes_only_the_differences() {
     let bench = Bench::with_model();
     let run = reconciling(&bench, "start", "all", &format!("{ONE}{TWO}")).expect(0);
     let file = bench.path("own");
@@ -40,7 +40,7 @@ fn only_what_differs_is_touched() {
 }
 
 #[test]
-fn others_keep_their_sas() {
+fn reconcile_with_flush_owned_keeps_foreign_sas() {
     let mut bench = Bench::with_model();
     let (own, other) = (bench.path("run"), bench.path("another"));
     bench.set("RUNTIME_DIRECTORY", other.to_str().unwrap());
@@ -57,7 +57,7 @@ fn others_keep_their_sas() {
 }
 
 #[test]
-fn an_sa_of_somebody_else_is_not_changed() {
+fn reconcile_does_not_change_a_foreign_sa() {
     let mut bench = Bench::with_model();
     let (own, other) = (bench.path("run"), bench.path("another"));
     bench.set("RUNTIME_DIRECTORY", other.to_str().unwrap());
@@ -65,12 +65,12 @@ fn an_sa_of_somebody_else_is_not_changed() {
     bench.set("RUNTIME_DIRECTORY", own.to_str().unwrap());
     let changed = format!("{TWO}{}", ONE.replace("0f1e", "1f1e"));
     let run = reconciling(&bench, "start", "owned", &changed).expect(1);
-    assert!(run.stderr.contains("line 2: esp spi 0x1001 dst 192.0.2.2 is there already"), "{}", run.stderr);
+    assert!(run.stderr.contains("line 2: esp spi 0x1001 dst 192.0.2.2 exists with other values"), "{}", run.stderr);
     assert_eq!(bench.spis(), [0x1001]);
 }
 
 #[test]
-fn an_sa_that_is_replaced_stays_the_services() {
+fn reconcile_keeps_a_replaced_sa_in_the_record() {
     let bench = Bench::with_model();
     reconciling(&bench, "start", "owned", ONE).expect(0);
     std::thread::sleep(Duration::from_millis(1100));
@@ -81,10 +81,10 @@ fn an_sa_that_is_replaced_stays_the_services() {
 }
 
 #[test]
-fn a_file_that_is_no_state_changes_nothing() {
+fn reconcile_rejects_a_file_without_a_desired_state() {
     let bench = Bench::with_model();
     reconciling(&bench, "start", "all", ONE).expect(0);
-    for (text, told) in [
+    for (text, expected) in [
         (format!("{TWO}bogus\n"), "errors in 1 of 2 commands"),
         (format!("{TWO}{TWO}"), "line 2: line 1 already adds this SA"),
         (
@@ -93,23 +93,27 @@ fn a_file_that_is_no_state_changes_nothing() {
         ),
     ] {
         let run = reconciling(&bench, "refresh", "all", &text).expect(78).tells_nothing_of(&text);
-        assert!(run.stderr.contains(told), "{}", run.stderr);
+        assert!(run.stderr.contains(expected), "{}", run.stderr);
         assert_eq!(bench.spis(), [0x1001]);
     }
 }
 
 #[test]
-fn a_refusal_is_told_and_leaves_what_was_there() {
+fn reconcile_is_rolled_back_after_a_refusal() {
     let bench = Bench::with_model();
     reconciling(&bench, "start", "all", ONE).expect(0);
     let short = THREE.replace("13579bdf02468ace13579bdf02468ace", "13579bdf02468ace");
     let run = reconciling(&bench, "refresh", "all", &format!("{TWO}{short}")).expect(1);
-    assert!(run.stderr.contains("line 2: esp spi 0x1003") && run.stderr.contains("the SADB is as it was"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("line 2: esp spi 0x1003") && run.stderr.contains("earlier changes were rolled back"),
+        "{}",
+        run.stderr
+    );
     assert_eq!(bench.spis(), [0x1001]);
 }
 
 #[test]
-fn a_plan_changes_nothing() {
+fn plan_changes_nothing() {
     let bench = Bench::with_model();
     reconciling(&bench, "start", "all", ONE).expect(0);
     let changed = format!("{}{TWO}", ONE.replace("0f1e", "1f1e"));

@@ -1,4 +1,4 @@
-//! `manual-key run` from outside: what it tells systemd, how it refreshes, how it ends.
+//! `manual-key run`: notifications to systemd, refreshes, exits.
 
 use std::fs;
 use std::io::Write;
@@ -18,16 +18,16 @@ use crate::{FIVE_MISTAKES, ONE, THREE, TWO, is_root};
 
 const LONG: Duration = Duration::from_secs(20);
 
-/// A service that runs, with a stand-in for systemd that hears what it tells.
+/// A running daemon, and a socket in the place of systemd's notification socket.
 pub(crate) struct Running<'a> {
     bench: &'a Bench,
     pub(crate) child: Child,
-    /// Read by a thread of its own: a full socket would hold the service up.
+    /// Received by a thread: a full socket would block the daemon.
     notices: Receiver<String>,
 }
 
 impl<'a> Running<'a> {
-    /// Starts it with `options` on the bench's SADB, and `file` as its keys file.
+    /// Starts the daemon with `options` on the bench's SADB and the keys file `file`.
     fn start(bench: &'a Bench, file: &Path, options: &[&str]) -> Self {
         let socket = bench.path("notify");
         let _ = fs::remove_file(&socket);
@@ -38,20 +38,20 @@ impl<'a> Running<'a> {
         Self { bench, child, notices }
     }
 
-    /// The same, once it is ready.
+    /// Starts the daemon and waits until it is ready.
     pub(crate) fn ready(bench: &'a Bench, file: &Path, options: &[&str]) -> Self {
         let running = Self::start(bench, file, options);
-        running.hear("READY=1");
+        running.wait_for("READY=1");
         running
     }
 
-    /// The first notice from now on that has a line `wanted`, all of it.
+    /// The next notification with the line `line`.
     #[track_caller]
-    fn hear(&self, wanted: &str) -> String {
+    fn wait_for(&self, line: &str) -> String {
         loop {
             let notice = self.notices.recv_timeout(LONG);
-            let notice = notice.unwrap_or_else(|error| panic!("no {wanted}: {error}: {}", self.log()));
-            if notice.lines().any(|line| line == wanted) {
+            let notice = notice.unwrap_or_else(|error| panic!("no {line}: {error}: {}", self.log()));
+            if notice.lines().any(|found| found == line) {
                 return notice;
             }
         }
@@ -61,12 +61,12 @@ impl<'a> Running<'a> {
         fs::read_to_string(self.bench.path("journal")).unwrap()
     }
 
-    /// Waits until the log has `words`.
+    /// Waits until the log contains `text`.
     #[track_caller]
-    pub(crate) fn logs(&self, words: &str) {
+    pub(crate) fn wait_for_log(&self, text: &str) {
         let deadline = Instant::now() + LONG;
-        while !self.log().contains(words) {
-            assert!(Instant::now() < deadline, "no {words:?} in {}", self.log());
+        while !self.log().contains(text) {
+            assert!(Instant::now() < deadline, "no {text:?} in {}", self.log());
             sleep(Duration::from_millis(10));
         }
     }
@@ -75,12 +75,12 @@ impl<'a> Running<'a> {
         kill(Pid::from_raw(self.child.id().cast_signed()), signal).unwrap();
     }
 
-    /// `manual-key refresh` beside it.
+    /// Runs `manual-key refresh`.
     pub(crate) fn refresh(&self) -> Run {
         self.bench.run_bare(&["refresh"])
     }
 
-    /// Its exit code, and everything it logged.
+    /// Waits until it exits; its exit code and log.
     #[track_caller]
     pub(crate) fn end(mut self) -> (i32, String) {
         let deadline = Instant::now() + LONG;
@@ -89,7 +89,7 @@ impl<'a> Running<'a> {
                 assert_eq!(status.signal(), None, "{}", self.log());
                 return (status.code().unwrap(), self.log());
             }
-            assert!(Instant::now() < deadline, "it does not end: {}", self.log());
+            assert!(Instant::now() < deadline, "it does not exit: {}", self.log());
             sleep(Duration::from_millis(10));
         }
     }
@@ -120,16 +120,16 @@ fn descriptors(process: u32) -> usize {
 }
 
 #[test]
-fn it_loads_tells_that_it_is_ready_and_flushes_at_the_end() {
+fn run_loads_notifies_readiness_and_flushes_on_sigterm() {
     let bench = Bench::with_model();
     bench.method("start", &bench.file("old", THREE)).expect(0);
     let file = bench.file("keys", &format!("{ONE}{TWO}"));
     let running = Running::start(&bench, &file, &[]);
-    let notice = running.hear("READY=1");
+    let notice = running.wait_for("READY=1");
     assert!(notice.contains(&format!("STATUS=online: 2 SAs from {}\n", file.display())), "{notice}");
     assert_eq!(bench.spis(), [0x1001, 0x1002]);
     running.signal(Signal::SIGTERM);
-    running.hear("STOPPING=1");
+    running.wait_for("STOPPING=1");
     let (exit, log) = running.end();
     assert_eq!(exit, 0);
     assert!(log.ends_with("<6>disabled: all SAs are flushed\n"), "{log}");
@@ -138,7 +138,7 @@ fn it_loads_tells_that_it_is_ready_and_flushes_at_the_end() {
 }
 
 #[test]
-fn a_refresh_is_done_by_the_service_and_told_to_who_asked() {
+fn refresh_is_done_by_the_daemon_and_prints_its_reply() {
     let bench = Bench::with_model();
     let file = bench.file("keys", ONE);
     let running = Running::ready(&bench, &file, &[]);
@@ -146,33 +146,33 @@ fn a_refresh_is_done_by_the_service_and_told_to_who_asked() {
     let run = running.refresh().expect(0);
     assert_eq!(run.stdout, format!("online: 1 SA from {}\n", file.display()));
     assert_eq!(bench.spis(), [0x1003]);
-    let notice = running.hear("RELOADING=1");
+    let notice = running.wait_for("RELOADING=1");
     assert!(notice.lines().any(|line| line.starts_with("MONOTONIC_USEC=")), "{notice}");
-    running.hear("READY=1");
+    running.wait_for("READY=1");
 }
 
 #[test]
-fn a_hangup_refreshes_too() {
+fn run_refreshes_on_sighup() {
     let bench = Bench::with_model();
     let running = Running::ready(&bench, &bench.file("keys", ONE), &[]);
     bench.file("keys", TWO);
     running.signal(Signal::SIGHUP);
-    running.hear("RELOADING=1");
-    running.hear("READY=1");
+    running.wait_for("RELOADING=1");
+    running.wait_for("READY=1");
     assert_eq!(bench.spis(), [0x1002]);
 }
 
 #[test]
-fn a_bad_file_ends_it_in_maintenance() {
+fn run_exits_if_a_refresh_finds_errors() {
     let bench = Bench::with_model();
     let running = Running::ready(&bench, &bench.file("keys", ONE), &[]);
     let file = bench.file("keys", FIVE_MISTAKES);
     let run = running.refresh().expect(78).tells_nothing_of(FIVE_MISTAKES);
-    let told = format!("maintenance: {}: errors in 5 of 6 commands, lines 2, 3, 4, 5, 6", file.display());
-    assert!(run.stderr.starts_with(&format!("manual-key: {told}")), "{}", run.stderr);
-    running.hear("RELOADING=1");
-    let notice = running.hear("STOPPING=1");
-    assert!(notice.contains(&format!("STATUS={told}")), "{notice}");
+    let expected = format!("maintenance: {}: errors in 5 of 6 commands, lines 2, 3, 4, 5, 6", file.display());
+    assert!(run.stderr.starts_with(&format!("manual-key: {expected}")), "{}", run.stderr);
+    running.wait_for("RELOADING=1");
+    let notice = running.wait_for("STOPPING=1");
+    assert!(notice.contains(&format!("STATUS={expected}")), "{notice}");
     let (exit, log) = running.end();
     assert_eq!(exit, 78);
     assert!(log.contains(&format!("ipseckey -c {}\n", file.display())), "{log}");
@@ -181,16 +181,16 @@ fn a_bad_file_ends_it_in_maintenance() {
 }
 
 #[test]
-fn a_bad_file_at_the_start_is_never_ready() {
+fn run_with_an_invalid_file_is_never_ready() {
     let bench = Bench::with_model();
     let running = Running::start(&bench, &bench.file("keys", "bogus\n"), &[]);
-    let notice = running.hear("STOPPING=1");
+    let notice = running.wait_for("STOPPING=1");
     assert!(notice.contains("STATUS=maintenance: "), "{notice}");
     assert_eq!(running.end().0, 78);
 }
 
 #[test]
-fn properties_changed_meanwhile_count_at_the_next_refresh() {
+fn refresh_reads_the_changed_configuration() {
     let bench = Bench::with_model();
     let config = bench.file("manual-key.toml", "");
     let running = Running::ready(&bench, &bench.file("keys", ONE), &["--config", config.to_str().unwrap()]);
@@ -202,7 +202,7 @@ fn properties_changed_meanwhile_count_at_the_next_refresh() {
 }
 
 #[test]
-fn refreshes_side_by_side_are_all_served() {
+fn run_serves_concurrent_refreshes() {
     let bench = Bench::with_model();
     let running = Running::ready(&bench, &bench.file("keys", &format!("{ONE}{TWO}")), &[]);
     let before = descriptors(running.child.id());
@@ -220,12 +220,12 @@ fn refreshes_side_by_side_are_all_served() {
 }
 
 #[test]
-fn everybody_who_waits_hears_of_a_failure() {
+fn run_replies_to_all_waiting_refreshes_on_failure() {
     let bench = Bench::with_model();
     let running = Running::ready(&bench, &bench.file("keys", ONE), &[]);
     let missing = bench.path("keys");
     fs::remove_file(&missing).unwrap();
-    // The first one ends the service; the others wait in the queue, or find nobody and fail at the same file themselves.
+    // The first refresh makes the daemon exit; the others are in its queue, or find no daemon and fail with the same file.
     let by_hand = ["refresh", "--sadb", "model", "--config-file", missing.to_str().unwrap()];
     scope(|side| {
         let runs: Vec<_> = (0..4).map(|_| side.spawn(|| bench.run_bare(&["refresh"]))).collect();
@@ -237,25 +237,25 @@ fn everybody_who_waits_hears_of_a_failure() {
 }
 
 #[test]
-fn lifetimes_that_run_out_are_logged() {
+fn run_logs_expired_lifetimes() {
     let bench = Bench::with_model();
     let soft = ONE.replace('\n', " soft_addtime 1 hard_addtime 900\n");
     let hard = TWO.replace('\n', " hard_addtime 1\n");
     let running = Running::ready(&bench, &bench.file("keys", &format!("{soft}{hard}")), &[]);
-    running.logs("<4>the soft lifetime of the ESP SA with SPI 0x1001 to 192.0.2.2 has expired");
-    running.logs("<3>the hard lifetime of the AH SA with SPI 0x1002 to 192.0.2.2 has expired: it is removed");
+    running.wait_for_log("<4>the soft lifetime of the ESP SA with SPI 0x1001 to 192.0.2.2 has expired");
+    running.wait_for_log("<3>the hard lifetime of the AH SA with SPI 0x1002 to 192.0.2.2 has expired: it is removed");
 }
 
 #[test]
-fn the_watchdog_is_fed() {
+fn run_pings_the_watchdog() {
     let mut bench = Bench::with_model();
     bench.set("WATCHDOG_USEC", "200000");
     let running = Running::ready(&bench, &bench.file("keys", ONE), &[]);
-    (0..3).for_each(|_| drop(running.hear("WATCHDOG=1")));
+    (0..3).for_each(|_| drop(running.wait_for("WATCHDOG=1")));
 }
 
 #[test]
-fn an_sadb_that_goes_away_ends_it() {
+fn run_exits_without_its_sadb() {
     let mut bench = Bench::with_model();
     let file = bench.file("keys", ONE);
     let mut model = bench.take_model();
@@ -266,7 +266,7 @@ fn an_sadb_that_goes_away_ends_it() {
 }
 
 #[test]
-fn a_second_service_in_the_same_place_is_refused() {
+fn run_refuses_a_second_daemon_in_one_directory() {
     let bench = Bench::with_model();
     let file = bench.file("keys", ONE);
     let running = Running::ready(&bench, &file, &[]);
@@ -276,7 +276,7 @@ fn a_second_service_in_the_same_place_is_refused() {
 }
 
 #[test]
-fn after_a_kill_a_new_one_takes_its_place() {
+fn run_replaces_the_socket_of_a_killed_daemon() {
     let bench = Bench::with_model();
     let file = bench.file("keys", ONE);
     let mut running = Running::ready(&bench, &file, &[]);
@@ -288,7 +288,7 @@ fn after_a_kill_a_new_one_takes_its_place() {
 }
 
 #[test]
-fn without_a_service_refresh_does_it_itself() {
+fn refresh_without_a_daemon_loads_the_file() {
     let mut bench = Bench::with_model();
     let spec = bench.spec();
     let config = bench.file("manual-key.toml", &format!("config_file = {:?}\n", bench.file("keys", ONE)));
@@ -298,7 +298,7 @@ fn without_a_service_refresh_does_it_itself() {
 }
 
 #[test]
-fn a_socket_that_may_not_be_used_is_a_matter_of_permission() {
+fn refresh_without_permission_for_the_socket_exits_77() {
     use std::os::unix::fs::PermissionsExt;
     if is_root() {
         let _ = writeln!(std::io::stderr(), "skipped: root may use every socket");

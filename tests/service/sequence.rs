@@ -1,11 +1,11 @@
-//! Sequence numbers go on: over a flush and over a stop, and over a boot for who wants it.
+//! `carry_sequence`: sequence numbers are preserved over a flush, a stop and a boot.
 
 use std::fs;
 
 use crate::bench::Bench;
 
 const KEY: &str = "encralg aes encrkey 0f1e2d3c4b5a69788796a5b4c3d2e1f0";
-/// More than is sent between the last look and the new SA.
+/// More packets than are sent between the save and the new SA.
 const MARGIN: u64 = 4096;
 
 fn sa(words: &str) -> String {
@@ -18,14 +18,14 @@ fn method(bench: &Bench, method: &str, properties: &str, keys: &str) {
     bench.run(&[method, "--config", config.to_str().unwrap(), "--config-file", keys.to_str().unwrap()]).expect(0);
 }
 
-/// The number that the one SA has sent last.
+/// The last sequence number of the only SA.
 fn sent(bench: &Bench) -> u64 {
     let found = bench.sas();
     assert_eq!(found.len(), 1);
     found[0]["replay_value"].as_u64().unwrap_or(0)
 }
 
-/// A bench whose SADB has an SA that has sent a thousand packets.
+/// A bench with an SA that has sent a thousand packets.
 fn used(properties: &str) -> Bench {
     let bench = Bench::with_model();
     method(&bench, "start", properties, &sa("replay_value 1000"));
@@ -34,7 +34,7 @@ fn used(properties: &str) -> Bench {
 }
 
 #[test]
-fn a_flushed_sa_goes_on_if_its_key_stays() {
+fn carry_sequence_preserves_numbers_over_a_flush() {
     for properties in ["", "refresh = \"check-first\"\n", "refresh = \"reconcile\"\n", "flush = \"owned\"\n"] {
         let bench = used(properties);
         // Another window, so that reconciling replaces it too.
@@ -46,7 +46,7 @@ fn a_flushed_sa_goes_on_if_its_key_stays() {
 }
 
 #[test]
-fn a_stopped_service_goes_on() {
+fn carry_sequence_preserves_numbers_over_a_stop() {
     for properties in ["", "refresh = \"reconcile\"\n"] {
         let bench = used(properties);
         method(&bench, "stop", properties, &sa(""));
@@ -57,7 +57,7 @@ fn a_stopped_service_goes_on() {
 }
 
 #[test]
-fn an_sa_that_was_out_of_the_file_goes_on() {
+fn carry_sequence_preserves_numbers_of_an_sa_that_was_not_in_the_file() {
     let properties = "refresh = \"reconcile\"\n";
     let bench = used(properties);
     method(&bench, "refresh", properties, "");
@@ -67,7 +67,7 @@ fn an_sa_that_was_out_of_the_file_goes_on() {
 }
 
 #[test]
-fn who_does_not_want_it_begins_anew() {
+fn carry_sequence_off_starts_at_zero() {
     let bench = used("carry_sequence = \"off\"\n");
     method(&bench, "refresh", "carry_sequence = \"off\"\n", &sa(""));
     assert_eq!(sent(&bench), 0);
@@ -75,7 +75,7 @@ fn who_does_not_want_it_begins_anew() {
 }
 
 #[test]
-fn a_boot_costs_more_numbers() {
+fn carry_sequence_reboot_adds_a_margin() {
     let properties = "carry_sequence = \"reboot\"\n";
     let mut bench = Bench::with_model();
     let lasting = bench.path("lasting");

@@ -1,4 +1,4 @@
-//! `manual-key status` from outside: what it tells of a service that runs, stands still or is gone, and to whom.
+//! `manual-key status` of a service that runs, is stopped or was killed, for root and other users.
 
 use std::fs;
 use std::io::Write;
@@ -37,7 +37,7 @@ impl Bench {
 }
 
 #[test]
-fn a_running_service_tells_its_state_file_and_sas() {
+fn status_of_a_daemon_has_state_file_and_sas() {
     let bench = Bench::with_model();
     let one = ONE.replace('\n', " soft_addtime 1000 hard_addtime 2000\n");
     let file = bench.file("keys", &format!("{one}{TWO}"));
@@ -73,7 +73,7 @@ fn a_running_service_tells_its_state_file_and_sas() {
 }
 
 #[test]
-fn a_changed_file_is_told_until_it_is_loaded() {
+fn status_shows_a_changed_file_until_it_is_loaded() {
     let bench = Bench::with_model();
     let running = Running::ready(&bench, &bench.file("keys", ONE), &[]);
     let since = bench.status()["since"].clone();
@@ -87,7 +87,7 @@ fn a_changed_file_is_told_until_it_is_loaded() {
 }
 
 #[test]
-fn sas_that_are_gone_are_missing_and_those_of_others_are_not_owned() {
+fn status_counts_missing_and_foreign_sas() {
     let bench = Bench::with_model();
     let _running = Running::ready(&bench, &bench.file("keys", &format!("{ONE}{TWO}")), &[]);
     bench.lose(0x1002);
@@ -103,7 +103,7 @@ fn sas_that_are_gone_are_missing_and_those_of_others_are_not_owned() {
 }
 
 #[test]
-fn maintenance_is_told_with_its_reason_and_no_word_of_the_file() {
+fn status_in_maintenance_has_the_reason_and_no_text_of_the_file() {
     let bench = Bench::with_model();
     let running = Running::ready(&bench, &bench.file("keys", ONE), &[]);
     bench.file("keys", FIVE_MISTAKES);
@@ -123,7 +123,7 @@ fn maintenance_is_told_with_its_reason_and_no_word_of_the_file() {
 }
 
 #[test]
-fn what_was_stopped_or_never_started_is_disabled() {
+fn status_before_start_and_after_stop_is_disabled() {
     let bench = Bench::with_model();
     let spec = bench.spec();
     let run = bench.run_bare(&["status", "--sadb", &spec]).expect(0);
@@ -139,7 +139,7 @@ fn what_was_stopped_or_never_started_is_disabled() {
 }
 
 #[test]
-fn a_process_that_was_killed_is_missed() {
+fn status_after_a_kill_is_maintenance() {
     let bench = Bench::with_model();
     let mut running = Running::ready(&bench, &bench.file("keys", ONE), &[]);
     running.child.kill().unwrap();
@@ -151,7 +151,7 @@ fn a_process_that_was_killed_is_missed() {
 }
 
 #[test]
-fn without_a_resident_process_it_tells_what_was_done_last() {
+fn status_without_a_daemon_shows_the_last_load() {
     let bench = Bench::with_model();
     let file = bench.file("keys", &format!("{ONE}{ONE}{TWO}"));
     bench.method("start", &file).expect(1);
@@ -166,7 +166,7 @@ fn without_a_resident_process_it_tells_what_was_done_last() {
 }
 
 #[test]
-fn an_instance_has_a_status_of_its_own() {
+fn status_of_an_instance() {
     let mut bench = Bench::with_model();
     let place = bench.path("run");
     bench.set("RUNTIME_DIRECTORY", place.join("north").to_str().unwrap());
@@ -182,14 +182,14 @@ fn an_instance_has_a_status_of_its_own() {
 }
 
 #[test]
-fn others_are_told_what_is_no_secret() {
+fn status_for_other_users_has_no_secrets() {
     if !is_root() {
         let _ = writeln!(std::io::stderr(), "skipped: only root can become somebody else");
         return;
     }
     let bench = Bench::with_model();
     let _running = Running::ready(&bench, &bench.file("keys", ONE), &[]);
-    // A copy, since this directory may be closed to others.
+    // A copy: other users may not have access to this directory.
     let program = program_for_all(&bench.path(""), env!("CARGO_BIN_EXE_manual-key"));
     let status = |options: &[&str]| {
         let mut command = Command::new(&program);

@@ -1,4 +1,4 @@
-//! The units in systemd/: what the two must have in common, and what they say of the program.
+//! The units in systemd/: their common parts, and the options that the program depends on.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ fn unit(name: &str) -> String {
 }
 
 #[test]
-fn the_template_differs_where_it_must() {
+fn template_unit_differs_only_where_necessary() {
     const DIFFERENT: &[&str] = &["Description=", "ExecStart=", "RuntimeDirectory=", "StateDirectory=", "# Other instances"];
     let common = |text: &str| -> Vec<String> {
         let is_common = |line: &&str| !DIFFERENT.iter().any(|start| line.starts_with(start));
@@ -18,7 +18,7 @@ fn the_template_differs_where_it_must() {
 }
 
 #[test]
-fn systemd_knows_the_type_and_no_end_that_needs_a_person_starts_it_again() {
+fn units_have_type_notify_reload_and_no_restart_for_maintenance() {
     let service = unit("manual-key.service");
     assert!(service.lines().any(|line| line == "Type=notify"), "before 253 systemd takes notify-reload for simple");
     let ends = service.lines().find_map(|line| line.strip_prefix("RestartPreventExitStatus=")).unwrap();

@@ -54,7 +54,7 @@ fn enable_flushes_and_loads() {
 }
 
 #[test]
-fn a_syntax_error_means_maintenance_until_it_is_mended() {
+fn syntax_error_means_maintenance_until_svcadm_clear() {
     let bench = Bench::with_model();
     let wrong = "add esp spi 0x1001 dst 192.0.2.2 encralg aes encrkey \n0f1e2d3c4b5a69788796a5b4c3d2e1f0\n";
     let file = bench.file("keys", wrong);
@@ -75,7 +75,7 @@ fn a_syntax_error_means_maintenance_until_it_is_mended() {
 }
 
 #[test]
-fn a_syntax_error_on_refresh_means_maintenance_with_an_empty_sadb() {
+fn syntax_error_on_refresh_means_maintenance_with_an_empty_sadb() {
     let bench = Bench::with_model();
     let file = bench.file("keys", ONE);
     let mut startd = instance(&bench, &file);
@@ -87,7 +87,7 @@ fn a_syntax_error_on_refresh_means_maintenance_with_an_empty_sadb() {
 }
 
 #[test]
-fn a_new_property_counts_after_refresh() {
+fn property_takes_effect_after_refresh() {
     let bench = Bench::with_model();
     let mut startd = instance(&bench, &bench.file("one", ONE));
     startd.enable();
@@ -109,7 +109,7 @@ fn disable_flushes() {
 }
 
 #[test]
-fn a_file_that_is_not_private_means_maintenance() {
+fn file_that_is_not_private_means_maintenance() {
     let bench = Bench::with_model();
     let file = bench.file("keys", ONE);
     fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
@@ -126,7 +126,7 @@ fn a_file_that_is_not_private_means_maintenance() {
 }
 
 #[test]
-fn a_missing_file_means_maintenance() {
+fn missing_file_means_maintenance() {
     let bench = Bench::with_model();
     let mut startd = instance(&bench, &bench.path("missing"));
     assert_eq!(startd.enable(), State::Maintenance);
@@ -134,7 +134,7 @@ fn a_missing_file_means_maintenance() {
 }
 
 #[test]
-fn no_sadb_means_maintenance_at_once() {
+fn missing_sadb_means_maintenance_at_once() {
     let bench = Bench::new();
     let mut startd = instance(&bench, &bench.file("keys", ONE));
     assert_eq!(startd.enable(), State::Maintenance);
@@ -142,7 +142,7 @@ fn no_sadb_means_maintenance_at_once() {
 }
 
 #[test]
-fn one_refused_sa_means_maintenance_with_the_others_in_place() {
+fn refused_sa_means_maintenance_with_the_others_loaded() {
     let bench = Bench::with_model();
     let mut startd = instance(&bench, &bench.file("keys", &format!("{ONE}{ONE}{TWO}")));
     assert_eq!(startd.enable(), State::Maintenance);
@@ -166,7 +166,7 @@ fn forbidding_kernel(path: &Path) {
 }
 
 #[test]
-fn a_missing_privilege_means_100() {
+fn missing_privilege_exits_100() {
     let bench = Bench::new();
     forbidding_kernel(&bench.path("sadb"));
     let mut startd = instance(&bench, &bench.file("keys", ONE));
@@ -175,7 +175,7 @@ fn a_missing_privilege_means_100() {
 }
 
 #[test]
-fn a_method_without_its_instance_means_99() {
+fn method_without_instance_exits_99() {
     let bench = Bench::with_model();
     let mut startd = instance(&bench, &bench.file("keys", ONE));
     startd.setenv("SMF_FMRI", "");
@@ -189,7 +189,7 @@ fn stock_manifest() -> String {
 }
 
 #[test]
-fn the_profile_takes_over_the_stock_instance() {
+fn profile_replaces_the_methods_of_the_stock_instance() {
     let bench = Bench::with_model();
     let file = bench.file("keys", ONE);
     let mut startd = Startd::import(&stock_manifest());

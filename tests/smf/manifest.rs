@@ -95,7 +95,7 @@ fn property(group: &str, name: &str) -> String {
 }
 
 #[test]
-fn the_service_is_what_the_man_page_promises() {
+fn manifest_matches_the_man_page() {
     let document = parse(MANIFEST);
     let service = child(document.root_element(), "service");
     assert_eq!(service.attribute("name"), Some("network/ipsec/manual-key"));
@@ -110,7 +110,7 @@ fn the_service_is_what_the_man_page_promises() {
 }
 
 #[test]
-fn it_waits_for_files_and_algorithms_and_comes_before_the_network() {
+fn manifest_orders_the_service_after_files_and_before_the_network() {
     let document = parse(MANIFEST);
     let service = child(document.root_element(), "service");
     let named = |name: &str| -> Vec<String> {
@@ -130,7 +130,7 @@ fn methods(node: Node<'_, '_>) -> Vec<[String; 3]> {
 }
 
 #[test]
-fn the_profile_points_at_the_same_methods_as_the_manifest() {
+fn profile_has_the_methods_of_the_manifest() {
     let (manifest, profile) = (parse(MANIFEST), parse(PROFILE));
     let service = child(manifest.root_element(), "service");
     let instance = child(child(profile.root_element(), "service"), "instance");
@@ -143,7 +143,7 @@ fn the_profile_points_at_the_same_methods_as_the_manifest() {
 }
 
 #[test]
-fn the_methods_have_the_one_privilege_they_need() {
+fn methods_have_one_privilege() {
     for text in [MANIFEST, PROFILE] {
         let document = parse(text);
         let credentials: Vec<_> = document.descendants().filter(|node| node.has_tag_name("method_credential")).collect();

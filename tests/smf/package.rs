@@ -22,7 +22,7 @@ fn attribute<'a>(kind: &'a str, name: &'a str) -> impl Iterator<Item = &'a str> 
 }
 
 #[test]
-fn no_path_is_the_base_systems_and_none_is_delivered_twice() {
+fn package_delivers_no_path_of_the_base_system_and_none_twice() {
     let mut seen = HashSet::new();
     for path in attribute("file", "path").chain(attribute("dir", "path")) {
         assert!(seen.insert(path), "{path} twice");

@@ -55,13 +55,9 @@ pub(crate) struct SequenceDirs {
 /// The options of the command line that override the configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Overrides {
-    /// `--config`
     pub(crate) config: Option<PathBuf>,
-    /// `--config-file`
     pub(crate) config_file: Option<PathBuf>,
-    /// `--sadb`
     pub(crate) sadb: Option<SadbTarget>,
-    /// `--flush`
     pub(crate) flush: Option<Scope>,
 }
 
@@ -102,25 +98,16 @@ enum Keys {
 pub(crate) enum ConfigError {
     /// manual-key.toml cannot be read.
     #[error("{}: {source}", shown(path))]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// The system's error.
-        source: io::Error,
-    },
+    Unreadable { path: PathBuf, source: io::Error },
     /// Other users could change what the service does.
     #[error("{0} can be changed by users other than root: chown root {1}; chmod go-w {1}", shown(path), shell_word(path))]
-    OpenToOthers {
-        /// The file.
-        path: PathBuf,
-    },
+    OpenToOthers { path: PathBuf },
     /// manual-key.toml cannot be parsed.
     #[error(
         "{}:{line}: {what}; expected the keys config_file, sadb, refresh, flush, carry_sequence, hold_natt_ports, policy and on_stop, each once",
         shown(path)
     )]
     Wrong {
-        /// The file.
         path: PathBuf,
         /// The line, from 1.
         line: usize,
@@ -137,27 +124,18 @@ pub(crate) enum ConfigError {
     #[error(
         "policy = \"from-sas\" requires sadb = \"xfrm\": policies are installed through NETLINK_XFRM, which is not used with {sadb}"
     )]
-    PolicySadb {
-        /// The SADB.
-        sadb: SadbTarget,
-    },
+    PolicySadb { sadb: SadbTarget },
     #[error("on_stop = \"closed\" keeps the policies, and requires policy = \"from-sas\"")]
     NoPoliciesToKeep,
     /// An unknown value of `sadb` or `IPSECKEY_SADB`.
     #[error("sadb = {word:?}: {source}")]
-    Sadb {
-        /// The value, masked.
-        word: String,
-        /// The expected values.
-        source: UnknownTarget,
-    },
+    Sadb { word: String, source: UnknownTarget },
     /// The property of the SMF instance cannot be read.
     #[error(transparent)]
     Property(#[from] PropertyError),
 }
 
 impl ConfigError {
-    /// The exit reason.
     pub(crate) fn reason(&self) -> Reason {
         match self {
             Self::Unreadable { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => Reason::Permission,
@@ -178,6 +156,7 @@ impl Config {
         environment: Environment<'_>,
         supervisor: &Supervisor,
     ) -> Result<Self, ConfigError> {
+        // A file that is named must exist; the default one is optional.
         let properties = match &overrides.config {
             Some(path) => read(path, supervisor)?,
             None => read_default(Path::new(DEFAULT_FILE), supervisor)?,
@@ -192,6 +171,7 @@ impl Config {
             Scope::All => None,
             Scope::Owned => Some(directory.clone()),
         };
+        // Tests and trials with a model must not replace the state of the real service.
         let is_service = match sadb {
             SadbTarget::Auto | SadbTarget::Xfrm | SadbTarget::PfKey => true,
             SadbTarget::Unix(_) => environment(dirs::RUNTIME_VARIABLE).is_some(),
@@ -225,6 +205,7 @@ impl Config {
 
 fn keys(overrides: &Overrides, environment: Environment<'_>, supervisor: &Supervisor, configured: PathBuf) -> Keys {
     let origin = if supervisor.is_service() { FileOrigin::Service } else { FileOrigin::User };
+    // An option is explicit, so it also overrides the property and the credential.
     if let Some(path) = &overrides.config_file {
         return Keys::File(path.clone(), origin);
     }
@@ -232,6 +213,7 @@ fn keys(overrides: &Overrides, environment: Environment<'_>, supervisor: &Superv
         return Keys::Property { fmri: fmri.clone() };
     }
     let credential = environment("CREDENTIALS_DIRECTORY").map(|dir| PathBuf::from(dir).join("ipseckeys"));
+    // Without following links: keys_file::read checks the file itself when it opens it.
     match credential.filter(|path| path.symlink_metadata().is_ok()) {
         Some(path) => Keys::File(path, FileOrigin::Credential),
         None => Keys::File(configured, origin),
@@ -247,6 +229,7 @@ fn read_default(path: &Path, supervisor: &Supervisor) -> Result<Properties, Conf
 
 fn read(path: &Path, supervisor: &Supervisor) -> Result<Properties, ConfigError> {
     let file = settings_file::read(path).map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+    // By hand the file is the caller's own business, as for any other program.
     if supervisor.is_service() && file.is_writable_by_others {
         return Err(ConfigError::OpenToOthers { path: path.to_owned() });
     }

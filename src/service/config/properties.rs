@@ -12,7 +12,6 @@ use crate::sys::fs::keys_file::KEYS_FILE;
 #[derive(Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Properties {
-    /// The keys file.
     pub(crate) config_file: PathBuf,
     /// A value of `--sadb`.
     pub(crate) sadb: String,
@@ -46,10 +45,8 @@ impl Default for Properties {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum RefreshMode {
-    /// Flush, parse, apply.
     #[default]
     Flush,
-    /// Parse, flush, apply.
     CheckFirst,
     /// Parse, change only the differences.
     Reconcile,
@@ -59,7 +56,6 @@ pub(crate) enum RefreshMode {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Scope {
-    /// Every SA.
     #[default]
     All,
     /// The SAs that this service added.
@@ -125,6 +121,7 @@ pub fn check_config(text: &str) -> Result<(), (usize, String)> {
 /// The line of the error, and its text with possible keys masked: a keys file may have been given by mistake.
 pub(crate) fn parse(text: &str) -> Result<Properties, (usize, String)> {
     toml::from_str(text).map_err(|error| {
+        // The parser reports byte positions; editors go to lines.
         let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
         (before.matches('\n').count() + 1, without_hex_runs(error.message()))
     })

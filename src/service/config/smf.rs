@@ -17,10 +17,7 @@ pub(crate) enum PropertyError {
     NoProgram(std::io::Error),
     /// The instance, or the property in it, does not exist.
     #[error("{fmri} has no {CONFIG_FILE}: svccfg -s {fmri} setprop {CONFIG_FILE} = FILE; svcadm refresh {fmri}")]
-    Missing {
-        /// The instance.
-        fmri: String,
-    },
+    Missing { fmri: String },
 }
 
 /// The keys file of the instance `fmri`. svcprop reads the running snapshot: a changed property takes effect after
@@ -29,9 +26,11 @@ pub(crate) enum PropertyError {
 /// # Errors
 /// [`PropertyError`].
 pub(crate) fn config_file(fmri: &str) -> Result<PathBuf, PropertyError> {
+    // The error of svcprop is dropped: PropertyError also has the commands that fix it.
     let run = Command::new(SVCPROP).args(["-p", CONFIG_FILE, fmri]).stdin(Stdio::null()).stderr(Stdio::null()).output();
     let output = run.map_err(PropertyError::NoProgram)?;
     let text = String::from_utf8(output.stdout).ok().filter(|_| output.status.success());
+    // An empty value is a property that was declared in the manifest and never set.
     let value = text.map(|text| unquoted(text.trim_end_matches('\n'))).filter(|value| !value.is_empty());
     value.map(PathBuf::from).ok_or_else(|| PropertyError::Missing { fmri: fmri.to_owned() })
 }

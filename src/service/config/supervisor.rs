@@ -15,10 +15,7 @@ pub(crate) enum Supervisor {
     /// systemd, as a command of a unit.
     Systemd,
     /// SMF, as a method of an instance.
-    Smf {
-        /// The instance, `$SMF_FMRI`.
-        fmri: String,
-    },
+    Smf { fmri: String },
 }
 
 /// The environment has variables of SMF, but no valid instance.

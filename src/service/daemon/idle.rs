@@ -24,7 +24,6 @@ struct Usage {
     last_used: u64,
 }
 
-/// Removes unused SAs.
 pub(super) struct IdleTimer {
     usages: HashMap<SaId, Usage>,
     due: Instant,

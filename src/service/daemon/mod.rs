@@ -82,6 +82,7 @@ pub(crate) fn run(
         ports: BoundPorts::default(),
     };
     let result = daemon.serve(&events);
+    // Last: until then a second daemon is refused.
     listener.remove_file();
     result
 }
@@ -210,11 +211,13 @@ impl Daemon<'_> {
     /// Watches the SADB, and with `policy = "from-sas"` the addresses of this system. Before the load, so that no expiry and no
     /// address is missed.
     fn start_watches(&mut self, config: &Config) -> Result<(), StartError> {
+        // The watch of another SADB is replaced, and its thread ends by itself.
         if self.expiry_watch.as_ref().is_none_or(|watch| *watch.sadb() != config.sadb) {
             let sender = self.sender.clone();
             let report = move |event| drop(sender.send(Event::Sadb(event)));
             self.expiry_watch = Some(ExpiryWatch::start(&config.sadb, report)?);
         }
+        // The watch may be left from a load with policy = "from-sas".
         if !config.protection.from_sas {
             self.address_watch = None;
         } else if self.address_watch.is_none() {
@@ -293,6 +296,7 @@ impl Daemon<'_> {
     /// Removes the SAs that have reached their idle lifetime.
     fn poll_idle_sas(&mut self) -> Result<(), Reason> {
         let Some(config) = &self.config else { return Ok(()) };
+        // Read each time: a load by hand may have changed the record.
         let owned = owned_sas(config);
         let is_own = |id: &SaId| owned.as_ref().is_none_or(|owned| owned.contains(*id));
         let removed = self.idle.poll(&config.sadb, is_own);

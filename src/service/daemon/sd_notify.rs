@@ -3,10 +3,8 @@
 /// A state of the service, as systemd tracks it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Readiness {
-    /// The first load.
     Starting,
     Ready,
-    /// A later load.
     Reloading,
     Stopping,
 }

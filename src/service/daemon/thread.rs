@@ -14,6 +14,7 @@ pub(super) enum StartError {
 }
 
 pub(super) fn spawn(name: &'static str, work: impl FnOnce() + Send + 'static) -> Result<(), StartError> {
+    // Named, for ps -L and stack traces.
     let spawned = Builder::new().name(name.to_owned()).spawn(work);
     spawned.map(drop).map_err(|error| StartError::Thread(name, error))
 }

@@ -6,35 +6,19 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::SystemTime;
 
-use super::keys::{self, Action, FileCommand};
-use super::outcome::{Failure, LoadOutcome};
-use super::reconcile::goal;
+use super::keys::{self, Action, FileCommand, goal};
+use super::outcome::{Applied, Failure, LoadOutcome};
 use super::{Loader, Target};
 use crate::apply::{self, Outcome, Queue};
 use crate::keyfile::Verb;
 use crate::names::errnos;
-use crate::reconcile::{ExecuteError, Goal};
+use crate::reconcile::Goal;
 use crate::sa::{Request, SaId, SaType};
 use crate::sadb::SadbError;
 use crate::service::exit::Reason;
-use crate::service::log::event::{self, Event};
+use crate::service::log::event;
 use crate::service::records::owned_sas::OwnedSas;
 use crate::show::{self, message::print_entry};
-
-/// What applying or reconciling has changed.
-pub(super) struct Applied {
-    /// The SAs to record as the service's; `None` if nothing changed.
-    pub(super) ids: Option<HashSet<SaId>>,
-    /// The desired state to compare with; `None` if there is nothing to compare.
-    pub(super) goal: Option<Goal>,
-    /// A reconciliation that was rolled back.
-    pub(super) failed: Option<Box<ExecuteError>>,
-    pub(super) sas: usize,
-    /// First lines of the refused commands.
-    pub(super) refused: Vec<u32>,
-    /// The result to log, if it is not known to be otherwise until then.
-    pub(super) result: Event,
-}
 
 /// Counts while commands are applied.
 #[derive(Default)]
@@ -92,6 +76,7 @@ impl Loader<'_> {
         let mut progress = Progress::default();
         // Additions in a row go to the kernel in batches.
         let mut queue = Queue::default();
+        // Before batching: a command with several targets may become several commands.
         let with_sequence = |command| with_preserved_sequence(command, target);
         let commands: Vec<FileCommand> = commands.into_iter().flat_map(with_sequence).collect();
         for FileCommand { line, action } in commands {
@@ -126,6 +111,7 @@ impl Loader<'_> {
                 });
             }
         }
+        // Read after each command, to report them with its line.
         for note in target.sadb.take_warnings() {
             self.log.event(&event::load::limitation(line, &note));
         }
@@ -170,6 +156,7 @@ impl Loader<'_> {
     pub(super) fn report(&mut self, applied: Applied, outcome: &mut LoadOutcome) -> Result<(), Failure> {
         let Applied { sas, refused, result, .. } = applied;
         self.log.event(&result);
+        // Also with refused commands: the file is in use, in part.
         outcome.is_applied = true;
         outcome.text = result.to_string();
         outcome.refused = refused;
@@ -183,6 +170,7 @@ impl Loader<'_> {
     /// Prints every SA as `ipseckey -np dump` does: numeric, keys masked.
     pub(super) fn show(&mut self, target: &mut Target) -> Result<(), Failure> {
         let mut out = io::stdout().lock();
+        // Numeric: a load must not wait for a name server that is reached through these SAs.
         let style = show::Style {
             numeric: true,
             paranoid: true,
@@ -193,6 +181,7 @@ impl Loader<'_> {
             errno: errnos::illumos,
             names: &show::NoNames,
         };
+        // EPIPE: the reader has seen enough, as head(1) does.
         let dumped = target.sadb.dump(SaType::UNSPEC, &mut |sa| match print_entry(&mut out, sa, &style) {
             Ok(()) => ControlFlow::Continue(()),
             Err(_) => ControlFlow::Break(()),

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::keyfile::{self, Command, Options, SaCommand, Setting, SystemResolver, Verb};
 use crate::names::Vocabulary;
 use crate::policy::udp_port;
+use crate::reconcile::{Goal, GoalError};
 use crate::sa::{SaId, SaType};
 
 /// The commands that a keys file of the service may contain.
@@ -67,6 +68,18 @@ fn ports_of(command: &SaCommand) -> impl Iterator<Item = EncapPort> {
     ids(command).filter_map(move |id| Some(EncapPort { port: port?, is_ipv6: id.dst.is_ipv6() }))
 }
 
+/// The desired state that `commands` define.
+pub(crate) fn goal(commands: impl IntoIterator<Item = FileCommand>) -> Result<Goal, GoalError> {
+    let mut goal = Goal::default();
+    for FileCommand { line, action } in commands {
+        match action {
+            Action::Sa(command) => goal.take(line, command)?,
+            Action::Flush(sa_type) => goal.flush(sa_type),
+        }
+    }
+    goal.finish()
+}
+
 /// The errors of a keys file. Only numbers: the texts of the errors may contain keys.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Faults {
@@ -92,8 +105,10 @@ pub(crate) fn parse(text: &[u8], vocabulary: Vocabulary) -> Result<Vec<FileComma
         commands += 1;
         match item.outcome.map(classify) {
             Ok(Class::Action(action)) if !has_quit => valid.push(FileCommand { line, action }),
+            // After quit: checked, not applied.
             Ok(Class::Action(_)) => {}
             Ok(Class::Quit) => has_quit = true,
+            // The text of the error may contain a key, and is dropped.
             Ok(Class::NotAllowed) | Err(_) => lines.push(line),
         }
     }

@@ -4,14 +4,15 @@
 //! manual-key.toml sets; nothing is applied unless the whole file parses.
 
 mod apply;
+pub(crate) mod file_sas;
 pub(crate) mod keys;
 pub(crate) mod outcome;
 pub(crate) mod pending;
-pub(crate) mod policies;
+mod policies;
 mod prepare;
 mod preview;
-pub(crate) mod reconcile;
-pub(crate) mod sequence;
+mod reconcile;
+mod sequence;
 mod verify;
 
 use crate::reconcile::Goal;

@@ -1,13 +1,16 @@
-//! The outcome of a load or a stop.
+//! The outcome of a load or a stop, and of its steps.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
 use super::keys::EncapPort;
 use super::pending::PendingPolicies;
+use crate::reconcile::{ExecuteError, Goal};
+use crate::sa::SaId;
 use crate::service::exit::Reason;
+use crate::service::log::event::Event;
 use crate::service::records::file_digest::FileDigest;
 
 /// The states of a service, in the terms of SMF (smf(7)).
@@ -105,4 +108,19 @@ pub(crate) struct Failure {
     pub(crate) reason: Reason,
     /// The log line; `None` if the line of the result remains, as for SAs that are loaded without all of their policies.
     pub(crate) text: Option<String>,
+}
+
+/// What applying or reconciling has changed.
+pub(super) struct Applied {
+    /// The SAs to record as the service's; `None` if nothing changed.
+    pub(super) ids: Option<HashSet<SaId>>,
+    /// The desired state to compare with; `None` if there is nothing to compare.
+    pub(super) goal: Option<Goal>,
+    /// A reconciliation that was rolled back.
+    pub(super) failed: Option<Box<ExecuteError>>,
+    pub(super) sas: usize,
+    /// First lines of the refused commands.
+    pub(super) refused: Vec<u32>,
+    /// The result to log, unless the comparison with the keys file fails.
+    pub(super) result: Event,
 }

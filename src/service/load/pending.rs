@@ -4,14 +4,12 @@
 use std::collections::HashSet;
 use std::net::IpAddr;
 
-use super::Loader;
-use super::outcome::Failure;
-use super::policies::FileSa;
+use super::file_sas::FileSa;
 use crate::policy::derive::{Derived, NoPolicy, directions};
 
 /// All SAs of a keys file, some of which wait for a local address.
 pub(crate) struct PendingPolicies {
-    sas: Vec<FileSa>,
+    pub(super) sas: Vec<FileSa>,
     /// Indices in `sas`.
     waiting: Vec<usize>,
 }
@@ -25,27 +23,9 @@ impl PendingPolicies {
     }
 
     /// Whether the direction of at least one SA is known with the addresses `local`.
-    fn is_ready(&self, local: &HashSet<IpAddr>) -> bool {
+    pub(super) fn is_ready(&self, local: &HashSet<IpAddr>) -> bool {
         let is_local = |addr: IpAddr| local.contains(&addr);
         self.waiting.iter().filter_map(|at| self.sas.get(*at)).any(|(_, sa)| directions(sa, &is_local).is_some())
-    }
-}
-
-impl Loader<'_> {
-    /// Installs the policies of SAs whose address has appeared, and returns the SAs that still wait. No policy is removed when an
-    /// address disappears: its packets would pass in clear.
-    ///
-    /// # Errors
-    /// Those of a load; which SAs wait is lost then.
-    pub(crate) fn install_pending(&mut self, pending: PendingPolicies) -> Result<Option<PendingPolicies>, Failure> {
-        let local = self.local_addresses()?;
-        if !pending.is_ready(&local) {
-            return Ok(Some(pending));
-        }
-        let _lock = self.lock()?;
-        let mut target = self.open()?;
-        let (installed, pending) = self.install_pending_policies(pending.sas, &local, &mut target)?;
-        installed.require_complete().map(|()| pending)
     }
 }
 
@@ -53,8 +33,8 @@ impl Loader<'_> {
 mod tests {
     use super::*;
     use crate::names::Vocabulary;
+    use crate::service::load::file_sas::{derive_policies, file_sas};
     use crate::service::load::keys;
-    use crate::service::load::policies::{derive_policies, file_sas};
 
     #[test]
     fn pending_policies_are_ready_when_an_address_appears() {

@@ -3,15 +3,12 @@
 use std::collections::HashSet;
 use std::net::IpAddr;
 
-use super::keys::{Action, FileCommand};
+use super::file_sas::{FileSa, derive_policies, file_sas};
+use super::keys::FileCommand;
 use super::outcome::{Failure, LoadOutcome};
 use super::pending::PendingPolicies;
 use super::{Loader, Target};
-use crate::apply::aim_at;
-use crate::keyfile::Verb;
-use crate::policy::PolicySa;
-use crate::policy::derive::{Derived, NoPolicy, derive};
-use crate::sa::SaType;
+use crate::policy::derive::{Derived, NoPolicy};
 use crate::sadb::SadbError;
 use crate::service::exit::Reason;
 use crate::service::log::event;
@@ -19,40 +16,6 @@ use crate::service::records::owned_policies::{Installation, OwnedPolicies};
 use crate::sys::net::interfaces::local_addresses;
 
 const NO_SPD: &str = "policy = \"from-sas\": this SADB has no policies; expected sadb = \"xfrm\": run `modprobe xfrm_user`";
-
-/// First line of the command that adds the SA, and the SA.
-pub(crate) type FileSa = (u32, PolicySa);
-
-/// The SAs that remain after `commands`, in the order of their lines.
-pub(crate) fn file_sas(commands: &mut [FileCommand]) -> Vec<FileSa> {
-    let mut sas: Vec<FileSa> = Vec::new();
-    for FileCommand { line, action } in commands {
-        match action {
-            Action::Flush(sa_type) => sas.retain(|(_, sa)| *sa_type != SaType::UNSPEC && sa.id.sa_type != *sa_type),
-            Action::Sa(command) => {
-                // The request is aimed at each target in turn and restored: a copy for each would copy the keys, too.
-                let addresses = (command.request.src, command.request.dst);
-                for target in &command.targets {
-                    aim_at(&mut command.request, *target);
-                    let Some(sa) = PolicySa::of_request(&command.request) else { continue };
-                    match command.verb {
-                        Verb::Add => sas.push((*line, sa)),
-                        Verb::Delete | Verb::DeletePair => sas.retain(|(_, other)| other.id != sa.id),
-                        Verb::Update | Verb::UpdatePair | Verb::Get => {}
-                    }
-                }
-                (command.request.src, command.request.dst) = addresses;
-            }
-        }
-    }
-    sas
-}
-
-/// The policies for `sas`. `local` are the addresses of this system.
-pub(crate) fn derive_policies(sas: &[FileSa], local: &HashSet<IpAddr>) -> Derived {
-    let sas: Vec<&PolicySa> = sas.iter().map(|(_, sa)| sa).collect();
-    derive(&sas, &|addr| local.contains(&addr))
-}
 
 /// The service's policies after installation.
 #[derive(Default)]
@@ -87,8 +50,25 @@ impl Loader<'_> {
         self.install(desired, target)
     }
 
+    /// Installs the policies of SAs whose address has appeared, and returns the SAs that still wait. No policy is removed when an
+    /// address disappears: its packets would pass in clear.
+    ///
+    /// # Errors
+    /// Those of a load; which SAs wait is lost then.
+    pub(crate) fn install_pending(&mut self, pending: PendingPolicies) -> Result<Option<PendingPolicies>, Failure> {
+        // Before the lock: most changes of addresses do not concern these SAs.
+        let local = self.local_addresses()?;
+        if !pending.is_ready(&local) {
+            return Ok(Some(pending));
+        }
+        let _lock = self.lock()?;
+        let mut target = self.open()?;
+        let (installed, pending) = self.install_pending_policies(pending.sas, &local, &mut target)?;
+        installed.require_complete().map(|()| pending)
+    }
+
     /// Like [`Self::install_policies`], for loaded SAs whose address appeared later. SAs still without one were reported before.
-    pub(super) fn install_pending_policies(
+    fn install_pending_policies(
         &mut self,
         sas: Vec<FileSa>,
         local: &HashSet<IpAddr>,
@@ -125,6 +105,7 @@ impl Loader<'_> {
 
     /// The policies for `sas`, and warnings for SAs that have none.
     pub(super) fn derive_and_warn(&mut self, sas: &[FileSa]) -> Result<Derived, Failure> {
+        // Systems without policies need not list their addresses.
         if sas.is_empty() {
             return Ok(Derived::default());
         }
@@ -134,7 +115,7 @@ impl Loader<'_> {
         Ok(desired)
     }
 
-    pub(super) fn local_addresses(&mut self) -> Result<HashSet<IpAddr>, Failure> {
+    fn local_addresses(&mut self) -> Result<HashSet<IpAddr>, Failure> {
         local_addresses().map_err(|error| self.fail(Reason::Other, &event::policy::no_addresses(&error)))
     }
 
@@ -149,6 +130,7 @@ impl Loader<'_> {
             }
         }
         for (why, mut lines) in by_reason {
+            // A command with several targets occurs once for each.
             lines.dedup();
             self.log.event(&event::policy::no_policy(&lines, why, self.is_daemon));
         }
@@ -158,6 +140,7 @@ impl Loader<'_> {
         let Installation { steps, refused, missing } = installation;
         let (added, replaced) = (steps.add.len(), steps.replace.len());
         if added + replaced > 0 {
+            // Refused policies are among the steps.
             let added = added - refused.len().min(added);
             self.log.event(&event::policy::installed(added, replaced, steps.kept));
         }

@@ -55,12 +55,14 @@ impl Loader<'_> {
                 self.log.event(&event::load::not_private(finding));
             }
         }
+        // Of the text that is applied, not of the file, which may change at any time.
         outcome.digest = FileDigest::of(&read.contents);
         failure.map_or(Ok(KeysFile { path, contents: read.contents }), Err)
     }
 
     /// Opens the SADB and reads the records about it.
     pub(super) fn open(&mut self) -> Result<Target, Failure> {
+        // Before the SADB is opened: with an unreadable record no SA may be touched.
         let owned = self.config.record.as_deref().map(OwnedSas::read).transpose();
         let owned = owned.map_err(|error| self.fail_sadb(&error))?;
         let sequence = SequenceState::read(&self.config.sequence);
@@ -80,6 +82,7 @@ impl Loader<'_> {
         outcome: &mut LoadOutcome,
     ) -> Result<Vec<FileCommand>, Failure> {
         let parsed = keys::parse(&file.contents, self.config.sadb.vocabulary());
+        // None of a file with errors: nothing of it is applied.
         outcome.encap_ports = parsed.as_deref().map(keys::encap_ports).unwrap_or_default();
         parsed.map_err(|Faults { commands, lines }| {
             let event = event::load::invalid_file(&file.path, commands, &lines, sadb);

@@ -4,8 +4,8 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use super::file_sas::FileSa;
 use super::outcome::Failure;
-use super::policies::FileSa;
 use super::{Loader, Target};
 use crate::policy::Policy;
 use crate::reconcile::StepKind;

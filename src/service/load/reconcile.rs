@@ -5,12 +5,11 @@ use std::collections::HashSet;
 use std::io::{self, Write};
 use std::path::Path;
 
-use super::apply::Applied;
-use super::keys::{Action, FileCommand};
-use super::outcome::{Failure, LoadOutcome};
+use super::keys::{FileCommand, goal};
+use super::outcome::{Applied, Failure, LoadOutcome};
 use super::{Loader, Target, preview};
 use crate::reconcile::{
-    self, FingerprintKey, Goal, GoalError, Plan, PlanError, PlanOptions, PlanScope, SequenceSnapshot, Step, Summary,
+    self, FingerprintKey, Goal, Plan, PlanError, PlanOptions, PlanScope, SequenceSnapshot, Step, Summary,
 };
 use crate::sa::{Request, SaId};
 use crate::service::exit::Reason;
@@ -28,11 +27,13 @@ impl Loader<'_> {
             owned.intend_steps(plan.steps.iter().map(Step::id)).map_err(|error| self.fail_sadb(&error))?;
         }
         self.save_removed_sequence_numbers(&plan, target);
+        // Before the plan is consumed.
         let mut touched: HashSet<SaId> = plan.steps.iter().map(Step::id).collect();
         let failed = reconcile::execute(plan, &mut *target.sadb, &mut |_| self.log.progress()).err();
         target.sadb.take_warnings().iter().for_each(|note| self.log.event(&event::load::sadb_warning(note)));
         // Another program added these meanwhile: they were the reason for the failure.
         touched.retain(|id| failed.as_ref().is_none_or(|failed| !failed.foreign.contains(id)));
+        // With flush = "all" the record is replaced, so it needs all SAs of the file.
         let ids = if target.owned.is_some() { touched } else { goal.ids().collect() };
         Ok(Applied {
             ids: is_changed.then_some(ids),
@@ -69,6 +70,7 @@ impl Loader<'_> {
         let mut outcome = LoadOutcome::default();
         let file = self.read(&mut outcome)?;
         let mut commands = self.parse(&file, SadbState::NotOpened, &mut outcome)?;
+        // Keys stay in memory no longer than necessary.
         drop(file.contents);
         let sas = self.sas_for_policies(&mut commands);
         let goal = self.goal(&file.path, commands)?;
@@ -108,16 +110,4 @@ impl Loader<'_> {
             self.warn_without_sequence_numbers(saved);
         }
     }
-}
-
-/// The desired state that `commands` define.
-pub(crate) fn goal(commands: impl IntoIterator<Item = FileCommand>) -> Result<Goal, GoalError> {
-    let mut goal = Goal::default();
-    for FileCommand { line, action } in commands {
-        match action {
-            Action::Sa(command) => goal.take(line, command)?,
-            Action::Flush(sa_type) => goal.flush(sa_type),
-        }
-    }
-    goal.finish()
 }

@@ -32,7 +32,6 @@ struct Entry {
     keys: String,
 }
 
-/// The file.
 #[derive(Serialize, Deserialize)]
 struct SequenceFile {
     /// The network namespace of the SAs: another one may have SAs with the same identities.
@@ -61,6 +60,7 @@ impl SequenceState {
             None => Ok(None),
         };
         let file = match read(&dirs.runtime)? {
+            // A container may share /run with the host.
             Some(file) => Some(file).filter(|file| file.namespace == network_namespace()),
             None => read(&dirs.state)?.map(after_boot),
         };
@@ -76,6 +76,7 @@ impl SequenceState {
     /// # Errors
     /// Those of the dump, and of writing the files.
     pub(crate) fn save_all(&mut self, sadb: &mut dyn Sadb) -> io::Result<()> {
+        // With carry_sequence = "off" a dump of a million SAs would be wasted.
         if self.dirs == SequenceDirs::default() {
             return Ok(());
         }
@@ -107,6 +108,7 @@ impl SequenceState {
     }
 
     fn write(&self) -> io::Result<()> {
+        // A file without entries would only create the directory.
         if self.entries.is_empty() {
             return Ok(());
         }
@@ -137,6 +139,7 @@ impl SequenceState {
             counters.iter().for_each(|counters| counters.apply_to(&mut request, MARGIN));
             (counters.is_some(), SaCommand { verb: Verb::Add, request, targets: vec![*target] })
         };
+        // The request of each target is a copy with all keys: it is dropped, and so wiped, if not needed.
         let (is_saved, singles): (Vec<bool>, Vec<SaCommand>) = command.targets.iter().map(single).unzip();
         if is_saved.contains(&true) { singles } else { vec![command] }
     }

@@ -1,7 +1,6 @@
 //! Compares the SADB with the keys file after a load.
 
-use super::apply::Applied;
-use super::outcome::Failure;
+use super::outcome::{Applied, Failure};
 use super::{Loader, Target};
 use crate::reconcile;
 use crate::service::exit::Reason;

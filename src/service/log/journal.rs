@@ -22,6 +22,7 @@ impl Native {
     /// unit's log namespace. `None` if `stream` is not connected to a socket with a path.
     pub(super) fn of_stream(stream: OwnedFd) -> Option<Self> {
         let peer = UnixStream::from(stream).peer_addr().ok()?;
+        // journald binds both sockets in one directory, also for a log namespace.
         let path = peer.as_pathname()?.with_file_name("socket");
         Some(Self { socket: UnixDatagram::unbound().ok()?, path })
     }
@@ -38,6 +39,7 @@ fn encode(event: &Event) -> Vec<u8> {
     push_field(&mut packet, "MESSAGE", &event.to_string());
     push_field(&mut packet, "PRIORITY", &(event.severity() as u8).to_string());
     push_field(&mut packet, "SYSLOG_FACILITY", FACILITY);
+    // Without it journalctl shows the name of the executable file, which a package may change.
     push_field(&mut packet, "SYSLOG_IDENTIFIER", "manual-key");
     event.message_id().iter().for_each(|id| push_field(&mut packet, "MESSAGE_ID", id));
     event.fields().iter().for_each(|(name, value)| push_field(&mut packet, name, value));

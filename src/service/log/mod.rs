@@ -44,6 +44,7 @@ struct Streams<'a> {
 
 impl Log for Streams<'_> {
     fn event(&mut self, event: &Event) {
+        // Flushed at once: SMF stops a method that hangs, and its last line matters most.
         let _ = match event.severity() {
             Severity::Info => writeln!(self.out, "{event}").and_then(|()| self.out.flush()),
             Severity::Error | Severity::Warning => writeln!(self.err, "manual-key: {event}"),

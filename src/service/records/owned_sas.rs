@@ -17,7 +17,6 @@ use crate::sadb::{Sadb, SadbError};
 
 const FILE: &str = "owned.json";
 
-/// The record.
 pub(crate) struct OwnedSas {
     directory: PathBuf,
     entries: HashMap<SaId, Added>,
@@ -80,6 +79,7 @@ impl OwnedSas {
     /// [`SadbError::Unavailable`] if the record cannot be written.
     pub(crate) fn intend_steps(&mut self, ids: impl Iterator<Item = SaId>) -> Result<(), SadbError> {
         for id in ids {
+            // A replaced SA may be restored with its old time, or be there with a new one.
             let intended = self.entries.get(&id).map_or_else(Added::soon, |recorded| recorded.again());
             self.entries.insert(id, intended);
         }
@@ -110,6 +110,7 @@ impl OwnedSas {
     /// Those of the dump and of the deletions; [`SadbError::Unavailable`] if the record cannot be written.
     pub(crate) fn flush(&mut self, sa_type: SaType, sadb: &mut dyn Sadb) -> Result<(), SadbError> {
         for (id, added) in add_times(sadb, sa_type)? {
+            // One by one: a flush of the SADB would remove foreign SAs as well.
             if self.owns(id, added) {
                 sadb.delete_if_present(&id.request())?;
             }
@@ -130,8 +131,9 @@ impl OwnedSas {
 /// Parses a record and serializes it again, sorted by identity; `None` if it cannot be parsed.
 #[cfg(feature = "internals")]
 #[must_use]
-pub fn rewritten_record(text: &[u8]) -> Option<Vec<u8>> {
+pub fn rewrite_owned_record(text: &[u8]) -> Option<Vec<u8>> {
     let read: HashMap<SaId, Added> = serde_json::from_slice::<Vec<_>>(text).ok()?.into_iter().collect();
+    // A HashMap has no order, and the fuzzer compares texts.
     let mut entries: Vec<_> = read.into_iter().collect();
     entries.sort_unstable_by_key(|(id, _)| (id.sa_type.0, id.spi.0, id.dst, id.mark.map(|mark| (mark.value, mark.mask))));
     serde_json::to_vec(&entries).ok()

@@ -16,6 +16,7 @@ use crate::sys::fs::{atomic_write, state_file};
 /// # Errors
 /// Those of open(2) and read(2); `InvalidData` if it cannot be parsed.
 pub(crate) fn read<T: DeserializeOwned>(directory: &Path, name: &str) -> io::Result<Option<T>> {
+    // Without following links: the directory may belong to another user than the reader.
     let text = state_file::read(&directory.join(name))?;
     Ok(text.map(|text| serde_json::from_slice(&text)).transpose()?)
 }

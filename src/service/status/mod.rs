@@ -74,7 +74,6 @@ struct Sas {
     /// SAs of the service with a lifetime in seconds that has not expired.
     expiring: usize,
     expiries: Vec<UpcomingExpiry>,
-    /// Linux XFRM only.
     #[serde(flatten)]
     unmatched: Option<Unmatched>,
     /// The service's SAs, to compare with policies.
@@ -208,6 +207,7 @@ impl Sas {
         let now = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |now| now.as_secs());
         let mut sas = Self::default();
         let mut sadb = select.open().map_err(why)?;
+        // Asked before the dump, which borrows the SADB: without an SPD the SAs need not be collected.
         let has_policies = sadb.spd().is_some();
         let dumped = sadb.dump(SaType::UNSPEC, &mut |message| {
             let is_own = owned.owns_message(message);
@@ -219,6 +219,7 @@ impl Sas {
         if let Some(spd) = sadb.spd() {
             sas.unmatched = Some(Unmatched::find(&std::mem::take(&mut sas.own), spd, directory).map_err(why)?);
         }
+        // Entries without an SA, such as expired ones, are missing.
         if state != Some(State::Disabled) {
             sas.missing = owned.len().saturating_sub(sas.owned);
         }
@@ -228,6 +229,7 @@ impl Sas {
     }
 
     fn count_message(&mut self, message: &Message, is_own: bool, now: u64) {
+        // A larval SA is the reservation of an SPI by a key management daemon.
         if message.association().is_none_or(|sa| sa.state == SaState::LARVAL) {
             return;
         }
@@ -287,6 +289,7 @@ fn end(message: &Message, kind: LifetimeKind) -> Option<u64> {
 
 /// The SADB of `--sadb` or the environment, else the one that the service uses.
 fn sadb(args: &Args, environment: Environment<'_>, record: Option<&StateRecord>) -> Result<SadbTarget, (Reason, String)> {
+    // The SAs of this namespace are not those of the service.
     if record.is_some_and(|record| record.namespace != network_namespace()) {
         let why = "the service is in another network namespace: ip netns exec NAME manual-key status";
         return Err((Reason::NoSadb, why.to_owned()));
@@ -303,6 +306,7 @@ fn sadb(args: &Args, environment: Environment<'_>, record: Option<&StateRecord>)
 /// Whether the content of the keys file differs from the loaded one; `None` if none was loaded.
 fn has_changed(file: &Path, directory: &Path) -> io::Result<Option<bool>> {
     let Some(loaded) = state::loaded_digest(directory)? else { return Ok(None) };
+    // Findings are ignored: only the digest of the file is used.
     let read = keys_file::read(file, FileOrigin::User).map_err(io::Error::other)?;
     Ok(Some(!loaded.matches(&read.contents)))
 }

@@ -24,7 +24,6 @@ pub(crate) struct StateRecord {
     pub(crate) since: u64,
     /// The log line with the result of the load.
     pub(crate) reason: String,
-    /// The keys file.
     pub(crate) file: Option<String>,
     /// When a keys file was applied last, in seconds since 1970.
     pub(crate) loaded: Option<u64>,
@@ -50,7 +49,9 @@ impl StateRecord {
     fn new(config: &Config, outcome: &LoadOutcome, pid: Option<u32>, previous: Option<&Self>) -> Self {
         let now = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |now| now.as_secs());
         let state = outcome.state;
+        // After a failure the daemon exits.
         let pid = pid.filter(|_| state == State::Online);
+        // A restart begins a new state, even with the same result.
         let same = previous.filter(|previous| previous.state == state && previous.pid == pid);
         Self {
             state,
@@ -77,13 +78,14 @@ pub(crate) fn loaded_digest(directory: &Path) -> io::Result<Option<FileDigest>> 
 /// Parses a state file and serializes it again; `None` if it cannot be parsed.
 #[cfg(feature = "internals")]
 #[must_use]
-pub fn rewritten_news(text: &[u8]) -> Option<Vec<u8>> {
+pub fn rewrite_state_record(text: &[u8]) -> Option<Vec<u8>> {
     serde_json::to_vec(&serde_json::from_slice::<StateRecord>(text).ok()?).ok()
 }
 
 /// Writes the state files after a load or a stop; `pid` is the daemon's process ID.
 pub(crate) fn save(config: &Config, outcome: &LoadOutcome, pid: Option<u32>) {
     let Some(directory) = &config.state else { return };
+    // An unreadable record is replaced.
     let previous = StateRecord::read(directory).ok().flatten();
     let record = StateRecord::new(config, outcome, pid, previous.as_ref());
     let _ = runtime_file::write(directory, STATE, Readers::All, &record);

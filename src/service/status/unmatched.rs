@@ -16,7 +16,6 @@ const LISTED: usize = 10;
 /// Counts, and the first few of each.
 #[derive(Default, Serialize)]
 pub(crate) struct Unmatched {
-    /// The service's policies.
     policies: usize,
     /// SAs without a policy.
     unused: usize,

@@ -74,7 +74,6 @@ pub(crate) enum SadbState {
     Empty,
     /// The service's own SAs were flushed, those of other programs are still loaded.
     ForeignOnly,
-    /// Nothing was flushed.
     Unchanged,
     /// The file was parsed without an SADB.
     NotOpened,

@@ -37,7 +37,7 @@ fn expiry() -> Expiry {
 /// The step of an SA that an empty SADB lacks.
 fn missing_sa() -> Step {
     let text = b"add ah spi 0x90125 src 192.0.2.1 dst 192.0.2.2 authalg md5 authkey 1234567890abcdef1234567890abcdef\n";
-    let goal = crate::service::load::reconcile::goal(keys::parse(text, Vocabulary::Linux).unwrap()).unwrap();
+    let goal = keys::goal(keys::parse(text, Vocabulary::Linux).unwrap()).unwrap();
     reconcile::verify(&goal, &mut *SadbTarget::Model.open().unwrap(), FingerprintKey::random().unwrap()).unwrap().remove(0)
 }
 

@@ -99,6 +99,7 @@ impl OwnedPolicies {
                 Some(_) => steps.conflicts.push(policy.id),
             }
         }
+        // Only what the kernel lists: entries of policies that another program removed need no step.
         let own = installed.iter().filter(|listed| self.owns(listed)).map(|listed| listed.policy.id);
         steps.remove = own.filter(|id| !to_keep.contains(id)).collect();
         steps
@@ -115,10 +116,12 @@ impl OwnedPolicies {
         }
         self.intend(&steps)?;
         let new = || steps.add.iter().chain(&steps.replace);
+        // insert fails if the policy exists, so a foreign one added meanwhile is not replaced.
         let mut outcomes = spd.insert(&steps.add);
         outcomes.extend(spd.replace(&steps.replace));
         let failed = new().zip(outcomes).filter_map(|(policy, outcome)| Some((policy.id, outcome.err()?)));
         let refused: Vec<(PolicyId, SadbError)> = failed.collect();
+        // Listed again: a kernel may accept a policy and ignore an attribute that it does not support.
         let installed = self.confirm(spd)?;
         let is_installed = |policy: &Policy| installed.get(&policy.id).is_some_and(|found| found == policy);
         let is_refused = |policy: &Policy| refused.iter().any(|(id, _)| *id == policy.id);
@@ -160,6 +163,7 @@ impl OwnedPolicies {
     fn confirm(&mut self, spd: &mut dyn Spd) -> Result<HashMap<PolicyId, Policy>, SadbError> {
         let installed = spd.policies()?;
         let own = installed.iter().filter(|listed| self.owns(listed));
+        // Refused and vanished policies are not in the list, and leave the record here.
         self.record = own.map(|listed| (listed.policy.id, Added::At(listed.added))).collect();
         self.write()?;
         Ok(installed.into_iter().map(|listed| (listed.policy.id, listed.policy)).collect())

@@ -4,8 +4,8 @@ use std::net::IpAddr;
 use super::*;
 use crate::names::Vocabulary;
 use crate::sa::DiagnosticCode;
+use crate::service::load::file_sas::{derive_policies, file_sas};
 use crate::service::load::keys::{self, Action, FileCommand};
-use crate::service::load::policies::{derive_policies, file_sas};
 
 /// An SPD in memory with the clock `now`.
 #[derive(Default)]
