@@ -1,33 +1,32 @@
-//! Commands about SAs, carried out. Shared by the command line and the service.
+//! Applies commands to an SADB, for the command line and the service.
 //!
-//! [`apply`] does one command, every target in turn. A [`Queue`] holds additions that the SADB takes several of at once: the
-//! Linux kernel does 64 of them in a quarter of the time of 64 times one.
+//! [`apply`] executes one command, for each of its targets. A [`Queue`] collects additions for a batch: Linux executes a batch of 64
+//! in a quarter of the time of 64 single requests.
 #![forbid(unsafe_code)]
 
 use crate::keyfile::{SaCommand, Target, Verb};
 use crate::sa::{Message, Request};
 use crate::sadb::{MAX_BATCH, PairScope, Sadb, SadbError};
 
-/// What became of one target of a command.
+/// The result of a command for one target.
 pub(crate) enum Outcome {
-    /// Done.
     Done,
-    /// Done, and this is what the SADB says about the SA (`get`).
+    /// The reply to a `get` command.
     Described(Message),
-    /// Not done.
     Failed(SadbError),
 }
 
-/// Carries out `command` for each of its targets; `each` hears what became of it, with the request as it was sent.
+/// Executes `command` for each of its targets, and passes each outcome to `each` with the request that was sent.
 ///
-/// Returns whether all targets succeeded: a command counts once, however many addresses its names stand for. Later targets are tried even if an earlier one failed, except
-/// when the SADB itself is out of reach.
+/// Returns whether all targets succeeded. After a failure the other targets are still tried, unless the SADB cannot be reached.
 pub(crate) fn apply(mut command: SaCommand, sadb: &mut dyn Sadb, each: &mut dyn FnMut(&Request, Outcome)) -> bool {
     let mut all_done = true;
+    // One sequence number for all targets of a command, as ipseckey(1M) has it.
     sadb.new_sequence();
     for target in std::mem::take(&mut command.targets) {
         aim_at(&mut command.request, target);
-        let outcome = carry_out(command.verb, &command.request, sadb);
+        let outcome = execute(command.verb, &command.request, sadb);
+        // Every further request would fail in the same way, each after its timeout.
         let lost = matches!(&outcome, Outcome::Failed(SadbError::Io(_) | SadbError::Timeout { .. }));
         all_done &= !matches!(outcome, Outcome::Failed(_));
         each(&command.request, outcome);
@@ -38,7 +37,7 @@ pub(crate) fn apply(mut command: SaCommand, sadb: &mut dyn Sadb, each: &mut dyn 
     all_done
 }
 
-/// Additions that wait to be carried out together. `T` says where each stands.
+/// Additions that are collected for a batch. `T` identifies each one for the caller, such as by its line.
 pub(crate) struct Queue<T> {
     waiting: Vec<(T, SaCommand)>,
 }
@@ -50,14 +49,15 @@ impl<T> Default for Queue<T> {
 }
 
 impl<T> Queue<T> {
-    /// Whether it has to be settled before it can take more.
+    /// Whether [`Self::flush`] must be called before the next [`Self::offer`].
     #[must_use]
     pub(crate) fn is_full(&self) -> bool {
         self.waiting.len() >= MAX_BATCH
     }
 
-    /// Takes `command` if `sadb` carries it out together with others, else gives it back.
+    /// Queues `command` if `sadb` can execute it in a batch; returns it otherwise.
     pub(crate) fn offer(&mut self, place: T, command: SaCommand, sadb: &dyn Sadb) -> Option<SaCommand> {
+        // A command with several targets counts as one: its outcome depends on all of them.
         if command.verb != Verb::Add || command.targets.len() != 1 || !sadb.batches(&command.request) {
             return Some(command);
         }
@@ -65,8 +65,8 @@ impl<T> Queue<T> {
         None
     }
 
-    /// Carries out what waits; `each` hears what became of it, in order.
-    pub(crate) fn settle(&mut self, sadb: &mut dyn Sadb, each: &mut dyn FnMut(T, &Request, Outcome)) {
+    /// Executes the queued additions, and passes each outcome to `each` in order.
+    pub(crate) fn flush(&mut self, sadb: &mut dyn Sadb, each: &mut dyn FnMut(T, &Request, Outcome)) {
         let requests: Vec<&Request> = self.waiting.iter().map(|(_, command)| &*command.request).collect();
         let outcomes = if requests.is_empty() { Vec::new() } else { sadb.add_all(&requests) };
         for ((place, command), outcome) in self.waiting.drain(..).zip(outcomes) {
@@ -75,7 +75,7 @@ impl<T> Queue<T> {
     }
 }
 
-/// Makes `request` the one about `target`.
+/// Sets the addresses of `target` in `request`.
 pub(crate) fn aim_at(request: &mut Request, target: Target) {
     if let (Some(src), Some(addr)) = (&mut request.src, target.src) {
         src.addr = addr;
@@ -85,7 +85,7 @@ pub(crate) fn aim_at(request: &mut Request, target: Target) {
     }
 }
 
-fn carry_out(verb: Verb, request: &Request, sadb: &mut dyn Sadb) -> Outcome {
+fn execute(verb: Verb, request: &Request, sadb: &mut dyn Sadb) -> Outcome {
     let done = match verb {
         Verb::Add => sadb.add(request),
         Verb::Update => sadb.update(request, PairScope::One),
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn only_additions_of_one_sa_wait() {
+    fn queue_takes_only_additions_of_one_sa() {
         let sadb = Batching::default();
         let mut queue = Queue::default();
         for text in [
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn each_outcome_comes_with_its_place_in_order() {
+    fn flush_reports_outcomes_in_order() {
         let mut sadb = Batching::default();
         let mut queue = Queue::default();
         for spi in 299..302 {
@@ -189,14 +189,14 @@ mod tests {
         let mut heard = Vec::new();
         let mut each =
             |place, request: &Request, outcome| heard.push((place, request.spi.0, matches!(outcome, Outcome::Done)));
-        queue.settle(&mut sadb, &mut each);
-        queue.settle(&mut sadb, &mut each);
+        queue.flush(&mut sadb, &mut each);
+        queue.flush(&mut sadb, &mut each);
         assert_eq!(heard, [(1299, 299, true), (1300, 300, false), (1301, 301, true)]);
         assert_eq!(sadb.sizes, [3]);
     }
 
     #[test]
-    fn it_is_full_at_some_time() {
+    fn queue_is_full_at_the_maximum_batch() {
         let sadb = Batching::default();
         let mut queue = Queue::default();
         let taken = (1000..2000).take_while(|spi| !queue.is_full() && queue.offer(*spi, add(*spi), &sadb).is_none());

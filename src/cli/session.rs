@@ -174,7 +174,7 @@ impl Session<'_> {
     pub(super) fn settle(&mut self, source: Source<'_>, tally: &mut Tally) {
         let Some(sadb) = &mut self.sadb else { return };
         let (output, flood) = (&self.output, &mut self.flood);
-        self.waiting.settle(&mut **sadb, &mut |location, request, outcome| {
+        self.waiting.flush(&mut **sadb, &mut |location, request, outcome| {
             let failure = match outcome {
                 Outcome::Failed(error) => Some(error),
                 Outcome::Done | Outcome::Described(_) => None,

@@ -49,11 +49,11 @@ impl PolicySa {
     /// From the request that adds the SA; `None` without a destination.
     #[must_use]
     pub fn of_request(request: &Request) -> Option<Self> {
-        let mut id = request.id()?;
-        id.dst = id.dst.to_canonical();
+        let id = request.id()?;
         let src = request.src.map(|src| src.addr.to_canonical()).filter(|src| !src.is_unspecified());
         let (from, to) = (request.src, request.dst?);
         let inner = (*request.inner_src, *request.inner_dst);
+        // Inner addresses describe the packets. Without them the outer ones do, in transport mode only.
         let selector = match inner {
             (Some(src), Some(dst)) => Some(selector_between(
                 SelectorEnd { net: Net::new(src.addr, src.prefix_len), port: src.port, proto: src.proto },
@@ -75,6 +75,7 @@ impl PolicySa {
         let association = message.association()?;
         let dst = addr(AddressRole::Destination)?;
         let src = addr(AddressRole::Source).filter(|src| !src.is_unspecified());
+        // Only XFRM reports these.
         let default = LinuxExtras::default();
         let extras = message.linux().map_or(&default, |linux| &linux.extras);
         let mode = extras.mode.unwrap_or_default();
@@ -156,12 +157,14 @@ fn selector_between(src: SelectorEnd, dst: SelectorEnd) -> Selector {
     Selector {
         src_ports: PortMask::exactly(src.port),
         dst_ports: PortMask::exactly(dst.port),
+        // A command gives the protocol with either end or both.
         proto: src.proto.max(dst.proto),
         ..Selector::between(src.net, dst.net)
     }
 }
 
 fn with_family_of(end: SelectorEnd, other: SelectorEnd) -> SelectorEnd {
+    // A selector has one address family: 0.0.0.0/0 with an IPv6 network stands for ::/0.
     let is_any = end.net == Net::any(end.net.addr());
     if is_any { SelectorEnd { net: Net::any(other.net.addr()), ..end } } else { end }
 }

@@ -19,6 +19,7 @@ impl Net {
         match addr.to_canonical() {
             IpAddr::V4(v4) => {
                 let len = prefix_len.min(32);
+                // A shift by all 32 bits is an overflow.
                 let mask = u32::MAX.checked_shl(32 - u32::from(len)).unwrap_or(0);
                 Self { addr: Ipv4Addr::from(v4.to_bits() & mask).into(), prefix_len: len }
             }
@@ -71,6 +72,7 @@ impl Net {
     /// Whether the prefixes have an address in common.
     #[must_use]
     pub fn overlaps(self, other: Self) -> bool {
+        // Prefixes are nested or disjoint.
         self.covers(other) || other.covers(self)
     }
 }
@@ -98,6 +100,7 @@ impl PortMask {
     /// Whether the two have a port in common.
     #[must_use]
     pub fn overlaps(self, other: Self) -> bool {
+        // Bits outside either mask can take any value.
         (self.value ^ other.value) & self.mask & other.mask == 0
     }
 }

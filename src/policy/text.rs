@@ -58,6 +58,7 @@ impl fmt::Display for PolicyId {
 impl fmt::Display for Template {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("tmpl")?;
+        // `ip` takes missing addresses as unspecified ones.
         if !self.dst.is_unspecified() || !self.src.is_unspecified() {
             write!(f, " src {} dst {}", self.src, self.dst)?;
         }
@@ -82,6 +83,7 @@ impl fmt::Display for Template {
 impl fmt::Display for Policy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.id)?;
+        // `allow` is the default of `ip`.
         if self.action == PolicyAction::Block {
             f.write_str(" action block")?;
         }

@@ -24,6 +24,7 @@ pub fn unmatched(policies: &[&Policy], sas: &[PolicySa]) -> Unmatched {
     // A host may have 100,000 SAs and as many policies: most templates name a destination, and an index avoids the product.
     let mut by_dst: HashMap<IpAddr, Vec<usize>> = HashMap::new();
     sas.iter().enumerate().for_each(|(at, sa)| by_dst.entry(sa.id.dst).or_default().push(at));
+    // For templates with any destination.
     let all: Vec<usize> = (0..sas.len()).collect();
     for (at, policy) in policies.iter().enumerate().filter(|(_, policy)| policy.action == PolicyAction::Allow) {
         let mut is_complete = true;

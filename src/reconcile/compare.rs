@@ -171,12 +171,13 @@ impl Comparison<'_> {
             sa_type: desired.sa_type,
             spi: desired.spi,
             state: SaState::MATURE,
-            // PF_KEY requires an algorithm in the SA extension of every ESP request, and ignores it in an update.
+            // Not NONE: ESP without a key has the NULL cipher in a request.
             encr_alg: if desired.sa_type == SaType::ESP { EncrAlg::NULL } else { EncrAlg::NONE },
             flags: desired.flags & (Flags::INBOUND | Flags::OUTBOUND),
             hard: desired.hard.clone(),
             soft: desired.soft.clone(),
             idle: desired.idle.clone(),
+            // The addresses that the SADB has stored, without ports: they only identify the SA.
             src: self.actual.src.map(whole_end),
             dst: self.actual.dst.map(whole_end),
             ..Request::default()
@@ -184,6 +185,7 @@ impl Comparison<'_> {
         update.linux.mark = desired.linux.mark;
         update.linux.soft_packets = desired.linux.soft_packets;
         update.linux.hard_packets = desired.linux.hard_packets;
+        // PF_KEY cannot change these. XFRM keeps a value that the update does not have (`xfrm_state_update`).
         if self.backend == Backend::Xfrm {
             (*update.natt_local, *update.natt_remote) = (*desired.natt_local, *desired.natt_remote);
             (update.linux.if_id, update.linux.output_mark) = (desired.linux.if_id, desired.linux.output_mark);
@@ -198,11 +200,13 @@ impl ComparedField {
             (Some(is_same), _) => is_same(sas),
             (None, FieldValue::Number(value)) => value(sas.desired) == value(sas.actual),
             (None, FieldValue::Text(value)) => value(sas.desired) == value(sas.actual),
+            // Every key field has a comparison of its own, in constant time.
             (None, FieldValue::Key(_)) => false,
         }
     }
 
     fn can_update(&self, sas: &Comparison<'_>) -> bool {
+        // An update cannot remove a limit: 0 stands for a value that is not given.
         let stays = matches!(self.value, FieldValue::Number(value) if value(sas.desired) != 0);
         match self.in_place {
             InPlace::Never => false,
@@ -285,6 +289,7 @@ fn auth_key(request: &Request) -> Option<Key> {
 /// The key as an SA holds it: without the IV that a command may append, and for DES without the parity bits.
 fn encr_key(request: &Request) -> Option<Key> {
     let key = request.encr_key.as_ref().filter(|key| key.byte_len() > 0)?;
+    // `reserved` counts the bits of the IV, which the SADB does not report.
     let key = key.duplicate().resized(key.bits().saturating_sub(key.reserved())).with_reserved(0);
     let is_des = [EncrAlg::DES, EncrAlg::TRIPLE_DES].contains(&request.encr_alg);
     Some(if is_des { key.without_parity() } else { key })
@@ -300,6 +305,7 @@ fn same_key(sas: &Comparison<'_>, key: fn(&Request) -> Option<Key>) -> bool {
 
 /// Protocol and ports of the protected packets in transport mode. A tunnel has them in its inner addresses.
 fn ports(request: &Request) -> (u8, u16, u16) {
+    // XFRM has one selector for each SA, which describes the inner packets of a tunnel.
     if request.mode() == XfrmMode::TUNNEL || request.inner_src.is_some() || request.inner_dst.is_some() {
         return (0, 0, 0);
     }
@@ -385,7 +391,9 @@ fn port(end: Option<Endpoint>) -> u64 {
 }
 
 fn same_port(sas: &Comparison<'_>, end: fn(&Request) -> Option<Endpoint>) -> bool {
+    // Linux needs both ports, and gets the default for a missing one; illumos keeps 0.
     let usual = |port| if port == 0 && sas.backend != Backend::PfKey { NATT_PORT.into() } else { port };
+    // If only one encapsulates, the field `encap` shows the difference.
     let both_encapsulate = natt(sas.desired).is_some() && natt(sas.actual).is_some();
     !both_encapsulate || usual(port(end(sas.desired))) == usual(port(end(sas.actual)))
 }
@@ -404,6 +412,7 @@ fn same_identity(desired: &Option<Identity>, actual: &Option<Identity>) -> bool 
 fn same_soft_addtime(sas: &Comparison<'_>) -> bool {
     let (desired, actual) = (limits(*sas.desired.soft).addtime, limits(*sas.actual.soft).addtime);
     let fuzz = if sas.backend == Backend::PfKey && desired > SOFT_FUZZ { SOFT_FUZZ } else { 0 };
+    // The fuzz only shortens the limit: a longer one is a difference.
     desired.checked_sub(actual).is_some_and(|less| less <= fuzz)
 }
 

@@ -44,6 +44,7 @@ pub(crate) fn execute(plan: Plan, sadb: &mut dyn Sadb, each: &mut dyn FnMut(&Ste
     let mut steps = plan.steps;
     let mut done = 0;
     while done < steps.len() {
+        // Additions come first in a plan, so most of them go in batches.
         let batch = batch(&steps[done..], sadb);
         let outcomes = if batch.is_empty() { vec![execute_step(&mut steps[done], sadb)] } else { sadb.add_all(&batch) };
         let taken = outcomes.len();
@@ -53,6 +54,7 @@ pub(crate) fn execute(plan: Plan, sadb: &mut dyn Sadb, each: &mut dyn FnMut(&Ste
             let (line, id) = (steps[done + at].line, steps[done + at].id());
             // The SADB has processed the whole batch: steps after the refused one may be done.
             steps.truncate(done + taken);
+            // The rollback must not delete them.
             steps.retain(|step| !foreign.contains(&step.id()));
             let not_restored = roll_back(&mut steps, sadb);
             return Err(Box::new(ExecuteError { line, id, source, foreign, not_restored }));
@@ -85,6 +87,7 @@ fn execute_step(step: &mut Step, sadb: &mut dyn Sadb) -> Result<(), SadbError> {
         (StepKind::Add, Some(request)) => sadb.add(request),
         (StepKind::Update, Some(request)) => sadb.update(request, PairScope::One),
         (StepKind::Replace, Some(request)) => sadb.replace(&identifying_request(change), request),
+        // An SA that has expired since the dump is removed as well.
         _ => sadb.delete_if_present(&identifying_request(change)).map(drop),
     }
 }
@@ -98,6 +101,7 @@ fn identifying_request(change: &SaChange) -> Request {
 /// Undoes `steps`, the last one first. Returns the SAs that could not be restored.
 fn roll_back(steps: &mut [Step], sadb: &mut dyn Sadb) -> Vec<(SaId, SadbError)> {
     let mut not_restored = Vec::new();
+    // In reverse order: a step may depend on an earlier one, such as a pair on its first SA.
     for step in steps.iter_mut().rev() {
         sadb.new_sequence();
         let change = &mut *step.change;
@@ -134,6 +138,7 @@ fn restore(change: &SaChange, before: ActualSa, sadb: &mut dyn Sadb) -> Result<(
     let mut request = before.request;
     // An unused SA has sent no packet since its counters were read: no margin is needed.
     before.counters.apply_to(&mut request, if before.used.usetime == 0 { 0 } else { MARGIN });
+    // A failed replacement may have left the new SA, the old one or none.
     sadb.delete_if_present(&identifying_request_of(change, &request))?;
     request.pair_spi = before.pair;
     match sadb.add(&request) {

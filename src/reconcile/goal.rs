@@ -78,6 +78,7 @@ impl Goal {
     /// For a command that an SADB with the SAs of the earlier lines would refuse, and for one that changes an SA.
     pub(crate) fn take(&mut self, line: u32, mut command: SaCommand) -> Result<(), GoalError> {
         let targets = std::mem::take(&mut command.targets);
+        // The last target takes the request itself, which saves a copy of the keys for most commands.
         let Some((last, others)) = targets.split_last() else { return Ok(()) };
         for target in others {
             self.take_one(line, command.verb, Box::new(command.request.duplicate()), *target)?;
@@ -111,11 +112,13 @@ impl Goal {
     #[must_use]
     pub(crate) fn inbound(mut self) -> Self {
         self.sas.retain(|desired| is_inbound(&desired.request));
+        // Their outbound peers are not part of this goal.
         self.sas.iter_mut().for_each(|desired| desired.pair = None);
         self
     }
 
     fn add(&mut self, line: u32, id: SaId, mut request: Box<Request>) -> Result<(), GoalError> {
+        // Apart from the request, because either command of a pair may have it: `finish` sets it for both.
         let pair = request.pair_spi.take();
         request.flags = request.flags & !Flags::PAIRED;
         match self.sas.entry(hash(&id), |desired| desired.id() == id, |desired| hash(&desired.id())) {
@@ -130,6 +133,7 @@ impl Goal {
 
     /// Applies a `flush` command.
     pub(crate) fn flush(&mut self, sa_type: SaType) {
+        // `flush all` has the type UNSPEC.
         self.sas.retain(|desired| sa_type != SaType::UNSPEC && desired.request.sa_type != sa_type);
     }
 

@@ -49,6 +49,7 @@ impl ActualSa {
         Some(Self {
             id,
             request: request(message)?,
+            // SPI 0 stands for no pair.
             pair: message.extensions.iter().find_map(|extension| match extension {
                 Extension::Pair(spi) if spi.0 != 0 => Some(*spi),
                 _ => None,
@@ -64,6 +65,7 @@ impl ActualSa {
 }
 
 fn backend(message: &Message) -> Backend {
+    // Linux adds X_SA2 to every description of an SA, illumos has no such extension.
     let second = |extension: &Extension| matches!(extension, Extension::SecondAssociation { .. });
     match message.linux() {
         Some(_) => Backend::Xfrm,
@@ -78,10 +80,13 @@ fn request(message: &Message) -> Option<Request> {
     let mut request = Request {
         sa_type: message.sa_type,
         spi: sa.spi,
+        // The field of PF_KEY has 8 bits: XFRM reports a larger window apart.
         replay: window.max(sa.replay.into()),
         state: state_of_add(sa.state),
         auth_alg: sa.auth,
+        // ESP that only authenticates has NULL in a request and may have NONE in a description.
         encr_alg: if sa.encr == EncrAlg::NONE && message.sa_type == SaType::ESP { EncrAlg::NULL } else { sa.encr },
+        // Without the flags that only the kernel sets, such as PAIRED and USED.
         flags: sa.flags & Flags(REQUEST_FLAGS),
         linux: extras(message).into(),
         ..Request::default()

@@ -25,6 +25,7 @@ impl<'a> PairChanges<'a> {
     /// Whether the pair of an SA can only be changed by replacing the SA: no command ends a pair except the removal of one of the two.
     pub(crate) fn needs_replacement(&self, desired: &DesiredSa, actual: &ActualSa) -> bool {
         let Some(spi) = actual.pair else { return false };
+        // The SADB ends a pair when it removes one of the two, so an SA that is to have none needs no step then.
         let peer_is_removed = peer_sa(&actual.id, &actual.request, spi).is_some_and(|peer| self.removed.contains(&peer));
         desired.pair != Some(spi) && !(desired.pair.is_none() && peer_is_removed)
     }
@@ -33,6 +34,7 @@ impl<'a> PairChanges<'a> {
     pub(crate) fn pair_by_update(&mut self, desired: &DesiredSa, actual: &ActualSa) -> Option<Spi> {
         let spi = desired.pair.filter(|_| actual.pair.is_none())?;
         let peer = peer_sa(&actual.id, &desired.request, spi)?;
+        // One request of the two is enough, and a second one would be refused (diagnostic code 75 on illumos).
         if self.added.contains(&peer) || self.paired.contains(&actual.id) || self.goal.get(&peer).is_none() {
             return None;
         }
@@ -53,6 +55,7 @@ pub(crate) fn set_pairs(steps: &mut [Step], goal: &Goal) {
         let change = &mut *step.change;
         let (Some(request), Some(desired)) = (&mut change.request, goal.get(&change.id)) else { continue };
         let peer = desired.pair.and_then(|spi| peer_sa(&change.id, request, spi));
+        // A request with a `pair_spi` is refused while its peer does not exist.
         let peer_exists = |peer: SaId| positions.get(&peer).is_none_or(|other| *other < position);
         request.pair_spi = desired.pair.filter(|_| peer.is_some_and(peer_exists));
     }

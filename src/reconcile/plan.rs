@@ -67,6 +67,7 @@ pub(crate) enum PlanError {
 pub(crate) fn plan(goal: &Goal, sadb: &mut dyn Sadb, options: &PlanOptions<'_>) -> Result<Plan, PlanError> {
     let mut planner = Planner::new(goal, options);
     sadb.dump(SaType::UNSPEC, &mut |message| {
+        // A description without an identity, such as of a larval SA, cannot match a command.
         if let Some(actual) = ActualSa::of(message) {
             planner.visit(actual);
         }
@@ -147,6 +148,7 @@ impl<'a> Planner<'a> {
     /// Handles the next SA of the dump.
     fn visit(&mut self, actual: ActualSa) {
         let desired = self.goal.get(&actual.id);
+        // An SA in both tables of illumos is one SA, and must not give two steps.
         if !self.visited.insert(desired, &actual.id) {
             return;
         }
@@ -159,11 +161,12 @@ impl<'a> Planner<'a> {
             return;
         };
         let differing = comparison(desired, &actual).differing_fields();
+        // A dead or larval SA has the identity, but protects no packet.
         let is_usable = actual.is_alive && !actual.has_unknown_algorithm;
         if differing.is_empty() && is_usable && desired.pair == actual.pair {
             self.kept += 1;
         } else if !self.options.scope.may_change(&actual) {
-            // Not returned here: a dump that is not read to its end leaves messages in the socket.
+            // Kept for `finish`: the dump is read to its end, and the first error is reported.
             self.error.get_or_insert(PlanError::Foreign { line: desired.line, id: actual.id });
         } else {
             self.candidates.push(Candidate { desired, actual, differing });
@@ -185,6 +188,7 @@ impl<'a> Planner<'a> {
         for candidate in updated {
             match update(&candidate, &mut pairs) {
                 Some(update) => steps.push(self.step(StepKind::Update, candidate, Some(update))),
+                // Only the pair differs, and the request of the peer SA makes it.
                 None => self.kept += 1,
             }
         }
@@ -209,6 +213,7 @@ impl<'a> Planner<'a> {
     fn exceeds_new_limits(&self, desired: &DesiredSa, actual: &ActualSa) -> bool {
         let hard = desired.request.hard.unwrap_or_default();
         let used = actual.used;
+        // usetime has no start until the first packet.
         let past = |start: u64, limit: u64| limit != 0 && start != 0 && self.now >= start.saturating_add(limit);
         let reached = |count: u64, limit: u64| limit != 0 && count >= limit;
         past(used.addtime, hard.addtime)
@@ -220,6 +225,7 @@ impl<'a> Planner<'a> {
     fn addition(&self, desired: &DesiredSa) -> Step {
         let id = desired.id();
         let mut request = desired.request.duplicate();
+        // The SA may have existed before a reboot or a refresh, with the same keys.
         if let Some(counters) = (self.options.saved_counters)(&id, &request) {
             counters.apply_to(&mut request, MARGIN);
         }

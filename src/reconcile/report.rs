@@ -45,6 +45,7 @@ impl fmt::Display for Summary {
 
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The words are aligned: `replace` has seven letters.
         write!(f, "{:8}{}", self.kind.word(), self.id())?;
         self.line.map_or(Ok(()), |line| write!(f, " (line {line})"))?;
         let separators = std::iter::once(": ").chain(std::iter::repeat(", "));
@@ -63,6 +64,7 @@ impl fmt::Display for Mismatch<'_> {
         if self.0.kind == StepKind::Add {
             return write!(f, "{} is missing", self.0.id());
         }
+        // No values: this goes to the log of a service, where a fingerprint is of no use.
         let fields: Vec<&str> = self.0.change.differences.iter().map(|difference| difference.field).collect();
         write!(f, "{} differs in: {}", self.0.id(), fields.join(", "))
     }

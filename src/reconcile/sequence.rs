@@ -27,6 +27,7 @@ impl Counters {
         if let Some(linux) = message.linux() {
             return Self { sent: linux.sent_seq, received: linux.received_seq };
         }
+        // Only one of the two is set, depending on ESN.
         let value = message.extensions.iter().find_map(|extension| match extension {
             Extension::ReplayValue { value32, value64 } => Some(u64::from(*value32).max(*value64)),
             _ => None,
@@ -65,6 +66,7 @@ pub(super) fn is_inbound(request: &Request) -> bool {
     match (request.flags.has(Flags::INBOUND), request.flags.has(Flags::OUTBOUND)) {
         (true, false) => true,
         (false, true) => false,
+        // Neither or both: a multicast SA counts as inbound where its group is joined.
         _ => request.dst.is_some_and(|dst| is_local(dst.addr.to_canonical())),
     }
 }

@@ -68,6 +68,7 @@ impl Step {
     /// The key that steps are sorted by. Inbound SAs come before outbound ones, so that a peer's packets find their SA. Removals are
     /// the other way round: the peer may still be sending when this host has stopped.
     pub(super) fn order(&self) -> (StepKind, bool, Option<u32>, SaType, Spi, String) {
+        // `false` sorts before `true`.
         let is_inbound = self.change.is_inbound;
         let is_later = if self.kind == StepKind::Remove { is_inbound } else { !is_inbound };
         let SaId { sa_type, spi, dst, .. } = self.change.id;
@@ -90,6 +91,7 @@ impl Plan {
     /// The sequence numbers of the SAs that the plan removes.
     pub(crate) fn removed(&self, fingerprint_key: FingerprintKey) -> impl Iterator<Item = SequenceSnapshot> {
         self.steps.iter().filter(|step| step.kind == StepKind::Remove).filter_map(move |step| {
+            // An unused SA can start at 0 again.
             let actual = step.change.actual.as_ref().filter(|actual| actual.counters != Counters::default())?;
             Some(SequenceSnapshot::of_actual(actual, fingerprint_key))
         })

@@ -162,6 +162,7 @@ impl LinuxExtras {
     /// The keyword of the first property that is set; `None` if there is none.
     #[must_use]
     pub fn first_keyword(&self) -> Option<&'static str> {
+        // ESN before the other flags: it has a keyword of its own.
         let keywords = [
             (self.mode.is_some(), "mode"),
             (self.reqid != 0, "reqid"),

@@ -90,6 +90,7 @@ impl Request {
         self.dst.map(|dst| SaId {
             sa_type: self.sa_type,
             spi: self.spi,
+            // An IPv4-mapped address identifies the same SA as the IPv4 address.
             dst: dst.addr.to_canonical(),
             mark: self.linux.mark,
         })
@@ -118,6 +119,7 @@ impl Request {
     /// The mode of the SA. The default is tunnel mode with inner addresses, otherwise transport mode.
     #[must_use]
     pub fn mode(&self) -> XfrmMode {
+        // Inner addresses make a tunnel even without the flag.
         let inner = self.inner_src.is_some() || self.inner_dst.is_some();
         let by_flag = if inner || self.flags.has(Flags::TUNNEL) { XfrmMode::TUNNEL } else { XfrmMode::TRANSPORT };
         self.linux.mode.unwrap_or(by_flag)

@@ -25,6 +25,7 @@ impl<T: StaticDefault> Default for Sparse<T> {
 
 impl<T: StaticDefault + PartialEq> From<T> for Sparse<T> {
     fn from(value: T) -> Self {
+        // The default is never boxed, so that a request without extras needs no allocation.
         Self((value != *T::DEFAULT).then(|| Box::new(value)))
     }
 }
@@ -45,6 +46,7 @@ impl<T: StaticDefault + Clone> DerefMut for Sparse<T> {
 
 impl<T: StaticDefault + PartialEq> PartialEq for Sparse<T> {
     fn eq(&self, other: &Self) -> bool {
+        // A boxed default equals none: `deref_mut` may have made one.
         **self == **other
     }
 }

@@ -98,6 +98,7 @@ const ALL_DIRECTIONS: [PolicyDirection; 3] = [PolicyDirection::In, PolicyDirecti
 
 /// The identity of an SA's policy; `None` for a tunnel without inner addresses.
 fn policy_id(sa: &PolicySa, direction: PolicyDirection) -> Option<PolicyId> {
+    // A mark with an empty mask matches every packet, as no mark does.
     let mark = sa.id.mark.filter(|mark| *mark != Masked::default());
     Some(PolicyId { direction, selector: sa.selector?, mark, if_id: sa.if_id })
 }
@@ -135,6 +136,7 @@ pub fn directions(sa: &PolicySa, is_local: &dyn Fn(IpAddr) -> bool) -> Option<Di
 fn add(bundles: &mut Bundles, position: usize, sa: &PolicySa, directions: &[PolicyDirection]) -> Result<(), NoPolicy> {
     let selector = sa.selector.ok_or(NoPolicy::NoInnerSelector)?;
     let is_in = directions.contains(&PolicyDirection::In);
+    // In a tunnel such a selector is usual: it applies to decapsulated packets only.
     if is_in && selector.proto == 0 && selector.src.free_bits() > 0 && sa.mode == XfrmMode::TRANSPORT {
         return Err(NoPolicy::TooBroad);
     }
@@ -163,6 +165,7 @@ fn template(sa: &PolicySa, selector: &Selector) -> Template {
 fn udp_bypass_policy(sa: &PolicySa, policies: &[Policy], is_local: &dyn Fn(IpAddr) -> bool) -> Option<Policy> {
     let port = sa.udp_port?;
     let Directions { inbound, .. } = directions(sa, is_local)?;
+    // Only the destination port: NAT may have changed the source port.
     let src = sa.src.map_or(Net::any(sa.id.dst), Net::host);
     let selector =
         Selector { proto: IPPROTO_UDP, dst_ports: PortMask::exactly(port), ..Selector::between(src, Net::host(sa.id.dst)) };

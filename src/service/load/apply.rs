@@ -121,7 +121,7 @@ impl Loader<'_> {
     /// Applies the additions in the queue.
     fn settle(&mut self, queue: &mut Queue<u32>, target: &mut Target, progress: &mut Progress) -> Result<(), Failure> {
         let mut failures = Vec::new();
-        queue.settle(&mut *target.sadb, &mut |line, request, outcome| match outcome {
+        queue.flush(&mut *target.sadb, &mut |line, request, outcome| match outcome {
             Outcome::Failed(error) => failures.push((line, error)),
             Outcome::Done | Outcome::Described(_) => progress.count(request),
         });

@@ -17,6 +17,7 @@ thread_local! {
 /// False if the addresses cannot be read.
 #[must_use]
 pub fn is_local(addr: IpAddr) -> bool {
+    // A load asks for the addresses of every SA of the keys file.
     let read = || local_addresses().unwrap_or_default();
     addr.is_loopback() || ADDRESSES.with_borrow_mut(|known| known.get_or_insert_with(read).contains(&addr))
 }
@@ -42,6 +43,7 @@ pub fn local_addresses() -> io::Result<HashSet<IpAddr>> {
 /// The inode number that identifies this thread's network namespace (namespaces(7)); `None` on systems without them.
 #[must_use]
 pub fn network_namespace() -> Option<u64> {
+    // A network namespace belongs to a thread: setns(2) changes that of the caller only.
     std::fs::metadata("/proc/thread-self/ns/net").ok().map(|meta| meta.ino())
 }
 
