@@ -14,10 +14,10 @@ pub struct Buffer {
 
 /// A write that exceeds the capacity of a [`Buffer`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{wanted} bytes do not fit into a buffer of {capacity}")]
+#[error("{needed} bytes exceed the capacity of the buffer, {capacity} bytes")]
 pub struct Full {
     /// Length after the refused write, in bytes.
-    pub wanted: usize,
+    pub needed: usize,
     /// Capacity of the buffer in bytes.
     pub capacity: usize,
 }
@@ -53,9 +53,9 @@ impl Buffer {
     /// # Errors
     /// [`Full`] if they do not fit.
     pub fn append(&mut self, bytes: &[u8]) -> Result<(), Full> {
-        let wanted = self.bytes.len() + bytes.len();
-        if wanted > self.bytes.capacity() {
-            return Err(Full { wanted, capacity: self.bytes.capacity() });
+        let needed = self.bytes.len() + bytes.len();
+        if needed > self.bytes.capacity() {
+            return Err(Full { needed, capacity: self.bytes.capacity() });
         }
         self.bytes.extend_from_slice(bytes);
         Ok(())
@@ -162,7 +162,7 @@ mod tests {
         let mut buffer = Buffer::with_capacity(4);
         let capacity = buffer.capacity();
         buffer.append(&vec![7; capacity]).unwrap();
-        assert_eq!(buffer.append(&[8]), Err(Full { wanted: capacity + 1, capacity }));
+        assert_eq!(buffer.append(&[8]), Err(Full { needed: capacity + 1, capacity }));
         assert_eq!(buffer.len(), capacity);
         buffer.truncate(1);
         assert_eq!(&*buffer, [7]);

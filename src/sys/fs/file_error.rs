@@ -15,20 +15,20 @@ pub(crate) enum FileError {
     #[error("{}: {source}", shown(path))]
     Unreadable { path: PathBuf, source: io::Error },
     /// Another user's file, which the process may not open: a service has no capability for the files of other users.
-    #[error("{} belongs to user {uid}, wanted root: chown root {}", shown(path), shell_word(path))]
+    #[error("{} belongs to user {uid}, expected root: chown root {}", shown(path), shell_word(path))]
     Foreign { path: PathBuf, uid: u32 },
     /// It is not a regular file.
-    #[error("{} is {found}, wanted a regular file", shown(path))]
+    #[error("{} is {found}, expected a regular file", shown(path))]
     NotRegular { path: PathBuf, found: &'static str },
     /// More than [`MAX_LEN`] bytes.
-    #[error("{} declares {len} bytes, wanted at most {MAX_LEN}", shown(path))]
+    #[error("{} declares {len} bytes, expected at most {MAX_LEN}", shown(path))]
     TooLarge {
         path: PathBuf,
         /// Its length in bytes.
         len: u64,
     },
     /// Another process has written to it during the read.
-    #[error("{} changed while it was read: try again when it is written", shown(path))]
+    #[error("{} changed while it was read; load it again after it has been written completely", shown(path))]
     Changed { path: PathBuf },
 }
 

@@ -237,7 +237,7 @@ mod tests {
         symlink(&path, &link).unwrap();
         assert_eq!(&*read(&link, FileOrigin::User).unwrap().contents, b"x");
         let refused = read(&link, FileOrigin::Service).err().unwrap();
-        assert!(refused.to_string().ends_with("is a symbolic link, wanted a regular file"), "{refused}");
+        assert!(refused.to_string().ends_with("is a symbolic link, expected a regular file"), "{refused}");
     }
 
     #[test]

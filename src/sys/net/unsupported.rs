@@ -32,12 +32,14 @@ pub mod netlink {
     use crate::secret::{Buffer, WipeOnDrop};
     use crate::sys::time::Deadline;
 
+    pub use NoNetlinkSocket as NetlinkSocket;
+
     /// No value of this type exists.
-    pub struct NetlinkSocket {
+    pub struct NoNetlinkSocket {
         never: Infallible,
     }
 
-    impl NetlinkSocket {
+    impl NoNetlinkSocket {
         /// # Errors
         /// Always `Unsupported`.
         pub fn xfrm(_groups: u32) -> io::Result<Self> {
@@ -63,7 +65,7 @@ pub mod netlink {
         }
     }
 
-    impl AsFd for NetlinkSocket {
+    impl AsFd for NoNetlinkSocket {
         fn as_fd(&self) -> BorrowedFd<'_> {
             match self.never {}
         }
@@ -85,12 +87,14 @@ pub(crate) mod udp_encap {
     use std::convert::Infallible;
     use std::io;
 
+    pub(crate) use NoUdpPort as UdpPort;
+
     /// No value of this type exists.
-    pub(crate) struct UdpPort {
+    pub(crate) struct NoUdpPort {
         _never: Infallible,
     }
 
-    impl UdpPort {
+    impl NoUdpPort {
         /// # Errors
         /// Always `Unsupported`.
         pub(crate) fn bind(_port: u16, _is_ipv6: bool) -> io::Result<Self> {

@@ -28,13 +28,13 @@ const WITHOUT_LIST: &str = if IS_ILLUMOS { "chmod A-" } else { "nfs4_setfacl -s 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Finding {
     /// Group or others have access.
-    #[error("{} has mode {mode:04o}, wanted 0600 or 0400: chmod 600 {}", shown(path), shell_word(path))]
+    #[error("{} has mode {mode:04o}, expected 0600 or 0400: chmod 600 {}", shown(path), shell_word(path))]
     Mode { path: PathBuf, mode: u32 },
     /// An access list, which the mode does not show, grants access to other users.
     #[error("{} has an access list for other users: {} {}", shown(path), WITHOUT_LIST, shell_word(path))]
     AccessList { path: PathBuf },
     /// Neither root nor the caller owns the file.
-    #[error("{} belongs to user {uid}, wanted root: chown root {}", shown(path), shell_word(path))]
+    #[error("{} belongs to user {uid}, expected root: chown root {}", shown(path), shell_word(path))]
     Owner { path: PathBuf, uid: u32 },
     /// Other users can rename files in a directory above it.
     #[error(
