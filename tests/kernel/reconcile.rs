@@ -211,7 +211,11 @@ fn reconcile_in_kernel_rolls_back_after_any_refusal() {
     let refused = new.clone() + &esp(0x1ff, "tfcpad 400 mode transport") + &esp(0x200, "");
     let failed = with_file(&space, "reconcile", &refused);
     assert_eq!(failed.status, 1, "{}{}", failed.out, failed.err);
-    assert!(failed.err.contains("esp spi 0x1ff") && failed.err.contains("the SADB is as it was"), "{}", failed.err);
+    assert!(
+        failed.err.contains("esp spi 0x1ff") && failed.err.contains("earlier changes were rolled back"),
+        "{}",
+        failed.err
+    );
     assert_eq!(sorted(&space.saved()), sorted(&before));
 
     let mut refusals = 0;

@@ -44,7 +44,7 @@ const REQUESTS: &[(&str, &str)] = &[
     ("add esp spi 0x200 src fd00::1 dst 10.0.0.2 AES", "famil"),
     ("add esp spi 0x200 ENDS AES isrc 10.1.0.0/16 idst fd00::/16", "famil"),
     ("add esp spi 0x200 ENDS AES isrc 10.1.0.0/33 idst 10.2.0.0/16", "33"),
-    ("add esp spi 0x200 src 10.0.0.1 dst 0.0.0.0 AES", "named by its destination"),
+    ("add esp spi 0x200 src 10.0.0.1 dst 0.0.0.0 AES", "identified by its destination"),
     ("add esp spi 0x200 ENDS AES esn", "ESN"),
     ("add esp spi 0x200 ENDS AES tfcpad 100", "tunnel mode"),
     ("add esp spi 0x200 ENDS AES offload nosuch0", "no interface nosuch0"),
