@@ -40,7 +40,7 @@ const ENCR: &[Encr] = &[
 ];
 
 /// Algorithms as in a command, and as in iproute2.
-struct Asked {
+struct Combination {
     sa_type: &'static str,
     words: String,
     shown: String,
@@ -98,32 +98,36 @@ fn auth(Auth(word, bits, name, icv): &Auth) -> (String, String) {
 }
 
 /// Every combination of the tables.
-fn asked() -> Vec<Asked> {
-    let mut asked = Vec::new();
+fn combinations() -> Vec<Combination> {
+    let mut combinations = Vec::new();
     for row in AUTH {
         let (words, shown) = auth(row);
-        asked.push(Asked { sa_type: "ah", words: words.clone(), shown: shown.clone() });
-        asked.push(Asked { sa_type: "esp", words, shown: format!("{shown}\tenc ecb(cipher_null)\n") });
+        combinations.push(Combination { sa_type: "ah", words: words.clone(), shown: shown.clone() });
+        combinations.push(Combination { sa_type: "esp", words, shown: format!("{shown}\tenc ecb(cipher_null)\n") });
     }
     for (at, Encr(word, sizes, name, icv)) in ENCR.iter().enumerate() {
         for bits in *sizes {
             let key = key(*bits);
             let words = format!("encr_alg {word} encrkey {key}");
             let shown = format!("\t{name} 0x{key} ({bits} bits)");
-            asked.push(match icv {
-                Some(icv) => Asked { sa_type: "esp", words, shown: format!("{shown} {icv}\n") },
+            combinations.push(match icv {
+                Some(icv) => Combination { sa_type: "esp", words, shown: format!("{shown} {icv}\n") },
                 None => {
                     let (auth_words, auth_shown) = auth(&AUTH[at % AUTH.len()]);
-                    Asked { sa_type: "esp", words: format!("{words} {auth_words}"), shown: format!("{auth_shown}{shown}\n") }
+                    Combination {
+                        sa_type: "esp",
+                        words: format!("{words} {auth_words}"),
+                        shown: format!("{auth_shown}{shown}\n"),
+                    }
                 }
             });
         }
     }
-    asked
+    combinations
 }
 
-fn state(asked: &Asked, path: &Path, spi: u32) -> String {
-    let Asked { sa_type, shown, .. } = asked;
+fn state(combination: &Combination, path: &Path, spi: u32) -> String {
+    let Combination { sa_type, shown, .. } = combination;
     let Path { ends, mode, selector, .. } = path;
     format!(
         "{ends}\n\
@@ -149,10 +153,10 @@ fn state(asked: &Asked, path: &Path, spi: u32) -> String {
 fn xfrm_algorithms_with_each_key_length_mode_and_family() {
     let (mut keys, mut expected) = (String::new(), Vec::new());
     for path in PATHS {
-        for asked in asked() {
+        for combination in combinations() {
             let spi = 0x1000 + u32::try_from(expected.len()).expect("few");
-            writeln!(keys, "add {} spi {spi:#x} {} {}", asked.sa_type, path.words, asked.words).expect("writes");
-            expected.push(state(&asked, path, spi));
+            writeln!(keys, "add {} spi {spi:#x} {} {}", combination.sa_type, path.words, combination.words).expect("writes");
+            expected.push(state(&combination, path, spi));
         }
     }
     let space = Space::new();

@@ -1,4 +1,4 @@
-//! Policies of a real kernel: this program lists what `ip xfrm policy` added, and the other way round.
+//! Policies of a real kernel: this program lists policies that `ip xfrm policy` added, and the reverse.
 
 use ipseckey::internals::kernel::{TestPolicy, TestSpd};
 
