@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::keyfile;
 use crate::secret::Buffer;
-use crate::sys::fs::keys_file::{FileError, FileOrigin, Finding, KeysFileReader};
+use crate::sys::fs::keys_file::{FileError, FileOrigin, KeysFileReader, PrivacyFinding};
 use crate::sys::process::hardening;
 
 /// Small enough for a processor's cache.
@@ -55,7 +55,7 @@ impl Blocks {
     }
 
     /// What makes the file less than private.
-    pub(super) fn take_findings(&mut self) -> Vec<Finding> {
+    pub(super) fn take_findings(&mut self) -> Vec<PrivacyFinding> {
         self.reader.take_findings()
     }
 

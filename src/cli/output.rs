@@ -20,7 +20,7 @@ use crate::sa::{Message, SaType};
 use crate::sadb::MonitorMode;
 use crate::secret;
 use crate::show::{self, HostTable, Names, SystemNames, json, message};
-use crate::sys::fs::keys_file::Finding;
+use crate::sys::fs::keys_file::PrivacyFinding;
 
 /// The two standard streams.
 #[derive(Clone)]
@@ -126,7 +126,7 @@ impl Output {
     }
 
     /// Warns of what makes a keys file less than private.
-    pub(super) fn warn(&self, findings: &[Finding]) {
+    pub(super) fn warn(&self, findings: &[PrivacyFinding]) {
         findings.iter().for_each(|finding| self.say(&format!("warning: {finding}")));
     }
 

@@ -9,7 +9,7 @@ use crate::sa::XfrmMode;
 
 /// The result of [`unmatched`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Unmatched {
+pub struct UnmatchedPositions {
     /// Positions of SAs that no policy uses.
     pub sas: Vec<usize>,
     /// Positions of policies with a template that no SA matches.
@@ -18,9 +18,9 @@ pub struct Unmatched {
 
 /// Finds the SAs that none of `policies` uses, and the policies that lack one of `sas`.
 #[must_use]
-pub fn unmatched(policies: &[&Policy], sas: &[PolicySa]) -> Unmatched {
+pub fn unmatched(policies: &[&Policy], sas: &[PolicySa]) -> UnmatchedPositions {
     let mut is_used = vec![false; sas.len()];
-    let mut found = Unmatched::default();
+    let mut found = UnmatchedPositions::default();
     // A host may have 100,000 SAs and as many policies: most templates name a destination, and an index avoids the product.
     let mut by_dst: HashMap<IpAddr, Vec<usize>> = HashMap::new();
     sas.iter().enumerate().for_each(|(at, sa)| by_dst.entry(sa.id.dst).or_default().push(at));
@@ -190,7 +190,7 @@ mod tests {
         bundle.templates.push(Template { sa_type: SaType::AH, ..bundle.templates[0] });
         let sas = [sa(&request(1)), sa(&Request { dst: end(9), ..request(2) })];
         let found = unmatched(&[&out, &blocked, &bundle], &sas);
-        assert_eq!(found, Unmatched { sas: vec![1], policies: vec![2] });
+        assert_eq!(found, UnmatchedPositions { sas: vec![1], policies: vec![2] });
         bundle.templates[1].optional = true;
         assert!(unmatched(&[&bundle], &sas).policies.is_empty());
     }

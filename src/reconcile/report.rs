@@ -81,7 +81,7 @@ pub(crate) fn write_text(out: &mut dyn Write, plan: &Plan) -> io::Result<()> {
 
 /// A step in JSON.
 #[derive(Serialize)]
-struct JsonStep<'a> {
+struct JsonSaStep<'a> {
     step: &'static str,
     sa_type: String,
     spi: String,
@@ -107,7 +107,7 @@ struct JsonSummary {
     summary: Summary,
 }
 
-impl<'a> From<&'a Step> for JsonStep<'a> {
+impl<'a> From<&'a Step> for JsonSaStep<'a> {
     fn from(step: &'a Step) -> Self {
         let change = &step.change;
         let changed = |difference: &'a Difference| JsonDifference {
@@ -133,7 +133,7 @@ impl<'a> From<&'a Step> for JsonStep<'a> {
 /// Those of the writer.
 pub(crate) fn write_json(out: &mut dyn Write, plan: &Plan) -> io::Result<()> {
     for step in &plan.steps {
-        serde_json::to_writer(&mut *out, &JsonStep::from(step))?;
+        serde_json::to_writer(&mut *out, &JsonSaStep::from(step))?;
         writeln!(out)?;
     }
     write_summary(out, Summary::of(plan))

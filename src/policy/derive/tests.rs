@@ -226,7 +226,7 @@ fn derive_reports_conflicting_templates() {
 
 #[test]
 fn derived_policies_match_their_sas() {
-    use crate::policy::unmatched::{Unmatched, unmatched};
+    use crate::policy::unmatched::{UnmatchedPositions, unmatched};
     let natt = Request { natt_local: end("0.0.0.0", 0, 0).into(), ..back() };
     let extras = LinuxExtras { reqid: 7, if_id: 3, mark: Some(Masked { value: 1, mask: 1 }), ..LinuxExtras::default() };
     let requests = [
@@ -239,5 +239,5 @@ fn derived_policies_match_their_sas() {
     ];
     let sas: Vec<PolicySa> = requests.iter().map(|request| PolicySa::of_request(request).unwrap()).collect();
     let derived = derived(&requests);
-    assert_eq!(unmatched(&derived.policies.iter().collect::<Vec<_>>(), &sas), Unmatched::default());
+    assert_eq!(unmatched(&derived.policies.iter().collect::<Vec<_>>(), &sas), UnmatchedPositions::default());
 }

@@ -1,6 +1,6 @@
 //! Reading a keys file: once, through one descriptor, with a list of findings about its privacy.
 //!
-//! The caller decides what a [`Finding`] means: a service refuses the file, a program started by a user warns (ipseckey(1M),
+//! The caller decides what a [`PrivacyFinding`] means: a service refuses the file, a program started by a user warns (ipseckey(1M),
 //! SECURITY, point 2).
 
 use std::fs::{File, FileType, Metadata, OpenOptions};
@@ -16,30 +16,30 @@ use crate::sys::fs::checks::{access_list, directories};
 use crate::sys::fs::lease;
 use crate::sys::process::hardening;
 
-pub(crate) use crate::sys::fs::checks::{FileOrigin, Finding};
+pub(crate) use crate::sys::fs::checks::{FileOrigin, PrivacyFinding};
 pub(crate) use crate::sys::fs::file_error::{FileError, MAX_LEN};
 
 /// The default keys file (ipseckey(1M), FILES).
 pub(crate) const KEYS_FILE: &str = "/etc/inet/secret/ipseckeys";
 
 /// A keys file that was read whole.
-pub(crate) struct KeysFile {
+pub(crate) struct FileContents {
     /// All bytes of the file.
     pub(crate) contents: Buffer,
     /// Empty if only root and the caller can read or replace the file.
-    pub(crate) findings: Vec<Finding>,
+    pub(crate) findings: Vec<PrivacyFinding>,
 }
 
 /// Reads the keys file at `path`.
 ///
 /// # Errors
 /// As [`KeysFileReader::open`] and [`KeysFileReader::read`].
-pub(crate) fn read(path: &Path, origin: FileOrigin) -> Result<KeysFile, FileError> {
+pub(crate) fn read(path: &Path, origin: FileOrigin) -> Result<FileContents, FileError> {
     let mut reader = KeysFileReader::open(path, origin)?;
     let mut contents = Buffer::zeroed(reader.remaining);
     hardening::lock(&contents);
     reader.read(&mut contents)?;
-    Ok(KeysFile { contents, findings: reader.take_findings() })
+    Ok(FileContents { contents, findings: reader.take_findings() })
 }
 
 /// The metadata before the file is opened: opening a device can have side effects.
@@ -85,14 +85,14 @@ pub(crate) struct KeysFileReader {
     opened: Metadata,
     remaining: usize,
     is_done: bool,
-    findings: Vec<Finding>,
+    findings: Vec<PrivacyFinding>,
 }
 
 impl KeysFileReader {
     /// Opens the file without blocking and checks it through its descriptor. The directories above it are checked by name.
     ///
     /// # Errors
-    /// [`FileError`]; a file that is not private is a [`Finding`], not an error.
+    /// [`FileError`]; a file that is not private is a [`PrivacyFinding`], not an error.
     pub(crate) fn open(path: &Path, origin: FileOrigin) -> Result<Self, FileError> {
         let before = stat(path, origin).map_err(|source| FileError::Unreadable { path: path.to_owned(), source })?;
         require_regular(path, &before)?;
@@ -115,7 +115,7 @@ impl KeysFileReader {
         let too_large = || FileError::TooLarge { path: path.to_owned(), len: opened.len() };
         let remaining = usize::try_from(opened.len()).ok().filter(|_| opened.len() <= MAX_LEN).ok_or_else(too_large)?;
         let mut findings = check_file(path, FileAttributes::of(&opened), origin, me);
-        findings.extend(access_list::grants_access(&file, me).then(|| Finding::AccessList { path: path.to_owned() }));
+        findings.extend(access_list::grants_access(&file, me).then(|| PrivacyFinding::AccessList { path: path.to_owned() }));
         findings.extend(directories::check(path, me));
         Ok(Self { path: path.to_owned(), file, opened, remaining, is_done: false, findings })
     }
@@ -149,7 +149,7 @@ impl KeysFileReader {
     }
 
     /// The findings of [`Self::open`].
-    pub(crate) fn take_findings(&mut self) -> Vec<Finding> {
+    pub(crate) fn take_findings(&mut self) -> Vec<PrivacyFinding> {
         std::mem::take(&mut self.findings)
     }
 
@@ -227,7 +227,7 @@ mod tests {
         let (_dir, path) = private("keys", b"");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
         let read = read(&path, FileOrigin::Service).unwrap();
-        assert_eq!(read.findings, [Finding::Mode { path, mode: 0o644 }]);
+        assert_eq!(read.findings, [PrivacyFinding::Mode { path, mode: 0o644 }]);
     }
 
     #[test]

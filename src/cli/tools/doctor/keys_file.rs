@@ -12,7 +12,7 @@ use crate::names::Vocabulary;
 use crate::redact::{shell_word, shown};
 use crate::sa::{AuthAlg, EncrAlg, SaId, SaType};
 use crate::sys::fs::keys_file;
-use crate::sys::fs::keys_file::{FileOrigin, KeysFile};
+use crate::sys::fs::keys_file::{FileContents, FileOrigin};
 
 /// What the file adds.
 #[derive(Default)]
@@ -65,7 +65,7 @@ pub(super) fn look(path: &Path, session: &Session<'_>, chart: &mut Chart) -> Opt
 }
 
 /// Parses it: errors, warnings, names.
-fn contents(path: &Path, file: &KeysFile, session: &Session<'_>, chart: &mut Chart) -> Wanted {
+fn contents(path: &Path, file: &FileContents, session: &Session<'_>, chart: &mut Chart) -> Wanted {
     let resolver = session.resolver();
     let options = session.options(Setting::File, &*resolver);
     let mut checker = Checker::new();

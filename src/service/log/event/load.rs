@@ -11,7 +11,7 @@ use crate::redact::{shell_word, shown};
 use crate::sadb::{LockError, SadbError};
 use crate::service::config::ConfigError;
 use crate::service::log::catalogue::Entry;
-use crate::sys::fs::keys_file::{FileError, Finding};
+use crate::sys::fs::keys_file::{FileError, PrivacyFinding};
 
 const LOADED: Entry = Entry {
     id: "039b1a3b0740e50b30ee0ffcaf431450",
@@ -222,12 +222,12 @@ const NOT_PRIVATE: Entry = Entry {
 };
 
 /// A keys file that is not private, loaded nevertheless.
-pub(crate) fn not_private(finding: &Finding) -> Event {
+pub(crate) fn not_private(finding: &PrivacyFinding) -> Event {
     Event::warning(format!("warning: {finding}")).entry(&NOT_PRIVATE)
 }
 
 /// A keys file that is not private, refused by the service.
-pub(crate) fn insecure_file(finding: &Finding) -> Event {
+pub(crate) fn insecure_file(finding: &PrivacyFinding) -> Event {
     Event::error(format!("maintenance: {finding}")).entry(&NOT_PRIVATE)
 }
 

@@ -12,7 +12,7 @@ use crate::sa::{LifetimeKind, SaId, SaType, Spi};
 use crate::sadb::{SadbError, SadbTarget};
 use crate::service::config::ConfigError;
 use crate::service::load::keys;
-use crate::sys::fs::keys_file::{FileError, Finding};
+use crate::sys::fs::keys_file::{FileError, PrivacyFinding};
 
 const FILE: &str = "/etc/inet/secret/ipseckeys";
 
@@ -25,8 +25,8 @@ fn refusal() -> SadbError {
     SadbError::Unsupported("key bde359723576fdea08e56cbe876e24ad".to_owned())
 }
 
-fn finding() -> Finding {
-    Finding::Mode { path: FILE.into(), mode: 0o644 }
+fn finding() -> PrivacyFinding {
+    PrivacyFinding::Mode { path: FILE.into(), mode: 0o644 }
 }
 
 fn expiry() -> Expiry {

@@ -5,13 +5,13 @@ use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
-use crate::sys::fs::checks::Finding;
+use crate::sys::fs::checks::PrivacyFinding;
 
 /// Symbolic links that Linux follows in one path resolution (path_resolution(7)).
 const MAX_LINKS: usize = 40;
 
 /// Checks every directory that the resolution of `path` uses, for the user `me`.
-pub(crate) fn check(path: &Path, me: u32) -> Vec<Finding> {
+pub(crate) fn check(path: &Path, me: u32) -> Vec<PrivacyFinding> {
     let my_group = my_group();
     let findings = visited_directories(path).into_iter().filter_map(|directory| {
         let attributes = DirectoryAttributes::of(&directory.metadata().ok()?);
@@ -81,16 +81,16 @@ impl DirectoryAttributes {
 }
 
 /// A directory is safe if only root and the caller can rename files in it.
-fn check_directory(path: PathBuf, attributes: DirectoryAttributes, me: u32, my_group: u32) -> Option<Finding> {
+fn check_directory(path: PathBuf, attributes: DirectoryAttributes, me: u32, my_group: u32) -> Option<PrivacyFinding> {
     /// How Linux shows a user without a mapping in this user namespace (user_namespaces(7)). In a container such a user may own /.
     const UNMAPPED: u32 = 65534;
     const STICKY: u32 = 0o1000;
     // In a sticky directory only the owners of a file and of the directory can rename the file.
     if attributes.mode & STICKY == 0 && attributes.mode & write_bits(attributes.gid, my_group) != 0 {
-        return Some(Finding::DirectoryMode { path, mode: attributes.mode });
+        return Some(PrivacyFinding::DirectoryMode { path, mode: attributes.mode });
     }
     let owner_is_trusted = [0, me, UNMAPPED].contains(&attributes.uid);
-    (!owner_is_trusted).then_some(Finding::DirectoryOwner { path, uid: attributes.uid })
+    (!owner_is_trusted).then_some(PrivacyFinding::DirectoryOwner { path, uid: attributes.uid })
 }
 
 #[cfg(test)]
@@ -102,7 +102,7 @@ mod tests {
 
     const ME: u32 = 1000;
 
-    fn directory(uid: u32, gid: u32, mode: u32) -> Option<Finding> {
+    fn directory(uid: u32, gid: u32, mode: u32) -> Option<PrivacyFinding> {
         check_directory("/d".into(), DirectoryAttributes { uid, gid, mode }, ME, 100)
     }
 
@@ -112,9 +112,9 @@ mod tests {
         assert_eq!(directory(ME, 5, 0o700), None);
         assert_eq!(directory(0, 5, 0o1777), None);
         assert_eq!(directory(ME, 100, 0o775), None);
-        assert!(matches!(directory(0, 5, 0o777), Some(Finding::DirectoryMode { mode: 0o777, .. })));
-        assert!(matches!(directory(0, 5, 0o775), Some(Finding::DirectoryMode { mode: 0o775, .. })));
-        assert!(matches!(directory(7, 5, 0o755), Some(Finding::DirectoryOwner { uid: 7, .. })));
+        assert!(matches!(directory(0, 5, 0o777), Some(PrivacyFinding::DirectoryMode { mode: 0o777, .. })));
+        assert!(matches!(directory(0, 5, 0o775), Some(PrivacyFinding::DirectoryMode { mode: 0o775, .. })));
+        assert!(matches!(directory(7, 5, 0o755), Some(PrivacyFinding::DirectoryOwner { uid: 7, .. })));
     }
 
     #[test]

@@ -26,7 +26,7 @@ const WITHOUT_LIST: &str = if IS_ILLUMOS { "chmod A-" } else { "nfs4_setfacl -s 
 
 /// A reason why other users may be able to read or replace a keys file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Finding {
+pub(crate) enum PrivacyFinding {
     /// Group or others have access.
     #[error("{} has mode {mode:04o}, expected 0600 or 0400: chmod 600 {}", shown(path), shell_word(path))]
     Mode { path: PathBuf, mode: u32 },
@@ -65,14 +65,14 @@ impl FileAttributes {
 }
 
 /// Checks owner and mode of the file at `path` for the user `me`.
-pub(crate) fn check_file(path: &Path, attributes: FileAttributes, origin: FileOrigin, me: u32) -> Vec<Finding> {
+pub(crate) fn check_file(path: &Path, attributes: FileAttributes, origin: FileOrigin, me: u32) -> Vec<PrivacyFinding> {
     let forbidden = if origin == FileOrigin::Credential { 0o037 } else { 0o077 };
     let mut findings = Vec::new();
     if attributes.uid != 0 && attributes.uid != me {
-        findings.push(Finding::Owner { path: path.to_owned(), uid: attributes.uid });
+        findings.push(PrivacyFinding::Owner { path: path.to_owned(), uid: attributes.uid });
     }
     if attributes.mode & forbidden != 0 {
-        findings.push(Finding::Mode { path: path.to_owned(), mode: attributes.mode });
+        findings.push(PrivacyFinding::Mode { path: path.to_owned(), mode: attributes.mode });
     }
     findings
 }
@@ -83,7 +83,7 @@ mod tests {
 
     const ME: u32 = 1000;
 
-    fn file(uid: u32, mode: u32, origin: FileOrigin) -> Vec<Finding> {
+    fn file(uid: u32, mode: u32, origin: FileOrigin) -> Vec<PrivacyFinding> {
         check_file(Path::new("/k"), FileAttributes { uid, mode }, origin, ME)
     }
 
@@ -91,14 +91,14 @@ mod tests {
     fn check_file_accepts_root_and_the_caller_as_owner() {
         assert_eq!(file(0, 0o600, FileOrigin::Service), []);
         assert_eq!(file(ME, 0o400, FileOrigin::User), []);
-        assert_eq!(file(7, 0o600, FileOrigin::Service), [Finding::Owner { path: "/k".into(), uid: 7 }]);
+        assert_eq!(file(7, 0o600, FileOrigin::Service), [PrivacyFinding::Owner { path: "/k".into(), uid: 7 }]);
     }
 
     #[test]
     fn check_file_refuses_bits_of_group_and_others() {
         for bit in [0o001, 0o002, 0o004, 0o010, 0o020, 0o040] {
             let mode = 0o600 | bit;
-            assert_eq!(file(0, mode, FileOrigin::User), [Finding::Mode { path: "/k".into(), mode }], "{mode:o}");
+            assert_eq!(file(0, mode, FileOrigin::User), [PrivacyFinding::Mode { path: "/k".into(), mode }], "{mode:o}");
         }
         assert_eq!(file(0, 0o440, FileOrigin::Credential), []);
         assert_ne!(file(0, 0o444, FileOrigin::Credential), []);
