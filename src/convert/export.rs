@@ -74,6 +74,7 @@ impl<'r> ExportedSa<'r> {
     /// The source and destination port of UDP encapsulation.
     fn encap_ports(&self) -> Option<(u16, u16)> {
         let (local, remote) = (*self.request.natt_local, *self.request.natt_remote);
+        // 0 means the default port of RFC 3948.
         let port = |end: Option<Endpoint>| end.map_or(4500, |end| if end.port == 0 { 4500 } else { end.port });
         (local.is_some() || remote.is_some()).then(|| (port(local), port(remote)))
     }
@@ -137,6 +138,7 @@ fn ip_xfrm(sa: &ExportedSa<'_>, out: &mut dyn Write) -> Written {
     write!(out, "xfrm state add src {} dst {} proto {} spi {}", sa.src.addr, sa.dst.addr, sa.proto(), request.spi)?;
     write!(out, " mode {mode}")?;
     write_numbers(out, &[("reqid", request.linux.reqid.into()), ("replay-window", request.replay.into())])?;
+    // `ip` separates flags by blanks, a keys file by commas.
     let flags: Vec<&str> = linux::flag_words(request.linux.flags).collect();
     if !flags.is_empty() {
         write!(out, " flag {}", flags.join(" "))?;
@@ -182,6 +184,7 @@ fn ip_selector(sa: &ExportedSa<'_>, out: &mut dyn Write) -> io::Result<()> {
         None => (outer.addr.to_string(), outer.port, outer.proto),
     };
     let has_inner = request.inner_src.is_some() || request.inner_dst.is_some();
+    // A selector with the outer addresses alone would repeat the identity of the SA.
     let has_ports = sa.src.port != 0 || sa.dst.port != 0 || sa.dst.proto != 0;
     if !has_inner && !has_ports {
         return Ok(());
@@ -219,6 +222,7 @@ fn wireshark(sa: &ExportedSa<'_>, out: &mut dyn Write) -> Written {
         return Ok(Err(Skipped("Wireshark does not support the cipher")));
     };
     let auth = match sa.auth {
+        // Wireshark needs an entry for authentication even if the cipher is combined.
         None => "NULL",
         Some(row) => match theirs_for(WIRESHARK_AUTH, row.names[0]) {
             Some(name) => name,

@@ -59,6 +59,7 @@ pub(crate) fn import(source: ImportFormat, text: &[u8]) -> io::Result<Imported> 
         let line = statement.line;
         match translate(&statement, &mut writer) {
             Ok(()) => imported.text.write_all(writer.text())?,
+            // The commands of other statements are still useful; the caller reports the loss.
             Err(text) => imported.notes.push(ImportNote { line, text, is_lost: true }),
         }
         imported.notes.extend(writer.into_notes().into_iter().map(|text| ImportNote { line, text, is_lost: false }));

@@ -215,6 +215,7 @@ impl<'t> XfrmState<'t> {
 
     fn authentication(&mut self, word: &str, words: &mut Cursor<'_, 't>) -> Result<(), Untranslatable> {
         let name = kernel_name(words.value(word)?.text);
+        // Numbers of algorithms differ between systems, names in the kernel do not.
         let row = AUTH.iter().find(|row| row.xfrm == name).ok_or("unknown authentication algorithm")?;
         self.auth = Some((row.names[0], words.value("a key")?));
         // A plain `auth` of SHA-256 has 96 bits in the kernel, not the 128 of RFC 4868.

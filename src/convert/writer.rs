@@ -46,8 +46,10 @@ impl CommandWriter {
 
     /// Writes a key. The source has hexadecimal digits after 0x, or characters.
     pub(super) fn key(&mut self, keyword: &str, value: Token<'_>) -> Result<(), Untranslatable> {
+        // A line of its own: keys are long.
         self.put(format!(" \\\n    {keyword} ").as_bytes())?;
         match value.text.strip_prefix("0x").filter(|_| !value.quoted) {
+            // The digits go straight to the buffer of the keys file, which is wiped.
             Some(digits) if digits.bytes().all(|byte| byte.is_ascii_hexdigit()) && !digits.is_empty() => {
                 self.put(digits.as_bytes())
             }

@@ -109,7 +109,7 @@ impl Iterator for Commands<'_> {
             let parser = Parser::new(self.options, self.text, location, Lexer::new(bytes, location.start));
             let mut parsed = parser.run();
             let diagnostics = &mut parsed.command.diagnostics;
-            // A comment stands before the command it hides, so its warning comes first.
+            // A comment precedes the command that it hides, so its warning comes first.
             if !self.pending.is_empty() {
                 diagnostics.splice(0..0, self.pending.drain(..));
             }

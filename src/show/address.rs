@@ -28,6 +28,7 @@ pub(super) fn print(out: &mut dyn Write, role: AddressRole, info: &AddressInfo, 
         write!(out, "/{}", protocol_name(info.proto))?;
     }
     write!(out, ")\n{prefix}")?;
+    // Extensions of unknown families are printed, so that `monitor` shows that they exist.
     let Some(addr) = info.addr else {
         return writeln!(out, "address family {}, which is not an IP one.", info.family);
     };

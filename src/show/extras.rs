@@ -20,6 +20,7 @@ pub(super) fn print_cookie(out: &mut dyn Write, proto: u32, cookie: u64, style: 
         let label = style.names.cookie(cookie).unwrap_or_else(|| "<Label not found.>".to_owned());
         return writeln!(out, "\"{label}\" ({cookie})");
     }
+    // An unknown protocol is not an error: its number is printed before.
     let title = COOKIE_TITLES.iter().find(|row| row.0 == proto).map_or("<unknown>:", |row| row.1);
     writeln!(out, "\"{title}\" ({cookie:#x}/{cookie})")
 }
@@ -74,6 +75,7 @@ pub(super) fn print_natt_port(out: &mut dyn Write, side: Side, port: u16) -> io:
 pub(super) fn print_linux(out: &mut dyn Write, info: &LinuxInfo) -> io::Result<()> {
     let extras = &info.extras;
     write!(out, "LNX: reqid={}, replay window={}", extras.reqid, info.replay_window)?;
+    // Linux may have modes that this table lacks, such as route optimization.
     match extras.mode.map(|mode| (linux::mode_word(mode), mode.0)) {
         None => writeln!(out)?,
         Some((Some(word), _)) => writeln!(out, ", mode={word}")?,

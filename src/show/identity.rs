@@ -28,6 +28,7 @@ pub(super) fn print(out: &mut dyn Write, side: Side, identity: &Identity) -> io:
         Side::Source => ("SID: ", "Source"),
         Side::Destination => ("DID: ", "Destination"),
     };
+    // The layout of ipseckey(1M) has the user id as a signed number.
     write!(out, "{prefix}{title} identity, uid={}, type ", identity.id.cast_signed())?;
     match TITLES.iter().find(|row| row.0 == identity.kind.0) {
         Some((_, name)) => writeln!(out, "{name}")?,
@@ -47,6 +48,7 @@ fn value(identity: &Identity) -> String {
         GN => der::general_name(&identity.value),
         _ => return printable(&identity.value),
     };
+    // The value comes from another program and may be malformed.
     decoded.map_or_else(|| "<not a name in DER>".to_owned(), |name| printable(name.as_bytes()))
 }
 

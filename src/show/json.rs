@@ -60,7 +60,7 @@ impl Serialize for MessageObject<'_> {
         addresses(&mut map, message)?;
         lifetimes(&mut map, message)?;
         self.keys(&mut map)?;
-        message.extensions.iter().try_for_each(|extension| other(&mut map, extension))?;
+        message.extensions.iter().try_for_each(|extension| single_extension(&mut map, extension))?;
         map.end()
     }
 }
@@ -114,6 +114,7 @@ const FLAGS: &[(Flags, &str)] = &[
 
 fn association<M: SerializeMap>(map: &mut M, sa: &Association) -> Result<(), M::Error> {
     map.serialize_entry("spi", &sa.spi.to_string())?;
+    // The cluster states of illumos have no word in the language, so their number is written.
     let state = states::TABLE.iter().find(|row| row.number == sa.state).map(|row| row.word.to_owned());
     map.serialize_entry("state", &state.unwrap_or_else(|| sa.state.0.to_string()))?;
     map.serialize_entry("replay", &sa.replay)?;
@@ -141,6 +142,7 @@ fn addresses<M: SerializeMap>(map: &mut M, message: &Message) -> Result<(), M::E
     for (role, word, port, proto) in ADDRESSES {
         let Some(info) = message.address(*role) else { continue };
         let inner = matches!(role, AddressRole::InnerSource | AddressRole::InnerDestination);
+        // An address of an unknown family has no text.
         if let Some(addr) = info.addr {
             map.serialize_entry(word, &address_text(addr, info, inner))?;
         }
@@ -172,6 +174,7 @@ const LIFETIMES: &[(LifetimeKind, [&str; 4])] = &[
 fn lifetimes<M: SerializeMap>(map: &mut M, message: &Message) -> Result<(), M::Error> {
     for (kind, words) in LIFETIMES {
         let Some(Lifetime { allocations, bytes, addtime, usetime }) = message.lifetime(*kind).copied() else { continue };
+        // In the order of the words of the table.
         for (word, value) in words.iter().zip([allocations.into(), bytes, addtime, usetime]) {
             if value != 0 {
                 map.serialize_entry(word, &value)?;
@@ -182,7 +185,7 @@ fn lifetimes<M: SerializeMap>(map: &mut M, message: &Message) -> Result<(), M::E
 }
 
 /// The extensions that occur at most once and make a member of their own.
-fn other<M: SerializeMap>(map: &mut M, extension: &Extension) -> Result<(), M::Error> {
+fn single_extension<M: SerializeMap>(map: &mut M, extension: &Extension) -> Result<(), M::Error> {
     match extension {
         Extension::Identity(side, identity) => identity_entry(map, *side, identity),
         Extension::Pair(spi) if spi.0 != 0 => map.serialize_entry("pair_spi", &spi.to_string()),
@@ -243,6 +246,7 @@ fn linux_info<M: SerializeMap>(map: &mut M, info: &LinuxInfo) -> Result<(), M::E
         ("sent_seq", info.sent_seq),
         ("received_seq", info.received_seq),
     ];
+    // 0 is the default of each, and is omitted as in a keys file.
     for (word, value) in numbers.into_iter().filter(|(_, value)| *value != 0) {
         map.serialize_entry(word, &value)?;
     }
@@ -286,9 +290,9 @@ mod tests {
         let hidden = "{\"message\":\"update-pair\",\"sa_type\":\"esp\",\"encrkey_bits\":24}\n";
         assert_eq!(line(key(), Choice::default()), hidden);
         let shown = line(key(), Choice { keys: true, timestamp: Some(5) });
-        let wanted =
+        let expected =
             "{\"timestamp\":5,\"message\":\"update-pair\",\"sa_type\":\"esp\",\"encrkey_bits\":24,\"encrkey\":\"abcdef\"}\n";
-        assert_eq!(shown, wanted);
+        assert_eq!(shown, expected);
     }
 
     #[test]
@@ -309,11 +313,11 @@ mod tests {
             Choice::default(),
         );
         let value: serde_json::Value = serde_json::from_str(&text).unwrap();
-        let wanted = serde_json::json!({
+        let expected = serde_json::json!({
             "message": "update-pair", "sa_type": "esp", "spi": "0x100", "state": "mature", "replay": 0, "flags": ["inbound"],
             "idst": "10.2.0.0/16", "idport": 80, "iproto": 6, "hard_addtime": 60, "srcidtype": "fqdn",
             "srcid": "a\\x1b\\\"", "mode": "beet", "flag": ["esn"],
         });
-        assert_eq!(value, wanted);
+        assert_eq!(value, expected);
     }
 }

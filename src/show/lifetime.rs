@@ -87,12 +87,12 @@ fn print_left(
         writeln!(out, "{prefix}{left} bytes{} more can be protected.", units::bytes(left))?;
     }
     // A limit in bytes alone has no time of expiration.
-    let Some(moment) = expiry(limit, current) else { return Ok(()) };
-    match moment.checked_sub(style.now) {
+    let Some(time) = expiry(limit, current) else { return Ok(()) };
+    match time.checked_sub(style.now) {
         Some(left) => writeln!(out, "{prefix}{name} expiration occurs in {left} seconds{}", units::seconds(left))?,
         None => writeln!(out, "{prefix}{name} expiration occurred")?,
     }
-    print_date(out, prefix, "Time of expiration: ", moment, ".", style)
+    print_date(out, prefix, "Time of expiration: ", time, ".", style)
 }
 
 /// The time of expiration. The limit since first use applies only after the first use.

@@ -8,6 +8,7 @@ use crate::sa::{LinuxExtras, Masked, XfrmFlags, XfrmMode};
 /// Writes the keywords whose values differ from the defaults. With `has_inner`, inner addresses are written too, which imply
 /// tunnel mode.
 pub(super) fn save(out: &mut dyn Write, extras: &LinuxExtras, has_inner: bool) -> io::Result<()> {
+    // Inner addresses imply tunnel mode, so only another mode has to be written.
     let implied = if has_inner { XfrmMode::TUNNEL } else { XfrmMode::TRANSPORT };
     if let Some(word) = extras.mode.filter(|mode| *mode != implied).and_then(linux::mode_word) {
         writeln!(out, "    mode {word} \\")?;
@@ -64,7 +65,7 @@ mod tests {
             icv_bits: Some(96),
             ..LinuxExtras::default()
         };
-        let wanted = "    hard_packets 9 \\\n    icv 96 \\\n    mark 0x1/0xff \\\n    flag esn,oseq-may-wrap \\\n";
-        assert_eq!(saved(&extras, false), wanted);
+        let expected = "    hard_packets 9 \\\n    icv 96 \\\n    mark 0x1/0xff \\\n    flag esn,oseq-may-wrap \\\n";
+        assert_eq!(saved(&extras, false), expected);
     }
 }

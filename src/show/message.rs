@@ -46,6 +46,7 @@ pub(crate) fn print(out: &mut dyn Write, message: &Message, style: &Style<'_>) -
     if style.timestamp {
         writeln!(out, "Timestamp: {}", (style.date)(style.now))?;
     }
+    // The order of extensions is the SADB's; lifetimes come last, since their remaining amounts need the current one.
     print_header(out, message, style)?;
     message.extensions.iter().try_for_each(|extension| print_extension(out, extension, style))?;
     lifetime::print(out, message, style)
@@ -102,6 +103,7 @@ fn print_header(out: &mut dyn Write, message: &Message, style: &Style<'_>) -> io
         None => write!(out, "Unknown ({})", message.kind.0)?,
     }
     writeln!(out, ", SA type {}.", TypeName(message.sa_type))?;
+    // The numbering depends on the SADB, so its texts come with the style.
     if message.errno != 0 {
         match (style.errno)(message.errno) {
             Some(text) => writeln!(out, "Error {text} from PF_KEY.")?,
@@ -123,6 +125,7 @@ pub(crate) fn print_diagnostic(out: &mut dyn Write, message: &Message) -> io::Re
 fn print_extension(out: &mut dyn Write, extension: &Extension, style: &Style<'_>) -> io::Result<()> {
     match extension {
         Extension::Association(sa) => print_association(out, sa),
+        // Printed at the end, all together.
         Extension::Lifetime(..) => Ok(()),
         Extension::Address(role, info) => address::print(out, *role, info, style),
         Extension::Key(role, key) => key::print(out, *role, key, style),
@@ -156,6 +159,7 @@ fn print_association(out: &mut dyn Write, sa: &Association) -> io::Result<()> {
     if sa.encr != EncrAlg::NONE {
         writeln!(out, "SA: Encryption algorithm = {}", EncrName(sa.encr))?;
     }
+    // The brackets are printed without flags too: scripts look for them.
     write!(out, "SA: flags={:#x} < ", sa.flags.0)?;
     let set = FLAGS.iter().filter(|(flag, _)| sa.flags.has(*flag));
     set.map(|(_, name)| name).try_for_each(|name| write!(out, "{name} "))?;
@@ -168,7 +172,7 @@ pub(super) mod tests {
     use crate::sa::{DiagnosticCode, MessageType, Spi};
     use crate::show::{NoNames, utc};
 
-    /// Numbers only, at the moment 1700000000, no error texts but that of 22.
+    /// Numbers only, at time 1700000000; error 22 is the only one with a text.
     pub(in crate::show) fn style() -> Style<'static> {
         Style {
             numeric: true,

@@ -31,6 +31,7 @@ impl fmt::Display for EncrName {
 
 fn named(f: &mut fmt::Formatter<'_>, number: u16, names: Option<&[&str]>) -> fmt::Result {
     match (number, names.and_then(|names| names.first())) {
+        // A table of an illumos system may name algorithms that the built-in one does not.
         (_, Some(name)) => f.write_str(name),
         (0, None) => f.write_str("<none>"),
         (_, None) => write!(f, "<unknown {number}>"),
@@ -89,6 +90,7 @@ pub(super) fn print_register(out: &mut dyn Write, types: &[SaType]) -> io::Resul
 pub(super) fn print_proposal(out: &mut dyn Write, replay: u8, combinations: &[Combination]) -> io::Result<()> {
     writeln!(out, "PRP: Proposal, replay window size={replay}, combinations={}", combinations.len())?;
     for (number, row) in combinations.iter().enumerate() {
+        // Numbered from 1, as in the layout of ipseckey(1M).
         writeln!(out, "PRP: Combination {}, flags={:#x}", number + 1, row.flags)?;
         if row.auth != AuthAlg::NONE {
             let (min, max) = row.auth_bits;
@@ -136,6 +138,7 @@ fn print_algorithm(out: &mut dyn Write, row: &ExtendedAlgorithm) -> io::Result<(
 /// Prints the limits that are set.
 fn print_limits(out: &mut dyn Write, prefix: &str, soft: &Lifetime, hard: &Lifetime) -> io::Result<()> {
     for (name, limit) in [("Soft", soft), ("Hard", hard)] {
+        // An unlimited lifetime is all zeros, which would read like an expired one.
         if limit.is_unlimited() {
             continue;
         }

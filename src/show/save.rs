@@ -68,10 +68,12 @@ impl Saver {
 
     fn command(&mut self, out: &mut dyn Write, message: &Message) -> io::Result<()> {
         let pair = self.saved_pair(message);
+        // Before the command: a comment within it would end the continued line.
         for warning in warnings(message) {
             writeln!(out, "# WARNING: {warning}.")?;
         }
         writeln!(out, "add {}  \\", type_word(message.sa_type))?;
+        // The keywords follow the order of the extensions, as in files that illumos saves.
         let mut writing = Writing { message, pair, paranoid: self.paranoid, proto: false, inner_proto: false };
         message.extensions.iter().try_for_each(|extension| writing.extension(out, extension))?;
         writeln!(out)
@@ -318,6 +320,7 @@ fn save_identity(out: &mut dyn Write, side: Side, identity: &Identity) -> io::Re
 fn identity_words(identity: &Identity) -> Option<(&'static str, &'static str)> {
     let kind = identities::by_number(identity.kind)?.words.first()?;
     let value = &identity.value;
+    // The white space of the lexer, which includes the vertical tab.
     let blank = |byte: &u8| byte.is_ascii_whitespace() || *byte == 0x0b;
     let is_inexpressible = |byte: &u8| matches!(byte, b'"' | b'\n' | 0);
     if identity::is_der(identity) || value.iter().any(is_inexpressible) || value.first().is_none_or(blank) {
@@ -328,6 +331,7 @@ fn identity_words(identity: &Identity) -> Option<(&'static str, &'static str)> {
 
 fn save_replay(out: &mut dyn Write, value32: u32, value64: u64) -> io::Result<()> {
     let value = if value32 == 0 { value64 } else { value32.into() };
+    // `replay_value` takes 32 bits; `warning` reports a greater value.
     match u32::try_from(value) {
         Ok(value) if value != 0 => writeln!(out, "    replay_value {value} \\"),
         _ => Ok(()),

@@ -1,4 +1,4 @@
-//! Warnings of `-c` about valid commands: weak keys, duplicate SAs, missing authentication.
+//! CommandWarnings of `-c` about valid commands: weak keys, duplicate SAs, missing authentication.
 
 pub(crate) mod duplicates;
 pub(crate) mod tuple_count;
@@ -35,7 +35,7 @@ impl Checker {
     /// Checks the next command of `text`.
     #[must_use]
     pub(crate) fn check(&mut self, item: &ParsedCommand, text: &[u8]) -> Vec<Diagnostic> {
-        let mut warnings = Warnings { location: item.location, text, list: Vec::new() };
+        let mut warnings = CommandWarnings { location: item.location, text, list: Vec::new() };
         // Once for each file: a file with names usually has them in every command.
         if item.has_names && item.outcome.is_ok() && !self.has_warned_about_names {
             self.has_warned_about_names = true;
@@ -49,7 +49,7 @@ impl Checker {
         warnings.list
     }
 
-    fn sa_command(&mut self, command: &SaCommand, warnings: &mut Warnings<'_>) {
+    fn sa_command(&mut self, command: &SaCommand, warnings: &mut CommandWarnings<'_>) {
         // A host name with several addresses makes several SAs.
         let ids = command.targets.iter().filter_map(|target| {
             let request = &command.request;
@@ -72,7 +72,7 @@ impl Checker {
         }
     }
 
-    fn add(&mut self, id: SaId, warnings: &mut Warnings<'_>) {
+    fn add(&mut self, id: SaId, warnings: &mut CommandWarnings<'_>) {
         let Some(line) = self.defined.add(id, warnings.location.line) else { return };
         let message = format!("Duplicate SA: spi {}, dst {} is already added in line {line}", id.spi, id.dst);
         warnings.push(Code::DuplicateSa, Field::Spi, message, Some("the SADB will refuse the second one"));
@@ -80,13 +80,13 @@ impl Checker {
 }
 
 /// The warnings about one command.
-struct Warnings<'t> {
+struct CommandWarnings<'t> {
     location: Location,
     text: &'t [u8],
     list: Vec<Diagnostic>,
 }
 
-impl Warnings<'_> {
+impl CommandWarnings<'_> {
     /// Adds a warning at the value of `field`.
     fn push(&mut self, code: Code, field: Field, message: impl Into<String>, help: Option<&str>) {
         let span = self.span_of(|row, _| row.field == field);

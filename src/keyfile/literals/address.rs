@@ -76,7 +76,7 @@ fn loose_v4(text: &str, numeric: bool) -> Literal {
     let mut address = 0_u64;
     for (at, number) in numbers.enumerate() {
         let Ok(number) = number else { return Literal::NotAnAddress };
-        // In `10.1` the last number stands for three bytes.
+        // In `10.1` the last number fills three bytes.
         let bytes = if at + 1 == parts { 5 - parts } else { 1 };
         if number >> (8 * bytes) != 0 {
             return Literal::NotAnAddress;

@@ -84,7 +84,7 @@ impl<'t, W: WordSource<'t> + Clone> Parser<'_, 't, W> {
             let message = format!("Invalid {} {}", row.title, self.quoted(word));
             return self.report(Severity::Error, Code::OutOfRange, Some(word), message, Some(expected), None);
         };
-        // Both keywords set the same field, so the word tells which one was given.
+        // Both keywords set the same field, so only the word distinguishes them.
         let whole_packet = row.word == "offload-packet";
         draft.request.linux.offload = Some(Offload { device, inbound: false, whole_packet });
     }

@@ -5,7 +5,7 @@
 //!           | ("flush" | "dump") [sa-type]
 //!           | "save" sa-type [file]
 //!           | "monitor" | "passive_monitor" | "help" [topic] | "quit"
-//! extension = keyword { value }                     names::keywords says which and how many
+//! extension = keyword { value }                     see names::keywords
 //! ```
 //!
 //! After a problem the rest of the command is parsed too, so that one run reports all problems.
