@@ -15,7 +15,7 @@ pub(super) fn bytes(count: u64) -> String {
     let mut prefixes = PREFIXES.into_iter();
     let mut prefix = prefixes.next();
     while value >= KIB {
-        // `u64::MAX` is 16 EB, so the prefixes suffice; the last one is kept all the same.
+        // `u64::MAX` is 16 EB, so the prefixes suffice.
         let Some(next) = prefixes.next() else { break };
         prefix = Some(next);
         value /= KIB;

@@ -130,7 +130,7 @@ mod tests {
         assert_eq!(codes("get esp spi 5 dst6 you"), [Code::UnknownAddress]);
         assert_eq!(codes("get esp spi 5 dst6 10.0.0.2"), [Code::UnknownAddress]);
         assert_eq!(codes("get esp spi 5 dst 010.0.0.2"), [Code::UnknownAddress]);
-        assert_eq!(codes("get esp spi 5 dst nobody"), [Code::UnknownAddress]);
+        assert_eq!(codes("get esp spi 5 dst unknown"), [Code::UnknownAddress]);
         assert_eq!(codes("get esp spi 5 dst"), [Code::UnexpectedEnd]);
         assert_eq!(good("get esp spi 5 dst6 dual").0.targets.len(), 1);
     }
@@ -146,6 +146,6 @@ mod tests {
         assert_eq!(inner("isrc dual"), None);
         assert_eq!(good(&add("isrc dual")).1, [Code::AmbiguousName]);
         assert_eq!(codes(&add("isrc 192.168.1.0/33")), [Code::OutOfRange]);
-        assert_eq!(codes(&add("isrc nobody/24")), [Code::UnknownAddress]);
+        assert_eq!(codes(&add("isrc unknown/24")), [Code::UnknownAddress]);
     }
 }

@@ -238,7 +238,7 @@ pub(super) const TABLE: &[Explanation] = &[
     row(
         Code::HostName,
         "The service starts before the network, so that no packet leaves unprotected; host names cannot be resolved at that time. \
-         Besides, whoever controls the name service chooses the peer that the keys are used with. Specify addresses.",
+         Besides, the operator of the name service chooses the peer that the keys are used with. Specify addresses.",
         "add ah spi 0x1000 dst peer.example.com auth_alg sha256 authkey KEY64",
         "add ah spi 0x1000 dst 198.51.100.7 auth_alg sha256 authkey KEY64",
     ),
