@@ -1,4 +1,4 @@
-//! A plan, carried out as a whole or not at all: when the SADB refuses a step, those before it are taken back.
+//! Executes a plan as a whole or not at all: when the SADB refuses a step, the earlier steps are rolled back.
 
 use crate::reconcile::compare::Comparison;
 use crate::reconcile::live::ActualSa;

@@ -23,7 +23,7 @@ pub struct Full {
 }
 
 impl Buffer {
-    /// An empty buffer with room for `capacity` bytes.
+    /// An empty buffer for up to `capacity` bytes.
     #[must_use]
     pub fn with_capacity(capacity: usize) -> Self {
         Self { bytes: Vec::with_capacity(capacity) }

@@ -19,7 +19,7 @@ impl<W: Write> SecretWriter<W> {
         Self { inner, buffer: Buffer::with_capacity(capacity) }
     }
 
-    /// Makes room in the buffer; bytes longer than the buffer go directly to `inner`.
+    /// Empties the buffer first; bytes longer than the buffer go directly to `inner`.
     #[cold]
     fn write_after_drain(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.drain()?;

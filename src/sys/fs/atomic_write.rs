@@ -44,9 +44,11 @@ pub(crate) enum Readers {
 /// `AlreadyExists` if there is a file of any kind; those of open(2), write(2), fsync(2) and link(2).
 pub(crate) fn create_new(path: &Path, contents: &[u8]) -> io::Result<()> {
     let directory = directory_of(path);
+    // The mode is set at creation, so that the file is never readable by others.
     let mut file = temporary_file(&directory, 0o600)?;
     file.write_all(contents)?;
     file.as_file().sync_all()?;
+    // By link(2), which fails if the name exists. A check before a rename would be a race.
     file.persist_noclobber(path).map_err(|error| error.error)?;
     sync_directory(&directory)
 }
@@ -93,11 +95,13 @@ pub(crate) fn replace_volatile(path: &Path, readers: Readers, contents: &[u8]) -
 }
 
 fn temporary_file(directory: &Path, mode: u32) -> io::Result<NamedTempFile> {
+    // In the same directory: rename(2) does not cross file systems.
     tempfile::Builder::new().prefix(".ipseckey-").permissions(Permissions::from_mode(mode)).tempfile_in(directory)
 }
 
 fn directory_of(path: &Path) -> PathBuf {
     match path.parent() {
+        // The parent of a bare file name is the empty path.
         Some(parent) if parent != Path::new("") => parent.to_path_buf(),
         _ => PathBuf::from("."),
     }

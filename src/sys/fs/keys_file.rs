@@ -37,6 +37,7 @@ pub(crate) struct FileContents {
 pub(crate) fn read(path: &Path, origin: FileOrigin) -> Result<FileContents, FileError> {
     let mut reader = KeysFileReader::open(path, origin)?;
     let mut contents = Buffer::zeroed(reader.remaining);
+    // Before the keys are in it.
     hardening::lock(&contents);
     reader.read(&mut contents)?;
     Ok(FileContents { contents, findings: reader.take_findings() })
@@ -110,6 +111,7 @@ impl KeysFileReader {
             }
             _ => failed(error),
         })?;
+        // By the descriptor: no later rename can change the answer.
         let opened = file.metadata().map_err(failed)?;
         require_regular(path, &opened)?;
         let too_large = || FileError::TooLarge { path: path.to_owned(), len: opened.len() };
@@ -168,6 +170,7 @@ impl KeysFileReader {
             _ => self.failed(error),
         })?;
         self.remaining -= len;
+        // Before the last part is used: a file that has grown must not be applied in part.
         if self.remaining == 0 {
             self.require_end()?;
             self.is_done = true;

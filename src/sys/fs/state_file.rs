@@ -85,6 +85,7 @@ fn require_plain(file: File) -> io::Result<File> {
 /// Root may create a file before the service does, which must be able to open it later.
 fn give_to_owner(file: &File, directory: &Path) -> io::Result<()> {
     let (above, own) = (directory.metadata()?, file.metadata()?);
+    // Usually equal, and then no privilege is needed.
     if own.uid() != above.uid() {
         // Only root may change the owner. For other users the call fails, and the file is their own.
         let _ = fchown(file, Some(above.uid()), Some(above.gid()));

@@ -19,6 +19,7 @@ thread_local! {
 pub fn is_local(addr: IpAddr) -> bool {
     // A load asks for the addresses of every SA of the keys file.
     let read = || local_addresses().unwrap_or_default();
+    // All of 127.0.0.0/8 is local, but only 127.0.0.1 is listed.
     addr.is_loopback() || ADDRESSES.with_borrow_mut(|known| known.get_or_insert_with(read).contains(&addr))
 }
 
@@ -33,6 +34,7 @@ pub fn clear_address_cache() {
 /// Those of getifaddrs(3), which opens a netlink socket on Linux.
 pub fn local_addresses() -> io::Result<HashSet<IpAddr>> {
     let addresses = getifaddrs()?.filter_map(|interface| interface.address);
+    // Interfaces also have link-layer addresses.
     let ip = addresses.filter_map(|address| {
         let v4 = address.as_sockaddr_in().map(|v4| v4.ip().into());
         v4.or_else(|| address.as_sockaddr_in6().map(|v6| v6.ip().into()))

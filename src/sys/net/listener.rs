@@ -58,6 +58,7 @@ impl Listener {
         match accept(self.fd.as_raw_fd()) {
             // SAFETY: accept(2) has just returned the descriptor, so it has no other owner.
             Ok(raw) => Connection::new(unsafe { OwnedFd::from_raw_fd(raw) }).map(Some),
+            // ECONNABORTED: the client has closed the connection before it was accepted.
             Err(Errno::EAGAIN | Errno::ECONNABORTED | Errno::EINTR) => Ok(None),
             Err(error) => Err(error.into()),
         }
@@ -92,7 +93,9 @@ fn remove_stale(path: &Path) -> io::Result<()> {
     // Only connect(2) tells a stale file from a listening process.
     match connect(packet_socket()?.as_raw_fd(), &UnixAddr::new(path)?) {
         Err(Errno::ECONNREFUSED) => fs::remove_file(path),
+        // Its owner has removed it meanwhile.
         Err(Errno::ENOENT) => Ok(()),
+        // Connected, or its queue of connections is full (EAGAIN).
         _ => Err(io::Error::new(io::ErrorKind::AddrInUse, "another program listens there")),
     }
 }
@@ -167,6 +170,7 @@ impl Connection {
     #[must_use]
     pub fn receive(&self, buffer: &mut Buffer) -> Transfer {
         match Transfer::of(recv(self.fd.as_raw_fd(), buffer, MsgFlags::empty())) {
+            // SOCK_SEQPACKET reports the end of the connection as an empty message.
             Transfer::Bytes(0) => Transfer::Closed,
             transfer => transfer,
         }
@@ -209,6 +213,7 @@ pub fn wait<'a>(
             PollFd::new(client.fd.as_fd(), PollFlags::POLLIN | write)
         })
         .collect();
+    // The listener comes last, so that the positions of the clients are those of the caller.
     let count = fds.len();
     fds.extend(listener.map(|listener| PollFd::new(listener.fd.as_fd(), PollFlags::POLLIN)));
     match poll(&mut fds, PollTimeout::try_from(timeout).unwrap_or(PollTimeout::MAX)) {

@@ -90,6 +90,7 @@ impl NetlinkSocket {
             if sender.is_none_or(|address| address.pid() == 0) {
                 return Ok(Some(WipeOnDrop::new(&mut self.scratch[..len])));
             }
+            // Dropped, and wiped like every message.
             self.scratch[..len].fill(0);
         }
     }

@@ -113,10 +113,12 @@ impl PacketSocket {
                 received => break received?,
             }
         };
+        // PF_KEY has no empty messages.
         if len == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         let message = Buffer::from_slice(&self.scratch[..len]);
+        // The buffer lives as long as the socket, and descriptions of SAs contain keys.
         self.scratch[..len].fill(0);
         Ok(Some(message))
     }
@@ -158,6 +160,7 @@ fn close_on_exec(fd: BorrowedFd<'_>) -> io::Result<()> {
 /// Those of poll(2), except EINTR.
 pub fn wait_readable(fd: BorrowedFd<'_>, deadline: &mut Deadline) -> io::Result<bool> {
     loop {
+        // Computed for each attempt, so that signals do not extend the wait.
         let left = deadline.remaining();
         let mut fds = [PollFd::new(fd, PollFlags::POLLIN)];
         match poll(&mut fds, left.map_or(PollTimeout::NONE, timeout)) {

@@ -50,6 +50,7 @@ impl UdpPort {
 /// # Errors
 /// Those of reading /proc/net/udp.
 pub fn is_in_use(port: u16, is_ipv6: bool) -> io::Result<bool> {
+    // Of the thread's network namespace, not that of the process's first thread.
     let lists: &[&str] = if is_ipv6 { &["udp6"] } else { &["udp", "udp6"] };
     for list in lists {
         match fs::read_to_string(format!("/proc/thread-self/net/{list}")) {

@@ -27,6 +27,7 @@ pub(crate) fn harden(need: Privileges) {
     // the user.
     #[cfg(target_os = "linux")]
     let _ = nix::sys::prctl::set_dumpable(false);
+    // For files that libraries create; this program sets the mode of its own.
     umask(Mode::from_bits_truncate(0o077));
     ignore_file_size_signal();
     // Before the privileges are dropped: raising RLIMIT_MEMLOCK needs CAP_SYS_RESOURCE.
@@ -52,7 +53,7 @@ fn ignore_file_size_signal() {
 #[cfg(target_os = "linux")]
 fn lock_memory() {
     use nix::sys::resource::{RLIM_INFINITY, getrlimit};
-    // Fails without CAP_SYS_RESOURCE; the limit may be unlimited all the same.
+    // Fails without CAP_SYS_RESOURCE, but the limit may be unlimited already.
     let _ = setrlimit(Resource::RLIMIT_MEMLOCK, RLIM_INFINITY, RLIM_INFINITY);
     let unlimited = getrlimit(Resource::RLIMIT_MEMLOCK).is_ok_and(|(soft, _)| soft == RLIM_INFINITY);
     if unlimited {
@@ -69,6 +70,7 @@ fn lock_memory() {
 
 /// Locks the pages of `bytes` in memory until they are unmapped, if the limits allow it.
 pub(crate) fn lock(bytes: &[u8]) {
+    // The pointer of an empty slice need not be mapped.
     if bytes.is_empty() {
         return;
     }

@@ -31,6 +31,7 @@ fn clear_environment() {
     const THREADS: &str = if crate::sys::IS_ILLUMOS { "/proc/self/lwp" } else { "/proc/self/task" };
     let threads = std::fs::read_dir(THREADS).map_or(0, Iterator::count);
     assert_eq!(threads, 1, "the environment is cleared before other threads start");
+    // Collected first: removing a variable while iterating would invalidate the iterator.
     let names: Vec<_> = std::env::vars_os().map(|(name, _)| name).filter(|name| name != "TERM").collect();
     for name in names {
         // SAFETY: no other thread can read the environment meanwhile; the assertion above has checked it.
@@ -59,6 +60,7 @@ mod system {
             Privileges::Sadb => CapabilitySet::NET_ADMIN,
             Privileges::SadbAndFiles => CapabilitySet::NET_ADMIN.union(FILES),
         };
+        // A program that is executed later gains no privileges from its file (set-user-ID, file capabilities).
         let _ = set_no_new_privs(true);
         let _ = clear_ambient_capability_set();
         // The bounding set first: removing from it needs CAP_SETPCAP, which the last step drops.

@@ -40,6 +40,7 @@ impl Signals {
     pub(crate) fn wait(&self) -> io::Result<SignalRequest> {
         loop {
             match self.0.wait() {
+                // sigwait(3) returns only signals of the set.
                 Ok(signal) => {
                     if let Some((_, request)) = SIGNALS.iter().find(|(known, _)| *known == signal) {
                         return Ok(*request);

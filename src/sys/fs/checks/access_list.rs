@@ -102,6 +102,7 @@ mod system {
     pub(crate) fn decode(mut list: &[u8]) -> Option<Vec<Ace>> {
         let count = number(&mut list)?;
         let entries = (0..count).map(|_| entry(&mut list)).collect::<Option<_>>()?;
+        // Bytes after the last entry: not a list of this form.
         list.is_empty().then_some(entries)
     }
 
@@ -109,6 +110,7 @@ mod system {
         let (kind, flags, rights) = (number(list)?, number(list)?, number(list)?);
         let len = usize::try_from(number(list)?).ok()?;
         let name = list.split_off(..len)?;
+        // XDR pads strings to four bytes.
         list.split_off(..len.next_multiple_of(4) - len)?;
         Some(Ace { kind, flags, rights, who: who(name, flags) })
     }
@@ -178,6 +180,7 @@ mod system {
             let capacity = c_int::try_from(count).map_err(|_| Malformed)?;
             // SAFETY: the list has `capacity` entries, and any bits are a valid `ace_t`.
             let got = unsafe { facl(file.as_raw_fd(), ACE_GETACL, capacity, list.as_mut_ptr().cast()) };
+            // Otherwise another process has changed the list between the two calls.
             if usize::try_from(got) == Ok(count) {
                 return Ok(list.into_iter().map(Ace::from).collect());
             }

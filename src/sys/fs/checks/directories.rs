@@ -14,6 +14,7 @@ const MAX_LINKS: usize = 40;
 pub(crate) fn check(path: &Path, me: u32) -> Vec<PrivacyFinding> {
     let my_group = my_group();
     let findings = visited_directories(path).into_iter().filter_map(|directory| {
+        // A directory that cannot be examined cannot be searched either: opening the file reports it.
         let attributes = DirectoryAttributes::of(&directory.metadata().ok()?);
         check_directory(directory, attributes, me, my_group)
     });
@@ -31,6 +32,7 @@ pub(crate) fn untrusted_write_bits(gid: u32) -> u32 {
 
 /// The group of root and that of the caller are trusted.
 fn write_bits(gid: u32, my_group: u32) -> u32 {
+    // Members of the group of root can act as root in other ways.
     if gid == 0 || gid == my_group { 0o002 } else { 0o022 }
 }
 
@@ -46,6 +48,7 @@ fn visited_directories(path: &Path) -> BTreeSet<PathBuf> {
             continue;
         }
         visited.insert(here.clone());
+        // Not by `metadata`, which would follow the link.
         let next = here.join(name);
         match next.read_link() {
             Ok(target) if links < MAX_LINKS => {

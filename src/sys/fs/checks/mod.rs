@@ -66,6 +66,7 @@ impl FileAttributes {
 
 /// Checks owner and mode of the file at `path` for the user `me`.
 pub(crate) fn check_file(path: &Path, attributes: FileAttributes, origin: FileOrigin, me: u32) -> Vec<PrivacyFinding> {
+    // systemd grants a service user access by an access list, whose mask shows as group bits (systemd.exec(5), LoadCredential).
     let forbidden = if origin == FileOrigin::Credential { 0o037 } else { 0o077 };
     let mut findings = Vec::new();
     if attributes.uid != 0 && attributes.uid != me {
