@@ -12,9 +12,9 @@ use crate::sys::net::packet_socket::PacketSocket;
 use crate::sys::time::Deadline;
 use crate::wire::pfkey::{self, Dialect};
 use crate::wire::xfrm::attribute::Algorithm;
-use crate::wire::xfrm::fixed::{Limits, family_of};
+use crate::wire::xfrm::fixed::{LifetimeLimits, family_of};
 use crate::wire::xfrm::number::{INFINITE, PROTO_ESP, flag, kind};
-use crate::wire::xfrm::{Attribute, Body, Header, SaInfo, encode, messages};
+use crate::wire::xfrm::{Attribute, Body, NetlinkHeader, SaInfo, encode, messages};
 
 /// Messages for each system call: enough to make its cost negligible.
 const BATCH: u32 = 64;
@@ -32,8 +32,12 @@ fn key(at: u32, bytes: u8) -> Key {
 
 fn addition(at: u32, port: u32) -> Buffer {
     let (src, dst) = addresses(at);
-    let unlimited =
-        Limits { bytes: (INFINITE, INFINITE), packets: (INFINITE, INFINITE), add: (0, 86400), ..Limits::default() };
+    let unlimited = LifetimeLimits {
+        bytes: (INFINITE, INFINITE),
+        packets: (INFINITE, INFINITE),
+        add: (0, 86400),
+        ..LifetimeLimits::default()
+    };
     let info = SaInfo {
         dst: dst.into(),
         spi: 0x1_0000 + at,
@@ -47,7 +51,7 @@ fn addition(at: u32, port: u32) -> Buffer {
     let attributes =
         vec![Attribute::AuthTrunc(algorithm("hmac(sha256)", 128, 32)), Attribute::Crypt(algorithm("cbc(aes)", 0, 16))];
     let ack = if (at + 1).is_multiple_of(BATCH) { flag::ACK } else { 0 };
-    let header = Header { kind: kind::NEWSA, flags: flag::REQUEST | ack, seq: at + 1, port };
+    let header = NetlinkHeader { kind: kind::NEWSA, flags: flag::REQUEST | ack, seq: at + 1, port };
     encode(header, &Body::Sa(Box::new(info), attributes)).expect("fits")
 }
 
@@ -109,7 +113,7 @@ pub fn add(count: u32) -> Duration {
         socket.send(batch).expect("sends");
         let answer = socket.receive(&mut Deadline::after(DEADLINE)).expect("receives").expect("an answer");
         let refused = messages(&answer).any(|message| match message.expect("well formed").body {
-            Body::Answer(refusal) => refusal.errno != 0,
+            Body::Error(refusal) => refusal.errno != 0,
             _ => true,
         });
         assert!(!refused, "the kernel refuses an SA");
@@ -124,7 +128,7 @@ pub fn add(count: u32) -> Duration {
 #[must_use]
 pub fn dump() -> (Duration, usize) {
     let mut socket = NetlinkSocket::xfrm(0).expect("NETLINK_XFRM");
-    let header = Header { kind: kind::GETSA, flags: flag::REQUEST | flag::DUMP, seq: 1, port: socket.port() };
+    let header = NetlinkHeader { kind: kind::GETSA, flags: flag::REQUEST | flag::DUMP, seq: 1, port: socket.port() };
     let request = encode(header, &Body::Dump(Vec::new())).expect("fits");
     let start = Instant::now();
     socket.send(&[request]).expect("sends");

@@ -13,7 +13,7 @@ use crate::show::{NoNames, Style, message, utc};
 use crate::wire::pfkey::{self, Dialect};
 use crate::wire::xfrm::attribute::Algorithm;
 use crate::wire::xfrm::number::{flag, kind};
-use crate::wire::xfrm::{Attribute, Body, Header, encode, messages};
+use crate::wire::xfrm::{Attribute, Body, NetlinkHeader, encode, messages};
 
 /// A message as bytes.
 pub struct Encoded(Buffer);
@@ -116,7 +116,7 @@ pub fn encode_xfrm() -> Encoded {
     };
     let attributes =
         vec![Attribute::AuthTrunc(algorithm("hmac(sha256)", 128, 32)), Attribute::Crypt(algorithm("cbc(aes)", 0, 16))];
-    let header = Header { kind: kind::NEWSA, flags: flag::REQUEST, seq: 1, port: 2 };
+    let header = NetlinkHeader { kind: kind::NEWSA, flags: flag::REQUEST, seq: 1, port: 2 };
     Encoded(encode(header, &Body::Sa(Box::default(), attributes)).expect("fits"))
 }
 

@@ -14,9 +14,9 @@ use crate::model::stored_sa::{ReplayWindow, StoredSa, after};
 use crate::model::table::{Database, Slot, TableDirection};
 use crate::sa::{Flags, Lifetime, Spi};
 
-/// `IPPROTO_ENCAP`, RFC 2003.
+/// `IPPROTO_ENCAP`: IPv4 in IP (RFC 2003).
 const PROTO_IPV4: u8 = 4;
-/// `IPPROTO_IPV6`, RFC 2473.
+/// `IPPROTO_IPV6`: IPv6 in IP (RFC 2473).
 const PROTO_IPV6: u8 = 41;
 /// Key management protocol IKE, whose cookies have 32 bits.
 const KMP_IKE: u32 = 1;
@@ -56,10 +56,12 @@ fn finish(
         (source.ip, destination.ip) = (entry.source.ip, entry.destination.ip);
     }
     let tables = TablePlacement::of(draft.association.flags, &source, &destination, context.settings);
+    // An SA in both tables has no opposite table for a peer.
     refuse_if(frame.has(ext::PAIR) && tables.both, d::PAIR_INAPPROPRIATE)?;
     check_tunnel(frame, addresses, draft.association.flags, &mut source, &mut destination)?;
     let mut entry = build(frame, addresses, draft, (source, destination), context)?;
     entry.flags |= tables.flags;
+    // lifetime_fuzz applies to SAs that are in the outbound table only.
     if tables.primary == TableDirection::Outbound && !tables.both {
         fuzz(&mut entry, context);
     }
@@ -74,6 +76,7 @@ fn finish(
     let slot = database.insert(entry, tables.primary, tables.both)?;
     pair_new(database, frame, slot, context)?;
     if let Some(entry) = database.get(slot) {
+        // The echo of an ADD shows the real flags, so that the client sees direction and pairing.
         frame.set_flags(entry.flags);
     }
     Ok(())
@@ -93,6 +96,7 @@ fn pair_new(database: &mut Database, frame: &Frame, slot: Slot, context: &Contex
     let Some(spi) = frame.pair() else { return Ok(()) };
     let result = pair::pair_sas(database, slot, spi, context.settings);
     if result.is_err() {
+        // The SA has been inserted already, as in the kernel, where the ager removes it later.
         match database.get_mut(slot) {
             Some(entry) if context.settings.pair_failures_linger => entry.kill(context.now),
             _ => database.remove(slot),
@@ -125,6 +129,7 @@ impl TablePlacement {
             (false, false) => match classes {
                 (AddressClass::Multicast, _) => (Inbound, true, both_flags),
                 (AddressClass::Local, AddressClass::Other | AddressClass::Multicast) => (Inbound, false, Flags::INBOUND),
+                // Source local or unspecified: the SA is in both tables, but its flags show inbound only.
                 (AddressClass::Local, _) => (Inbound, true, Flags::INBOUND),
                 (_, AddressClass::Local) => (Outbound, false, Flags::OUTBOUND),
                 _ => (Outbound, true, both_flags),
@@ -193,6 +198,7 @@ pub(crate) fn truncate_cookie((proto, cookie): (u32, u64)) -> (u32, u64) {
 
 fn replay_value(frame: &Frame) -> Checked<u32> {
     match frame.replay_value() {
+        // The kernel has 32-bit counters only.
         Some((0, value64)) if value64 != 0 => Err(Refusal::not_supported(d::INVALID_REPLAY)),
         value => Ok(value.map_or(0, |(value32, _)| value32)),
     }
@@ -246,6 +252,7 @@ pub(crate) fn getspi(
     let source = addresses.source.ok_or(Refusal::invalid(d::MISSING_SRC))?;
     let destination = addresses.destination.ok_or(Refusal::invalid(d::MISSING_DST))?;
     let (min, max) = frame.spi_range().ok_or(Refusal::invalid(d::MISSING_RANGE))?;
+    // Reserved SPIs are not excluded, and a collision is EEXIST without a second try (sadb_getspi).
     let spi = Spi(context.random.within(min, max));
     let mut larval = StoredSa::new(spi, source, destination, context.now);
     larval.hard_expires = context.now.saturating_add(context.settings.larval_timeout).max(1);

@@ -32,10 +32,10 @@ pub(crate) struct MessageAddresses {
 /// Class of an address from the node's point of view (`sadb_addrcheck`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AddressClass {
-    /// Multicast or broadcast.
+    /// A multicast or broadcast address.
     Multicast,
     Unspecified,
-    /// In [`Settings::local`].
+    /// One of [`Settings::local`].
     Local,
     /// Another node's, or loopback.
     Other,
@@ -92,6 +92,7 @@ fn refuse_class(
 
 /// The NAT-T addresses are IPv4 and not local.
 fn check_natt(frame: &mut Frame, addresses: &mut MessageAddresses, settings: &Settings) -> Checked {
+    // The kernel checks the class before the family, which shows only in the diagnostic of an IPv6 address.
     addresses.natt_local = normalize(frame, ext::NATT_LOC, d::BAD_NATT_LOC_AF)?;
     refuse_if(addresses.natt_local.is_some_and(|address| address.ip.is_ipv6()), d::BAD_NATT_LOC_AF)?;
     refuse_class(addresses.natt_local, &[AddressClass::Local, AddressClass::Multicast], d::MALFORMED_NATT_LOC, settings)?;

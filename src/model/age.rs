@@ -45,8 +45,10 @@ fn ager_action(entry: &StoredSa, now: Seconds) -> AgerAction {
 /// Runs one pass over a database and returns its EXPIRE messages.
 pub(crate) fn age(database: &mut Database, settings: &Settings, now: Seconds) -> Vec<Message> {
     let mut expired = Vec::new();
+    // sadb_ager visits IPv4 before IPv6, inbound before outbound.
     for is_ipv6 in [false, true] {
         for direction in [TableDirection::Inbound, TableDirection::Outbound] {
+            // Collected first, because expiring an SA changes the tables.
             let due: Vec<Slot> = database
                 .slots(is_ipv6, direction)
                 .filter(|(_, entry)| ager_action(entry, now) != AgerAction::Keep)
@@ -117,6 +119,7 @@ pub(crate) fn use_sa(database: &mut Database, slot: Slot, bytes: u64, now: Secon
     entry.bytes = entry.bytes.saturating_add(bytes);
     let reaches = |limit: u64| limit != 0 && entry.bytes >= limit;
     let (state, is_allowed) = match entry.state {
+        // The packet that reaches the hard limit is refused (sadb_age_bytes).
         _ if reaches(entry.hard.bytes) => (SaState::DEAD, false),
         SaState::MATURE if reaches(entry.soft.bytes) => (SaState::DYING, true),
         _ => return (true, None),

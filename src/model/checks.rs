@@ -117,6 +117,7 @@ fn check_esp(frame: &Frame, association: &Association, settings: &Settings) -> C
     refuse_if(association.flags.has(Flags::NATT_REM) && !frame.has(ext::NATT_REM), d::MISSING_NATT_REM)?;
     refuse_labels(frame)?;
     not_supported(frame.has(ext::LIFETIME_CURRENT))?;
+    // An algorithm without a key is accepted; only a key needs an algorithm.
     let auth_key = frame.key(ext::KEY_AUTH);
     if let Some(key) = &auth_key {
         keys::check_auth(association.auth, key)?;
@@ -133,6 +134,7 @@ fn check_ah(frame: &Frame, association: &Association) -> Checked<CheckedAdd> {
     check_flags(SaType::AH, association.flags, Purpose::Add)?;
     let limits = Lifetimes::of(frame);
     limits.check()?;
+    // AH refuses labels with EOPNOTSUPP, ESP with D-83.
     not_supported(frame.has(ext::LIFETIME_CURRENT) || frame.has(ext::SENSITIVITY) || frame.has(ext::OUTER_SENS))?;
     keys::check_auth(association.auth, &auth_key)?;
     Ok(CheckedAdd { association: *association, limits, auth_key: Some(auth_key), encr_key: None })

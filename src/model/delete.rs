@@ -86,10 +86,11 @@ impl PurgeFilter {
     }
 }
 
-/// Removes every SA that matches all of what the message gives.
+/// Removes every SA that matches all fields of the message.
 fn purge(database: &mut Database, frame: &Frame, addresses: &MessageAddresses) -> Checked<Buffer> {
     let source = addresses.source.map(|source| source.ip);
     let destination = addresses.destination.map(|destination| destination.ip);
+    // A purge is limited to one address family.
     let is_ipv6 = destination.or(source).ok_or(Refusal::invalid(d::MISSING_SA))?.is_ipv6();
     let query = PurgeFilter {
         source,

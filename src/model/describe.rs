@@ -15,7 +15,7 @@ use crate::sa::{
 use crate::secret::{Buffer, Key};
 use crate::wire::pfkey::{Dialect, encode};
 
-/// `PF_KEY_V2`.
+/// `PF_KEY_V2`, the protocol version.
 const VERSION: u8 = 2;
 /// `IPPROTO_UDP`: NAT-T addresses are reported with it.
 const PROTO_UDP: u8 = 17;
@@ -52,6 +52,7 @@ pub(crate) fn describe_sa(entry: &StoredSa, header: &RawHeader, keys: KeyDisplay
         extensions.push(Extension::Pair(entry.pair));
     }
     if entry.replay.last != 0 {
+        // Only the 32-bit field, as in sadb_sa2msg.
         extensions.push(Extension::ReplayValue { value32: entry.replay.last, value64: 0 });
     }
     reply_to(header, extensions)
@@ -93,6 +94,7 @@ fn current(entry: &StoredSa) -> Extension {
 }
 
 fn limits(entry: &StoredSa, extensions: &mut Vec<Extension>) {
+    // Bytes and allocations of an idle lifetime are not reported.
     let idle = Lifetime { addtime: entry.idle.addtime, usetime: entry.idle.usetime, ..Lifetime::default() };
     let kinds = [(LifetimeKind::Hard, entry.hard), (LifetimeKind::Soft, entry.soft), (LifetimeKind::Idle, idle)];
     let limited = kinds.into_iter().filter(|(_, lifetime)| !lifetime.is_unlimited());
@@ -106,6 +108,7 @@ fn address(role: AddressRole, address: Address, proto: u8, prefix_len: u8, port:
 
 /// The outer addresses. Those of a tunnel have no ports.
 fn outer(entry: &StoredSa) -> [Extension; 2] {
+    // The ports of a tunnel are reported with its inner addresses.
     let port = |port| if entry.inner.is_some() { 0 } else { port };
     let proto = entry.destination.proto;
     [

@@ -13,9 +13,9 @@ use crate::secret::{Buffer, Key};
 pub(crate) const HEADER: usize = 16;
 /// Length of `struct sadb_address` and of `struct sadb_key`, without the address or key behind them.
 pub(crate) const EXTENSION_HEADER: usize = 8;
-/// `AF_INET` of illumos.
+/// `AF_INET` in the numbering of illumos.
 pub(crate) const AF_INET: u16 = 2;
-/// `AF_INET6` of illumos.
+/// `AF_INET6` in the numbering of illumos.
 pub(crate) const AF_INET6: u16 = 26;
 
 /// `SADB_EXT_*` and `SADB_X_EXT_*` of illumos.

@@ -133,6 +133,7 @@ impl Model {
         let dump = Dump::new(frame, types, now);
         for (id, socket) in &mut self.sockets {
             if *id == sender || socket.promiscuous {
+                // Promiscuous sockets receive the replies to a dump as well, with the keys.
                 socket.push_dump(dump.clone(), &self.settings);
             }
         }
@@ -182,6 +183,7 @@ impl Model {
         let header = frame.header();
         match (header.errno(), header.sa_type()) {
             (0, SaType::UNSPEC) => Err(Refusal::invalid(d::SATYPE_NEEDED)),
+            // Without an errno an ACQUIRE from a client is only echoed (keysock_parse).
             (0, _) => {
                 self.deliver(Recipients::Promiscuous, frame.bytes());
                 Ok(())

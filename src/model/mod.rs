@@ -65,7 +65,7 @@ pub struct Model {
 }
 
 impl Model {
-    /// An empty SADB.
+    /// Starts with empty databases.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
         Self {
@@ -78,7 +78,7 @@ impl Model {
         }
     }
 
-    /// Opens a socket.
+    /// Opens a socket without registrations.
     pub fn open(&mut self) -> SocketId {
         self.last_socket += 1;
         let id = SocketId(self.last_socket);

@@ -17,6 +17,7 @@ pub(crate) fn pair_sas(database: &mut Database, slot: Slot, spi: Spi, settings: 
     if let Some(diagnostic) = why_unsuitable(database, slot, peer) {
         return fail(database, slot, diagnostic, settings);
     }
+    // The kernel leaves the old peer pointing at this SA.
     unpair_peer(database, slot);
     if let Some(entry) = database.get_mut(slot) {
         entry.pair_with(spi);
@@ -33,6 +34,7 @@ fn why_unsuitable(database: &Database, slot: Slot, peer: Slot) -> Option<Diagnos
     if matches!(entry.state, SaState::DEAD | SaState::DYING) || entry.is_bidirectional() || entry.has_copy {
         return Some(d::PAIR_INAPPROPRIATE);
     }
+    // Repeating a pairing changes nothing here; the kernel would break it on one side (update_pairing).
     database.peer_sa(peer).is_some_and(|peer| peer != slot).then_some(d::PAIR_ALREADY)
 }
 

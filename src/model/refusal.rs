@@ -28,10 +28,10 @@ impl Errno {
     pub const EOPNOTSUPP: Self = Self(errnos::EOPNOTSUPP);
 }
 
-/// A refused request.
+/// Errno and diagnostic of a refused request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// Reported in `sadb_msg_errno`.
+    /// Reported in the field `sadb_msg_errno`.
     pub errno: Errno,
     /// Reported in `sadb_x_msg_diagnostic`; 0 for none.
     pub diagnostic: DiagnosticCode,

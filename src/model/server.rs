@@ -26,10 +26,10 @@ const RECEIVE_BUFFER_LEN: usize = 65_535 * 8 + 1;
 const MAX_CLIENTS: usize = 256;
 /// Messages read from, and written to, one client before the next client is served.
 const MESSAGES_PER_TURN: usize = 64;
-/// Interval of [`Model::tick`].
+/// Interval between calls of [`Model::tick`].
 const TICK: Duration = Duration::from_secs(1);
 
-/// The program `sadb-model`.
+/// Entry point of the program `sadb-model`.
 #[must_use]
 pub fn serve() -> ExitCode {
     let options = match options().try_get_matches() {
@@ -73,6 +73,7 @@ fn options() -> Command {
 fn run(path: &Path, options: &ArgMatches) -> io::Result<()> {
     let local = options.get_many::<IpAddr>("local").unwrap_or_default().copied().collect();
     let settings = Settings { local, seed: unix_now(), ..Settings::default() };
+    // Before the socket exists: the first message may contain keys.
     hardening::harden(Privileges::SadbAndFiles);
     stop::install_handlers()?;
     let listener = Listener::bind(path)?;

@@ -52,6 +52,7 @@ impl Dump {
     pub(crate) fn new(frame: &Frame, mut types: Vec<SaType>, now: Seconds) -> Self {
         types.reverse();
         let timeout = frame.dump_timeout();
+        // A minimum of 1 leaves out SAs that were never used: their last use is 0.
         let used_since = (timeout != 0).then(|| now.saturating_sub(timeout).max(1));
         Self { header: frame.header(), types, last: None, used_since, errno: 0 }
     }
@@ -76,6 +77,7 @@ impl Dump {
         header.set_sa_type(database.sa_type);
         while let Some(slot) = database.next(self.last) {
             self.last = Some(slot);
+            // An SA in both tables is listed once, from the outbound table (sadb_dump).
             let shown = database.get(slot).filter(|entry| {
                 let is_second_copy = entry.has_copy && slot.direction == crate::model::TableDirection::Inbound;
                 !is_second_copy && self.used_since.is_none_or(|since| entry.last_used >= since)

@@ -32,9 +32,9 @@ pub(crate) struct StoredSa {
     pub(crate) soft: Lifetime,
     pub(crate) idle: Lifetime,
     pub(crate) added: Timestamp,
-    /// First use.
+    /// Time of the first use.
     pub(crate) used: Timestamp,
-    /// Last use, which X_EDUMP selects by.
+    /// Time of the last use, which X_EDUMP selects by.
     pub(crate) last_used: Timestamp,
     pub(crate) bytes: u64,
     pub(crate) hard_expires: Timestamp,
@@ -115,6 +115,7 @@ impl StoredSa {
     /// Sets the state DEAD; the ager removes the SA at `due`.
     pub(crate) fn kill(&mut self, due: Timestamp) {
         self.state = SaState::DEAD;
+        // 0 would mean never.
         self.hard_expires = due.max(1);
     }
 
@@ -171,6 +172,7 @@ impl ReplayWindow {
 
     /// Marks `seq` as received; `false` if it was before or is left of the window.
     pub(crate) fn accept(&mut self, seq: u32) -> bool {
+        // The first sequence number of an SA is 1 (RFC 4303 section 2.2).
         if seq == 0 {
             return false;
         }

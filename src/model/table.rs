@@ -22,7 +22,7 @@ pub enum TableDirection {
 }
 
 impl TableDirection {
-    /// The opposite direction.
+    /// Inbound for outbound, and vice versa.
     #[must_use]
     pub fn other(self) -> Self {
         match self {
@@ -128,6 +128,7 @@ impl Database {
         if [primary, primary.other()].iter().any(|direction| self.find_in(*direction, spi, destination).is_some()) {
             return Err(Refusal::plain(Errno::EEXIST));
         }
+        // Both copies are independent afterwards; the kernel links them only by SPI and destination.
         entry.has_copy = both;
         if both {
             self.put(entry.duplicate(), primary.other());
@@ -141,6 +142,7 @@ impl Database {
         let place = TablePosition {
             bucket: bucket(direction, entry.spi, destination),
             has_any_source: entry.source.ip.is_unspecified(),
+            // The newest SA of a bucket comes first.
             serial: Reverse(self.serial),
         };
         let slot = Slot { is_ipv6: destination.is_ipv6(), direction, place };

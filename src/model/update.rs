@@ -30,11 +30,13 @@ pub(crate) fn update(
     let slot = find_sa(database, &association, destination.ip, Some(source.ip))?;
     let is_pair = frame.header().kind() == MessageType::UPDATE_PAIR;
     if database.get(slot).is_some_and(|entry| entry.state == SaState::LARVAL) {
+        // GETSPI creates larval SAs in the inbound table only. X_UPDATEPAIR collides with the larval SA (EEXIST).
         let larval = (!is_pair && slot.direction == TableDirection::Inbound).then_some(slot);
         return add::add(database, frame, addresses, larval, context);
     }
     let mut change = SaUpdate { slot, other: database.peer_sa(slot).or_else(|| database.copy_of(slot)), association };
     change.check(database, frame)?;
+    // The kernel replies at once and applies nothing else of the message.
     if association.state == SaState::ACTIVE {
         return Ok(());
     }
@@ -113,6 +115,7 @@ impl SaUpdate {
             }
         }
         let Some(entry) = database.get_mut(self.slot) else { return Ok(()) };
+        // The kernel subtracts the fuzz again with each SOFT extension.
         if limits.soft.is_some() && entry.state == SaState::MATURE {
             add::fuzz(entry, context);
         }
@@ -201,6 +204,7 @@ fn set_replay(entry: &mut StoredSa, frame: &Frame, context: &Context<'_>) -> Che
     if AddressClass::of(entry.destination.ip, context.settings) == AddressClass::Local {
         refuse_if(!entry.replay.accept(value), d::INVALID_REPLAY)?;
     } else {
+        // An outbound SA has no window to check against.
         entry.replay.last = value;
     }
     entry.restart_idle(context.now);

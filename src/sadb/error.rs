@@ -41,7 +41,7 @@ pub enum SadbError {
         /// The error of the system call.
         source: io::Error,
     },
-    /// The connection failed.
+    /// Sending or receiving on the socket failed.
     #[error("the SADB's socket: {0}")]
     Io(#[from] io::Error),
 }
@@ -64,7 +64,6 @@ impl SadbError {
     }
 }
 
-/// [`SadbError::Unsupported`] with `text`.
 pub(super) fn refuse<T>(text: String) -> Result<T, SadbError> {
     Err(SadbError::Unsupported(text))
 }

@@ -29,7 +29,7 @@ pub enum LockError {
     /// The lock file cannot be opened or locked.
     #[error("{}: {source}: no load lock, so another process may load a keys file at the same time", shown(path))]
     Unavailable {
-        /// The lock file.
+        /// Path of the lock file.
         path: PathBuf,
         /// The error of the system call.
         source: io::Error,
@@ -54,6 +54,7 @@ impl SadbTarget {
     fn lock_file(&self) -> Option<PathBuf> {
         match self {
             Self::Model => None,
+            // Each `sadb-model` is an SADB of its own.
             Self::Unix(socket) => {
                 let mut name = socket.clone().into_os_string();
                 name.push(".lock");

@@ -14,9 +14,9 @@ mod warnings;
 use std::ops::ControlFlow;
 
 pub use error::SadbError;
-pub use linux::xfrm::Xfrm;
 #[cfg(feature = "internals")]
-pub use linux::xfrm::rewrite_side_store;
+pub use linux::side_store::rewrite_side_store;
+pub use linux::xfrm::Xfrm;
 pub use load_lock::{LoadLock, LockError};
 pub use pfkey::client::PfKey;
 pub use pfkey::transport::Transport;
@@ -28,9 +28,9 @@ use crate::sa::{AuthAlg, EncrAlg, Message, Request, SaType};
 /// Whether a request applies to its SA only, or also to the paired SA.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PairScope {
-    /// `update`, `delete`.
+    /// The SA only: `update`, `delete`.
     One,
-    /// `update-pair`, `delete-pair`.
+    /// Both SAs: `update-pair`, `delete-pair`.
     Pair,
 }
 
@@ -52,9 +52,9 @@ pub const MAX_BATCH: usize = 128;
 /// The algorithms that an SADB supports.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Supported {
-    /// Authentication algorithms.
+    /// Authentication algorithms by number.
     pub auth: Vec<AuthAlg>,
-    /// Encryption algorithms.
+    /// Encryption algorithms by number.
     pub encr: Vec<EncrAlg>,
 }
 
@@ -99,6 +99,7 @@ pub trait Sadb {
     /// # Errors
     /// [`SadbError`]; the old SA may have been removed.
     fn replace(&mut self, old: &Request, new: &Request) -> Result<(), SadbError> {
+        // PF_KEY has no request that replaces an SA atomically.
         self.delete(old, PairScope::One)?;
         self.add(new)
     }

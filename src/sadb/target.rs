@@ -24,7 +24,7 @@ pub enum SadbTarget {
     /// The system's SADB: XFRM or else PF_KEY on Linux, PF_KEY on illumos. Never the model.
     #[default]
     Auto,
-    /// Linux NETLINK_XFRM.
+    /// The NETLINK_XFRM interface of Linux.
     Xfrm,
     /// The system's PF_KEY socket, in the system's dialect.
     PfKey,

@@ -4,12 +4,12 @@ use std::collections::HashSet;
 
 /// Pending and reported warnings.
 #[derive(Default)]
-pub(super) struct Warnings {
+pub(super) struct WarningLog {
     pending: Vec<String>,
     issued: HashSet<String>,
 }
 
-impl Warnings {
+impl WarningLog {
     /// Adds a warning unless it was issued before.
     pub(super) fn warn(&mut self, text: &str) {
         if !self.has_issued(text) {
@@ -34,7 +34,7 @@ mod tests {
 
     #[test]
     fn warn_issues_each_text_once() {
-        let mut warnings = Warnings::default();
+        let mut warnings = WarningLog::default();
         warnings.warn("a");
         warnings.warn("a");
         warnings.warn("b");

@@ -1,9 +1,9 @@
-//! Bytes of the kernel interfaces: messages and requests to bytes and back. No sockets here.
+//! Codecs of the kernel interfaces, without sockets.
 //!
-//! [`reader`] and [`writer`] do all the counting; the files of [`pfkey`] and [`xfrm`] say which field comes where.
+//! [`reader`] and [`writer`] check all bounds and lengths; [`pfkey`] and [`xfrm`] define the order of the fields.
 #![forbid(unsafe_code)]
 
-pub mod pfkey;
-pub mod reader;
-pub mod writer;
-pub mod xfrm;
+pub(crate) mod pfkey;
+pub(crate) mod reader;
+pub(crate) mod writer;
+pub(crate) mod xfrm;

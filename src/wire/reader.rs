@@ -1,168 +1,154 @@
-//! The one reader of bytes from a kernel. It never panics and never reads past its end.
+//! Reads the bytes of a kernel message. It never panics and never reads past the end.
 //!
-//! Integers are in host order, as both kernels put them into messages, except those read with a `be` function.
+//! Integers are in host order, as in both kernels, except those read with a `be` function.
 
-/// Bytes that do not hold what was to be read. Positions count from the start of the outermost reader.
+/// A read error. Positions count from the start of the outermost reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ReadError {
-    /// Too few bytes.
-    #[error("{wanted} bytes wanted at byte {at}, {left} there")]
-    Short {
-        /// Where.
-        at: usize,
-        /// Bytes wanted.
-        wanted: usize,
-        /// Bytes there.
-        left: usize,
-    },
-    /// Too many bytes.
-    #[error("{left} bytes too many at byte {at}")]
-    Trailing {
-        /// Where.
-        at: usize,
-        /// Bytes left over.
-        left: usize,
-    },
-    /// A name with bytes that no name has.
-    #[error("a name in ASCII wanted at byte {at}")]
-    NoName {
-        /// Where.
-        at: usize,
-    },
+pub(crate) enum ReadError {
+    /// The message ends too early.
+    #[error("expected {expected} bytes at byte {at}, found {left}")]
+    Short { at: usize, expected: usize, left: usize },
+    /// A field is longer than its contents.
+    #[error("{left} unexpected bytes at byte {at}")]
+    Trailing { at: usize, left: usize },
+    /// The name of an algorithm is not ASCII.
+    #[error("expected an ASCII name at byte {at}")]
+    InvalidName { at: usize },
 }
 
-/// Reads fields one after the other.
+/// A cursor over the fields of a message.
 #[derive(Clone)]
-pub struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     rest: &'a [u8],
     at: usize,
 }
 
 impl<'a> Reader<'a> {
-    /// A reader at the start of `bytes`.
+    /// Starts at the first of `bytes`.
     #[must_use]
-    pub fn new(bytes: &'a [u8]) -> Self {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
         Self { rest: bytes, at: 0 }
     }
 
-    /// Position of the next byte.
+    /// Offset of the next byte in the outermost reader.
     #[must_use]
-    pub fn position(&self) -> usize {
+    pub(crate) fn position(&self) -> usize {
         self.at
     }
 
-    /// Number of bytes not read yet.
+    /// Number of unread bytes.
     #[must_use]
-    pub fn left(&self) -> usize {
+    pub(crate) fn left(&self) -> usize {
         self.rest.len()
     }
 
-    /// The bytes not read yet, without reading them.
+    /// The unread bytes; they stay unread.
     #[must_use]
-    pub fn peek(&self) -> &'a [u8] {
+    pub(crate) fn peek(&self) -> &'a [u8] {
         self.rest
     }
 
-    /// The next `count` bytes.
+    /// Reads `count` bytes.
     ///
     /// # Errors
-    /// [`ReadError::Short`], as for every function here that reads; nothing is read then.
-    pub fn bytes(&mut self, count: usize) -> Result<&'a [u8], ReadError> {
+    /// [`ReadError::Short`], as for every read function; the position does not change.
+    pub(crate) fn bytes(&mut self, count: usize) -> Result<&'a [u8], ReadError> {
+        // `count` may come from the message itself, so it is checked here for all readers.
         let Some((head, rest)) = self.rest.split_at_checked(count) else {
-            return Err(ReadError::Short { at: self.at, wanted: count, left: self.rest.len() });
+            return Err(ReadError::Short { at: self.at, expected: count, left: self.rest.len() });
         };
         self.rest = rest;
         self.at += count;
         Ok(head)
     }
 
-    /// The next `N` bytes as an array.
+    /// Reads `N` bytes as an array.
     ///
     /// # Errors
     /// [`ReadError::Short`].
-    pub fn array<const N: usize>(&mut self) -> Result<[u8; N], ReadError> {
+    pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], ReadError> {
         let mut array = [0; N];
         array.copy_from_slice(self.bytes(N)?);
         Ok(array)
     }
 
-    /// A reader of the next `count` bytes only.
+    /// Reads `count` bytes into a reader of their own.
     ///
     /// # Errors
     /// [`ReadError::Short`].
-    pub fn part(&mut self, count: usize) -> Result<Self, ReadError> {
+    pub(crate) fn part(&mut self, count: usize) -> Result<Self, ReadError> {
         let at = self.at;
         Ok(Self { rest: self.bytes(count)?, at })
     }
 
-    /// Everything that is left.
-    pub fn take_rest(&mut self) -> &'a [u8] {
+    /// Reads all remaining bytes.
+    pub(crate) fn take_rest(&mut self) -> &'a [u8] {
         let rest = std::mem::take(&mut self.rest);
         self.at += rest.len();
         rest
     }
 
-    /// Passes over `count` bytes.
+    /// Skips `count` bytes.
     ///
     /// # Errors
     /// [`ReadError::Short`].
-    pub fn skip(&mut self, count: usize) -> Result<(), ReadError> {
+    pub(crate) fn skip(&mut self, count: usize) -> Result<(), ReadError> {
         self.bytes(count).map(drop)
     }
 
-    /// One byte.
+    /// Reads 8 bits.
     ///
     /// # Errors
     /// [`ReadError::Short`].
-    pub fn u8(&mut self) -> Result<u8, ReadError> {
+    pub(crate) fn u8(&mut self) -> Result<u8, ReadError> {
         self.array().map(|[byte]| byte)
     }
 
-    /// 16 bits in host order.
+    /// Reads 16 bits in host order.
     ///
     /// # Errors
     /// [`ReadError::Short`].
-    pub fn u16(&mut self) -> Result<u16, ReadError> {
+    pub(crate) fn u16(&mut self) -> Result<u16, ReadError> {
         self.array().map(u16::from_ne_bytes)
     }
 
-    /// 32 bits in host order.
+    /// Reads 32 bits in host order.
     ///
     /// # Errors
     /// [`ReadError::Short`].
-    pub fn u32(&mut self) -> Result<u32, ReadError> {
+    pub(crate) fn u32(&mut self) -> Result<u32, ReadError> {
         self.array().map(u32::from_ne_bytes)
     }
 
-    /// 64 bits in host order.
+    /// Reads 64 bits in host order.
     ///
     /// # Errors
     /// [`ReadError::Short`].
-    pub fn u64(&mut self) -> Result<u64, ReadError> {
+    pub(crate) fn u64(&mut self) -> Result<u64, ReadError> {
         self.array().map(u64::from_ne_bytes)
     }
 
-    /// 16 bits in network order.
+    /// Reads 16 bits in network order.
     ///
     /// # Errors
     /// [`ReadError::Short`].
-    pub fn be16(&mut self) -> Result<u16, ReadError> {
+    pub(crate) fn be16(&mut self) -> Result<u16, ReadError> {
         self.array().map(u16::from_be_bytes)
     }
 
-    /// 32 bits in network order.
+    /// Reads 32 bits in network order.
     ///
     /// # Errors
     /// [`ReadError::Short`].
-    pub fn be32(&mut self) -> Result<u32, ReadError> {
+    pub(crate) fn be32(&mut self) -> Result<u32, ReadError> {
         self.array().map(u32::from_be_bytes)
     }
 
-    /// Says that nothing may be left.
+    /// Checks that all bytes have been read.
     ///
     /// # Errors
-    /// [`ReadError::Trailing`] if something is.
-    pub fn finish(self) -> Result<(), ReadError> {
+    /// [`ReadError::Trailing`] if bytes remain.
+    pub(crate) fn finish(self) -> Result<(), ReadError> {
         match self.rest.len() {
             0 => Ok(()),
             left => Err(ReadError::Trailing { at: self.at, left }),
@@ -175,24 +161,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_in_order() {
+    fn reader_reads_fields_in_order() {
         let mut reader = Reader::new(&[1, 0, 2, 0, 0, 0, 3, 9, 8, 7]);
         assert_eq!(reader.u8(), Ok(1));
         assert_eq!(reader.be16(), Ok(2));
         assert_eq!(reader.be32(), Ok(3));
         assert_eq!(reader.position(), 7);
         let mut part = reader.part(2).unwrap();
-        assert_eq!(part.bytes(3), Err(ReadError::Short { at: 7, wanted: 3, left: 2 }));
+        assert_eq!(part.bytes(3), Err(ReadError::Short { at: 7, expected: 3, left: 2 }));
         assert_eq!(part.take_rest(), [9, 8]);
         assert_eq!(part.finish(), Ok(()));
         assert_eq!(reader.clone().finish(), Err(ReadError::Trailing { at: 9, left: 1 }));
-        assert_eq!(reader.u16(), Err(ReadError::Short { at: 9, wanted: 2, left: 1 }));
+        assert_eq!(reader.u16(), Err(ReadError::Short { at: 9, expected: 2, left: 1 }));
         assert_eq!(reader.u8(), Ok(7));
         assert_eq!(reader.finish(), Ok(()));
     }
 
     #[test]
-    fn host_order() {
+    fn reader_reads_host_order() {
         let mut bytes = Vec::new();
         bytes.extend(0x1122u16.to_ne_bytes());
         bytes.extend(0x3344_5566u32.to_ne_bytes());

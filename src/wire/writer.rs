@@ -1,115 +1,114 @@
-//! The one writer of bytes for a kernel: into a [`Buffer`] of exactly the right size, which is never reallocated.
+//! Writes the bytes of a kernel message into a [`Buffer`] of exactly the right size. It is never reallocated, because an old
+//! allocation could keep key material.
 //!
-//! [`exact`] runs the same code twice: once to count, once to write. A length field is held open, poisoned with all ones,
-//! until what it measures is complete.
+//! [`exact`] runs the same code twice: to count, then to write. A length field holds all ones until it is filled.
 
 use crate::secret::Buffer;
 
-/// Something does not fit into a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum WriteError {
+pub(crate) enum WriteError {
     /// A length field is too small for the length.
-    #[error("{len} bytes are more than a 16-bit length field can say ({most} at most)")]
+    #[error("{len} bytes do not fit a 16-bit length field (maximum {most})")]
     TooLong {
-        /// Bytes to be measured.
         len: usize,
-        /// The most the field can say.
+        /// Maximum length in bytes.
         most: usize,
     },
-    /// A length field was never filled, or the two passes of [`exact`] differ: a mistake of the code above.
+    /// A length field was not filled, or the two passes of [`exact`] differ: a bug in an encoder.
     #[error("message left unfinished")]
     Unfinished,
 }
 
-/// A 16-bit length field that waits for its value.
+/// A reserved 16-bit length field; see [`Writer::fill_length`].
 #[must_use]
-pub struct Held {
+pub(crate) struct LengthField {
     at: usize,
     start: usize,
 }
 
-/// Writes fields one after the other.
-pub struct Writer {
+/// Appends the fields of a message, or only counts their bytes.
+pub(crate) struct Writer {
     buffer: Option<Buffer>,
     whole: usize,
     len: usize,
-    held: usize,
+    /// Number of length fields that are not filled yet.
+    reserved: usize,
     overflow: bool,
 }
 
-/// What stands in a length field until it is filled.
+/// Value of a length field that is not filled yet.
 const POISON: u16 = u16::MAX;
 
-/// Writes a message into a buffer of exactly its size. `fill` is called twice and must do the same both times.
+/// Writes a message into a buffer of exactly its size. `fill` is called twice and must write the same bytes.
 ///
 /// # Errors
-/// What `fill` says; [`WriteError::Unfinished`] if a length field was not filled.
-pub fn exact<E: From<WriteError>>(fill: impl Fn(&mut Writer) -> Result<(), E>) -> Result<Buffer, E> {
-    let mut count = Writer { buffer: None, whole: 0, len: 0, held: 0, overflow: false };
+/// Those of `fill`; [`WriteError::Unfinished`] if a length field was not filled.
+pub(crate) fn exact<E: From<WriteError>>(fill: impl Fn(&mut Writer) -> Result<(), E>) -> Result<Buffer, E> {
+    let mut count = Writer { buffer: None, whole: 0, len: 0, reserved: 0, overflow: false };
     fill(&mut count)?;
     let buffer = Some(Buffer::with_capacity(count.len));
-    let mut writer = Writer { buffer, whole: count.len, len: 0, held: 0, overflow: false };
+    let mut writer = Writer { buffer, whole: count.len, len: 0, reserved: 0, overflow: false };
     fill(&mut writer)?;
+    // A difference between the passes would leave a message with a wrong length.
     match writer.buffer {
-        Some(buffer) if writer.held == 0 && !writer.overflow && buffer.len() == count.len => Ok(buffer),
+        Some(buffer) if writer.reserved == 0 && !writer.overflow && buffer.len() == count.len => Ok(buffer),
         _ => Err(WriteError::Unfinished.into()),
     }
 }
 
 impl Writer {
-    /// Position of the next byte.
+    /// Number of bytes written.
     #[must_use]
-    pub fn position(&self) -> usize {
+    pub(crate) fn position(&self) -> usize {
         self.len
     }
 
-    /// Length of the whole message; 0 while it is being counted.
+    /// Length of the whole message; 0 in the counting pass.
     #[must_use]
-    pub fn whole(&self) -> usize {
+    pub(crate) fn whole(&self) -> usize {
         self.whole
     }
 
-    /// Writes `bytes`.
     #[inline]
-    pub fn bytes(&mut self, bytes: &[u8]) {
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) {
         self.len += bytes.len();
         if let Some(buffer) = &mut self.buffer {
+            // A second pass that is longer must not grow the buffer: that would leave a copy of keys behind.
             self.overflow |= buffer.append(bytes).is_err();
         }
     }
 
-    /// Writes one byte.
-    pub fn u8(&mut self, value: u8) {
+    pub(crate) fn u8(&mut self, value: u8) {
         self.bytes(&[value]);
     }
 
     /// Writes 16 bits in host order.
-    pub fn u16(&mut self, value: u16) {
+    pub(crate) fn u16(&mut self, value: u16) {
         self.bytes(&value.to_ne_bytes());
     }
 
     /// Writes 32 bits in host order.
-    pub fn u32(&mut self, value: u32) {
+    pub(crate) fn u32(&mut self, value: u32) {
         self.bytes(&value.to_ne_bytes());
     }
 
     /// Writes 64 bits in host order.
-    pub fn u64(&mut self, value: u64) {
+    pub(crate) fn u64(&mut self, value: u64) {
         self.bytes(&value.to_ne_bytes());
     }
 
     /// Writes 16 bits in network order.
-    pub fn be16(&mut self, value: u16) {
+    pub(crate) fn be16(&mut self, value: u16) {
         self.bytes(&value.to_be_bytes());
     }
 
     /// Writes 32 bits in network order.
-    pub fn be32(&mut self, value: u32) {
+    pub(crate) fn be32(&mut self, value: u32) {
         self.bytes(&value.to_be_bytes());
     }
 
     /// Writes `count` zero bytes.
-    pub fn zeros(&mut self, count: usize) {
+    pub(crate) fn zeros(&mut self, count: usize) {
         const ZEROS: [u8; 64] = [0; 64];
         let mut left = count;
         while left > 0 {
@@ -119,30 +118,31 @@ impl Writer {
         }
     }
 
-    /// Writes zero bytes until the position is a multiple of `unit`.
-    pub fn pad(&mut self, unit: usize) {
+    /// Writes zeros up to a multiple of `unit` bytes.
+    pub(crate) fn pad(&mut self, unit: usize) {
         self.zeros(self.len.next_multiple_of(unit) - self.len);
     }
 
-    /// Holds a 16-bit length field here open. It will measure from `start`, a position.
-    pub fn hold_length(&mut self, start: usize) -> Held {
-        let held = Held { at: self.len, start };
-        self.held += 1;
+    /// Reserves a 16-bit length field for the bytes from position `start`.
+    pub(crate) fn reserve_length(&mut self, start: usize) -> LengthField {
+        let field = LengthField { at: self.len, start };
+        self.reserved += 1;
         self.u16(POISON);
-        held
+        field
     }
 
-    /// Fills a held length field: bytes from its start to here, in units of `unit` bytes.
+    /// Fills a length field with the number of bytes from its start to here, in units of `unit` bytes.
     ///
     /// # Errors
-    /// [`WriteError::TooLong`] if 16 bits cannot say it; the poison value counts as one they cannot.
-    pub fn fill_length(&mut self, held: Held, unit: usize) -> Result<(), WriteError> {
-        let len = self.len - held.start;
+    /// [`WriteError::TooLong`] above 65534 units; 65535 marks a field that is not filled.
+    pub(crate) fn fill_length(&mut self, reserved: LengthField, unit: usize) -> Result<(), WriteError> {
+        let len = self.len - reserved.start;
         let most = usize::from(POISON - 1) * unit;
         let value = u16::try_from(len.div_ceil(unit)).ok().filter(|value| *value != POISON);
         let value = value.ok_or(WriteError::TooLong { len, most })?;
-        self.held -= 1;
-        let field = self.buffer.as_mut().and_then(|buffer| buffer.get_mut(held.at..held.at + 2));
+        self.reserved -= 1;
+        // The counting pass has no buffer.
+        let field = self.buffer.as_mut().and_then(|buffer| buffer.get_mut(reserved.at..reserved.at + 2));
         if let Some(field) = field {
             field.copy_from_slice(&value.to_ne_bytes());
         }
@@ -156,39 +156,39 @@ mod tests {
 
     fn framed(count: usize) -> Result<Buffer, WriteError> {
         exact(|writer| {
-            let held = writer.hold_length(writer.position());
+            let length = writer.reserve_length(writer.position());
             writer.be16(0x0102);
             writer.zeros(count);
             writer.pad(8);
-            writer.fill_length(held, 8)
+            writer.fill_length(length, 8)
         })
     }
 
     #[test]
-    fn a_length_is_filled_in() {
+    fn fill_length_counts_units() {
         let buffer = framed(5).unwrap();
         let [low, high] = 2u16.to_ne_bytes();
         assert_eq!(&*buffer, [low, high, 1, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
     }
 
     #[test]
-    fn the_longest_and_one_more() {
+    fn fill_length_maximum() {
         let longest = usize::from(u16::MAX - 1) * 8;
         assert_eq!(framed(longest - 4).unwrap().len(), longest);
         assert_eq!(framed(longest).err(), Some(WriteError::TooLong { len: longest + 8, most: longest }));
     }
 
     #[test]
-    fn an_unfilled_length_is_an_error() {
+    fn exact_refuses_an_unfilled_length() {
         let result = exact(|writer| {
-            let _held = writer.hold_length(0);
+            let _length = writer.reserve_length(0);
             Ok::<_, WriteError>(())
         });
         assert_eq!(result.err(), Some(WriteError::Unfinished));
     }
 
     #[test]
-    fn passes_that_differ_are_an_error() {
+    fn exact_refuses_passes_that_differ() {
         let passes = std::cell::Cell::new(0);
         let result = exact(|writer| {
             passes.set(passes.get() + 1);

@@ -27,7 +27,7 @@ fn run_deletes_sas_after_their_idle_lifetime() {
         ah(0x100, "10.0.0.2", "idle_addtime 2") + &ah(0x101, "10.0.0.3", "idle_addtime 3") + &ah(0x102, "10.0.0.2", "");
     let service = Service::start(&space, &keys, &["--flush", "owned"], 3);
     let ran = space.try_load(&ah(0x103, "10.0.0.2", "idle_addtime 1"));
-    assert!(ran.err.contains("an idle SA ends only while manual-key run is there"), "{}", ran.err);
+    assert!(ran.err.contains("idle SAs are removed only while manual-key run is running"), "{}", ran.err);
     let socket = space.inside(|| UdpSocket::bind("10.0.0.1:0").expect("the address exists"));
     let stop = AtomicBool::new(false);
     thread::scope(|side| {

@@ -81,8 +81,8 @@ fn missing_module_is_named_in_error() {
     load_modules();
     let kernel = Loader::none();
     for (module, sadb, expected) in [
-        ("ah6", "xfrm", "the kernel has no ah6: modprobe ah6"),
-        ("ah6", "pfkey", "the kernel has no ah6: modprobe ah6"),
+        ("ah6", "xfrm", "the kernel has no ah6: run `modprobe ah6`"),
+        ("ah6", "pfkey", "the kernel has no ah6: run `modprobe ah6`"),
         ("xfrm_user", "xfrm", "modprobe xfrm_user"),
         ("af_key", "pfkey", "modprobe af_key"),
     ] {

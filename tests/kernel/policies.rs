@@ -57,7 +57,7 @@ fn policies_inserted_replaced_and_removed_as_ip_shows() {
         let mut spd = TestSpd::open();
         assert!(spd.insert(&expected).iter().all(Result::is_ok));
         let again = spd.insert(&expected[..1]).remove(0).expect_err("the identity exists").text;
-        assert!(again.contains("another policy for these packets is there already"), "{again}");
+        assert!(again.contains("a policy with the same selector exists"), "{again}");
     });
     assert_eq!(by_ip(&by_program), by_ip(&by_hand));
     let blocked: Vec<TestPolicy> = expected.iter().map(|policy| policy.blocking(77)).collect();
@@ -68,7 +68,7 @@ fn policies_inserted_replaced_and_removed_as_ip_shows() {
         assert!(found.len() == blocked.len() && found.iter().all(|policy| blocked.contains(policy)));
         assert!(spd.remove(&expected).iter().all(Result::is_ok));
         let error = spd.remove(&expected[..1]).remove(0).expect_err("it was removed");
-        assert!(error.is_refusal && error.text.contains("no policy is for these packets"), "{}", error.text);
+        assert!(error.is_refusal && error.text.contains("no policy has this selector"), "{}", error.text);
         assert!(spd.policies().is_empty());
     });
 }

@@ -317,7 +317,7 @@ fn each_request_gets_its_diagnostic() {
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 
-/// Codes that no request can meet: the kernel defines them and never sets them, or only for algorithms nobody ships (48).
+/// Codes that no request can cause: the kernel never sets them, or only for algorithms that are not shipped (48).
 const NEVER: &[u16] = &[32, 48, 53, 54, 57, 71, 74, 77, 79];
 
 #[test]

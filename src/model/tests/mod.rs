@@ -102,7 +102,7 @@ impl Recipe {
         self.addr(ext::ADDRESS_SRC, source).addr(ext::ADDRESS_DST, destination)
     }
 
-    /// An address of a family nobody knows.
+    /// An address of an unknown family.
     fn bad_family(self, kind: u16) -> Self {
         self.ext(kind, &[0, 0, 0, 0, 77, 0, 0, 0, 1, 2, 3, 4, 0, 0, 0, 0, 0, 0, 0, 0])
     }

@@ -1,4 +1,4 @@
-//! What the kernel accepts although it is nonsense, refused before it is asked (`net/xfrm/xfrm_user.c` checks none of it).
+//! Checks of a new SA that the kernel does not make (`net/xfrm/xfrm_user.c` accepts all of this).
 
 use crate::names::algorithms::{Auth, Encr, KeyBits, auth_by_number, encr_by_number};
 use crate::names::weak_keys;
@@ -7,27 +7,30 @@ use crate::sadb::SadbError;
 use crate::sadb::error::refuse;
 use crate::secret::Key;
 
-/// The algorithms of a new SA, found and fitting together.
-pub(in crate::sadb) struct Algorithms {
-    /// Authentication, unless there is none.
-    pub(in crate::sadb) auth: Option<&'static Auth>,
-    /// Encryption; none in AH.
-    pub(in crate::sadb) encr: Option<&'static Encr>,
+/// The algorithms of a new SA, checked.
+pub(super) struct Algorithms {
+    /// Authentication algorithm, if any.
+    pub(super) auth: Option<&'static Auth>,
+    /// Encryption algorithm; none in AH.
+    pub(super) encr: Option<&'static Encr>,
 }
 
-/// Shortest integrity check value, in bits (RFC 2104 section 5).
-const SHORTEST_ICV: u16 = 80;
+/// Shortest ICV in bits (RFC 2104 section 5).
+const MIN_ICV_BITS: u16 = 80;
 
-/// Everything about a request to add that needs no other SA.
-pub(in crate::sadb) fn addition(request: &Request) -> Result<Algorithms, SadbError> {
+/// Checks a request to add an SA.
+pub(super) fn check_add(request: &Request) -> Result<Algorithms, SadbError> {
     if request.spi.0 == 0 {
-        return refuse("SPI 0 names no SA (RFC 4303 section 2.1): Linux would add one that nothing can reach".into());
+        return refuse(
+            "SPI 0 is reserved (RFC 4303 section 2.1): Linux would add an SA that cannot be read or deleted".into(),
+        );
     }
+    // XFRM has no field for the state.
     if request.state != SaState::MATURE {
         return refuse(format!("Linux adds SAs in state mature only, not in state {}", request.state.0));
     }
-    soft_before_hard(*request.soft, *request.hard)?;
-    packets_in_order(request)?;
+    check_lifetimes(*request.soft, *request.hard)?;
+    check_packet_limits(request)?;
     let algorithms = Algorithms { auth: auth(request.auth_alg)?, encr: encr(request.encr_alg)? };
     check_icv(request, algorithms.auth)?;
     match request.sa_type {
@@ -43,7 +46,7 @@ fn auth(number: AuthAlg) -> Result<Option<&'static Auth>, SadbError> {
     }
     match auth_by_number(number) {
         Some(row) => Ok(Some(row)),
-        None => refuse(format!("authentication algorithm {} is none that Linux has a name for", number.0)),
+        None => refuse(format!("authentication algorithm {} has no name in Linux", number.0)),
     }
 }
 
@@ -53,7 +56,7 @@ fn encr(number: EncrAlg) -> Result<Option<&'static Encr>, SadbError> {
     }
     match encr_by_number(number) {
         Some(row) => Ok(Some(row)),
-        None => refuse(format!("encryption algorithm {} is none that Linux has a name for", number.0)),
+        None => refuse(format!("encryption algorithm {} has no name in Linux", number.0)),
     }
 }
 
@@ -67,18 +70,23 @@ fn check_ah(request: &Request, algorithms: Algorithms) -> Result<Algorithms, Sad
     if request.natt_local.is_some() || request.natt_remote.is_some() {
         return refuse("AH cannot be encapsulated in UDP: leave out encap and nat_*".into());
     }
+    // The kernel accepts an HMAC key of any length, even an empty one.
     check_auth_key(auth, request.auth_key.as_ref())?;
     Ok(algorithms)
 }
 
 fn check_esp(request: &Request, algorithms: Algorithms) -> Result<Algorithms, SadbError> {
+    // The kernel requires a cipher for ESP ("AEAD or CRYPT must be provided"); without one it is the NULL cipher.
     let encr = algorithms.encr.or_else(|| encr_by_number(EncrAlg::NULL));
     let Some(cipher) = encr else { return Ok(algorithms) };
     if cipher.is_combined() && algorithms.auth.is_some() {
         return refuse(format!("{} authenticates by itself: leave out authalg and authkey", cipher.names[0]));
     }
+    // The kernel accepts cipher_null without authentication.
     if cipher.number == EncrAlg::NULL && algorithms.auth.is_none() {
-        return refuse("ESP that neither encrypts nor authenticates protects nothing: want encralg, authalg or both".into());
+        return refuse(
+            "ESP that neither encrypts nor authenticates protects nothing: specify encralg, authalg or both".into(),
+        );
     }
     check_encr_key(cipher, request.encr_key.as_ref())?;
     match algorithms.auth {
@@ -89,21 +97,21 @@ fn check_esp(request: &Request, algorithms: Algorithms) -> Result<Algorithms, Sa
     Ok(Algorithms { auth: algorithms.auth, encr })
 }
 
-/// The kernel takes any length, 8 bits too, and one that is no multiple of 8.
+/// Checks the ICV length. The kernel accepts any length, even 8 or 100 bits.
 fn check_icv(request: &Request, auth: Option<&Auth>) -> Result<(), SadbError> {
-    let Some(asked) = request.linux.icv_bits else { return Ok(()) };
+    let Some(bits) = request.linux.icv_bits else { return Ok(()) };
     let Some(auth) = auth else {
-        return refuse("icv is the length of what authalg adds: there is no authalg".into());
+        return refuse("icv without authalg: it is the length of the ICV of authalg".into());
     };
-    let full = full_icv(auth);
-    if (SHORTEST_ICV..=full).contains(&asked) && asked.is_multiple_of(8) {
+    let full = full_icv_bits(auth);
+    if (MIN_ICV_BITS..=full).contains(&bits) && bits.is_multiple_of(8) {
         return Ok(());
     }
-    refuse(format!("icv {asked}: {} wants a multiple of 8 from {SHORTEST_ICV} to {full}", auth.names[0]))
+    refuse(format!("icv {bits}: {} requires a multiple of 8 from {MIN_ICV_BITS} to {full}", auth.names[0]))
 }
 
-/// What the algorithm computes, in bits; of those there are, each wants a key of that length.
-fn full_icv(auth: &Auth) -> u16 {
+/// The full length of the ICV in bits. For the supported algorithms it equals the key length.
+fn full_icv_bits(auth: &Auth) -> u16 {
     match auth.key_bits {
         KeyBits::None => 0,
         KeyBits::Only(sizes) => sizes.iter().copied().max().unwrap_or(0),
@@ -116,14 +124,18 @@ fn check_auth_key(auth: &Auth, key: Option<&Key>) -> Result<(), SadbError> {
     if auth.key_bits.allows(found) {
         return Ok(());
     }
-    refuse(format!("authkey has {found} bits, {} wants {}", auth.names[0], wanted(auth.key_bits, 0)))
+    refuse(format!("authkey has {found} bits, {} requires {}", auth.names[0], describe_lengths(auth.key_bits, 0)))
 }
 
 fn check_encr_key(cipher: &Encr, key: Option<&Key>) -> Result<(), SadbError> {
-    let found = key.map_or(0, whole_bits);
+    let found = key.map_or(0, bits_with_salt);
     let salt = u32::from(cipher.salt_bits);
     if !found.checked_sub(salt).is_some_and(|bits| cipher.key_bits.allows(bits)) {
-        return refuse(format!("encrkey has {found} bits, {} wants {}", cipher.names[0], wanted(cipher.key_bits, salt)));
+        return refuse(format!(
+            "encrkey has {found} bits, {} requires {}",
+            cipher.names[0],
+            describe_lengths(cipher.key_bits, salt)
+        ));
     }
     match key {
         Some(key) if is_weak(cipher.number, key) => refuse(format!(
@@ -134,13 +146,13 @@ fn check_encr_key(cipher: &Encr, key: Option<&Key>) -> Result<(), SadbError> {
     }
 }
 
-/// Bits of key and salt together: an answer of illumos counts the salt apart.
-pub(crate) fn whole_bits(key: &Key) -> u32 {
+/// Number of bits of key and salt. In a reply of illumos the salt is counted separately.
+pub(crate) fn bits_with_salt(key: &Key) -> u32 {
     if key.reserved() == 0 { u32::from(key.bits()) } else { key.byte_len() as u32 * 8 }
 }
 
-/// The key lengths in words.
-fn wanted(bits: KeyBits, salt: u32) -> String {
+/// The allowed key lengths as text.
+fn describe_lengths(bits: KeyBits, salt: u32) -> String {
     let sizes: Vec<String> = match bits {
         KeyBits::None => return "no key".into(),
         KeyBits::Only(sizes) => sizes.iter().map(|size| (u32::from(*size) + salt).to_string()).collect(),
@@ -148,12 +160,12 @@ fn wanted(bits: KeyBits, salt: u32) -> String {
             (min..=max).step_by(usize::from(step)).map(|size| (u32::from(size) + salt).to_string()).collect()
         }
     };
-    let salt = if salt == 0 { String::new() } else { format!(", {salt} bits of salt at the end included") };
+    let salt = if salt == 0 { String::new() } else { format!(", including {salt} bits of salt at the end") };
     format!("{}{salt}", sizes.join(" or "))
 }
 
-/// A soft limit past the hard one would never be heard.
-fn soft_before_hard(soft: Option<Lifetime>, hard: Option<Lifetime>) -> Result<(), SadbError> {
+/// Refuses soft limits above hard ones: they would never expire.
+fn check_lifetimes(soft: Option<Lifetime>, hard: Option<Lifetime>) -> Result<(), SadbError> {
     let (Some(soft), Some(hard)) = (soft, hard) else { return Ok(()) };
     let pairs = [
         ("bytes", soft.bytes, hard.bytes),
@@ -168,7 +180,7 @@ fn soft_before_hard(soft: Option<Lifetime>, hard: Option<Lifetime>) -> Result<()
     Ok(())
 }
 
-fn packets_in_order(request: &Request) -> Result<(), SadbError> {
+fn check_packet_limits(request: &Request) -> Result<(), SadbError> {
     let (soft, hard) = (request.linux.soft_packets, request.linux.hard_packets);
     if hard != 0 && soft > hard {
         return refuse(format!("soft_packets {soft} is more than hard_packets {hard}"));
@@ -176,7 +188,7 @@ fn packets_in_order(request: &Request) -> Result<(), SadbError> {
     Ok(())
 }
 
-/// Whether `key` is weak for DES or Triple DES.
+/// Whether `key` is a weak key of DES or Triple DES. The kernel accepts these.
 fn is_weak(cipher: EncrAlg, key: &Key) -> bool {
     [EncrAlg::DES, EncrAlg::TRIPLE_DES].contains(&cipher) && weak_keys::of_des(key.expose()).is_some()
 }
@@ -200,20 +212,20 @@ mod tests {
     }
 
     fn refusal(request: &Request) -> String {
-        addition(request).err().map(|error| error.to_string()).unwrap_or_default()
+        check_add(request).err().map(|error| error.to_string()).unwrap_or_default()
     }
 
     #[test]
-    fn a_sound_request_passes() {
+    fn check_add_accepts_a_valid_request() {
         assert_eq!(refusal(&esp()), "");
     }
 
     #[test]
-    fn lengths_are_said_as_found_and_wanted() {
+    fn check_add_reports_key_lengths() {
         let short = Request { auth_key: Some(Key::from_slice(&[1; 2], 16, 0)), ..esp() };
-        assert_eq!(refusal(&short), "authkey has 16 bits, hmac-sha256 wants 256");
+        assert_eq!(refusal(&short), "authkey has 16 bits, hmac-sha256 requires 256");
         let missing = Request { auth_key: None, ..esp() };
-        assert_eq!(refusal(&missing), "authkey has 0 bits, hmac-sha256 wants 256");
+        assert_eq!(refusal(&missing), "authkey has 0 bits, hmac-sha256 requires 256");
         let saltless = Request {
             auth_alg: AuthAlg::NONE,
             auth_key: None,
@@ -223,14 +235,14 @@ mod tests {
         };
         assert_eq!(
             refusal(&saltless),
-            "encrkey has 128 bits, aes-gcm wants 160 or 224 or 288, 32 bits of salt at the end included"
+            "encrkey has 128 bits, aes-gcm requires 160 or 224 or 288, including 32 bits of salt at the end"
         );
         let odd = Request { encr_key: Some(Key::from_slice(&[1; 16], 127, 0)), ..esp() };
-        assert_eq!(refusal(&odd), "encrkey has 127 bits, aes-cbc wants 128 or 192 or 256");
+        assert_eq!(refusal(&odd), "encrkey has 127 bits, aes-cbc requires 128 or 192 or 256");
     }
 
     #[test]
-    fn weak_keys() {
+    fn check_add_refuses_weak_keys() {
         let des = |bytes: &[u8]| Request { encr_alg: EncrAlg::DES, encr_key: Some(Key::from_slice(bytes, 64, 0)), ..esp() };
         assert!(refusal(&des(&[1; 8])).contains("weak"));
         assert!(refusal(&des(&[0x1f, 0x1f, 0x1f, 0x1f, 0x0e, 0x0e, 0x0e, 0x0e])).contains("weak"));
@@ -245,13 +257,13 @@ mod tests {
     }
 
     #[test]
-    fn icv_lengths() {
+    fn check_add_of_icv_lengths() {
         let icv = |bits| {
             let linux = LinuxExtras { icv_bits: Some(bits), ..LinuxExtras::default() };
             refusal(&Request { linux: linux.into(), ..esp() })
         };
         assert_eq!((icv(96), icv(256)), (String::new(), String::new()));
-        assert_eq!(icv(8), "icv 8: hmac-sha256 wants a multiple of 8 from 80 to 256");
+        assert_eq!(icv(8), "icv 8: hmac-sha256 requires a multiple of 8 from 80 to 256");
         assert!(icv(100).contains("multiple of 8") && icv(264).contains("to 256"));
         let linux = LinuxExtras { icv_bits: Some(96), ..LinuxExtras::default() };
         assert!(
@@ -261,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn combinations() {
+    fn check_add_refuses_invalid_combinations() {
         assert!(refusal(&Request { spi: Spi(0), ..esp() }).contains("SPI 0"));
         assert!(refusal(&Request { state: SaState::DYING, ..esp() }).contains("mature"));
         assert!(refusal(&Request { sa_type: SaType(7), ..esp() }).contains("SA type 7"));

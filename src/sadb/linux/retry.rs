@@ -1,6 +1,6 @@
-//! A second try for what a kernel refuses only because it is still loading: at boot others load the same modules, and an algorithm
-//! that is being tested just then counts as missing (`crypto_alg_mod_lookup` in crypto/api.c says EAGAIN, and xfrm_algo.c
-//! makes that "not found").
+//! Retries of requests that the kernel refuses while it loads a module. If several processes load an algorithm at boot, it counts
+//! as missing during its self-test (`crypto_alg_mod_lookup` in crypto/api.c returns EAGAIN, which xfrm_algo.c turns into
+//! ENOSYS).
 
 use std::thread;
 use std::time::Duration;
@@ -9,31 +9,31 @@ use nix::errno::Errno;
 
 use crate::sadb::SadbError;
 
-/// The pauses before further tries. An SADB has them once, however much it refuses: what is really missing costs no more than
-/// that, and what loads has loaded by then.
+/// Pauses before the retries of one client, 1.3 s in total: a module has loaded by then, and an algorithm that is really missing
+/// does not delay every SA of a file.
 const PAUSES: [Duration; 3] = [Duration::from_millis(50), Duration::from_millis(250), Duration::from_millis(1000)];
 
-/// What a kernel says of a module or an algorithm that it does not have, or not yet.
-const MAY_PASS: &[Errno] = &[Errno::ENOSYS, Errno::EPROTONOSUPPORT, Errno::ENOENT, Errno::EAGAIN, Errno::ETIMEDOUT];
+/// Errnos for a module or algorithm that is missing or still loading.
+const TRANSIENT: &[Errno] = &[Errno::ENOSYS, Errno::EPROTONOSUPPORT, Errno::ENOENT, Errno::EAGAIN, Errno::ETIMEDOUT];
 
-/// How often a client of a kernel has tried again.
+/// The number of retries that a client has used.
 #[derive(Debug, Default)]
-pub(crate) struct Patience {
-    spent: usize,
+pub(crate) struct RetryBudget {
+    used: usize,
 }
 
-impl Patience {
-    /// Whether to add or change the SA once more after `error`; pauses before it says yes.
-    pub(crate) fn tries_again(&mut self, error: &SadbError) -> bool {
-        let Some(pause) = PAUSES.get(self.spent).filter(|_| may_pass(error)) else { return false };
-        self.spent += 1;
+impl RetryBudget {
+    /// Whether to retry the request after `error`. Pauses before it returns `true`.
+    pub(crate) fn should_retry(&mut self, error: &SadbError) -> bool {
+        let Some(pause) = PAUSES.get(self.used).filter(|_| is_transient(error)) else { return false };
+        self.used += 1;
         thread::sleep(*pause);
         true
     }
 }
 
-fn may_pass(error: &SadbError) -> bool {
-    matches!(error, SadbError::Refused { errno, .. } if MAY_PASS.contains(&Errno::from_raw(*errno)))
+fn is_transient(error: &SadbError) -> bool {
+    matches!(error, SadbError::Refused { errno, .. } if TRANSIENT.contains(&Errno::from_raw(*errno)))
 }
 
 #[cfg(test)]
@@ -46,18 +46,18 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_asked_for_a_few_times_and_no_more() {
-        let mut patience = Patience::default();
-        let tries = (0..100).filter(|_| patience.tries_again(&refused(Errno::ENOSYS))).count();
+    fn should_retry_until_the_budget_is_used() {
+        let mut retry_budget = RetryBudget::default();
+        let tries = (0..100).filter(|_| retry_budget.should_retry(&refused(Errno::ENOSYS))).count();
         assert_eq!(tries, PAUSES.len());
     }
 
     #[test]
-    fn a_refusal_that_is_meant_is_final() {
-        let mut patience = Patience::default();
+    fn should_retry_refuses_other_errnos() {
+        let mut retry_budget = RetryBudget::default();
         for errno in [Errno::EEXIST, Errno::EINVAL, Errno::EPERM, Errno::ESRCH] {
-            assert!(!patience.tries_again(&refused(errno)), "{errno}");
+            assert!(!retry_budget.should_retry(&refused(errno)), "{errno}");
         }
-        assert!(!patience.tries_again(&SadbError::OutcomeUnknown));
+        assert!(!retry_budget.should_retry(&SadbError::OutcomeUnknown));
     }
 }

@@ -12,7 +12,7 @@ use crate::wire::pfkey;
 /// as well; the default buffer holds some 160.
 const MAX_OUTSTANDING: usize = 64;
 
-/// Encoded requests.
+/// Encoded requests that wait to be sent.
 struct Batch<'r> {
     /// Sequence number, index of the outcome, and request of each message.
     sent: Vec<(u32, usize, &'r Request)>,
@@ -43,6 +43,7 @@ impl<T: Transport> PfKey<T> {
 
     /// Appends a request to `batch`. Its outcome is [`SadbError::OutcomeUnknown`] until the reply arrives.
     fn encode_into<'r>(&mut self, batch: &mut Batch<'r>, place: usize, request: &'r Request) -> Result<(), SadbError> {
+        // Replies are matched by sequence number, so each request of a batch needs another one.
         self.starts_sequence = true;
         let seq = self.next_seq();
         let message = pfkey::request(self.dialect, MessageType::ADD, request, seq, self.pid).map_err(unsupported)?;

@@ -32,7 +32,7 @@ pub struct PfKey<T> {
 impl<T: Transport> PfKey<T> {
     /// A client for `dialect` over `transport`.
     #[must_use]
-    pub fn new(transport: T, dialect: &'static Dialect) -> Self {
+    pub(crate) fn new(transport: T, dialect: &'static Dialect) -> Self {
         Self { transport, dialect, seq: 0, starts_sequence: true, pid: std::process::id(), trace: None }
     }
 
@@ -64,6 +64,7 @@ impl<T: Transport> PfKey<T> {
     }
 
     fn send(&mut self, message: &Buffer) -> Result<(), SadbError> {
+        // The encoded message is decoded again, so that the trace shows what is really sent.
         if let Some(trace) = &mut self.trace {
             let sent = pfkey::decode(self.dialect, message).map_err(|error| SadbError::BadReply(error.to_string()))?;
             trace(&sent);
@@ -73,9 +74,11 @@ impl<T: Transport> PfKey<T> {
 
     /// Receives the reply to request `seq`; skips other messages, such as replies to other processes.
     fn receive_reply(&mut self, kind: MessageType, sa_type: SaType, seq: u32) -> Result<Message, SadbError> {
+        // One deadline for all messages: broadcasts about other processes must not extend the wait.
         let mut deadline = Deadline::after(REPLY_TIMEOUT);
         loop {
             let message = self.receive(&mut deadline)?;
+            // illumos and Linux echo both fields unchecked, so another process may use the same sequence number.
             if message.seq != seq || message.pid != self.pid {
                 continue;
             }

@@ -19,7 +19,7 @@ pub(crate) struct Embedded {
 }
 
 impl Embedded {
-    /// An empty SADB.
+    /// Starts with an empty SADB.
     #[must_use]
     pub(crate) fn new(settings: Settings) -> Self {
         let mut model = Model::new(settings);

@@ -26,6 +26,7 @@ pub trait Transport {
     /// # Errors
     /// The error of the first message.
     fn send_many(&mut self, messages: &[Buffer]) -> io::Result<usize> {
+        // PacketSocket overrides this with sendmmsg(2).
         messages.iter().try_for_each(|message| self.send(message))?;
         Ok(messages.len())
     }

@@ -20,7 +20,7 @@ use crate::sa::AddressInfo;
 use crate::wire::reader::{ReadError, Reader};
 use crate::wire::writer::Writer;
 
-/// `sizeof(struct sockaddr_in)`.
+// `sizeof(struct sockaddr_in)`.
 const SOCKADDR_IN_LEN: usize = 16;
 
 pub(super) fn read(dialect: &Dialect, body: &mut Reader<'_>) -> Result<AddressInfo, ReadError> {
@@ -30,6 +30,7 @@ pub(super) fn read(dialect: &Dialect, body: &mut Reader<'_>) -> Result<AddressIn
     let addr = if family == AF_INET {
         Some(IpAddr::V4(Ipv4Addr::from(body.array::<4>()?)))
     } else if family == dialect.af_inet6 {
+        // sin6_flowinfo
         body.skip(4)?;
         Some(IpAddr::V6(Ipv6Addr::from(body.array::<16>()?)))
     } else {
@@ -88,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn ipv6_has_a_family_and_length_of_its_own_in_each_dialect() {
+    fn ipv6_family_and_length_by_dialect() {
         for (dialect, tail) in [(Dialect::ILLUMOS, "0000000000000000"), (Dialect::LINUX, "00000000")] {
             let addr = Some("2001:db8::1".parse().unwrap());
             let address = AddressInfo { proto: 0, prefix_len: 0, family: dialect.af_inet6, addr, port: 500 };
@@ -100,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn illumos_ipv4_in_the_room_of_ipv6() {
+    fn illumos_ipv4_in_a_sockaddr_in6() {
         let mut bytes = bytes(
             &Dialect::ILLUMOS,
             &AddressInfo { proto: 0, prefix_len: 0, family: AF_INET, addr: Some(IpAddr::from([10, 0, 0, 1])), port: 0 },
@@ -111,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn another_family_is_kept_without_address() {
+    fn unknown_family_has_no_address() {
         let address = AddressInfo { proto: 1, prefix_len: 2, family: 10, addr: None, port: 3 };
         let bytes = bytes(&Dialect::ILLUMOS, &address);
         assert_eq!(bytes.len(), 20);

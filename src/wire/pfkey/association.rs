@@ -20,6 +20,7 @@ pub(super) fn read(dialect: &Dialect, body: &mut Reader<'_>) -> Result<Associati
         state: SaState(body.u8()?),
         auth: AuthAlg(body.u8()?.into()),
         encr: EncrAlg(body.u8()?.into()),
+        // Linux uses the bits of other illumos flags for flags of its own: USED is NOECN there.
         flags: Flags(body.u32()? & dialect.flags),
     })
 }
@@ -34,7 +35,7 @@ pub(super) fn write(writer: &mut Writer, dialect: &Dialect, sa: &Association) ->
     Ok(())
 }
 
-/// An algorithm's number in the eight bits that PF_KEY has for it.
+/// The number of an algorithm as 8 bits.
 pub(super) fn algorithm(dialect: &Dialect, what: &'static str, number: u16) -> Result<u8, EncodeError> {
     u8::try_from(number).map_err(|_| EncodeError::Algorithm { what, dialect: dialect.name })
 }
@@ -60,14 +61,14 @@ mod tests {
     }
 
     #[test]
-    fn flags_that_mean_something_else_to_linux_are_left_out() {
+    fn write_masks_flags_with_another_meaning_on_linux() {
         let sa = Association { flags: Flags::TUNNEL | Flags::USED | Flags::PFS, ..Association::default() };
         let bytes = body_bytes(|writer| write(writer, &Dialect::LINUX, &sa));
         assert_eq!(read(&Dialect::LINUX, &mut Reader::new(&bytes)).unwrap().flags, Flags::PFS);
     }
 
     #[test]
-    fn an_algorithm_without_number() {
+    fn algorithm_numbers_above_255_are_refused() {
         assert_eq!(algorithm(&Dialect::ILLUMOS, "encryption", 255), Ok(255));
         let text = algorithm(&Dialect::LINUX, "encryption", 256).unwrap_err().to_string();
         assert!(text.contains("no number for this encryption algorithm"), "{text}");

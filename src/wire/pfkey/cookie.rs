@@ -1,4 +1,4 @@
-//! illumos X_KM_COOKIE: which key management daemon made the SA.
+//! illumos X_KM_COOKIE: the key management daemon that created the SA.
 //!
 //! ```text
 //!  4       8       16

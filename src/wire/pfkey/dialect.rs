@@ -1,81 +1,79 @@
-//! What differs between the PF_KEY of illumos and that of Linux, as data.
+//! Differences between the PF_KEY of illumos and that of Linux, as data.
 //!
-//! illumos: `net/pfkeyv2.h`, `netinet/in.h`. Linux: `linux/pfkeyv2.h`, `linux/in6.h`, `net/key/af_key.c`. From 12 on the
-//! message types, and from 17 on the extension types, mean different things.
+//! illumos: `net/pfkeyv2.h`, `netinet/in.h`. Linux: `linux/pfkeyv2.h`, `linux/in6.h`, `net/key/af_key.c`. Message types from 12
+//! and extension types from 17 have different meanings.
 
 use crate::sa::{AddressRole, KeyRole, LifetimeKind, MessageType, Side};
 
-/// `AF_INET`, everywhere.
-pub const AF_INET: u16 = 2;
+/// `AF_INET`, the same number on illumos and Linux.
+pub(crate) const AF_INET: u16 = 2;
 
-/// What an extension is, whatever its number.
+/// The kind of an extension, independent of its number in a dialect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ExtensionKind {
-    /// SA.
+pub(crate) enum ExtensionKind {
+    // SA.
     Association,
-    /// LIFETIME_*.
+    // LIFETIME_*.
     Lifetime(LifetimeKind),
-    /// ADDRESS_*.
+    // ADDRESS_*.
     Address(AddressRole),
-    /// KEY_*.
+    // KEY_*.
     Key(KeyRole),
-    /// IDENTITY_*.
+    // IDENTITY_*.
     Identity(Side),
-    /// PROPOSAL.
+    // PROPOSAL.
     Proposal,
-    /// SUPPORTED_*.
+    // SUPPORTED_*.
     Supported(KeyRole),
-    /// SPIRANGE.
+    // SPIRANGE.
     SpiRange,
-    /// X_EREG.
+    // X_EREG.
     ExtendedRegister,
-    /// X_EPROP.
+    // X_EPROP.
     ExtendedProposal,
-    /// X_KM_COOKIE.
+    // X_KM_COOKIE.
     KmCookie,
-    /// X_PAIR.
+    // X_PAIR.
     Pair,
-    /// X_REPLAY_VALUE.
+    // X_REPLAY_VALUE.
     ReplayValue,
-    /// X_EDUMP.
+    // X_EDUMP.
     ExtendedDump,
-    /// X_SA2.
+    // X_SA2.
     SecondAssociation,
-    /// X_NAT_T_TYPE.
+    // X_NAT_T_TYPE.
     NattType,
-    /// X_NAT_T_SPORT, X_NAT_T_DPORT.
+    // X_NAT_T_SPORT, X_NAT_T_DPORT.
     NattPort(Side),
 }
 
-/// One way to speak PF_KEYv2.
-pub struct Dialect {
-    /// Whose it is, for error texts.
-    pub name: &'static str,
-    /// Message types that mean what [`MessageType`] says. Others are carried with [`FOREIGN`] added.
-    pub message_types: &'static [MessageType],
-    /// Numbers of the extensions.
-    pub extensions: &'static [(u16, ExtensionKind)],
-    /// Flags in `sadb_sa_flags` that mean what [`crate::sa::Flags`] says; others are neither read nor sent.
-    pub flags: u32,
-    /// `AF_INET6`.
-    pub af_inet6: u16,
-    /// `sizeof(struct sockaddr_in6)`.
-    pub sockaddr_in6_len: usize,
-    /// Whether requests give IPv4 addresses as mapped IPv6 ones, as ipseckey(1M) always did.
-    pub mapped_ipv4: bool,
-    /// Whether HARD and SOFT lifetimes must come together.
-    pub lifetimes_in_pairs: bool,
-    /// Whether GET and DELETE must name a source address.
-    pub source_needed: bool,
-    /// Whether error numbers are illumos' rather than those of the system this program runs on.
-    pub illumos_errnos: bool,
+/// A dialect of PF_KEYv2.
+pub(crate) struct Dialect {
+    pub(crate) name: &'static str,
+    /// Message types with the meaning of [`MessageType`]. Others are represented with [`FOREIGN`] added.
+    pub(crate) message_types: &'static [MessageType],
+    /// Number and kind of each extension.
+    pub(crate) extensions: &'static [(u16, ExtensionKind)],
+    /// Bits of `sadb_sa_flags` with the meaning of [`crate::sa::Flags`]; others are neither read nor sent.
+    pub(crate) flags: u32,
+    // `AF_INET6`.
+    pub(crate) af_inet6: u16,
+    // `sizeof(struct sockaddr_in6)`.
+    pub(crate) sockaddr_in6_len: usize,
+    /// Whether requests have IPv4-mapped IPv6 addresses, as those of ipseckey(1M) do.
+    pub(crate) mapped_ipv4: bool,
+    /// Whether HARD and SOFT lifetimes are required together (`pfkey_msg2xfrm_state` in af_key.c).
+    pub(crate) lifetimes_in_pairs: bool,
+    /// Whether GET and DELETE require a source address.
+    pub(crate) source_needed: bool,
+    /// Whether errnos are those of illumos, not those of the system that this program runs on.
+    pub(crate) illumos_errnos: bool,
 }
 
-/// Added to the number of a message type that means something else in this program: 13 is X_UPDATEPAIR to illumos and
-/// X_SPDUPDATE to Linux.
-pub const FOREIGN: u8 = 0x80;
+/// Added to a message type that has another meaning in [`MessageType`]: 13 is X_UPDATEPAIR on illumos and X_SPDUPDATE on Linux.
+pub(crate) const FOREIGN: u8 = 0x80;
 
-/// RFC 2367: message types 1 to 10; PROMISC is everyone's 11. The slice of the first `count` of illumos' types.
+/// The message types of illumos. Types 1 to 10 are those of RFC 2367; both dialects share 11, PROMISC.
 const MESSAGE_TYPES: &[MessageType] = &[
     MessageType::RESERVED,
     MessageType::GETSPI,
@@ -96,8 +94,8 @@ const MESSAGE_TYPES: &[MessageType] = &[
 ];
 
 impl Dialect {
-    /// illumos, OpenSolaris, `sadb-model`.
-    pub const ILLUMOS: Self = Self {
+    // illumos, OpenSolaris, `sadb-model`.
+    pub(crate) const ILLUMOS: Self = Self {
         name: "illumos PF_KEY",
         message_types: MESSAGE_TYPES,
         extensions: &[
@@ -136,8 +134,8 @@ impl Dialect {
         illumos_errnos: true,
     };
 
-    /// Linux `af_key`.
-    pub const LINUX: Self = Self {
+    // Linux `af_key`.
+    pub(crate) const LINUX: Self = Self {
         name: "Linux PF_KEY",
         message_types: MESSAGE_TYPES.split_at(12).0,
         extensions: &[
@@ -170,29 +168,30 @@ impl Dialect {
         illumos_errnos: false,
     };
 
-    /// What the extension of that number is.
+    /// The kind of an extension number.
     #[must_use]
-    pub fn extension_kind(&self, number: u16) -> Option<ExtensionKind> {
+    pub(crate) fn extension_kind(&self, number: u16) -> Option<ExtensionKind> {
         self.extensions.iter().find(|row| row.0 == number).map(|row| row.1)
     }
 
-    /// The number of that extension, if this dialect has it.
+    /// The number of an extension kind, if this dialect has it.
     #[must_use]
-    pub fn extension_number(&self, kind: ExtensionKind) -> Option<u16> {
+    pub(crate) fn extension_number(&self, kind: ExtensionKind) -> Option<u16> {
         self.extensions.iter().find(|row| row.1 == kind).map(|row| row.0)
     }
 
-    /// The message type of a number on the wire.
+    /// Converts a message type from the wire.
     #[must_use]
-    pub fn message_type(&self, number: u8) -> MessageType {
+    pub(crate) fn message_type(&self, number: u8) -> MessageType {
+        // Without the mark, 13 would be shown as X_UPDATEPAIR although Linux means X_SPDUPDATE.
         let known = MESSAGE_TYPES.contains(&MessageType(number));
         let ours = self.message_types.contains(&MessageType(number));
         if known && !ours { MessageType(number | FOREIGN) } else { MessageType(number) }
     }
 
-    /// The number on the wire of a message type, if this dialect has it.
+    /// Converts a message type to the wire, if this dialect has it.
     #[must_use]
-    pub fn message_number(&self, kind: MessageType) -> Option<u8> {
+    pub(crate) fn message_number(&self, kind: MessageType) -> Option<u8> {
         let plain = MessageType(kind.0 & !FOREIGN);
         if self.message_type(plain.0) == kind {
             return Some(plain.0);
@@ -222,7 +221,7 @@ mod tests {
         for number in 0..=u8::MAX {
             for dialect in [Dialect::ILLUMOS, Dialect::LINUX] {
                 let kind = dialect.message_type(number);
-                // A type from 128 on may stand for a foreign one; no kernel has such types.
+                // Types from 128 on are reserved for FOREIGN; no kernel has them.
                 if number & FOREIGN == 0 {
                     assert_eq!(dialect.message_number(kind), Some(number), "{} {number}", dialect.name);
                 }

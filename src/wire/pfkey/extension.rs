@@ -1,8 +1,7 @@
-//! Which file reads and writes which extension.
+//! Framing of extensions, and dispatch to the file of each kind.
 
 use super::dialect::{Dialect, ExtensionKind};
 use super::error::EncodeError;
-use super::message::WORD;
 use super::{
     address, association, cookie, identity, key, lifetime, pair, proposal, register, replay, second, spi_range, supported,
 };
@@ -11,13 +10,15 @@ use crate::secret::Buffer;
 use crate::wire::reader::{ReadError, Reader};
 use crate::wire::writer::Writer;
 
-/// Length of an extension's own header, in bytes.
+/// Unit of all lengths in a PF_KEY message, in bytes.
+pub(super) const WORD: usize = 8;
+/// Length of `struct sadb_ext` in bytes.
 const HEADER_LEN: usize = 4;
 
-/// Reads the extension of type `number` that is `whole`, header included.
+/// Reads the extension of type `number` in `whole`, header included.
 ///
-/// Bytes after the fields are padding to the kernels, and so they are here. One with too few bytes becomes
-/// [`Extension::Unknown`], as does one whose type the dialect does not know.
+/// Bytes behind the fields are padding, as for the kernels. An extension that is too short, or of an unknown type, becomes
+/// [`Extension::Unknown`].
 pub(super) fn read(dialect: &Dialect, number: u16, whole: &Reader<'_>) -> Extension {
     let known = dialect.extension_kind(number).and_then(|kind| {
         let mut body = whole.clone();
@@ -49,9 +50,10 @@ fn read_body(dialect: &Dialect, kind: ExtensionKind, body: &mut Reader<'_>) -> R
     })
 }
 
-/// Writes an extension.
+/// Writes an extension with its header.
 pub(super) fn write(writer: &mut Writer, dialect: &Dialect, extension: &Extension) -> Result<(), EncodeError> {
     if let Extension::Unknown { kind, bytes } = extension {
+        // The stored bytes include the old header; a new one is written with the padded length.
         return numbered(writer, *kind, |writer| {
             writer.bytes(bytes.get(HEADER_LEN..).unwrap_or_default());
             Ok(())
@@ -86,7 +88,7 @@ fn write_body(writer: &mut Writer, dialect: &Dialect, extension: &Extension) -> 
     Ok(())
 }
 
-/// Writes the header of an extension, what `body` writes, and zeros up to a whole word.
+/// Writes the header of an extension, its `body`, and padding to a whole word.
 pub(super) fn framed(
     writer: &mut Writer,
     dialect: &Dialect,
@@ -94,8 +96,8 @@ pub(super) fn framed(
     body: impl FnOnce(&mut Writer) -> Result<(), EncodeError>,
 ) -> Result<(), EncodeError> {
     let number = kind.and_then(|kind| dialect.extension_number(kind));
-    let number = number
-        .ok_or(EncodeError::Extension { what: kind.map_or("what only XFRM knows", describe), dialect: dialect.name })?;
+    let number =
+        number.ok_or(EncodeError::Extension { what: kind.map_or("attributes of XFRM", describe), dialect: dialect.name })?;
     numbered(writer, number, body)
 }
 
@@ -104,11 +106,11 @@ fn numbered(
     number: u16,
     body: impl FnOnce(&mut Writer) -> Result<(), EncodeError>,
 ) -> Result<(), EncodeError> {
-    let held = writer.hold_length(writer.position());
+    let length = writer.reserve_length(writer.position());
     writer.u16(number);
     body(writer)?;
     writer.pad(WORD);
-    Ok(writer.fill_length(held, WORD)?)
+    Ok(writer.fill_length(length, WORD)?)
 }
 
 fn kind_of(extension: &Extension) -> Option<ExtensionKind> {
@@ -134,7 +136,7 @@ fn kind_of(extension: &Extension) -> Option<ExtensionKind> {
     })
 }
 
-/// Words for [`EncodeError::Extension`].
+/// The contents of an extension, for [`EncodeError::Extension`].
 fn describe(kind: ExtensionKind) -> &'static str {
     match kind {
         ExtensionKind::Association => "an SA",

@@ -11,15 +11,16 @@ use crate::sa::{Identity, IdentityType};
 use crate::wire::reader::{ReadError, Reader};
 use crate::wire::writer::Writer;
 
-/// Types whose value is DER and may have NUL bytes inside: distinguished name and general name of illumos.
+/// Types with a DER value, which may contain NUL bytes: distinguished name and general name of illumos.
 const DER_TYPES: [IdentityType; 2] = [IdentityType(4), IdentityType(5)];
 
-/// Reads an identity: the string up to its NUL, or DER without the zeros at its end.
+/// Reads an identity: a string up to its NUL, or DER without trailing zeros.
 pub(super) fn read(body: &mut Reader<'_>) -> Result<Identity, ReadError> {
     let kind = IdentityType(body.u16()?);
     body.skip(2)?;
     let id = body.u64()?;
     let padded = body.take_rest();
+    // The length of DER is inside it, but a value that is cut off must be readable too.
     let len = if DER_TYPES.contains(&kind) {
         padded.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1)
     } else {
@@ -33,6 +34,7 @@ pub(super) fn write(writer: &mut Writer, identity: &Identity) {
     writer.zeros(2);
     writer.u64(identity.id);
     writer.bytes(&identity.value);
+    // illumos overwrites the last byte of a string without a NUL (keysock_get_ext).
     writer.u8(0);
 }
 
@@ -57,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn der_keeps_its_nul_bytes() {
+    fn read_keeps_nul_bytes_of_der() {
         let identity = Identity { kind: IdentityType(4), id: 0, value: vec![0x30, 3, 0, 0, 1] };
         let mut bytes = bytes(&identity);
         bytes.extend([0; 5]);
@@ -65,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn a_string_without_nul_ends_with_the_extension() {
+    fn read_string_without_nul() {
         let mut bytes = bytes(&Identity { kind: IdentityType(2), id: 0, value: b"name".to_vec() });
         bytes.pop();
         assert_eq!(read(&mut Reader::new(&bytes)).unwrap().value, b"name");

@@ -7,16 +7,17 @@
 //! +------+----------+-----------------------------------------+
 //! ```
 //!
-//! illumos uses `reserved`: in an answer it counts salt bits, which follow the key and are not in `bits`; in a request it counts
-//! bits of IV, which are in `bits` already.
+//! illumos uses `reserved`. In a reply it is the number of salt bits, which follow the key and are not included in `bits`. In a
+//! request it is the number of IV bits, which are included in `bits`.
 
 use crate::secret::Key;
 use crate::wire::reader::{ReadError, Reader};
 use crate::wire::writer::Writer;
 
-/// Reads a key: as many bytes as both bit counts need, or as there are.
+/// Reads a key. It may be shorter than its bit counts if the extension is.
 pub(super) fn read(body: &mut Reader<'_>) -> Result<Key, ReadError> {
     let (bits, reserved) = (body.u16()?, body.u16()?);
+    // Key and salt each start at a whole byte. More bytes are padding.
     let needed = usize::from(bits).div_ceil(8) + usize::from(reserved).div_ceil(8);
     let bytes = body.bytes(needed.min(body.left()))?;
     Ok(Key::from_slice(bytes, bits, reserved))
@@ -49,19 +50,19 @@ mod tests {
     }
 
     #[test]
-    fn salt_follows_the_key_and_padding_is_dropped() {
+    fn read_key_with_salt_drops_padding() {
         let bytes = [16, 0, 8, 0, 0xa1, 0xa2, 0xb1, 0, 0];
         assert!(read(&mut Reader::new(&bytes)).unwrap().ct_eq(&Key::from_slice(&[0xa1, 0xa2, 0xb1], 16, 8)));
     }
 
     #[test]
-    fn a_key_shorter_than_its_bits_is_what_is_there() {
+    fn read_key_shorter_than_its_bits() {
         let key = read(&mut Reader::new(&[0, 1, 0, 0, 7, 8])).unwrap();
         assert_eq!((key.bits(), key.byte_len()), (256, 2));
     }
 
     #[test]
-    fn an_empty_key() {
+    fn read_empty_key() {
         assert_eq!(read(&mut Reader::new(&[0, 0, 0, 0])).unwrap().byte_len(), 0);
     }
 }

@@ -1,4 +1,4 @@
-//! A whole message: header and extensions (RFC 2367 section 2.1).
+//! Messages: base header and extensions (RFC 2367 section 2.1).
 //!
 //! ```text
 //!  0       1      2       3         4       6            8     12    16
@@ -7,28 +7,27 @@
 //! +-------+------+-------+---------+-------+------------+-----+-----+------------+
 //! ```
 //!
-//! Bytes 6 and 7 are reserved in RFC 2367; illumos answers with its diagnostic code there.
+//! Bytes 6 and 7 are reserved in RFC 2367; in a reply of illumos they hold the diagnostic code.
 
 use super::dialect::Dialect;
 use super::error::{DecodeError, EncodeError};
 use super::extension;
+use super::extension::WORD;
 use crate::sa::{DiagnosticCode, Extension, Message, MessageType, SaType};
 use crate::secret::Buffer;
 use crate::wire::reader::Reader;
 use crate::wire::writer::{Writer, exact};
 
-/// What lengths are counted in, in bytes.
-pub(super) const WORD: usize = 8;
-
-/// Understands one message.
+/// Decodes a message.
 ///
 /// # Errors
 /// [`DecodeError`] if it is shorter than a header, if its length is not the declared one, or if an extension has length 0
-/// or reaches past the end.
-pub fn decode(dialect: &Dialect, bytes: &[u8]) -> Result<Message, DecodeError> {
+/// or extends beyond the end.
+pub(crate) fn decode(dialect: &Dialect, bytes: &[u8]) -> Result<Message, DecodeError> {
     let short = DecodeError::Header(bytes.len());
     let mut reader = Reader::new(bytes);
     let mut message = header(dialect, &mut reader).ok_or(short)?;
+    // A socket delivers one message at a time, so additional bytes are an error as well.
     if message.byte_len != bytes.len() {
         return Err(DecodeError::Length { declared: message.byte_len, actual: bytes.len() });
     }
@@ -38,11 +37,11 @@ pub fn decode(dialect: &Dialect, bytes: &[u8]) -> Result<Message, DecodeError> {
     Ok(message)
 }
 
-/// Understands the header of a message whose extensions do not matter; the message has none then.
+/// Decodes the header of a message and ignores its extensions.
 ///
 /// # Errors
-/// [`DecodeError::Header`] for fewer bytes than a header has.
-pub fn decode_head(dialect: &Dialect, bytes: &[u8]) -> Result<Message, DecodeError> {
+/// [`DecodeError::Header`] if it is shorter than a header.
+pub(crate) fn decode_head(dialect: &Dialect, bytes: &[u8]) -> Result<Message, DecodeError> {
     header(dialect, &mut Reader::new(bytes)).ok_or(DecodeError::Header(bytes.len()))
 }
 
@@ -60,11 +59,11 @@ fn header(dialect: &Dialect, reader: &mut Reader<'_>) -> Option<Message> {
     })
 }
 
-/// Reads one extension. One that is not understood becomes [`Extension::Unknown`].
+/// Reads the next extension; a malformed body becomes [`Extension::Unknown`].
 fn next_extension(dialect: &Dialect, reader: &mut Reader<'_>) -> Result<Extension, DecodeError> {
     let (at, left) = (reader.position(), reader.left());
     let mut peek = reader.clone();
-    // A length beyond the end of a message of whole words leaves at least a header here; a rest of fewer bytes is refused.
+    // The message consists of whole words, so at least 8 bytes remain unless its length was not a multiple of 8.
     let (words, kind) = match (peek.u16(), peek.u16()) {
         (Ok(words), Ok(kind)) => (usize::from(words), kind),
         _ => return Err(DecodeError::Extension { at, kind: 0, declared: 0, left }),
@@ -78,13 +77,13 @@ fn next_extension(dialect: &Dialect, reader: &mut Reader<'_>) -> Result<Extensio
     Ok(extension::read(dialect, kind, &whole))
 }
 
-/// The bytes of a message. Its `byte_len` is not looked at: the length is counted.
+/// Encodes a message. Its `byte_len` is ignored; the length is counted.
 ///
 /// # Errors
-/// [`EncodeError`] if the dialect lacks the message type, an extension or an algorithm number, or if it grows too long.
-pub fn encode(dialect: &Dialect, message: &Message) -> Result<Buffer, EncodeError> {
+/// [`EncodeError`] if the dialect lacks the message type, an extension or an algorithm number, or if the message is too long.
+pub(crate) fn encode(dialect: &Dialect, message: &Message) -> Result<Buffer, EncodeError> {
     exact(|writer| {
-        let header = Header {
+        let header = BaseHeader {
             version: message.version,
             kind: message.kind,
             errno: message.errno,
@@ -99,8 +98,8 @@ pub fn encode(dialect: &Dialect, message: &Message) -> Result<Buffer, EncodeErro
     })
 }
 
-/// What a header says besides the length.
-pub(super) struct Header {
+/// The base header without the length.
+pub(super) struct BaseHeader {
     pub(super) version: u8,
     pub(super) kind: MessageType,
     pub(super) errno: u8,
@@ -110,11 +109,11 @@ pub(super) struct Header {
     pub(super) pid: u32,
 }
 
-/// Writes a header, then what `body` writes, and fills in the length of both.
+/// Writes a header and a `body`, and fills in the length of both.
 pub(super) fn framed(
     writer: &mut Writer,
     dialect: &Dialect,
-    header: &Header,
+    header: &BaseHeader,
     body: impl FnOnce(&mut Writer) -> Result<(), EncodeError>,
 ) -> Result<(), EncodeError> {
     let missing = EncodeError::MessageType { kind: header.kind, dialect: dialect.name };
@@ -123,10 +122,10 @@ pub(super) fn framed(
     writer.u8(dialect.message_number(header.kind).ok_or(missing)?);
     writer.u8(header.errno);
     writer.u8(header.sa_type.0);
-    let held = writer.hold_length(start);
+    let length = writer.reserve_length(start);
     writer.u16(header.diagnostic.0);
     writer.u32(header.seq);
     writer.u32(header.pid);
     body(writer)?;
-    Ok(writer.fill_length(held, WORD)?)
+    Ok(writer.fill_length(length, WORD)?)
 }

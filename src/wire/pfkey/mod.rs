@@ -1,7 +1,7 @@
-//! PF_KEYv2 (RFC 2367) in the dialects of illumos and Linux: which number means what is data in [`Dialect`].
+//! PF_KEYv2 (RFC 2367) in the dialects of illumos and Linux. [`Dialect`] holds their differences as data.
 //!
-//! One file per extension family, each with its byte picture, its reader and its writer. Every extension starts with its
-//! length in words of 8 bytes and its type, 16 bits each, which this file's neighbours [`message`] handle:
+//! One file per extension family, with its layout, reader and writer. Every extension starts with its length in words of 8 bytes
+//! and its type, 16 bits each, which [`extension`] handles:
 //!
 //! ```text
 //!  0      2      4                                    8 * words
@@ -10,8 +10,8 @@
 //! +------+------+-------------------------------------+
 //! ```
 //!
-//! [`decode`] is total: any bytes give a message or an error. An extension that cannot be understood is kept whole, so that it
-//! can be shown.
+//! [`decode`] is total: any bytes give a message or an error. An unknown or malformed extension is kept whole, so that it can
+//! be shown.
 
 mod address;
 mod association;
@@ -34,7 +34,9 @@ mod supported;
 #[cfg(test)]
 mod tests;
 
-pub use dialect::{AF_INET, Dialect, ExtensionKind, FOREIGN};
-pub use error::{DecodeError, EncodeError};
-pub use message::{decode, decode_head, encode};
-pub use request::request;
+pub(crate) use dialect::Dialect;
+#[cfg(test)]
+pub(crate) use error::DecodeError;
+pub(crate) use error::EncodeError;
+pub(crate) use message::{decode, decode_head, encode};
+pub(crate) use request::request;

@@ -1,4 +1,4 @@
-//! illumos X_PAIR: the SPI of the SA in the other direction.
+//! illumos X_PAIR: the SPI of the paired SA.
 //!
 //! ```text
 //!  4     8

@@ -1,4 +1,4 @@
-//! PROPOSAL (RFC 2367 section 2.3.7) and illumos X_EPROP: what would be acceptable.
+//! PROPOSAL (RFC 2367 section 2.3.7) and illumos X_EPROP: acceptable algorithms and lifetimes.
 //!
 //! ```text
 //!  4        5          8                 PROPOSAL: rows of 72 bytes
@@ -94,6 +94,7 @@ pub(super) fn read_extended(body: &mut Reader<'_>) -> Result<Extension, ReadErro
     body.skip(1)?;
     let count = body.u16()?;
     let mut combinations = Vec::new();
+    // The count is not trusted: nothing is allocated for it, and the loop ends when the bytes do.
     for _ in 0..count {
         combinations.push(read_row(body)?);
     }

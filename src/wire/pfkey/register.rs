@@ -7,7 +7,7 @@
 //! +------------------+               +----------+---------+
 //! ```
 //!
-//! The SA types end at the first 0. There may be more of them: the length of the extension says how many fit.
+//! The SA types end at the first 0. A longer extension may hold more of them.
 
 use crate::sa::{Extension, SaType};
 use crate::wire::reader::{ReadError, Reader};
@@ -22,10 +22,11 @@ pub(super) fn write(writer: &mut Writer, types: &[SaType]) {
     for sa_type in types {
         writer.u8(sa_type.0);
     }
+    // The kernel reads the list up to the first 0.
     writer.u8(0);
 }
 
-/// Reads X_EDUMP. One whose reserved bytes are not zero is of a kind this program does not know.
+/// Reads X_EDUMP. Reserved bytes that are not zero are an error, and the extension is then kept whole.
 pub(super) fn read_dump(body: &mut Reader<'_>) -> Result<Extension, ReadError> {
     let at = body.position();
     match body.u32()? {

@@ -1,4 +1,4 @@
-//! illumos X_REPLAY_VALUE: how far the sequence numbers have come.
+//! illumos X_REPLAY_VALUE: the sequence number counter.
 //!
 //! ```text
 //!  4        8        16

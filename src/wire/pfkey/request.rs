@@ -1,6 +1,6 @@
-//! Requests: what a command says, as the message that asks for it.
+//! Encodes a request as a message.
 //!
-//! The order of extensions is the one ipseckey(1M) has always sent; kernels do not mind.
+//! The extensions are in the order of ipseckey(1M); the kernels accept any order.
 
 use crate::sa::NATT_PORT;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use super::association::algorithm;
 use super::dialect::{AF_INET, Dialect, ExtensionKind};
 use super::error::EncodeError;
-use super::message::{Header, framed};
+use super::message::{BaseHeader, framed};
 use super::{address, association, extension, identity, key, lifetime, pair, replay, second};
 use crate::sa::{
     AddressInfo, AddressRole, Association, DiagnosticCode, EncrAlg, Endpoint, Flags, Identity, InnerEndpoint, KeyRole,
@@ -17,48 +17,53 @@ use crate::sa::{
 use crate::secret::{Buffer, Key};
 use crate::wire::writer::{Writer, exact};
 
-/// `PF_KEY_V2`.
+// `PF_KEY_V2`.
 const VERSION: u8 = 2;
 
-/// What a mapped IPv4 address has before its own prefix, in bits.
+/// Bits in front of an IPv4-mapped address.
 const MAPPED_BITS: u8 = 96;
 
-/// `UDP_ENCAP_ESPINUDP`, RFC 3948.
+// `UDP_ENCAP_ESPINUDP`, RFC 3948.
 const ESP_IN_UDP: u8 = 2;
 
-/// The bytes that ask for `kind`. FLUSH, DUMP, REGISTER and PROMISC use only `sa_type`; GET and DELETE only SPI, direction flags and
-/// addresses.
+/// Encodes a message of type `kind`. FLUSH, DUMP, REGISTER and PROMISC use only `sa_type`; GET and DELETE only SPI, direction
+/// flags and addresses.
 ///
-/// What Linux has no extension for (pair SPI, identities, idle lifetime, replay value, NAT-T addresses, the inner
-/// destination) is left out in its dialect: `sadb` says what becomes of it.
+/// Linux has no extension for pair SPI, identities, idle lifetime, replay value, NAT-T addresses and inner destination. Its
+/// dialect leaves them out; `sadb::linux::af_key` refuses such requests.
 ///
 /// # Errors
-/// [`EncodeError`] if the dialect cannot say it: an algorithm without a number, a replay window above 255, a message type it lacks,
-/// more than 512 KiB.
-pub fn request(dialect: &Dialect, kind: MessageType, request: &Request, seq: u32, pid: u32) -> Result<Buffer, EncodeError> {
+/// [`EncodeError`] for an algorithm without a number, a replay window above 255, a message type that the dialect lacks, or a
+/// message above 512 KiB.
+pub(crate) fn request(
+    dialect: &Dialect,
+    kind: MessageType,
+    request: &Request,
+    seq: u32,
+    pid: u32,
+) -> Result<Buffer, EncodeError> {
     let diagnostic = DiagnosticCode::default();
-    let header = Header { version: VERSION, kind, errno: 0, sa_type: request.sa_type, diagnostic, seq, pid };
+    let header = BaseHeader { version: VERSION, kind, errno: 0, sa_type: request.sa_type, diagnostic, seq, pid };
     exact(|writer| {
         framed(writer, dialect, &header, |writer| {
-            let mut output = Output { writer, dialect, request };
+            let mut encoder = RequestEncoder { writer, dialect, request };
             match kind {
-                MessageType::ADD | MessageType::UPDATE | MessageType::UPDATE_PAIR => output.whole(),
-                MessageType::GET | MessageType::DELETE | MessageType::DELETE_PAIR => output.name(),
+                MessageType::ADD | MessageType::UPDATE | MessageType::UPDATE_PAIR => encoder.all(),
+                MessageType::GET | MessageType::DELETE | MessageType::DELETE_PAIR => encoder.identity_only(),
                 _ => Ok(()),
             }
         })
     })
 }
 
-struct Output<'a> {
+struct RequestEncoder<'a> {
     writer: &'a mut Writer,
     dialect: &'a Dialect,
     request: &'a Request,
 }
 
-impl Output<'_> {
-    /// SA and addresses: what names an SA.
-    fn name(&mut self) -> Result<(), EncodeError> {
+impl RequestEncoder<'_> {
+    fn identity_only(&mut self) -> Result<(), EncodeError> {
         self.association()?;
         let src = (self.request.src.is_some() || self.dialect.source_needed).then(|| self.source());
         let specified = src.is_some_and(|src| !src.addr.is_unspecified());
@@ -72,8 +77,8 @@ impl Output<'_> {
         Ok(())
     }
 
-    /// Everything an ADD or UPDATE may say.
-    fn whole(&mut self) -> Result<(), EncodeError> {
+    /// All extensions of an ADD or UPDATE.
+    fn all(&mut self) -> Result<(), EncodeError> {
         let request = self.request;
         self.association()?;
         self.pair()?;
@@ -121,6 +126,7 @@ impl Output<'_> {
         let (request, dialect) = (self.request, self.dialect);
         algorithm(dialect, "authentication", request.auth_alg.0)?;
         algorithm(dialect, "encryption", request.encr_alg.0)?;
+        // As ipseckey(1M) does; the kernel sets the flag itself once the SAs are paired.
         let paired = if request.pair_spi.is_some() { Flags::PAIRED } else { Flags::default() };
         let sa = Association {
             spi: request.spi,
@@ -140,6 +146,7 @@ impl Output<'_> {
 
     fn lifetimes(&mut self) -> Result<(), EncodeError> {
         let request = self.request;
+        // af_key refuses HARD without SOFT and vice versa; a lifetime of zeros has no limits.
         let both = self.dialect.lifetimes_in_pairs && (request.hard.is_some() || request.soft.is_some());
         let filled = |lifetime: Option<Lifetime>| lifetime.or_else(|| both.then(Lifetime::default));
         self.lifetime(LifetimeKind::Hard, filled(*request.hard))?;
@@ -152,8 +159,8 @@ impl Output<'_> {
         self.optional(ExtensionKind::Lifetime(kind), |writer| lifetime::write(writer, &lifetime))
     }
 
-    /// A key. Linux wants an empty one for the NULL cipher.
     fn key(&mut self, role: KeyRole, key: Option<&Key>) -> Result<(), EncodeError> {
+        // Linux requires KEY_ENCRYPT in every ESP request; for the NULL cipher it is empty (pfkey_msg2xfrm_state).
         let empty = Key::from_slice(&[], 0, 0);
         let null = role == KeyRole::Encr && self.request.encr_alg == EncrAlg::NULL && self.dialect.source_needed;
         let Some(key) = key.or_else(|| null.then_some(&empty)) else { return Ok(()) };
@@ -161,12 +168,14 @@ impl Output<'_> {
     }
 
     fn identity(&mut self, side: Side, identity: Option<&Identity>) -> Result<(), EncodeError> {
+        // af_key ignores identities.
         let Some(identity) = identity.filter(|_| self.dialect.mapped_ipv4) else { return Ok(()) };
         self.optional(ExtensionKind::Identity(side), |writer| identity::write(writer, identity))
     }
 
-    /// The source. One that was left open is in the destination's family where that matters.
+    /// The source address. An unspecified one gets the family of the destination if the dialect requires it.
     fn source(&self) -> Endpoint {
+        // af_key refuses a source of another family than the destination; illumos takes `::` for any.
         let open = self.unspecified();
         match self.request.src {
             Some(src) if src.addr.is_unspecified() && !self.dialect.mapped_ipv4 => Endpoint { addr: open.addr, ..src },
@@ -175,7 +184,7 @@ impl Output<'_> {
         }
     }
 
-    /// The address that stands for a source that was not said.
+    /// The unspecified address, for a request without a source.
     fn unspecified(&self) -> Endpoint {
         let ipv4 = self.request.dst.is_some_and(|dst| dst.addr.is_ipv4()) && !self.dialect.mapped_ipv4;
         let addr = if ipv4 { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
@@ -188,7 +197,7 @@ impl Output<'_> {
         self.address(role, AddressInfo { proto, prefix_len: 0, family: 0, addr: Some(self.in_family(addr)), port })
     }
 
-    /// A NAT-T address; one that gives only a port is `AF_INET`.
+    /// A NAT-T address. Without an address it is `AF_INET`, because illumos accepts only IPv4 here (D-68, D-69).
     fn natt(&mut self, role: AddressRole, endpoint: Option<Endpoint>) -> Result<(), EncodeError> {
         let Some(endpoint) = endpoint.filter(|endpoint| endpoint.addr.is_unspecified()) else {
             return self.endpoint(role, endpoint);
@@ -200,6 +209,7 @@ impl Output<'_> {
 
     fn inner(&mut self, role: AddressRole, endpoint: Option<InnerEndpoint>) -> Result<(), EncodeError> {
         let Some(InnerEndpoint { addr, prefix_len, port, proto }) = endpoint else { return Ok(()) };
+        // The prefix length of an IPv4-mapped address includes the 96 bits in front of it.
         let mapped = addr.is_ipv4() && self.dialect.mapped_ipv4;
         let prefix_len = if mapped { prefix_len.saturating_add(MAPPED_BITS) } else { prefix_len };
         self.address(role, AddressInfo { proto, prefix_len, family: 0, addr: Some(self.in_family(addr)), port })
@@ -220,12 +230,13 @@ impl Output<'_> {
     fn replay_value(&mut self) -> Result<(), EncodeError> {
         let Some(value) = self.request.replay_value else { return Ok(()) };
         let most = u32::MAX.into();
+        // illumos has 32-bit counters and refuses a 64-bit value alone (D-81).
         let too_large = EncodeError::Value { what: "replay value", value, most, dialect: self.dialect.name };
         let value = u32::try_from(value).map_err(|_| too_large)?;
         self.optional(ExtensionKind::ReplayValue, |writer| replay::write(writer, value, 0))
     }
 
-    /// Linux: mode and request id.
+    /// Linux X_SA2: mode and reqid.
     fn mode(&mut self) -> Result<(), EncodeError> {
         let request = self.request;
         let by_flag = if request.flags.has(Flags::TUNNEL) { XfrmMode::TUNNEL } else { XfrmMode::TRANSPORT };
@@ -234,7 +245,7 @@ impl Output<'_> {
         self.optional(ExtensionKind::SecondAssociation, |writer| second::write(writer, number, 0, request.linux.reqid))
     }
 
-    /// Linux: the UDP ports of NAT-T. The local port is the source port, except of an inbound SA.
+    /// Linux NAT-T ports. The local port is the source port, for an inbound SA the destination port.
     fn natt_ports(&mut self) -> Result<(), EncodeError> {
         let request = self.request;
         if request.natt_local.is_none() && request.natt_remote.is_none() {
@@ -244,13 +255,14 @@ impl Output<'_> {
         let (local, remote) = (port(*request.natt_local), port(*request.natt_remote));
         let inbound = request.flags.has(Flags::INBOUND);
         let (src, dst) = if inbound { (remote, local) } else { (local, remote) };
+        // Always with both ports: without them Linux 6.1 reads uninitialised memory as ports.
         self.optional(ExtensionKind::NattType, |writer| writer.u8(ESP_IN_UDP))?;
         self.optional(ExtensionKind::NattPort(Side::Source), |writer| writer.be16(src))?;
         self.optional(ExtensionKind::NattPort(Side::Destination), |writer| writer.be16(dst))
     }
 }
 
-/// The inner addresses; if only one side was said, the other is `::/0` with the same protocol.
+/// The inner addresses. If only one is given, the other is `::/0` with the same protocol, as in ipseckey(1M).
 fn inner_sides(request: &Request) -> [Option<InnerEndpoint>; 2] {
     let any = |other: Option<InnerEndpoint>| {
         let addr = Ipv6Addr::UNSPECIFIED.into();

@@ -1,4 +1,4 @@
-//! Linux X_SA2: mode and request id, which `struct sadb_sa` has no room for.
+//! Linux X_SA2: mode and reqid, which `struct sadb_sa` lacks.
 //!
 //! ```text
 //!  4      5          8          12      16

@@ -1,12 +1,12 @@
 //! Attributes of XFRM messages: `nlattr` (length 2, type 2, payload, padding to 4) around the structs of `linux/xfrm.h`.
 //!
-//! An attribute that is not known, or not of the size it should have, or of an algorithm with no name, is carried whole.
+//! An unknown attribute, one of an unexpected size, or an algorithm with an invalid name is kept whole.
 
 use std::borrow::Cow;
 
-use super::fixed::{Current, RawAddress, SaInfo};
+use super::fixed::{CurrentLifetime, RawAddress, SaInfo};
 use super::number::attr;
-use super::policy::{PolicyInfo, Template};
+use super::policy::{PolicyInfo, XfrmTemplate};
 use crate::sa::Masked;
 use crate::secret::{Buffer, Key};
 use crate::wire::reader::{ReadError, Reader};
@@ -16,130 +16,123 @@ use crate::wire::writer::{WriteError, Writer};
 const NAME_LEN: usize = 64;
 
 /// `struct xfrm_algo`, `xfrm_algo_auth`, `xfrm_algo_aead`.
-pub struct Algorithm {
-    /// The kernel's name.
-    pub name: Cow<'static, str>,
-    /// Length of the integrity check value in bits; 0 where the struct has none.
-    pub icv_bits: u32,
-    /// Key, salt included.
-    pub key: Key,
+pub(crate) struct Algorithm {
+    /// Name in the kernel's crypto API, such as `hmac(sha256)`.
+    pub(crate) name: Cow<'static, str>,
+    /// Length of the ICV in bits; 0 if the struct has no such field.
+    pub(crate) icv_bits: u32,
+    pub(crate) key: Key,
 }
 
-/// `struct xfrm_encap_tmpl`.
+// `struct xfrm_encap_tmpl`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Encap {
-    /// `UDP_ENCAP_*`.
-    pub kind: u16,
-    /// Source port.
-    pub src_port: u16,
-    /// Destination port.
-    pub dst_port: u16,
-    /// Original address.
-    pub original: RawAddress,
+pub(crate) struct Encap {
+    // `UDP_ENCAP_*`.
+    pub(crate) kind: u16,
+    pub(crate) src_port: u16,
+    pub(crate) dst_port: u16,
+    /// NAT-OA, the original address (RFC 3947).
+    pub(crate) original: RawAddress,
 }
 
-/// `struct xfrm_replay_state`.
+// `struct xfrm_replay_state`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Replay {
-    /// Sequence number last sent.
-    pub sent: u32,
-    /// Highest received.
-    pub received: u32,
-    /// Which of the 32 before that came.
-    pub bitmap: u32,
+pub(crate) struct ReplayState {
+    /// Last sequence number sent.
+    pub(crate) sent: u32,
+    /// Highest sequence number received.
+    pub(crate) received: u32,
+    /// Bit n: sequence number `received - n` has been received.
+    pub(crate) bitmap: u32,
 }
 
-/// `struct xfrm_replay_state_esn`.
+// `struct xfrm_replay_state_esn`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ReplayEsn {
-    /// Sequence number last sent, 64 bits.
-    pub sent: u64,
-    /// Highest received, 64 bits.
-    pub received: u64,
-    /// Window in packets.
-    pub window: u32,
-    /// Which packets of the window came.
-    pub bitmap: Vec<u32>,
+pub(crate) struct ReplayStateEsn {
+    /// Last sequence number sent.
+    pub(crate) sent: u64,
+    /// Highest sequence number received.
+    pub(crate) received: u64,
+    /// Size of the anti-replay window in packets.
+    pub(crate) window: u32,
+    /// Received packets of the window.
+    pub(crate) bitmap: Vec<u32>,
 }
 
-/// `struct xfrm_user_offload`.
+// `struct xfrm_user_offload`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct OffloadDevice {
-    /// Interface.
-    pub ifindex: u32,
-    /// `XFRM_OFFLOAD_*`.
-    pub flags: u8,
+pub(crate) struct OffloadDevice {
+    /// Index of the network interface.
+    pub(crate) ifindex: u32,
+    // `XFRM_OFFLOAD_*`.
+    pub(crate) flags: u8,
 }
 
 /// `struct xfrm_address_filter`, for dumps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct AddressFilter {
-    /// Source prefix.
-    pub src: RawAddress,
-    /// Destination prefix.
-    pub dst: RawAddress,
+pub(crate) struct AddressFilter {
+    pub(crate) src: RawAddress,
+    pub(crate) dst: RawAddress,
     /// Address family of both.
-    pub family: u16,
+    pub(crate) family: u16,
     /// Length of the source prefix.
-    pub src_prefix: u8,
+    pub(crate) src_prefix: u8,
     /// Length of the destination prefix.
-    pub dst_prefix: u8,
+    pub(crate) dst_prefix: u8,
 }
 
-/// One attribute.
-pub enum Attribute {
-    /// `ALG_AUTH`: truncated as the kernel thinks fit.
+/// An attribute of a message (`XFRMA_*`).
+pub(crate) enum Attribute {
+    /// `ALG_AUTH`: with the kernel's default truncation, which for SHA-256 is 96 bits.
     Auth(Algorithm),
-    /// `ALG_AUTH_TRUNC`.
+    // `ALG_AUTH_TRUNC`.
     AuthTrunc(Algorithm),
-    /// `ALG_CRYPT`.
+    // `ALG_CRYPT`.
     Crypt(Algorithm),
-    /// `ALG_COMP`.
+    // `ALG_COMP`.
     Comp(Algorithm),
-    /// `ALG_AEAD`.
+    // `ALG_AEAD`.
     Aead(Algorithm),
-    /// `ENCAP`.
+    // `ENCAP`.
     Encap(Encap),
-    /// `TMPL`: what a policy demands, in the order in which a packet goes out through it.
-    Templates(Vec<Template>),
-    /// `SA`: of a DELSA event.
+    /// `TMPL`: the templates of a policy, in the order of outgoing packets.
+    Templates(Vec<XfrmTemplate>),
+    /// `SA`, in a DELSA event.
     Sa(Box<SaInfo>),
-    /// `POLICY`: of a DELPOLICY event.
+    /// `POLICY`, in a DELPOLICY event.
     Policy(Box<PolicyInfo>),
     /// `POLICY_TYPE`: main or sub.
     PolicyType(u8),
-    /// `LTIME_VAL`.
-    Current(Current),
-    /// `REPLAY_VAL`.
-    Replay(Replay),
-    /// `REPLAY_ESN_VAL`.
-    ReplayEsn(ReplayEsn),
-    /// `SRCADDR`, `COADDR`.
+    // `LTIME_VAL`.
+    Current(CurrentLifetime),
+    // `REPLAY_VAL`.
+    Replay(ReplayState),
+    // `REPLAY_ESN_VAL`.
+    ReplayEsn(ReplayStateEsn),
+    // `SRCADDR`, `COADDR`.
     Address(u16, RawAddress),
     /// `LASTUSED`: seconds since 1970.
     LastUsed(u64),
-    /// `MARK`.
+    // `MARK`.
     Mark(Masked),
-    /// `PROTO`: of a dump.
+    /// `PROTO`, a filter of a dump.
     Proto(u8),
-    /// `ADDRESS_FILTER`: of a dump.
+    /// `ADDRESS_FILTER`, a filter of a dump.
     Filter(AddressFilter),
-    /// `OFFLOAD_DEV`.
+    // `OFFLOAD_DEV`.
     Offload(OffloadDevice),
-    /// `SA_DIR`.
+    // `SA_DIR`.
     Direction(u8),
-    /// An attribute of 32 bits: its type is one of [`WORDS`].
+    /// An attribute of 32 bits; its type is in [`WORDS`].
     Word(u16, u32),
-    /// Anything else, without its header.
+    /// Any other attribute, without its header.
     Unknown {
-        /// Attribute type.
         kind: u16,
-        /// The payload.
         bytes: Buffer,
     },
 }
 
-/// Types of the attributes that are one 32-bit number.
+/// Attribute types with a 32-bit value.
 const WORDS: &[u16] = &[
     attr::REPLAY_THRESH,
     attr::ETIMER_THRESH,
@@ -152,9 +145,8 @@ const WORDS: &[u16] = &[
 ];
 
 impl Attribute {
-    /// Its type.
     #[must_use]
-    pub fn kind(&self) -> u16 {
+    pub(crate) fn kind(&self) -> u16 {
         match self {
             Self::Auth(_) => attr::ALG_AUTH,
             Self::AuthTrunc(_) => attr::ALG_AUTH_TRUNC,
@@ -179,9 +171,9 @@ impl Attribute {
         }
     }
 
-    /// A second copy, its key wiped on its own.
+    /// A copy; its key is wiped separately.
     #[must_use]
-    pub fn duplicate(&self) -> Self {
+    pub(crate) fn duplicate(&self) -> Self {
         match self {
             Self::Auth(algorithm) => Self::Auth(algorithm.duplicate()),
             Self::AuthTrunc(algorithm) => Self::AuthTrunc(algorithm.duplicate()),
@@ -208,29 +200,30 @@ impl Attribute {
         }
     }
 
-    /// The next attribute; `None` for padding between attributes.
+    /// Reads the next attribute; `None` for padding.
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Option<Self>, ReadError> {
         let start = reader.clone();
         let len = usize::from(reader.u16()?);
-        // The two upper bits say nested and network order.
+        // The upper two bits are NLA_F_NESTED and NLA_F_NET_BYTEORDER.
         let kind = reader.u16()? & 0x3fff;
         let Some(payload_len) = len.checked_sub(4) else {
-            return Err(ReadError::Short { at: start.position(), wanted: 4, left: len });
+            return Err(ReadError::Short { at: start.position(), expected: 4, left: len });
         };
         let payload = reader.part(payload_len)?;
         reader.skip(reader.left().min(payload_len.next_multiple_of(4) - payload_len))?;
+        // XFRMA_PAD aligns the 64-bit values behind it.
         if kind == attr::PAD {
             return Ok(None);
         }
-        let known = payload.clone();
-        Ok(Some(Self::known(kind, known).unwrap_or_else(|_| Self::unknown(kind, payload))))
+        let body = payload.clone();
+        Ok(Some(Self::read_known(kind, body).unwrap_or_else(|_| Self::unknown(kind, payload))))
     }
 
     fn unknown(kind: u16, mut payload: Reader<'_>) -> Self {
         Self::Unknown { kind, bytes: Buffer::from_slice(payload.take_rest()) }
     }
 
-    fn known(kind: u16, mut r: Reader<'_>) -> Result<Self, ReadError> {
+    fn read_known(kind: u16, mut r: Reader<'_>) -> Result<Self, ReadError> {
         let attribute = match kind {
             attr::ALG_AUTH => Self::Auth(Algorithm::read(&mut r, false)?),
             attr::ALG_AUTH_TRUNC => Self::AuthTrunc(Algorithm::read(&mut r, true)?),
@@ -238,13 +231,13 @@ impl Attribute {
             attr::ALG_COMP => Self::Comp(Algorithm::read(&mut r, false)?),
             attr::ALG_AEAD => Self::Aead(Algorithm::read(&mut r, true)?),
             attr::ENCAP => Self::Encap(Encap::read(&mut r)?),
-            attr::TMPL => Self::Templates(Template::read_all(&mut r)?),
+            attr::TMPL => Self::Templates(XfrmTemplate::read_all(&mut r)?),
             attr::SA => Self::Sa(Box::new(SaInfo::read(&mut r)?)),
             attr::POLICY => Self::Policy(Box::new(PolicyInfo::read(&mut r)?)),
             attr::POLICY_TYPE => Self::PolicyType(read_policy_type(&mut r)?),
-            attr::LTIME_VAL => Self::Current(Current::read(&mut r)?),
-            attr::REPLAY_VAL => Self::Replay(Replay { sent: r.u32()?, received: r.u32()?, bitmap: r.u32()? }),
-            attr::REPLAY_ESN_VAL => Self::ReplayEsn(ReplayEsn::read(&mut r)?),
+            attr::LTIME_VAL => Self::Current(CurrentLifetime::read(&mut r)?),
+            attr::REPLAY_VAL => Self::Replay(ReplayState { sent: r.u32()?, received: r.u32()?, bitmap: r.u32()? }),
+            attr::REPLAY_ESN_VAL => Self::ReplayEsn(ReplayStateEsn::read(&mut r)?),
             attr::SRCADDR | attr::COADDR => Self::Address(kind, RawAddress(r.array()?)),
             attr::LASTUSED => Self::LastUsed(r.u64()?),
             attr::MARK => Self::Mark(Masked { value: r.u32()?, mask: r.u32()? }),
@@ -260,10 +253,10 @@ impl Attribute {
     }
 
     pub(super) fn write(&self, writer: &mut Writer) -> Result<(), WriteError> {
-        let held = writer.hold_length(writer.position());
+        let length = writer.reserve_length(writer.position());
         writer.u16(self.kind());
         self.write_payload(writer);
-        writer.fill_length(held, 1)?;
+        writer.fill_length(length, 1)?;
         writer.pad(4);
         Ok(())
     }
@@ -292,7 +285,7 @@ impl Attribute {
     }
 }
 
-/// `struct xfrm_userpolicy_type`: the type, then five bytes that nobody uses.
+/// `struct xfrm_userpolicy_type`: the type and five unused bytes.
 fn read_policy_type(reader: &mut Reader<'_>) -> Result<u8, ReadError> {
     let kind = reader.u8()?;
     reader.skip(5)?;
@@ -304,16 +297,17 @@ impl Algorithm {
         Self { name: self.name.clone(), icv_bits: self.icv_bits, key: self.key.duplicate() }
     }
 
-    /// Name 64, key bits 4, ICV bits 4 if `has_icv`, key.
+    /// Name (64 bytes), key bits (4), ICV bits (4) if `has_icv`, key.
     fn read(reader: &mut Reader<'_>, has_icv: bool) -> Result<Self, ReadError> {
         let at = reader.position();
         let name = reader.bytes(NAME_LEN)?.split(|byte| *byte == 0).next().unwrap_or_default();
-        let name = std::str::from_utf8(name).ok().filter(|name| name.is_ascii()).ok_or(ReadError::NoName { at })?;
+        let name = std::str::from_utf8(name).ok().filter(|name| name.is_ascii()).ok_or(ReadError::InvalidName { at })?;
         let name = Cow::Owned(name.to_owned());
-        let wanted = reader.u32()?;
+        let key_bits = reader.u32()?;
         let icv_bits = if has_icv { reader.u32()? } else { 0 };
-        let Ok(bits) = u16::try_from(wanted) else {
-            return Err(ReadError::Short { at: reader.position(), wanted: wanted as usize / 8, left: reader.left() });
+        // No algorithm has keys of more than 65535 bits.
+        let Ok(bits) = u16::try_from(key_bits) else {
+            return Err(ReadError::Short { at: reader.position(), expected: key_bits as usize / 8, left: reader.left() });
         };
         let key = Key::from_slice(reader.bytes(usize::from(bits).div_ceil(8))?, bits, 0);
         Ok(Self { name, icv_bits, key })
@@ -321,6 +315,7 @@ impl Algorithm {
 
     fn write(&self, writer: &mut Writer, has_icv: bool) {
         let name = self.name.as_bytes();
+        // The kernel overwrites the last byte with NUL.
         let name = name.get(..NAME_LEN - 1).unwrap_or(name);
         writer.bytes(name);
         writer.zeros(NAME_LEN - name.len());
@@ -348,13 +343,14 @@ impl Encap {
     }
 }
 
-impl ReplayEsn {
-    /// Words of bitmap 4, then the counters: low halves, high halves, window, bitmap.
+impl ReplayStateEsn {
+    /// Number of bitmap words, low halves of both counters, high halves, window, bitmap.
     fn read(reader: &mut Reader<'_>) -> Result<Self, ReadError> {
         let words = reader.u32()? as usize;
         let (sent, received) = (reader.u32()?, reader.u32()?);
         let (sent_high, received_high) = (reader.u32()?, reader.u32()?);
         let window = reader.u32()?;
+        // The number of words is not trusted: part() fails before anything is allocated.
         let mut bitmap = reader.part(words.saturating_mul(4))?;
         let bitmap = std::iter::from_fn(|| bitmap.u32().ok()).collect();
         let join = |low, high| u64::from(high) << 32 | u64::from(low);

@@ -1,4 +1,4 @@
-//! The fixed parts of XFRM messages (`linux/xfrm.h`). Reading and writing of each stand side by side, field by field.
+//! The fixed parts of XFRM messages (`linux/xfrm.h`), each with its read and write function.
 //!
 //! ```text
 //! xfrm_usersa_info, 224 bytes: selector 56 | dst 16 spi 4 proto 1 pad 3 | src 16 | limits 64 | current 32 | drops 12
@@ -11,14 +11,14 @@ use super::number::{FAMILY_INET, FAMILY_INET6};
 use crate::wire::reader::{ReadError, Reader};
 use crate::wire::writer::Writer;
 
-/// `xfrm_address_t`: 4 or 16 bytes, by the family that stands elsewhere.
+/// `xfrm_address_t`: 4 or 16 bytes; the family is in another field.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct RawAddress(pub [u8; 16]);
+pub(crate) struct RawAddress(pub [u8; 16]);
 
 impl RawAddress {
-    /// The address of `family`; `None` if that is not an IP one.
+    /// The address; `None` if `family` is neither AF_INET nor AF_INET6.
     #[must_use]
-    pub fn ip(self, family: u16) -> Option<IpAddr> {
+    pub(crate) fn ip(self, family: u16) -> Option<IpAddr> {
         let [a, b, c, d, ..] = self.0;
         match family {
             FAMILY_INET => Some(Ipv4Addr::new(a, b, c, d).into()),
@@ -41,6 +41,7 @@ impl From<IpAddr> for RawAddress {
         match addr {
             IpAddr::V4(v4) => {
                 let mut raw = [0; 16];
+                // The kernel compares only the first 4 bytes of an IPv4 address (xfrm_addr_equal).
                 let (head, _) = raw.split_at_mut(4);
                 head.copy_from_slice(&v4.octets());
                 Self(raw)
@@ -50,41 +51,39 @@ impl From<IpAddr> for RawAddress {
     }
 }
 
-/// The number of an address's family.
+// `AF_INET` or `AF_INET6`.
 #[must_use]
-pub fn family_of(addr: IpAddr) -> u16 {
+pub(crate) fn family_of(addr: IpAddr) -> u16 {
     match addr {
         IpAddr::V4(_) => FAMILY_INET,
         IpAddr::V6(_) => FAMILY_INET6,
     }
 }
 
-/// `struct xfrm_selector`: which packets an SA or a policy is for.
+// `struct xfrm_selector`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Selector {
-    /// Destination.
-    pub dst: RawAddress,
-    /// Source.
-    pub src: RawAddress,
-    /// Destination port and which bits of it count.
-    pub dst_port: (u16, u16),
-    /// Source port and which bits of it count.
-    pub src_port: (u16, u16),
+pub(crate) struct XfrmSelector {
+    pub(crate) dst: RawAddress,
+    pub(crate) src: RawAddress,
+    /// Destination port and mask.
+    pub(crate) dst_port: (u16, u16),
+    /// Source port and mask.
+    pub(crate) src_port: (u16, u16),
     /// Address family of both.
-    pub family: u16,
+    pub(crate) family: u16,
     /// Prefix length of the destination.
-    pub dst_prefix: u8,
+    pub(crate) dst_prefix: u8,
     /// Prefix length of the source.
-    pub src_prefix: u8,
+    pub(crate) src_prefix: u8,
     /// Upper-layer protocol, 0 for any.
-    pub proto: u8,
+    pub(crate) proto: u8,
     /// Interface, 0 for any.
-    pub ifindex: u32,
-    /// Owner, not used by the kernel.
-    pub user: u32,
+    pub(crate) ifindex: u32,
+    /// UID; the kernel does not use it.
+    pub(crate) user: u32,
 }
 
-impl Selector {
+impl XfrmSelector {
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, ReadError> {
         let selector = Self {
             dst: RawAddress::read(reader)?,
@@ -118,20 +117,20 @@ impl Selector {
     }
 }
 
-/// `struct xfrm_lifetime_cfg`. Bytes and packets: [`super::number::INFINITE`] is no limit; seconds: 0 is none.
+/// `struct xfrm_lifetime_cfg`. No limit is [`super::number::INFINITE`] for bytes and packets, 0 for seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Limits {
-    /// Bytes, soft and hard.
-    pub bytes: (u64, u64),
-    /// Packets, soft and hard.
-    pub packets: (u64, u64),
-    /// Seconds since added, soft and hard.
-    pub add: (u64, u64),
-    /// Seconds since first used, soft and hard.
-    pub used: (u64, u64),
+pub(crate) struct LifetimeLimits {
+    /// Soft and hard limit of bytes.
+    pub(crate) bytes: (u64, u64),
+    /// Soft and hard limit of packets.
+    pub(crate) packets: (u64, u64),
+    /// Soft and hard limit of seconds after the SA was added.
+    pub(crate) add: (u64, u64),
+    /// Soft and hard limit of seconds after the first use.
+    pub(crate) used: (u64, u64),
 }
 
-impl Limits {
+impl LifetimeLimits {
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, ReadError> {
         Ok(Self {
             bytes: (reader.u64()?, reader.u64()?),
@@ -149,20 +148,18 @@ impl Limits {
     }
 }
 
-/// `struct xfrm_lifetime_cur`.
+// `struct xfrm_lifetime_cur`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Current {
-    /// Bytes protected.
-    pub bytes: u64,
-    /// Packets protected.
-    pub packets: u64,
-    /// Seconds since 1970 when it was added.
-    pub add_time: u64,
-    /// Seconds since 1970 when it was first used, 0 if never.
-    pub use_time: u64,
+pub(crate) struct CurrentLifetime {
+    pub(crate) bytes: u64,
+    pub(crate) packets: u64,
+    /// Time when the SA was added, in seconds since 1970.
+    pub(crate) add_time: u64,
+    /// Time of the first use, 0 for none.
+    pub(crate) use_time: u64,
 }
 
-impl Current {
+impl CurrentLifetime {
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, ReadError> {
         Ok(Self { bytes: reader.u64()?, packets: reader.u64()?, add_time: reader.u64()?, use_time: reader.u64()? })
     }
@@ -176,41 +173,35 @@ impl Current {
 
 /// `struct xfrm_usersa_info`: an SA without its attributes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SaInfo {
-    /// Which packets it is for.
-    pub selector: Selector,
-    /// Destination.
-    pub dst: RawAddress,
-    /// Security parameters index.
-    pub spi: u32,
-    /// `IPPROTO_ESP`, `IPPROTO_AH`.
-    pub proto: u8,
-    /// Source.
-    pub src: RawAddress,
-    /// Lifetimes.
-    pub limits: Limits,
-    /// What has been used of them.
-    pub current: Current,
-    /// Packets dropped: behind the replay window, replayed, failing the integrity check.
-    pub drops: [u32; 3],
-    /// The key manager's number of the acquire.
-    pub seq: u32,
-    /// Which policies may use it.
-    pub reqid: u32,
+pub(crate) struct SaInfo {
+    pub(crate) selector: XfrmSelector,
+    pub(crate) dst: RawAddress,
+    pub(crate) spi: u32,
+    // `IPPROTO_ESP`, `IPPROTO_AH`.
+    pub(crate) proto: u8,
+    pub(crate) src: RawAddress,
+    pub(crate) limits: LifetimeLimits,
+    pub(crate) current: CurrentLifetime,
+    /// Packets dropped: left of the anti-replay window, replayed, with a wrong ICV.
+    pub(crate) drops: [u32; 3],
+    /// Sequence number of the key manager's ACQUIRE.
+    pub(crate) seq: u32,
+    /// Links the SA to the templates of policies.
+    pub(crate) reqid: u32,
     /// Address family of `src` and `dst`.
-    pub family: u16,
-    /// `XFRM_MODE_*`.
-    pub mode: u8,
-    /// Replay window up to 32 packets; 0 where a `REPLAY_ESN_VAL` says more.
-    pub replay_window: u8,
-    /// `XFRM_STATE_*`.
-    pub flags: u8,
+    pub(crate) family: u16,
+    // `XFRM_MODE_*`.
+    pub(crate) mode: u8,
+    /// Anti-replay window up to 32 packets; 0 with `REPLAY_ESN_VAL`.
+    pub(crate) replay_window: u8,
+    // `XFRM_STATE_*`.
+    pub(crate) flags: u8,
 }
 
 impl SaInfo {
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, ReadError> {
         let info = Self {
-            selector: Selector::read(reader)?,
+            selector: XfrmSelector::read(reader)?,
             dst: RawAddress::read(reader)?,
             spi: reader.be32()?,
             proto: reader.u8()?,
@@ -218,8 +209,8 @@ impl SaInfo {
                 reader.skip(3)?;
                 RawAddress::read(reader)?
             },
-            limits: Limits::read(reader)?,
-            current: Current::read(reader)?,
+            limits: LifetimeLimits::read(reader)?,
+            current: CurrentLifetime::read(reader)?,
             drops: [reader.u32()?, reader.u32()?, reader.u32()?],
             seq: reader.u32()?,
             reqid: reader.u32()?,
@@ -248,20 +239,18 @@ impl SaInfo {
     }
 }
 
-/// `struct xfrm_usersa_id`: what names an SA, but for its mark.
+/// `struct xfrm_usersa_id`: the identity of an SA without its mark.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SaName {
-    /// Destination.
-    pub dst: RawAddress,
-    /// Security parameters index.
-    pub spi: u32,
+pub(crate) struct UserSaId {
+    pub(crate) dst: RawAddress,
+    pub(crate) spi: u32,
     /// Address family of `dst`.
-    pub family: u16,
-    /// `IPPROTO_ESP`, `IPPROTO_AH`.
-    pub proto: u8,
+    pub(crate) family: u16,
+    // `IPPROTO_ESP`, `IPPROTO_AH`.
+    pub(crate) proto: u8,
 }
 
-impl SaName {
+impl UserSaId {
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, ReadError> {
         let name = Self { dst: RawAddress::read(reader)?, spi: reader.be32()?, family: reader.u16()?, proto: reader.u8()? };
         reader.skip(1)?;
@@ -278,24 +267,21 @@ impl SaName {
 
 /// `struct xfrm_aevent_id`: the fixed part of NEWAE and GETAE.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct EventId {
-    /// Which SA.
-    pub name: SaName,
-    /// Source.
-    pub src: RawAddress,
-    /// `XFRM_AE_*`.
-    pub flags: u32,
-    /// Which policies may use the SA.
-    pub reqid: u32,
+pub(crate) struct EventId {
+    pub(crate) id: UserSaId,
+    pub(crate) src: RawAddress,
+    // `XFRM_AE_*`.
+    pub(crate) flags: u32,
+    pub(crate) reqid: u32,
 }
 
 impl EventId {
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, ReadError> {
-        Ok(Self { name: SaName::read(reader)?, src: RawAddress::read(reader)?, flags: reader.u32()?, reqid: reader.u32()? })
+        Ok(Self { id: UserSaId::read(reader)?, src: RawAddress::read(reader)?, flags: reader.u32()?, reqid: reader.u32()? })
     }
 
     pub(super) fn write(&self, writer: &mut Writer) {
-        self.name.write(writer);
+        self.id.write(writer);
         self.src.write(writer);
         writer.u32(self.flags);
         writer.u32(self.reqid);

@@ -1,22 +1,22 @@
-//! NETLINK_XFRM messages to bytes and back (`linux/netlink.h`, `linux/xfrm.h`, `net/xfrm/xfrm_user.c`).
+//! Codec of NETLINK_XFRM messages (`linux/netlink.h`, `linux/xfrm.h`, `net/xfrm/xfrm_user.c`).
 //!
 //! ```text
-//! nlmsghdr, 16 bytes: length 4 | type 2 | flags 2 | seq 4 | port 4      then the fixed part of the type, then attributes
+//! nlmsghdr, 16 bytes: length 4 | type 2 | flags 2 | seq 4 | port 4      followed by a fixed part and attributes
 //! ```
 //!
-//! Decoding is total: any bytes give messages or an error. [`fixed`] has the fixed parts, [`policy`] those of
-//! policies, [`attribute`] the attributes, [`refusal`] the kernel's error answers.
+//! Decoding is total: any bytes give messages or an error. [`fixed`] has the fixed parts, [`policy`] those of policies,
+//! [`attribute`] the attributes, [`error`] the kernel's errors and acknowledgements.
 
-pub mod attribute;
-pub mod fixed;
-pub mod number;
-pub mod policy;
-pub mod refusal;
+pub(crate) mod attribute;
+pub(crate) mod error;
+pub(crate) mod fixed;
+pub(crate) mod number;
+pub(crate) mod policy;
 
-pub use attribute::Attribute;
-pub use fixed::{EventId, SaInfo, SaName};
-pub use policy::{PolicyInfo, PolicyName, Template};
-pub use refusal::Refusal;
+pub(crate) use attribute::Attribute;
+pub(crate) use error::NetlinkError;
+pub(crate) use fixed::{EventId, SaInfo, UserSaId};
+pub(crate) use policy::{PolicyInfo, UserPolicyId, XfrmTemplate};
 
 use self::number::{flag, kind};
 use crate::secret::Buffer;
@@ -24,70 +24,67 @@ use crate::wire::reader::{ReadError, Reader};
 use crate::wire::writer::{WriteError, Writer, exact};
 
 /// Length of `struct nlmsghdr`.
-pub const HEADER_LEN: usize = 16;
-/// Where the flags are in it.
+pub(crate) const HEADER_LEN: usize = 16;
+/// Offset of the flags in it.
 const FLAGS_AT: usize = 6;
 
-/// `struct nlmsghdr`, but for the length.
+/// `struct nlmsghdr` without the length.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Header {
+pub(crate) struct NetlinkHeader {
     /// Message type, see [`number::kind`].
-    pub kind: u16,
-    /// Flags, see [`number::flag`].
-    pub flags: u16,
+    pub(crate) kind: u16,
+    // Flags, see [`number::flag`].
+    pub(crate) flags: u16,
     /// Sequence number of the request.
-    pub seq: u32,
+    pub(crate) seq: u32,
     /// Netlink port of the requester; 0 for the kernel.
-    pub port: u32,
+    pub(crate) port: u32,
 }
 
-/// What follows the header.
-pub enum Body {
-    /// NEWSA, UPDSA.
+/// The part behind the header.
+pub(crate) enum Body {
+    // NEWSA, UPDSA.
     Sa(Box<SaInfo>, Vec<Attribute>),
     /// DELSA, and GETSA of one SA.
-    Name(SaName, Vec<Attribute>),
-    /// GETSA or GETPOLICY of all: filters.
+    SaId(UserSaId, Vec<Attribute>),
+    /// GETSA or GETPOLICY with the flag DUMP, and filters.
     Dump(Vec<Attribute>),
-    /// NEWPOLICY, UPDPOLICY.
+    // NEWPOLICY, UPDPOLICY.
     Policy(Box<PolicyInfo>, Vec<Attribute>),
     /// DELPOLICY, and GETPOLICY of one policy.
-    PolicyName(PolicyName, Vec<Attribute>),
+    PolicyId(UserPolicyId, Vec<Attribute>),
     /// FLUSHSA: the protocol, 0 for all.
     Flush(u8),
-    /// EXPIRE: the SA, and whether it is gone.
+    /// EXPIRE: the SA, and whether the hard lifetime has expired.
     Expire(Box<SaInfo>, bool, Vec<Attribute>),
-    /// NEWAE, GETAE.
+    // NEWAE, GETAE.
     Event(EventId, Vec<Attribute>),
     /// GETSADINFO: flags that the kernel ignores.
     CountRequest(u32),
-    /// NEWSADINFO: number of SAs, if said.
+    /// NEWSADINFO: number of SAs, if present.
     Count(Option<u32>),
-    /// ERROR: a refusal, or the acknowledgement of a request.
-    Answer(Refusal),
-    /// DONE: the end of a dump, with its error number, 0 for none.
+    /// ERROR: an error, or the acknowledgement of a request.
+    Error(NetlinkError),
+    /// DONE: the end of a dump and its errno, 0 for none.
     Done(i32),
-    /// Any other type.
     Unknown(Buffer),
 }
 
-/// One netlink message.
-pub struct Message {
-    /// Header.
-    pub header: Header,
+pub(crate) struct NetlinkMessage {
+    pub(crate) header: NetlinkHeader,
     /// Length in bytes, header included.
-    pub byte_len: usize,
-    /// The rest.
-    pub body: Body,
+    pub(crate) byte_len: usize,
+    pub(crate) body: Body,
 }
 
 /// Encodes one message.
 ///
 /// # Errors
 /// [`WriteError::TooLong`] for an attribute of 64 KiB or more.
-pub fn encode(header: Header, body: &Body) -> Result<Buffer, WriteError> {
+pub(crate) fn encode(header: NetlinkHeader, body: &Body) -> Result<Buffer, WriteError> {
     exact(|writer| {
         let len = writer.whole();
+        // nlmsg_len has 32 bits; the length fields of the writer have 16.
         writer.u32(u32::try_from(len).map_err(|_| WriteError::TooLong { len, most: u32::MAX as usize })?);
         writer.u16(header.kind);
         writer.u16(header.flags);
@@ -97,8 +94,8 @@ pub fn encode(header: Header, body: &Body) -> Result<Buffer, WriteError> {
     })
 }
 
-/// Has the kernel answer an encoded `request` even if it does as it is asked.
-pub fn ask_for_answer(request: &mut Buffer) {
+/// Sets the flag ACK of an encoded request.
+pub(crate) fn request_ack(request: &mut Buffer) {
     if let Some(flags) = request.get_mut(FLAGS_AT..).and_then(<[u8]>::first_chunk_mut) {
         *flags = (u16::from_ne_bytes(*flags) | flag::ACK).to_ne_bytes();
     }
@@ -110,7 +107,7 @@ fn write_body(writer: &mut Writer, body: &Body) -> Result<(), WriteError> {
             info.write(writer);
             attributes.as_slice()
         }
-        Body::Name(name, attributes) => {
+        Body::SaId(name, attributes) => {
             name.write(writer);
             attributes
         }
@@ -119,7 +116,7 @@ fn write_body(writer: &mut Writer, body: &Body) -> Result<(), WriteError> {
             info.write(writer);
             attributes
         }
-        Body::PolicyName(name, attributes) => {
+        Body::PolicyId(name, attributes) => {
             name.write(writer);
             attributes
         }
@@ -144,7 +141,7 @@ fn write_body(writer: &mut Writer, body: &Body) -> Result<(), WriteError> {
             write_count(writer, *count);
             &[]
         }
-        Body::Answer(refusal) => {
+        Body::Error(refusal) => {
             refusal.write(writer);
             &[]
         }
@@ -160,27 +157,30 @@ fn write_body(writer: &mut Writer, body: &Body) -> Result<(), WriteError> {
     attributes.iter().try_for_each(|attribute| attribute.write(writer))
 }
 
-/// Decodes the first message of `reader`, which stands at the start of one.
+/// Decodes the next message.
 ///
 /// # Errors
-/// [`ReadError`]; the rest of the datagram cannot be read then.
-pub fn decode(reader: &mut Reader<'_>) -> Result<Message, ReadError> {
+/// [`ReadError`]; the rest of the datagram cannot be decoded.
+pub(crate) fn decode(reader: &mut Reader<'_>) -> Result<NetlinkMessage, ReadError> {
     let at = reader.position();
     let byte_len = reader.u32()? as usize;
-    let header = Header { kind: reader.u16()?, flags: reader.u16()?, seq: reader.u32()?, port: reader.u32()? };
+    let header = NetlinkHeader { kind: reader.u16()?, flags: reader.u16()?, seq: reader.u32()?, port: reader.u32()? };
+    // A length below that of the header would let the next message begin inside this one.
     let Some(payload_len) = byte_len.checked_sub(HEADER_LEN) else {
-        return Err(ReadError::Short { at, wanted: HEADER_LEN, left: byte_len });
+        return Err(ReadError::Short { at, expected: HEADER_LEN, left: byte_len });
     };
     let payload = reader.part(payload_len)?;
+    // NLMSG_ALIGN; the last message of a datagram may lack the padding.
     reader.skip(reader.left().min(payload_len.next_multiple_of(4) - payload_len))?;
-    Ok(Message { header, byte_len, body: read_body(header, payload)? })
+    Ok(NetlinkMessage { header, byte_len, body: read_body(header, payload)? })
 }
 
-/// Decodes every message of a datagram, until one is not well formed.
-pub fn messages(datagram: &[u8]) -> impl Iterator<Item = Result<Message, ReadError>> {
+/// Decodes every message of a datagram up to the first malformed one.
+pub(crate) fn messages(datagram: &[u8]) -> impl Iterator<Item = Result<NetlinkMessage, ReadError>> {
     let mut reader = Reader::new(datagram);
     let mut broken = false;
     std::iter::from_fn(move || {
+        // After a malformed message the start of the next one is unknown.
         if broken || reader.left() == 0 {
             return None;
         }
@@ -190,14 +190,14 @@ pub fn messages(datagram: &[u8]) -> impl Iterator<Item = Result<Message, ReadErr
     })
 }
 
-fn read_body(header: Header, mut reader: Reader<'_>) -> Result<Body, ReadError> {
+fn read_body(header: NetlinkHeader, mut reader: Reader<'_>) -> Result<Body, ReadError> {
     let r = &mut reader;
     Ok(match header.kind {
         kind::NEWSA | kind::UPDSA => Body::Sa(Box::new(SaInfo::read(r)?), read_attributes(r)?),
         kind::GETSA | kind::GETPOLICY if header.flags & flag::DUMP == flag::DUMP => Body::Dump(read_attributes(r)?),
         kind::NEWPOLICY | kind::UPDPOLICY => Body::Policy(Box::new(PolicyInfo::read(r)?), read_attributes(r)?),
-        kind::DELPOLICY | kind::GETPOLICY => Body::PolicyName(PolicyName::read(r)?, read_attributes(r)?),
-        kind::DELSA | kind::GETSA => Body::Name(SaName::read(r)?, read_attributes(r)?),
+        kind::DELPOLICY | kind::GETPOLICY => Body::PolicyId(UserPolicyId::read(r)?, read_attributes(r)?),
+        kind::DELSA | kind::GETSA => Body::SaId(UserSaId::read(r)?, read_attributes(r)?),
         kind::FLUSHSA => Body::Flush(r.u8()?),
         kind::EXPIRE => {
             let (info, hard) = (Box::new(SaInfo::read(r)?), r.u8()? != 0);
@@ -207,8 +207,8 @@ fn read_body(header: Header, mut reader: Reader<'_>) -> Result<Body, ReadError> 
         kind::NEWAE | kind::GETAE => Body::Event(EventId::read(r)?, read_attributes(r)?),
         kind::GETSADINFO => Body::CountRequest(r.u32()?),
         kind::NEWSADINFO => Body::Count(read_count(r)?),
-        kind::ERROR => Body::Answer(Refusal::read(header.flags, r)?),
-        // Older kernels send a DONE without a number.
+        kind::ERROR => Body::Error(NetlinkError::read(header.flags, r)?),
+        // Older kernels send DONE without an errno.
         kind::DONE => Body::Done(r.u32().map_or(0, |errno| errno.cast_signed().saturating_neg())),
         _ => Body::Unknown(Buffer::from_slice(r.take_rest())),
     })
@@ -222,7 +222,7 @@ fn read_attributes(reader: &mut Reader<'_>) -> Result<Vec<Attribute>, ReadError>
     Ok(attributes)
 }
 
-/// `XFRMA_SAD_CNT`; this message numbers its attributes in its own way.
+/// `XFRMA_SAD_CNT`; the attribute types of this message are a separate enumeration.
 const SAD_COUNT: u16 = 1;
 
 fn read_count(reader: &mut Reader<'_>) -> Result<Option<u32>, ReadError> {

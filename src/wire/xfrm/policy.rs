@@ -1,4 +1,4 @@
-//! The fixed parts of messages about policies (`linux/xfrm.h`), and the templates that say what a policy demands.
+//! The fixed parts of policy messages, and templates (`linux/xfrm.h`).
 //!
 //! ```text
 //! xfrm_userpolicy_info, 168 bytes: selector 56 | limits 64 | current 32 | priority 4 | index 4 | dir 1 action 1 flags 1 share 1 | pad 4
@@ -7,39 +7,36 @@
 //!                                  auth algorithms 4 | encryption 4 | compression 4
 //! ```
 
-use super::fixed::{Current, Limits, RawAddress, Selector};
+use super::fixed::{CurrentLifetime, LifetimeLimits, RawAddress, XfrmSelector};
 use crate::wire::reader::{ReadError, Reader};
 use crate::wire::writer::Writer;
 
 /// `struct xfrm_userpolicy_info`: a policy without its attributes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct PolicyInfo {
-    /// Which packets it is about.
-    pub selector: Selector,
-    /// Lifetimes.
-    pub limits: Limits,
-    /// What has been used of them.
-    pub current: Current,
-    /// The lowest number wins.
-    pub priority: u32,
-    /// The kernel's number of the policy; 0 in a request for any.
-    pub index: u32,
-    /// `XFRM_POLICY_IN`, `_OUT`, `_FWD`; more for those of single sockets.
-    pub direction: u8,
-    /// `XFRM_POLICY_ALLOW`, `_BLOCK`.
-    pub action: u8,
-    /// `XFRM_POLICY_LOCALOK`, `_ICMP`.
-    pub flags: u8,
-    /// `XFRM_SHARE_*`.
-    pub share: u8,
+pub(crate) struct PolicyInfo {
+    pub(crate) selector: XfrmSelector,
+    pub(crate) limits: LifetimeLimits,
+    pub(crate) current: CurrentLifetime,
+    /// The lowest number takes precedence.
+    pub(crate) priority: u32,
+    /// Index that the kernel assigns; 0 in a request for any.
+    pub(crate) index: u32,
+    /// `XFRM_POLICY_IN`, `_OUT`, `_FWD`; higher numbers for policies of single sockets.
+    pub(crate) direction: u8,
+    // `XFRM_POLICY_ALLOW`, `_BLOCK`.
+    pub(crate) action: u8,
+    // `XFRM_POLICY_LOCALOK`, `_ICMP`.
+    pub(crate) flags: u8,
+    // `XFRM_SHARE_*`.
+    pub(crate) share: u8,
 }
 
 impl PolicyInfo {
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, ReadError> {
         let info = Self {
-            selector: Selector::read(reader)?,
-            limits: Limits::read(reader)?,
-            current: Current::read(reader)?,
+            selector: XfrmSelector::read(reader)?,
+            limits: LifetimeLimits::read(reader)?,
+            current: CurrentLifetime::read(reader)?,
             priority: reader.u32()?,
             index: reader.u32()?,
             direction: reader.u8()?,
@@ -61,20 +58,19 @@ impl PolicyInfo {
     }
 }
 
-/// `struct xfrm_userpolicy_id`: what names a policy, but for its mark and interface.
+/// `struct xfrm_userpolicy_id`: the identity of a policy without mark and if_id.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct PolicyName {
-    /// Which packets it is about.
-    pub selector: Selector,
-    /// The kernel's number of it; 0 to go by the selector.
-    pub index: u32,
-    /// As [`PolicyInfo::direction`].
-    pub direction: u8,
+pub(crate) struct UserPolicyId {
+    pub(crate) selector: XfrmSelector,
+    /// Index that the kernel assigned; 0 to look the policy up by its selector.
+    pub(crate) index: u32,
+    // As [`PolicyInfo::direction`].
+    pub(crate) direction: u8,
 }
 
-impl PolicyName {
+impl UserPolicyId {
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, ReadError> {
-        let name = Self { selector: Selector::read(reader)?, index: reader.u32()?, direction: reader.u8()? };
+        let name = Self { selector: XfrmSelector::read(reader)?, index: reader.u32()?, direction: reader.u8()? };
         reader.skip(3)?;
         Ok(name)
     }
@@ -86,32 +82,32 @@ impl PolicyName {
     }
 }
 
-/// `struct xfrm_user_tmpl`: one SA that a packet must have gone through, or will.
+/// `struct xfrm_user_tmpl`: an SA that a policy requires.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Template {
+pub(crate) struct XfrmTemplate {
     /// Destination of a tunnel.
-    pub dst: RawAddress,
-    /// Security parameters index, 0 for any.
-    pub spi: u32,
-    /// `IPPROTO_ESP`, `IPPROTO_AH`.
-    pub proto: u8,
+    pub(crate) dst: RawAddress,
+    /// SPI, 0 for any.
+    pub(crate) spi: u32,
+    // `IPPROTO_ESP`, `IPPROTO_AH`.
+    pub(crate) proto: u8,
     /// Address family of `src` and `dst`.
-    pub family: u16,
+    pub(crate) family: u16,
     /// Source of a tunnel.
-    pub src: RawAddress,
-    /// Which SAs it may be.
-    pub reqid: u32,
-    /// `XFRM_MODE_*`.
-    pub mode: u8,
-    /// `XFRM_SHARE_*`.
-    pub share: u8,
-    /// Whether a packet may do without (`level use`).
-    pub optional: bool,
-    /// Which algorithms it may have, a bit for each: authentication, encryption, compression. All ones for any.
-    pub algorithms: [u32; 3],
+    pub(crate) src: RawAddress,
+    /// The SA must have this reqid; 0 for any.
+    pub(crate) reqid: u32,
+    // `XFRM_MODE_*`.
+    pub(crate) mode: u8,
+    // `XFRM_SHARE_*`.
+    pub(crate) share: u8,
+    /// Whether packets without the SA are accepted (`level use`).
+    pub(crate) optional: bool,
+    /// Bit masks of allowed authentication, encryption and compression algorithms. All ones for any.
+    pub(crate) algorithms: [u32; 3],
 }
 
-impl Template {
+impl XfrmTemplate {
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, ReadError> {
         let dst = RawAddress::read(reader)?;
         let (spi, proto) = (reader.be32()?, reader.u8()?);
@@ -137,7 +133,7 @@ impl Template {
         self.algorithms.iter().for_each(|bits| writer.u32(*bits));
     }
 
-    /// All templates of an attribute, in the order in which a packet goes out through them.
+    /// Reads all templates of an attribute, in the order of outgoing packets.
     pub(super) fn read_all(reader: &mut Reader<'_>) -> Result<Vec<Self>, ReadError> {
         let mut templates = Vec::new();
         while reader.left() > 0 {

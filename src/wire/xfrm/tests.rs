@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
-use super::attribute::{AddressFilter, Algorithm, Encap, OffloadDevice, Replay, ReplayEsn};
-use super::fixed::{Current, Limits, RawAddress, Selector};
+use super::attribute::{AddressFilter, Algorithm, Encap, OffloadDevice, ReplayState, ReplayStateEsn};
+use super::fixed::{CurrentLifetime, LifetimeLimits, RawAddress, XfrmSelector};
 use super::number::attr;
 use super::*;
 use crate::sa::Masked;
@@ -13,20 +13,20 @@ fn address(last: u8) -> RawAddress {
 
 fn info() -> SaInfo {
     SaInfo {
-        selector: Selector {
+        selector: XfrmSelector {
             dst: address(9),
             dst_port: (80, 0xffff),
             family: 2,
             dst_prefix: 32,
             proto: 6,
-            ..Selector::default()
+            ..XfrmSelector::default()
         },
         dst: address(2),
         spi: 0x1234_5678,
         proto: 50,
         src: address(1),
-        limits: Limits { bytes: (1, 2), packets: (3, 4), add: (5, 6), used: (7, 8) },
-        current: Current { bytes: 9, packets: 10, add_time: 11, use_time: 12 },
+        limits: LifetimeLimits { bytes: (1, 2), packets: (3, 4), add: (5, 6), used: (7, 8) },
+        current: CurrentLifetime { bytes: 9, packets: 10, add_time: 11, use_time: 12 },
         drops: [13, 14, 15],
         seq: 16,
         reqid: 17,
@@ -51,8 +51,8 @@ fn policy() -> PolicyInfo {
     }
 }
 
-fn template() -> Template {
-    Template {
+fn template() -> XfrmTemplate {
+    XfrmTemplate {
         dst: address(2),
         spi: 0x1234_5678,
         proto: 51,
@@ -78,13 +78,13 @@ fn every_attribute() -> Vec<Attribute> {
         Attribute::Comp(algorithm("deflate", 0)),
         Attribute::Aead(algorithm("rfc4106(gcm(aes))", 128)),
         Attribute::Encap(Encap { kind: 2, src_port: 4500, dst_port: 4501, original: address(3) }),
-        Attribute::Templates(vec![template(), Template { optional: true, ..template() }]),
+        Attribute::Templates(vec![template(), XfrmTemplate { optional: true, ..template() }]),
         Attribute::Sa(Box::new(info())),
         Attribute::Policy(Box::new(policy())),
         Attribute::PolicyType(1),
-        Attribute::Current(Current { bytes: 1, packets: 2, add_time: 3, use_time: 4 }),
-        Attribute::Replay(Replay { sent: 1, received: 2, bitmap: 3 }),
-        Attribute::ReplayEsn(ReplayEsn { sent: 1 << 33, received: 1 << 34 | 5, window: 64, bitmap: vec![1, 2] }),
+        Attribute::Current(CurrentLifetime { bytes: 1, packets: 2, add_time: 3, use_time: 4 }),
+        Attribute::Replay(ReplayState { sent: 1, received: 2, bitmap: 3 }),
+        Attribute::ReplayEsn(ReplayStateEsn { sent: 1 << 33, received: 1 << 34 | 5, window: 64, bitmap: vec![1, 2] }),
         Attribute::Address(attr::SRCADDR, address(4)),
         Attribute::LastUsed(99),
         Attribute::Mark(Masked { value: 1, mask: 0xff }),
@@ -98,34 +98,34 @@ fn every_attribute() -> Vec<Attribute> {
 }
 
 fn bodies() -> Vec<(u16, u16, Body)> {
-    let name = SaName { dst: address(2), spi: 5, family: 2, proto: 50 };
-    let event = EventId { name, src: address(1), flags: 2, reqid: 7 };
-    let policy_name = PolicyName { selector: info().selector, index: 19, direction: 2 };
-    let refusal = Refusal { errno: 17, seq: 9, text: Some("no".into()), offset: Some(240) };
+    let name = UserSaId { dst: address(2), spi: 5, family: 2, proto: 50 };
+    let event = EventId { id: name, src: address(1), flags: 2, reqid: 7 };
+    let policy_name = UserPolicyId { selector: info().selector, index: 19, direction: 2 };
+    let refusal = NetlinkError { errno: 17, seq: 9, text: Some("no".into()), offset: Some(240) };
     vec![
         (kind::NEWSA, 0, Body::Sa(Box::new(info()), every_attribute())),
         (kind::UPDSA, 0, Body::Sa(Box::new(info()), Vec::new())),
-        (kind::DELSA, 0, Body::Name(name, every_attribute())),
-        (kind::GETSA, 0, Body::Name(name, Vec::new())),
+        (kind::DELSA, 0, Body::SaId(name, every_attribute())),
+        (kind::GETSA, 0, Body::SaId(name, Vec::new())),
         (kind::GETSA, flag::DUMP, Body::Dump(every_attribute())),
         (kind::FLUSHSA, 0, Body::Flush(50)),
         (kind::EXPIRE, 0, Body::Expire(Box::new(info()), true, every_attribute())),
         (kind::NEWAE, 0, Body::Event(event, every_attribute())),
         (kind::NEWPOLICY, 0, Body::Policy(Box::new(policy()), every_attribute())),
         (kind::UPDPOLICY, 0, Body::Policy(Box::new(policy()), Vec::new())),
-        (kind::DELPOLICY, 0, Body::PolicyName(policy_name, every_attribute())),
-        (kind::GETPOLICY, 0, Body::PolicyName(policy_name, Vec::new())),
+        (kind::DELPOLICY, 0, Body::PolicyId(policy_name, every_attribute())),
+        (kind::GETPOLICY, 0, Body::PolicyId(policy_name, Vec::new())),
         (kind::GETPOLICY, flag::DUMP, Body::Dump(Vec::new())),
         (kind::GETSADINFO, 0, Body::CountRequest(7)),
         (kind::NEWSADINFO, 0, Body::Count(Some(4))),
-        (kind::ERROR, flag::CAPPED | flag::ACK_TLVS, Body::Answer(refusal)),
+        (kind::ERROR, flag::CAPPED | flag::ACK_TLVS, Body::Error(refusal)),
         (kind::DONE, flag::MULTI, Body::Done(0)),
         (99, 0, Body::Unknown(Buffer::from_slice(&[1, 2, 3, 4]))),
     ]
 }
 
 fn encoded(kind: u16, flags: u16, body: &Body) -> Buffer {
-    encode(Header { kind, flags, seq: 3, port: 4 }, body).unwrap()
+    encode(NetlinkHeader { kind, flags, seq: 3, port: 4 }, body).unwrap()
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn what_is_encoded_decodes_to_the_same_bytes() {
     for (kind, flags, body) in bodies() {
         let bytes = encoded(kind, flags, &body);
         let message = decode(&mut Reader::new(&bytes)).unwrap();
-        assert_eq!(message.header, Header { kind, flags, seq: 3, port: 4 });
+        assert_eq!(message.header, NetlinkHeader { kind, flags, seq: 3, port: 4 });
         assert_eq!(message.byte_len, bytes.len());
         assert!(*encode(message.header, &message.body).unwrap() == *bytes, "message type {kind}");
     }
@@ -154,9 +154,9 @@ fn fixed_parts_have_the_kernels_sizes_and_places() {
     assert_eq!(at(208, 4), 17u32.to_ne_bytes());
     assert_eq!(at(212, 2), 2u16.to_ne_bytes());
     assert_eq!(at(214, 3), [1, 32, 128]);
-    let name = SaName { dst: address(2), spi: 5, family: 2, proto: 50 };
-    assert_eq!(encoded(kind::GETSA, 0, &Body::Name(name, Vec::new())).len(), HEADER_LEN + 24);
-    let event = EventId { name, src: address(1), flags: 2, reqid: 7 };
+    let name = UserSaId { dst: address(2), spi: 5, family: 2, proto: 50 };
+    assert_eq!(encoded(kind::GETSA, 0, &Body::SaId(name, Vec::new())).len(), HEADER_LEN + 24);
+    let event = EventId { id: name, src: address(1), flags: 2, reqid: 7 };
     assert_eq!(encoded(kind::NEWAE, 0, &Body::Event(event, Vec::new())).len(), HEADER_LEN + 48);
     assert_eq!(encoded(kind::EXPIRE, 0, &Body::Expire(Box::new(info()), false, Vec::new())).len(), HEADER_LEN + 232);
 }
@@ -171,8 +171,8 @@ fn parts_of_policies_have_the_kernels_sizes_and_places() {
     assert_eq!(at(152, 4), 18u32.to_ne_bytes());
     assert_eq!(at(156, 4), 19u32.to_ne_bytes());
     assert_eq!(at(160, 8), [1, 1, 2, 3, 0, 0, 0, 0]);
-    let name = PolicyName { selector: info().selector, index: 19, direction: 2 };
-    let bytes = encoded(kind::DELPOLICY, 0, &Body::PolicyName(name, Vec::new()));
+    let name = UserPolicyId { selector: info().selector, index: 19, direction: 2 };
+    let bytes = encoded(kind::DELPOLICY, 0, &Body::PolicyId(name, Vec::new()));
     assert_eq!(bytes.len(), HEADER_LEN + 64);
     assert_eq!(bytes[HEADER_LEN + 56..HEADER_LEN + 60], 19u32.to_ne_bytes());
     assert_eq!(bytes[HEADER_LEN + 60..], [2, 0, 0, 0]);
@@ -210,14 +210,14 @@ fn an_attribute_of_the_wrong_size_or_name_is_carried_whole() {
 
 #[test]
 fn a_refusal_that_quotes_the_request_is_read_past_it() {
-    let refusal = Refusal { errno: 22, seq: 9, text: Some("why".into()), offset: None };
-    let mut bytes = encoded(kind::ERROR, flag::ACK_TLVS, &Body::Answer(refusal.clone())).to_vec();
-    // The quoted request's length says 16 + 6, and 8 bytes stand there.
+    let refusal = NetlinkError { errno: 22, seq: 9, text: Some("why".into()), offset: None };
+    let mut bytes = encoded(kind::ERROR, flag::ACK_TLVS, &Body::Error(refusal.clone())).to_vec();
+    // The quoted request has a length of 16 + 6 bytes, padded to 8.
     bytes[HEADER_LEN + 4..HEADER_LEN + 8].copy_from_slice(&22u32.to_ne_bytes());
     bytes.splice(HEADER_LEN + 20..HEADER_LEN + 20, [0xff; 8]);
     let len = bytes.len() as u32;
     bytes[..4].copy_from_slice(&len.to_ne_bytes());
-    let Body::Answer(read) = decode(&mut Reader::new(&bytes)).unwrap().body else { panic!("not an answer") };
+    let Body::Error(read) = decode(&mut Reader::new(&bytes)).unwrap().body else { panic!("not an answer") };
     assert_eq!(read, refusal);
 }
 
@@ -254,7 +254,7 @@ proptest! {
         flags in any::<u16>(),
         bytes in proptest::collection::vec(any::<u8>(), 0..600),
     ) {
-        let _ = read_body(Header { kind, flags, seq: 0, port: 0 }, Reader::new(&bytes));
+        let _ = read_body(NetlinkHeader { kind, flags, seq: 0, port: 0 }, Reader::new(&bytes));
     }
 
     #[test]
@@ -270,6 +270,6 @@ proptest! {
 #[test]
 fn a_request_can_ask_for_an_answer_afterwards() {
     let mut request = encoded(kind::FLUSHSA, flag::REQUEST, &Body::Flush(50));
-    ask_for_answer(&mut request);
+    request_ack(&mut request);
     assert_eq!(request[..], encoded(kind::FLUSHSA, flag::REQUEST | flag::ACK, &Body::Flush(50))[..]);
 }

@@ -1,5 +1,5 @@
-//! The PF_KEY of Linux (`net/key/af_key.c`), which drops without a word what it has no room for, and describes an SA in a
-//! way of its own. `check` refuses what would be lost; `shape` puts what the kernel says in the shape of every other SADB.
+//! The PF_KEY of Linux (`net/key/af_key.c`). It silently drops extensions that it does not support, and describes SAs
+//! differently from illumos. `check` refuses requests that would lose something; `shape` normalizes the descriptions.
 
 mod check;
 mod shape;
@@ -9,88 +9,88 @@ use std::ops::ControlFlow;
 use nix::errno::Errno;
 
 use crate::sa::{AuthAlg, Extension, Message, MessageType, Request, SaType};
-use crate::sadb::linux::errors::{Asked, explained};
-use crate::sadb::linux::retry::Patience;
-use crate::sadb::warnings::Warnings;
+use crate::sadb::linux::errors::{RequestContext, algorithms_of, explained};
+use crate::sadb::linux::retry::RetryBudget;
+use crate::sadb::warnings::WarningLog;
 use crate::sadb::{MonitorMode, PairScope, PfKey, Sadb, SadbError, Supported, Trace, Transport, Visitor};
 use crate::sys::net::interfaces::clear_address_cache;
 use crate::wire::pfkey::Dialect;
 
-/// The one algorithm whose integrity check value is cut to another length than its RFC says.
+/// HMAC-SHA-256: af_key truncates its ICV to 96 bits, RFC 4868 to 128.
 const SHA256: AuthAlg = AuthAlg(5);
 
 /// A client of Linux PF_KEY.
 pub(crate) struct AfKey<T> {
     kernel: PfKey<T>,
     is_traced: bool,
-    warnings: Warnings,
-    patience: Patience,
+    warnings: WarningLog,
+    retry_budget: RetryBudget,
 }
 
 impl<T: Transport> AfKey<T> {
     pub(crate) fn new(transport: T) -> Self {
-        let (kernel, patience) = (PfKey::new(transport, &Dialect::LINUX), Patience::default());
-        Self { kernel, is_traced: false, warnings: Warnings::default(), patience }
+        let (kernel, retry_budget) = (PfKey::new(transport, &Dialect::LINUX), RetryBudget::default());
+        Self { kernel, is_traced: false, warnings: WarningLog::default(), retry_budget }
     }
 
-    /// Says what becomes of an SA otherwise than asked.
-    fn note(&mut self, request: &Request) {
-        notes_about(request).for_each(|note| self.warnings.warn(note));
+    /// Warns about differences between a request and its SA.
+    fn warn(&mut self, request: &Request) {
+        warnings_about(request).for_each(|text| self.warnings.warn(text));
     }
 }
 
-/// What becomes of an SA otherwise than asked.
-fn notes_about(request: &Request) -> impl Iterator<Item = &'static str> {
+/// Differences between a request and its SA.
+fn warnings_about(request: &Request) -> impl Iterator<Item = &'static str> {
     let sha256 = (request.auth_alg == SHA256).then_some(
-        "sha256: Linux PF_KEY cuts the integrity check value to 96 bits; RFC 4868 says 128, so few peers will understand it: \
-         use --sadb xfrm",
+        "sha256: Linux PF_KEY truncates the ICV to 96 bits instead of 128 (RFC 4868), so most peers reject the packets: use \
+         --sadb xfrm",
     );
     let has_direction = check::has_direction(request) && !check::has_natt(request);
-    let direction = has_direction.then_some("inbound, outbound: Linux PF_KEY does not keep the direction");
+    let direction = has_direction.then_some("inbound, outbound: Linux PF_KEY does not store the direction");
     sha256.into_iter().chain(direction)
 }
 
-/// A refusal with what would help.
+/// Adds a remedy to a refusal.
 fn refused(error: SadbError, request: &Request) -> SadbError {
     let is_ipv6 = request.dst.is_some_and(|dst| dst.addr.is_ipv6());
     explained(
         error,
-        &Asked {
+        &RequestContext {
             sa_type: request.sa_type,
             is_ipv6,
-            algorithms: crate::sadb::linux::xfrm::algorithms_of(request),
-            ..Asked::default()
+            algorithms: algorithms_of(request),
+            ..RequestContext::default()
         },
     )
 }
 
 impl<T: Transport> Sadb for AfKey<T> {
     fn add(&mut self, request: &Request) -> Result<(), SadbError> {
-        check::addition(request)?;
+        check::check_add(request)?;
         let mut added = self.kernel.add(request);
-        while added.as_ref().is_err_and(|error| self.patience.tries_again(error)) {
+        while added.as_ref().is_err_and(|error| self.retry_budget.should_retry(error)) {
             added = self.kernel.add(request);
         }
         added.map_err(|error| refused(error, request))?;
-        self.note(request);
+        self.warn(request);
         Ok(())
     }
 
-    /// All but the first about which something is to be said, which is said of its own line. Traced ones go one by one, each before
-    /// its refusal.
+    /// Requests without a new warning, which is reported at its own line. Traced requests are sent one by one, so that each is
+    /// shown before its error.
     fn batches(&self, request: &Request) -> bool {
-        !self.is_traced && notes_about(request).all(|note| self.warnings.has_issued(note))
+        !self.is_traced && warnings_about(request).all(|text| self.warnings.has_issued(text))
     }
 
     fn add_all(&mut self, requests: &[&Request]) -> Vec<Result<(), SadbError>> {
-        let checked: Vec<_> = requests.iter().map(|request| check::addition(request)).collect();
+        let checked: Vec<_> = requests.iter().map(|request| check::check_add(request)).collect();
         let good = requests.iter().zip(&checked).filter(|(_, checked)| checked.is_ok()).map(|(request, _)| *request);
         let mut added = self.kernel.add_all(&good.collect::<Vec<_>>()).into_iter();
         let mut outcome = |request, checked: Result<(), SadbError>| {
             checked?;
             match added.next().unwrap_or(Err(SadbError::OutcomeUnknown)) {
-                Ok(()) => self.note(request),
-                Err(error) if self.patience.tries_again(&error) => return self.add(request),
+                Ok(()) => self.warn(request),
+                Err(error) if self.retry_budget.should_retry(&error) => return self.add(request),
                 Err(error) => return Err(refused(error, request)),
             }
             Ok(())
@@ -98,21 +98,22 @@ impl<T: Transport> Sadb for AfKey<T> {
         requests.iter().zip(checked).map(|(request, checked)| outcome(request, checked)).collect()
     }
 
-    fn update(&mut self, request: &Request, reach: PairScope) -> Result<(), SadbError> {
-        check::only_lifetimes(request, reach)?;
+    fn update(&mut self, request: &Request, scope: PairScope) -> Result<(), SadbError> {
+        check::check_update(request, scope)?;
+        // SADB_UPDATE replaces all lifetimes and validates a whole SA, so the present one is read first.
         let live = self.kernel.get(request).map_err(|error| refused(error, request))?;
         let whole = shape::with_lifetimes(request, live);
-        self.kernel.update(&whole, reach).map_err(|error| refused(error, request))
+        self.kernel.update(&whole, scope).map_err(|error| refused(error, request))
     }
 
-    fn delete(&mut self, request: &Request, reach: PairScope) -> Result<(), SadbError> {
-        check::no_pair(reach)?;
-        self.kernel.delete(request, reach).map_err(|error| refused(error, request))
+    fn delete(&mut self, request: &Request, scope: PairScope) -> Result<(), SadbError> {
+        check::refuse_pair(scope)?;
+        self.kernel.delete(request, scope).map_err(|error| refused(error, request))
     }
 
     fn get(&mut self, request: &Request) -> Result<Message, SadbError> {
         let message = self.kernel.get(request).map_err(|error| refused(error, request))?;
-        Ok(shape::usual(message))
+        Ok(shape::normalize(message))
     }
 
     fn flush(&mut self, sa_type: SaType) -> Result<(), SadbError> {
@@ -121,23 +122,23 @@ impl<T: Transport> Sadb for AfKey<T> {
 
     fn dump(&mut self, sa_type: SaType, each: Visitor<'_>) -> Result<(), SadbError> {
         clear_address_cache();
-        match self.kernel.visit_dump(sa_type, &mut |message| each(&shape::usual(message))) {
-            // So the kernel says that there is no SA.
+        match self.kernel.visit_dump(sa_type, &mut |message| each(&shape::normalize(message))) {
+            // The reply of an empty SAD (pfkey_dump).
             Err(SadbError::Refused { errno, .. }) if errno == Errno::ENOENT as i32 => Ok(()),
             done => done,
         }
     }
 
-    /// Promiscuous listening would tell keys, and everything twice; what the kernel tells everybody is enough. Expiries are
-    /// told to registered sockets only, so this one registers, which may make the kernel load modules for some seconds.
-    fn monitor(&mut self, _hearing: MonitorMode, each: Visitor<'_>) -> Result<(), SadbError> {
+    /// Uses the broadcasts to all sockets. Promiscuous mode would add requests with keys, and every broadcast twice. EXPIRE goes to
+    /// registered sockets only, so this one registers, for which the kernel may load modules for some seconds.
+    fn monitor(&mut self, _mode: MonitorMode, each: Visitor<'_>) -> Result<(), SadbError> {
         self.kernel.supported()?;
         self.kernel.visit_messages(&mut |message| {
-            // What algorithms there are is told to everybody registered.
+            // Replies to REGISTER go to all registered sockets.
             if message.kind == MessageType::REGISTER {
                 return ControlFlow::Continue(());
             }
-            let mut message = shape::usual(message);
+            let mut message = shape::normalize(message);
             message.extensions.retain(|extension| !matches!(extension, Extension::Key(..)));
             each(&message)
         })
@@ -173,7 +174,7 @@ mod tests {
     use crate::sys::time::Deadline;
     use crate::wire::pfkey;
 
-    /// A kernel that grants every request, and has these SAs. It refuses or forgets to answer those with these SPIs.
+    /// A kernel with these SAs that grants every request. It refuses, or does not reply to, those with the listed SPIs.
     #[derive(Default)]
     struct Kernel {
         sas: Vec<Request>,
@@ -183,7 +184,7 @@ mod tests {
     }
 
     impl Kernel {
-        /// A message of a dump about an SA, with that sequence number.
+        /// A dump message with that sequence number.
         fn listed(sa: &Request, seq: u32) -> Vec<u8> {
             let message = pfkey::request(&Dialect::LINUX, MessageType::ADD, sa, seq, std::process::id()).expect("encodes");
             let mut bytes = message.to_vec();
@@ -225,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn what_becomes_otherwise_is_said_once() {
+    fn add_warns_once_of_each_difference() {
         let mut sadb = AfKey::new(Kernel::default());
         sadb.add(&ah(0x100, 3, 20)).unwrap();
         assert!(sadb.take_warnings().is_empty());
@@ -236,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn many_additions_are_answered_each_on_its_own() {
+    fn add_all_returns_each_outcome() {
         let mut sadb = AfKey::new(Kernel { refused: vec![0x141, 0x180], ..Kernel::default() });
         let mut requests: Vec<Request> = (0x100..0x1c8).map(|spi| ah(spi, 5, 32)).collect();
         requests.insert(7, Request { pair_spi: Some(Spi(9)), ..ah(0x99, 5, 32) });
@@ -255,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_is_lost_is_told_and_nothing_waits_for_ever() {
+    fn add_all_times_out_for_a_lost_reply() {
         let mut sadb = AfKey::new(Kernel { silent: vec![0x102], ..Kernel::default() });
         let requests: Vec<Request> = (0x100..0x105).map(|spi| ah(spi, 3, 20)).collect();
         let outcomes = sadb.add_all(&requests.iter().collect::<Vec<_>>());
@@ -263,14 +264,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_traced_goes_alone() {
+    fn batches_is_false_with_a_trace() {
         let mut sadb = AfKey::new(Kernel::default());
         sadb.set_trace(Box::new(|_| {}));
         assert!(!sadb.batches(&ah(0x100, 3, 20)));
     }
 
     #[test]
-    fn the_last_message_of_a_dump_is_an_sa() {
+    fn dump_includes_the_last_message() {
         let sas = vec![ah(0x100, 3, 20), ah(0x101, 3, 20), ah(0x102, 3, 20)];
         let mut sadb = AfKey::new(Kernel { sas, ..Kernel::default() });
         let mut spis = Vec::new();

@@ -1,7 +1,7 @@
-//! What Linux PF_KEY says, in the shape of every other SADB.
+//! Normalizes the messages of Linux PF_KEY to those of illumos.
 //!
-//! The kernel reports lifetimes that limit nothing, prefixes of single addresses, an inner source of nowhere, never an inner
-//! destination; and, in extensions of its own, the mode, and the ports of UDP encapsulation without their addresses.
+//! The kernel reports unlimited lifetimes, prefixes of single addresses, an unspecified inner source but never an inner
+//! destination. Mode and ports of UDP encapsulation, without addresses, are in extensions of its own.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -11,38 +11,39 @@ use crate::sa::{
 };
 use crate::sys::net::interfaces::is_local;
 
-/// Tunnel, in X_SA2.
+/// `IPSEC_MODE_TUNNEL`, the mode in X_SA2.
 const TUNNEL: u8 = 2;
-/// Protocol of an address extension that is about every protocol.
+/// Protocol number that af_key uses for "any".
 const ANY_PROTO: u8 = 255;
 
-/// `message` as another SADB would say it.
-pub(crate) fn usual(mut message: Message) -> Message {
-    let natt = natt(&message);
+pub(super) fn normalize(mut message: Message) -> Message {
+    let natt = natt_ends(&message);
     let is_tunnel = message.extensions.iter().any(|ext| matches!(ext, Extension::SecondAssociation { mode: TUNNEL, .. }));
-    message.extensions.retain(says_something);
+    message.extensions.retain(is_significant);
     let mut flags = if is_tunnel { Flags::TUNNEL } else { Flags::default() };
     if let Some(natt) = natt {
         flags |= Flags::NATT_LOC | Flags::NATT_REM | natt.direction;
+        // show and save expect the NAT-T addresses behind SRC and DST, as in an illumos description.
         let after = message.extensions.iter().rposition(|ext| matches!(ext, Extension::Address(..)));
         let at = after.map_or(message.extensions.len(), |at| at + 1);
         message.extensions.splice(at..at, natt.addresses);
     }
-    message.extensions.iter_mut().for_each(|extension| mend(extension, flags));
+    message.extensions.iter_mut().for_each(|extension| normalize_extension(extension, flags));
     if let Some(inner_src) = message.address(AddressRole::InnerSource) {
-        let anywhere = AddressInfo { addr: inner_src.addr.map(open_like), prefix_len: 0, ..*inner_src };
+        // af_key has no destination selector: the inner destination is any address.
+        let anywhere = AddressInfo { addr: inner_src.addr.map(unspecified_like), prefix_len: 0, ..*inner_src };
         message.extensions.push(Extension::Address(AddressRole::InnerDestination, anywhere));
     }
     message
 }
 
-/// The open address of the same family.
-fn open_like(addr: IpAddr) -> IpAddr {
+/// The unspecified address of the same family.
+fn unspecified_like(addr: IpAddr) -> IpAddr {
     if addr.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() }
 }
 
-/// Whether an extension is more than a default, and is not told by another one.
-fn says_something(extension: &Extension) -> bool {
+/// Whether an extension differs from the default and is not represented by another one.
+fn is_significant(extension: &Extension) -> bool {
     match extension {
         Extension::Lifetime(LifetimeKind::Hard | LifetimeKind::Soft, lifetime) => !lifetime.is_unlimited(),
         Extension::Address(AddressRole::InnerSource, info) => info.prefix_len != 0,
@@ -51,7 +52,7 @@ fn says_something(extension: &Extension) -> bool {
     }
 }
 
-fn mend(extension: &mut Extension, flags: Flags) {
+fn normalize_extension(extension: &mut Extension, flags: Flags) {
     match extension {
         Extension::Association(sa) => sa.flags |= flags,
         Extension::Address(AddressRole::Source | AddressRole::Destination, info) => info.prefix_len = 0,
@@ -60,31 +61,32 @@ fn mend(extension: &mut Extension, flags: Flags) {
     }
 }
 
-/// UDP encapsulation: the two ends, and which of them is this system.
-struct Natt {
+/// UDP encapsulation: direction and both addresses.
+struct NattEnds {
     direction: Flags,
     addresses: [Extension; 2],
 }
 
-fn natt(message: &Message) -> Option<Natt> {
-    let port = |wanted: Side| {
+fn natt_ends(message: &Message) -> Option<NattEnds> {
+    let port = |side: Side| {
         message.extensions.iter().find_map(|extension| match extension {
-            Extension::NattPort(side, port) if *side == wanted => Some(*port),
+            Extension::NattPort(found, port) if *found == side => Some(*port),
             _ => None,
         })
     };
     let (src, dst) = (message.address(AddressRole::Source)?, message.address(AddressRole::Destination)?);
     let src = AddressInfo { port: port(Side::Source)?, proto: 0, ..*src };
     let dst = AddressInfo { port: port(Side::Destination)?, proto: 0, ..*dst };
+    // af_key does not store the direction, so the local addresses decide.
     let is_inbound = dst.addr.is_some_and(is_local);
     let (direction, local, remote) = if is_inbound { (Flags::INBOUND, dst, src) } else { (Flags::OUTBOUND, src, dst) };
     let end = |role, info: AddressInfo| Extension::Address(role, AddressInfo { prefix_len: 0, ..info });
-    Some(Natt { direction, addresses: [end(AddressRole::NattLocal, local), end(AddressRole::NattRemote, remote)] })
+    Some(NattEnds { direction, addresses: [end(AddressRole::NattLocal, local), end(AddressRole::NattRemote, remote)] })
 }
 
-/// The whole of the SA `live` with the lifetimes of `request` in place of its own: SADB_UPDATE wants everything said again.
-pub(crate) fn with_lifetimes(request: &Request, live: Message) -> Request {
-    let live = usual(live);
+/// A request with all of the SA `live` and the lifetimes of `request`: SADB_UPDATE validates a whole SA.
+pub(super) fn with_lifetimes(request: &Request, live: Message) -> Request {
+    let live = normalize(live);
     let sa = live.association().copied().unwrap_or_default();
     let end = |role| {
         let info = live.address(role)?;
@@ -124,7 +126,7 @@ fn mode_of(live: &Message) -> Option<XfrmMode> {
     })
 }
 
-/// What is not given anew stays, as in illumos.
+/// Values that are not specified do not change, as on illumos.
 fn merged(old: Option<&Lifetime>, new: Option<Lifetime>) -> Option<Lifetime> {
     let (old, new) = (old.copied().unwrap_or_default(), new.unwrap_or_default());
     let newer = |new, old| if new == 0 { old } else { new };

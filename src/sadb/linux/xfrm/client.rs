@@ -1,4 +1,4 @@
-//! Requests and answers over NETLINK_XFRM: each answer matched by sequence number and port, within a deadline.
+//! A client of NETLINK_XFRM. It matches replies by sequence number and port, within a timeout.
 
 use std::io;
 use std::ops::ControlFlow;
@@ -7,43 +7,44 @@ use std::time::Duration;
 use nix::errno::Errno;
 
 use crate::sadb::SadbError;
-use crate::sadb::linux::errors::{Asked, deed, refused, unavailable};
+use crate::sadb::linux::errors::{RequestContext, operation_name, refused, unavailable};
 use crate::secret::Buffer;
 use crate::sys::net::netlink::NetlinkSocket;
 use crate::sys::time::Deadline;
-use crate::wire::xfrm::number::{flag, kind};
-use crate::wire::xfrm::{Attribute, Body, Header, Message, Refusal, ask_for_answer, encode, messages};
+use crate::wire::xfrm::number;
+use crate::wire::xfrm::number::flag;
+use crate::wire::xfrm::{Attribute, Body, NetlinkError, NetlinkHeader, NetlinkMessage, encode, messages, request_ack};
 
-/// How long an answer, or the next part of a dump, may take.
-const DEADLINE: Duration = Duration::from_secs(10);
+/// Timeout of a reply, and of the next part of a dump.
+const REPLY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Called with each request before it is sent.
-pub(crate) type Watch<'a> = &'a mut dyn FnMut(&[u8]);
+pub(crate) type Tracer<'a> = &'a mut dyn FnMut(&[u8]);
 
 /// Called with each SA or policy of a dump; `Break` ends it early.
-pub(crate) type EachListed<'a> = &'a mut dyn FnMut(Message) -> ControlFlow<()>;
+pub(crate) type DumpVisitor<'a> = &'a mut dyn FnMut(NetlinkMessage) -> ControlFlow<()>;
 
-/// One of several requests: what is to be done, to what, and what a refusal is explained by.
-pub(crate) type Deed = (u16, Body, Asked);
+/// Message type, body, and the context that explains a refusal.
+pub(crate) type Operation = (u16, Body, RequestContext);
 
-/// A request that is not answered yet.
-struct Open {
+/// A request without a reply yet.
+struct PendingRequest {
     seq: u32,
-    /// Which of the outcomes is its.
-    place: usize,
-    asked: Asked,
+    /// Index of its outcome.
+    index: usize,
+    context: RequestContext,
 }
 
-/// A socket, and the sequence number of the last request.
-pub(crate) struct Link {
+/// A netlink socket, and the sequence number of the last request.
+pub(crate) struct NetlinkClient {
     socket: NetlinkSocket,
     seq: u32,
 }
 
-impl Link {
+impl NetlinkClient {
     pub(crate) fn open() -> Result<Self, SadbError> {
         let socket = NetlinkSocket::xfrm(0).map_err(unavailable)?;
-        // Not 1: an answer to an earlier user of the same port must not fit.
+        // Not 1: a late reply to an earlier process with the same netlink port must not match.
         let seq = std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(1, |now| now.subsec_nanos());
         Ok(Self { socket, seq })
     }
@@ -52,130 +53,146 @@ impl Link {
         self.socket.port()
     }
 
-    /// Asks for a deed, and waits until the kernel says that it is done.
-    pub(crate) fn ask(&mut self, deed: u16, body: &Body, asked: &Asked, watch: Watch<'_>) -> Result<(), SadbError> {
-        // The kernel wants it said that an AE record replaces another; of the rest it ignores the flag.
-        let replace = if deed == kind::NEWAE { flag::REPLACE } else { 0 };
-        let request = self.send(deed, flag::ACK | replace, body, watch)?;
-        let mut deadline = Deadline::after(DEADLINE);
+    /// Sends a request and waits for the acknowledgement.
+    pub(crate) fn request(
+        &mut self,
+        kind: u16,
+        body: &Body,
+        context: &RequestContext,
+        tracer: Tracer<'_>,
+    ) -> Result<(), SadbError> {
+        // NEWAE requires NLM_F_REPLACE (xfrm_new_ae); the other message types ignore it.
+        let replace = if kind == number::kind::NEWAE { flag::REPLACE } else { 0 };
+        let request = self.send(kind, flag::ACK | replace, body, tracer)?;
+        let mut deadline = Deadline::after(REPLY_TIMEOUT);
         loop {
-            let mut answer = None;
-            self.each_answer(&mut deadline, self.seq, &mut |message| {
-                if let Body::Answer(refusal) = message.body {
-                    answer = Some(refusal);
+            let mut reply = None;
+            self.receive_replies(&mut deadline, self.seq, &mut |message| {
+                if let Body::Error(refusal) = message.body {
+                    reply = Some(refusal);
                 }
             })?;
-            match answer {
+            match reply {
                 Some(refusal) if refusal.errno == 0 => return Ok(()),
-                Some(refusal) => return Err(refused(&refusal, &request, asked)),
+                Some(refusal) => return Err(refused(&refusal, &request, context)),
                 None => {}
             }
         }
     }
 
-    /// Asks for deeds, all at once; what became of each, in order. What could not be built is not asked for. What keeps the answers
-    /// from coming is told of the first that has none.
+    /// Sends operations in one datagram and returns the outcome of each, in order. Those that cannot be encoded are not sent.
+    /// An error of the exchange is reported for the first operation without a reply; the outcome of the rest is unknown.
     ///
-    /// The kernel carries out the messages of a datagram in order and answers each that it refuses, whether it was asked to or
-    /// not (`netlink_rcv_skb`); the answer that the last one asks for says that it is through with all.
-    pub(crate) fn ask_all(&mut self, deeds: impl Iterator<Item = Result<Deed, SadbError>>) -> Vec<Result<(), SadbError>> {
-        let (mut outcomes, mut requests, mut open) = (Vec::new(), Vec::new(), Vec::new());
-        for deed in deeds {
-            // Each body is let go as soon as it is encoded.
-            let encoded = deed.and_then(|(kind, body, asked)| Ok((self.encode(kind, 0, &body)?, asked)));
-            let place = outcomes.len();
-            outcomes.push(encoded.map(|(request, asked)| {
+    /// The kernel processes the messages of a datagram in order and replies to each that it refuses, with or without NLM_F_ACK
+    /// (`netlink_rcv_skb`). The acknowledgement of the last one shows that all have been processed.
+    pub(crate) fn request_all(
+        &mut self,
+        operations: impl Iterator<Item = Result<Operation, SadbError>>,
+    ) -> Vec<Result<(), SadbError>> {
+        let (mut outcomes, mut requests, mut pending) = (Vec::new(), Vec::new(), Vec::new());
+        for operation in operations {
+            // Encoding here drops each body, and wipes its keys, before the next one is built.
+            let encoded = operation.and_then(|(kind, body, context)| Ok((self.encode(kind, 0, &body)?, context)));
+            let index = outcomes.len();
+            outcomes.push(encoded.map(|(request, context)| {
                 requests.push(request);
-                open.push(Open { seq: self.seq, place, asked });
+                pending.push(PendingRequest { seq: self.seq, index, context });
             }));
         }
-        if let Err(error) = self.exchange(&mut requests, &open, &mut outcomes) {
-            let mut why = Some(error);
-            let silent = outcomes.iter_mut().filter(|outcome| outcome.is_ok());
-            silent.for_each(|outcome| *outcome = Err(why.take().unwrap_or(SadbError::OutcomeUnknown)));
+        if let Err(error) = self.exchange(&mut requests, &pending, &mut outcomes) {
+            let mut error = Some(error);
+            let unanswered = outcomes.iter_mut().filter(|outcome| outcome.is_ok());
+            unanswered.for_each(|outcome| *outcome = Err(error.take().unwrap_or(SadbError::OutcomeUnknown)));
         }
         outcomes
     }
 
-    /// Sends `requests` and reads until the last of them is answered.
+    /// Sends `requests` and receives replies until that to the last one.
     fn exchange(
         &mut self,
         requests: &mut [Buffer],
-        open: &[Open],
+        pending: &[PendingRequest],
         outcomes: &mut [Result<(), SadbError>],
     ) -> Result<(), SadbError> {
-        let (Some(first), Some(last)) = (open.first(), requests.last_mut()) else { return Ok(()) };
-        ask_for_answer(last);
+        let (Some(first), Some(last)) = (pending.first(), requests.last_mut()) else { return Ok(()) };
+        // One acknowledgement instead of one per request is three times as fast, and cannot overflow the receive buffer.
+        request_ack(last);
         self.socket.send(requests)?;
-        let mut deadline = Deadline::after(DEADLINE);
-        let mut through = false;
-        while !through {
-            self.each_answer(&mut deadline, first.seq, &mut |message| {
-                let Some(at) = open.iter().position(|open| open.seq == message.header.seq) else { return };
-                let Body::Answer(refusal) = message.body else { return };
-                through |= at + 1 == open.len();
+        let mut deadline = Deadline::after(REPLY_TIMEOUT);
+        let mut finished = false;
+        while !finished {
+            self.receive_replies(&mut deadline, first.seq, &mut |message| {
+                let Some(at) = pending.iter().position(|pending| pending.seq == message.header.seq) else { return };
+                let Body::Error(refusal) = message.body else { return };
+                finished |= at + 1 == pending.len();
                 if refusal.errno != 0 {
-                    outcomes[open[at].place] = Err(refused(&refusal, &requests[at], &open[at].asked));
+                    outcomes[pending[at].index] = Err(refused(&refusal, &requests[at], &pending[at].context));
                 }
             })?;
         }
         Ok(())
     }
 
-    /// Asks for one message.
-    pub(crate) fn get(&mut self, body: &Body, asked: &Asked, watch: Watch<'_>) -> Result<Message, SadbError> {
-        let request = self.send(kind::GETSA, 0, body, watch)?;
-        let mut deadline = Deadline::after(DEADLINE);
+    /// Sends GETSA and receives one message.
+    pub(crate) fn get(
+        &mut self,
+        body: &Body,
+        context: &RequestContext,
+        tracer: Tracer<'_>,
+    ) -> Result<NetlinkMessage, SadbError> {
+        let request = self.send(number::kind::GETSA, 0, body, tracer)?;
+        let mut deadline = Deadline::after(REPLY_TIMEOUT);
         loop {
             let mut found = None;
-            self.each_answer(&mut deadline, self.seq, &mut |message| found = Some(message))?;
+            self.receive_replies(&mut deadline, self.seq, &mut |message| found = Some(message))?;
             match found {
-                Some(Message { body: Body::Answer(refusal), .. }) => return Err(refused(&refusal, &request, asked)),
+                Some(NetlinkMessage { body: Body::Error(refusal), .. }) => return Err(refused(&refusal, &request, context)),
                 Some(message) => return Ok(message),
                 None => {}
             }
         }
     }
 
-    /// Asks for every SA (GETSA) or policy (GETPOLICY) that `filters` let through and passes each on as it comes, until `each`
-    /// breaks.
+    /// Calls `visit` for every SA (GETSA) or policy (GETPOLICY) that passes `filters`, until it breaks.
     ///
-    /// The kernel keeps its place in its list whatever is added or removed meanwhile (`xfrm_state_walk`, `xfrm_policy_walk`), and fills the socket no
-    /// further than it is read (`netlink_dump`). Should it lose its place or messages all the same, that is an error.
+    /// The kernel keeps its position while entries are added or removed (`xfrm_state_walk`, `xfrm_policy_walk`), and does not
+    /// fill the socket faster than it is read (`netlink_dump`). An interruption or a lost message is an error.
     pub(crate) fn dump(
         &mut self,
         kind: u16,
         filters: Vec<Attribute>,
-        watch: Watch<'_>,
-        each: EachListed<'_>,
+        tracer: Tracer<'_>,
+        visit: DumpVisitor<'_>,
     ) -> Result<(), SadbError> {
-        let request = self.send(kind, flag::DUMP, &Body::Dump(filters), watch)?;
-        let (mut end, mut interrupted, mut wanted) = (None, false, true);
-        while end.is_none() && wanted {
-            let passed_on = self.each_answer(&mut Deadline::after(DEADLINE), self.seq, &mut |message| {
+        let request = self.send(kind, flag::DUMP, &Body::Dump(filters), tracer)?;
+        let (mut end, mut interrupted, mut wants_more) = (None, false, true);
+        while end.is_none() && wants_more {
+            let received = self.receive_replies(&mut Deadline::after(REPLY_TIMEOUT), self.seq, &mut |message| {
                 interrupted |= message.header.flags & flag::DUMP_INTR != 0;
                 match message.body {
-                    Body::Done(errno) => end = Some(Refusal { errno, ..Refusal::default() }),
-                    Body::Answer(refusal) => end = Some(refusal),
-                    _ => wanted = wanted && each(message).is_continue(),
+                    Body::Done(errno) => end = Some(NetlinkError { errno, ..NetlinkError::default() }),
+                    Body::Error(refusal) => end = Some(refusal),
+                    _ => wants_more = wants_more && visit(message).is_continue(),
                 }
             });
-            match passed_on {
+            match received {
+                // After ENOBUFS the dump continues, with messages missing.
                 Err(SadbError::Io(error)) if is_overrun(&error) => interrupted = true,
                 other => other?,
             }
         }
         match end {
+            // `visit` broke: the rest of the dump must be read before the socket can be used again.
             None => self.drain(),
-            Some(refusal) if refusal.errno != 0 => Err(refused(&refusal, &request, &Asked::default())),
+            Some(refusal) if refusal.errno != 0 => Err(refused(&refusal, &request, &RequestContext::default())),
             Some(_) if interrupted => {
-                Err(SadbError::BadReply("it changed while it was listed, and some may be missing: list it again".to_owned()))
+                Err(SadbError::BadReply("the SAD changed during the dump, entries may be missing; retry".to_owned()))
             }
             Some(_) => Ok(()),
         }
     }
 
-    /// Reads what is left of a dump, so that the kernel takes a new one.
+    /// Discards the rest of a dump: the kernel refuses a second dump on a socket with EBUSY.
     fn drain(&mut self) -> Result<(), SadbError> {
         loop {
             match self.socket.receive(&mut Deadline::after(Duration::from_millis(100))) {
@@ -187,43 +204,49 @@ impl Link {
         }
     }
 
-    fn send(&mut self, kind: u16, flags: u16, body: &Body, watch: Watch<'_>) -> Result<Buffer, SadbError> {
+    fn send(&mut self, kind: u16, flags: u16, body: &Body, tracer: Tracer<'_>) -> Result<Buffer, SadbError> {
         let request = self.encode(kind, flags, body)?;
-        watch(&request);
+        tracer(&request);
         self.socket.send(std::slice::from_ref(&request))?;
         Ok(request)
     }
 
-    /// The message with the next sequence number.
+    /// Encodes a message with the next sequence number.
     fn encode(&mut self, kind: u16, flags: u16, body: &Body) -> Result<Buffer, SadbError> {
         self.seq = next(self.seq);
-        let header = Header { kind, flags: flag::REQUEST | flags, seq: self.seq, port: self.port() };
+        let header = NetlinkHeader { kind, flags: flag::REQUEST | flags, seq: self.seq, port: self.port() };
         encode(header, body)
-            .map_err(|error| SadbError::Unsupported(format!("cannot put the {} into a message: {error}", deed(kind))))
+            .map_err(|error| SadbError::Unsupported(format!("cannot encode the {}: {error}", operation_name(kind))))
     }
 
-    /// Waits for a datagram and passes on the messages in it that answer a request from number `first` on.
-    fn each_answer(&mut self, deadline: &mut Deadline, first: u32, each: &mut dyn FnMut(Message)) -> Result<(), SadbError> {
+    /// Receives a datagram and visits the replies in it to requests from sequence number `first` on.
+    fn receive_replies(
+        &mut self,
+        deadline: &mut Deadline,
+        first: u32,
+        visit: &mut dyn FnMut(NetlinkMessage),
+    ) -> Result<(), SadbError> {
         let (last, port) = (self.seq, self.port());
         let datagram = self.socket.receive(deadline)?;
-        let datagram = datagram.ok_or(SadbError::Timeout { seconds: DEADLINE.as_secs() })?;
+        let datagram = datagram.ok_or(SadbError::Timeout { seconds: REPLY_TIMEOUT.as_secs() })?;
         for message in messages(&datagram) {
             let message = message.map_err(|error| SadbError::BadReply(error.to_string()))?;
-            let is_answer = message.header.seq.wrapping_sub(first) <= last.wrapping_sub(first);
-            if is_answer && message.header.port == port {
-                each(message);
+            // Sequence numbers wrap around, so the distances from the first one are compared.
+            let is_reply = message.header.seq.wrapping_sub(first) <= last.wrapping_sub(first);
+            if is_reply && message.header.port == port {
+                visit(message);
             }
         }
         Ok(())
     }
 }
 
-/// The sequence number after `seq`; the kernel's own messages have 0.
+/// The sequence number after `seq`; never 0, which unsolicited messages of the kernel have.
 fn next(seq: u32) -> u32 {
     seq.wrapping_add(1).max(1)
 }
 
-/// Whether datagrams were lost for want of buffer.
+/// ENOBUFS: the receive buffer was full and datagrams were lost.
 pub(crate) fn is_overrun(error: &io::Error) -> bool {
     error.raw_os_error() == Some(Errno::ENOBUFS as i32)
 }

@@ -1,4 +1,5 @@
-//! What XFRM says, as a message: the extensions in the order of an illumos answer, so that `show` prints both alike.
+//! Decodes an SA of XFRM into a message. The extensions are in the order of an illumos description, so that `show` prints both
+//! alike.
 
 use std::net::IpAddr;
 
@@ -7,33 +8,34 @@ use crate::sa::{
     AddressInfo, AddressRole, Association, AuthAlg, EncrAlg, Extension, Flags, KeyRole, Lifetime, LifetimeKind, LinuxExtras,
     LinuxInfo, Masked, Message, MessageType, Offload, SaState, Side, Spi, XfrmFlags, XfrmMode,
 };
-use crate::sadb::linux::side_store::Entry;
+use crate::sadb::linux::side_store::SideEntry;
 use crate::sadb::linux::xfrm::encode::{host_prefix, type_of};
 use crate::secret::Key;
+use crate::sys::net::interfaces::is_local;
 use crate::sys::net::netlink::interface_name;
 use crate::sys::time::unix_now;
 use crate::wire::xfrm::attribute::{Algorithm, Encap, OffloadDevice};
-use crate::wire::xfrm::fixed::{RawAddress, Selector};
+use crate::wire::xfrm::fixed::{RawAddress, XfrmSelector, family_of};
 use crate::wire::xfrm::number::{DIRECTION_IN, DIRECTION_OUT, FAMILY_INET, INFINITE, OFFLOAD_INBOUND, OFFLOAD_PACKET, attr};
-use crate::wire::xfrm::{Attribute, SaInfo};
+use crate::wire::xfrm::{Attribute, SaInfo, UserSaId};
 
-/// Number shown for an algorithm whose kernel name has no row.
-const FOREIGN: u16 = u16::MAX;
-/// IP in IP, and IPv6 in IP: `proto` of a tunnel-mode SA.
+/// Number of an algorithm whose kernel name is not in the table.
+const UNKNOWN_ALGORITHM: u16 = u16::MAX;
+/// IPv4 in IP and IPv6 in IP: `proto` of a tunnel-mode SA.
 const IPPROTO_IPIP: u8 = 4;
 const IPPROTO_IPV6: u8 = 41;
 
-/// Where a message comes from.
+/// Length, sequence number and pid of a message.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct Origin {
-    pub(crate) byte_len: usize,
-    pub(crate) seq: u32,
-    pub(crate) pid: u32,
+pub(super) struct MessageOrigin {
+    pub(super) byte_len: usize,
+    pub(super) seq: u32,
+    pub(super) pid: u32,
 }
 
-/// What attributes say, sorted.
+/// The values of the attributes of an SA.
 #[derive(Default)]
-struct Parts {
+struct SaParts {
     auth: AuthAlg,
     encr: EncrAlg,
     auth_key: Option<Key>,
@@ -43,8 +45,7 @@ struct Parts {
     linux: LinuxInfo,
 }
 
-/// A message without extensions.
-pub(crate) fn bare(kind: MessageType, proto: u8, origin: Origin) -> Message {
+pub(super) fn empty_message(kind: MessageType, proto: u8, origin: MessageOrigin) -> Message {
     Message {
         version: 2,
         kind,
@@ -58,27 +59,27 @@ pub(crate) fn bare(kind: MessageType, proto: u8, origin: Origin) -> Message {
     }
 }
 
-/// An SA as a message, with what is kept `beside` the kernel. A state of `None` is found out from the lifetimes.
-pub(crate) fn sa(
+/// Decodes an SA with its side-store entry. A state of `None` is derived from the lifetimes.
+pub(super) fn decode_sa(
     kind: MessageType,
-    origin: Origin,
+    origin: MessageOrigin,
     info: &SaInfo,
     attributes: Vec<Attribute>,
     state: Option<SaState>,
-    beside: Option<&Entry>,
+    side_entry: Option<&SideEntry>,
 ) -> Message {
-    let mut parts = Parts::default();
+    let mut parts = SaParts::default();
     attributes.into_iter().for_each(|attribute| parts.take(attribute));
     parts.take_info(info);
-    let mut message = bare(kind, info.proto, origin);
-    let association = association(info, &parts, state.unwrap_or_else(|| state_of(info, &parts)), beside);
+    let mut message = empty_message(kind, info.proto, origin);
+    let association = association(info, &parts, state.unwrap_or_else(|| state_of(info, &parts)), side_entry);
     let ext = &mut message.extensions;
     ext.push(Extension::Association(association));
-    ext.extend(lifetimes(info, beside));
-    ext.extend(addresses(info, &mut parts, association.flags, beside));
+    ext.extend(lifetimes(info, side_entry));
+    ext.extend(addresses(info, &mut parts, association.flags, side_entry));
     ext.extend(parts.auth_key.take().map(|key| Extension::Key(KeyRole::Auth, key)));
     ext.extend(parts.encr_key.take().map(|key| Extension::Key(KeyRole::Encr, key)));
-    if let Some(entry) = beside {
+    if let Some(entry) = side_entry {
         ext.extend(entry.src_identity().map(|identity| Extension::Identity(Side::Source, identity)));
         ext.extend(entry.dst_identity().map(|identity| Extension::Identity(Side::Destination, identity)));
         ext.extend(entry.pair.map(Extension::Pair));
@@ -88,15 +89,15 @@ pub(crate) fn sa(
     message
 }
 
-/// What DELSA and GETSA name.
-pub(crate) fn named(kind: MessageType, origin: Origin, name: &crate::wire::xfrm::SaName) -> Message {
-    let mut message = bare(kind, name.proto, origin);
-    message.extensions.push(Extension::Association(Association { spi: Spi(name.spi), ..Association::default() }));
-    message.extensions.extend(address(AddressRole::Destination, name.dst.ip(name.family), 0, 0, None));
+/// Decodes the identity in DELSA and GETSA.
+pub(super) fn decode_id(kind: MessageType, origin: MessageOrigin, id: &UserSaId) -> Message {
+    let mut message = empty_message(kind, id.proto, origin);
+    message.extensions.push(Extension::Association(Association { spi: Spi(id.spi), ..Association::default() }));
+    message.extensions.extend(address(AddressRole::Destination, id.dst.ip(id.family), 0, 0, None));
     message
 }
 
-impl Parts {
+impl SaParts {
     fn take(&mut self, attribute: Attribute) {
         let linux = &mut self.linux;
         match attribute {
@@ -116,7 +117,7 @@ impl Parts {
             Attribute::Mark(mark) => linux.extras.mark = Some(mark),
             Attribute::Offload(device) => linux.extras.offload = Some(offload(device)),
             Attribute::Word(kind, value) => take_word(&mut linux.extras, kind, value),
-            // The kernel sends ALG_AUTH_TRUNC beside every ALG_AUTH.
+            // ALG_AUTH is ignored: the kernel sends ALG_AUTH_TRUNC with it.
             _ => {}
         }
     }
@@ -128,10 +129,10 @@ impl Parts {
                 let icv_bits = u16::try_from(algorithm.icv_bits).unwrap_or(u16::MAX);
                 self.linux.extras.icv_bits = (icv_bits != row.icv_bits).then_some(icv_bits);
             }
-            // NULL authentication is none.
+            // The NULL algorithm means no authentication.
             None if algorithm.name == "digest_null" => return,
             None => {
-                self.auth = AuthAlg(FOREIGN);
+                self.auth = AuthAlg(UNKNOWN_ALGORITHM);
                 self.linux.foreign_auth = Some(algorithm.name.into_owned());
             }
         }
@@ -143,10 +144,11 @@ impl Parts {
         match row {
             Some(row) => self.encr = row.number,
             None => {
-                self.encr = EncrAlg(FOREIGN);
+                self.encr = EncrAlg(UNKNOWN_ALGORITHM);
                 self.linux.foreign_encr = Some(algorithm.name.into_owned());
             }
         }
+        // XFRM counts the salt as part of the key.
         let salt = row.map_or(0, |row| row.salt_bits);
         let bits = algorithm.key.bits();
         if bits > 0 {
@@ -194,14 +196,14 @@ fn offload(device: OffloadDevice) -> Offload {
     }
 }
 
-/// Whether the selector lets everything of the SA's own family through.
-fn is_open(info: &SaInfo) -> bool {
-    let open = Selector { family: info.selector.family, ..Selector::default() };
+/// Whether the selector matches all packets of the SA's address family.
+fn is_any(info: &SaInfo) -> bool {
+    let open = XfrmSelector { family: info.selector.family, ..XfrmSelector::default() };
     info.selector == open && (open.family == info.family || open.family == 0)
 }
 
-/// Whether the selector is about the SA's own addresses, so that it adds ports and a protocol only.
-fn is_own(info: &SaInfo) -> bool {
+/// Whether the selector has the SA's own addresses, so that it adds only ports and a protocol.
+fn is_own_selector(info: &SaInfo) -> bool {
     let Some(dst) = info.dst.ip(info.family) else { return false };
     let selector = &info.selector;
     let src = match selector.src_prefix {
@@ -211,25 +213,26 @@ fn is_own(info: &SaInfo) -> bool {
     src && selector.family == info.family && selector.dst == info.dst && selector.dst_prefix == host_prefix(dst)
 }
 
-/// Whether the selector must be told as inner addresses.
-fn is_inner(info: &SaInfo) -> bool {
-    !is_open(info) && (info.mode == XfrmMode::TUNNEL.0 || !is_own(info))
+/// Whether the selector is shown as inner addresses.
+fn has_inner_selector(info: &SaInfo) -> bool {
+    !is_any(info) && (info.mode == XfrmMode::TUNNEL.0 || !is_own_selector(info))
 }
 
-fn association(info: &SaInfo, parts: &Parts, state: SaState, beside: Option<&Entry>) -> Association {
+fn association(info: &SaInfo, parts: &SaParts, state: SaState, side_entry: Option<&SideEntry>) -> Association {
     let mut flags = Flags::default();
-    match parts.direction.or_else(|| beside.and_then(Entry::direction)) {
+    match parts.direction.or_else(|| side_entry.and_then(SideEntry::direction)) {
         Some(DIRECTION_IN) => flags |= Flags::INBOUND,
         Some(DIRECTION_OUT) => flags |= Flags::OUTBOUND,
         _ => {}
     }
+    // The remaining flags have no attribute of their own; they follow from the values.
     let set = [
         (info.mode == XfrmMode::TUNNEL.0, Flags::TUNNEL),
         (parts.encap.is_some_and(|encap| encap.original != RawAddress::default()), Flags::NATT_REM),
         (parts.encap.is_some(), Flags::NATT_LOC),
-        (beside.is_some_and(|entry| entry.pair.is_some()), Flags::PAIRED),
+        (side_entry.is_some_and(|entry| entry.pair.is_some()), Flags::PAIRED),
         (info.current.use_time != 0, Flags::USED),
-        (is_own(info), Flags::UNIQUE),
+        (is_own_selector(info), Flags::UNIQUE),
     ];
     set.into_iter().filter(|(is_set, _)| *is_set).for_each(|(_, flag)| flags |= flag);
     Association {
@@ -242,30 +245,31 @@ fn association(info: &SaInfo, parts: &Parts, state: SaState, beside: Option<&Ent
     }
 }
 
-/// The kernel does not tell; an SA without algorithms waits for a key manager, one past a soft limit is dying.
-fn state_of(info: &SaInfo, parts: &Parts) -> SaState {
+/// Derives the state, which the kernel does not report: without algorithms LARVAL (ACQUIRE), beyond a soft limit DYING.
+fn state_of(info: &SaInfo, parts: &SaParts) -> SaState {
     if parts.auth == AuthAlg::NONE && parts.encr == EncrAlg::NONE {
         return SaState::LARVAL;
     }
     let (soft_bytes, soft_packets) = (info.limits.bytes.0, info.limits.packets.0);
+    // Time lifetimes use the wall clock in the kernel (ktime_get_real_seconds), so unix_now() is comparable.
     let reached = info.current.bytes >= soft_bytes || info.current.packets >= soft_packets;
     let past = |start: u64, limit: u64| limit != 0 && start != 0 && unix_now() >= start.saturating_add(limit);
     let aged = past(info.current.add_time, info.limits.add.0) || past(info.current.use_time, info.limits.used.0);
     if reached || aged { SaState::DYING } else { SaState::MATURE }
 }
 
-/// A limit as a command says it: 0 for none.
+/// A limit with 0 instead of infinite.
 fn finite(limit: u64) -> u64 {
     if limit == INFINITE { 0 } else { limit }
 }
 
-fn lifetimes(info: &SaInfo, beside: Option<&Entry>) -> Vec<Extension> {
+fn lifetimes(info: &SaInfo, side_entry: Option<&SideEntry>) -> Vec<Extension> {
     let (current, limits) = (&info.current, &info.limits);
     let used = Lifetime { allocations: 0, bytes: current.bytes, addtime: current.add_time, usetime: current.use_time };
     let lifetime = |bytes, addtime, usetime| Lifetime { allocations: 0, bytes: finite(bytes), addtime, usetime };
     let hard = lifetime(limits.bytes.1, limits.add.1, limits.used.1);
     let soft = lifetime(limits.bytes.0, limits.add.0, limits.used.0);
-    let idle = beside.and_then(Entry::idle).unwrap_or_default();
+    let idle = side_entry.and_then(SideEntry::idle).unwrap_or_default();
     let limited = [(LifetimeKind::Hard, hard), (LifetimeKind::Soft, soft), (LifetimeKind::Idle, idle)];
     let limited = limited.into_iter().filter(|(_, lifetime)| !lifetime.is_unlimited());
     std::iter::once((LifetimeKind::Current, used))
@@ -276,15 +280,16 @@ fn lifetimes(info: &SaInfo, beside: Option<&Entry>) -> Vec<Extension> {
 
 fn address(role: AddressRole, addr: Option<IpAddr>, port: u16, proto: u8, prefix: Option<u8>) -> Option<Extension> {
     let addr = addr?;
-    let family = crate::wire::xfrm::fixed::family_of(addr);
+    let family = family_of(addr);
     let info = AddressInfo { proto, prefix_len: prefix.unwrap_or(0), family, addr: Some(addr), port };
     Some(Extension::Address(role, info))
 }
 
-fn addresses(info: &SaInfo, parts: &mut Parts, flags: Flags, beside: Option<&Entry>) -> Vec<Extension> {
+fn addresses(info: &SaInfo, parts: &mut SaParts, flags: Flags, side_entry: Option<&SideEntry>) -> Vec<Extension> {
     let selector = &info.selector;
-    let inner = is_inner(info);
+    let inner = has_inner_selector(info);
     let (src_port, dst_port) = (selector.src_port.0, selector.dst_port.0);
+    // illumos reports protocol 4 or 41 in the outer addresses of a tunnel.
     let tunnel = if selector.family == FAMILY_INET { IPPROTO_IPIP } else { IPPROTO_IPV6 };
     let (src_own, dst_own, proto) = match (inner, info.mode == XfrmMode::TUNNEL.0) {
         (false, false) => (src_port, dst_port, selector.proto),
@@ -298,7 +303,7 @@ fn addresses(info: &SaInfo, parts: &mut Parts, flags: Flags, beside: Option<&Ent
         address(AddressRole::Destination, outer(info.dst), dst_own, proto, None),
     ];
     if let Some(encap) = parts.encap.take() {
-        found.extend(natt(info, &encap, flags, beside));
+        found.extend(natt(info, &encap, flags, side_entry));
     }
     found.extend([
         address(AddressRole::InnerSource, within(selector.src), src_port, selector.proto, Some(selector.src_prefix)),
@@ -307,12 +312,12 @@ fn addresses(info: &SaInfo, parts: &mut Parts, flags: Flags, beside: Option<&Ent
     found.into_iter().flatten().collect()
 }
 
-/// The ports of UDP encapsulation with the addresses they belong to.
-fn natt(info: &SaInfo, encap: &Encap, flags: Flags, beside: Option<&Entry>) -> [Option<Extension>; 2] {
+/// The ports of UDP encapsulation with their addresses.
+fn natt(info: &SaInfo, encap: &Encap, flags: Flags, side_entry: Option<&SideEntry>) -> [Option<Extension>; 2] {
     let inbound = if flags.has(Flags::INBOUND) || flags.has(Flags::OUTBOUND) {
         flags.has(Flags::INBOUND)
     } else {
-        crate::sadb::linux::xfrm::encode::is_local_raw(info.dst, info.family)
+        info.dst.ip(info.family).is_some_and(is_local)
     };
     let (src, dst) = (info.src.ip(info.family), info.dst.ip(info.family));
     let (local, remote) = if inbound { (dst, src) } else { (src, dst) };
@@ -320,7 +325,7 @@ fn natt(info: &SaInfo, encap: &Encap, flags: Flags, beside: Option<&Entry>) -> [
         if inbound { (encap.dst_port, encap.src_port) } else { (encap.src_port, encap.dst_port) };
     let original = Some(encap.original).filter(|raw| *raw != RawAddress::default()).and_then(|raw| raw.ip(info.family));
     [
-        address(AddressRole::NattLocal, beside.and_then(|entry| entry.natt_local).or(local), local_port, 0, None),
+        address(AddressRole::NattLocal, side_entry.and_then(|entry| entry.natt_local).or(local), local_port, 0, None),
         address(AddressRole::NattRemote, original.or(remote), remote_port, 0, None),
     ]
 }
@@ -336,8 +341,8 @@ fn replay_value(flags: Flags, linux: &LinuxInfo) -> Option<Extension> {
     (value != 0).then_some(Extension::ReplayValue { value32, value64 })
 }
 
-/// The mark an SA is named with.
-pub(crate) fn mark(attributes: &[Attribute]) -> Option<Masked> {
+/// The mark of an SA's identity.
+pub(super) fn find_mark(attributes: &[Attribute]) -> Option<Masked> {
     attributes.iter().find_map(|attribute| match attribute {
         Attribute::Mark(mark) => Some(*mark),
         _ => None,

@@ -1,33 +1,32 @@
 //! Linux NETLINK_XFRM: the kernel's own interface (`net/xfrm/xfrm_user.c`).
 //!
-//! `build` turns a request into what the kernel is sent, `check` refuses what the kernel would not, `link` sends it and
-//! waits for the answer, `errors` puts a refusal in words, `view` turns what the kernel says into a message. What the kernel
-//! cannot hold is kept `beside` it; `pairs` and `update` are the two commands that need more than one message. `policies` is
-//! the policy database beside the SAs.
+//! `encode` turns a request into netlink attributes, `check` refuses what the kernel would wrongly accept, `client` sends it and
+//! waits for the reply, `errors` explains a refusal, `decode` turns an SA into a message. The side store holds what the kernel
+//! cannot. `dump`, `pairs` and `update` need more than one message. `policies` is the SPD.
 
-pub(crate) mod client;
-pub(crate) mod decode;
-pub(crate) mod encode;
-pub(crate) mod monitor;
-pub(crate) mod pairs;
-pub(crate) mod policies;
-pub(crate) mod update;
+mod client;
+mod decode;
+mod dump;
+mod encode;
+mod monitor;
+mod pairs;
+mod policies;
+mod update;
 
 use std::io;
 use std::path::Path;
 
 use crate::names::Vocabulary;
 use crate::sa::{Extension, Message, MessageType, Request, SaId, SaType};
-use crate::sadb::linux::errors::Asked;
-use crate::sadb::linux::retry::Patience;
-#[cfg(feature = "internals")]
-pub use crate::sadb::linux::side_store::rewrite_side_store;
-use crate::sadb::linux::side_store::{Beside, DIRECTORY, Entry};
-use crate::sadb::linux::xfrm::client::{Deed, Link};
-use crate::sadb::linux::xfrm::decode::Origin;
-use crate::sadb::linux::xfrm::encode::{Direction, proto_of};
-use crate::sadb::linux::xfrm::pairs::Mate;
-use crate::sadb::warnings::Warnings;
+use crate::sadb::linux::direction::SaDirection;
+use crate::sadb::linux::errors::{RequestContext, algorithms_of};
+use crate::sadb::linux::retry::RetryBudget;
+use crate::sadb::linux::side_store::{DIRECTORY, SideEntry, SideStore};
+use crate::sadb::linux::xfrm::client::{NetlinkClient, Operation};
+use crate::sadb::linux::xfrm::decode::MessageOrigin;
+use crate::sadb::linux::xfrm::encode::proto_of;
+use crate::sadb::linux::xfrm::pairs::PeerSa;
+use crate::sadb::warnings::WarningLog;
 use crate::sadb::{MonitorMode, PairScope, Sadb, SadbError, Spd, Supported, Trace, Visitor};
 use crate::sys::net::crypto_api;
 use crate::sys::net::crypto_api::AlgorithmKind;
@@ -35,12 +34,12 @@ use crate::sys::net::interfaces::clear_address_cache;
 use crate::wire::xfrm::number::kind;
 use crate::wire::xfrm::{Attribute, Body, SaInfo};
 
-/// Why the kernel's algorithms are not known.
-const NO_AF_ALG: &str = "the kernel does not tell its algorithms (modprobe algif_skcipher algif_hash algif_aead; in a unit, allow \
-                         AF_ALG in RestrictAddressFamilies=)";
+/// The error of [`Sadb::supported`] without AF_ALG.
+const NO_AF_ALG: &str = "cannot list the kernel's algorithms (run `modprobe algif_skcipher algif_hash algif_aead`; in a unit, \
+                         allow AF_ALG in RestrictAddressFamilies=)";
 
-/// An SA as the kernel describes it.
-pub(crate) struct Live {
+/// An SA in the kernel.
+pub(crate) struct LiveSa {
     info: SaInfo,
     attributes: Vec<Attribute>,
     byte_len: usize,
@@ -49,306 +48,310 @@ pub(crate) struct Live {
 
 /// The SAD of the Linux kernel in this thread's network namespace.
 pub struct Xfrm {
-    link: Link,
-    beside: Beside,
+    client: NetlinkClient,
+    side_store: SideStore,
     trace: Option<Trace>,
-    warnings: Warnings,
-    patience: Patience,
-    set_enforces_idle: bool,
+    warnings: WarningLog,
+    retry_budget: RetryBudget,
+    enforces_idle: bool,
 }
 
 impl Xfrm {
-    /// Opens it.
+    /// Opens a socket.
     ///
     /// # Errors
-    /// [`SadbError::Unavailable`] without NETLINK_XFRM in the kernel. The capability is asked for with the first request.
+    /// [`SadbError::Unavailable`] without NETLINK_XFRM in the kernel. A missing capability shows only with the first request.
     pub fn open() -> Result<Self, SadbError> {
         Self::with_state_in(Path::new(DIRECTORY))
     }
 
-    /// The same, with what the kernel cannot hold kept in `directory` instead of `/run/ipseckey`.
+    /// Opens a socket, with the side store in `directory` instead of `/run/ipseckey`.
     ///
     /// # Errors
     /// As [`Xfrm::open`].
     pub fn with_state_in(directory: &Path) -> Result<Self, SadbError> {
         clear_address_cache();
-        let beside = Beside::new(directory);
+        let side_store = SideStore::new(directory);
         Ok(Self {
-            link: Link::open()?,
-            beside,
+            client: NetlinkClient::open()?,
+            side_store,
             trace: None,
-            warnings: Warnings::default(),
-            set_enforces_idle: false,
-            patience: Patience::default(),
+            warnings: WarningLog::default(),
+            enforces_idle: false,
+            retry_budget: RetryBudget::default(),
         })
     }
 
-    fn ask(&mut self, deed: u16, body: &Body, asked: &Asked) -> Result<(), SadbError> {
+    fn request(&mut self, kind: u16, body: &Body, context: &RequestContext) -> Result<(), SadbError> {
         let trace = &mut self.trace;
-        self.link.ask(deed, body, asked, &mut |request| monitor::trace(trace.as_mut(), request))
+        self.client.request(kind, body, context, &mut |request| monitor::trace(trace.as_mut(), request))
     }
 
-    /// Adds or updates an SA.
-    fn put(&mut self, deed: u16, body: &Body, asked: &Asked) -> Result<(), SadbError> {
-        let mut outcome = self.ask(deed, body, asked);
-        while outcome.as_ref().is_err_and(|error| self.patience.tries_again(error)) {
-            outcome = self.ask(deed, body, asked);
+    /// Adds or updates an SA; retries while modules load.
+    fn request_with_retry(&mut self, kind: u16, body: &Body, context: &RequestContext) -> Result<(), SadbError> {
+        let mut outcome = self.request(kind, body, context);
+        while outcome.as_ref().is_err_and(|error| self.retry_budget.should_retry(error)) {
+            outcome = self.request(kind, body, context);
         }
         outcome
     }
 
-    /// The SA of that name.
-    fn fetch(&mut self, name: &SaId) -> Result<Live, SadbError> {
-        let body = encode::sa_id_body(name);
+    fn get_live(&mut self, id: &SaId) -> Result<LiveSa, SadbError> {
+        let body = encode::sa_id_body(id);
         let trace = &mut self.trace;
-        let answer = self.link.get(&body, &sa_context(name), &mut |request| monitor::trace(trace.as_mut(), request))?;
-        match answer.body {
+        let reply = self.client.get(&body, &request_context(id), &mut |request| monitor::trace(trace.as_mut(), request))?;
+        match reply.body {
             Body::Sa(info, attributes) => {
-                Ok(Live { info: *info, attributes, byte_len: answer.byte_len, seq: answer.header.seq })
+                Ok(LiveSa { info: *info, attributes, byte_len: reply.byte_len, seq: reply.header.seq })
             }
-            _ => Err(SadbError::BadReply(format!("netlink message type {} answers GETSA", answer.header.kind))),
+            _ => Err(SadbError::BadReply(format!("netlink message type {} in reply to GETSA", reply.header.kind))),
         }
     }
 
-    fn remove(&mut self, name: &SaId) -> Result<(), SadbError> {
-        self.ask(kind::DELSA, &encode::sa_id_body(name), &sa_context(name))?;
-        let removed = self.beside.remove(*name);
-        self.note_failure(removed);
+    fn delete_sa(&mut self, id: &SaId) -> Result<(), SadbError> {
+        self.request(kind::DELSA, &encode::sa_id_body(id), &request_context(id))?;
+        let removed = self.side_store.remove(*id);
+        self.warn_on_error(removed);
         Ok(())
     }
 
-    /// A failure to read or tidy what is kept beside the kernel is no failure of the command.
-    fn note_failure<T: Default>(&mut self, result: io::Result<T>) -> T {
+    /// Turns an error of the side store into a warning: the kernel has carried out the command.
+    fn warn_on_error<T: Default>(&mut self, result: io::Result<T>) -> T {
         result.unwrap_or_else(|error| {
-            self.warnings.warn(&format!("{DIRECTORY}: {error}: pairs, identities and idle lifetimes are not known"));
+            self.warnings.warn(&format!("{DIRECTORY}: {error}: pairs, identities and idle lifetimes are unknown"));
             T::default()
         })
     }
 
-    /// What is kept of an SA that the kernel added at `added`.
-    fn entry(&mut self, name: &SaId, added: u64) -> Entry {
-        let found = self.beside.entry(name, added).map(Option::<&Entry>::cloned);
-        self.note_failure(found).unwrap_or(Entry::new(added))
+    /// The side-store entry of an SA that the kernel added at `added`; an empty one if there is none.
+    fn side_entry(&mut self, id: &SaId, added: u64) -> SideEntry {
+        let found = self.side_store.get(id, added).map(Option::<&SideEntry>::cloned);
+        self.warn_on_error(found).unwrap_or(SideEntry::new(added))
     }
 
-    /// Keeps what the kernel did not take of a new SA, and its pair.
-    fn keep(&mut self, request: &Request, name: &SaId, mate: Option<Mate>) -> Result<(), SadbError> {
-        if mate.is_none() && !leaves_traces(request) {
+    /// Stores the parts of a new SA that the kernel does not hold, and its pair.
+    fn store_extras(&mut self, request: &Request, id: &SaId, peer: Option<PeerSa>) -> Result<(), SadbError> {
+        if peer.is_none() && !needs_follow_up(request) {
             return Ok(());
         }
-        let direction = Direction::said(request.flags);
-        let mut entry = Entry::default();
-        entry.take(request);
-        let live = self.fetch(name)?;
+        let direction = SaDirection::from_flags(request.flags);
+        let mut entry = SideEntry::default();
+        entry.merge_request(request);
+        // The add time ties the entry to this SA: a later SA with the same identity does not inherit it.
+        let live = self.get_live(id)?;
         entry.added = live.info.current.add_time;
+        // Kernels before 6.10 ignore XFRMA_SA_DIR without an error, so the SA is read back.
         let holds_direction = live.attributes.iter().any(|attribute| matches!(attribute, Attribute::Direction(_)));
         if let (Some(direction), false) = (direction, holds_direction) {
             entry.set_direction(direction);
         }
         if request.linux.offload.is_some() && !live.attributes.iter().any(|a| matches!(a, Attribute::Offload(_))) {
-            self.warnings.warn("offload: the device does not do it; the kernel does the work itself");
+            self.warnings.warn("offload: not supported by the device; the SA is processed in software");
         }
-        self.note_idle(request);
-        self.keep_entry(*name, entry, mate)
+        self.warn_about_idle(request);
+        self.store_entry(*id, entry, peer)
     }
 
-    fn note_idle(&mut self, request: &Request) {
-        if !self.set_enforces_idle && request.idle.is_some_and(|idle| !idle.is_unlimited()) {
-            self.warnings
-                .warn("idle lifetimes: Linux has none; an idle SA ends only while manual-key run is there to end it");
+    fn warn_about_idle(&mut self, request: &Request) {
+        if !self.enforces_idle && request.idle.is_some_and(|idle| !idle.is_unlimited()) {
+            self.warnings.warn(
+                "idle lifetimes: Linux does not enforce them; idle SAs are removed only while manual-key run is running",
+            );
         }
     }
 
-    fn keep_entry(&mut self, name: SaId, mut entry: Entry, mate: Option<Mate>) -> Result<(), SadbError> {
+    fn store_entry(&mut self, id: SaId, mut entry: SideEntry, peer: Option<PeerSa>) -> Result<(), SadbError> {
         let mut entries = Vec::new();
-        if let Some(mut mate) = mate {
-            entry.pair = Some(mate.name.spi);
-            mate.entry.pair = Some(name.spi);
-            entries.push((mate.name, mate.entry));
+        if let Some(mut peer) = peer {
+            entry.pair = Some(peer.id.spi);
+            peer.entry.pair = Some(id.spi);
+            // One write for both: a crash must not leave an entry that names a peer without a counterpart.
+            entries.push((peer.id, peer.entry));
         }
-        entries.push((name, entry));
-        self.beside.put(entries).map_err(|source| SadbError::Unavailable {
-            what: format!("{DIRECTORY}: cannot keep there what Linux does not hold (pair, identities, idle, direction)"),
+        entries.push((id, entry));
+        self.side_store.put(entries).map_err(|source| SadbError::Unavailable {
+            what: format!("{DIRECTORY}: cannot store what Linux does not hold (pair, identities, idle, direction)"),
             source,
         })
     }
 
-    /// A message for `live`, with what is kept of it.
-    fn describe(&mut self, kind: MessageType, name: &SaId, live: Live) -> Message {
-        let mut entry = self.entry(name, live.info.current.add_time);
-        if entry.pair.is_some() && self.mate_of(name, &live.info).is_none() {
+    /// Decodes `live` together with its side-store entry.
+    fn describe(&mut self, kind: MessageType, id: &SaId, live: LiveSa) -> Message {
+        let mut entry = self.side_entry(id, live.info.current.add_time);
+        if entry.pair.is_some() && self.peer_of(id, &live.info).is_none() {
             entry.pair = None;
         }
-        let origin = Origin { byte_len: live.byte_len, seq: live.seq, pid: std::process::id() };
-        decode::sa(kind, origin, &live.info, live.attributes, None, Some(&entry))
+        let origin = MessageOrigin { byte_len: live.byte_len, seq: live.seq, pid: std::process::id() };
+        decode::decode_sa(kind, origin, &live.info, live.attributes, None, Some(&entry))
     }
 }
 
-pub(crate) fn sa_context(id: &SaId) -> Asked {
-    Asked { sa_type: id.sa_type, is_ipv6: id.dst.is_ipv6(), ..Asked::default() }
+fn request_context(id: &SaId) -> RequestContext {
+    RequestContext { sa_type: id.sa_type, is_ipv6: id.dst.is_ipv6(), ..RequestContext::default() }
 }
 
-/// What a new SA asks of the kernel.
-fn asked(name: &SaId, request: &Request) -> Asked {
-    Asked { algorithms: algorithms_of(request), ..sa_context(name) }
+fn add_context(id: &SaId, request: &Request) -> RequestContext {
+    RequestContext { algorithms: algorithms_of(request), ..request_context(id) }
 }
 
-/// The kernel's names of a request's algorithms.
-pub(crate) fn algorithms_of(request: &Request) -> [Option<&'static str>; 2] {
-    let auth = crate::names::algorithms::auth_by_number(request.auth_alg).map(|row| row.xfrm);
-    let encr = crate::names::algorithms::encr_by_number(request.encr_alg).map(|row| row.xfrm);
-    [auth, encr]
+fn add_operation(request: &Request) -> Result<Operation, SadbError> {
+    let (info, attributes) = encode::encode_sa(request)?;
+    Ok((kind::NEWSA, Body::Sa(Box::new(info), attributes), add_context(&encode::sa_id(request)?, request)))
 }
 
-/// The message that adds an SA.
-fn addition(request: &Request) -> Result<Deed, SadbError> {
-    let (info, attributes) = encode::addition(request)?;
-    Ok((kind::NEWSA, Body::Sa(Box::new(info), attributes), asked(&encode::sa_id(request)?, request)))
-}
-
-/// Whether something of a new SA has to be looked up in the kernel, or kept beside it, once it is there.
-fn leaves_traces(request: &Request) -> bool {
-    let mut entry = Entry::default();
-    entry.take(request);
-    !entry.is_empty() || Direction::said(request.flags).is_some() || request.linux.offload.is_some()
+/// Whether a new SA has to be read back or needs a side-store entry.
+fn needs_follow_up(request: &Request) -> bool {
+    let mut entry = SideEntry::default();
+    entry.merge_request(request);
+    !entry.is_empty() || SaDirection::from_flags(request.flags).is_some() || request.linux.offload.is_some()
 }
 
 impl Sadb for Xfrm {
     fn add(&mut self, request: &Request) -> Result<(), SadbError> {
-        let (info, attributes) = encode::addition(request)?;
-        let name = encode::sa_id(request)?;
-        let mate = self.mate_for(request.pair_spi, &name, &info, None)?;
-        self.put(kind::NEWSA, &Body::Sa(Box::new(info), attributes), &asked(&name, request))?;
-        let kept = self.keep(request, &name, mate);
-        if kept.is_err() {
-            // The man page: a pairing that fails leaves nothing behind.
-            self.remove(&name)?;
+        let (info, attributes) = encode::encode_sa(request)?;
+        let id = encode::sa_id(request)?;
+        // Before the SA is added: a pairing that cannot succeed changes nothing.
+        let peer = self.find_new_peer(request.pair_spi, &id, &info, None)?;
+        self.request_with_retry(kind::NEWSA, &Body::Sa(Box::new(info), attributes), &add_context(&id, request))?;
+        let stored = self.store_extras(request, &id, peer);
+        if stored.is_err() {
+            // ipseckey(1M): if the pairing fails, the SA is removed.
+            self.delete_sa(&id)?;
         }
-        kept
+        stored
     }
 
-    /// All that takes one message and leaves nothing to keep. Traced ones go one by one, each before its refusal.
+    /// SAs without follow-up. Traced requests are sent one by one, so that each is shown before its error.
     fn batches(&self, request: &Request) -> bool {
-        self.trace.is_none() && request.pair_spi.is_none() && !leaves_traces(request)
+        self.trace.is_none() && request.pair_spi.is_none() && !needs_follow_up(request)
     }
 
     fn add_all(&mut self, requests: &[&Request]) -> Vec<Result<(), SadbError>> {
+        // Traces and follow-ups need each reply before the next request.
         if !requests.iter().all(|request| self.batches(request)) {
             return requests.iter().map(|request| self.add(request)).collect();
         }
-        let outcomes = self.link.ask_all(requests.iter().copied().map(addition));
-        let settle = |(request, outcome): (&&Request, _)| match outcome {
-            Err(error) if self.patience.tries_again(&error) => self.add(request),
+        let outcomes = self.client.request_all(requests.iter().copied().map(add_operation));
+        let finish = |(request, outcome): (&&Request, _)| match outcome {
+            Err(error) if self.retry_budget.should_retry(&error) => self.add(request),
             outcome => outcome,
         };
-        requests.iter().zip(outcomes).map(settle).collect()
+        requests.iter().zip(outcomes).map(finish).collect()
     }
 
-    fn update(&mut self, request: &Request, reach: PairScope) -> Result<(), SadbError> {
-        let name = encode::sa_id(request)?;
-        let live = self.fetch(&name)?;
-        update::only_what_linux_changes(request, &live)?;
-        let entry = self.entry(&name, live.info.current.add_time);
-        let mate = self.mate_for(request.pair_spi, &name, &live.info, entry.pair)?;
-        let partner = if reach == PairScope::Pair { self.mate_of(&name, &live.info) } else { None };
-        self.update_live(request, &name, &live)?;
+    fn update(&mut self, request: &Request, scope: PairScope) -> Result<(), SadbError> {
+        let id = encode::sa_id(request)?;
+        let live = self.get_live(&id)?;
+        update::check_update(request, &live)?;
+        let entry = self.side_entry(&id, live.info.current.add_time);
+        let peer = self.find_new_peer(request.pair_spi, &id, &live.info, entry.pair)?;
+        // Looked up before the new pairing is stored: the update applies to the present peer.
+        let peer_to_update = if scope == PairScope::Pair { self.peer_of(&id, &live.info) } else { None };
+        self.update_live(request, &id, &live)?;
         let mut changed = entry.clone();
-        changed.take(request);
-        if changed != entry || mate.is_some() {
-            self.note_idle(request);
-            self.keep_entry(name, changed, mate)?;
+        changed.merge_request(request);
+        if changed != entry || peer.is_some() {
+            self.warn_about_idle(request);
+            self.store_entry(id, changed, peer)?;
         }
-        match partner {
-            Some(partner) => self.update_partner(request, &partner),
+        match peer_to_update {
+            Some(peer_to_update) => self.update_peer(request, &peer_to_update),
             None => Ok(()),
         }
     }
 
-    fn delete(&mut self, request: &Request, reach: PairScope) -> Result<(), SadbError> {
-        let name = encode::sa_id(request)?;
-        let refreshed = self.beside.refresh();
-        self.note_failure(refreshed);
-        let mate = if self.beside.knows(&name) {
-            let live = self.fetch(&name)?;
-            self.mate_of(&name, &live.info)
+    fn delete(&mut self, request: &Request, scope: PairScope) -> Result<(), SadbError> {
+        let id = encode::sa_id(request)?;
+        let refreshed = self.side_store.refresh();
+        self.warn_on_error(refreshed);
+        // Before the deletion, because afterwards the SA's addresses are unknown.
+        let peer = if self.side_store.contains(&id) {
+            let live = self.get_live(&id)?;
+            self.peer_of(&id, &live.info)
         } else {
             None
         };
-        self.remove(&name)?;
-        match (mate, reach) {
-            (Some(mate), PairScope::Pair) => self.remove(&mate.name),
-            (Some(mate), PairScope::One) => self.keep_entry(mate.name, mate.entry.unpaired(), None),
+        self.delete_sa(&id)?;
+        match (peer, scope) {
+            (Some(peer), PairScope::Pair) => self.delete_sa(&peer.id),
+            (Some(peer), PairScope::One) => self.store_entry(peer.id, peer.entry.without_pair(), None),
             (None, _) => Ok(()),
         }
     }
 
-    /// Both in one datagram, so that no packet comes between them. Of a pair one after the other: the mate is to know of both.
+    /// Sends DELSA and NEWSA in one datagram, so that no packet is lost in between; XFRM has no atomic replacement. The SAs of
+    /// a pair need two steps, because the peer's entry changes with both.
     fn replace(&mut self, old: &Request, new: &Request) -> Result<(), SadbError> {
-        let name = encode::sa_id(old)?;
-        let refreshed = self.beside.refresh();
-        self.note_failure(refreshed);
-        if self.trace.is_some() || new.pair_spi.is_some() || self.beside.pairs(&name) {
+        let id = encode::sa_id(old)?;
+        let refreshed = self.side_store.refresh();
+        self.warn_on_error(refreshed);
+        if self.trace.is_some() || new.pair_spi.is_some() || self.side_store.is_paired(&id) {
             self.delete(old, PairScope::One)?;
             return self.add(new);
         }
-        let addition = addition(new)?;
-        let deletion = (kind::DELSA, encode::sa_id_body(&name), sa_context(&name));
-        let mut outcomes = self.link.ask_all([deletion, addition].into_iter().map(Ok));
+        let add = add_operation(new)?;
+        let delete = (kind::DELSA, encode::sa_id_body(&id), request_context(&id));
+        let mut outcomes = self.client.request_all([delete, add].into_iter().map(Ok));
         let (added, deleted) = (outcomes.pop(), outcomes.pop());
         match added.unwrap_or(Err(SadbError::OutcomeUnknown)) {
-            // Why is told of the deletion.
+            // The deletion's outcome carries the error.
             Err(SadbError::OutcomeUnknown) => return deleted.unwrap_or(Err(SadbError::OutcomeUnknown)),
-            Err(error) if self.patience.tries_again(&error) => return self.add(new),
+            Err(error) if self.retry_budget.should_retry(&error) => return self.add(new),
             outcome => outcome?,
         }
-        let removed = self.beside.remove(name);
-        self.note_failure(removed);
-        self.keep(new, &name, None)
+        // The new SA may have been added in the same second, so the add time does not invalidate the old entry.
+        let removed = self.side_store.remove(id);
+        self.warn_on_error(removed);
+        self.store_extras(new, &id, None)
     }
 
     fn get(&mut self, request: &Request) -> Result<Message, SadbError> {
-        let name = encode::sa_id(request)?;
-        let live = self.fetch(&name)?;
-        Ok(self.describe(MessageType::GET, &name, live))
+        let id = encode::sa_id(request)?;
+        let live = self.get_live(&id)?;
+        Ok(self.describe(MessageType::GET, &id, live))
     }
 
     fn flush(&mut self, sa_type: SaType) -> Result<(), SadbError> {
-        let asked = Asked { sa_type, ..Asked::default() };
-        self.ask(kind::FLUSHSA, &Body::Flush(proto_of(sa_type)?), &asked)?;
-        let cleared = self.beside.clear(sa_type);
-        self.note_failure(cleared);
+        let context = RequestContext { sa_type, ..RequestContext::default() };
+        self.request(kind::FLUSHSA, &Body::Flush(proto_of(sa_type)?), &context)?;
+        // The kernel first: if it refuses, the entries are still valid.
+        let cleared = self.side_store.clear(sa_type);
+        self.warn_on_error(cleared);
         Ok(())
     }
 
-    fn dump(&mut self, sa_type: SaType, each: Visitor<'_>) -> Result<(), SadbError> {
+    fn dump(&mut self, sa_type: SaType, visit: Visitor<'_>) -> Result<(), SadbError> {
         clear_address_cache();
-        self.dump_all(sa_type, each)
+        self.dump_all(sa_type, visit)
     }
 
-    fn monitor(&mut self, hearing: MonitorMode, each: Visitor<'_>) -> Result<(), SadbError> {
-        monitor::monitor(hearing, self.link.port(), each)
+    fn monitor(&mut self, mode: MonitorMode, visit: Visitor<'_>) -> Result<(), SadbError> {
+        monitor::monitor(mode, self.client.port(), visit)
     }
 
     fn idle_limited(&mut self) -> Result<Vec<Message>, SadbError> {
-        let refreshed = self.beside.refresh();
-        self.note_failure(refreshed);
+        let refreshed = self.side_store.refresh();
+        self.warn_on_error(refreshed);
         let mut found = Vec::new();
-        for name in self.beside.idle_limited() {
-            match self.fetch(&name) {
-                Ok(live) => found.push(self.describe(MessageType::GET, &name, live)),
+        for id in self.side_store.idle_limited() {
+            match self.get_live(&id) {
+                Ok(live) => found.push(self.describe(MessageType::GET, &id, live)),
+                // Expired since the file was written.
                 Err(error) if error.is_missing() => {}
                 Err(error) => return Err(error),
             }
         }
+        // The daemon keeps this list; it needs no keys.
         found.iter_mut().for_each(|message| message.extensions.retain(|ext| !matches!(ext, Extension::Key(..))));
         Ok(found)
     }
 
     fn set_enforces_idle(&mut self) {
-        self.set_enforces_idle = true;
+        self.enforces_idle = true;
     }
 
-    /// XFRM takes what the kernel's cryptographic interface has. A kernel without its hash or cipher part seems to have nothing.
+    /// Queries AF_ALG, the crypto API that XFRM takes its algorithms from. Without the modules for hashes or ciphers it seems
+    /// empty.
     fn supported(&mut self) -> Result<Supported, SadbError> {
         let failed = |source| SadbError::Unavailable { what: NO_AF_ALG.into(), source };
         let mut supported = Supported::default();

@@ -1,25 +1,26 @@
-//! The policies of the Linux kernel (`net/xfrm/xfrm_policy.c`), as values and back.
+//! The SPD of the Linux kernel (`net/xfrm/xfrm_policy.c`).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::ControlFlow;
 
 use crate::policy::{ListedPolicy, Net, Policy, PolicyAction, PolicyDirection, PolicyId, PortMask, Selector, Template};
 use crate::sa::{Masked, XfrmMode};
-use crate::sadb::linux::errors::Asked;
+use crate::sadb::linux::errors::RequestContext;
 use crate::sadb::linux::xfrm::Xfrm;
 use crate::sadb::linux::xfrm::encode::{proto_of, type_of};
 use crate::sadb::{MAX_BATCH, SadbError, Spd};
 use crate::wire::xfrm;
-use crate::wire::xfrm::fixed::{Limits, RawAddress, family_of};
+use crate::wire::xfrm::fixed::{LifetimeLimits, RawAddress, XfrmSelector, family_of};
 use crate::wire::xfrm::number::{
     FAMILY_INET6, INFINITE, POLICY_ALLOW, POLICY_BLOCK, POLICY_FWD, POLICY_IN, POLICY_OUT, attr, kind,
 };
-use crate::wire::xfrm::{Attribute, Body, PolicyInfo, PolicyName};
+use crate::wire::xfrm::{Attribute, Body, PolicyInfo, UserPolicyId, XfrmTemplate};
 
-/// Every algorithm will do.
+/// All algorithms are allowed.
 const ANY_ALGORITHM: [u32; 3] = [u32::MAX; 3];
-/// No lifetime.
-const UNLIMITED: Limits = Limits { bytes: (INFINITE, INFINITE), packets: (INFINITE, INFINITE), add: (0, 0), used: (0, 0) };
+/// A policy without lifetimes.
+const UNLIMITED: LifetimeLimits =
+    LifetimeLimits { bytes: (INFINITE, INFINITE), packets: (INFINITE, INFINITE), add: (0, 0), used: (0, 0) };
 
 const DIRECTIONS: &[(PolicyDirection, u8)] =
     &[(PolicyDirection::In, POLICY_IN), (PolicyDirection::Out, POLICY_OUT), (PolicyDirection::Forward, POLICY_FWD)];
@@ -27,50 +28,50 @@ const DIRECTIONS: &[(PolicyDirection, u8)] =
 impl Spd for Xfrm {
     fn policies(&mut self) -> Result<Vec<ListedPolicy>, SadbError> {
         let mut found = Vec::new();
-        self.link.dump(kind::GETPOLICY, Vec::new(), &mut |_| {}, &mut |message| {
-            found.extend(listed(message));
+        self.client.dump(kind::GETPOLICY, Vec::new(), &mut |_| {}, &mut |message| {
+            found.extend(decode_policy(message));
             ControlFlow::Continue(())
         })?;
         Ok(found)
     }
 
     fn insert(&mut self, policies: &[Policy]) -> Vec<Result<(), SadbError>> {
-        self.ask_each(kind::NEWPOLICY, policies, policy_body)
+        self.request_each(kind::NEWPOLICY, policies, encode_policy)
     }
 
     fn replace(&mut self, policies: &[Policy]) -> Vec<Result<(), SadbError>> {
-        self.ask_each(kind::UPDPOLICY, policies, policy_body)
+        self.request_each(kind::UPDPOLICY, policies, encode_policy)
     }
 
     fn remove(&mut self, names: &[PolicyId]) -> Vec<Result<(), SadbError>> {
-        self.ask_each(kind::DELPOLICY, names, |name| Ok(name_body(name)))
+        self.request_each(kind::DELPOLICY, names, |name| Ok(encode_policy_id(name)))
     }
 }
 
 impl Xfrm {
-    /// Asks for the same deed for each of `things`.
-    fn ask_each<T>(
+    /// Sends a request of the same type for each of `items`.
+    fn request_each<T>(
         &mut self,
-        deed: u16,
-        things: &[T],
+        kind: u16,
+        items: &[T],
         body: impl Fn(&T) -> Result<Body, SadbError>,
     ) -> Vec<Result<(), SadbError>> {
-        let mut outcomes = Vec::with_capacity(things.len());
-        for some in things.chunks(MAX_BATCH) {
-            let deeds = some.iter().map(|thing| Ok((deed, body(thing)?, Asked::policy())));
-            outcomes.extend(self.link.ask_all(deeds));
+        let mut outcomes = Vec::with_capacity(items.len());
+        // Larger datagrams would exceed the send buffer (EMSGSIZE).
+        for chunk in items.chunks(MAX_BATCH) {
+            let operations = chunk.iter().map(|item| Ok((kind, body(item)?, RequestContext::policy())));
+            outcomes.extend(self.client.request_all(operations));
         }
         outcomes
     }
 }
 
-/// A policy as the kernel is sent it.
-fn policy_body(policy: &Policy) -> Result<Body, SadbError> {
+fn encode_policy(policy: &Policy) -> Result<Body, SadbError> {
     let info = PolicyInfo {
         selector: selector(&policy.id.selector),
         limits: UNLIMITED,
         priority: policy.priority,
-        direction: number(policy.id.direction),
+        direction: direction_number(policy.id.direction),
         action: if policy.action == PolicyAction::Block { POLICY_BLOCK } else { POLICY_ALLOW },
         ..PolicyInfo::default()
     };
@@ -80,9 +81,9 @@ fn policy_body(policy: &Policy) -> Result<Body, SadbError> {
     Ok(Body::Policy(Box::new(info), attributes))
 }
 
-fn name_body(name: &PolicyId) -> Body {
-    let id = PolicyName { selector: selector(&name.selector), index: 0, direction: number(name.direction) };
-    Body::PolicyName(id, name_attributes(name))
+fn encode_policy_id(name: &PolicyId) -> Body {
+    let id = UserPolicyId { selector: selector(&name.selector), index: 0, direction: direction_number(name.direction) };
+    Body::PolicyId(id, name_attributes(name))
 }
 
 fn name_attributes(name: &PolicyId) -> Vec<Attribute> {
@@ -90,13 +91,13 @@ fn name_attributes(name: &PolicyId) -> Vec<Attribute> {
     name.mark.map(Attribute::Mark).into_iter().chain(if_id).collect()
 }
 
-fn number(direction: PolicyDirection) -> u8 {
-    DIRECTIONS.iter().find(|(known, _)| *known == direction).map_or(POLICY_IN, |(_, number)| *number)
+fn direction_number(direction: PolicyDirection) -> u8 {
+    DIRECTIONS.iter().find(|(row, _)| *row == direction).map_or(POLICY_IN, |(_, number)| *number)
 }
 
-fn selector(selector: &Selector) -> xfrm::fixed::Selector {
+fn selector(selector: &Selector) -> XfrmSelector {
     let ports = |ports: PortMask| (ports.value, ports.mask);
-    xfrm::fixed::Selector {
+    XfrmSelector {
         dst: selector.dst.addr().into(),
         src: selector.src.addr().into(),
         dst_port: ports(selector.dst_ports),
@@ -110,12 +111,13 @@ fn selector(selector: &Selector) -> xfrm::fixed::Selector {
     }
 }
 
-fn template(template: &Template, policy: &PolicyInfo) -> Result<xfrm::Template, SadbError> {
+fn template(template: &Template, policy: &PolicyInfo) -> Result<XfrmTemplate, SadbError> {
     let is_tunnel = template.mode != XfrmMode::TRANSPORT;
-    Ok(xfrm::Template {
+    Ok(XfrmTemplate {
         dst: template.dst.into(),
         spi: template.spi,
         proto: proto_of(template.sa_type)?,
+        // In transport mode the template's addresses are zero, and their family is that of the selector.
         family: if is_tunnel { family_of(template.dst) } else { policy.selector.family },
         src: template.src.into(),
         reqid: template.reqid,
@@ -126,8 +128,8 @@ fn template(template: &Template, policy: &PolicyInfo) -> Result<xfrm::Template, 
     })
 }
 
-/// The policy of a message, unless it is one of a single socket.
-fn listed(message: xfrm::Message) -> Option<ListedPolicy> {
+/// Decodes a policy; `None` for that of a single socket, whose direction is 3 or higher.
+fn decode_policy(message: xfrm::NetlinkMessage) -> Option<ListedPolicy> {
     let Body::Policy(info, attributes) = message.body else { return None };
     let direction = DIRECTIONS.iter().find(|(_, number)| *number == info.direction)?.0;
     let mut name = PolicyId { direction, selector: read_selector(&info.selector)?, mark: None, if_id: 0 };
@@ -145,7 +147,7 @@ fn listed(message: xfrm::Message) -> Option<ListedPolicy> {
     Some(ListedPolicy { policy, added: info.current.add_time })
 }
 
-fn read_selector(selector: &xfrm::fixed::Selector) -> Option<Selector> {
+fn read_selector(selector: &XfrmSelector) -> Option<Selector> {
     let ports = |(value, mask)| PortMask { value, mask };
     Some(Selector {
         src: Net::new(selector.src.ip(selector.family)?, selector.src_prefix),
@@ -157,12 +159,12 @@ fn read_selector(selector: &xfrm::fixed::Selector) -> Option<Selector> {
     })
 }
 
-fn read_template(template: &xfrm::Template) -> Template {
-    let nowhere: IpAddr = match template.family {
+fn read_template(template: &XfrmTemplate) -> Template {
+    let unspecified: IpAddr = match template.family {
         FAMILY_INET6 => Ipv6Addr::UNSPECIFIED.into(),
         _ => Ipv4Addr::UNSPECIFIED.into(),
     };
-    let end = |raw: RawAddress| raw.ip(template.family).unwrap_or(nowhere);
+    let end = |raw: RawAddress| raw.ip(template.family).unwrap_or(unspecified);
     Template {
         sa_type: type_of(template.proto),
         mode: XfrmMode(template.mode),
@@ -179,7 +181,7 @@ mod tests {
     use super::*;
     use crate::sa::SaType;
     use crate::wire::reader::Reader;
-    use crate::wire::xfrm::{Header, decode, encode};
+    use crate::wire::xfrm::{NetlinkHeader, decode, encode};
 
     fn tunnel() -> Policy {
         let selector = Selector {
@@ -187,7 +189,7 @@ mod tests {
             dst_ports: PortMask::exactly(80),
             ..Selector::between(Net::new([10, 1, 0, 0].into(), 16), Net::host([10, 0, 0, 2].into()))
         };
-        let nowhere = [0; 4].into();
+        let unspecified = [0; 4].into();
         let esp = Template {
             sa_type: SaType::ESP,
             mode: XfrmMode::TUNNEL,
@@ -200,8 +202,8 @@ mod tests {
         let ah = Template {
             sa_type: SaType::AH,
             mode: XfrmMode::TRANSPORT,
-            src: nowhere,
-            dst: nowhere,
+            src: unspecified,
+            dst: unspecified,
             spi: 0,
             reqid: 0,
             optional: false,
@@ -241,9 +243,9 @@ mod tests {
 
     #[cfg(target_endian = "little")]
     #[test]
-    fn the_kernel_is_sent_what_ip_sends_it() {
-        let header = Header { kind: kind::NEWPOLICY, flags: 5, ..Header::default() };
-        let bytes = encode(header, &policy_body(&tunnel()).unwrap()).unwrap();
+    fn encode_policy_equals_iproute2() {
+        let header = NetlinkHeader { kind: kind::NEWPOLICY, flags: 5, ..NetlinkHeader::default() };
+        let bytes = encode(header, &encode_policy(&tunnel()).unwrap()).unwrap();
         assert_eq!(hex(&bytes), BY_IP.concat());
     }
 
@@ -254,18 +256,18 @@ mod tests {
         let six =
             Policy { id: PolicyId { selector: six, mark: None, if_id: 0, direction: PolicyDirection::Forward }, ..tunnel() };
         for policy in [tunnel(), bypass, Policy { templates: vec![tunnel().templates[0]], ..six }] {
-            let header = Header { kind: kind::NEWPOLICY, ..Header::default() };
-            let bytes = encode(header, &policy_body(&policy).unwrap()).unwrap();
-            let found = listed(decode(&mut Reader::new(&bytes)).unwrap());
+            let header = NetlinkHeader { kind: kind::NEWPOLICY, ..NetlinkHeader::default() };
+            let bytes = encode(header, &encode_policy(&policy).unwrap()).unwrap();
+            let found = decode_policy(decode(&mut Reader::new(&bytes)).unwrap());
             assert_eq!(found, Some(ListedPolicy { policy, added: 0 }));
         }
     }
 
     #[test]
-    fn policies_of_sockets_are_not_listed() {
-        let Body::Policy(info, attributes) = policy_body(&tunnel()).unwrap() else { panic!("a policy") };
+    fn decode_policy_skips_socket_policies() {
+        let Body::Policy(info, attributes) = encode_policy(&tunnel()).unwrap() else { panic!("a policy") };
         let body = Body::Policy(Box::new(PolicyInfo { direction: 3, ..*info }), attributes);
-        let header = Header { kind: kind::NEWPOLICY, ..Header::default() };
-        assert_eq!(listed(xfrm::Message { header, byte_len: 0, body }), None);
+        let header = NetlinkHeader { kind: kind::NEWPOLICY, ..NetlinkHeader::default() };
+        assert_eq!(decode_policy(xfrm::NetlinkMessage { header, byte_len: 0, body }), None);
     }
 }

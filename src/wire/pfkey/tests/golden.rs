@@ -1,4 +1,4 @@
-//! Messages as ipseckey(1M) sends them, and answers as illumos gives them, byte for byte (little-endian).
+//! Requests of ipseckey(1M) and replies of illumos, byte for byte (little-endian).
 
 use super::*;
 
@@ -40,7 +40,7 @@ fn esp() -> Request {
     }
 }
 
-/// What `get`, `delete` and `delete-pair` say at least.
+/// The minimum of a `get`, `delete` or `delete-pair`.
 fn named(sa_type: SaType, spi: u32) -> Request {
     Request { sa_type, spi: Spi(spi), ..Request::default() }
 }
@@ -447,7 +447,7 @@ fn get() {
     sent(MessageType::GET, &request, "0205000304000000010000000000000002000100000012340000000000000000");
 }
 
-/// The answer to a GET, with every extension that an illumos kernel puts into a description.
+/// The reply to a GET with every extension of an illumos description.
 #[test]
 fn description() {
     let bytes = from_hex(
@@ -486,7 +486,7 @@ fn description() {
 }
 
 #[test]
-fn what_does_not_fit_is_refused() {
+fn request_refuses_values_that_do_not_fit() {
     let encode = |request: &Request| super::request(&Dialect::ILLUMOS, MessageType::ADD, request, 1, PID).err();
     let text = encode(&Request { replay: 256, ..esp() }).expect("refused").to_string();
     assert_eq!(text, "replay window 256 is too large for illumos PF_KEY, which holds at most 255");
@@ -505,7 +505,7 @@ fn linux_has_no_pairs() {
 }
 
 #[test]
-fn linux_wants_native_addresses_both_lifetimes_and_a_mode() {
+fn linux_add_has_native_addresses_both_lifetimes_and_a_mode() {
     let hard = Some(Lifetime { addtime: 60, ..Lifetime::default() });
     let request = Request {
         hard: hard.into(),
@@ -526,7 +526,7 @@ fn linux_wants_native_addresses_both_lifetimes_and_a_mode() {
 }
 
 #[test]
-fn linux_get_names_a_source() {
+fn linux_get_has_a_source() {
     let request = Request { dst: end("10.0.0.2"), ..named(SaType::ESP, 1) };
     let bytes = super::request(&Dialect::LINUX, MessageType::GET, &request, 1, PID).expect("encodes");
     let message = decode(&Dialect::LINUX, &bytes).expect("decodes");

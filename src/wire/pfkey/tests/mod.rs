@@ -1,4 +1,4 @@
-//! Golden messages both ways, hostile bytes, random messages.
+//! Golden messages in both directions, malformed bytes, random messages.
 
 use std::net::IpAddr;
 
@@ -14,12 +14,12 @@ use crate::wire::writer::{Writer, exact};
 mod golden;
 mod random;
 
-/// What `write` writes, alone.
+/// The bytes of a single `write` function.
 pub(super) fn body_bytes(write: impl Fn(&mut Writer) -> Result<(), EncodeError>) -> Vec<u8> {
     exact(write).map(|buffer| buffer.to_vec()).expect("encodes")
 }
 
-/// Compares with hexadecimal text, blanks ignored. The text is of a little-endian machine.
+/// Compares with little-endian bytes in hexadecimal; blanks are ignored.
 pub(super) fn check_body(bytes: &[u8], hex: &str) {
     if cfg!(target_endian = "little") {
         assert_eq!(to_hex(bytes), hex.replace(' ', ""));

@@ -1,4 +1,4 @@
-//! Bytes nobody promised anything about, and messages of every kind.
+//! Random bytes, and random messages of every type.
 
 use proptest::prelude::*;
 
@@ -171,18 +171,18 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_message_survives(message in message()) {
+    fn encode_of_decode_is_the_identity(message in message()) {
         check_fixed_point(&Dialect::ILLUMOS, &message.0);
     }
 
     #[test]
-    fn random_bytes_give_a_message_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn decode_accepts_any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let _ = decode(&Dialect::ILLUMOS, &bytes);
         let _ = decode(&Dialect::LINUX, &bytes);
     }
 
     #[test]
-    fn odd_extensions_are_kept(bytes in odd_extensions()) {
+    fn decode_keeps_unknown_extensions(bytes in odd_extensions()) {
         for dialect in [Dialect::ILLUMOS, Dialect::LINUX] {
             let message = decode(&dialect, &bytes).expect("well framed");
             check_fixed_point(&dialect, &message);
@@ -190,7 +190,7 @@ proptest! {
     }
 
     #[test]
-    fn every_prefix_is_refused(bytes in odd_extensions()) {
+    fn decode_refuses_every_prefix(bytes in odd_extensions()) {
         for len in 0..bytes.len() {
             prop_assert!(decode(&Dialect::ILLUMOS, &bytes[..len]).is_err());
         }
@@ -198,7 +198,7 @@ proptest! {
 }
 
 #[test]
-fn lengths_that_disagree() {
+fn decode_refuses_a_wrong_length() {
     let header = |words: u16, total: usize| {
         let mut bytes = vec![2, 10, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0];
         bytes[4..6].copy_from_slice(&words.to_ne_bytes());
@@ -215,7 +215,7 @@ fn lengths_that_disagree() {
 }
 
 #[test]
-fn an_extension_past_the_end() {
+fn decode_refuses_an_extension_beyond_the_end() {
     let mut bytes = vec![2, 10, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0];
     bytes[4..6].copy_from_slice(&3u16.to_ne_bytes());
     bytes.extend(2u16.to_ne_bytes());
@@ -226,7 +226,7 @@ fn an_extension_past_the_end() {
 }
 
 #[test]
-fn the_longest_message() {
+fn encode_of_the_longest_message() {
     let message = |words: usize| Message {
         version: 2,
         kind: MessageType::ADD,
