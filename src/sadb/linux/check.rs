@@ -268,7 +268,7 @@ mod tests {
         let linux = LinuxExtras { icv_bits: Some(96), ..LinuxExtras::default() };
         assert!(
             refusal(&Request { linux: linux.into(), auth_alg: AuthAlg::NONE, auth_key: None, ..esp() })
-                .contains("no authalg")
+                .contains("without authalg")
         );
     }
 

@@ -489,7 +489,7 @@ fn description() {
 fn request_refuses_values_that_do_not_fit() {
     let encode = |request: &Request| super::request(&Dialect::ILLUMOS, MessageType::ADD, request, 1, PID).err();
     let text = encode(&Request { replay: 256, ..esp() }).expect("refused").to_string();
-    assert_eq!(text, "replay window 256 is too large for illumos PF_KEY, which holds at most 255");
+    assert_eq!(text, "replay window 256 is too large for illumos PF_KEY (maximum 255)");
     assert!(matches!(encode(&Request { auth_alg: AuthAlg(256), ..esp() }), Some(EncodeError::Algorithm { .. })));
     assert!(matches!(encode(&Request { encr_alg: EncrAlg(256), ..esp() }), Some(EncodeError::Algorithm { .. })));
     let long = Identity { kind: IdentityType(2), id: 0, value: vec![b'a'; 530_000] };

@@ -211,7 +211,7 @@ fn decode_refuses_a_wrong_length() {
     assert_eq!(header(3, 16), Some(DecodeError::Length { declared: 24, actual: 16 }));
     assert_eq!(header(3, 24), Some(DecodeError::Extension { at: 16, kind: 0, declared: 0, left: 8 }));
     let text = DecodeError::Length { declared: 24, actual: 16 }.to_string();
-    assert_eq!(text, "the header says 24 bytes, 16 came");
+    assert_eq!(text, "the header declares 24 bytes, received 16");
 }
 
 #[test]
