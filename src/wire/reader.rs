@@ -77,12 +77,14 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// [`ReadError::Short`].
     pub(crate) fn part(&mut self, count: usize) -> Result<Self, ReadError> {
+        // Errors in the part then give offsets in the whole message.
         let at = self.at;
         Ok(Self { rest: self.bytes(count)?, at })
     }
 
     /// Reads all remaining bytes.
     pub(crate) fn take_rest(&mut self) -> &'a [u8] {
+        // What remains is empty, so that `finish` accepts it.
         let rest = std::mem::take(&mut self.rest);
         self.at += rest.len();
         rest
@@ -109,6 +111,7 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// [`ReadError::Short`].
     pub(crate) fn u16(&mut self) -> Result<u16, ReadError> {
+        // Host order, also on big-endian machines: kernel and program run on the same one.
         self.array().map(u16::from_ne_bytes)
     }
 
@@ -149,6 +152,7 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// [`ReadError::Trailing`] if bytes remain.
     pub(crate) fn finish(self) -> Result<(), ReadError> {
+        // A remainder is a field of a newer kernel; the caller then keeps the attribute whole instead of losing the field.
         match self.rest.len() {
             0 => Ok(()),
             left => Err(ReadError::Trailing { at: self.at, left }),

@@ -46,6 +46,7 @@ const POISON: u16 = u16::MAX;
 pub(crate) fn exact<E: From<WriteError>>(fill: impl Fn(&mut Writer) -> Result<(), E>) -> Result<Buffer, E> {
     let mut count = Writer { buffer: None, whole: 0, len: 0, reserved: 0, overflow: false };
     fill(&mut count)?;
+    // Allocated once with its final size: a growing buffer would leave copies of the keys in freed memory.
     let buffer = Some(Buffer::with_capacity(count.len));
     let mut writer = Writer { buffer, whole: count.len, len: 0, reserved: 0, overflow: false };
     fill(&mut writer)?;
@@ -72,6 +73,7 @@ impl Writer {
     #[inline]
     pub(crate) fn bytes(&mut self, bytes: &[u8]) {
         self.len += bytes.len();
+        // Noted and checked once by `exact`, so that encoders need no `?` for each field.
         if let Some(buffer) = &mut self.buffer {
             // A second pass that is longer must not grow the buffer: that would leave a copy of keys behind.
             self.overflow |= buffer.append(bytes).is_err();
@@ -127,6 +129,7 @@ impl Writer {
     pub(crate) fn reserve_length(&mut self, start: usize) -> LengthField {
         let field = LengthField { at: self.len, start };
         self.reserved += 1;
+        // All ones, so that a forgotten field cannot pass for a plausible length.
         self.u16(POISON);
         field
     }
@@ -138,6 +141,7 @@ impl Writer {
     pub(crate) fn fill_length(&mut self, reserved: LengthField, unit: usize) -> Result<(), WriteError> {
         let len = self.len - reserved.start;
         let most = usize::from(POISON - 1) * unit;
+        // Rounded up for PF_KEY, which counts words. Netlink counts bytes and pads after the length is filled in.
         let value = u16::try_from(len.div_ceil(unit)).ok().filter(|value| *value != POISON);
         let value = value.ok_or(WriteError::TooLong { len, most })?;
         self.reserved -= 1;

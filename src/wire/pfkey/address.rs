@@ -25,8 +25,11 @@ const SOCKADDR_IN_LEN: usize = 16;
 
 pub(super) fn read(dialect: &Dialect, body: &mut Reader<'_>) -> Result<AddressInfo, ReadError> {
     let (proto, prefix_len) = (body.u8()?, body.u8()?);
+    // illumos does not test reserved fields (keysock.c, ext_check), so a reply may hold any value here.
     body.skip(2)?;
     let (family, port) = (body.u16()?, body.be16()?);
+    // The family decides, not the length: illumos returns an IPv4-mapped address as AF_INET in an extension of 40 bytes
+    // (sadb.c, sadb_addrfix).
     let addr = if family == AF_INET {
         Some(IpAddr::V4(Ipv4Addr::from(body.array::<4>()?)))
     } else if family == dialect.af_inet6 {
@@ -34,6 +37,7 @@ pub(super) fn read(dialect: &Dialect, body: &mut Reader<'_>) -> Result<AddressIn
         body.skip(4)?;
         Some(IpAddr::V6(Ipv6Addr::from(body.array::<16>()?)))
     } else {
+        // An unknown family is kept as a number, so that the message can still be shown.
         None
     };
     Ok(AddressInfo { proto, prefix_len, family, addr, port })
@@ -43,6 +47,7 @@ pub(super) fn write(writer: &mut Writer, dialect: &Dialect, address: &AddressInf
     writer.u8(address.proto);
     writer.u8(address.prefix_len);
     writer.zeros(2);
+    // The tail below counts from the sockaddr, not from the start of the extension.
     let start = writer.position();
     let len = match address.addr {
         Some(IpAddr::V4(addr)) => {
@@ -58,12 +63,14 @@ pub(super) fn write(writer: &mut Writer, dialect: &Dialect, address: &AddressInf
             writer.bytes(&addr.octets());
             dialect.sockaddr_in6_len
         }
+        // illumos refuses an address extension that ends before its sockaddr (D-30, D-31), so the smaller one is written.
         None => {
             writer.u16(address.family);
             writer.be16(address.port);
             SOCKADDR_IN_LEN
         }
     };
+    // illumos' sockaddr_in6 has 32 bytes, Linux' 28. Padded to whole words, both extensions have 40.
     writer.zeros((start + len).saturating_sub(writer.position()));
 }
 

@@ -15,6 +15,7 @@ use crate::wire::writer::Writer;
 
 pub(super) fn read(dialect: &Dialect, body: &mut Reader<'_>) -> Result<Association, ReadError> {
     Ok(Association {
+        // Of the fields of `struct sadb_sa` only the SPI is in network order.
         spi: Spi(body.be32()?),
         replay: body.u8()?,
         state: SaState(body.u8()?),
@@ -29,14 +30,18 @@ pub(super) fn write(writer: &mut Writer, dialect: &Dialect, sa: &Association) ->
     writer.be32(sa.spi.0);
     writer.u8(sa.replay);
     writer.u8(sa.state.0);
+    // An algorithm that only XFRM has is numbered from 256 on, and PF_KEY has 8 bits for it.
     writer.u8(algorithm(dialect, "authentication", sa.auth.0)?);
     writer.u8(algorithm(dialect, "encryption", sa.encr.0)?);
+    // af_key would take USED as NOECN, UNIQUE as DECAP_DSCP and AALG1 as NOPMTUDISC, and it drops the other illumos flags
+    // without an error.
     writer.u32(sa.flags.0 & dialect.flags);
     Ok(())
 }
 
 /// The number of an algorithm as 8 bits.
 pub(super) fn algorithm(dialect: &Dialect, what: &'static str, number: u16) -> Result<u8, EncodeError> {
+    // Not a cast: the low 8 bits would be the number of another algorithm, which the kernel would accept.
     u8::try_from(number).map_err(|_| EncodeError::Algorithm { what, dialect: dialect.name })
 }
 

@@ -6,14 +6,14 @@
 //! | proto | cookie |
 //! +-------+--------+
 //! ```
-//!
-//! Before 2018 the cookie had 32 bits and four reserved bytes followed; on a little-endian machine that reads the same.
 
 use crate::sa::Extension;
 use crate::wire::reader::{ReadError, Reader};
 use crate::wire::writer::Writer;
 
 pub(super) fn read(body: &mut Reader<'_>) -> Result<Extension, ReadError> {
+    // Kernels before 2018 have a 32-bit cookie and 32 reserved bits. On a little-endian machine both layouts give the same
+    // value.
     Ok(Extension::KmCookie { proto: body.u32()?, cookie: body.u64()? })
 }
 

@@ -192,10 +192,12 @@ impl Dialect {
     /// Converts a message type to the wire, if this dialect has it.
     #[must_use]
     pub(crate) fn message_number(&self, kind: MessageType) -> Option<u8> {
+        // Asks `message_type` for the inverse, so that the two functions cannot disagree.
         let plain = MessageType(kind.0 & !FOREIGN);
         if self.message_type(plain.0) == kind {
             return Some(plain.0);
         }
+        // A number from 128 on that no dialect defines has the bit FOREIGN by itself and is sent unchanged.
         (self.message_type(kind.0) == kind).then_some(kind.0)
     }
 }

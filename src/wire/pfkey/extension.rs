@@ -21,10 +21,13 @@ const HEADER_LEN: usize = 4;
 /// [`Extension::Unknown`].
 pub(super) fn read(dialect: &Dialect, number: u16, whole: &Reader<'_>) -> Extension {
     let known = dialect.extension_kind(number).and_then(|kind| {
+        // A clone, because an extension that cannot be read is kept from its first byte, header included.
         let mut body = whole.clone();
         body.skip(HEADER_LEN).ok()?;
         read_body(dialect, kind, &mut body).ok()
     });
+    // Not an error: one extension of a newer kernel must not hide the rest of the SA. A `Buffer`, because an extension that
+    // cannot be read may be a key.
     known.unwrap_or_else(|| Extension::Unknown { kind: number, bytes: Buffer::from_slice(whole.peek()) })
 }
 
@@ -45,6 +48,7 @@ fn read_body(dialect: &Dialect, kind: ExtensionKind, body: &mut Reader<'_>) -> R
         ExtensionKind::ReplayValue => replay::read(body)?,
         ExtensionKind::ExtendedDump => register::read_dump(body)?,
         ExtensionKind::SecondAssociation => second::read(body)?,
+        // The type is 8 bits, the port 16 bits in network order; both are followed by reserved bytes.
         ExtensionKind::NattType => Extension::NattType(body.u8()?),
         ExtensionKind::NattPort(side) => Extension::NattPort(side, body.be16()?),
     })
@@ -83,6 +87,7 @@ fn write_body(writer: &mut Writer, dialect: &Dialect, extension: &Extension) -> 
         Extension::SecondAssociation { mode, sequence, reqid } => second::write(writer, *mode, *sequence, *reqid),
         Extension::NattType(kind) => writer.u8(*kind),
         Extension::NattPort(_, port) => writer.be16(*port),
+        // Unreachable: `write` has handled the first, and the second has no kind, so `framed` refuses it.
         Extension::Unknown { .. } | Extension::Linux(_) => {}
     }
     Ok(())
@@ -95,6 +100,7 @@ pub(super) fn framed(
     kind: Option<ExtensionKind>,
     body: impl FnOnce(&mut Writer) -> Result<(), EncodeError>,
 ) -> Result<(), EncodeError> {
+    // The message names the contents: a user asked for a pair SPI, not for extension 23.
     let number = kind.and_then(|kind| dialect.extension_number(kind));
     let number =
         number.ok_or(EncodeError::Extension { what: kind.map_or("attributes of XFRM", describe), dialect: dialect.name })?;
@@ -109,6 +115,7 @@ fn numbered(
     let length = writer.reserve_length(writer.position());
     writer.u16(number);
     body(writer)?;
+    // Padded before the length is filled in: sadb_ext_len counts the padding, and a kernel finds the next extension by it.
     writer.pad(WORD);
     Ok(writer.fill_length(length, WORD)?)
 }

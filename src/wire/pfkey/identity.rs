@@ -24,6 +24,8 @@ pub(super) fn read(body: &mut Reader<'_>) -> Result<Identity, ReadError> {
     let len = if DER_TYPES.contains(&kind) {
         padded.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1)
     } else {
+        // A string that fills its words has no NUL; illumos would overwrite its last byte with one (keysock.c,
+        // keysock_get_ext).
         padded.iter().position(|byte| *byte == 0).unwrap_or(padded.len())
     };
     Ok(Identity { kind, id, value: padded.iter().copied().take(len).collect() })

@@ -19,11 +19,13 @@ pub(super) fn read(body: &mut Reader<'_>) -> Result<Key, ReadError> {
     let (bits, reserved) = (body.u16()?, body.u16()?);
     // Key and salt each start at a whole byte. More bytes are padding.
     let needed = usize::from(bits).div_ceil(8) + usize::from(reserved).div_ceil(8);
+    // Bytes behind it are left out: padding, and in a reply of illumos an all-zero IV (sadb.c, sadb_sa2msg).
     let bytes = body.bytes(needed.min(body.left()))?;
     Ok(Key::from_slice(bytes, bits, reserved))
 }
 
 pub(super) fn write(writer: &mut Writer, key: &Key) {
+    // The declared number, not the length in bytes: illumos compares it with the length of the extension (D-33, D-34).
     writer.u16(key.bits());
     writer.u16(key.reserved());
     writer.bytes(key.expose());

@@ -12,6 +12,7 @@ use crate::wire::reader::{ReadError, Reader};
 use crate::wire::writer::Writer;
 
 pub(super) fn read(body: &mut Reader<'_>) -> Result<Lifetime, ReadError> {
+    // illumos stores `allocations`, but neither counts nor enforces them.
     Ok(Lifetime { allocations: body.u32()?, bytes: body.u64()?, addtime: body.u64()?, usetime: body.u64()? })
 }
 

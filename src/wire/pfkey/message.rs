@@ -47,11 +47,13 @@ pub(crate) fn decode_head(dialect: &Dialect, bytes: &[u8]) -> Result<Message, De
 
 fn header(dialect: &Dialect, reader: &mut Reader<'_>) -> Option<Message> {
     Some(Message {
+        // Any version, as in keysock.c; `monitor` prints it.
         version: reader.u8().ok()?,
         kind: dialect.message_type(reader.u8().ok()?),
         errno: reader.u8().ok()?,
         sa_type: SaType(reader.u8().ok()?),
         byte_len: usize::from(reader.u16().ok()?) * WORD,
+        // Only illumos fills it in. af_key refuses a request in which it is not 0 (EINVAL).
         diagnostic: DiagnosticCode(reader.u16().ok()?),
         seq: reader.u32().ok()?,
         pid: reader.u32().ok()?,
@@ -70,9 +72,11 @@ fn next_extension(dialect: &Dialect, reader: &mut Reader<'_>) -> Result<Extensio
     };
     let declared = words * WORD;
     let wrong = DecodeError::Extension { at, kind, declared, left };
+    // The next extension would be this one again, for ever.
     if words == 0 {
         return Err(wrong);
     }
+    // The position of all later extensions is unknown, so the message is refused, not only this extension.
     let whole = reader.part(declared).map_err(|_| wrong)?;
     Ok(extension::read(dialect, kind, &whole))
 }
@@ -119,6 +123,7 @@ pub(super) fn framed(
     let missing = EncodeError::MessageType { kind: header.kind, dialect: dialect.name };
     let start = writer.position();
     writer.u8(header.version);
+    // Refused here, because Linux would take X_UPDATEPAIR (13) as X_SPDUPDATE.
     writer.u8(dialect.message_number(header.kind).ok_or(missing)?);
     writer.u8(header.errno);
     writer.u8(header.sa_type.0);
@@ -127,5 +132,6 @@ pub(super) fn framed(
     writer.u32(header.seq);
     writer.u32(header.pid);
     body(writer)?;
+    // Header included. Both kernels refuse a message of another length (EMSGSIZE).
     Ok(writer.fill_length(length, WORD)?)
 }

@@ -28,6 +28,7 @@ pub(super) fn read(body: &mut Reader<'_>) -> Result<Extension, ReadError> {
     let replay = body.u8()?;
     body.skip(3)?;
     let mut combinations = Vec::new();
+    // No count precedes the rows. A remainder shorter than a row is an error, and the extension is then kept whole.
     while body.left() > 0 {
         combinations.push(read_combination(body)?);
     }
@@ -39,6 +40,7 @@ fn read_combination(body: &mut Reader<'_>) -> Result<Combination, ReadError> {
     let flags = body.u16()?;
     let auth_bits = (body.u16()?, body.u16()?);
     let encr_bits = (body.u16()?, body.u16()?);
+    // RFC 2367 has 32 reserved bits here; illumos uses 8 of them.
     let salt_bits = body.u8()?;
     body.skip(3)?;
     let (soft, hard) = read_limits(body)?;
@@ -46,6 +48,7 @@ fn read_combination(body: &mut Reader<'_>) -> Result<Combination, ReadError> {
 }
 
 fn read_limits(body: &mut Reader<'_>) -> Result<(Lifetime, Lifetime), ReadError> {
+    // `struct sadb_comb` has soft and hard values in turn, so neither lifetime is complete before the last pair.
     let allocations = (body.u32()?, body.u32()?);
     let bytes = (body.u64()?, body.u64()?);
     let addtime = (body.u64()?, body.u64()?);
@@ -127,6 +130,7 @@ pub(super) fn write_extended(
     combinations: &[ExtendedCombination],
 ) -> Result<(), EncodeError> {
     let too_many = |what, count: usize, most| EncodeError::Value { what, value: count as u64, most, dialect: dialect.name };
+    // A count cut to its field would make the receiver take the remaining rows as something else.
     let rows = combinations.len();
     writer.u8(replay);
     writer.zeros(1);

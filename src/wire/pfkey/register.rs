@@ -14,6 +14,7 @@ use crate::wire::reader::{ReadError, Reader};
 use crate::wire::writer::Writer;
 
 pub(super) fn read(body: &mut Reader<'_>) -> Result<Vec<SaType>, ReadError> {
+    // All bytes, not only the four of `struct sadb_x_ereg`: a longer extension has more types.
     let types = body.take_rest();
     Ok(types.iter().copied().take_while(|number| *number != 0).map(SaType).collect())
 }

@@ -12,6 +12,7 @@ use crate::wire::reader::{ReadError, Reader};
 use crate::wire::writer::Writer;
 
 pub(super) fn read(body: &mut Reader<'_>) -> Result<Extension, ReadError> {
+    // The kernel fills in only the 32-bit value; it refuses an ADD with nothing but the 64-bit one (EOPNOTSUPP, D-81).
     Ok(Extension::ReplayValue { value32: body.u32()?, value64: body.u64()? })
 }
 

@@ -50,6 +50,7 @@ pub(crate) fn request(
             match kind {
                 MessageType::ADD | MessageType::UPDATE | MessageType::UPDATE_PAIR => encoder.all(),
                 MessageType::GET | MessageType::DELETE | MessageType::DELETE_PAIR => encoder.identity_only(),
+                // FLUSH with any extension is refused (D-7), DUMP with any but X_EDUMP.
                 _ => Ok(()),
             }
         })
@@ -83,6 +84,8 @@ impl RequestEncoder<'_> {
         self.association()?;
         self.pair()?;
         self.lifetimes()?;
+        // Never last: keysock.c refuses an all-zero key only in the last extension of a message. With the order of
+        // ipseckey(1M) the result is that of ipseckey(1M).
         self.key(KeyRole::Encr, request.encr_key.as_ref())?;
         self.key(KeyRole::Auth, request.auth_key.as_ref())?;
         self.identity(Side::Source, request.src_identity.as_ref())?;
@@ -216,6 +219,7 @@ impl RequestEncoder<'_> {
     }
 
     fn in_family(&self, addr: IpAddr) -> IpAddr {
+        // illumos converts mapped addresses back to AF_INET; Linux would take them as IPv6.
         match addr {
             IpAddr::V4(addr) if self.dialect.mapped_ipv4 => IpAddr::V6(addr.to_ipv6_mapped()),
             _ => addr,
@@ -239,6 +243,8 @@ impl RequestEncoder<'_> {
     /// Linux X_SA2: mode and reqid.
     fn mode(&mut self) -> Result<(), EncodeError> {
         let request = self.request;
+        // illumos marks a tunnel by a flag. Linux has no such flag in sadb_sa_flags and assumes transport mode without
+        // X_SA2.
         let by_flag = if request.flags.has(Flags::TUNNEL) { XfrmMode::TUNNEL } else { XfrmMode::TRANSPORT };
         let mode = request.linux.mode.unwrap_or(by_flag);
         let number = mode.pf_key().unwrap_or(0);
@@ -251,6 +257,7 @@ impl RequestEncoder<'_> {
         if request.natt_local.is_none() && request.natt_remote.is_none() {
             return Ok(());
         }
+        // 4500 is the port of RFC 3948; 0 means that none was given.
         let port = |end: Option<Endpoint>| end.map(|end| end.port).filter(|port| *port != 0).unwrap_or(NATT_PORT);
         let (local, remote) = (port(*request.natt_local), port(*request.natt_remote));
         let inbound = request.flags.has(Flags::INBOUND);
@@ -264,6 +271,7 @@ impl RequestEncoder<'_> {
 
 /// The inner addresses. If only one is given, the other is `::/0` with the same protocol, as in ipseckey(1M).
 fn inner_sides(request: &Request) -> [Option<InnerEndpoint>; 2] {
+    // A single IPv4 inner address is therefore refused by illumos (D-67: families differ), as that of ipseckey(1M) is.
     let any = |other: Option<InnerEndpoint>| {
         let addr = Ipv6Addr::UNSPECIFIED.into();
         other.map(|other| InnerEndpoint { addr, prefix_len: 0, port: 0, proto: other.proto })
@@ -272,6 +280,7 @@ fn inner_sides(request: &Request) -> [Option<InnerEndpoint>; 2] {
 }
 
 fn replay_window(dialect: &Dialect, window: u32) -> Result<u8, EncodeError> {
+    // sadb_sa_replay has 8 bits. A window cut to them would be smaller than requested, without an error.
     let too_large =
         EncodeError::Value { what: "replay window", value: window.into(), most: u8::MAX.into(), dialect: dialect.name };
     u8::try_from(window).map_err(|_| too_large)

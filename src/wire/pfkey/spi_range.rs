@@ -12,6 +12,7 @@ use crate::wire::reader::{ReadError, Reader};
 use crate::wire::writer::Writer;
 
 pub(super) fn read(body: &mut Reader<'_>) -> Result<Extension, ReadError> {
+    // Both bounds are in network order; illumos compares them as such and refuses a minimum above the maximum (D-35).
     Ok(Extension::SpiRange { min: Spi(body.be32()?), max: Spi(body.be32()?) })
 }
 

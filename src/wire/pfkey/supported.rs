@@ -19,6 +19,7 @@ pub(super) fn read(body: &mut Reader<'_>) -> Result<Vec<SupportedAlgorithm>, Rea
     while body.left() > 0 {
         algorithms.push(SupportedAlgorithm {
             id: body.u8()?,
+            // Bytes: the comment in pfkeyv2.h says bits, but ipsecesp.c (esp_register_out) fills in bytes.
             iv_len: body.u8()?,
             min_bits: body.u16()?,
             max_bits: body.u16()?,

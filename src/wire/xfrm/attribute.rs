@@ -174,6 +174,7 @@ impl Attribute {
     /// A copy; its key is wiped separately.
     #[must_use]
     pub(crate) fn duplicate(&self) -> Self {
+        // Not `Clone`: every copy of a key is explicit, and a search for `duplicate` finds it.
         match self {
             Self::Auth(algorithm) => Self::Auth(algorithm.duplicate()),
             Self::AuthTrunc(algorithm) => Self::AuthTrunc(algorithm.duplicate()),
@@ -206,16 +207,19 @@ impl Attribute {
         let len = usize::from(reader.u16()?);
         // The upper two bits are NLA_F_NESTED and NLA_F_NET_BYTEORDER.
         let kind = reader.u16()? & 0x3fff;
+        // nla_len includes the header of 4 bytes; a smaller one does not say where the attribute ends.
         let Some(payload_len) = len.checked_sub(4) else {
             return Err(ReadError::Short { at: start.position(), expected: 4, left: len });
         };
         let payload = reader.part(payload_len)?;
+        // nla_len does not count the padding, and the last attribute may end without it.
         reader.skip(reader.left().min(payload_len.next_multiple_of(4) - payload_len))?;
         // XFRMA_PAD aligns the 64-bit values behind it.
         if kind == attr::PAD {
             return Ok(None);
         }
         let body = payload.clone();
+        // A newer kernel may have a longer struct. The attribute is kept, and as a `Buffer`: it may contain a key.
         Ok(Some(Self::read_known(kind, body).unwrap_or_else(|_| Self::unknown(kind, payload))))
     }
 
@@ -224,6 +228,7 @@ impl Attribute {
     }
 
     fn read_known(kind: u16, mut r: Reader<'_>) -> Result<Self, ReadError> {
+        // Only `xfrm_algo_auth` and `xfrm_algo_aead` have an ICV length between key length and key.
         let attribute = match kind {
             attr::ALG_AUTH => Self::Auth(Algorithm::read(&mut r, false)?),
             attr::ALG_AUTH_TRUNC => Self::AuthTrunc(Algorithm::read(&mut r, true)?),
@@ -238,6 +243,7 @@ impl Attribute {
             attr::LTIME_VAL => Self::Current(CurrentLifetime::read(&mut r)?),
             attr::REPLAY_VAL => Self::Replay(ReplayState { sent: r.u32()?, received: r.u32()?, bitmap: r.u32()? }),
             attr::REPLAY_ESN_VAL => Self::ReplayEsn(ReplayStateEsn::read(&mut r)?),
+            // No family: that of the SA applies.
             attr::SRCADDR | attr::COADDR => Self::Address(kind, RawAddress(r.array()?)),
             attr::LASTUSED => Self::LastUsed(r.u64()?),
             attr::MARK => Self::Mark(Masked { value: r.u32()?, mask: r.u32()? }),
@@ -248,6 +254,7 @@ impl Attribute {
             _ if WORDS.contains(&kind) => Self::Word(kind, r.u32()?),
             _ => Self::Unknown { kind, bytes: Buffer::from_slice(r.take_rest()) },
         };
+        // A remainder means another layout, of which the fields read so far may be wrong, too.
         r.finish()?;
         Ok(attribute)
     }
@@ -256,6 +263,7 @@ impl Attribute {
         let length = writer.reserve_length(writer.position());
         writer.u16(self.kind());
         self.write_payload(writer);
+        // Before the padding, which nla_len does not count (linux/netlink.h).
         writer.fill_length(length, 1)?;
         writer.pad(4);
         Ok(())
@@ -300,7 +308,9 @@ impl Algorithm {
     /// Name (64 bytes), key bits (4), ICV bits (4) if `has_icv`, key.
     fn read(reader: &mut Reader<'_>, has_icv: bool) -> Result<Self, ReadError> {
         let at = reader.position();
+        // alg_name is a C string; bytes behind its NUL do not count.
         let name = reader.bytes(NAME_LEN)?.split(|byte| *byte == 0).next().unwrap_or_default();
+        // The name is printed and looked up in a table. Anything but ASCII is no algorithm.
         let name = std::str::from_utf8(name).ok().filter(|name| name.is_ascii()).ok_or(ReadError::InvalidName { at })?;
         let name = Cow::Owned(name.to_owned());
         let key_bits = reader.u32()?;
@@ -309,6 +319,7 @@ impl Algorithm {
         let Ok(bits) = u16::try_from(key_bits) else {
             return Err(ReadError::Short { at: reader.position(), expected: key_bits as usize / 8, left: reader.left() });
         };
+        // With lockdown=confidentiality the kernel fills in zeros; the length stays.
         let key = Key::from_slice(reader.bytes(usize::from(bits).div_ceil(8))?, bits, 0);
         Ok(Self { name, icv_bits, key })
     }
@@ -319,6 +330,7 @@ impl Algorithm {
         let name = name.get(..NAME_LEN - 1).unwrap_or(name);
         writer.bytes(name);
         writer.zeros(NAME_LEN - name.len());
+        // In bits. The kernel refuses a key that is longer than its attribute (EINVAL).
         writer.u32(u32::from(self.key.bits()));
         if has_icv {
             writer.u32(self.icv_bits);
@@ -330,6 +342,7 @@ impl Algorithm {
 impl Encap {
     fn read(reader: &mut Reader<'_>) -> Result<Self, ReadError> {
         let (kind, src_port, dst_port) = (reader.u16()?, reader.be16()?, reader.be16()?);
+        // encap_oa is aligned to 4 bytes.
         reader.skip(2)?;
         Ok(Self { kind, src_port, dst_port, original: RawAddress(reader.array()?) })
     }
@@ -361,6 +374,7 @@ impl ReplayStateEsn {
         let halves = |value: u64| (value as u32, (value >> 32) as u32);
         let (sent, sent_high) = halves(self.sent);
         let (received, received_high) = halves(self.received);
+        // The kernel accepts up to 128 words (XFRMA_REPLAY_ESN_MAX, 4096 packets).
         let words = [self.bitmap.len() as u32, sent, received, sent_high, received_high, self.window];
         words.iter().chain(&self.bitmap).for_each(|word| writer.u32(*word));
     }
@@ -369,6 +383,7 @@ impl ReplayStateEsn {
 impl OffloadDevice {
     fn read(reader: &mut Reader<'_>) -> Result<Self, ReadError> {
         let device = Self { ifindex: reader.u32()?, flags: reader.u8()? };
+        // The struct is padded to the alignment of its ifindex.
         reader.skip(3)?;
         Ok(device)
     }

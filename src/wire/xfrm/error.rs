@@ -29,11 +29,13 @@ impl NetlinkError {
         let errno = reader.u32()?.cast_signed().saturating_neg();
         let request_len = reader.u32()? as usize;
         reader.skip(4)?;
+        // Of the quoted header, the sequence number identifies the request of a batch.
         let mut refusal = Self { errno, seq: reader.u32()?, ..Self::default() };
         reader.skip(4)?;
         if flags & flag::CAPPED == 0 && errno != 0 {
             // Without NETLINK_CAP_ACK the kernel quotes the whole refused request, keys included.
             let quoted = request_len.saturating_sub(HEADER_LEN).next_multiple_of(4);
+            // A length that is too large must not lose the errno.
             reader.skip(quoted.min(reader.left()))?;
         }
         if flags & flag::ACK_TLVS != 0 {
@@ -44,6 +46,7 @@ impl NetlinkError {
 
     fn read_extended_ack(&mut self, reader: &mut Reader<'_>) -> Result<(), ReadError> {
         while reader.left() > 0 {
+            // A length below 4 gives an empty payload. The loop still advances, by the header.
             let len = usize::from(reader.u16()?).saturating_sub(4);
             let kind = reader.u16()?;
             let mut payload = reader.part(len)?;
@@ -51,6 +54,7 @@ impl NetlinkError {
             match kind {
                 ATTR_TEXT => self.text = Some(printable(payload.take_rest())),
                 ATTR_OFFSET => self.offset = payload.u32().ok(),
+                // Later kernels add attributes; none of them changes the message.
                 _ => {}
             }
         }
@@ -65,6 +69,7 @@ impl NetlinkError {
         writer.u32(self.seq);
         writer.u32(0);
         if let Some(text) = &self.text {
+            // 5 bytes are the header and the NUL.
             let len = (5 + text.len()).min(usize::from(u16::MAX));
             writer.u16(len as u16);
             writer.u16(ATTR_TEXT);

@@ -20,6 +20,7 @@ impl RawAddress {
     #[must_use]
     pub(crate) fn ip(self, family: u16) -> Option<IpAddr> {
         let [a, b, c, d, ..] = self.0;
+        // IPv4 has the first 4 of the 16 bytes (`a4` of the union).
         match family {
             FAMILY_INET => Some(Ipv4Addr::new(a, b, c, d).into()),
             FAMILY_INET6 => Some(Ipv6Addr::from(self.0).into()),
@@ -40,6 +41,7 @@ impl From<IpAddr> for RawAddress {
     fn from(addr: IpAddr) -> Self {
         match addr {
             IpAddr::V4(v4) => {
+                // The rest is zero, so that equal addresses are equal as bytes.
                 let mut raw = [0; 16];
                 // The kernel compares only the first 4 bytes of an IPv4 address (xfrm_addr_equal).
                 let (head, _) = raw.split_at_mut(4);
@@ -95,6 +97,7 @@ impl XfrmSelector {
             src_prefix: reader.u8()?,
             proto: reader.u8()?,
             ifindex: {
+                // `proto` is byte 44, `ifindex` is aligned to byte 48.
                 reader.skip(3)?;
                 reader.u32()?
             },
@@ -111,6 +114,7 @@ impl XfrmSelector {
             writer.be16(mask);
         }
         writer.u16(self.family);
+        // Destination first, as with the addresses and ports.
         writer.bytes(&[self.dst_prefix, self.src_prefix, self.proto, 0, 0, 0]);
         writer.u32(self.ifindex);
         writer.u32(self.user);
@@ -206,6 +210,7 @@ impl SaInfo {
             spi: reader.be32()?,
             proto: reader.u8()?,
             src: {
+                // `struct xfrm_id` ends with 3 bytes of padding, because its SPI is aligned to 4.
                 reader.skip(3)?;
                 RawAddress::read(reader)?
             },
@@ -219,6 +224,7 @@ impl SaInfo {
             replay_window: reader.u8()?,
             flags: reader.u8()?,
         };
+        // `flags` is byte 216. 64-bit machines pad the struct to 224 bytes; the i386 ABI, which aligns u64 to 4, to 220.
         reader.skip(7)?;
         Ok(info)
     }
@@ -252,6 +258,7 @@ pub(crate) struct UserSaId {
 
 impl UserSaId {
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, ReadError> {
+        // Unlike in `struct xfrm_id`, the family precedes the protocol.
         let name = Self { dst: RawAddress::read(reader)?, spi: reader.be32()?, family: reader.u16()?, proto: reader.u8()? };
         reader.skip(1)?;
         Ok(name)

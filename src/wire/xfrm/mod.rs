@@ -83,6 +83,7 @@ pub(crate) struct NetlinkMessage {
 /// [`WriteError::TooLong`] for an attribute of 64 KiB or more.
 pub(crate) fn encode(header: NetlinkHeader, body: &Body) -> Result<Buffer, WriteError> {
     exact(|writer| {
+        // The length is the first field. The second pass has it from the first.
         let len = writer.whole();
         // nlmsg_len has 32 bits; the length fields of the writer have 16.
         writer.u32(u32::try_from(len).map_err(|_| WriteError::TooLong { len, most: u32::MAX as usize })?);
@@ -96,6 +97,8 @@ pub(crate) fn encode(header: NetlinkHeader, body: &Body) -> Result<Buffer, Write
 
 /// Sets the flag ACK of an encoded request.
 pub(crate) fn request_ack(request: &mut Buffer) {
+    // In place, because only the last request of a batch needs an acknowledgement: errors come without one, and an
+    // acknowledgement for each takes three times as long.
     if let Some(flags) = request.get_mut(FLAGS_AT..).and_then(<[u8]>::first_chunk_mut) {
         *flags = (u16::from_ne_bytes(*flags) | flag::ACK).to_ne_bytes();
     }
@@ -111,6 +114,7 @@ fn write_body(writer: &mut Writer, body: &Body) -> Result<(), WriteError> {
             name.write(writer);
             attributes
         }
+        // No fixed part: behind a `xfrm_usersa_id` the kernel ignores the filters and dumps all SAs.
         Body::Dump(attributes) => attributes,
         Body::Policy(info, attributes) => {
             info.write(writer);
@@ -122,6 +126,7 @@ fn write_body(writer: &mut Writer, body: &Body) -> Result<(), WriteError> {
         }
         Body::Expire(info, hard, attributes) => {
             info.write(writer);
+            // `struct xfrm_user_expire` is padded to the alignment of the SA in it.
             writer.bytes(&[u8::from(*hard), 0, 0, 0, 0, 0, 0, 0]);
             attributes
         }
@@ -194,6 +199,8 @@ fn read_body(header: NetlinkHeader, mut reader: Reader<'_>) -> Result<Body, Read
     let r = &mut reader;
     Ok(match header.kind {
         kind::NEWSA | kind::UPDSA => Body::Sa(Box::new(SaInfo::read(r)?), read_attributes(r)?),
+        // All bits of DUMP are compared, because one of them has the value of REPLACE. A dump has another layout than GETSA
+        // of one SA.
         kind::GETSA | kind::GETPOLICY if header.flags & flag::DUMP == flag::DUMP => Body::Dump(read_attributes(r)?),
         kind::NEWPOLICY | kind::UPDPOLICY => Body::Policy(Box::new(PolicyInfo::read(r)?), read_attributes(r)?),
         kind::DELPOLICY | kind::GETPOLICY => Body::PolicyId(UserPolicyId::read(r)?, read_attributes(r)?),
@@ -227,6 +234,7 @@ const SAD_COUNT: u16 = 1;
 
 fn read_count(reader: &mut Reader<'_>) -> Result<Option<u32>, ReadError> {
     reader.skip(4)?;
+    // XFRMA_SAD_CNT has the number of ALG_AUTH. Its 4 bytes are too few for an algorithm, so it is read as unknown.
     let counts = read_attributes(reader)?.into_iter().find_map(|attribute| match attribute {
         Attribute::Unknown { kind: SAD_COUNT, bytes } => Reader::new(&bytes).u32().ok(),
         _ => None,

@@ -44,6 +44,7 @@ impl PolicyInfo {
             flags: reader.u8()?,
             share: reader.u8()?,
         };
+        // 164 bytes of fields, padded to the alignment of the 64-bit limits.
         reader.skip(4)?;
         Ok(info)
     }
@@ -113,6 +114,7 @@ impl XfrmTemplate {
         let (spi, proto) = (reader.be32()?, reader.u8()?);
         reader.skip(3)?;
         let family = reader.u16()?;
+        // `saddr` is aligned to 4 bytes.
         reader.skip(2)?;
         let src = RawAddress::read(reader)?;
         let (reqid, mode, share, optional) = (reader.u32()?, reader.u8()?, reader.u8()?, reader.u8()? != 0);
@@ -136,6 +138,7 @@ impl XfrmTemplate {
     /// Reads all templates of an attribute, in the order of outgoing packets.
     pub(super) fn read_all(reader: &mut Reader<'_>) -> Result<Vec<Self>, ReadError> {
         let mut templates = Vec::new();
+        // No count precedes the templates; they fill the attribute.
         while reader.left() > 0 {
             templates.push(Self::read(reader)?);
         }
