@@ -67,9 +67,11 @@ fn finish(
     }
     if let Some(larval) = larval {
         let timeout = database.get(larval).map_or(0, |larval| larval.hard_expires);
+        // sadb_common_add sets the expiry only for an addtime, so an SA without one dies 90 s after its GETSPI.
         if context.settings.larval_timeout_stays && entry.hard.addtime == 0 {
             entry.hard_expires = timeout;
         }
+        // While the larval SA is still stored: if the identity is taken, the caller marks the larval SA as dead.
         refuse_duplicate(database, &entry, larval)?;
         database.remove(larval);
     }
@@ -84,6 +86,7 @@ fn finish(
 
 /// EEXIST if another SA than `larval` has the identity of `entry`.
 fn refuse_duplicate(database: &Database, entry: &StoredSa, larval: Slot) -> Checked {
+    // SPI and destination identify an SA; the source does not (ip_sadb.c, ipsec_getassocbyspi).
     let taken = [TableDirection::Inbound, TableDirection::Outbound]
         .into_iter()
         .filter_map(|direction| database.find_in(direction, entry.spi, entry.destination.ip))
@@ -127,11 +130,13 @@ impl TablePlacement {
             }
             (true, true) => (Outbound, true, both_flags),
             (false, false) => match classes {
+                // The node both sends to a group and receives from it.
                 (AddressClass::Multicast, _) => (Inbound, true, both_flags),
                 (AddressClass::Local, AddressClass::Other | AddressClass::Multicast) => (Inbound, false, Flags::INBOUND),
                 // Source local or unspecified: the SA is in both tables, but its flags show inbound only.
                 (AddressClass::Local, _) => (Inbound, true, Flags::INBOUND),
                 (_, AddressClass::Local) => (Outbound, false, Flags::OUTBOUND),
+                // Neither address is local. Before the network is configured, that is every SA without direction flags.
                 _ => (Outbound, true, both_flags),
             },
         };
@@ -147,6 +152,7 @@ fn check_tunnel(
     source: &mut Address,
     destination: &mut Address,
 ) -> Checked {
+    // Inner addresses alone make a tunnel; the flag TUNNEL without them is refused.
     let Some((inner, _)) = addresses.inner else { return refuse_if(flags.has(Flags::TUNNEL), d::MISSING_INNER_SRC) };
     let proto = if inner.ip.is_ipv4() { PROTO_IPV4 } else { PROTO_IPV6 };
     if source.proto == 0 {
@@ -207,6 +213,7 @@ fn replay_value(frame: &Frame) -> Checked<u32> {
 /// UNIQUE if the selector has a port or a protocol.
 fn unique_flag(entry: &StoredSa) -> Flags {
     let (source, destination) = entry.inner.unwrap_or((entry.source, entry.destination));
+    // The outer protocol of a tunnel is 4 or 41 (`check_tunnel`), so every tunnel is UNIQUE.
     let is_unique = source.port != 0 || destination.port != 0 || entry.destination.proto != 0 || destination.proto != 0;
     if is_unique { Flags::UNIQUE } else { Flags::default() }
 }
@@ -219,7 +226,7 @@ fn cipher_flags(draft: &CheckedAdd) -> Flags {
     combined | counter
 }
 
-/// Sets the lifetimes of a new SA. The idle usetime takes effect only with an UPDATE (`sadb_common_add`).
+/// Sets the lifetimes of a new SA, and the times of their expiry.
 fn set_limits(entry: &mut StoredSa, limits: &Lifetimes) {
     entry.hard = limits.hard.unwrap_or_default();
     entry.soft = limits.soft.unwrap_or_default();
@@ -227,6 +234,7 @@ fn set_limits(entry: &mut StoredSa, limits: &Lifetimes) {
     entry.idle = Lifetime { addtime: idle.addtime, usetime: idle.usetime, ..Lifetime::default() };
     entry.hard_expires = after(entry.added, entry.hard.addtime);
     entry.soft_expires = after(entry.added, entry.soft.addtime);
+    // Without the idle usetime: sadb_common_add stores it, but only sadb_update_lifetimes uses it.
     entry.idle_period = idle.addtime;
     entry.idle_expires = after(entry.added, idle.addtime);
 }
@@ -238,6 +246,7 @@ pub(crate) fn fuzz(entry: &mut StoredSa, context: &mut Context<'_>) {
         let span = u64::from(context.random.within(8, 23));
         // Wraps around below 24 seconds, and is then reported as a huge number, as in the kernel.
         entry.soft.addtime = entry.soft.addtime.wrapping_sub(span);
+        // At least 1, because 0 means never.
         entry.soft_expires = entry.soft_expires.saturating_sub(span).max(1);
     }
 }

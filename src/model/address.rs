@@ -46,6 +46,7 @@ impl AddressClass {
         match ip {
             _ if ip.is_unspecified() => Self::Unspecified,
             _ if ip.is_multicast() || ip == IpAddr::V4(Ipv4Addr::BROADCAST) => Self::Multicast,
+            // The kernel looks for route type LOCAL; that of loopback addresses is LOOPBACK (ip.c, ip_type_v4).
             _ if !ip.is_loopback() && settings.local.contains(&ip) => Self::Local,
             _ => Self::Other,
         }
@@ -54,6 +55,7 @@ impl AddressClass {
 
 /// Normalizes and checks the addresses of `frame`, in the kernel's order.
 pub(crate) fn check(frame: &mut Frame, settings: &Settings) -> Checked<MessageAddresses> {
+    // If several addresses are wrong, the order decides which diagnostic the client receives.
     let mut addresses =
         MessageAddresses { source: normalize(frame, ext::ADDRESS_SRC, d::BAD_SRC_AF)?, ..MessageAddresses::default() };
     refuse_class(addresses.source, &[AddressClass::Multicast], d::BAD_SRC, settings)?;
@@ -75,6 +77,7 @@ fn normalize(frame: &mut Frame, kind: u16, bad_family: DiagnosticCode) -> Checke
         && let Some(four) = six.to_ipv4_mapped()
     {
         address.ip = four.into();
+        // The echo shows the IPv4 address, in an extension that is still as long as for IPv6.
         frame.set_address(kind, address.ip, raw.prefix);
     }
     Ok(Some(address))
@@ -95,6 +98,7 @@ fn check_natt(frame: &mut Frame, addresses: &mut MessageAddresses, settings: &Se
     // The kernel checks the class before the family, which shows only in the diagnostic of an IPv6 address.
     addresses.natt_local = normalize(frame, ext::NATT_LOC, d::BAD_NATT_LOC_AF)?;
     refuse_if(addresses.natt_local.is_some_and(|address| address.ip.is_ipv6()), d::BAD_NATT_LOC_AF)?;
+    // A local address is refused here, although ipseckey(1M) allows it for nat_loc.
     refuse_class(addresses.natt_local, &[AddressClass::Local, AddressClass::Multicast], d::MALFORMED_NATT_LOC, settings)?;
     addresses.natt_remote = normalize(frame, ext::NATT_REM, d::BAD_NATT_REM_AF)?;
     refuse_if(addresses.natt_remote.is_some_and(|address| address.ip.is_ipv6()), d::BAD_NATT_REM_AF)?;
@@ -143,6 +147,7 @@ fn masked(ip: IpAddr, prefix: u8) -> Option<IpAddr> {
     let prefix = u32::from(prefix);
     match ip {
         IpAddr::V4(ip) => {
+            // checked_shl is None for a shift by the whole width, which is prefix length 0: no bit counts.
             let mask = u32::MAX.checked_shl(32_u32.checked_sub(prefix)?).unwrap_or(0);
             Some(Ipv4Addr::from_bits(ip.to_bits() & mask).into())
         }
@@ -168,7 +173,9 @@ fn check_families(frame: &mut Frame, addresses: &mut MessageAddresses) -> Checke
     if source.ip.is_ipv4() == destination.ip.is_ipv4() {
         return Ok(());
     }
+    // Protocols are compared only if the families differ, as in the kernel.
     refuse_if(source.proto != destination.proto && source.proto != 0 && destination.proto != 0, d::PROTO_MISMATCH)?;
+    // One of them is 0 or they are equal, so the larger one is the one that was sent.
     let proto = source.proto.max(destination.proto);
     (source.proto, destination.proto) = (proto, proto);
     frame.set_proto(ext::ADDRESS_SRC, proto);

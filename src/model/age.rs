@@ -25,6 +25,7 @@ enum AgerAction {
 }
 
 fn is_due(time: Seconds, now: Seconds) -> bool {
+    // 0 is no limit, not a time in the past.
     time != 0 && time <= now
 }
 
@@ -36,6 +37,7 @@ fn ager_action(entry: &StoredSa, now: Seconds) -> AgerAction {
         }
         SaState::MATURE | SaState::DYING if is_due(entry.hard_expires, now) => AgerAction::ExpireHard,
         SaState::MATURE if is_due(entry.soft_expires, now) => AgerAction::ExpireSoft,
+        // The state does not change, so every pass reports it again until the SA is used or updated.
         SaState::MATURE if is_due(entry.idle_expires, now) => AgerAction::ReportIdle,
         SaState::ACTIVE_ELSEWHERE if is_due(entry.idle_expires, now) => AgerAction::SetIdle,
         _ => AgerAction::Keep,

@@ -48,11 +48,13 @@ impl Lifetimes {
     /// (`sadb_hardsoftchk`).
     pub(crate) fn check(&self) -> Checked {
         let (Some(hard), Some(soft)) = (self.hard, self.soft) else { return Ok(()) };
+        // Equal values are allowed, and 0 is no limit.
         let below = |limit: u64, other: u64| limit != 0 && other != 0 && limit < other;
         refuse_if(below(hard.allocations.into(), soft.allocations.into()), d::ALLOC_HSERR)?;
         refuse_if(below(hard.bytes, soft.bytes), d::BYTES_HSERR)?;
         refuse_if(below(hard.addtime, soft.addtime), d::ADDTIME_HSERR)?;
         refuse_if(below(hard.usetime, soft.usetime), d::USETIME_HSERR)?;
+        // Not reached without HARD and SOFT: an idle lifetime above a lone hard one is accepted.
         let Some(idle) = self.idle else { return Ok(()) };
         refuse_if(below(hard.addtime, idle.addtime) || below(soft.addtime, idle.addtime), d::ADDTIME_HSERR)?;
         refuse_if(below(hard.usetime, idle.usetime) || below(soft.usetime, idle.usetime), d::USETIME_HSERR)

@@ -20,6 +20,7 @@ pub(crate) fn find_sa(
     destination: IpAddr,
     source: Option<IpAddr>,
 ) -> Checked<Slot> {
+    // A wrong direction flag does not hide an SA, because the other table is searched as well.
     let first = TableDirection::first_searched(association.flags);
     database.find(first, association.spi, destination, source).ok_or(Refusal::not_found(d::SA_NOTFOUND))
 }
@@ -51,6 +52,7 @@ pub(crate) fn delete(database: &mut Database, frame: &Frame, addresses: &Message
     // The reply is the description of a dead SA that is still paired.
     entry.state = SaState::DEAD;
     let description = describe::encoded(&describe::describe_sa(entry, &frame.header(), KeyDisplay::Hidden));
+    // DELETE leaves the peer, unpaired. X_DELPAIR describes only the SA of the request.
     match peer {
         Some(peer) if is_pair => database.remove(peer),
         _ => pair::unpair_peer(database, slot),
@@ -75,11 +77,13 @@ struct PurgeFilter {
 impl PurgeFilter {
     fn matches(&self, entry: &StoredSa) -> bool {
         let same_identity = |filter: &Option<Identity>, actual: &Option<Identity>| filter.is_none() || filter == actual;
+        // Addresses have no wildcards: 0.0.0.0 matches only SAs with an unspecified source.
         entry.state != SaState::LARVAL
             && self.source.is_none_or(|ip| ip == entry.source.ip)
             && self.destination.is_none_or(|ip| ip == entry.destination.ip)
             && same_identity(&self.source_identity, &entry.source_identity)
             && same_identity(&self.destination_identity, &entry.destination_identity)
+            // A cookie of 0 on either side matches every cookie (sadb_purge_sa).
             && self.cookie.is_none_or(|(proto, cookie)| {
                 entry.cookie.0 == proto && (cookie == 0 || entry.cookie.1 == 0 || cookie == entry.cookie.1)
             })
@@ -99,11 +103,13 @@ fn purge(database: &mut Database, frame: &Frame, addresses: &MessageAddresses) -
         destination_identity: frame.identity(ext::IDENTITY_DST),
         cookie: frame.cookie(),
     };
+    // The peers of the removed SAs stay PAIRED, with the SPI of an SA that is gone, as in the kernel.
     for direction in [TableDirection::Inbound, TableDirection::Outbound] {
         let slots: Vec<Slot> =
             database.slots(is_ipv6, direction).filter(|(_, entry)| query.matches(entry)).map(|(slot, _)| slot).collect();
         slots.into_iter().for_each(|slot| database.remove(slot));
     }
+    // A success even if no SA matched.
     Ok(frame.echo())
 }
 
@@ -111,6 +117,8 @@ fn purge(database: &mut Database, frame: &Frame, addresses: &MessageAddresses) -
 /// a purge.
 pub(crate) fn delete_state(database: &mut Database, frame: &Frame, addresses: &MessageAddresses) -> Checked<Buffer> {
     let Some(association) = frame.association() else { return purge(database, frame, addresses) };
+    // The kernel never sets the table to search and panics. ipseckey(1M) does not send this message; the model does what the
+    // code intends.
     let source = addresses.source.ok_or(Refusal::invalid(d::MISSING_SRC))?.ip;
     let slots: Vec<Slot> = database
         .slots(source.is_ipv6(), TableDirection::Outbound)

@@ -48,6 +48,7 @@ pub(crate) fn describe_sa(entry: &StoredSa, header: &RawHeader, keys: KeyDisplay
     }
     let identities = [(Side::Source, &entry.source_identity), (Side::Destination, &entry.destination_identity)];
     extensions.extend(identities.into_iter().filter_map(|(side, id)| Some(Extension::Identity(side, id.clone()?))));
+    // A client may have set the flag itself; the SPI is then 0.
     if entry.flags.has(Flags::PAIRED) {
         extensions.push(Extension::Pair(entry.pair));
     }
@@ -89,6 +90,7 @@ fn kernel_message(kind: MessageType, sa_type: SaType, extensions: Vec<Extension>
 }
 
 fn current(entry: &StoredSa) -> Extension {
+    // The kernel does not count allocations.
     let lifetime = Lifetime { allocations: 0, bytes: entry.bytes, addtime: entry.added, usetime: entry.used };
     Extension::Lifetime(LifetimeKind::Current, lifetime)
 }
@@ -111,6 +113,7 @@ fn outer(entry: &StoredSa) -> [Extension; 2] {
     // The ports of a tunnel are reported with its inner addresses.
     let port = |port| if entry.inner.is_some() { 0 } else { port };
     let proto = entry.destination.proto;
+    // Prefix length 0, whatever the request had: sadb_sa2msg does not fill it in.
     [
         address(AddressRole::Source, entry.source, proto, 0, port(entry.source.port)),
         address(AddressRole::Destination, entry.destination, proto, 0, port(entry.destination.port)),
@@ -131,6 +134,7 @@ fn addresses(entry: &StoredSa, extensions: &mut Vec<Extension>) {
         (AddressRole::NattLocal, Flags::NATT_LOC, entry.natt_local),
         (AddressRole::NattRemote, Flags::NATT_REM, entry.natt_remote),
     ];
+    // An address without its flag is stored, but not reported.
     for (role, flag, natt) in natt {
         if let Some(natt) = natt.filter(|_| entry.flags.has(flag)) {
             extensions.push(address(role, natt, PROTO_UDP, 0, natt.port));
@@ -149,6 +153,7 @@ pub(crate) fn expire_message(entry: &StoredSa, sa_type: SaType) -> Message {
     let mut extensions =
         vec![Extension::Association(entry.association()), current(entry), Extension::Lifetime(kind, lifetime)];
     extensions.extend(outer(entry));
+    // sadb_expire_assoc tests the flag; sadb_sa2msg tests whether there are inner addresses.
     if entry.flags.has(Flags::TUNNEL) {
         extensions.extend(entry.inner.into_iter().flat_map(inner));
     }

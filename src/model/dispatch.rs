@@ -11,6 +11,7 @@ use crate::secret::Buffer;
 
 /// Carries out the request in `frame` and returns the reply, if there is one.
 pub(crate) fn handle(database: &mut Database, frame: &mut Frame, context: &mut Context<'_>) -> Checked<Option<Buffer>> {
+    // For every message type and before its own checks, also for GET and DELETE (esp_pfkey_reality_failures).
     let addresses = address::check(frame, context.settings)?;
     checks::refuse_misplaced_extensions(database.sa_type, frame)?;
     match frame.header().kind() {

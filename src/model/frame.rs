@@ -216,6 +216,7 @@ impl Frame {
     pub(crate) fn echo(&self) -> Buffer {
         let mut left_out: Vec<ExtensionSpan> =
             NOT_ECHOED.iter().filter_map(|kind| self.spans.get(usize::from(*kind))).copied().collect();
+        // In the order of the message, which may differ from that of NOT_ECHOED.
         left_out.sort_by_key(|span| span.at);
         let len = self.bytes.len() - left_out.iter().map(|span| span.len).sum::<usize>();
         let mut echo = Buffer::with_capacity(len);
@@ -276,6 +277,7 @@ impl Frame {
             IpAddr::V4(ip) => {
                 self.edit(kind, 8, &AF_INET.to_ne_bytes());
                 self.edit(kind, 12, &ip.octets());
+                // sin_zero. The rest of an extension that was made for IPv6 keeps its bytes.
                 self.edit(kind, 16, &[0; 8]);
             }
             IpAddr::V6(ip) => {
@@ -294,6 +296,7 @@ impl Frame {
         let bytes = self.ext(kind)?;
         let bits = u16::from_ne_bytes(field(bytes, 4));
         let reserved = u16::from_ne_bytes(field(bytes, 6));
+        // In a request `bits` counts salt and IV as well.
         let len = usize::from(bits).div_ceil(8);
         let key = bytes.get(EXTENSION_HEADER..).unwrap_or_default();
         Some(Key::from_slice(key.get(..len).unwrap_or(key), bits, reserved))
@@ -305,6 +308,7 @@ impl Frame {
         let end = value.iter().position(|byte| *byte == 0).unwrap_or(value.len());
         Some(Identity {
             kind: IdentityType(u16::from_ne_bytes(field(bytes, 4))),
+            // The kernel stores type and string only.
             id: 0,
             value: value.get(..end).unwrap_or_default().to_vec(),
         })
@@ -334,6 +338,7 @@ impl Frame {
 
     /// Turns SPIRANGE in place into the SA extension of the reply to GETSPI.
     pub(crate) fn range_to_association(&mut self, spi: Spi) {
+        // Both extensions have 16 bytes, so nothing behind them moves.
         self.edit(ext::SPIRANGE, 4, &spi.0.to_be_bytes());
         self.edit(ext::SPIRANGE, 8, &[0; 8]);
         self.edit(ext::SPIRANGE, 2, &ext::SA.to_ne_bytes());

@@ -36,6 +36,7 @@ fn range(bits: KeyBits) -> (u16, u16, u16) {
 /// Whether the table of algorithms allows a key length. The kernel does not check the increment of a range here.
 fn is_in_table(key_bits: KeyBits, bits: u32) -> bool {
     match key_bits {
+        // AES with 136 bits passes, and is refused by `check_context` (D-80).
         KeyBits::Range { min, max, .. } => (u32::from(min)..=u32::from(max)).contains(&bits),
         exact => exact.allows(bits),
     }
@@ -51,9 +52,12 @@ pub(crate) fn check_auth(number: AuthAlg, key: &Key) -> Checked {
 /// Returns it as in a description: key, then salt; `bits` counts the key, `reserved` the salt.
 pub(crate) fn check_encr(number: EncrAlg, given: &Key, settings: &Settings) -> Checked<Key> {
     let row = encr(number).ok_or(Refusal::invalid(d::BAD_EALG))?;
+    // A key shorter than its salt and IV would wrap around.
     let bits = u32::from(given.bits()).checked_sub(u32::from(given.reserved()) + u32::from(row.salt_bits));
+    // More than 0: a key for the NULL cipher is refused, too (D-45).
     let bits = bits.filter(|bits| *bits > 0 && is_in_table(row.key_bits, *bits)).ok_or(Refusal::invalid(d::BAD_EKEYBITS))?;
     let bits = u16::try_from(bits).unwrap_or(u16::MAX);
+    // The IV follows the salt and is not part of a description.
     let len = usize::from(bits + row.salt_bits).div_ceil(8);
     let mut bytes: Box<[u8]> = given.expose().get(..len).unwrap_or_default().into();
     // The kernel forces odd parity before it compares with the weak keys, and stores the key like this.
@@ -61,6 +65,7 @@ pub(crate) fn check_encr(number: EncrAlg, given: &Key, settings: &Settings) -> C
         weak::set_parity(&mut bytes);
         weak::is_refused(&bytes, settings.refuse_weak_first_part)
     };
+    // Before the refusal, so that a weak key is wiped as well.
     let key = Key::new(bytes, bits, row.salt_bits);
     refuse_if(weak, d::WEAK_EKEY)?;
     Ok(key)

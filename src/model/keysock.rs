@@ -119,6 +119,7 @@ impl Model {
             .iter_mut()
             .filter(|database| types.contains(&database.sa_type))
             .for_each(crate::model::Database::clear);
+        // One reply, even if all databases were flushed.
         self.deliver(Recipients::of(MessageType::FLUSH, sender), frame.bytes());
         Ok(())
     }
@@ -152,6 +153,7 @@ impl Model {
         let Some(socket) = self.sockets.get_mut(&sender) else { return Ok(()) };
         if sa_type == SaType::UNSPEC {
             let types = frame.register_types().ok_or(Refusal::invalid(d::SATYPE_NEEDED))?;
+            // The kernel sends EBUSY and registers the socket nevertheless; the model does not.
             if socket.registered.extended || !socket.registered.plain.is_empty() {
                 return Err(Refusal::plain(Errno::EBUSY));
             }
@@ -173,6 +175,8 @@ impl Model {
     /// Sends one reply from each database.
     fn register_extended(&mut self, sender: SocketId, frame: &Frame, types: &[SaType], now: Seconds) -> Checked {
         for sa_type in types {
+            // A copy for each database, because a reply may be the edited request. It was parsed before, so this does not
+            // fail.
             let copy = parse(frame.bytes(), &self.settings)?;
             self.pass_down(copy, *sa_type, Recipients::Extended(sender), now)?;
         }
@@ -200,6 +204,7 @@ impl Model {
             return self.pass_down(frame, sa_type, audience, now);
         }
         for sa_type in self.selected_databases(sa_type)? {
+            // Each database replies, whether with success or an error.
             let copy = parse(frame.bytes(), &self.settings)?;
             if let Err(refusal) = self.pass_down(copy, sa_type, audience, now) {
                 self.deliver(audience, &frame.header().error_reply(refusal));
@@ -217,6 +222,7 @@ impl Model {
 
     fn deliver(&mut self, audience: Recipients, message: &[u8]) {
         for (id, socket) in &mut self.sockets {
+            // Promiscuous sockets receive the replies to others, including the keys in those to GET and DUMP.
             let receives = socket.promiscuous
                 || match audience {
                     Recipients::All => true,

@@ -124,6 +124,7 @@ impl Model {
         }
         self.last_pass = now;
         for index in 0..self.databases.len() {
+            // By index, because `announce` borrows the whole model.
             let Some(database) = self.databases.get_mut(index) else { continue };
             let expired = age::age(database, &self.settings, now);
             self.announce(&expired);

@@ -12,6 +12,7 @@ use crate::sa::{DiagnosticCode, SaState, Spi};
 pub(crate) fn pair_sas(database: &mut Database, slot: Slot, spi: Spi, settings: &Settings) -> Checked {
     let Some(entry) = database.get(slot) else { return Ok(()) };
     let own = entry.spi;
+    // `has_copy` too: an SA between two local addresses is in both tables, but marked INBOUND only.
     refuse_if(spi.0 == 0 || spi == own || entry.is_bidirectional() || entry.has_copy, d::PAIR_INAPPROPRIATE)?;
     let peer = database.find_peer(slot, spi).ok_or(Refusal::invalid(d::PAIR_INAPPROPRIATE))?;
     if let Some(diagnostic) = why_unsuitable(database, slot, peer) {
@@ -43,6 +44,7 @@ fn fail(database: &mut Database, slot: Slot, diagnostic: DiagnosticCode, setting
     if !settings.pair_failures_are_silent {
         return Err(Refusal::invalid(diagnostic));
     }
+    // The echo shows flags without PAIRED. That is all a client sees of it.
     if let Some(entry) = database.get_mut(slot) {
         entry.unpair();
     }

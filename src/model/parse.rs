@@ -26,6 +26,7 @@ fn codes(kind: u16) -> (DiagnosticCode, DiagnosticCode) {
 
 /// Finds the extensions of `message`, whatever its type. The version is not checked, as in the kernel.
 pub(crate) fn parse(message: &[u8], settings: &Settings) -> Checked<Frame> {
+    // Before anything else, as in keysock_parse. The kernel does not check that there is a header; the model does.
     let declared = usize::from(u16::from_ne_bytes(field(message, 4))) * 8;
     if message.len() < HEADER || declared != message.len() {
         return Err(Refusal::plain(Errno::EMSGSIZE));
@@ -41,6 +42,7 @@ pub(crate) fn parse(message: &[u8], settings: &Settings) -> Checked<Frame> {
 
 /// Records the extension at the start of `rest`, `at` bytes into the message, and returns its length.
 fn parse_extension(frame: &mut Frame, rest: &[u8], at: usize, settings: &Settings) -> Checked<usize> {
+    // Type, length, duplicate, contents: the order of keysock_get_ext, which decides the diagnostic.
     let kind = u16::from_ne_bytes(field(rest, 2));
     refuse_if(kind == 0 || kind > ext::MAX, d::UNKNOWN_EXT)?;
     let len = usize::from(u16::from_ne_bytes(field(rest, 0))) * 8;
@@ -65,12 +67,14 @@ fn is_well_formed(kind: u16, bytes: &[u8]) -> bool {
             // The kernel divides by 8 without rounding up, so that 57 bits in 8 bytes pass and 65 bits in 16 bytes do not.
             bits != 0 && usize::from(bits / 8).next_multiple_of(8) + EXTENSION_HEADER == bytes.len()
         }
+        // keysock.c does not check the length of other extensions, not even that of SA; missing fields read as zero.
         _ => true,
     }
 }
 
 /// The kernel means to refuse all-zero keys, but tests the 8 bytes behind the extension: only in the last one this works.
 fn is_zero_key(frame: &Frame, kind: u16, bytes: &[u8], settings: &Settings) -> bool {
+    // Keys in front of the addresses, as ipseckey(1M) sends them, are therefore accepted.
     matches!(kind, ext::KEY_AUTH | ext::KEY_ENCRYPT)
         && (settings.refuse_zero_keys || frame.is_last(kind))
         && bytes.get(EXTENSION_HEADER..).is_some_and(|key| key.iter().all(|byte| *byte == 0))

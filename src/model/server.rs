@@ -94,6 +94,8 @@ impl ModelClient {
         for _ in 0..MESSAGES_PER_TURN {
             let Some(message) = self.pending.take().or_else(|| model.read(self.socket)) else { return };
             match self.connection.send(&message) {
+                // Too large for the send buffer: no retry can help, and the client loses a message as it would with a
+                // kernel.
                 Transfer::Bytes(_) | Transfer::TooLarge => {}
                 Transfer::WouldBlock => {
                     self.pending = Some(message);

@@ -92,6 +92,7 @@ impl Random {
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
         let number = self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 32;
+        // The modulo prefers some numbers slightly; nothing secret depends on them.
         let span = u64::from(max.saturating_sub(min)) + 1;
         min.saturating_add(u32::try_from(number % span).unwrap_or(0))
     }

@@ -85,6 +85,7 @@ impl Dump {
             let Some(entry) = shown else { continue };
             match describe::encoded(&describe::describe_sa(entry, &header, KeyDisplay::Shown)) {
                 Ok(message) => return Some(message),
+                // The other SAs are still dumped; the end marker carries the error.
                 Err(_) => self.errno = Errno::ENOMEM.0,
             }
         }
@@ -105,6 +106,7 @@ impl Socket {
 
     /// Queues a message, or drops it if the high-water mark is reached.
     pub(crate) fn push(&mut self, message: &[u8], settings: &Settings) {
+        // Dropped without an error, as by keysock_passup: a client that does not read may wait for this reply for ever.
         if self.loopback && self.queued_bytes < settings.high_water {
             self.queued_bytes += message.len();
             self.queue.push_back(Queued::Message(Buffer::from_slice(message)));
@@ -118,6 +120,7 @@ impl Socket {
 
     /// Queues a dump, whatever else is queued.
     pub(crate) fn push_dump(&mut self, dump: Dump, settings: &Settings) {
+        // Whatever the high-water mark is: keysock.c queues DUMP messages for later delivery instead of dropping them.
         if self.loopback && self.has_room_for_dump(settings) {
             self.queue.push_back(Queued::Dump(dump));
         }

@@ -181,6 +181,7 @@ impl ReplayWindow {
             self.last = seq;
         }
         let back = self.last - seq;
+        // Left of the window it is not known which packets were received, so they count as replayed.
         if back >= u32::from(self.window) {
             return false;
         }
@@ -202,6 +203,7 @@ impl ReplayWindow {
     fn shift(&mut self, by: u32) {
         let before = *self;
         self.seen = [0; 4];
+        // 256 bits, one more than the largest window. A larger shift leaves an empty range.
         for back in 0..256_u32.saturating_sub(by) {
             if before.bit(back) {
                 self.set_bit(back + by);

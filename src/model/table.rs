@@ -76,6 +76,8 @@ const TABLES: [(bool, TableDirection); 4] = [
 
 /// Hash bucket of an SA, 0 to 255, as on a little-endian machine.
 fn bucket(direction: TableDirection, spi: Spi, destination: IpAddr) -> u8 {
+    // The kernel takes the stored word modulo 256 (sadb.h). On x86 that is the first octet of an address and the most
+    // significant byte of an SPI.
     match (direction, destination) {
         (TableDirection::Inbound, _) => spi.0.to_be_bytes()[0],
         (TableDirection::Outbound, IpAddr::V4(ip)) => ip.octets()[0],
@@ -89,6 +91,7 @@ impl Database {
     }
 
     fn table(&self, is_ipv6: bool, direction: TableDirection) -> &SaTable {
+        // The order of TABLES.
         &self.tables[usize::from(is_ipv6) * 2 + direction as usize]
     }
 
@@ -125,6 +128,8 @@ impl Database {
     /// EEXIST if either table has an SA with this SPI and destination, whatever its source.
     pub(crate) fn insert(&mut self, mut entry: StoredSa, primary: TableDirection, both: bool) -> Checked<Slot> {
         let (spi, destination) = (entry.spi, entry.destination.ip);
+        // Neither source nor direction matters: a second sender to the same destination needs another SPI
+        // (sadb_insertassoc).
         if [primary, primary.other()].iter().any(|direction| self.find_in(*direction, spi, destination).is_some()) {
             return Err(Refusal::plain(Errno::EEXIST));
         }
@@ -154,6 +159,7 @@ impl Database {
 
     /// Removes an SA from its table only; the copy in the other table becomes a single SA.
     pub(crate) fn take(&mut self, slot: Slot) -> Option<StoredSa> {
+        // Looked up first, because `copy_of` needs the SA.
         let copy = self.copy_of(slot);
         let table = self.table_mut(slot.is_ipv6, slot.direction);
         let entry = table.order.remove(&slot.place)?;
@@ -181,6 +187,7 @@ impl Database {
     /// The SA in the other table that has this SPI and the reverse addresses of the one in `slot`.
     pub(crate) fn find_peer(&self, slot: Slot, spi: Spi) -> Option<Slot> {
         let entry = self.get(slot)?;
+        // The peer may have any source, but not this SA: an unspecified source is no destination.
         let peer = self.find_in(slot.direction.other(), spi, entry.source.ip)?;
         let source = self.get(peer)?.source.ip;
         (source == entry.destination.ip || source.is_unspecified()).then_some(peer)
@@ -189,6 +196,7 @@ impl Database {
     /// The paired SA of the one in `slot`.
     pub(crate) fn peer_sa(&self, slot: Slot) -> Option<Slot> {
         let entry = self.get(slot).filter(|entry| entry.flags.has(Flags::PAIRED))?;
+        // By SPI and addresses, as the peer may have been removed or replaced.
         self.find_peer(slot, entry.pair)
     }
 

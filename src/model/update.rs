@@ -26,6 +26,7 @@ pub(crate) fn update(
 ) -> Checked {
     let destination = addresses.destination.ok_or(Refusal::invalid(d::MISSING_DST))?;
     let source = addresses.source.ok_or(Refusal::invalid(d::MISSING_SRC))?;
+    // The kernel dereferences a missing SA extension and panics; the model refuses it (D-20).
     let association = frame.association().ok_or(Refusal::invalid(d::MISSING_SA))?;
     let slot = find_sa(database, &association, destination.ip, Some(source.ip))?;
     let is_pair = frame.header().kind() == MessageType::UPDATE_PAIR;
@@ -72,6 +73,7 @@ impl SaUpdate {
         if frame.has(ext::LIFETIME_CURRENT) {
             return Err(Refusal::not_supported(d::MISSING_LIFETIME));
         }
+        // Only the values of this message are compared, not the stored ones.
         Lifetimes::of(frame).check()?;
         checks::refuse_labels(frame)?;
         for slot in [Some(self.slot), self.other].into_iter().flatten() {
@@ -81,6 +83,8 @@ impl SaUpdate {
             }
             cookie_may_change(entry, frame.cookie())?;
         }
+        // illumos refuses a counter for larval and mature SAs, so `update` with `replay_value` fails until the soft lifetime
+        // has expired.
         let state = database.get(self.slot).map(|entry| entry.state);
         refuse_if(frame.has(ext::REPLAY_VALUE) && state == Some(SaState::MATURE), d::BAD_SASTATE)
     }
@@ -107,6 +111,8 @@ impl SaUpdate {
 
     fn apply(&self, database: &mut Database, frame: &Frame, is_pair: bool, context: &mut Context<'_>) -> Checked {
         let limits = Lifetimes::of(frame);
+        // UPDATE changes only the copy that was found: of an SA in both tables, the other copy still expires at the old time
+        // and takes both along. X_UPDATEPAIR changes both.
         for slot in [Some(self.slot), self.other.filter(|_| is_pair)].into_iter().flatten() {
             let Some(entry) = database.get_mut(slot) else { continue };
             set_limits(entry, &limits, context.now);
@@ -139,6 +145,7 @@ fn cookie_may_change(entry: &StoredSa, cookie: Option<(u32, u64)>) -> Checked {
 
 /// Applies the values that are not zero, so that a limit cannot be removed.
 fn set_limits(entry: &mut StoredSa, limits: &Lifetimes, now: Seconds) {
+    // HARD first, because SOFT is limited to the hard values.
     if let Some(hard) = limits.hard {
         set_hard(entry, &hard);
     }
@@ -161,6 +168,7 @@ fn set_hard(entry: &mut StoredSa, hard: &Lifetime) {
     set_if_given(&mut entry.hard.bytes, hard.bytes);
     set_if_given(&mut entry.hard.addtime, hard.addtime);
     set_if_given(&mut entry.hard.usetime, hard.usetime);
+    // Counted from the ADD: an UPDATE does not restart the lifetime.
     if hard.addtime != 0 {
         entry.hard_expires = after(entry.added, hard.addtime);
     }
@@ -202,6 +210,7 @@ fn set_replay(entry: &mut StoredSa, frame: &Frame, context: &Context<'_>) -> Che
     }
     let value = if value32 == 0 { u32::try_from(value64).unwrap_or(u32::MAX) } else { value32 };
     if AddressClass::of(entry.destination.ip, context.settings) == AddressClass::Local {
+        // An inbound SA: the value must pass the anti-replay check like the number of a packet.
         refuse_if(!entry.replay.accept(value), d::INVALID_REPLAY)?;
     } else {
         // An outbound SA has no window to check against.

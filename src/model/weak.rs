@@ -23,6 +23,7 @@ pub(crate) fn is_refused(key: &[u8], strict: bool) -> bool {
     match parts.as_slice() {
         [only] => is_weak(only),
         [first, second, third] => {
+            // The first part may equal the third: two-key triple DES.
             first == second || second == third || is_weak(second) || is_weak(third) || (strict && is_weak(first))
         }
         _ => false,
