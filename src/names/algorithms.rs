@@ -24,6 +24,8 @@ impl KeyBits {
             Self::None => bits == 0,
             Self::Only(sizes) => sizes.iter().any(|size| u32::from(*size) == bits),
             Self::Range { min, max, step } => {
+                // In steps: illumos tests the range only (ipsec_valid_key_size), but its crypto framework then refuses AES
+                // with 136 bits (D-80).
                 (u32::from(min)..=u32::from(max)).contains(&bits) && (bits - u32::from(min)).is_multiple_of(u32::from(step))
             }
         }
@@ -109,6 +111,7 @@ const fn cipher(
         names,
         key_bits,
         salt_bits: 0,
+        // The IV of CBC mode is one block.
         iv_len: block,
         block_len: block,
         icv_bits: 0,
@@ -125,6 +128,7 @@ const fn combined(number: u16, names: &'static [&'static str], salt_bits: u16, i
         names,
         key_bits: AES,
         salt_bits,
+        // The nonce consists of the salt and of 8 bytes in each packet (RFC 4106 section 4, RFC 4309 section 4).
         iv_len: 8,
         block_len: 16,
         icv_bits,

@@ -29,6 +29,7 @@ fn parse(text: &str) -> SystemTable {
         match fields.as_slice() {
             ["ALG", "2", rest @ ..] => table.auth.extend(auth(rest)),
             ["ALG", "3", rest @ ..] => table.encr.extend(encr(rest)),
+            // PROTO lines select synchronous or asynchronous crypto, which does not concern keys.
             _ => {}
         }
     }
@@ -74,6 +75,7 @@ fn encr(fields: &[&str]) -> Option<Encr> {
 
 /// Parses the number of an algorithm. 0 means none or any and is not an algorithm.
 fn algorithm_number(word: &str) -> Option<u16> {
+    // sadb_sa_auth and sadb_sa_encrypt have 8 bits.
     word.parse::<u8>().ok().filter(|number| *number != 0).map(u16::from)
 }
 

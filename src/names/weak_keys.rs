@@ -39,6 +39,7 @@ pub(crate) fn of_des(key: &[u8]) -> Option<Weakness> {
     // A weak part is the graver finding: the key may have equal parts too.
     if parts().any(|part| WEAK_DES.contains(&part)) {
         Some(Weakness::WeakPart)
+    // Distance 2 compares the first part with the third: two-key Triple DES.
     } else if same(1) || same(2) {
         Some(Weakness::EqualParts)
     } else {
