@@ -35,14 +35,17 @@ install:
 	$(INSTALL) -m 644 $(UNITS) $(DESTDIR)$(UNITDIR)
 	$(INSTALL) -m 644 systemd/tmpfiles.conf $(DESTDIR)$(TMPFILESDIR)/ipseckey.conf
 	$(INSTALL) -m 644 systemd/manual-key.catalog $(DESTDIR)$(CATALOGDIR)
-	$(INSTALL) -m 644 completions/ipseckey.bash $(DESTDIR)$(DATADIR)/bash-completion/completions/ipseckey
-	$(INSTALL) -m 644 completions/_ipseckey $(DESTDIR)$(DATADIR)/zsh/site-functions/_ipseckey
-	$(INSTALL) -m 644 completions/ipseckey.fish $(DESTDIR)$(DATADIR)/fish/vendor_completions.d/ipseckey.fish
+	for program in $(PROGRAMS); do \
+		$(INSTALL) -m 644 completions/$$program.bash $(DESTDIR)$(DATADIR)/bash-completion/completions/$$program || exit; \
+	done
+	$(INSTALL) -m 644 $(PROGRAMS:%=completions/_%) $(DESTDIR)$(DATADIR)/zsh/site-functions
+	$(INSTALL) -m 644 $(PROGRAMS:%=completions/%.fish) $(DESTDIR)$(DATADIR)/fish/vendor_completions.d
 
 uninstall:
 	$(RM) $(PROGRAMS:%=$(DESTDIR)$(SBINDIR)/%)
 	$(RM) $(MAN5:man/%=$(DESTDIR)$(MANDIR)/man5/%) $(MAN8:man/%=$(DESTDIR)$(MANDIR)/man8/%)
 	$(RM) $(UNITS:systemd/%=$(DESTDIR)$(UNITDIR)/%) $(DESTDIR)$(TMPFILESDIR)/ipseckey.conf
 	$(RM) $(DESTDIR)$(CATALOGDIR)/manual-key.catalog
-	$(RM) $(DESTDIR)$(DATADIR)/bash-completion/completions/ipseckey $(DESTDIR)$(DATADIR)/zsh/site-functions/_ipseckey
-	$(RM) $(DESTDIR)$(DATADIR)/fish/vendor_completions.d/ipseckey.fish
+	$(RM) $(PROGRAMS:%=$(DESTDIR)$(DATADIR)/bash-completion/completions/%)
+	$(RM) $(PROGRAMS:%=$(DESTDIR)$(DATADIR)/zsh/site-functions/_%)
+	$(RM) $(PROGRAMS:%=$(DESTDIR)$(DATADIR)/fish/vendor_completions.d/%.fish)

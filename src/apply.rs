@@ -49,6 +49,11 @@ impl<T> Default for Queue<T> {
 }
 
 impl<T> Queue<T> {
+    /// Whether no command is queued.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
     /// Whether [`Self::flush`] must be called before the next [`Self::offer`].
     #[must_use]
     pub(crate) fn is_full(&self) -> bool {

@@ -1,22 +1,25 @@
-//! Shell completions and manual pages name every keyword, command, tool and option; the shells there are can read the completions.
+//! Completion scripts and manual pages have every keyword, command, tool and option; the installed shells can read the scripts.
 
 use std::fs;
 use std::process::Command;
 
 use ipseckey::internals::language::{algorithms, keywords};
 
-const COMPLETIONS: &[(&str, &str)] = &[("bash", "ipseckey.bash"), ("zsh", "_ipseckey"), ("fish", "ipseckey.fish")];
+/// The scripts of a program, each with its shell.
+fn scripts(program: &str) -> [(&'static str, String); 3] {
+    [("bash", format!("{program}.bash")), ("zsh", format!("_{program}")), ("fish", format!("{program}.fish"))]
+}
 
 fn read(path: &str) -> String {
     fs::read_to_string(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap()
 }
 
-/// The words of a text, without what shells and mdoc(7) put around them.
+/// The words of a text, without the quotes and brackets of shells and mdoc(7).
 fn words(text: &str) -> Vec<&str> {
     text.split(|c: char| c.is_whitespace() || "\"'()[],|*".contains(c)).collect()
 }
 
-/// The words that `--help` lists in front of the descriptions below `heading`.
+/// The words before the descriptions that `--help` lists below `heading`.
 fn listed(heading: &str) -> Vec<String> {
     let output = Command::new(env!("CARGO_BIN_EXE_ipseckey")).arg("--help").output().unwrap();
     let help = String::from_utf8(output.stdout).unwrap();
@@ -25,8 +28,8 @@ fn listed(heading: &str) -> Vec<String> {
 }
 
 #[test]
-fn completions_know_the_language() {
-    for (shell, file) in COMPLETIONS {
+fn ipseckey_scripts_have_the_words_of_the_language() {
+    for (shell, file) in scripts("ipseckey") {
         let text = read(&format!("completions/{file}"));
         let words = words(&text);
         for word in keywords().map(str::to_owned).chain(listed("Tools")) {
@@ -44,33 +47,55 @@ fn completions_know_the_language() {
 
 #[test]
 #[allow(clippy::print_stdout, reason = "a test that is skipped says why")]
-fn the_shells_there_are_can_read_them() {
-    for (shell, file) in COMPLETIONS {
+fn shells_can_read_the_scripts() {
+    for (shell, file) in ["ipseckey", "manual-key", "sadb-model"].into_iter().flat_map(scripts) {
         let path = format!("{}/completions/{file}", env!("CARGO_MANIFEST_DIR"));
         match Command::new(shell).arg("-n").arg(&path).output() {
             Ok(output) => assert!(output.status.success(), "{shell}: {}", String::from_utf8_lossy(&output.stderr)),
-            Err(error) => println!("{shell} is not here to read {file}: {error}"),
+            Err(error) => println!("skipped {file}: {shell}: {error}"),
         }
     }
 }
 
 #[test]
-fn bash_completes_by_what_stands_before() {
+fn bash_completes_words_of_the_language() {
     let script = format!(
         "source {}/completions/ipseckey.bash; \
-         try() {{ COMP_WORDS=(\"$@\"); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); COMPREPLY=(); _ipseckey; echo \"${{COMPREPLY[*]}}\"; }}; \
-         try ipseckey genk; try ipseckey flush ''; try ipseckey generate esp encr_alg aes-c; try ipseckey delete esp sp",
+         try() {{ COMP_WORDS=(\"$@\"); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); COMPREPLY=(); \
+         _ipseckey; echo \"${{COMPREPLY[*]}}\"; }}; \
+         try ipseckey genk; try ipseckey flush ''; try ipseckey generate esp encr_alg aes-c; try ipseckey delete esp sp; \
+         try ipseckey du; try ipseckey --color ne; try ipseckey plan --ke; try ipseckey generate esp --bi",
         env!("CARGO_MANIFEST_DIR")
     );
     let Ok(output) = Command::new("bash").args(["-c", &script]).output() else { return };
     let text = String::from_utf8(output.stdout).unwrap();
     let lines: Vec<&str> = text.lines().collect();
-    assert_eq!(lines, ["genkey", "ah esp all", "aes-cbc aes-ccm8 aes-ccm12 aes-ccm aes-ctr", "spi sport"]);
+    assert_eq!(
+        lines,
+        [
+            "genkey",
+            "ah esp all",
+            "aes-cbc aes-ctr aes-ccm8 aes-ccm12 aes-ccm",
+            "spi sport",
+            "dump",
+            "never",
+            "--keep-others",
+            "--bits"
+        ]
+    );
+}
+
+#[test]
+fn bash_completes_the_options_of_manual_key() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/completions/manual-key.bash");
+    let ask = "COMP_WORDS=(manual-key sta) COMP_CWORD=1; _manual__key manual-key sta manual-key; echo ${COMPREPLY[*]}";
+    let Ok(output) = Command::new("bash").args(["-c", &format!("source {file}; {ask}")]).output() else { return };
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "start status\n");
 }
 
 #[test]
 #[allow(clippy::print_stdout, reason = "a test that is skipped says why")]
-fn fish_completes_by_what_stands_before() {
+fn fish_completes_words_of_the_language() {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/completions/ipseckey.fish");
     let lines = ["genk", "flush ", "generate esp encr_alg aes-c", "delete esp sp", "get "];
     let asks = lines
@@ -79,7 +104,7 @@ fn fish_completes_by_what_stands_before() {
     let Ok(output) =
         Command::new("fish").env("LC_ALL", "C").args(["--no-config", "-c", &format!("source {file}; {asks}")]).output()
     else {
-        return println!("fish is not here");
+        return println!("skipped: fish is not installed");
     };
     let text = String::from_utf8(output.stdout).unwrap();
     let found: Vec<&str> = text.lines().collect();
@@ -87,7 +112,7 @@ fn fish_completes_by_what_stands_before() {
 }
 
 #[test]
-fn the_manual_names_everything() {
+fn manual_pages_have_tools_options_and_keywords() {
     let page = read("man/ipseckey.8");
     for tool in listed("Tools") {
         assert!(page.contains(&format!(".It Cm {tool}")), "{tool}");

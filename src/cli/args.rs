@@ -1,4 +1,4 @@
-//! The options of `ipseckey`: those of the man page, and the long ones this program adds.
+//! The command line of `ipseckey`: the options of ipseckey(1M) and the long ones that this program adds.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -6,87 +6,60 @@ use std::path::PathBuf;
 
 use clap::builder::{OsStringValueParser, PossibleValuesParser};
 use clap::error::ErrorKind;
-use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command, value_parser};
+use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command, ValueHint, value_parser};
 
+use super::report::Format;
+use super::settings::{Color, Settings};
 use super::tools::{self, Tool};
+use crate::names::verbs;
 use crate::sadb::{SADB_VARIABLE, SadbTarget};
 
-/// What was typed, understood.
 pub(super) struct Args {
-    /// `-n`: no names in output, and only numeric addresses in input.
-    pub(super) numeric: bool,
-    /// `-p`: no key digit in any output.
-    pub(super) paranoid: bool,
-    /// `-v`: show what is sent; raw times.
-    pub(super) verbose: bool,
-    /// What to do.
+    pub(super) settings: Settings,
     pub(super) task: Task,
-    /// `--sadb`, or the environment's choice.
-    pub(super) sadb: Option<SadbTarget>,
-    /// `--hosts FILE`: names come from this file alone.
-    pub(super) hosts: Option<PathBuf>,
-    /// `--deny-weak`: warnings about weak keys and unsafe ciphers are errors.
-    pub(super) deny_weak: bool,
-    /// `--json`: one object a line on standard output.
-    pub(super) json: bool,
-    /// `--sarif`: what `-c` and `-f` say, as one SARIF document.
-    pub(super) sarif: bool,
-    /// `--show-keys`: keys in what `--json` prints.
-    pub(super) show_keys: bool,
-    /// `--color`.
-    pub(super) color: Color,
 }
 
-/// Which of the command's forms was used.
+/// The form of the command.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Task {
-    /// `-c FILE`
+    /// `-c FILE`: report errors and warnings, without an SADB.
     Check(PathBuf),
-    /// `-f FILE`
+    /// `-f FILE`: carry out the commands.
     Load(PathBuf),
     /// `-s FILE`, `-` for standard output.
     Save(PathBuf),
-    /// Words of one command.
+    /// The words of one command.
     Words(Vec<Vec<u8>>),
-    /// One of the words that this program adds to the man page's.
+    /// A command that ipseckey(1M) does not have.
     Tool(Tool),
-    /// Nothing: commands from standard input.
+    /// No arguments: commands from standard input.
     Interactive,
 }
 
-/// When to colour diagnostics.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Color {
-    /// On a terminal, unless NO_COLOR is set.
-    Auto,
-    /// Always.
-    Always,
-    /// Never.
-    Never,
-}
-
-/// The option table; also what --help prints.
-pub(super) fn command() -> Command {
+/// Also for `--help` and the completion scripts.
+pub(crate) fn command() -> Command {
     Command::new("ipseckey")
         .version(env!("CARGO_PKG_VERSION"))
         .override_usage("ipseckey [OPTIONS] [-c FILE | -f FILE | -s FILE | COMMAND... | TOOL ...]")
         .about("Manually manipulate the IPsec security association database (SADB)")
         .after_help(
-            "Without FILE or COMMAND, commands of the language are read from standard input. `ipseckey help` lists them.\n\
-             Keys are never arguments: add and update work in a file or at the prompt only.",
+            "Without FILE or COMMAND, commands are read from standard input. `ipseckey help` lists them.\n\
+             Keys are never arguments: add and update are for files and the prompt only.",
         )
         .args(short_options())
         .args(long_options())
         .arg(words())
+        // Only one form of the command at a time; `file` is for --sarif, which needs one of its two.
         .group(ArgGroup::new("form").args(["check", "load", "save", "words"]))
         .group(ArgGroup::new("file").args(["check", "load"]))
+        // `help` is a command of the language.
         .disable_help_subcommand(true)
         .subcommand_value_name("TOOL")
         .subcommand_help_heading("Tools")
         .subcommands(tools::commands())
 }
 
-/// The options of the man page.
+/// The options of ipseckey(1M).
 fn short_options() -> [Arg; 6] {
     let flag =
         |id: &'static str, short: char, help: &'static str| Arg::new(id).short(short).action(ArgAction::SetTrue).help(help);
@@ -94,21 +67,22 @@ fn short_options() -> [Arg; 6] {
         Arg::new(id)
             .short(short)
             .value_name("FILE")
+            // Names of files are bytes on Unix; they need not be UTF-8. `-s -` is standard output.
             .value_parser(OsStringValueParser::new())
+            .value_hint(ValueHint::FilePath)
             .allow_hyphen_values(true)
             .help(help)
     };
     [
-        file("check", 'c', "Check the commands in FILE, change nothing; errors go to standard error"),
+        file("check", 'c', "Check the commands in FILE and change nothing; errors go to standard error"),
         file("load", 'f', "Read commands from FILE"),
         file("save", 's', "Save all SAs to FILE as commands that -f reads; '-' is standard output"),
-        flag("numeric", 'n', "Numbers, no names: nothing is looked up"),
-        flag("paranoid", 'p', "Print an X for every digit of a key, even when saving"),
-        flag("verbose", 'v', "Show the messages being sent, and raw seconds of times"),
+        flag("numeric", 'n', "Print numbers instead of names, and look up none"),
+        flag("paranoid", 'p', "Print X for every digit of a key, also with -s"),
+        flag("verbose", 'v', "Show the messages that are sent, and times in seconds"),
     ]
 }
 
-/// The others.
 fn long_options() -> [Arg; 7] {
     [
         Arg::new("sadb")
@@ -121,19 +95,23 @@ fn long_options() -> [Arg; 7] {
             .long("hosts")
             .value_name("FILE")
             .value_parser(value_parser!(PathBuf))
-            .help("Look names up in FILE (hosts(5) format) and nowhere else"),
+            .help("Look up host names in FILE (in the format of hosts(5)) only"),
         Arg::new("deny-weak")
             .long("deny-weak")
             .action(ArgAction::SetTrue)
-            .help("Refuse weak keys and ciphers that static keys make unsafe, instead of warning about them"),
+            .help("Treat weak keys and ciphers that are unsafe with static keys as errors, not as warnings"),
         Arg::new("json").long("json").action(ArgAction::SetTrue).global(true).help("Print JSON, one object a line"),
         Arg::new("sarif")
             .long("sarif")
             .action(ArgAction::SetTrue)
             .requires("file")
             .conflicts_with("json")
-            .help("Print what -c or -f says as SARIF, for code scanners"),
-        Arg::new("show-keys").long("show-keys").action(ArgAction::SetTrue).global(true).help("Print keys in JSON too"),
+            .help("Print the errors and warnings of -c or -f as SARIF, for code scanners"),
+        Arg::new("show-keys")
+            .long("show-keys")
+            .action(ArgAction::SetTrue)
+            .global(true)
+            .help("Include keys in the output of --json"),
         Arg::new("color")
             .long("color")
             .value_name("WHEN")
@@ -144,21 +122,21 @@ fn long_options() -> [Arg; 7] {
     ]
 }
 
-/// The command that may stand among the arguments.
 fn words() -> Arg {
     Arg::new("words")
         .value_name("COMMAND")
         .num_args(0..)
         .trailing_var_arg(true)
+        // A value may begin with a hyphen, and a command may hold the name of a file.
         .allow_hyphen_values(true)
         .value_parser(OsStringValueParser::new())
-        .help("One command: delete, delete-pair, get, flush, dump, save, monitor, passive_monitor, pmonitor, help")
+        .help(format!("One command: {}", verbs::shell_words().collect::<Vec<_>>().join(", ")))
 }
 
-/// Understands the arguments of the process.
+/// `environment` is the value of [`SADB_VARIABLE`].
 ///
 /// # Errors
-/// clap's, to be printed as it is; --help and --version are among them.
+/// The arguments are not valid, or `--help` or `--version` is among them. The error holds the text to print.
 pub(super) fn parse(
     arguments: impl IntoIterator<Item = OsString>,
     environment: Option<OsString>,
@@ -166,42 +144,52 @@ pub(super) fn parse(
     let mut matches = command().try_get_matches_from(arguments)?;
     let sadb = match matches.remove_one("sadb") {
         Some(select) => Some(select),
-        None => environment.map(from_environment).transpose()?,
+        None => environment.map(select_from_environment).transpose()?,
     };
-    let mut args = Args {
+    let json = matches.get_flag("json");
+    let sarif = matches.get_flag("sarif");
+    let task = task(&mut matches);
+    let settings = Settings {
         numeric: matches.get_flag("numeric"),
         paranoid: matches.get_flag("paranoid"),
         verbose: matches.get_flag("verbose"),
         deny_weak: matches.get_flag("deny-weak"),
-        json: matches.get_flag("json"),
-        sarif: matches.get_flag("sarif"),
+        json,
         show_keys: matches.get_flag("show-keys"),
         hosts: matches.remove_one("hosts"),
         color: color(&mut matches),
         sadb,
-        task: task(&mut matches),
+        report: match task {
+            Task::Check(_) | Task::Load(_) if sarif => Format::Sarif,
+            Task::Check(_) | Task::Load(_) if json => Format::Json,
+            _ => Format::Text,
+        },
     };
-    args.take_options_behind_the_command();
+    let mut args = Args { settings, task };
+    args.take_trailing_options();
     Ok(args)
 }
 
 impl Args {
-    /// `ipseckey dump --json` means what `ipseckey --json dump` does: no word of the language starts with two dashes.
-    fn take_options_behind_the_command(&mut self) {
+    /// Takes the options after a command: `ipseckey dump --json` is `ipseckey --json dump`. No word of the language starts with two
+    /// dashes.
+    fn take_trailing_options(&mut self) {
         let Task::Words(words) = &mut self.task else { return };
         let mut take = |option: &[u8]| {
             let before = words.len();
+            // clap gives all words after the first to the command, options included.
             words.retain(|word| word != option);
             words.len() < before
         };
-        self.json |= take(b"--json");
-        self.show_keys |= take(b"--show-keys");
+        self.settings.json |= take(b"--json");
+        self.settings.show_keys |= take(b"--show-keys");
     }
 }
 
-fn from_environment(value: OsString) -> Result<SadbTarget, clap::Error> {
+fn select_from_environment(value: OsString) -> Result<SadbTarget, clap::Error> {
     let word = value.to_string_lossy();
     word.parse().map_err(|error| {
+        // As an error of clap it gets the usage text, like the same mistake in --sadb.
         let text = format!("${SADB_VARIABLE}: {error}\n");
         command().error(ErrorKind::InvalidValue, text)
     })
@@ -216,6 +204,7 @@ fn color(matches: &mut ArgMatches) -> Color {
 }
 
 fn task(matches: &mut ArgMatches) -> Task {
+    // The group `form` ensures that at most one of these is there.
     if let Some((word, mut matches)) = matches.remove_subcommand() {
         return Task::Tool(tools::parse(&word, &mut matches));
     }
@@ -243,14 +232,14 @@ mod tests {
     }
 
     #[test]
-    fn the_table_is_sound() {
+    fn command_is_a_valid_table() {
         command().debug_assert();
     }
 
     #[test]
-    fn forms_of_the_command() {
+    fn parse_recognizes_each_form() {
         let parsed = args(&["-nvp", "-f", "keys"]).unwrap();
-        assert!(parsed.numeric && parsed.verbose && parsed.paranoid);
+        assert!(parsed.settings.numeric && parsed.settings.verbose && parsed.settings.paranoid);
         assert_eq!(parsed.task, Task::Load("keys".into()));
         assert_eq!(args(&["-s", "-"]).unwrap().task, Task::Save("-".into()));
         assert_eq!(args(&[]).unwrap().task, Task::Interactive);
@@ -259,27 +248,28 @@ mod tests {
     }
 
     #[test]
-    fn json_may_stand_behind_the_command() {
+    fn json_may_follow_the_command() {
         let parsed = args(&["dump", "esp", "--json"]).unwrap();
-        assert!(parsed.json && !parsed.show_keys);
+        assert!(parsed.settings.json && !parsed.settings.show_keys);
         assert_eq!(parsed.task, Task::Words(vec![b"dump".to_vec(), b"esp".to_vec()]));
-        assert!(args(&["--json", "--show-keys", "dump"]).unwrap().show_keys);
+        assert!(args(&["--json", "--show-keys", "dump"]).unwrap().settings.show_keys);
     }
 
     #[test]
-    fn two_forms_at_once_are_refused() {
+    fn parse_refuses_two_forms_at_once() {
         assert!(args(&["-f", "a", "-s", "b"]).is_err());
         assert!(args(&["-f", "a", "flush"]).is_err());
         assert!(args(&["--sadb", "nonsense"]).is_err());
-        assert!(args(&["--sarif", "-c", "a"]).unwrap().sarif && args(&["--sarif", "dump"]).is_err());
+        assert_eq!(args(&["--sarif", "-c", "a"]).unwrap().settings.report, Format::Sarif);
+        assert!(args(&["--sarif", "dump"]).is_err());
     }
 
     #[test]
-    fn the_environment_is_second_to_the_option() {
+    fn sadb_option_overrides_the_environment() {
         let parsed = parse(["ipseckey", "--sadb", "model"].map(OsString::from), Some("xfrm".into())).unwrap();
-        assert_eq!(parsed.sadb, Some(SadbTarget::Model));
+        assert_eq!(parsed.settings.sadb, Some(SadbTarget::Model));
         let parsed = parse(["ipseckey"].map(OsString::from), Some("xfrm".into())).unwrap();
-        assert_eq!(parsed.sadb, Some(SadbTarget::Xfrm));
+        assert_eq!(parsed.settings.sadb, Some(SadbTarget::Xfrm));
         assert!(parse(["ipseckey"].map(OsString::from), Some("bogus".into())).is_err());
     }
 }

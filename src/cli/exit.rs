@@ -1,25 +1,23 @@
-//! Exit statuses of `ipseckey`, on the shell's side and under SMF.
+//! Exit statuses of `ipseckey`, for a shell and under SMF.
 
 use std::process::ExitCode;
 
 /// Set by SMF for the methods of a service (smf_method(7)).
 pub(super) const SMF_FMRI: &str = "SMF_FMRI";
 
-/// How the program ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Exit {
-    /// All done.
     Done,
-    /// Something failed.
     Failed,
-    /// The arguments make no sense.
+    /// The arguments are not valid.
     Usage,
-    /// Nothing failed, and there is something to do.
+    /// `plan` has found differences.
     Pending,
 }
 
 impl From<Exit> for ExitCode {
-    /// SMF's numbers are those of smf_method(7): a file run under SMF never comes here, it is the service's work.
+    /// Under SMF every failure is SMF_EXIT_ERR_FATAL (95, smf_method(7)). Only the other forms than `-f` and `-c` come here: under
+    /// SMF the service runs these two.
     fn from(exit: Exit) -> Self {
         let under_smf = std::env::var_os(SMF_FMRI).is_some();
         Self::from(match (exit, under_smf) {

@@ -1,22 +1,24 @@
-//! The program `ipseckey`: options, keys files, the shell's words, the prompt.
+//! The program `ipseckey`.
 #![forbid(unsafe_code)]
 
-mod args;
-mod blocks;
-mod commands;
-mod complete;
+pub(crate) mod args;
+mod command_loop;
+mod connection;
+mod execute;
 mod exit;
-mod flood;
+mod forms;
 mod help;
-mod listing;
+mod input_blocks;
 mod output;
 mod progress;
 mod prompt;
 mod refusal;
+mod repeat_limit;
 mod report;
-mod run;
-mod sarif;
+mod save;
 mod session;
+mod settings;
+mod standard_input;
 mod tools;
 
 use std::ffi::OsString;
@@ -31,7 +33,7 @@ use crate::sys::process::privilege::Privileges;
 use args::{Args, Task};
 use exit::{Exit, SMF_FMRI};
 
-/// Runs `ipseckey` with the arguments of the process (the program's name first).
+/// Runs `ipseckey`. The first of the arguments is the name of the program.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     hardening::harden(Privileges::SadbAndFiles);
     let arguments: Vec<OsString> = arguments.into_iter().collect();
@@ -42,15 +44,16 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let exit = match under_smf(&args) {
         Some(method) => service::main(method),
         None => {
-            args.sadb.clone().unwrap_or_default().install_algorithms();
-            run::run(&args).into()
+            args.settings.sadb.clone().unwrap_or_default().install_algorithms();
+            forms::run(&args).into()
         }
     };
     hardening::wipe_stack();
     exit
 }
 
-/// SMF keeps its log readable to the world and wants a flush before the first command: a file is then the service's work.
+/// The arguments of `manual-key` for `-f` and `-c` as a method of SMF. Only the service masks its messages for SMF's log, which every
+/// user can read, and flushes the SADB before the first command.
 fn under_smf(args: &Args) -> Option<Vec<OsString>> {
     std::env::var_os(SMF_FMRI)?;
     let (method, file) = match &args.task {
@@ -59,13 +62,13 @@ fn under_smf(args: &Args) -> Option<Vec<OsString>> {
         _ => return None,
     };
     let mut words: Vec<OsString> = vec!["manual-key".into(), method.into(), "--config-file".into(), file.into()];
-    if let Some(sadb) = &args.sadb {
+    if let Some(sadb) = &args.settings.sadb {
         words.extend(["--sadb".into(), sadb.to_string().into()]);
     }
     Some(words)
 }
 
-/// Help and version are an answer; anything else is a usage error.
+/// Prints the help, the version, or a usage error.
 fn show_usage(error: &clap::Error, arguments: &[OsString]) -> Exit {
     service::print_usage(error, arguments);
     match error.kind() {

@@ -3,18 +3,8 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use crate::names::verbs::Verb;
 use crate::sa::{Request, SaType};
-
-/// The commands about SAs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verb {
-    Add,
-    Update,
-    UpdatePair,
-    Delete,
-    DeletePair,
-    Get,
-}
 
 /// A command of ipseckey(1M).
 pub(crate) enum Command {

@@ -13,7 +13,8 @@ mod source;
 #[cfg(test)]
 mod testing;
 
-pub(crate) use command::{Command, SaCommand, Target, Verb};
+pub(crate) use crate::names::verbs::{Setting, Verb};
+pub(crate) use command::{Command, SaCommand, Target};
 pub(crate) use diagnostics::explain::{Explanation, explanations};
 pub(crate) use diagnostics::render::{RenderStyle, render};
 pub(crate) use diagnostics::suggest::nearest;
@@ -38,17 +39,6 @@ pub(crate) struct Options<'a> {
     pub(crate) numeric: bool,
     pub(crate) setting: Setting,
     pub(crate) resolver: &'a dyn Resolver,
-}
-
-/// Where commands come from, which decides which commands are allowed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Setting {
-    /// A file: no `monitor`, `dump`, `save`, `help`.
-    File,
-    /// The prompt or standard input: every command.
-    Prompt,
-    /// The arguments of a shell command: no `add`, `update`.
-    Shell,
 }
 
 /// A command of a text, with its diagnostics.

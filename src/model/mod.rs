@@ -18,7 +18,7 @@ mod keysock;
 mod pair;
 mod parse;
 mod refusal;
-mod server;
+pub(crate) mod server;
 mod settings;
 mod socket;
 mod stored_sa;

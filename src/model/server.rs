@@ -32,7 +32,7 @@ const TICK: Duration = Duration::from_secs(1);
 /// Entry point of the program `sadb-model`.
 #[must_use]
 pub fn serve() -> ExitCode {
-    let options = match options().try_get_matches() {
+    let options = match command().try_get_matches() {
         Ok(options) => options,
         Err(error) => error.exit(),
     };
@@ -47,7 +47,7 @@ pub fn serve() -> ExitCode {
     }
 }
 
-fn options() -> Command {
+pub(crate) fn command() -> Command {
     Command::new("sadb-model")
         .version(env!("CARGO_PKG_VERSION"))
         .about("An in-memory SADB: PF_KEYv2 in the illumos dialect on a Unix SOCK_SEQPACKET socket")

@@ -111,7 +111,7 @@ fn overrides(matches: &ArgMatches) -> Overrides {
     }
 }
 
-fn command() -> Command {
+pub(crate) fn command() -> Command {
     Command::new("manual-key")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Keeps the security associations of a keys file in the SADB: the service behind ipseckey(1M)")

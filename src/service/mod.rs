@@ -10,7 +10,7 @@
 //! | `log` | the table of events, journal, syslog |
 #![forbid(unsafe_code)]
 
-mod args;
+pub(crate) mod args;
 mod config;
 mod daemon;
 mod exit;

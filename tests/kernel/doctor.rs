@@ -28,21 +28,24 @@ fn doctor_reports_unmatched_sas_and_policies() {
     let keys = sa(0x2001);
     let (printed, is_healthy) = doctor(&space, &keys);
     assert!(
-        !is_healthy && printed.contains("of the file's 1 SA, 1 is not in the SADB\n         fix: manual-key refresh"),
+        !is_healthy && printed.contains("of the file's 1 SA, 1 is not in the SADB\n         fix: run `manual-key refresh`"),
         "{printed}"
     );
     space.load(&keys);
     let (printed, is_healthy) = doctor(&space, &keys);
-    let without_policy = "problem  policies: no policy sends packets through the esp SA with spi 0x2001 and dst 10.0.0.2";
+    let without_policy = "problem  policies: no policy uses the esp SA with spi 0x2001 and dst 10.0.0.2";
     assert!(!is_healthy && printed.contains(without_policy), "{printed}");
 
     space.ip(&format!("xfrm policy add {POLICY}"));
     let (printed, is_healthy) = doctor(&space, &keys);
     assert!(
-        is_healthy && printed.contains("ok       policies: 1 outbound, 0 inbound; all SAs and policies fit"),
+        is_healthy
+            && printed.contains("ok       policies: 1 outbound, 0 inbound; each SA has a policy and each policy an SA"),
         "{printed}"
     );
-    for expected in ["ok       privileges: CAP_NET_ADMIN", "ok       modules: esp4 for", "ok       dropped packets: none"] {
+    for expected in
+        ["ok       privileges: CAP_NET_ADMIN", "ok       modules: esp4: available", "ok       dropped packets: none"]
+    {
         assert!(printed.contains(expected), "{expected} in {printed}");
     }
 
@@ -50,7 +53,7 @@ fn doctor_reports_unmatched_sas_and_policies() {
     space.load(&sa(0x2002).replace("10.0.0.2", "10.0.0.3"));
     let (printed, _) = doctor(&space, &keys);
     assert!(printed.contains("warning  SAs: 1 SA of the SADB is not in the file"), "{printed}");
-    let without_sa = "no SA serves the policy src 10.0.0.1/32 dst 10.0.0.2/32 dir out: its packets are dropped";
+    let without_sa = "no SA for the policy src 10.0.0.1/32 dst 10.0.0.2/32 dir out: its packets are dropped";
     assert!(printed.contains(without_sa), "{printed}");
 }
 

@@ -301,7 +301,7 @@ fn paranoid_option_masks_all_keys() {
     for arguments in key_tools {
         let run = ipseckey(&bench, &[&["-n", "-p"][..], arguments].concat(), b"");
         assert_eq!((run.exit, run.stdout.as_str()), (Some(2), ""), "-p {arguments:?}");
-        assert!(run.stderr.contains("leave out -p") && !new.exists(), "-p {arguments:?}: {}", run.stderr);
+        assert!(run.stderr.contains("omit -p") && !new.exists(), "-p {arguments:?}: {}", run.stderr);
         let without = ipseckey(&bench, &[&["-n"][..], arguments].concat(), b"");
         assert_eq!(without.exit, Some(0), "{arguments:?}: {}", without.stderr);
         assert!(!without.stdout.is_empty() || fs::remove_file(&new).is_ok(), "{arguments:?} writes nothing");

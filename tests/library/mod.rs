@@ -1,5 +1,6 @@
 //! Tests of the library as a whole, compiled into it: the language, the printed and saved texts, reconciliation, on the model SADB.
 
+mod completions;
 mod import;
 mod lang_properties;
 mod leaks;

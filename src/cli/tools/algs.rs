@@ -1,24 +1,24 @@
-//! `algs`: the algorithms of the SADB that `--sadb` names, with the lengths of their keys.
+//! `algs`: the algorithms that the SADB supports, with their key lengths.
 
 use std::io::{self, Write};
 
 use clap::Command;
 use serde::Serialize;
 
-use super::Failure;
+use super::failure::Failure;
 use crate::cli::exit::Exit;
-use crate::cli::report;
+use crate::cli::report::json;
 use crate::cli::session::Session;
 use crate::names::algorithms::KeyBits;
-use crate::sadb::{Sadb, Supported};
+use crate::sadb::Supported;
 
 pub(super) fn command() -> Command {
     Command::new("algs")
-        .about("List the algorithms that the SADB has, with the lengths of their keys")
+        .about("List the algorithms that the SADB supports, with their key lengths")
         .after_help("Example: ipseckey --sadb model algs")
 }
 
-/// One algorithm, with the names that --json gives its facts.
+/// An algorithm. The field names are those of `--json`.
 #[derive(Serialize)]
 struct Row {
     role: &'static str,
@@ -32,14 +32,14 @@ struct Row {
 }
 
 pub(super) fn run(session: &mut Session<'_>) -> Result<Exit, Failure> {
-    let supported = session.open().and_then(Sadb::supported).map_err(|error| Failure::new(error.to_string()))?;
+    let supported = session.open().and_then(|mut sadb| sadb.supported()).map_err(Failure::of)?;
     let rows = rows(session, &supported);
     let mut out = io::stdout().lock();
     let written = match session.json() {
-        true => rows.iter().try_for_each(|row| report::write_object(&mut out, row)),
+        true => rows.iter().try_for_each(|row| json::write_object(&mut out, row)),
         false => print(&mut out, &rows),
     };
-    let _ = session.output.took(written);
+    let _ = session.output.note_write_error(written);
     Ok(Exit::Done)
 }
 

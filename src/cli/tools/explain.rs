@@ -1,18 +1,17 @@
-//! `explain`: what a message's number means at length.
+//! `explain`: a long explanation of an error or warning.
 
 use std::io::{self, Write};
 
 use clap::{Arg, ArgMatches, Command};
 use serde::Serialize;
 
-use super::Failure;
+use super::failure::Failure;
 use crate::cli::exit::Exit;
-use crate::cli::report;
+use crate::cli::report::json;
 use crate::cli::session::Session;
 use crate::keyfile::{Explanation, explanations};
 use crate::redact::cited;
 
-/// The arguments.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::cli) struct Explain {
     code: Option<String>,
@@ -20,9 +19,9 @@ pub(in crate::cli) struct Explain {
 
 pub(super) fn command() -> Command {
     Command::new("explain")
-        .about("Explain the number of a message, such as IK003")
-        .after_help("Example: ipseckey explain IK003\n\nWithout CODE it lists all numbers.")
-        .arg(Arg::new("code").value_name("CODE").help("The number in the brackets of a message"))
+        .about("Explain an error or warning by its code, such as IK003")
+        .after_help("Example: ipseckey explain IK003\n\nWithout CODE all codes are listed.")
+        .arg(Arg::new("code").value_name("CODE").help("The code in the brackets of the message"))
 }
 
 impl From<&mut ArgMatches> for Explain {
@@ -31,7 +30,7 @@ impl From<&mut ArgMatches> for Explain {
     }
 }
 
-/// What `--json` says of a number.
+/// An explanation as `--json` prints it.
 #[derive(Serialize)]
 struct Object {
     code: String,
@@ -49,24 +48,24 @@ impl Explain {
         let written = found.iter().try_for_each(|row| match (session.json(), &self.code) {
             (true, _) => {
                 let object = Object { code: row.code.to_string(), title: row.code.title(), text: row.text };
-                report::write_object(&mut out, &object)
+                json::write_object(&mut out, &object)
             }
             (false, None) => writeln!(out, "{}  {}", row.code, row.code.title()),
             (false, Some(_)) => write!(out, "{row}"),
         });
-        let _ = session.output.took(written);
+        let _ = session.output.note_write_error(written);
         Ok(Exit::Done)
     }
 }
 
-/// The explanation of `IK003`, however it is written: in brackets, in small letters, or as the bare number.
+/// Takes `IK003` also in brackets, in lower case, or without `IK`.
 fn find(code: &str) -> Result<&'static Explanation, Failure> {
     let word = code.trim_matches(['[', ']']).to_ascii_uppercase();
     let number = word.strip_prefix("IK").unwrap_or(&word).parse::<u16>().ok();
     explanations()
         .iter()
         .find(|row| Some(row.code as u16) == number)
-        .ok_or_else(|| Failure::new(format!("no message has the number {}: `ipseckey explain` lists them", cited(code))))
+        .ok_or_else(|| Failure::new(format!("unknown code {}: `ipseckey explain` lists all", cited(code))))
 }
 
 #[cfg(test)]
@@ -75,11 +74,11 @@ mod tests {
     use crate::keyfile::Code;
 
     #[test]
-    fn a_number_may_be_written_in_several_ways() {
+    fn find_takes_a_code_in_several_spellings() {
         for word in ["IK003", "ik003", "3", "[IK003]"] {
             assert_eq!(find(word).map(|row| row.code).ok(), Some(Code::UnknownKeyword), "{word}");
         }
-        assert!(find("IK999").is_err_and(|failure| failure.to_string().contains("lists them")));
+        assert!(find("IK999").is_err_and(|failure| failure.to_string().contains("lists all")));
         assert!(find("").is_err());
     }
 }

@@ -1,12 +1,14 @@
-//! `export`: the SAs of a keys file, or of the SADB, in the words of another program.
+//! `export`: converts the SAs of a keys file, or of the SADB, to the format of another program.
 
 use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgMatches, Command, value_parser};
 
+use super::failure::Failure;
 use super::genkey::output_option;
-use super::{Failure, checked, private_file};
+use super::parse_file::parse_text;
+use super::private_file;
 use crate::apply::aim_at;
 use crate::cli::exit::Exit;
 use crate::cli::session::Session;
@@ -18,7 +20,6 @@ use crate::secret::Buffer;
 use crate::sys::fs::keys_file;
 use crate::sys::fs::keys_file::FileOrigin;
 
-/// The arguments.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::cli) struct Export {
     target: ExportFormat,
@@ -26,7 +27,6 @@ pub(in crate::cli) struct Export {
     output: Option<PathBuf>,
 }
 
-/// The words for whom it is.
 const TARGETS: &[(&str, ExportFormat)] = &[
     ("setkey", ExportFormat::Setkey),
     ("ip-xfrm", ExportFormat::IpXfrm),
@@ -34,22 +34,23 @@ const TARGETS: &[(&str, ExportFormat)] = &[
     ("tcpdump", ExportFormat::Tcpdump),
 ];
 
-/// Room for one SA in any of these languages: two keys of 8192 bytes at most, and words.
-const ROOM_PER_SA: usize = 2048;
+/// Bytes of an SA in any of these formats, without unusually long keys.
+const SA_LEN: usize = 2048;
 
 pub(super) fn command() -> Command {
     Command::new("export")
         .about("Write SAs for setkey, `ip -batch`, Wireshark or tcpdump")
         .after_help(
             "Example: ipseckey export wireshark ipseckeys -o ~/.config/wireshark/esp_sa\n\n\
-             Without FILE it is the SAs of the SADB. The output holds the keys. What cannot be said is told, and the exit status is 1.",
+             Without FILE the SAs of the SADB are exported. The output holds the keys. SAs that cannot be converted are reported, and the \
+             exit status is 1.",
         )
         .arg(
             Arg::new("format")
                 .value_name("FORMAT")
                 .required(true)
                 .value_parser(PossibleValuesParser::new(TARGETS.iter().map(|row| row.0)))
-                .help("Whose words to write"),
+                .help("The program to write for"),
         )
         .arg(Arg::new("file").value_name("FILE").value_parser(value_parser!(PathBuf)).help("A keys file"))
         .arg(output_option())
@@ -69,11 +70,12 @@ impl From<&mut ArgMatches> for Export {
 impl Export {
     pub(super) fn run(&self, session: &mut Session<'_>) -> Result<Exit, Failure> {
         if session.json() {
-            return Err(Failure::new("it has formats of its own: leave out --json"));
+            return Err(Failure::new("export has formats of its own: omit --json"));
         }
         let (name, text) = self.text(session)?;
-        let Some(commands) = checked::commands(&name, &text, session) else { return Ok(Exit::Failed) };
-        let room: usize = commands.iter().map(|command| command.targets.len() * ROOM_PER_SA).sum();
+        let Some(commands) = parse_text(&name, &text, session) else { return Ok(Exit::Failed) };
+        let room: usize = commands.iter().map(|command| command.targets.len() * SA_LEN).sum();
+        // A buffer never grows, so its size is estimated generously from the text.
         let mut out = Buffer::with_capacity(room + 4 * text.len());
         let mut all = true;
         for command in commands {
@@ -83,30 +85,32 @@ impl Export {
         Ok(if all { Exit::Done } else { Exit::Failed })
     }
 
-    /// The keys file, or what `save` writes.
+    /// The name and the text of the keys file, or of what `save` writes.
     fn text(&self, session: &mut Session<'_>) -> Result<(String, Buffer), Failure> {
         let Some(path) = &self.file else {
             let mut text = Vec::new();
             session.save_to(SaType::UNSPEC, &mut text)?;
-            // Memory that is given back is wiped by the allocator.
+            // The allocator wipes the memory of the vector when it is freed.
             return Ok(("the SADB".to_owned(), Buffer::from_slice(&text)));
         };
         let file = keys_file::read(path, FileOrigin::User).map_err(|error| Failure::new(error.to_string()))?;
-        session.output.warn(&file.findings);
+        session.output.warn_of_findings(&file.findings);
         Ok((shown(path), file.contents))
     }
 
-    /// Writes the SAs that a command adds. Whether all could be written.
+    /// Writes the SAs that a command adds. Returns whether all could be converted.
     fn command(&self, mut command: SaCommand, out: &mut Buffer, session: &Session<'_>) -> Result<bool, Failure> {
         if command.verb != Verb::Add {
-            session.output.say(&format!("not exported: {} is no add", command.verb.word()));
+            session.output.print_message(&format!("not exported: {} is not an add command", command.verb.word()));
             return Ok(false);
         }
         let mut all = true;
         for target in std::mem::take(&mut command.targets) {
             aim_at(&mut command.request, target);
             if let Err(skipped) = convert::export(self.target, &command.request, out)? {
-                session.output.say(&format!("not exported: the SA with spi {}: {}", command.request.spi, skipped.0));
+                session
+                    .output
+                    .print_message(&format!("not exported: the SA with spi {}: {}", command.request.spi, skipped.0));
                 all = false;
             }
         }

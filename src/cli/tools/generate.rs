@@ -1,6 +1,6 @@
 //! `generate`: a complete keys file for two hosts, an SA for each direction, with random SPIs and keys.
 //!
-//! What it writes is parsed and checked like any keys file before anybody sees it.
+//! The file is parsed and checked like any keys file before it is written.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -8,8 +8,10 @@ use std::path::PathBuf;
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgMatches, Command, value_parser};
 
+use super::failure::Failure;
 use super::genkey::{Recipe, output_option};
-use super::{Failure, checked, policy_lines, private_file};
+use super::parse_file::parse_text;
+use super::{policy_lines, private_file};
 use crate::cli::exit::Exit;
 use crate::cli::session::Session;
 use crate::names::keywords::{self, Field, Keyword, Usage, Value};
@@ -19,7 +21,6 @@ use crate::sa::NATT_PORT;
 use crate::secret::Buffer;
 use crate::show;
 
-/// The arguments.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::cli) struct Generate {
     sa_type: String,
@@ -33,16 +34,16 @@ pub(super) fn command() -> Command {
         .about("Write a keys file for two hosts, with random SPIs and keys")
         .after_help(
             "Example: ipseckey generate esp src 192.0.2.1 dst 198.51.100.7 -o ipseckeys\n\n\
-             The file holds an SA for each direction and serves both hosts as it is. Without encr_alg it is AES in CBC mode with a \
-             key of 256 bits, without auth_alg HMAC-SHA-256. SPIs and keys are made up; everything else that `add` takes may be \
-             said, for the direction from src to dst.",
+             The file holds an SA for each direction, and both hosts use the same file. The default of encr_alg is AES-CBC with a \
+             key of 256 bits, that of auth_alg HMAC-SHA-256. SPIs and keys are random. All other keywords of `add` may be given, \
+             for the direction from src to dst.",
         )
         .arg(
             Arg::new("type")
                 .value_name("SA_TYPE")
                 .required(true)
                 .value_parser(PossibleValuesParser::new(["esp", "ah"]))
-                .help("What protects the packets"),
+                .help("The protocol"),
         )
         .arg(
             Arg::new("words")
@@ -56,7 +57,7 @@ pub(super) fn command() -> Command {
                 .long("bits")
                 .value_name("BITS")
                 .value_parser(value_parser!(u16))
-                .help("Length of the encryption keys [default: the longest that the cipher takes]"),
+                .help("Length of the encryption keys [default: the longest that the cipher supports]"),
         )
         .arg(output_option())
 }
@@ -76,7 +77,8 @@ impl Generate {
     pub(super) fn run(&self, session: &Session<'_>) -> Result<Exit, Failure> {
         let pair = SaPair::parse(&self.sa_type, &self.words, session.vocabulary())?;
         let text = pair.text(self.bits)?;
-        let Some(commands) = checked::commands("the new file", &text, session) else { return Ok(Exit::Failed) };
+        // A mistake in the given words shows up here, with its place, before anything is written.
+        let Some(commands) = parse_text("the new file", &text, session) else { return Ok(Exit::Failed) };
         let policies = match session.vocabulary() {
             Vocabulary::Linux => policy_lines::comment(&commands),
             Vocabulary::Illumos => String::new(),
@@ -102,7 +104,7 @@ struct SaPair<'w> {
     words: Vec<(&'static Keyword, Vec<&'w str>)>,
     /// Bytes of the words of the command line, to size the buffer by.
     given_len: usize,
-    /// ICMP has a type and a code in the place of ports: on the way back they are the same.
+    /// False for ICMP, which has a type and a code instead of ports: they are the same on the way back.
     swaps_ports: bool,
     encr: Option<(&'static str, Recipe)>,
     auth: Option<(&'static str, Recipe)>,
@@ -114,19 +116,21 @@ impl<'w> SaPair<'w> {
         let words = pairs(words)?;
         for (needed, word) in [(Field::Src, "src"), (Field::Dst, "dst")] {
             if !words.iter().any(|(row, _)| row.field == needed) {
-                return Err(Failure::new(format!("say where packets come from and go to: `{word} ADDRESS` is missing")));
+                return Err(Failure::new(format!("both addresses are required: `{word} ADDRESS` is missing")));
             }
         }
-        let said = |field| words.iter().find(|(row, _)| row.field == field).and_then(|(_, values)| values.first().copied());
-        let cipher = said(Field::EncrAlg).or((sa_type == "esp").then_some("aes"));
+        let given = |field| words.iter().find(|(row, _)| row.field == field).and_then(|(_, values)| values.first().copied());
+        // ESP without encryption is possible, but must be asked for: encr_alg null.
+        let cipher = given(Field::EncrAlg).or((sa_type == "esp").then_some("aes"));
         let encr = cipher.map(|name| encr_row(name, vocabulary)).transpose()?;
         let is_combined = encr.is_some_and(algorithms::Encr::is_combined);
-        let hash = said(Field::AuthAlg).or((!is_combined).then_some("sha256"));
+        // A combined cipher authenticates by itself; a second algorithm would cost time and add nothing.
+        let hash = given(Field::AuthAlg).or((!is_combined).then_some("sha256"));
         let auth = hash.map(|name| auth_row(name, vocabulary)).transpose()?;
         Ok(Self {
             sa_type,
             given_len,
-            swaps_ports: !said(Field::Proto).or(said(Field::InnerProto)).is_some_and(|number| ICMP.contains(&number)),
+            swaps_ports: !given(Field::Proto).or(given(Field::InnerProto)).is_some_and(|number| ICMP.contains(&number)),
             encr: encr.map(|row| (row.names[0], Recipe::of_encr(row))),
             auth: auth.map(|row| (row.names[0], Recipe::of_auth(row))),
             words,
@@ -136,7 +140,7 @@ impl<'w> SaPair<'w> {
     /// The keys file, without the comment about policies.
     fn text(&self, bits: Option<u16>) -> Result<Buffer, Failure> {
         let mut text = Buffer::with_capacity(CAPACITY + 4 * self.given_len);
-        writeln!(text, "# Keys for two hosts: the same file serves both, and nobody else may read it.\n")?;
+        writeln!(text, "# Keys for two hosts: the same file serves both, and no other user may read it.\n")?;
         let [there, back] = two_spis()?;
         self.write(&mut text, there, false, bits)?;
         self.write(&mut text, back, true, bits)?;
@@ -148,8 +152,9 @@ impl<'w> SaPair<'w> {
         write!(out, "add {} spi {spi:#x}", self.sa_type)?;
         let mut words: Vec<(&str, &[&str])> =
             self.words.iter().map(|(row, values)| (self.word(row, back), values.as_slice())).collect();
+        // They are written with their keys below.
         words.retain(|(word, _)| !matches!(*word, "encr_alg" | "auth_alg"));
-        // From there to here, whichever of the two was said first.
+        // The source comes first, whatever the order on the command line.
         words.sort_by_key(|(word, _)| {
             ORDER.iter().position(|first| word.trim_end_matches('6') == *first).unwrap_or(ORDER.len())
         });
@@ -178,10 +183,10 @@ impl<'w> SaPair<'w> {
     }
 }
 
-/// ICMP and ICMPv6.
+/// The protocol numbers of ICMP and ICMPv6.
 const ICMP: &[&str] = &["1", "58"];
 
-/// Keywords that open a command.
+/// Keywords at the start of a command, in this order.
 const ORDER: &[&str] = &["src", "sport", "dst", "dport"];
 
 /// The words of the command line, keyword by keyword.
@@ -191,9 +196,9 @@ fn pairs(words: &[String]) -> Result<Vec<(&'static Keyword, Vec<&str>)>, Failure
     while let Some(word) = words.next() {
         let row = keywords::by_word(word.as_bytes())
             .filter(|row| row.usage != Usage::Reserved)
-            .ok_or_else(|| Failure::new(format!("{} is no keyword: `ipseckey help attr` lists them", cited(word))))?;
+            .ok_or_else(|| Failure::new(format!("{} is not a keyword: `ipseckey help attr` lists them", cited(word))))?;
         if let Some(reason) = reason_against(row.field) {
-            return Err(Failure::new(format!("{word} is not for generate: {reason}")));
+            return Err(Failure::new(format!("{word} is not allowed here: {reason}")));
         }
         let count = match row.value {
             Value::Nothing => 0,
@@ -202,32 +207,35 @@ fn pairs(words: &[String]) -> Result<Vec<(&'static Keyword, Vec<&str>)>, Failure
         };
         let values: Vec<&str> = words.by_ref().take(count).map(String::as_str).collect();
         if values.len() < count {
-            return Err(Failure::new(format!("{word} wants a value")));
+            return Err(Failure::new(format!("{word} needs a value")));
         }
+        // A newline would begin another command in the file.
         if values.iter().any(|value| value.contains(char::is_control)) {
-            return Err(Failure::new(format!("the value of {word} holds a control character")));
+            return Err(Failure::new(format!("the value of {word} contains a control character")));
         }
         found.push((row, values));
     }
     Ok(found)
 }
 
-/// Why a keyword cannot stand in a file that serves both hosts.
+/// Why a keyword is not allowed in a file for both hosts.
 fn reason_against(field: Field) -> Option<&'static str> {
     use Field as F;
     match field {
-        F::Spi | F::PairSpi => Some("it makes up SPIs of its own"),
-        F::AuthKey | F::EncrKey => Some("it makes up keys of its own"),
-        F::Inbound | F::Outbound => Some("what is inbound here is outbound there, and the file serves both hosts"),
-        F::NatLoc | F::NatRem | F::NatLport | F::NatRport => {
-            Some("NAT looks different from the two hosts: add it by hand, as examples/nat-t.keys shows")
+        F::Spi | F::PairSpi => Some("it makes random SPIs"),
+        F::AuthKey | F::EncrKey => Some("it makes random keys"),
+        F::Inbound | F::Outbound => {
+            Some("an SA that is inbound on one host is outbound on the other, and both use this file")
         }
-        F::State | F::ReplayValue | F::ReservedBits => Some("a new SA has none"),
+        F::NatLoc | F::NatRem | F::NatLport | F::NatRport => {
+            Some("a NAT shows each host other addresses: write a file for each, as in examples/nat-t.keys")
+        }
+        F::State | F::ReplayValue | F::ReservedBits => Some("a new SA cannot have it"),
         _ => None,
     }
 }
 
-/// The word that says `row` of one direction, or the same of the way back.
+/// The keyword for `row`, or on the way back the keyword for the other end.
 fn word(row: &Keyword, back: bool) -> &'static str {
     use Field as F;
     let six = matches!(row.value, Value::Address6 | Value::Prefix6);
@@ -262,6 +270,7 @@ fn unknown(name: &str) -> Failure {
 fn two_spis() -> Result<[u32; 2], Failure> {
     const FIRST: u32 = 0x1000_0000;
     loop {
+        // Random SPIs: two files made at different times can be loaded side by side while keys are exchanged.
         let spi = || getrandom::u32().map_err(|error| Failure::new(format!("no random bytes: {error}")));
         let spis @ [one, other] = [spi()?, spi()?];
         if one != other && one >= FIRST && other >= FIRST {
@@ -314,12 +323,12 @@ mod tests {
     fn generate_refuses_keywords_that_cannot_serve_both_hosts() {
         for (words, expected) in [
             ("src 192.0.2.1", "`dst ADDRESS` is missing"),
-            ("spi 5 src 192.0.2.1 dst 192.0.2.2", "SPIs of its own"),
-            ("outbound src 192.0.2.1 dst 192.0.2.2", "outbound there"),
-            ("nat_loc 10.0.0.7 src 192.0.2.1 dst 192.0.2.2", "NAT looks different"),
-            ("encrkey 00 src 192.0.2.1 dst 192.0.2.2", "keys of its own"),
-            ("src 192.0.2.1 dst", "dst wants a value"),
-            ("bogus", "no keyword"),
+            ("spi 5 src 192.0.2.1 dst 192.0.2.2", "random SPIs"),
+            ("outbound src 192.0.2.1 dst 192.0.2.2", "outbound on the other"),
+            ("nat_loc 10.0.0.7 src 192.0.2.1 dst 192.0.2.2", "other addresses"),
+            ("encrkey 00 src 192.0.2.1 dst 192.0.2.2", "random keys"),
+            ("src 192.0.2.1 dst", "dst needs a value"),
+            ("bogus", "not a keyword"),
             ("src 192.0.2.1 dst 192.0.2.2 encr_alg rot13", "no such algorithm"),
         ] {
             let refused = way_back(words).unwrap_err();

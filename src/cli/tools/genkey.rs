@@ -1,10 +1,11 @@
-//! `genkey`: one random key of the right length for an algorithm, salt included.
+//! `genkey`: a random key for an algorithm, with its salt.
 
 use std::path::PathBuf;
 
 use clap::{Arg, ArgMatches, Command, value_parser};
 
-use super::{Failure, private_file};
+use super::failure::Failure;
+use super::private_file;
 use crate::cli::exit::Exit;
 use crate::cli::session::Session;
 use crate::names::Vocabulary;
@@ -14,7 +15,6 @@ use crate::redact::cited;
 use crate::secret::{Buffer, Key};
 use crate::show;
 
-/// The arguments.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::cli) struct Genkey {
     algorithm: String,
@@ -25,18 +25,17 @@ pub(in crate::cli) struct Genkey {
 pub(super) fn command() -> Command {
     Command::new("genkey")
         .about("Print a random key for an algorithm")
-        .after_help("Example: ipseckey genkey aes 128\n\nWithout BITS it is the longest key that the algorithm takes.")
-        .arg(Arg::new("algorithm").value_name("ALGORITHM").required(true).help("A name that `ipseckey algs` lists"))
-        .arg(
-            Arg::new("bits")
-                .value_name("BITS")
-                .value_parser(value_parser!(u16))
-                .help("Length of the key, its salt not counted"),
+        .after_help(
+            "Example: ipseckey genkey aes 128\n\nWithout BITS the key has the greatest length that the algorithm supports.",
         )
+        .arg(
+            Arg::new("algorithm").value_name("ALGORITHM").required(true).help("One of the names that `ipseckey algs` lists"),
+        )
+        .arg(Arg::new("bits").value_name("BITS").value_parser(value_parser!(u16)).help("Length of the key without its salt"))
         .arg(output_option())
 }
 
-/// `-o FILE`, of everything that makes keys.
+/// `-o FILE`, of each tool that writes keys.
 pub(super) fn output_option() -> Arg {
     Arg::new("output")
         .short('o')
@@ -62,14 +61,14 @@ impl Genkey {
         let key = recipe.random_key(self.bits)?;
         let mut text = Buffer::with_capacity(key.byte_len() * 2 + 1);
         show::write_key(&mut text, &key)?;
-        // Room for it was counted.
+        // The capacity includes the newline.
         text.append(b"\n").map_err(|full| Failure::new(full.to_string()))?;
         private_file::write(self.output.as_deref(), &text)?;
         Ok(Exit::Done)
     }
 }
 
-/// What a key for an algorithm has to be.
+/// The properties of a key for an algorithm.
 #[derive(Clone, Copy)]
 pub(super) struct Recipe {
     name: &'static str,
@@ -79,12 +78,11 @@ pub(super) struct Recipe {
 }
 
 impl Recipe {
-    /// The recipe for the algorithm called `name`.
     pub(super) fn of(name: &str, vocabulary: Vocabulary) -> Result<Self, Failure> {
         let auth = vocabulary.auth_algs().find(|row| row.names.contains(&name)).map(Self::of_auth);
         let encr = || vocabulary.encr_algs().find(|row| row.names.contains(&name)).map(Self::of_encr);
         auth.or_else(encr)
-            .ok_or_else(|| Failure::new(format!("no algorithm is called {}: `ipseckey algs` lists the names", cited(name))))
+            .ok_or_else(|| Failure::new(format!("unknown algorithm {}: `ipseckey algs` lists the names", cited(name))))
     }
 
     pub(super) fn of_auth(row: &'static Auth) -> Self {
@@ -96,12 +94,11 @@ impl Recipe {
         Self { name: row.names[0], bits: row.key_bits, salt_bits: row.salt_bits, is_des }
     }
 
-    /// Whether the algorithm takes a key at all.
     pub(super) fn has_key(self) -> bool {
         self.bits != KeyBits::None
     }
 
-    /// A random key of `bits`, or of the greatest length, with its salt behind it.
+    /// A random key of `bits`, or of the greatest length, followed by its salt.
     pub(super) fn random_key(self, bits: Option<u16>) -> Result<Key, Failure> {
         let wanted = bits.unwrap_or_else(|| self.bits.longest());
         if !self.has_key() || !self.bits.allows(wanted.into()) {
@@ -114,6 +111,7 @@ impl Recipe {
             let mut bytes = vec![0; usize::from(bits).div_ceil(8)].into_boxed_slice();
             getrandom::fill(&mut bytes).map_err(|error| Failure::new(format!("no random bytes: {error}")))?;
             let key = Key::new(bytes, bits, 0);
+            // One in 2^52 DES keys is weak, and illumos refuses it.
             if !self.is_des || weak_keys::of_des(key.expose()).is_none() {
                 return Ok(key);
             }
@@ -131,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn lengths_fit_the_algorithm_and_salt_is_added() {
+    fn random_key_has_a_length_of_the_algorithm_and_a_salt() {
         assert_eq!(bits("aes", None), Ok(256));
         assert_eq!(bits("aes", Some(128)), Ok(128));
         assert_eq!(bits("aes-gcm", None), Ok(288));
@@ -143,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn two_keys_differ() {
+    fn random_key_differs_each_time() {
         let recipe = Recipe::of("sha512", Vocabulary::Illumos).unwrap();
         assert!(!recipe.random_key(None).unwrap().ct_eq(&recipe.random_key(None).unwrap()));
     }

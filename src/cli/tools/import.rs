@@ -1,12 +1,14 @@
-//! `import`: a keys file from the configuration of another program.
+//! `import`: converts the configuration of another program to a keys file.
 
 use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgMatches, Command, value_parser};
 
+use super::failure::Failure;
 use super::genkey::output_option;
-use super::{Failure, checked, private_file};
+use super::parse_file::parse_text;
+use super::private_file;
 use crate::cli::exit::Exit;
 use crate::cli::session::Session;
 use crate::convert::{self, ImportFormat};
@@ -14,7 +16,6 @@ use crate::redact::shown;
 use crate::sys::fs::keys_file;
 use crate::sys::fs::keys_file::FileOrigin;
 
-/// The arguments.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::cli) struct Import {
     source: ImportFormat,
@@ -22,24 +23,23 @@ pub(in crate::cli) struct Import {
     output: Option<PathBuf>,
 }
 
-/// The words for whose configuration it is.
 const SOURCES: &[(&str, ImportFormat)] =
     &[("setkey", ImportFormat::Setkey), ("ip-xfrm", ImportFormat::IpXfrm), ("ipsec.conf", ImportFormat::IpsecConf)];
 
 pub(super) fn command() -> Command {
     Command::new("import")
-        .about("Make a keys file from the configuration of setkey, `ip xfrm` or OpenBSD's ipsec.conf")
+        .about("Convert a configuration of setkey, `ip xfrm` or OpenBSD's ipsec.conf to a keys file")
         .after_help(
             "Example: ipseckey import setkey /etc/ipsec-tools.conf -o ipseckeys\n\n\
-             ip-xfrm is a script or batch of `ip xfrm state add`, or what `ip xfrm state` prints. ipsec.conf is OpenBSD's; that of FreeBSD \
-             and NetBSD is setkey's. What cannot be carried over is told with its line, and the exit status is 1.",
+             ip-xfrm is a script or batch of `ip xfrm state add`, or the output of `ip xfrm state`. ipsec.conf is OpenBSD's; that of \
+             FreeBSD and NetBSD is a file for setkey. Lines that cannot be converted are reported, and the exit status is 1.",
         )
         .arg(
             Arg::new("format")
                 .value_name("FORMAT")
                 .required(true)
                 .value_parser(PossibleValuesParser::new(SOURCES.iter().map(|row| row.0)))
-                .help("Whose configuration FILE is"),
+                .help("The program that FILE is for"),
         )
         .arg(Arg::new("file").value_name("FILE").required(true).value_parser(value_parser!(PathBuf)))
         .arg(output_option())
@@ -59,14 +59,15 @@ impl From<&mut ArgMatches> for Import {
 impl Import {
     pub(super) fn run(&self, session: &Session<'_>) -> Result<Exit, Failure> {
         let file = keys_file::read(&self.file, FileOrigin::User).map_err(|error| Failure::new(error.to_string()))?;
-        session.output.warn(&file.findings);
+        session.output.warn_of_findings(&file.findings);
         let imported = convert::import(self.source, &file.contents)?;
         for note in &imported.notes {
-            let severity = if note.is_lost { "not carried over" } else { "note" };
-            session.output.say(&format!("{}:{}: {severity}: {}", shown(&self.file), note.line, note.text));
+            let severity = if note.is_lost { "not converted" } else { "note" };
+            session.output.print_message(&format!("{}:{}: {severity}: {}", shown(&self.file), note.line, note.text));
         }
-        if checked::commands("the new file", &imported.text, session).is_none() {
-            return Err(Failure::new("nothing was written: some of the commands above would not load"));
+        // What another program accepts may still be wrong here, such as a key of another length.
+        if parse_text("the new file", &imported.text, session).is_none() {
+            return Err(Failure::new("nothing was written: the commands above are not valid"));
         }
         private_file::write(self.output.as_deref(), &imported.text)?;
         let lost = imported.notes.iter().any(|note| note.is_lost);

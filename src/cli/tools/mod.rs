@@ -1,14 +1,15 @@
-//! The words that this program adds to the commands of the man page. They stand on the shell's command line only: in a file and at
-//! the prompt the language is what it always was.
+//! The commands that this program adds to those of ipseckey(1M). They exist on the shell's command line only: in files and at the
+//! prompt the language has no other words than there.
 
 mod algs;
-mod checked;
 mod doctor;
 mod explain;
 mod export;
+mod failure;
 mod generate;
 mod genkey;
 mod import;
+mod parse_file;
 mod policy_lines;
 mod private_file;
 mod reconcile;
@@ -19,51 +20,20 @@ use super::exit::Exit;
 use super::session::Session;
 use crate::keyfile;
 
-/// One of the words, with its arguments.
+/// A tool with its arguments.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Tool {
-    /// `genkey ALGORITHM [BITS]`
     Genkey(genkey::Genkey),
-    /// `generate SA_TYPE KEYWORD VALUE ...`
     Generate(generate::Generate),
-    /// `algs`
     Algs,
-    /// `import FORMAT FILE`
     Import(import::Import),
-    /// `export FORMAT [FILE]`
     Export(export::Export),
-    /// `doctor [FILE]`
     Doctor(doctor::Doctor),
-    /// `explain [CODE]`
     Explain(explain::Explain),
-    /// `plan FILE`, `reconcile FILE`
     Reconcile(reconcile::Reconcile),
 }
 
-/// Why a tool did nothing, in a sentence.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(super) struct Failure(String);
-
-impl Failure {
-    fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// One that an error tells.
-    #[allow(clippy::needless_pass_by_value, reason = "for map_err")]
-    fn of(error: impl ToString) -> Self {
-        Self(error.to_string())
-    }
-}
-
-impl From<std::io::Error> for Failure {
-    fn from(error: std::io::Error) -> Self {
-        Self(error.to_string())
-    }
-}
-
-/// The option tables of the tools.
+/// For the option table of the program.
 pub(super) fn commands() -> Vec<Command> {
     vec![
         genkey::command(),
@@ -78,13 +48,13 @@ pub(super) fn commands() -> Vec<Command> {
     ]
 }
 
-/// What to say of `word`, which is no command, if it is nearly the name of a tool.
+/// A help text if `word`, which is not a command, is similar to the name of a tool.
 pub(super) fn nearest(word: &[u8]) -> Option<String> {
     let commands = commands();
     keyfile::nearest(word, commands.iter().map(Command::get_name)).map(|tool| format!("did you mean \"{tool}\"?"))
 }
 
-/// What the shell's words after `word` ask for. `word` is the name of one of [`commands`].
+/// The tool called `word`, one of [`commands`], with the arguments in `matches`.
 pub(super) fn parse(word: &str, matches: &mut ArgMatches) -> Tool {
     match word {
         "genkey" => Tool::Genkey(genkey::Genkey::from(matches)),
@@ -100,15 +70,14 @@ pub(super) fn parse(word: &str, matches: &mut ArgMatches) -> Tool {
 }
 
 impl Tool {
-    /// Whether keys are what it writes.
+    /// Whether the output holds keys.
     fn writes_keys(&self) -> bool {
         matches!(self, Self::Genkey(_) | Self::Generate(_) | Self::Import(_) | Self::Export(_))
     }
 
-    /// Does it.
     pub(super) fn run(&self, session: &mut Session<'_>) -> Exit {
         if self.writes_keys() && session.output.paranoid {
-            session.output.say("this tool writes keys, which -p hides: leave out -p");
+            session.output.print_message("this tool prints keys, which -p forbids: omit -p");
             return Exit::Usage;
         }
         let (word, done) = match self {
@@ -122,7 +91,7 @@ impl Tool {
             Self::Reconcile(reconcile) => (reconcile.word(), reconcile.run(session)),
         };
         done.unwrap_or_else(|failure| {
-            session.output.say(&format!("{word}: {failure}"));
+            session.output.print_message(&format!("{word}: {failure}"));
             Exit::Failed
         })
     }
@@ -131,18 +100,18 @@ impl Tool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::commands::COMMAND_WORDS;
+    use crate::names::verbs;
 
     #[test]
-    fn no_tool_takes_a_word_of_the_language() {
+    fn commands_have_no_word_of_the_language() {
         for command in commands() {
-            assert!(!COMMAND_WORDS.contains(&command.get_name()), "{}", command.get_name());
+            assert!(verbs::words().all(|word| word != command.get_name()), "{}", command.get_name());
             assert!(command.get_about().is_some(), "{}", command.get_name());
         }
     }
 
     #[test]
-    fn a_tool_is_known_by_a_wrong_letter() {
+    fn nearest_finds_a_misspelt_tool() {
         assert_eq!(nearest(b"genkye").as_deref(), Some("did you mean \"genkey\"?"));
         assert_eq!(nearest(b"flush"), None);
     }

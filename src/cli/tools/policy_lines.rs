@@ -20,6 +20,7 @@ pub(super) fn comment(commands: &[SaCommand]) -> String {
             .to_owned();
     let sources: HashSet<IpAddr> = first.targets.iter().filter_map(|target| target.src).collect();
     let destinations: HashSet<IpAddr> = first.targets.iter().filter_map(|target| target.dst).collect();
+    // The file may be made on either host, or on a third, and the file is copied to the other: print both.
     for host in [sources, destinations] {
         let derived = derive(&sas.iter().collect::<Vec<_>>(), &|addr| host.contains(&addr));
         write_host(&mut text, &host, &derived, &sas);
@@ -40,6 +41,7 @@ fn associations(command: &SaCommand) -> Vec<PolicySa> {
 /// The commands of one host, and why an SA has none.
 fn write_host(text: &mut String, host: &HashSet<IpAddr>, derived: &Derived, sas: &[PolicySa]) {
     let mut addresses: Vec<String> = host.iter().map(ToString::to_string).collect();
+    // A set has no order, and the same arguments should give the same text.
     addresses.sort();
     // Writing to a String cannot fail.
     let _ = writeln!(text, "# On {}:", addresses.join(", "));

@@ -1,4 +1,4 @@
-//! `plan` and `reconcile`: what differs between a keys file and the SADB, told or done.
+//! `plan` and `reconcile`: the differences between a keys file and the SADB, printed or removed.
 
 use std::io::{self, Write};
 use std::ops::ControlFlow;
@@ -6,53 +6,48 @@ use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
-use super::{Failure, checked};
+use super::failure::Failure;
+use super::parse_file::parse_file;
 use crate::cli::exit::Exit;
 use crate::cli::session::Session;
 use crate::keyfile;
 use crate::reconcile::{self, FingerprintKey, Goal, GoalError, Plan, PlanOptions, PlanScope, Summary};
 use crate::redact::shown;
 
-/// The arguments.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::cli) struct Reconcile {
     file: PathBuf,
     keep_others: bool,
     inbound: bool,
-    /// Told only.
+    /// Print the plan only.
     plan: bool,
 }
 
 pub(super) fn plan_command() -> Command {
-    let about = "Tell what `reconcile` would do, and do nothing";
+    let about = "Show what `reconcile` would change";
     with_arguments(Command::new("plan").about(about)).after_help(
         "Example: ipseckey plan ipseckeys\n\n\
-         Keys are told as fingerprints, which differ from run to run. Exit status: 0 nothing to do, 3 something to do, 1 it failed.",
+         Keys are shown as fingerprints, which differ from run to run. Exit status: 0 no differences, 3 differences, 1 failure.",
     )
 }
 
 pub(super) fn reconcile_command() -> Command {
-    let about = "Make the SADB what the commands of FILE make of an empty one, by the smallest change";
+    let about = "Change the SADB to match FILE with the fewest changes";
     with_arguments(Command::new("reconcile").about(about)).after_help(
         "Example: ipseckey reconcile ipseckeys\n\n\
-         What is as it should be is not touched. If the SADB refuses a step, what was done before is taken back.",
+         SAs that match FILE are not touched. If the SADB refuses a step, the earlier steps are rolled back.",
     )
 }
 
 fn with_arguments(command: Command) -> Command {
     command
         .arg(Arg::new("file").value_name("FILE").required(true).value_parser(value_parser!(PathBuf)).help("A keys file"))
-        .arg(
-            Arg::new("keep-others")
-                .long("keep-others")
-                .action(ArgAction::SetTrue)
-                .help("Remove nothing: SAs that FILE does not name stay"),
-        )
+        .arg(Arg::new("keep-others").long("keep-others").action(ArgAction::SetTrue).help("Keep SAs that FILE does not add"))
         .arg(
             Arg::new("inbound")
                 .long("inbound")
                 .action(ArgAction::SetTrue)
-                .help("Only the SAs of FILE whose packets come in, and remove nothing"),
+                .help("Add and change only the inbound SAs of FILE, and remove none"),
         )
 }
 
@@ -63,7 +58,6 @@ impl Reconcile {
         Self { file: matches.remove_one("file").unwrap_or_default(), keep_others, inbound, plan }
     }
 
-    /// Its word.
     pub(super) fn word(&self) -> &'static str {
         if self.plan { "plan" } else { "reconcile" }
     }
@@ -73,25 +67,29 @@ impl Reconcile {
         if !self.plan && !session.acquire_load_lock() {
             return Ok(Exit::Failed);
         }
-        let salt = FingerprintKey::random().map_err(|error| Failure::new(format!("no random bytes: {error}")))?;
+        // A new one each time: a fingerprint in a log must not help to recognize a key later.
+        let fingerprint_key = FingerprintKey::random().map_err(|error| Failure::new(format!("no random bytes: {error}")))?;
         let scope = if self.keep_others { PlanScope::Named } else { PlanScope::All };
-        let options = PlanOptions { scope, fingerprint_key: salt, saved_counters: &|_, _| None };
-        let sadb = session.open().map_err(Failure::of)?;
-        let plan = reconcile::plan(&goal, sadb, &options).map_err(Failure::of)?;
+        let options = PlanOptions { scope, fingerprint_key, saved_counters: &|_, _| None };
+        let mut sadb = session.open().map_err(Failure::of)?;
+        let plan = reconcile::plan(&goal, &mut *sadb, &options).map_err(Failure::of)?;
         if self.plan {
-            return Ok(tell(&plan, session));
+            return Ok(print_plan(&plan, session));
         }
-        carry_out(plan, &goal, salt, session)
+        // It is opened again below; two borrows at a time would panic.
+        drop(sadb);
+        carry_out(plan, &goal, fingerprint_key, session)
     }
 
-    /// What the file asks for; `None` if it has errors, which have been told then.
+    /// The desired state; `None` if the file has errors, which have been printed.
     fn goal(&self, session: &Session<'_>) -> Result<Option<Goal>, Failure> {
         let name = shown(&self.file);
-        let fits = |unfit: GoalError| Failure::new(format!("{name}: {unfit}"));
+        let fits = |error: GoalError| Failure::new(format!("{name}: {error}"));
         let (mut goal, mut so_far) = (Goal::default(), Ok(ControlFlow::Continue(())));
-        let all_good = checked::each_of_file(&self.file, session, session.denies_weakness(), &mut |line, command| {
+        let all_good = parse_file(&self.file, session, &mut |line, command| {
+            // The parser continues after an error, to report all of them; the goal does not.
             if matches!(so_far, Ok(ControlFlow::Continue(()))) {
-                so_far = take(&mut goal, line, command);
+                so_far = add_command(&mut goal, line, command);
             }
         });
         if !all_good.map_err(Failure::of)? {
@@ -102,43 +100,50 @@ impl Reconcile {
     }
 }
 
-/// Takes the next command of the file into `goal`; breaks at `quit`.
-fn take(goal: &mut Goal, line: u32, command: keyfile::Command) -> Result<ControlFlow<()>, GoalError> {
+/// Adds a command of the file to `goal`; `Break` at `quit`.
+fn add_command(goal: &mut Goal, line: u32, command: keyfile::Command) -> Result<ControlFlow<()>, GoalError> {
     match command {
         keyfile::Command::Sa(command) => goal.take(line, command)?,
         keyfile::Command::Flush(sa_type) => goal.flush(sa_type),
         keyfile::Command::Quit => return Ok(ControlFlow::Break(())),
-        _ => return Err(GoalError { line, message: "only add, delete, get and flush make a state".to_owned() }),
+        _ => {
+            return Err(GoalError {
+                line,
+                message: "only add, delete, get and flush are allowed in a file used for reconcile".to_owned(),
+            });
+        }
     }
     Ok(ControlFlow::Continue(()))
 }
 
-/// Prints a plan; whether it is empty is the exit status.
-fn tell(plan: &Plan, session: &Session<'_>) -> Exit {
+fn print_plan(plan: &Plan, session: &Session<'_>) -> Exit {
     let mut out = io::stdout().lock();
     let written = if session.json() { reconcile::write_json(&mut out, plan) } else { reconcile::write_text(&mut out, plan) };
-    let _ = session.output.took(written.and_then(|()| out.flush()));
+    let _ = session.output.note_write_error(written.and_then(|()| out.flush()));
     if plan.steps.is_empty() { Exit::Done } else { Exit::Pending }
 }
 
-/// Does it, reads it back, and says what it came to.
-fn carry_out(plan: Plan, goal: &Goal, salt: FingerprintKey, session: &mut Session<'_>) -> Result<Exit, Failure> {
+/// Executes the plan, compares the SADB with the goal, and prints a summary.
+fn carry_out(plan: Plan, goal: &Goal, fingerprint_key: FingerprintKey, session: &Session<'_>) -> Result<Exit, Failure> {
     let (summary, is_idle) = (Summary::of(&plan), plan.steps.is_empty());
-    let sadb = session.open().map_err(Failure::of)?;
-    let done = reconcile::execute(plan, sadb, &mut |_| {});
-    let wrong = if is_idle || done.is_err() { Ok(Vec::new()) } else { reconcile::verify(goal, sadb, salt) };
+    let mut sadb = session.open().map_err(Failure::of)?;
+    let done = reconcile::execute(plan, &mut *sadb, &mut |_| {});
+    // A plan without steps, or one that failed, has nothing to compare.
+    let wrong = if is_idle || done.is_err() { Ok(Vec::new()) } else { reconcile::verify(goal, &mut *sadb, fingerprint_key) };
     for note in sadb.take_warnings() {
-        session.output.say(&note);
+        session.output.print_message(&note);
     }
     done.map_err(Failure::of)?;
     let wrong = wrong.map_err(Failure::of)?;
     for step in &wrong {
-        session.output.say(&format!("the SADB has taken it otherwise: {}", reconcile::Mismatch(step)));
+        session
+            .output
+            .print_message(&format!("the SADB differs from the keys file after the changes: {}", reconcile::Mismatch(step)));
     }
     if session.json() {
-        let _ = session.output.took(reconcile::write_summary(&mut io::stdout(), summary));
+        let _ = session.output.note_write_error(reconcile::write_summary(&mut io::stdout(), summary));
     } else {
-        session.output.say(&format!("{summary}"));
+        session.output.print_message(&format!("{summary}"));
     }
     Ok(if wrong.is_empty() { Exit::Done } else { Exit::Failed })
 }

@@ -8,7 +8,7 @@ use crate::keyfile::diagnostics::suggest;
 use crate::keyfile::lexer::{Lexer, Word, WordSource};
 use crate::keyfile::literals::{address, number};
 use crate::names::keywords::{Keyword, Value};
-use crate::names::{algorithms, identities, keywords, sa_types, states};
+use crate::names::{algorithms, identities, keywords, sa_types, states, verbs};
 use crate::redact::{has_key_run, is_harmless, push_visible};
 
 /// Names that people use for keys. Some of them are keywords.
@@ -76,7 +76,8 @@ fn contains_key(word: &[u8]) -> bool {
 fn is_vocabulary(word: &[u8]) -> bool {
     // Algorithms and SA types are accepted in any case, verbs and keywords are not.
     let same = |name: &str| name.as_bytes().eq_ignore_ascii_case(word);
-    keywords::by_word(word).is_some()
+    verbs::by_word(word).is_some()
+        || keywords::by_word(word).is_some()
         || sa_types::TABLE.iter().any(|row| same(row.word))
         || states::by_word(word).is_some()
         || identities::by_word(word).is_some()

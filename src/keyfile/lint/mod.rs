@@ -4,7 +4,7 @@ pub(crate) mod duplicates;
 pub(crate) mod tuple_count;
 
 use crate::keyfile::ParsedCommand;
-use crate::keyfile::command::{Command, SaCommand, Verb};
+use crate::keyfile::command::{Command, SaCommand};
 use crate::keyfile::diagnostics::{Code, Diagnostic, Severity, Span};
 use crate::keyfile::lexer::{Lexer, WordSource};
 use crate::keyfile::lint::duplicates::DefinedSas;
@@ -13,6 +13,7 @@ use crate::keyfile::source::Location;
 use crate::names::algorithms;
 use crate::names::keywords;
 use crate::names::keywords::{Field, Value};
+use crate::names::verbs::Verb;
 use crate::names::weak_keys;
 use crate::names::weak_keys::Weakness;
 use crate::sa::{AuthAlg, EncrAlg, SaId};

@@ -8,8 +8,9 @@ use std::hash::BuildHasher;
 use rustc_hash::FxBuildHasher;
 
 use crate::keyfile::ParsedCommand;
-use crate::keyfile::command::{Command, SaCommand, Verb};
+use crate::keyfile::command::{Command, SaCommand};
 use crate::keyfile::diagnostics::{Code, Diagnostic, Severity};
+use crate::names::verbs::Verb;
 
 /// From this many SAs on, the load is noticeably slower.
 const MANY: u16 = 2000;

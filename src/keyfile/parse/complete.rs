@@ -2,13 +2,14 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::keyfile::command::{SaCommand, Target, Verb};
+use crate::keyfile::command::{SaCommand, Target};
 use crate::keyfile::diagnostics::{Code, Severity};
 use crate::keyfile::lexer::{Word, WordSource};
 use crate::keyfile::parse::Parser;
 use crate::keyfile::parse::draft::{AddressArg, CommandDraft, Resolved};
 use crate::keyfile::parse::targets::{self, PairingIssue};
 use crate::names::keywords::Field;
+use crate::names::verbs::Verb;
 use crate::sa::{AuthAlg, EncrAlg, Endpoint, Flags, InnerEndpoint, SaState, SaType};
 
 /// A keyword that a command requires.

@@ -2,9 +2,9 @@
 
 use std::net::IpAddr;
 
-use crate::keyfile::command::Verb;
 use crate::keyfile::lexer::Word;
 use crate::names::keywords::Field;
+use crate::names::verbs::Verb;
 use crate::sa::Request;
 
 /// An address or host name of a command, with its addresses.

@@ -1,6 +1,6 @@
 //! The keywords of a command about an SA: which are allowed, and how often.
 
-use crate::keyfile::command::{SaCommand, Verb};
+use crate::keyfile::command::SaCommand;
 use crate::keyfile::diagnostics::{Code, Severity};
 use crate::keyfile::lexer::{Word, WordSource};
 use crate::keyfile::parse::Parser;
@@ -8,6 +8,7 @@ use crate::keyfile::parse::draft::CommandDraft;
 use crate::names::Vocabulary;
 use crate::names::keywords;
 use crate::names::keywords::{Keyword, Usage, Value};
+use crate::names::verbs::Verb;
 use crate::sa::SaType;
 
 impl<'t, W: WordSource<'t> + Clone> Parser<'_, 't, W> {

@@ -22,7 +22,6 @@ pub(crate) mod targets;
 #[cfg(test)]
 mod tests;
 pub(crate) mod values;
-pub(crate) mod verb;
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -32,10 +31,10 @@ use crate::keyfile::command::Command;
 use crate::keyfile::diagnostics::{Code, Diagnostic, Severity};
 use crate::keyfile::lexer::{Word, WordSource};
 use crate::keyfile::literals::number;
-use crate::keyfile::parse::verb::Action;
 use crate::keyfile::source::Location;
 use crate::keyfile::{Options, ParsedCommand, Rejected, Setting};
 use crate::names;
+use crate::names::verbs::{self, Action};
 use crate::sa::SaType;
 
 /// Parses one command: the words of a logical line, or the arguments of a shell command.
@@ -123,18 +122,23 @@ impl<'o, 't, W: WordSource<'t> + Clone> Parser<'o, 't, W> {
     }
 
     fn command(&mut self, word: Word<'t>) -> Option<Command> {
-        let Some(action) = verb::by_word(word.bytes) else {
+        let Some(row) = verbs::by_word(word.bytes) else {
             self.unknown_command(word);
             return None;
         };
         // Checked before the keywords are parsed, since errors in them would hide the cause.
-        if let Some(why) = self.not_allowed(action) {
+        if !row.allowed.contains(&self.options.setting) {
+            let why = match self.options.setting {
+                Setting::Shell => "from the shell, where ps(1) would show its keys; use the prompt or -f",
+                Setting::File => "in a file",
+                Setting::Prompt => "at the prompt",
+            };
             let message = format!("{} cannot be used {why}", self.quoted(word));
             self.error(Code::NotAllowedHere, word, message);
             while self.next().is_some() {}
             return None;
         }
-        match action {
+        match row.action {
             Action::Sa(verb) => self.sa_command(verb, word).map(Command::Sa),
             Action::Flush => self.only_sa_type(word).map(Command::Flush),
             Action::Dump => self.only_sa_type(word).map(Command::Dump),
@@ -146,22 +150,8 @@ impl<'o, 't, W: WordSource<'t> + Clone> Parser<'o, 't, W> {
         }
     }
 
-    /// Why a command is not allowed in this setting.
-    fn not_allowed(&self, action: Action) -> Option<&'static str> {
-        match (self.options.setting, action) {
-            (Setting::Shell, Action::Sa(verb)) if verb.changes() => {
-                Some("from the shell, where ps(1) would show its keys; use the prompt or -f")
-            }
-            (Setting::File, Action::Dump | Action::Save | Action::Monitor | Action::PassiveMonitor | Action::Help) => {
-                Some("in a file")
-            }
-            _ => None,
-        }
-    }
-
     fn unknown_command(&mut self, word: Word<'t>) {
         let message = format!("Unknown command {}", self.quoted(word));
-        let words = || verb::TABLE.iter().map(|row| row.word);
         // The usual causes of an unknown first word come before a guess: an editor's byte order mark, UTF-16, and a lost backslash.
         let help = if word.bytes.starts_with(b"\xef\xbb\xbf") {
             "the file begins with a byte order mark; save it without one".to_owned()
@@ -169,7 +159,7 @@ impl<'o, 't, W: WordSource<'t> + Clone> Parser<'o, 't, W> {
             "the file contains NUL bytes, as UTF-16 text does; save it as UTF-8".to_owned()
         } else if names::keywords::by_word(word.bytes).is_some() {
             "this is a keyword: the backslash of the previous line may be missing, or a blank follows it".to_owned()
-        } else if let Some(known) = self.suggestion(word, words()) {
+        } else if let Some(known) = self.suggestion(word, verbs::words()) {
             format!("did you mean \"{known}\"?")
         } else {
             match self.options.setting {
@@ -179,14 +169,8 @@ impl<'o, 't, W: WordSource<'t> + Clone> Parser<'o, 't, W> {
             }
             .to_owned()
         };
-        let expected = match self.options.setting {
-            Setting::File => "add, update, update-pair, delete, delete-pair, get or flush",
-            Setting::Prompt => {
-                "add, update, update-pair, delete, delete-pair, get, flush, dump, save, monitor, help or quit"
-            }
-            Setting::Shell => "delete, delete-pair, get, flush, dump, save, monitor, help or a tool",
-        };
-        self.report(Severity::Error, Code::UnknownCommand, Some(word), message, Some(expected), Some(help));
+        let expected = verbs::expected(self.options.setting);
+        self.report(Severity::Error, Code::UnknownCommand, Some(word), message, Some(&expected), Some(help));
         while self.next().is_some() {}
     }
 

@@ -4,19 +4,18 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use super::chart::Chart;
-use super::keys_file::Wanted;
+use super::keys_file::DesiredSas;
+use super::report::HealthReport;
 use crate::cli::session::Session;
 use crate::names::xfrm_stat;
 use crate::sa::SaType;
-use crate::sadb::Sadb;
 
-/// What XFRM dropped, and why.
+/// Counters of the packets that XFRM has dropped, by reason.
 const COUNTERS: &str = "/proc/net/xfrm_stat";
 /// Number of CAP_NET_ADMIN, `linux/capability.h`.
 const NET_ADMIN: u32 = 12;
 
-/// What protects packets.
+/// A module that handles a protocol.
 struct Module {
     sa_type: SaType,
     is_ipv6: bool,
@@ -28,7 +27,7 @@ const fn module(sa_type: SaType, is_ipv6: bool, name: &'static str, option: &'st
     Module { sa_type, is_ipv6, name, option }
 }
 
-/// `net/ipv4/Kconfig`, `net/ipv6/Kconfig`.
+/// See `net/ipv4/Kconfig` and `net/ipv6/Kconfig`.
 const MODULES: &[Module] = &[
     module(SaType::ESP, false, "esp4", "CONFIG_INET_ESP"),
     module(SaType::ESP, true, "esp6", "CONFIG_INET6_ESP"),
@@ -36,11 +35,10 @@ const MODULES: &[Module] = &[
     module(SaType::AH, true, "ah6", "CONFIG_INET6_AH"),
 ];
 
-/// What the kernel and its modules' directory say about modules.
 struct Modules {
-    /// `/proc/modules`.
+    /// The text of `/proc/modules`.
     loaded: String,
-    /// `modules.builtin` and `modules.dep` of this kernel; `None` if its modules are nowhere.
+    /// `modules.builtin` and `modules.dep` of this kernel; `None` if its directory of modules is missing, as in a container.
     known: Option<String>,
     release: String,
 }
@@ -55,8 +53,9 @@ impl Modules {
         Self { loaded: text("/proc/modules"), known: known.map(|known| known + &builtin), release }
     }
 
-    /// Whether the kernel has the module or can load it; `None` if that cannot be told.
-    fn have(&self, name: &str) -> Option<bool> {
+    /// Whether the kernel has the module or can load it; `None` if that is unknown.
+    fn has(&self, name: &str) -> Option<bool> {
+        // /proc/modules does not list what is built in; modules.builtin does.
         if self.loaded.lines().any(|line| line.split(' ').next() == Some(name)) {
             return Some(true);
         }
@@ -64,121 +63,123 @@ impl Modules {
     }
 }
 
-/// Looks at everything. `wanted` is what the keys file needs.
-pub(super) fn look(session: &mut Session<'_>, wanted: Option<&Wanted>, chart: &mut Chart) {
+/// `desired` are the SAs of the keys file.
+pub(super) fn check(session: &Session<'_>, desired: Option<&DesiredSas>, report: &mut HealthReport) {
     if let Ok(status) = fs::read_to_string("/proc/self/status") {
-        privileges(&status, chart);
+        privileges(&status, report);
     }
-    modules(&Modules::read(), &wanted.map(Wanted::protocols).unwrap_or_default(), chart);
-    algorithms(session, wanted, chart);
+    modules(&Modules::read(), &desired.map(DesiredSas::protocols).unwrap_or_default(), report);
+    algorithms(session, desired, report);
     if let Ok(text) = fs::read_to_string(COUNTERS) {
-        counters(&text, chart);
+        counters(&text, report);
     }
 }
 
-fn privileges(status: &str, chart: &mut Chart) {
+fn privileges(status: &str, report: &mut HealthReport) {
     let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
     let Some(effective) = effective.and_then(|digits| u64::from_str_radix(digits.trim(), 16).ok()) else { return };
+    // The effective set, not the user ID: root in a container may lack the capability.
     if effective >> NET_ADMIN & 1 == 1 {
-        chart.ok("privileges", "CAP_NET_ADMIN, which is all it takes");
+        report.ok("privileges", "CAP_NET_ADMIN, which is enough");
     } else {
-        chart.problem("privileges", "without CAP_NET_ADMIN the kernel neither tells nor takes SAs", "sudo ipseckey doctor");
+        report.problem("privileges", "cannot read or change SAs without CAP_NET_ADMIN", "run `sudo ipseckey doctor`");
     }
 }
 
-fn modules(modules: &Modules, protocols: &BTreeSet<(SaType, bool)>, chart: &mut Chart) {
+fn modules(modules: &Modules, protocols: &BTreeSet<(SaType, bool)>, report: &mut HealthReport) {
     let needed = MODULES.iter().filter(|row| protocols.contains(&(row.sa_type, row.is_ipv6)));
-    let (mut there, mut is_told) = (Vec::new(), true);
+    let (mut found, mut is_known) = (Vec::new(), true);
     for row in needed {
-        match modules.have(row.name) {
-            Some(true) => there.push(row.name),
+        match modules.has(row.name) {
+            Some(true) => found.push(row.name),
             Some(false) => {
                 let found = format!("the keys file needs {}, which this kernel does not have", row.name);
                 let release = &modules.release;
-                let fix = format!("install the rest of the modules of {release}, or a kernel with {}", row.option);
-                chart.problem("modules", found, fix);
+                let fix = format!("install all modules of {release}, or a kernel with {}", row.option);
+                report.problem("modules", found, fix);
             }
-            None => is_told = false,
+            // Not a problem: the kernel of a container has its modules outside.
+            None => is_known = false,
         }
     }
-    if is_told && !there.is_empty() {
-        chart.ok("modules", format!("{} for the keys file: there", there.join(", ")));
+    if is_known && !found.is_empty() {
+        report.ok("modules", format!("{}: available, for the keys file", found.join(", ")));
     }
 }
 
-/// The algorithms of the SADB, against those of the file.
-pub(super) fn algorithms(session: &mut Session<'_>, wanted: Option<&Wanted>, chart: &mut Chart) {
+/// Compares the algorithms of the SADB with those of the file.
+pub(super) fn algorithms(session: &Session<'_>, desired: Option<&DesiredSas>, report: &mut HealthReport) {
     let vocabulary = session.vocabulary();
-    let supported = match session.open().and_then(Sadb::supported) {
+    let supported = match session.open().and_then(|mut sadb| sadb.supported()) {
         Ok(supported) => supported,
         Err(error) => {
-            return chart.warn("algorithms", error.to_string(), "load these modules to be told; SAs do without them");
+            return report.warn(
+                "algorithms",
+                error.to_string(),
+                "load these modules to list algorithms; SAs do not need them",
+            );
         }
     };
     let auth = vocabulary.auth_algs().filter(|row| !supported.auth.contains(&row.number)).map(|row| row.names[0]);
     let encr = vocabulary.encr_algs().filter(|row| !supported.encr.contains(&row.number)).map(|row| row.names[0]);
-    compare_algorithms(&auth.chain(encr).collect(), wanted, chart);
+    compare_algorithms(&auth.chain(encr).collect(), desired, report);
 }
 
-fn compare_algorithms(missing: &BTreeSet<&'static str>, wanted: Option<&Wanted>, chart: &mut Chart) {
-    let used = wanted.map(|wanted| &wanted.algorithms).cloned().unwrap_or_default();
+fn compare_algorithms(missing: &BTreeSet<&'static str>, desired: Option<&DesiredSas>, report: &mut HealthReport) {
+    let used = desired.map(|desired| &desired.algorithms).cloned().unwrap_or_default();
     for name in used.intersection(missing) {
-        let found = format!("the keys file uses {name}, which this SADB does not have");
-        chart.problem(
-            "algorithms",
-            found,
-            "load the module that has it, or choose another: `ipseckey algs` lists what there is",
-        );
+        let found = format!("the keys file uses {name}, which this SADB does not support");
+        report.problem("algorithms", found, "load its module, or choose another: `ipseckey algs` lists the supported ones");
     }
     let others: Vec<&str> = missing.difference(&used).copied().collect();
     if others.is_empty() {
-        chart.ok("algorithms", "all that this program knows");
+        report.ok("algorithms", "all are supported");
     } else {
-        chart.ok("algorithms", format!("all but {}, which the keys file does not use", others.join(", ")));
+        report
+            .ok("algorithms", format!("all but {} are supported, and the keys file uses none of these", others.join(", ")));
     }
 }
 
-/// What was dropped since boot, and why.
-fn counters(text: &str, chart: &mut Chart) {
-    let mut is_well = true;
+fn counters(text: &str, report: &mut HealthReport) {
+    let mut none_dropped = true;
     for (row, count) in xfrm_stat::counted(text) {
-        is_well = false;
-        chart.warn("dropped packets", format!("{count} {} ({})", row.what, row.name), row.next);
+        none_dropped = false;
+        report.warn("dropped packets", format!("{count} {} ({})", row.what, row.name), row.next);
     }
-    if is_well {
-        chart.ok("dropped packets", "none since boot");
+    if none_dropped {
+        report.ok("dropped packets", "none since boot");
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::tools::doctor::chart::Level;
+    use crate::cli::tools::doctor::report::Level;
 
-    fn told(look: impl FnOnce(&mut Chart)) -> Chart {
-        let mut chart = Chart::default();
-        look(&mut chart);
-        chart
+    fn report_of(check: impl FnOnce(&mut HealthReport)) -> HealthReport {
+        let mut report = HealthReport::default();
+        check(&mut report);
+        report
     }
 
     #[test]
-    fn counters_in_plain_words() {
-        let chart = told(|chart| counters("XfrmInStateProtoError 4\nXfrmOutNoStates 0\n", chart));
-        assert_eq!(chart.words(), [(Level::Warning, "dropped packets")]);
-        assert!(chart.findings()[0].found.starts_with("4 packets that failed decryption"));
-        assert_eq!(told(|chart| counters("XfrmInError 0\n", chart)).words(), [(Level::Ok, "dropped packets")]);
+    fn counters_are_explained() {
+        let report = report_of(|report| counters("XfrmInStateProtoError 4\nXfrmOutNoStates 0\n", report));
+        assert_eq!(report.words(), [(Level::Warning, "dropped packets")]);
+        assert!(report.findings()[0].found.starts_with("4 packets that failed decryption"));
+        assert_eq!(report_of(|report| counters("XfrmInError 0\n", report)).words(), [(Level::Ok, "dropped packets")]);
     }
 
     #[test]
-    fn the_capability_and_nothing_else_counts() {
-        let level = |status: &str| told(|chart| privileges(status, chart)).words().first().map(|words| words.0);
+    fn privileges_need_cap_net_admin() {
+        let level = |status: &str| report_of(|report| privileges(status, report)).words().first().map(|words| words.0);
         assert_eq!(level("Name:\tx\nCapEff:\t0000000000001000\n"), Some(Level::Ok));
         assert_eq!(level("CapEff:\t000001ffffffefff\n"), Some(Level::Problem));
         assert_eq!(level(""), None);
     }
 
     #[test]
-    fn modules_are_loaded_loadable_missing_or_unknown() {
+    fn modules_reports_each_state() {
         let known = "kernel/net/ipv4/esp4.ko.xz: kernel/crypto/x.ko\nkernel/net/ipv6/ah6.ko\n";
         let of = |loaded: &str, known: Option<&str>| Modules {
             loaded: loaded.to_owned(),
@@ -186,20 +187,20 @@ mod tests {
             release: "6.1".to_owned(),
         };
         let esp = [(SaType::ESP, false), (SaType::ESP, true)].into();
-        let chart = told(|chart| modules(&of("esp6 16384 0 - Live\n", Some(known)), &esp, chart));
-        assert_eq!(chart.findings()[0].found, "esp4, esp6 for the keys file: there");
-        let chart = told(|chart| modules(&of("", Some(known)), &esp, chart));
-        assert_eq!(chart.words(), [(Level::Problem, "modules"), (Level::Ok, "modules")]);
-        assert!(chart.findings()[0].fix.contains("CONFIG_INET6_ESP"));
-        assert!(told(|chart| modules(&of("", None), &esp, chart)).words().is_empty());
+        let report = report_of(|report| modules(&of("esp6 16384 0 - Live\n", Some(known)), &esp, report));
+        assert_eq!(report.findings()[0].found, "esp4, esp6: available, for the keys file");
+        let report = report_of(|report| modules(&of("", Some(known)), &esp, report));
+        assert_eq!(report.words(), [(Level::Problem, "modules"), (Level::Ok, "modules")]);
+        assert!(report.findings()[0].fix.contains("CONFIG_INET6_ESP"));
+        assert!(report_of(|report| modules(&of("", None), &esp, report)).words().is_empty());
     }
 
     #[test]
-    fn only_algorithms_of_the_file_are_missed() {
-        let wanted = Wanted { algorithms: ["des-cbc"].into(), ..Wanted::default() };
+    fn compare_algorithms_reports_those_of_the_file() {
+        let desired = DesiredSas { algorithms: ["des-cbc"].into(), ..DesiredSas::default() };
         let missing = ["blowfish-cbc", "des-cbc"].into();
-        let chart = told(|chart| compare_algorithms(&missing, Some(&wanted), chart));
-        assert_eq!(chart.words(), [(Level::Problem, "algorithms"), (Level::Ok, "algorithms")]);
-        assert!(chart.findings()[0].found.contains("des-cbc") && chart.findings()[1].found.contains("blowfish-cbc"));
+        let report = report_of(|report| compare_algorithms(&missing, Some(&desired), report));
+        assert_eq!(report.words(), [(Level::Problem, "algorithms"), (Level::Ok, "algorithms")]);
+        assert!(report.findings()[0].found.contains("des-cbc") && report.findings()[1].found.contains("blowfish-cbc"));
     }
 }

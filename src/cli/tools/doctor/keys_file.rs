@@ -1,35 +1,35 @@
-//! The keys file: whether it is there, private and correct, and what it needs of the SADB.
+//! Checks that the keys file exists, is private and correct, and collects what it needs from the SADB.
 
 use std::collections::{BTreeSet, HashSet};
 use std::io;
+use std::ops::ControlFlow;
 use std::path::Path;
 
-use super::chart::{Chart, counted};
+use super::report::{HealthReport, counted};
+use crate::cli::command_loop::{CommandLoop, Handler, InputError, Lints, Outcome};
+use crate::cli::input_blocks::InputBlocks;
+use crate::cli::report::Excerpt;
 use crate::cli::session::Session;
-use crate::keyfile;
-use crate::keyfile::{Checker, Code, SaCommand, Setting, Verb};
+use crate::keyfile::{Code, Command, Diagnostic, ParsedCommand, SaCommand, Verb};
 use crate::names::Vocabulary;
 use crate::redact::{shell_word, shown};
 use crate::sa::{AuthAlg, EncrAlg, SaId, SaType};
-use crate::sys::fs::keys_file;
-use crate::sys::fs::keys_file::{FileContents, FileOrigin};
 
-/// What the file adds.
+/// The SAs that the file adds.
 #[derive(Default)]
-pub(super) struct Wanted {
-    /// The SAs.
+pub(super) struct DesiredSas {
     pub(super) ids: HashSet<SaId>,
-    /// Algorithms, by name.
+    /// The names of the algorithms that they use.
     pub(super) algorithms: BTreeSet<&'static str>,
 }
 
-impl Wanted {
-    /// The protocols, and whether over IPv6.
+impl DesiredSas {
+    /// Each protocol, and whether it is over IPv6.
     pub(super) fn protocols(&self) -> BTreeSet<(SaType, bool)> {
         self.ids.iter().map(|id| (id.sa_type, id.dst.is_ipv6())).collect()
     }
 
-    fn take(&mut self, command: &SaCommand, vocabulary: Vocabulary) {
+    fn add(&mut self, command: &SaCommand, vocabulary: Vocabulary) {
         let SaCommand { request, targets, .. } = command;
         let (sa_type, spi, mark) = (request.sa_type, request.spi, request.linux.mark);
         let id = |dst: std::net::IpAddr| SaId { sa_type, spi, dst: dst.to_canonical(), mark };
@@ -40,57 +40,84 @@ impl Wanted {
     }
 }
 
-/// Looks at the file; what it adds, if it can be read.
-pub(super) fn look(path: &Path, session: &Session<'_>, chart: &mut Chart) -> Option<Wanted> {
-    let file = match keys_file::read(path, FileOrigin::User) {
-        Ok(file) => file,
+/// Checks the file. Returns its SAs if it can be read.
+pub(super) fn check(path: &Path, session: &Session<'_>, report: &mut HealthReport) -> Option<DesiredSas> {
+    match survey(path, session, report) {
+        Ok(survey) => {
+            report_contents(path, &survey, report);
+            Some(survey.desired)
+        }
         Err(error) => {
             let is_missing = std::fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
             let fix = if is_missing {
                 "make one with `ipseckey generate`, or name another: `ipseckey doctor FILE`"
             } else {
-                "sudo ipseckey doctor, if root can read it"
+                "if root can read it, run `sudo ipseckey doctor`"
             };
-            chart.problem("keys file", error.to_string(), fix);
-            return None;
+            report.problem("keys file", error.to_string(), fix);
+            None
         }
-    };
-    for finding in &file.findings {
-        // The finding's own words end in the command that mends it.
-        let text = finding.to_string();
-        let (found, fix) = text.rsplit_once(": ").unwrap_or((&text, ""));
-        chart.problem("keys file", found, fix);
     }
-    Some(contents(path, &file, session, chart))
 }
 
-/// Parses it: errors, warnings, names.
-fn contents(path: &Path, file: &FileContents, session: &Session<'_>, chart: &mut Chart) -> Wanted {
-    let resolver = session.resolver();
-    let options = session.options(Setting::File, &*resolver);
-    let mut checker = Checker::new();
-    let (mut errors, mut warnings, mut has_names) = (0, 0, false);
-    let mut wanted = Wanted::default();
-    for item in keyfile::commands(&file.contents, &options) {
-        let all: Vec<_> = item.diagnostics.iter().cloned().chain(checker.check(&item, &file.contents)).collect();
-        has_names |= all.iter().any(|diagnostic| diagnostic.code == Code::HostName);
-        errors += all.iter().filter(|diagnostic| diagnostic.is_error()).count();
-        warnings += all.iter().filter(|diagnostic| !diagnostic.is_error()).count();
-        match item.outcome {
-            Ok(keyfile::Command::Sa(command)) if command.verb == Verb::Add => wanted.take(&command, session.vocabulary()),
-            _ => {}
+/// Parses the file, with all warnings.
+fn survey(path: &Path, session: &Session<'_>, report: &mut HealthReport) -> Result<Survey, InputError> {
+    let mut blocks = InputBlocks::open(path)?;
+    for finding in &blocks.take_findings() {
+        // The text of a finding ends in the command that corrects it.
+        let text = finding.to_string();
+        let (found, fix) = text.rsplit_once(": ").unwrap_or((&text, ""));
+        report.problem("keys file", found, fix);
+    }
+    let mut survey = Survey::new(session.vocabulary());
+    CommandLoop::new(session, Lints::all()).run(&mut blocks, &mut survey)?;
+    Ok(survey)
+}
+
+/// Counts the diagnostics of a file instead of printing them.
+struct Survey {
+    vocabulary: Vocabulary,
+    errors: usize,
+    warnings: usize,
+    has_names: bool,
+    desired: DesiredSas,
+}
+
+impl Survey {
+    fn new(vocabulary: Vocabulary) -> Self {
+        Self { vocabulary, errors: 0, warnings: 0, has_names: false, desired: DesiredSas::default() }
+    }
+}
+
+impl Handler for Survey {
+    fn command(&mut self, item: ParsedCommand, _: Excerpt<'_>) -> ControlFlow<()> {
+        self.has_names |= item.diagnostics.iter().any(|diagnostic| diagnostic.code == Code::HostName);
+        let errors = item.diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).count();
+        self.errors += errors;
+        self.warnings += item.diagnostics.len() - errors;
+        if let Ok(Command::Sa(command)) = item.outcome
+            && command.verb == Verb::Add
+        {
+            self.desired.add(&command, self.vocabulary);
         }
+        ControlFlow::Continue(())
     }
+
+    fn end_block(&mut self, _: &[Diagnostic], _: Excerpt<'_>) -> Outcome {
+        Outcome::Done
+    }
+}
+
+fn report_contents(path: &Path, survey: &Survey, report: &mut HealthReport) {
     let name = shown(path);
-    let check = format!("ipseckey -c {} tells each with its line", shell_word(path));
-    match (errors, warnings) {
-        (0, 0) => chart.ok("keys file", format!("{name} adds {}", counted(wanted.ids.len(), "SA"))),
-        (0, _) => chart.warn("keys file", format!("{name} has {}", counted(warnings, "warning")), check),
-        _ => chart.problem("keys file", format!("{name} has {}", counted(errors, "error")), check),
+    let fix = format!("run `ipseckey -c {}` to see the lines", shell_word(path));
+    match (survey.errors, survey.warnings) {
+        (0, 0) => report.ok("keys file", format!("{name} adds {}", counted(survey.desired.ids.len(), "SA"))),
+        (0, warnings) => report.warn("keys file", format!("{name} has {}", counted(warnings, "warning")), fix),
+        (errors, _) => report.problem("keys file", format!("{name} has {}", counted(errors, "error")), fix),
     }
-    if has_names {
-        let fix = "write addresses, or order the service after the name service";
-        chart.warn("names", "names stand in the file, and at boot nobody may know them yet", fix);
+    if survey.has_names {
+        let fix = "write addresses, or start the service after the name service";
+        report.warn("names", "the file has host names, which may not be resolvable at boot", fix);
     }
-    wanted
 }

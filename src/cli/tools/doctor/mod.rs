@@ -1,23 +1,22 @@
-//! `doctor`: what keeps manual keys from working here, each finding with what mends it.
+//! `doctor`: checks why manual keys do not work on this host, and prints a remedy for each finding.
 
-mod chart;
 mod kernel;
 mod keys_file;
 mod policies;
+mod report;
 mod sas;
 
 use std::path::PathBuf;
 
 use clap::{Arg, ArgMatches, Command, value_parser};
 
-use super::Failure;
 use crate::cli::exit::Exit;
 use crate::cli::session::Session;
+use crate::cli::tools::failure::Failure;
 use crate::names::Vocabulary;
 use crate::sys::fs::keys_file::KEYS_FILE;
-use chart::Chart;
+use report::HealthReport;
 
-/// The arguments.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::cli) struct Doctor {
     file: PathBuf,
@@ -25,14 +24,14 @@ pub(in crate::cli) struct Doctor {
 
 pub(super) fn command() -> Command {
     Command::new("doctor")
-        .about("Look for what keeps manual keys from working here, and say what mends it")
-        .after_help("Example: ipseckey doctor\n\nIt changes nothing. The exit status is 1 if there is a problem.")
+        .about("Check why manual keys do not work on this host, and print what to do")
+        .after_help("Example: ipseckey doctor\n\nNothing is changed. The exit status is 1 if there is a problem.")
         .arg(
             Arg::new("file")
                 .value_name("FILE")
                 .value_parser(value_parser!(PathBuf))
                 .default_value(KEYS_FILE)
-                .help("The keys file that should be loaded"),
+                .help("The keys file of the service"),
         )
 }
 
@@ -43,22 +42,23 @@ impl From<&mut ArgMatches> for Doctor {
 }
 
 impl Doctor {
-    pub(super) fn run(&self, session: &mut Session<'_>) -> Result<Exit, Failure> {
-        let mut chart = Chart::default();
-        let wanted = keys_file::look(&self.file, session, &mut chart);
-        if let Some(there) = sas::ask(session, &mut chart) {
-            if let Some(wanted) = &wanted {
-                sas::compare(&self.file, &wanted.ids, &there.ids, &mut chart);
+    pub(super) fn run(&self, session: &Session<'_>) -> Result<Exit, Failure> {
+        let mut report = HealthReport::default();
+        let desired = keys_file::check(&self.file, session, &mut report);
+        // Without its SAs nothing can be compared, but the checks of the kernel may still say why.
+        if let Some(actual) = sas::list(session, &mut report) {
+            if let Some(desired) = &desired {
+                sas::compare(&self.file, &desired.ids, &actual.ids, &mut report);
             }
-            policies::look(session, &there.associations, &mut chart);
+            policies::check(session, &actual.policy_sas, &mut report);
         }
         if session.vocabulary() == Vocabulary::Linux {
-            sas::key_managers(&mut chart);
-            kernel::look(session, wanted.as_ref(), &mut chart);
+            sas::key_managers(&mut report);
+            kernel::check(session, desired.as_ref(), &mut report);
         } else {
-            kernel::algorithms(session, wanted.as_ref(), &mut chart);
+            kernel::algorithms(session, desired.as_ref(), &mut report);
         }
-        let _ = session.output.took(chart.print(session.json(), session.output.colors()));
-        Ok(if chart.is_ill() { Exit::Failed } else { Exit::Done })
+        let _ = session.output.note_write_error(report.print(session.json(), session.output.colors()));
+        Ok(if report.has_problems() { Exit::Failed } else { Exit::Done })
     }
 }

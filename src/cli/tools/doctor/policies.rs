@@ -1,59 +1,62 @@
-//! Linux: SAs that no policy uses, and policies that want an SA which is not there.
+//! Linux: SAs without a policy, and policies without an SA.
 
-use super::chart::Chart;
+use super::report::HealthReport;
 use crate::cli::session::Session;
 use crate::names::sa_types;
 use crate::policy::unmatched::unmatched;
 use crate::policy::{Policy, PolicyDirection, PolicySa};
 use crate::sadb::Spd;
 
-/// Each that stands alone is told up to this many; then only how many there are.
-const TOLD: usize = 3;
+/// Findings of a kind that are printed one by one; of more only the number is.
+const LIMIT: usize = 3;
 
-/// Looks at the policies beside `sas`.
-pub(super) fn look(session: &mut Session<'_>, sas: &[PolicySa], chart: &mut Chart) {
-    match session.open().and_then(|sadb| sadb.spd().map(Spd::policies).transpose()) {
+/// Compares the policies of the kernel with `sas`.
+pub(super) fn check(session: &Session<'_>, sas: &[PolicySa], report: &mut HealthReport) {
+    match session.open().and_then(|mut sadb| sadb.spd().map(Spd::policies).transpose()) {
         Ok(Some(listed)) => {
             let policies: Vec<&Policy> = listed.iter().map(|listed| &listed.policy).collect();
-            compare(&policies, sas, chart);
+            compare(&policies, sas, report);
         }
-        // Elsewhere the system's own tools keep them.
+        // On illumos ipsecconf(8) manages the policies.
         Ok(None) => {}
-        Err(error) => chart.problem("policies", error.to_string(), "sudo ipseckey doctor"),
+        Err(error) => report.problem("policies", error.to_string(), "sudo ipseckey doctor"),
     }
 }
 
-fn compare(policies: &[&Policy], sas: &[PolicySa], chart: &mut Chart) {
-    let alone = unmatched(policies, sas);
-    for sa in alone.sas.iter().take(TOLD).map(|at| &sas[*at]) {
-        let found = format!("no policy sends packets through the {}: Linux uses an SA where a policy says so", name(sa));
-        chart.problem(
+fn compare(policies: &[&Policy], sas: &[PolicySa], report: &mut HealthReport) {
+    let unmatched = unmatched(policies, sas);
+    // A host with thousands of SAs usually has one cause for all of them.
+    for sa in unmatched.sas.iter().take(LIMIT).map(|at| &sas[*at]) {
+        let found = format!("no policy uses the {}: Linux sends packets through an SA only if a policy says so", name(sa));
+        report.problem(
             "policies",
             found,
-            "policy = \"from-sas\" in manual-key.toml installs them; or `ip xfrm policy add`: `ipseckey generate` writes the commands",
+            "set policy = \"from-sas\" in manual-key.toml, or run the `ip xfrm policy add` that `ipseckey generate` prints",
         );
     }
-    if alone.sas.len() > TOLD {
-        let found = format!("{} more without a policy", alone.sas.len() - TOLD);
-        chart.problem("policies", found, "the same for each");
+    if unmatched.sas.len() > LIMIT {
+        let found = format!("{} more without a policy", unmatched.sas.len() - LIMIT);
+        report.problem("policies", found, "as above");
     }
-    for policy in alone.policies.iter().take(TOLD).map(|at| policies[*at]) {
-        let found = format!("no SA serves the policy {}: its packets are dropped", policy.id);
-        let fix = format!("load its SA, or `ip xfrm policy delete {}`; a key manager may be about to add it", policy.id);
-        chart.warn("policies", found, fix);
+    for policy in unmatched.policies.iter().take(LIMIT).map(|at| policies[*at]) {
+        let found = format!("no SA for the policy {}: its packets are dropped", policy.id);
+        let fix = format!(
+            "load its SA, or run `ip xfrm policy delete {}`, unless a key manager is about to add the SA",
+            policy.id
+        );
+        report.warn("policies", found, fix);
     }
-    if alone.policies.len() > TOLD {
-        let found = format!("{} more without an SA", alone.policies.len() - TOLD);
-        chart.warn("policies", found, "the same for each");
+    if unmatched.policies.len() > LIMIT {
+        let found = format!("{} more without an SA", unmatched.policies.len() - LIMIT);
+        report.warn("policies", found, "as above");
     }
-    if alone.sas.is_empty() && alone.policies.is_empty() {
+    if unmatched.sas.is_empty() && unmatched.policies.is_empty() {
         let count = |direction| policies.iter().filter(|policy| policy.id.direction == direction).count();
         let (inbound, outbound) = (count(PolicyDirection::In), count(PolicyDirection::Out));
-        chart.ok("policies", format!("{outbound} outbound, {inbound} inbound; all SAs and policies fit"));
+        report.ok("policies", format!("{outbound} outbound, {inbound} inbound; each SA has a policy and each policy an SA"));
     }
 }
 
-/// An SA, as one says it.
 fn name(sa: &PolicySa) -> String {
     let sa_type = sa_types::by_number(sa.id.sa_type).map_or("", |row| row.word);
     format!("{sa_type} SA with spi {} and dst {}", sa.id.spi, sa.id.dst)
@@ -62,7 +65,7 @@ fn name(sa: &PolicySa) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::tools::doctor::chart::Level;
+    use crate::cli::tools::doctor::report::Level;
     use crate::policy::{Net, PolicyAction, PolicyId, Selector, Template};
     use crate::sa::{Endpoint, Request, SaType, Spi, XfrmMode};
 
@@ -78,27 +81,27 @@ mod tests {
         let nowhere = [0; 4].into();
         let mode = XfrmMode::TRANSPORT;
         let esp = Template { sa_type: SaType::ESP, mode, src: nowhere, dst: nowhere, spi: 0, reqid: 0, optional: false };
-        let name = PolicyId { direction: PolicyDirection::Out, selector, mark: None, if_id: 0 };
-        Policy { id: name, action: PolicyAction::Allow, priority: 0, templates: vec![esp] }
+        let id = PolicyId { direction: PolicyDirection::Out, selector, mark: None, if_id: 0 };
+        Policy { id, action: PolicyAction::Allow, priority: 0, templates: vec![esp] }
     }
 
     #[test]
-    fn what_fits_is_well() {
-        let mut chart = Chart::default();
-        compare(&[&policy(2)], &[sa(1, 2)], &mut chart);
-        assert_eq!(chart.words(), [(Level::Ok, "policies")]);
+    fn compare_finds_nothing_where_sas_and_policies_match() {
+        let mut report = HealthReport::default();
+        compare(&[&policy(2)], &[sa(1, 2)], &mut report);
+        assert_eq!(report.words(), [(Level::Ok, "policies")]);
     }
 
     #[test]
-    fn what_stands_alone_is_named_with_what_mends_it() {
-        let mut chart = Chart::default();
+    fn compare_reports_sas_and_policies_without_each_other() {
+        let mut report = HealthReport::default();
         let sas: Vec<PolicySa> = (1..=5).map(|spi| sa(spi, 2)).collect();
-        compare(&[&policy(3)], &sas, &mut chart);
+        compare(&[&policy(3)], &sas, &mut report);
         let problem = (Level::Problem, "policies");
-        assert_eq!(chart.words(), [problem, problem, problem, problem, (Level::Warning, "policies")]);
-        let [first, _, _, rest, lonely] = chart.findings() else { panic!("five") };
+        assert_eq!(report.words(), [problem, problem, problem, problem, (Level::Warning, "policies")]);
+        let [first, _, _, rest, policy] = report.findings() else { panic!("five") };
         assert!(first.found.contains("the esp SA with spi 0x1 and dst 10.0.0.2"), "{}", first.found);
         assert_eq!(rest.found, "2 more without a policy");
-        assert!(lonely.fix.contains("`ip xfrm policy delete src 10.0.0.1/32 dst 10.0.0.3/32 dir out`"), "{}", lonely.fix);
+        assert!(policy.fix.contains("`ip xfrm policy delete src 10.0.0.1/32 dst 10.0.0.3/32 dir out`"), "{}", policy.fix);
     }
 }

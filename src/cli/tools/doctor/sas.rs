@@ -1,20 +1,19 @@
-//! The SAs there are, against the keys file, and who else may have added some.
+//! Compares the SAs of the SADB with the keys file, and looks for other programs that add SAs.
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use super::chart::{Chart, counted};
+use super::report::{HealthReport, counted};
 use crate::cli::session::Session;
 use crate::policy::PolicySa;
 use crate::redact::shell_word;
 use crate::sa::{SaId, SaType};
 use crate::sadb::SadbError;
 
-/// Properties of the service.
 const CONFIG: &str = "/etc/inet/manual-key.toml";
 
-/// Programs that exchange keys, by the names of their processes.
+/// IKE daemons: name of the process, name of the program.
 const KEY_MANAGERS: &[(&str, &str)] = &[
     ("charon", "strongSwan"),
     ("charon-systemd", "strongSwan"),
@@ -25,53 +24,51 @@ const KEY_MANAGERS: &[(&str, &str)] = &[
     ("isakmpd", "an IKE daemon"),
 ];
 
-/// The SAs there are.
+/// The SAs of the SADB.
 #[derive(Default)]
-pub(super) struct There {
-    /// Their names.
+pub(super) struct ActualSas {
     pub(super) ids: HashSet<SaId>,
-    /// What policies look at.
-    pub(super) associations: Vec<PolicySa>,
+    pub(super) policy_sas: Vec<PolicySa>,
 }
 
-/// Asks for the SAs; `None` if the SADB does not say.
-pub(super) fn ask(session: &mut Session<'_>, chart: &mut Chart) -> Option<There> {
-    let mut there = There::default();
-    let asked = session.open().and_then(|sadb| {
+/// The SAs of the SADB; `None` if they cannot be listed.
+pub(super) fn list(session: &Session<'_>, report: &mut HealthReport) -> Option<ActualSas> {
+    let mut actual = ActualSas::default();
+    let listed = session.open().and_then(|mut sadb| {
         sadb.dump(SaType::UNSPEC, &mut |sa| {
-            there.ids.extend(sa.id());
-            there.associations.extend(PolicySa::of_message(sa));
+            actual.ids.extend(sa.id());
+            actual.policy_sas.extend(PolicySa::of_message(sa));
             ControlFlow::Continue(())
         })
     });
-    match asked {
+    match listed {
         Ok(()) => {
-            chart.ok("SADB", format!("it answers, and holds {}", counted(there.ids.len(), "SA")));
-            Some(there)
+            report.ok("SADB", format!("holds {}", counted(actual.ids.len(), "SA")));
+            Some(actual)
         }
         Err(error) => {
             let fix = match &error {
-                SadbError::Refused { .. } => "sudo ipseckey doctor",
-                _ => "ipseckey --sadb model doctor looks at the file alone",
+                SadbError::Refused { .. } => "run `sudo ipseckey doctor`",
+                _ => "to check only the file, run `ipseckey --sadb model doctor`",
             };
-            chart.problem("SADB", error.to_string(), fix);
+            report.problem("SADB", error.to_string(), fix);
             None
         }
     }
 }
 
-/// The SAs of the file against those of the SADB.
-pub(super) fn compare(path: &Path, wanted: &HashSet<SaId>, there: &HashSet<SaId>, chart: &mut Chart) {
-    let missing = wanted.difference(there).count();
+/// `desired` are the SAs of the file, `actual` those of the SADB.
+pub(super) fn compare(path: &Path, desired: &HashSet<SaId>, actual: &HashSet<SaId>, report: &mut HealthReport) {
+    let missing = desired.difference(actual).count();
     if missing > 0 {
-        let found = format!("of the file's {}, {missing} {} not in the SADB", counted(wanted.len(), "SA"), are(missing));
-        chart.problem("SAs", found, format!("manual-key refresh, or ipseckey -f {}", shell_word(path)));
+        let found = format!("of the file's {}, {missing} {} not in the SADB", counted(desired.len(), "SA"), are(missing));
+        report.problem("SAs", found, format!("run `manual-key refresh` or `ipseckey -f {}`", shell_word(path)));
     }
-    let foreign = there.difference(wanted).count();
+    let foreign = actual.difference(desired).count();
     if foreign > 0 {
         let found = format!("{} of the SADB {} not in the file", counted(foreign, "SA"), are(foreign));
-        let fix = format!("`ipseckey plan {}` lists them: another program's, or added by hand", shell_word(path));
-        chart.warn("SAs", found, fix);
+        let fix = format!("another program or a user has added them: `ipseckey plan {}` lists them", shell_word(path));
+        report.warn("SAs", found, fix);
     }
 }
 
@@ -79,34 +76,37 @@ fn are(count: usize) -> &'static str {
     if count == 1 { "is" } else { "are" }
 }
 
-/// Other key managers that run here. What the service flushes is theirs too, unless it is told.
-pub(super) fn key_managers(chart: &mut Chart) {
+/// Other key managers on this host. Unless it is configured otherwise, the service flushes their SAs too.
+pub(super) fn key_managers(report: &mut HealthReport) {
     let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    // A process may end between the two reads: it is skipped.
     let names = processes.filter_map(|process| std::fs::read_to_string(process.path().join("comm")).ok());
+    // Without the file the defaults apply, which flush all SAs.
     let config = std::fs::read_to_string(CONFIG).unwrap_or_default();
-    neighbours(names, &config, chart);
+    compare_managers(names, &config, report);
 }
 
-fn neighbours(processes: impl Iterator<Item = String>, config: &str, chart: &mut Chart) {
+fn compare_managers(processes: impl Iterator<Item = String>, config: &str, report: &mut HealthReport) {
     let known = |name: String| KEY_MANAGERS.iter().find(|row| row.0 == name.trim_end());
     let mut found: Vec<String> = processes.filter_map(known).map(|(name, of)| format!("{name} ({of})")).collect();
     found.sort();
+    // A daemon may have several processes.
     found.dedup();
     if found.is_empty() {
         return;
     }
-    let spares = toml::from_str::<toml::Table>(config).is_ok_and(|table| {
+    let is_spared = toml::from_str::<toml::Table>(config).is_ok_and(|table| {
         table.get("flush").and_then(toml::Value::as_str) == Some("owned")
             || table.get("refresh").and_then(toml::Value::as_str) == Some("reconcile")
     });
-    let found = format!("{} runs here and has SAs of its own", found.join(", "));
-    if spares {
-        chart.ok("key managers", format!("{found}; manual-key spares them"));
+    let found = format!("{} manages SAs on this host", found.join(", "));
+    if is_spared {
+        report.ok("key managers", format!("{found}; manual-key keeps them"));
     } else {
-        chart.warn(
+        report.warn(
             "key managers",
             found,
-            "flush = \"owned\" in manual-key.toml, or start, refresh and stop remove them too",
+            "set flush = \"owned\" in manual-key.toml; otherwise start, refresh and stop remove them",
         );
     }
 }
@@ -114,7 +114,7 @@ fn neighbours(processes: impl Iterator<Item = String>, config: &str, chart: &mut
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::tools::doctor::chart::Level;
+    use crate::cli::tools::doctor::report::Level;
     use crate::sa::Spi;
 
     fn ids(spis: &[u32]) -> HashSet<SaId> {
@@ -123,28 +123,28 @@ mod tests {
     }
 
     #[test]
-    fn sas_that_are_missing_or_foreign() {
-        let mut chart = Chart::default();
-        compare(Path::new("keys"), &ids(&[1, 2]), &ids(&[2, 3]), &mut chart);
-        assert_eq!(chart.words(), [(Level::Problem, "SAs"), (Level::Warning, "SAs")]);
-        assert_eq!(chart.findings()[0].found, "of the file's 2 SAs, 1 is not in the SADB");
-        let mut healthy = Chart::default();
+    fn compare_reports_missing_and_foreign_sas() {
+        let mut report = HealthReport::default();
+        compare(Path::new("keys"), &ids(&[1, 2]), &ids(&[2, 3]), &mut report);
+        assert_eq!(report.words(), [(Level::Problem, "SAs"), (Level::Warning, "SAs")]);
+        assert_eq!(report.findings()[0].found, "of the file's 2 SAs, 1 is not in the SADB");
+        let mut healthy = HealthReport::default();
         compare(Path::new("keys"), &ids(&[1]), &ids(&[1]), &mut healthy);
         assert!(healthy.words().is_empty());
     }
 
     #[test]
-    fn other_key_managers_are_spared_only_if_so_configured() {
+    fn compare_managers_warns_unless_flush_is_owned() {
         let processes = || ["bash\n", "pluto\n", "charon\n", "pluto\n"].map(str::to_owned).into_iter();
-        let mut chart = Chart::default();
-        neighbours(processes(), "", &mut chart);
-        assert_eq!(chart.words(), [(Level::Warning, "key managers")]);
-        assert!(chart.findings()[0].found.starts_with("charon (strongSwan), pluto (libreswan) runs here"));
-        let mut spared = Chart::default();
-        neighbours(processes(), "flush = \"owned\"", &mut spared);
+        let mut report = HealthReport::default();
+        compare_managers(processes(), "", &mut report);
+        assert_eq!(report.words(), [(Level::Warning, "key managers")]);
+        assert!(report.findings()[0].found.starts_with("charon (strongSwan), pluto (libreswan) manages SAs on this host"));
+        let mut spared = HealthReport::default();
+        compare_managers(processes(), "flush = \"owned\"", &mut spared);
         assert_eq!(spared.words(), [(Level::Ok, "key managers")]);
-        let mut alone = Chart::default();
-        neighbours(std::iter::once("sshd\n".to_owned()), "", &mut alone);
+        let mut alone = HealthReport::default();
+        compare_managers(std::iter::once("sshd\n".to_owned()), "", &mut alone);
         assert!(alone.words().is_empty());
     }
 }

@@ -1,12 +1,11 @@
-//! What was found: each thing with how bad it is, and what mends it.
+//! The findings of `doctor`: each with its severity and a remedy.
 
 use std::io::{self, Write};
 
 use serde::Serialize;
 
-use crate::cli::report;
+use crate::cli::report::json;
 
-/// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Level {
@@ -15,7 +14,7 @@ pub(super) enum Level {
     Problem,
 }
 
-/// One thing that was looked at.
+/// The result of one check. The field names are those of `--json`.
 #[derive(Serialize)]
 pub(super) struct Finding {
     pub(super) level: Level,
@@ -25,11 +24,10 @@ pub(super) struct Finding {
     pub(super) fix: String,
 }
 
-/// What was found so far.
 #[derive(Default)]
-pub(super) struct Chart(Vec<Finding>);
+pub(super) struct HealthReport(Vec<Finding>);
 
-impl Chart {
+impl HealthReport {
     pub(super) fn ok(&mut self, about: &'static str, found: impl Into<String>) {
         self.add(Level::Ok, about, found, "");
     }
@@ -46,8 +44,7 @@ impl Chart {
         self.0.push(Finding { level, about, found: found.into(), fix: fix.into() });
     }
 
-    /// Whether there is a problem.
-    pub(super) fn is_ill(&self) -> bool {
+    pub(super) fn has_problems(&self) -> bool {
         self.0.iter().any(|finding| finding.level == Level::Problem)
     }
 
@@ -56,21 +53,20 @@ impl Chart {
         &self.0
     }
 
-    /// Level and subject of each finding.
     #[cfg(test)]
     pub(super) fn words(&self) -> Vec<(Level, &str)> {
         self.0.iter().map(|finding| (finding.level, finding.about)).collect()
     }
 
-    /// Writes it to standard output, as objects or as text.
+    /// Prints to standard output, as objects or as text.
     ///
     /// # Errors
-    /// The stream's.
+    /// Standard output cannot be written.
     pub(super) fn print(&self, json: bool, colors: bool) -> io::Result<()> {
         let mut out = io::stdout().lock();
         for finding in &self.0 {
             match json {
-                true => report::write_object(&mut out, finding)?,
+                true => json::write_object(&mut out, finding)?,
                 false => finding.print(&mut out, colors)?,
             }
         }
@@ -102,13 +98,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_finding_in_words() {
-        let mut chart = Chart::default();
-        chart.problem("SAs", counted(1, "SA"), "load it");
+    fn print_shows_level_and_fix() {
+        let mut report = HealthReport::default();
+        report.problem("SAs", counted(1, "SA"), "load it");
         let mut out = Vec::new();
-        chart.findings()[0].print(&mut out, false).unwrap();
+        report.findings()[0].print(&mut out, false).unwrap();
         assert_eq!(String::from_utf8(out).unwrap(), "problem  SAs: 1 SA\n         fix: load it\n");
-        assert!(chart.is_ill());
+        assert!(report.has_problems());
         assert_eq!(counted(0, "SA"), "0 SAs");
     }
 }

@@ -1,8 +1,9 @@
-//! What Tab offers at the prompt: the words of the language, by what stands before the cursor, and the SAs there are.
+//! Completion with Tab at the prompt: the words of the language that fit after the words before the cursor, and the SPIs and
+//! addresses of the SAs in the SADB.
 
-use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
+use std::rc::Rc;
 
 use rustyline::completion::Completer;
 use rustyline::error::ReadlineError;
@@ -11,49 +12,28 @@ use rustyline::hint::Hinter;
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{Context, Helper};
 
-use super::commands::COMMAND_WORDS;
-use super::session::Session;
+use crate::cli::connection::Connection;
+use crate::cli::session::Session;
 use crate::names::keywords::{self, Field, Usage, Value};
-use crate::names::{Vocabulary, linux, sa_types};
+use crate::names::{Vocabulary, linux, sa_types, verbs};
 use crate::sa::{SaId, SaType};
-use crate::sadb::{Sadb, SadbTarget};
 
-/// Completion of a line.
-pub(super) struct Words {
+pub(super) struct Completion {
     vocabulary: Vocabulary,
-    /// Where the SAs are; `None` if asking would be seen (`-v`).
-    select: Option<SadbTarget>,
-    sadb: RefCell<Option<Box<dyn Sadb>>>,
+    /// Shared with the commands; `None` under `-v`.
+    connection: Option<Rc<Connection>>,
 }
 
-impl Words {
+impl Completion {
     pub(super) fn new(session: &Session<'_>) -> Self {
-        Self { vocabulary: session.vocabulary(), select: session.asks_unseen(), sadb: RefCell::default() }
+        Self { vocabulary: session.vocabulary(), connection: session.connection_for_completion() }
     }
 
-    /// Takes the SADB of `session` for the time of a line, if that has one already.
-    pub(super) fn borrow_sadb(&mut self, session: &mut Session<'_>) {
-        if self.select.is_some() {
-            self.sadb.replace(session.lend());
-        }
-    }
-
-    /// Gives it back, or the one that completion has opened.
-    pub(super) fn give_back_sadb(&mut self, session: &mut Session<'_>) {
-        if let Some(sadb) = self.sadb.take() {
-            session.take_back(sadb);
-        }
-    }
-
-    /// The SAs of a type; none if the SADB does not say, which the next command will tell.
+    /// The SAs of a type; none if the SADB refuses, as the next command will report.
     fn ids(&self, sa_type: SaType) -> Vec<SaId> {
-        let mut held = self.sadb.borrow_mut();
-        if held.is_none() {
-            *held = self.select.as_ref().and_then(|select| select.open().ok());
-        }
         let mut found = Vec::new();
-        if let Some(sadb) = held.as_mut() {
-            // What was listed before it failed is there all the same.
+        if let Some(Ok(mut sadb)) = self.connection.as_ref().map(|connection| connection.open()) {
+            // A dump that fails has listed some SAs before, which are still worth offering.
             let _ = sadb.dump(sa_type, &mut |sa| {
                 found.extend(sa.id());
                 ControlFlow::Continue(())
@@ -63,11 +43,16 @@ impl Words {
     }
 }
 
-/// Words of the language that may stand where the cursor is, by what stands before it.
+/// Without `?`, which is as long as its completion.
+fn command_words() -> impl Iterator<Item = &'static str> {
+    verbs::words().filter(|word| *word != "?")
+}
+
+/// The words of the language that may follow `words`.
 fn candidates(words: &[&str], vocabulary: Vocabulary) -> Vec<&'static str> {
     match words {
-        [] => COMMAND_WORDS.to_vec(),
-        ["help" | "?"] => COMMAND_WORDS.iter().copied().chain(["attr"]).collect(),
+        [] => command_words().collect(),
+        ["help" | "?"] => command_words().chain(["attr"]).collect(),
         ["flush" | "dump" | "save"] => vec!["ah", "esp", "all"],
         ["help" | "?" | "flush" | "dump" | "save" | "monitor" | "passive_monitor" | "pmonitor" | "quit" | "exit", ..] => {
             vec![]
@@ -77,9 +62,11 @@ fn candidates(words: &[&str], vocabulary: Vocabulary) -> Vec<&'static str> {
         [.., "encr_alg" | "encralg"] => vocabulary.encr_algs().flat_map(|row| row.names).copied().collect(),
         [.., "state"] => vec!["larval", "mature", "dying", "dead"],
         [.., "encap"] => vec!["udp"],
+        // Only Linux has these keywords; elsewhere the word is a value or a mistake.
         [.., "mode"] if takes_value("mode", vocabulary) => linux::MODES.iter().map(|row| row.1).collect(),
         [.., "flag"] if takes_value("flag", vocabulary) => linux::FLAGS.iter().map(|row| row.1).collect(),
         [.., "srcidtype" | "dstidtype"] => vec!["prefix", "fqdn", "domain", "user_fqdn", "mailbox"],
+        // Any other value, such as a key, is the user's: offering the keywords here would be wrong.
         [.., last] if takes_value(last, vocabulary) => vec![],
         [verb, _, given @ ..] => unused_keywords(verb, given, vocabulary),
     }
@@ -90,39 +77,40 @@ fn takes_value(word: &str, vocabulary: Vocabulary) -> bool {
     row.is_some() && keywords::words(vocabulary).any(|keyword| keyword == word)
 }
 
-/// The keywords that `verb` has a use for and that do not say again what `given` has said.
+/// The keywords that `verb` takes, without those of a field that `given` has set.
 fn unused_keywords(verb: &str, given: &[&str], vocabulary: Vocabulary) -> Vec<&'static str> {
     let changes = verb.starts_with("add") || verb.starts_with("update");
-    let said: Vec<Field> = given.iter().filter_map(|word| keywords::by_word(word.as_bytes())).map(|row| row.field).collect();
-    let fits = |row: &keywords::Keyword| (changes || row.usage == Usage::Any) && !said.contains(&row.field);
+    let set: Vec<Field> = given.iter().filter_map(|word| keywords::by_word(word.as_bytes())).map(|row| row.field).collect();
+    let fits = |row: &keywords::Keyword| (changes || row.usage == Usage::Any) && !set.contains(&row.field);
     keywords::words(vocabulary).filter(|word| keywords::by_word(word.as_bytes()).is_some_and(fits)).collect()
 }
 
-/// What names an SA that is there already, and so is worth a question to the SADB.
+/// A part of the identity of an SA, whose values come from the SADB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Naming {
+enum IdPart {
     Spi,
     Dst,
 }
 
-/// Which part of an SA's name is to be typed behind `words`, and of what type of SA.
-fn naming(words: &[&str]) -> Option<(Naming, SaType)> {
+/// The part of the identity of an SA in the SADB that follows `words`, and the type of the SA. After `add` there is none: its SA is
+/// new, only the paired SA is not.
+fn completion_target(words: &[&str]) -> Option<(IdPart, SaType)> {
     let [verb, sa_type, .., last] = words else { return None };
     let part = match keywords::by_word(last.as_bytes())?.field {
-        Field::PairSpi => Naming::Spi,
-        Field::Spi if *verb != "add" => Naming::Spi,
-        Field::Dst if *verb != "add" => Naming::Dst,
+        Field::PairSpi => IdPart::Spi,
+        Field::Spi if *verb != "add" => IdPart::Spi,
+        Field::Dst if *verb != "add" => IdPart::Dst,
         _ => return None,
     };
     sa_types::TABLE.iter().find(|row| row.word == *sa_type).map(|row| (part, row.number))
 }
 
-/// That part of each of `ids`; the addresses only of the SAs whose SPI stands in the line.
-fn parts(part: Naming, words: &[&str], ids: &[SaId]) -> Vec<String> {
+/// That part of each of `ids`. If `words` have an SPI, only the addresses of the SAs with this SPI.
+fn parts(part: IdPart, words: &[&str], ids: &[SaId]) -> Vec<String> {
     let spi = words.iter().position(|word| *word == "spi").and_then(|at| words.get(at + 1));
     let found: BTreeSet<String> = match part {
-        Naming::Spi => ids.iter().map(|id| id.spi.to_string()).collect(),
-        Naming::Dst => {
+        IdPart::Spi => ids.iter().map(|id| id.spi.to_string()).collect(),
+        IdPart::Dst => {
             let of_spi = |id: &&SaId| spi.is_none_or(|spi| id.spi.to_string() == *spi);
             ids.iter().filter(of_spi).map(|id| id.dst.to_string()).collect()
         }
@@ -130,7 +118,7 @@ fn parts(part: Naming, words: &[&str], ids: &[SaId]) -> Vec<String> {
     found.into_iter().collect()
 }
 
-impl Completer for Words {
+impl Completer for Completion {
     type Candidate = String;
 
     fn complete(&self, line: &str, pos: usize, _: &Context<'_>) -> Result<(usize, Vec<String>), ReadlineError> {
@@ -138,7 +126,7 @@ impl Completer for Words {
         let start = typed.rfind(char::is_whitespace).map_or(0, |at| at + 1);
         let (before, word) = typed.split_at(start);
         let words: Vec<&str> = before.split_whitespace().filter(|word| *word != "\\").collect();
-        let found = match naming(&words) {
+        let found = match completion_target(&words) {
             Some((part, sa_type)) => parts(part, &words, &self.ids(sa_type)),
             None => candidates(&words, self.vocabulary).into_iter().map(str::to_owned).collect(),
         };
@@ -147,7 +135,7 @@ impl Completer for Words {
     }
 }
 
-impl Validator for Words {
+impl Validator for Completion {
     fn validate(&self, context: &mut ValidationContext<'_>) -> Result<ValidationResult, ReadlineError> {
         Ok(match context.input().ends_with('\\') {
             true => ValidationResult::Incomplete,
@@ -156,13 +144,13 @@ impl Validator for Words {
     }
 }
 
-impl Hinter for Words {
+impl Hinter for Completion {
     type Hint = String;
 }
 
-impl Highlighter for Words {}
+impl Highlighter for Completion {}
 
-impl Helper for Words {}
+impl Helper for Completion {}
 
 #[cfg(test)]
 mod tests {
@@ -178,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn completion_follows_the_grammar() {
+    fn candidates_follow_the_grammar() {
         assert!(words("").contains(&"delete-pair"));
         assert_eq!(words("add "), ["ah", "esp"]);
         assert_eq!(words("flush "), ["ah", "esp", "all"]);
@@ -188,14 +176,14 @@ mod tests {
         assert!(words("add esp spi ").is_empty());
         assert!(words("add esp encrkey ").is_empty());
         assert!(words("add esp inbound ").contains(&"spi"));
-        assert!(words("add esp mode ").contains(&"spi"), "no keyword of this SADB");
+        assert!(words("add esp mode ").contains(&"spi"), "not a keyword of this SADB");
         let linux = |before| candidates(&split(before), Vocabulary::Linux);
         assert_eq!(linux("add esp mode "), ["transport", "tunnel", "beet"]);
         assert!(linux("add esp flag ").contains(&"esn") && linux("add esp esn ").contains(&"spi"));
     }
 
     #[test]
-    fn a_keyword_is_offered_where_it_is_of_use() {
+    fn candidates_have_each_keyword_once_and_where_it_is_used() {
         let left = words("add esp spi 0x1000 daddr 192.0.2.1 ");
         assert!(!left.contains(&"spi") && !left.contains(&"dst") && left.contains(&"src"), "{left:?}");
         let left = words("get esp ");
@@ -203,17 +191,17 @@ mod tests {
     }
 
     #[test]
-    fn what_names_an_sa_comes_from_the_sadb() {
-        let of = |line| naming(&split(line));
-        assert_eq!(of("get esp spi "), Some((Naming::Spi, SaType::ESP)));
-        assert_eq!(of("add ah spi 0x1000 pair-spi "), Some((Naming::Spi, SaType::AH)));
-        assert_eq!(of("delete esp daddr "), Some((Naming::Dst, SaType::ESP)));
-        assert_eq!(of("add esp spi "), None, "a new one is wanted");
+    fn completion_target_is_a_part_of_the_identity() {
+        let of = |line| completion_target(&split(line));
+        assert_eq!(of("get esp spi "), Some((IdPart::Spi, SaType::ESP)));
+        assert_eq!(of("add ah spi 0x1000 pair-spi "), Some((IdPart::Spi, SaType::AH)));
+        assert_eq!(of("delete esp daddr "), Some((IdPart::Dst, SaType::ESP)));
+        assert_eq!(of("add esp spi "), None, "the SA is new");
         assert_eq!(of("get esp src "), None);
         let id = |spi, dst: &str| SaId { sa_type: SaType::ESP, spi: Spi(spi), dst: dst.parse().unwrap(), mark: None };
         let ids = [id(0x1000, "192.0.2.2"), id(0x1000, "192.0.2.1"), id(0x1001, "192.0.2.3")];
-        assert_eq!(parts(Naming::Spi, &split("get esp spi"), &ids), ["0x1000", "0x1001"]);
-        assert_eq!(parts(Naming::Dst, &split("get esp spi 0x1000 dst"), &ids), ["192.0.2.1", "192.0.2.2"]);
-        assert_eq!(parts(Naming::Dst, &split("get esp dst"), &ids).len(), 3);
+        assert_eq!(parts(IdPart::Spi, &split("get esp spi"), &ids), ["0x1000", "0x1001"]);
+        assert_eq!(parts(IdPart::Dst, &split("get esp spi 0x1000 dst"), &ids), ["192.0.2.1", "192.0.2.2"]);
+        assert_eq!(parts(IdPart::Dst, &split("get esp dst"), &ids).len(), 3);
     }
 }

@@ -1,21 +1,21 @@
-//! What `-c` and `-f` say as SARIF 2.1.0 (OASIS), which code scanners and editors read: one document, when everything has been said.
+//! The report as SARIF 2.1.0 (OASIS), a format that code scanners and editors read: one document, printed at the end.
 
 use serde_json::{Value, json};
 
 use crate::keyfile;
 use crate::keyfile::{Diagnostic, Severity};
 
-/// Bytes that stand for themselves in the path of a URI, RFC 3986, 3.3; and the slash.
-const PLAIN: &[u8] = b"-._~!$&'()*+,;=:@/";
+/// Bytes that are not percent-encoded in the path of a URI (RFC 3986, 3.3), and the slash.
+const UNRESERVED: &[u8] = b"-._~!$&'()*+,;=:@/";
 
-/// The document, as far as it has come.
+/// The document in the making.
 #[derive(Default)]
-pub(super) struct Log {
+pub(in crate::cli) struct Log {
     results: Vec<Value>,
 }
 
 impl Log {
-    /// Adds a diagnostic about the text called `file`.
+    /// `file` is the name of the text that the diagnostic is about.
     pub(super) fn add(&mut self, diagnostic: &Diagnostic, file: &str) {
         let span = diagnostic.span;
         let mut region = json!({ "startLine": span.line, "startColumn": span.column });
@@ -30,14 +30,13 @@ impl Log {
         }));
     }
 
-    /// All of it.
     pub(super) fn document(&self) -> Value {
         let rules = keyfile::explanations().iter().map(|row| {
             json!({
                 "id": row.code.to_string(),
                 "shortDescription": { "text": row.code.title() },
                 "fullDescription": { "text": row.text },
-                "help": { "text": format!("`ipseckey explain {}` shows an example, and the same put right.", row.code) },
+                "help": { "text": format!("`ipseckey explain {}` shows an example and its correction.", row.code) },
             })
         });
         let driver = json!({
@@ -53,20 +52,20 @@ impl Log {
     }
 }
 
-/// What was found, what was wanted, what to do next.
+/// What was found, what was expected, what to do.
 fn sentence(diagnostic: &Diagnostic) -> String {
     let expected = diagnostic.expected.iter().map(|expected| format!("expected {expected}"));
     let parts = std::iter::once(diagnostic.message.clone()).chain(expected).chain(diagnostic.help.clone());
     parts.collect::<Vec<_>>().join("; ")
 }
 
-/// A file's name as a URI reference: relative as it is, or with the scheme `file`.
+/// The name of a file as a URI reference: a relative reference, or one with the scheme `file`.
 fn uri(file: &str) -> String {
     let scheme = if file.starts_with('/') { "file://" } else { "" };
     let letter = |byte: u8| match byte {
-        // In front of the first slash a colon would end a scheme.
+        // Before the first slash of a relative reference a colon would end a scheme (RFC 3986, 4.2).
         b':' if scheme.is_empty() => "%3A".to_owned(),
-        byte if byte.is_ascii_alphanumeric() || PLAIN.contains(&byte) => char::from(byte).to_string(),
+        byte if byte.is_ascii_alphanumeric() || UNRESERVED.contains(&byte) => char::from(byte).to_string(),
         byte => format!("%{byte:02X}"),
     };
     scheme.chars().map(String::from).chain(file.bytes().map(letter)).collect()
@@ -78,7 +77,7 @@ mod tests {
     use crate::keyfile::{Code, Location, Span};
 
     #[test]
-    fn a_diagnostic_is_a_result() {
+    fn log_makes_a_result_of_a_diagnostic() {
         let span = Span { line: 3, column: 7, len: 2 };
         let diagnostic =
             Diagnostic::new(Severity::Error, Code::UnknownSaType, Location::default(), "Unknown").at(span).expected("esp");
@@ -95,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_files_as_uris() {
+    fn uri_of_a_file_name() {
         assert_eq!(uri("/etc/inet/secret/ipseckeys"), "file:///etc/inet/secret/ipseckeys");
         assert_eq!(uri("a:b#c"), "a%3Ab%23c");
     }

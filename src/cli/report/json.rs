@@ -1,12 +1,13 @@
-//! What `-c` and `-f` say as JSON: an object for each diagnostic, and one at the end with the number of commands.
+//! The report as JSON: an object for each diagnostic, and one at the end with the number of commands.
 
 use std::io::{self, Write};
 
 use serde::Serialize;
 
+use super::Counts;
 use crate::keyfile::{Diagnostic, Severity};
 
-/// A diagnostic, without a word of the file that could be a key.
+/// A diagnostic. It quotes no word of the file that could be a key.
 #[derive(Serialize)]
 struct Object<'a> {
     file: &'a str,
@@ -22,15 +23,17 @@ struct Object<'a> {
     help: Option<&'a str>,
 }
 
-/// How many commands there were, and how many of them were correct (`-c`) or carried out (`-f`).
 #[derive(Serialize)]
-struct Tally<'a> {
+struct Summary<'a> {
     file: &'a str,
     commands: usize,
     good: usize,
 }
 
-/// Writes a diagnostic about the text called `file` as one line.
+/// Writes one line.
+///
+/// # Errors
+/// `out` cannot be written.
 pub(super) fn write_diagnostic(out: &mut dyn Write, diagnostic: &Diagnostic, file: &str) -> io::Result<()> {
     let severity = match diagnostic.severity {
         Severity::Error => "error",
@@ -50,13 +53,20 @@ pub(super) fn write_diagnostic(out: &mut dyn Write, diagnostic: &Diagnostic, fil
     write_object(out, &object)
 }
 
-/// Writes the last line about `file`.
-pub(super) fn write_tally(out: &mut dyn Write, file: &str, commands: usize, good: usize) -> io::Result<()> {
-    write_object(out, &Tally { file, commands, good })
+/// Writes the last line of a report.
+///
+/// # Errors
+/// `out` cannot be written.
+pub(super) fn write_summary(out: &mut dyn Write, file: &str, counts: Counts) -> io::Result<()> {
+    let Counts { commands, good, .. } = counts;
+    write_object(out, &Summary { file, commands, good })
 }
 
 /// Writes an object as one line.
-pub(super) fn write_object(out: &mut dyn Write, object: &impl Serialize) -> io::Result<()> {
+///
+/// # Errors
+/// `out` cannot be written.
+pub(in crate::cli) fn write_object(out: &mut dyn Write, object: &impl Serialize) -> io::Result<()> {
     serde_json::to_writer(&mut *out, object)?;
     writeln!(out)
 }

@@ -1,71 +1,75 @@
-//! A keys file in blocks of whole commands: checking it takes no more memory than its longest command, and the keys of a block
-//! are overwritten by the next.
+//! Reads a keys file in blocks of whole commands: it takes no more memory than the longest command, and each block overwrites the
+//! keys of the one before.
 
 use std::path::Path;
 
-use crate::keyfile;
+use super::command_loop::{CommandSource, InputError};
+use super::report::Excerpt;
+use crate::keyfile::{self, Setting};
+use crate::redact::shown;
 use crate::secret::Buffer;
 use crate::sys::fs::keys_file::{FileError, FileOrigin, KeysFileReader, PrivacyFinding};
 use crate::sys::process::hardening;
 
-/// Small enough for a processor's cache.
+/// Bytes of a block. It fits into a processor's cache.
 const BLOCK: usize = 64 * 1024;
 
-/// The blocks of a file.
-pub(super) struct Blocks {
+pub(super) struct InputBlocks {
+    /// The name of the file, for messages.
+    name: String,
     reader: KeysFileReader,
     buffer: Buffer,
     /// Bytes of the buffer that hold text.
     filled: usize,
-    /// Bytes of them that were given out.
+    /// Bytes of them that the last block had.
     given: usize,
-    /// Number of the first line of what is given next.
+    /// Number of the first line of the next block.
     line: u32,
-    /// Nothing may be given out of a file that could change before its end is read.
-    must_hold: bool,
+    /// Blocks may be given out only while no other process can write to the file.
+    needs_lock: bool,
 }
 
-impl Blocks {
-    /// Opens the file at `path`.
-    ///
+impl InputBlocks {
     /// # Errors
-    /// As [`KeysFileReader::open`].
+    /// See [`KeysFileReader::open`].
     pub(super) fn open(path: &Path) -> Result<Self, FileError> {
         let reader = KeysFileReader::open(path, FileOrigin::User)?;
-        // One byte more than the file has: so the first block of a short one is known to be its last.
+        // One byte more than the file has: a read that does not fill the buffer shows the end, so a short file is one block.
         let len = usize::try_from(reader.file_len()).map_or(BLOCK, |len| BLOCK.min(len + 1));
-        Ok(Self { reader, buffer: locked(len), filled: 0, given: 0, line: 1, must_hold: false })
+        Ok(Self { name: shown(path), reader, buffer: locked(len), filled: 0, given: 0, line: 1, needs_lock: false })
     }
 
-    /// The same for who acts upon a block before the next is read, as nothing may come of a file that changes meanwhile: who
-    /// wants to write to it waits until this is dropped. Where nobody can be made to wait, the whole file is the first block.
+    /// Opens a file whose blocks are applied before the next is read, so it must not change meanwhile. Other processes that open it
+    /// for writing wait until this is dropped (a file lease). Where there is no lease, the first block is the whole file.
     ///
     /// # Errors
-    /// As [`KeysFileReader::open`] and [`KeysFileReader::hold`].
-    pub(super) fn open_held(path: &Path) -> Result<Self, FileError> {
+    /// See [`KeysFileReader::open`] and [`KeysFileReader::lock_against_writers`].
+    pub(super) fn open_locked(path: &Path) -> Result<Self, FileError> {
         let mut blocks = Self::open(path)?;
-        blocks.must_hold = true;
+        blocks.needs_lock = true;
+        // Before the first byte is read: a write between the two would go unnoticed.
         blocks.reader.lock_against_writers()?;
         Ok(blocks)
     }
 
-    /// Bytes of the whole file.
+    /// The length of the file in bytes.
     pub(super) fn file_len(&self) -> u64 {
         self.reader.file_len()
     }
 
-    /// What makes the file less than private.
+    /// Why the file is not private.
     pub(super) fn take_findings(&mut self) -> Vec<PrivacyFinding> {
         self.reader.take_findings()
     }
 
-    /// The next commands and the number of their first line; `None` at the end.
+    /// The next block; `None` at the end.
     ///
     /// # Errors
-    /// As [`KeysFileReader::read`].
-    pub(super) fn next(&mut self) -> Result<Option<(&[u8], u32)>, FileError> {
-        self.forget_given();
-        if self.must_hold && !self.reader.is_locked() {
+    /// See [`KeysFileReader::read`].
+    fn next(&mut self) -> Result<Option<Excerpt<'_>>, FileError> {
+        self.remove_given();
+        // The lease was broken by a process that waits to write; the kernel lets it in after a while.
+        if self.needs_lock && !self.reader.is_locked() {
             self.read_rest()?;
         }
         loop {
@@ -74,45 +78,57 @@ impl Blocks {
             let read = self.reader.read(room)?;
             self.filled += read;
             let text = self.buffer.get(..self.filled).unwrap_or_default();
+            // A read that does not fill the buffer has reached the end: the last command needs no newline.
             self.given = if read < wanted { self.filled } else { keyfile::complete_lines_len(text) };
             if self.given > 0 || read < wanted {
                 let block = self.buffer.get(..self.given).unwrap_or_default();
-                return Ok((!block.is_empty()).then_some((block, self.line)));
+                let (name, first_line) = (&*self.name, self.line);
+                return Ok((!block.is_empty()).then_some(Excerpt { name, text: block, first_line, setting: Setting::File }));
             }
-            // A command that is longer than the buffer.
-            self.make_room(self.buffer.len() * 2);
+            // The command is longer than the buffer.
+            self.grow(self.buffer.len() * 2);
         }
     }
 
-    /// All that is left of the file, before anybody writes to it.
+    /// Reads the rest of the file while the lease still keeps writers out.
     fn read_rest(&mut self) -> Result<(), FileError> {
-        self.must_hold = false;
-        self.make_room(self.filled + self.reader.remaining() + 1);
+        // From here on the text is in memory, and changes of the file do not matter.
+        self.needs_lock = false;
+        self.grow(self.filled + self.reader.remaining() + 1);
         self.filled += self.reader.read(self.buffer.get_mut(self.filled..).unwrap_or_default())?;
         Ok(())
     }
 
-    /// Moves what was not given out to the front.
-    fn forget_given(&mut self) {
+    /// Moves the bytes after the last block to the front.
+    fn remove_given(&mut self) {
         let given = self.buffer.get(..self.given).unwrap_or_default();
         let lines = memchr::memchr_iter(b'\n', given).count();
         self.line = self.line.saturating_add(u32::try_from(lines).unwrap_or(u32::MAX));
+        // The block before is overwritten, keys included, as soon as the next one is read.
         self.buffer.copy_within(self.given..self.filled, 0);
         self.filled -= self.given;
         self.given = 0;
     }
 
-    /// Moves to a buffer of `len` bytes, or stays in this one if it is as long.
-    fn make_room(&mut self, len: usize) {
+    /// Makes the buffer at least `len` bytes long.
+    fn grow(&mut self, len: usize) {
         if len <= self.buffer.len() {
             return;
         }
         let mut larger = locked(len);
+        // The old buffer wipes itself when it is dropped.
         larger[..self.buffer.len()].copy_from_slice(&self.buffer);
         self.buffer = larger;
     }
 }
 
+impl CommandSource for InputBlocks {
+    fn next_block(&mut self) -> Result<Option<Excerpt<'_>>, InputError> {
+        Ok(self.next()?)
+    }
+}
+
+/// A buffer that is never swapped out.
 fn locked(len: usize) -> Buffer {
     let buffer = Buffer::zeroed(len);
     hardening::lock(&buffer);
@@ -137,10 +153,10 @@ mod tests {
 
     fn blocks(text: &[u8]) -> Vec<(Vec<u8>, u32)> {
         let (_directory, path) = file(text);
-        let mut blocks = Blocks::open(&path).unwrap();
+        let mut blocks = InputBlocks::open(&path).unwrap();
         let mut found = Vec::new();
-        while let Some((text, line)) = blocks.next().unwrap() {
-            found.push((text.to_vec(), line));
+        while let Some(block) = blocks.next().unwrap() {
+            found.push((block.text.to_vec(), block.first_line));
         }
         found
     }
@@ -150,13 +166,13 @@ mod tests {
     }
 
     #[test]
-    fn a_short_file_is_one_block() {
+    fn next_gives_a_short_file_as_one_block() {
         assert_eq!(blocks(b""), []);
         assert_eq!(blocks(b"flush \\\n"), [(b"flush \\\n".to_vec(), 1)]);
     }
 
     #[test]
-    fn a_long_one_is_cut_between_commands() {
+    fn next_cuts_a_long_file_between_commands() {
         let text: Vec<u8> = (0..100_000).flat_map(|line| format!("get {line} \\\n esp\n").into_bytes()).collect();
         let blocks = blocks(&text);
         assert!(blocks.len() > 3);
@@ -170,14 +186,14 @@ mod tests {
     }
 
     #[test]
-    fn a_command_may_be_longer_than_a_block() {
+    fn next_takes_a_command_longer_than_a_block() {
         let mut text = vec![b'a'; 3 * BLOCK];
         text.extend_from_slice(b"\nquit");
         assert_eq!(whole(&blocks(&text)), text);
     }
 
     #[test]
-    fn a_block_that_ends_where_the_file_does_is_the_last() {
+    fn next_ends_with_a_block_that_ends_at_the_end_of_the_file() {
         let text = [b"flush\n".repeat(BLOCK / 6), b"quit\n\n\n\n\n".to_vec()].concat();
         assert_eq!(whole(&blocks(&text[..BLOCK])), &text[..BLOCK]);
     }
@@ -189,24 +205,24 @@ mod tests {
         (directory, path, text)
     }
 
-    fn given(blocks: &mut Blocks) -> Vec<u8> {
-        blocks.next().unwrap().map(|(text, _)| text.to_vec()).unwrap_or_default()
+    fn given(blocks: &mut InputBlocks) -> Vec<u8> {
+        blocks.next().unwrap().map(|block| block.text.to_vec()).unwrap_or_default()
     }
 
     #[test]
-    fn of_a_file_that_somebody_can_write_to_nothing_is_given_before_all_is_read() {
+    fn open_locked_reads_all_of_a_file_that_is_open_for_writing() {
         let (_directory, path, text) = long_file(3);
         let mut writer = File::options().append(true).open(&path).unwrap();
-        let mut blocks = Blocks::open_held(&path).unwrap();
+        let mut blocks = InputBlocks::open_locked(&path).unwrap();
         assert_eq!(given(&mut blocks), text);
         writer.write_all(b"quit\n").unwrap();
         assert_eq!(given(&mut blocks), b"");
     }
 
     #[test]
-    fn a_file_that_nobody_can_write_to_is_the_same_with_another_time() {
+    fn open_locked_ignores_a_new_modification_time() {
         let (_directory, path, text) = long_file(2);
-        let mut blocks = Blocks::open_held(&path).unwrap();
+        let mut blocks = InputBlocks::open_locked(&path).unwrap();
         let is_held = blocks.reader.is_locked();
         let mut found = given(&mut blocks);
         let later = std::time::SystemTime::now() + std::time::Duration::from_secs(1);
@@ -219,11 +235,11 @@ mod tests {
         assert_eq!(found, text);
     }
 
-    /// On file systems that know no leases nobody can be made to wait: there this shows nothing.
+    /// On file systems without leases this shows nothing.
     #[test]
-    fn who_wants_to_write_waits_and_the_rest_is_read_at_once() {
+    fn open_locked_makes_a_writer_wait_and_reads_the_rest_at_once() {
         let (_directory, path, text) = long_file(4);
-        let mut blocks = Blocks::open_held(&path).unwrap();
+        let mut blocks = InputBlocks::open_locked(&path).unwrap();
         if !blocks.reader.is_locked() {
             return;
         }

@@ -1,4 +1,4 @@
-//! All SAs of a type, shown or saved.
+//! `dump` and `save`: all SAs of a type.
 
 use std::io::{self, Write};
 use std::ops::ControlFlow;
@@ -14,29 +14,31 @@ use crate::show::save::Saver;
 use crate::sys::fs::atomic_write::{self, ReplaceError};
 
 impl Session<'_> {
-    /// Shows the SAs of a type.
+    /// Prints the SAs of a type.
     ///
     /// # Errors
-    /// The SADB's.
-    pub(super) fn dump(&mut self, sa_type: SaType) -> Result<(), SadbError> {
-        let output = self.output.clone();
-        let sadb = self.open()?;
+    /// The SADB cannot be opened, or refuses to list its SAs.
+    pub(super) fn dump(&self, sa_type: SaType) -> Result<(), SadbError> {
+        let output = &self.output;
+        let mut sadb = self.open()?;
+        // One style for the whole dump: reading the clock for each SA would cost more than printing it.
         let (mut out, style) = (secret_stdout()?, output.dump_style());
         let mut count = 0;
         output.begin_listing();
         sadb.dump(sa_type, &mut |sa| {
             count += 1;
             output.progress().step(count, 0);
-            output.dumped(sa, &style, &mut out)
+            output.print_entry(sa, &style, &mut out)
         })?;
-        output.dump_end(sa_type, &mut out);
+        output.finish_dump(sa_type, &mut out);
         Ok(())
     }
 
-    /// Saves the SAs of a type to `file`; to standard output without one.
-    pub(super) fn save(&mut self, sa_type: SaType, file: Option<&Path>) -> bool {
+    /// Saves the SAs of a type to `file`, or to standard output without one. Returns false, with a message, if that fails.
+    pub(super) fn save(&self, sa_type: SaType, file: Option<&Path>) -> bool {
         let file = file.filter(|file| *file != Path::new("-"));
         let saved = match file {
+            // Standard output cannot be replaced atomically; a reader sees an incomplete text if the SADB fails.
             None => secret_stdout()
                 .and_then(|mut out| self.save_to(sa_type, &mut out).and_then(|()| out.flush()))
                 .map_err(ReplaceError::from),
@@ -44,24 +46,25 @@ impl Session<'_> {
         };
         if let Err(error) = &saved {
             let name = file.map_or_else(|| "-".to_owned(), shown);
-            self.output.say(&format!("save {name}: {error}"));
+            self.output.print_message(&format!("save {name}: {error}"));
         }
         saved.is_ok()
     }
 
-    /// Writes what `save` writes.
+    /// Writes the SAs of a type as commands, or as objects under `--json`.
     ///
     /// # Errors
-    /// The writer's, and the SADB's.
-    pub(super) fn save_to(&mut self, sa_type: SaType, out: &mut dyn Write) -> io::Result<()> {
+    /// `out` cannot be written, or the SADB cannot be opened or refuses to list its SAs.
+    pub(super) fn save_to(&self, sa_type: SaType, out: &mut dyn Write) -> io::Result<()> {
         if let Some(choice) = self.output.json() {
             return self.save_json(sa_type, out, choice);
         }
         let mut saver = Saver::new(self.output.paranoid);
         saver.begin(out)?;
+        // An error of `out` ends the dump by `Break`, which the SADB does not report as an error.
         let mut written = Ok(());
-        let output = self.output.clone();
-        let sadb = self.open().map_err(io::Error::other)?;
+        let output = &self.output;
+        let mut sadb = self.open().map_err(io::Error::other)?;
         output.begin_listing();
         let mut count = 0;
         sadb.dump(sa_type, &mut |message| {
@@ -76,10 +79,9 @@ impl Session<'_> {
         saver.finish(out)
     }
 
-    /// `save` under `--json`: the objects of a dump.
-    fn save_json(&mut self, sa_type: SaType, out: &mut dyn Write, choice: json::Choice) -> io::Result<()> {
+    fn save_json(&self, sa_type: SaType, out: &mut dyn Write, choice: json::Choice) -> io::Result<()> {
         let mut written = Ok(());
-        let sadb = self.open().map_err(io::Error::other)?;
+        let mut sadb = self.open().map_err(io::Error::other)?;
         sadb.dump(sa_type, &mut |message| {
             written = json::write_line(out, message, choice);
             if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }

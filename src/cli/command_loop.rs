@@ -1,0 +1,154 @@
+//! The loop over commands: a source gives text block by block; each command in it is checked and goes to a handler.
+
+use std::io;
+use std::ops::ControlFlow;
+use std::rc::Rc;
+
+use super::output::Output;
+use super::report::Excerpt;
+use super::session::Session;
+use crate::keyfile::{self, Checker, Diagnostic, DuplicateTupleCounter, Options, ParsedCommand, Resolver, Setting};
+use crate::names::Vocabulary;
+use crate::sys::fs::keys_file::FileError;
+
+/// The source cannot be read to its end.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum InputError {
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error("standard input: {0}")]
+    StandardInput(#[from] io::Error),
+}
+
+/// Gives whole commands, some at a time.
+pub(super) trait CommandSource {
+    /// The next block; `None` at the end.
+    ///
+    /// # Errors
+    /// [`InputError`]
+    fn next_block(&mut self) -> Result<Option<Excerpt<'_>>, InputError>;
+
+    /// All commands of the last block have been handled.
+    fn block_done(&mut self, _outcome: Outcome) {}
+}
+
+/// The result of a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Done,
+    /// The reason has been printed.
+    Failed,
+    /// Queued, to be sent to the SADB together with others.
+    Queued,
+    /// The command was `quit`.
+    Quit,
+}
+
+impl From<bool> for Outcome {
+    fn from(done: bool) -> Self {
+        if done { Self::Done } else { Self::Failed }
+    }
+}
+
+/// Receives the commands of a source.
+pub(super) trait Handler {
+    /// `Break` ends the loop.
+    fn command(&mut self, item: ParsedCommand, text: Excerpt<'_>) -> ControlFlow<()>;
+
+    /// The text of the block is about to be overwritten: whatever refers to it must be finished. `rest` are warnings about the
+    /// text after the last command. Returns the outcome of the block's last command.
+    fn end_block(&mut self, rest: &[Diagnostic], text: Excerpt<'_>) -> Outcome;
+}
+
+/// Warnings about commands that are well-formed.
+#[derive(Default)]
+pub(super) struct Lints {
+    checker: Option<Checker>,
+    crowds: Option<DuplicateTupleCounter>,
+}
+
+impl Lints {
+    /// All that `-c` prints about one command.
+    pub(super) fn all() -> Self {
+        Self { checker: Some(Checker::new()), crowds: None }
+    }
+
+    /// Those that are errors under `--deny-weak`; without that option none, as the SADB decides.
+    pub(super) fn denied(session: &Session<'_>) -> Self {
+        if session.denies_weak_keys() { Self::all() } else { Self::default() }
+    }
+
+    /// Also warns about too many SAs of the same addresses, which Linux keeps in one list.
+    pub(super) fn and_crowds(self, session: &Session<'_>) -> Self {
+        Self { crowds: (session.vocabulary() == Vocabulary::Linux).then(DuplicateTupleCounter::default), ..self }
+    }
+
+    fn check(&mut self, item: &mut ParsedCommand, text: &[u8]) {
+        if let Some(checker) = &mut self.checker {
+            // After those of the parser: a warning about a command makes sense only if the command is understood.
+            item.diagnostics.append(&mut checker.check(item, text));
+        }
+        if let Some(crowds) = &mut self.crowds {
+            item.diagnostics.extend(crowds.check(item));
+        }
+    }
+
+    /// At the prompt an earlier line says nothing about the SAs that are there now.
+    fn begin_block(&mut self, setting: Setting) {
+        if setting == Setting::Prompt && self.checker.is_some() {
+            self.checker = Some(Checker::new());
+        }
+    }
+}
+
+pub(super) struct CommandLoop {
+    vocabulary: Vocabulary,
+    numeric: bool,
+    resolver: Rc<dyn Resolver>,
+    output: Output,
+    lints: Lints,
+    commands: usize,
+    /// Bytes of the blocks that are finished.
+    finished_len: u64,
+}
+
+impl CommandLoop {
+    pub(super) fn new(session: &Session<'_>, lints: Lints) -> Self {
+        let resolver = session.resolver();
+        let Options { vocabulary, numeric, .. } = session.options(Setting::File, &*resolver);
+        let output = session.output.clone();
+        Self { vocabulary, numeric, resolver, output, lints, commands: 0, finished_len: 0 }
+    }
+
+    /// Gives the commands of `source` to `handler`, until the end or until the handler breaks.
+    ///
+    /// # Errors
+    /// [`InputError`]; the handler has had the commands before it.
+    pub(super) fn run(mut self, source: &mut dyn CommandSource, handler: &mut dyn Handler) -> Result<(), InputError> {
+        while let Some(text) = source.next_block()? {
+            // After `quit` the rest is not even read: it may be no commands at all.
+            let ControlFlow::Continue(outcome) = self.block(text, handler) else { return Ok(()) };
+            source.block_done(outcome);
+        }
+        Ok(())
+    }
+
+    fn block(&mut self, text: Excerpt<'_>, handler: &mut dyn Handler) -> ControlFlow<(), Outcome> {
+        self.lints.begin_block(text.setting);
+        // The parser borrows the resolver while `self` is changed.
+        let resolver = Rc::clone(&self.resolver);
+        let (vocabulary, numeric, setting) = (self.vocabulary, self.numeric, text.setting);
+        let options = Options { vocabulary, numeric, setting, resolver: &*resolver };
+        let mut commands = keyfile::commands(text.text, &options).from_line(text.first_line);
+        for mut item in commands.by_ref() {
+            // Counted also if the command has an error, because progress is about the text.
+            self.commands += 1;
+            self.output.progress().step(self.commands, self.finished_len + item.location.start as u64);
+            self.lints.check(&mut item, text.text);
+            handler.command(item, text)?;
+        }
+        // `place.start` counts from the start of the block.
+        self.finished_len += text.text.len() as u64;
+        ControlFlow::Continue(handler.end_block(&commands.take_trailing_warnings(), text))
+    }
+}

@@ -1,0 +1,195 @@
+//! Carries out commands one after the other and prints what the SADB replies.
+
+use std::io;
+use std::ops::ControlFlow;
+
+use super::command_loop::{Handler, Outcome};
+use super::exit::Exit;
+use super::help;
+use super::refusal::refusal;
+use super::repeat_limit::RepeatLimiter;
+use super::report::{Counts, Excerpt};
+use super::session::Session;
+use crate::apply::{self, Outcome as Applied, Queue};
+use crate::keyfile::{Command, Diagnostic, Location, ParsedCommand, SaCommand, Verb};
+use crate::sadb::{MonitorMode, SadbError};
+
+pub(super) struct Executor<'s, 'a> {
+    session: &'s mut Session<'a>,
+    queue: Queue<Location>,
+    /// During a load: which failures have been printed.
+    repeats: Option<RepeatLimiter>,
+    counts: Counts,
+    /// The outcome of the last command in this block.
+    last: Outcome,
+}
+
+impl Handler for Executor<'_, '_> {
+    fn command(&mut self, item: ParsedCommand, text: Excerpt<'_>) -> ControlFlow<()> {
+        self.last = self.execute(item, text);
+        if self.last == Outcome::Quit { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    fn end_block(&mut self, rest: &[Diagnostic], text: Excerpt<'_>) -> Outcome {
+        self.send_queued(text);
+        let _ = self.session.accept(Some(()), rest, text);
+        std::mem::replace(&mut self.last, Outcome::Done)
+    }
+}
+
+impl<'s, 'a> Executor<'s, 'a> {
+    pub(super) fn new(session: &'s mut Session<'a>) -> Self {
+        Self { session, queue: Queue::default(), repeats: None, counts: Counts::default(), last: Outcome::Done }
+    }
+
+    /// Begins the load of a file of `len` bytes, up to [`Self::end_load`]: progress is shown, and of many failures for one reason
+    /// only the first are printed.
+    pub(super) fn begin_load(&mut self, len: u64) {
+        // JSON and SARIF are for programs, which get every failure.
+        self.repeats = self.session.output.reports_text().then(RepeatLimiter::default);
+        // With -v each message is printed, which is progress enough.
+        if !self.session.verbose() {
+            self.session.output.progress().begin("commands", Some(len));
+        }
+    }
+
+    /// Prints how many failures were not printed.
+    pub(super) fn end_load(&mut self) {
+        let output = &self.session.output;
+        output.progress().end();
+        let repeats = self.repeats.take();
+        repeats.iter().flat_map(RepeatLimiter::summaries).for_each(|line| output.print_message(&line));
+    }
+
+    pub(super) fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    pub(super) fn exit(&self) -> Exit {
+        if self.counts.all_good() { Exit::Done } else { Exit::Failed }
+    }
+
+    /// Prints the diagnostics of a command, carries it out or queues it, and counts it.
+    fn execute(&mut self, item: ParsedCommand, text: Excerpt<'_>) -> Outcome {
+        // Messages come in the order of the lines: what is queued is before this command.
+        if !item.diagnostics.is_empty() {
+            self.send_queued(text);
+        }
+        let command = match self.session.accept(item.outcome.ok(), &item.diagnostics, text) {
+            Some(Command::Sa(command)) => match self.enqueue(command, item.location, text) {
+                Some(command) => Some(Command::Sa(command)),
+                None => return Outcome::Queued,
+            },
+            command => command,
+        };
+        // Order matters: a delete or a flush must not overtake the additions before it.
+        self.send_queued(text);
+        let outcome = command.map_or(Outcome::Failed, |command| self.carry_out(command, item.location, text));
+        self.counts.add(outcome != Outcome::Failed);
+        outcome
+    }
+
+    fn carry_out(&mut self, command: Command, location: Location, text: Excerpt<'_>) -> Outcome {
+        let done = match command {
+            Command::Quit => return Outcome::Quit,
+            Command::Sa(command) => return self.apply(command, location, text),
+            Command::Help(topic) => return self.help(topic.as_deref()).into(),
+            Command::Flush(sa_type) => self.session.open().and_then(|mut sadb| sadb.flush(sa_type)),
+            Command::Dump(sa_type) => self.session.dump(sa_type),
+            Command::Save(sa_type, file) => return self.session.save(sa_type, file.as_deref()).into(),
+            Command::Monitor => self.monitor(MonitorMode::All),
+            Command::PassiveMonitor => self.monitor(MonitorMode::Passive),
+        };
+        match done {
+            Ok(()) => Outcome::Done,
+            Err(error) => {
+                self.session.output.print_failure(&Diagnostic::refused(location, error.to_string(), None), &error, text);
+                Outcome::Failed
+            }
+        }
+    }
+
+    /// Queues `command` if the SADB takes it together with others; returns it otherwise.
+    fn enqueue(&mut self, command: SaCommand, location: Location, text: Excerpt<'_>) -> Option<SaCommand> {
+        // Linux acknowledges each request, and the replies must fit into the receive buffer of the socket.
+        if self.queue.is_full() {
+            self.send_queued(text);
+        }
+        match self.session.open() {
+            Ok(sadb) => self.queue.offer(location, command, &*sadb),
+            // The caller reports the error with the command.
+            Err(_) => Some(command),
+        }
+    }
+
+    /// Sends the queued commands to the SADB, and counts them.
+    fn send_queued(&mut self, text: Excerpt<'_>) {
+        // Nothing to send: do not open an SADB only for a command such as `help`.
+        if self.queue.is_empty() {
+            return;
+        }
+        let Ok(mut sadb) = self.session.open() else { return };
+        let (output, repeats, counts) = (&self.session.output, &mut self.repeats, &mut self.counts);
+        // One refused request does not stop the others: each reply is matched by its sequence number.
+        self.queue.flush(&mut *sadb, &mut |location, request, outcome| {
+            let failure = match outcome {
+                Applied::Failed(error) => Some(error),
+                Applied::Done | Applied::Described(_) => None,
+            };
+            counts.add(failure.is_none());
+            if let Some(error) = failure.filter(|error| should_print(repeats, error)) {
+                output.print_failure(&refusal(Verb::Add, request, &error, location), &error, text);
+            }
+        });
+    }
+
+    fn apply(&mut self, command: SaCommand, location: Location, text: Excerpt<'_>) -> Outcome {
+        let (output, repeats) = (&self.session.output, &mut self.repeats);
+        // `apply` takes the command, which the message needs after a failure.
+        let verb = command.verb;
+        let mut sadb = match self.session.open() {
+            Ok(sadb) => sadb,
+            Err(error) => {
+                if should_print(repeats, &error) {
+                    output.print_failure(&Diagnostic::refused(location, error.to_string(), None), &error, text);
+                }
+                return Outcome::Failed;
+            }
+        };
+        let all_done = apply::apply(command, &mut *sadb, &mut |request, outcome| match outcome {
+            Applied::Done => {}
+            Applied::Described(message) => output.print_sa(&message),
+            Applied::Failed(error) if should_print(repeats, &error) => {
+                output.print_failure(&refusal(verb, request, &error, location), &error, text);
+            }
+            Applied::Failed(_) => {}
+        });
+        sadb.take_warnings().iter().for_each(|note| output.print_message(note));
+        all_done.into()
+    }
+
+    fn help(&self, topic: Option<&str>) -> bool {
+        let output = &self.session.output;
+        match help::print(&mut io::stdout(), topic, self.session.vocabulary()) {
+            Ok(true) => true,
+            Ok(false) => {
+                output.print_message("help: no such command (`help` lists them)");
+                false
+            }
+            Err(error) => output.note_write_error(Err(error)).is_break(),
+        }
+    }
+
+    fn monitor(&mut self, hearing: MonitorMode) -> Result<(), SadbError> {
+        // A monitor runs until it is interrupted; other programs must be able to load meanwhile.
+        self.session.release_load_lock();
+        let output = &self.session.output;
+        let mut sadb = self.session.open()?;
+        output.print_monitor_heading(hearing);
+        sadb.monitor(hearing, &mut |message| output.print_event(message))
+    }
+}
+
+fn should_print(repeats: &mut Option<RepeatLimiter>, error: &SadbError) -> bool {
+    repeats.as_mut().is_none_or(|repeats| repeats.should_print(error))
+}

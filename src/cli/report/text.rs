@@ -1,0 +1,57 @@
+//! The report as text on standard error.
+
+use std::io::{self, Write};
+
+use super::{Counts, Excerpt};
+use crate::keyfile::{self, Diagnostic, Setting};
+
+pub(super) fn print(text: &str) {
+    // Best effort: if standard error is closed, there is no other place to report that.
+    let _ = io::stderr().write_all(text.as_bytes());
+}
+
+/// A failure that has nothing to do with the words of the command.
+pub(super) fn without_excerpt(diagnostic: &Diagnostic, text: Excerpt<'_>, style: keyfile::RenderStyle) -> String {
+    match text.setting {
+        // The line says how far the load came.
+        Setting::File => keyfile::render(diagnostic, text.name, b"", style),
+        Setting::Prompt | Setting::Shell => format!("ipseckey: {}\n", diagnostic.message),
+    }
+}
+
+/// How many commands of a file are `word` (`correct`, `succeeded`).
+pub(super) fn summary(file: &str, counts: Counts, word: &str) -> String {
+    let Counts { commands, good, sure_to_be_refused } = counts;
+    match (word, sure_to_be_refused) {
+        ("correct", 0) => format!("{file}: {good} of {commands} commands are correct"),
+        ("correct", refused) => {
+            format!("{file}: {good} of {commands} commands are well-formed, but the SADB will refuse {refused} of them")
+        }
+        _ => format!("{file}: {good} of {commands} commands {word}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keyfile::Location;
+
+    #[test]
+    fn summary_counts_commands_that_will_be_refused() {
+        let mut counts = Counts { commands: 3, good: 3, sure_to_be_refused: 0 };
+        assert_eq!(summary("keys", counts, "correct"), "keys: 3 of 3 commands are correct");
+        assert_eq!(summary("keys", counts, "succeeded"), "keys: 3 of 3 commands succeeded");
+        counts.sure_to_be_refused = 2;
+        assert!(summary("keys", counts, "correct").ends_with("are well-formed, but the SADB will refuse 2 of them"));
+    }
+
+    #[test]
+    fn without_excerpt_shows_no_line_of_the_command_line() {
+        let diagnostic = Diagnostic::refused(Location { line: 7, ..Location::default() }, "no SADB", None);
+        let text = |name, setting| Excerpt { name, text: b"dump", first_line: 1, setting };
+        let at_shell = without_excerpt(&diagnostic, text("command line", Setting::Shell), keyfile::RenderStyle::Plain);
+        assert_eq!(at_shell, "ipseckey: no SADB\n");
+        let in_file = without_excerpt(&diagnostic, text("keys", Setting::File), keyfile::RenderStyle::Plain);
+        assert_eq!(in_file, "keys:7:1: error[IK030]: no SADB\n");
+    }
+}

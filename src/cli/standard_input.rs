@@ -1,0 +1,85 @@
+//! Commands from a pipe or a file on standard input, each given out as soon as it is complete.
+
+use std::fs::File;
+use std::io::{self, BufRead};
+use std::os::fd::AsFd;
+
+use zeroize::Zeroizing;
+
+use super::command_loop::{CommandSource, InputError};
+use super::report::Excerpt;
+use crate::keyfile::{Setting, complete_lines_len};
+use crate::secret::{Buffer, SecretReader};
+use crate::sys::process::hardening;
+
+/// Initial capacity for a command, in bytes. A longer one is moved to a larger buffer, and the allocator wipes the old one.
+const LINE_CAPACITY: usize = 4096;
+/// Most bytes read at once.
+const READ_AHEAD: usize = 64 * 1024;
+
+pub(super) struct StandardInput {
+    /// Not [`io::stdin`]: its buffer is never wiped.
+    reader: SecretReader<File>,
+    command: Buffer,
+    /// Number of the first line of `command`.
+    line: u32,
+}
+
+impl StandardInput {
+    /// # Errors
+    /// The descriptor cannot be duplicated.
+    pub(super) fn open() -> io::Result<Self> {
+        // A duplicate, so that dropping the reader does not close standard input.
+        let file = File::from(io::stdin().as_fd().try_clone_to_owned()?);
+        Ok(Self { reader: SecretReader::new(READ_AHEAD, file), command: Buffer::with_capacity(0), line: 1 })
+    }
+}
+
+impl CommandSource for StandardInput {
+    fn next_block(&mut self) -> Result<Option<Excerpt<'_>>, InputError> {
+        // The lines of the command before, which is still in the buffer.
+        self.line = self.line.saturating_add(u32::try_from(memchr::memchr_iter(b'\n', &self.command).count()).unwrap_or(0));
+        if complete_lines_len(self.reader.buffered()) == 0 {
+            // The next command may not come for hours, and key digits of the last one may still be on the stack.
+            hardening::wipe_stack();
+        }
+        let Some(command) = next_command(&mut self.reader)? else { return Ok(None) };
+        self.command = command;
+        let (text, first_line) = (&*self.command, self.line);
+        Ok(Some(Excerpt { name: "standard input", text, first_line, setting: Setting::Prompt }))
+    }
+}
+
+/// The next line of `input` with its continuation lines; `None` at the end. The last line needs no newline.
+fn next_command(input: &mut impl BufRead) -> io::Result<Option<Buffer>> {
+    let mut text = Zeroizing::new(Vec::with_capacity(LINE_CAPACITY));
+    loop {
+        // Only the new line decides: an earlier one ended in a backslash already.
+        let before = text.len();
+        let read = input.read_until(b'\n', &mut text)?;
+        let continued = text.get(before..).is_some_and(|line| line.ends_with(b"\\\n"));
+        if read == 0 || !continued {
+            return Ok((!text.is_empty()).then(|| Buffer::from_slice(&text)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn commands(mut input: &[u8]) -> Vec<String> {
+        let mut found = Vec::new();
+        while let Some(text) = next_command(&mut input).unwrap() {
+            found.push(String::from_utf8(text.to_vec()).unwrap());
+        }
+        found
+    }
+
+    #[test]
+    fn next_command_takes_continuation_lines() {
+        assert_eq!(commands(b"flush\nadd \\\n esp\nquit"), ["flush\n", "add \\\n esp\n", "quit"]);
+        assert_eq!(commands(b"flush \\\n"), ["flush \\\n"]);
+        assert!(commands(b"").is_empty());
+    }
+}
