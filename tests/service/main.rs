@@ -23,7 +23,7 @@ const TWO: &str = "add ah spi 0x1002 src 192.0.2.1 dst 192.0.2.2 authalg md5 aut
 const THREE: &str = "add esp spi 0x1003 src 192.0.2.1 dst 192.0.2.2 encralg aes encrkey 13579bdf02468ace13579bdf02468ace\n";
 
 /// Five mistakes, each next to a key: a lost continuation, a letter in a key, too many bits, an unknown keyword, a key
-/// in the place of a number.
+/// instead of a number.
 const FIVE_MISTAKES: &str = "\
 add esp spi 0x2001 src 192.0.2.1 dst 192.0.2.2 encralg aes encrkey a1b2c3d4e5f60718293a4b5c6d7e8f90
 b1b2c3d4e5f60718293a4b5c6d7e8f91

@@ -18,7 +18,7 @@ use crate::{FIVE_MISTAKES, ONE, THREE, TWO, is_root};
 
 const LONG: Duration = Duration::from_secs(20);
 
-/// A running daemon, and a socket in the place of systemd's notification socket.
+/// A running daemon, and a socket that replaces systemd's notification socket.
 pub(crate) struct Running<'a> {
     bench: &'a Bench,
     pub(crate) child: Child,

@@ -184,7 +184,7 @@ fn status_of_an_instance() {
 #[test]
 fn status_for_other_users_has_no_secrets() {
     if !is_root() {
-        let _ = writeln!(std::io::stderr(), "skipped: only root can become somebody else");
+        let _ = writeln!(std::io::stderr(), "skipped: only root can become another user");
         return;
     }
     let bench = Bench::with_model();

@@ -1,6 +1,7 @@
 //! The configuration of one run, from manual-key.toml, options, environment and SMF properties.
 
 pub(crate) mod dirs;
+mod error;
 pub(crate) mod properties;
 mod smf;
 pub(crate) mod supervisor;
@@ -10,29 +11,16 @@ use std::path::{Path, PathBuf};
 
 use crate::policy::ssh_lockout::SshSession;
 use crate::redact::without_hex_runs;
-use crate::redact::{shell_word, shown};
-use crate::sadb::{SADB_VARIABLE, SadbTarget, UnknownTarget};
+use crate::sadb::{SADB_VARIABLE, SadbTarget};
 use crate::service::config::properties::{CarrySequence, OnStop, PolicyMode, Properties, RefreshMode, Scope, parse};
-use crate::service::config::smf::PropertyError;
 use crate::service::config::supervisor::{Environment, Supervisor};
-use crate::service::exit::Reason;
 use crate::sys::IS_LINUX;
 use crate::sys::fs::keys_file::FileOrigin;
 use crate::sys::fs::settings_file;
+pub(crate) use error::ConfigError;
 
 /// Read without `--config`; it need not exist.
 pub(crate) const DEFAULT_FILE: &str = "/etc/inet/manual-key.toml";
-
-/// The order of a load, which decides what a keys file with errors leaves in the SADB.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Order {
-    /// Flush, then parse, then apply: an error leaves an empty SADB (ipseckey(1M)).
-    FlushFirst,
-    /// Parse, then flush, then apply: an error leaves the SAs in use unchanged.
-    CheckFirst,
-    /// Parse, then change only the differences.
-    Reconcile,
-}
 
 /// How policies are handled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -72,7 +60,7 @@ impl Overrides {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Config {
     pub(crate) sadb: SadbTarget,
-    pub(crate) order: Order,
+    pub(crate) refresh: RefreshMode,
     /// Directory of the record of the service's SAs; `None` with `flush = "all"`.
     pub(crate) record: Option<PathBuf>,
     /// Directory of the state file. `None` with `--sadb model`; with `unix:` only if RUNTIME_DIRECTORY is set.
@@ -91,58 +79,6 @@ pub(crate) struct Config {
 enum Keys {
     File(PathBuf, FileOrigin),
     Property { fmri: String },
-}
-
-/// An error in the configuration.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ConfigError {
-    /// manual-key.toml cannot be read.
-    #[error("{}: {source}", shown(path))]
-    Unreadable { path: PathBuf, source: io::Error },
-    /// Other users could change what the service does.
-    #[error("{0} can be changed by users other than root: chown root {1}; chmod go-w {1}", shown(path), shell_word(path))]
-    OpenToOthers { path: PathBuf },
-    /// manual-key.toml cannot be parsed.
-    #[error(
-        "{}:{line}: {what}; expected the keys config_file, sadb, refresh, flush, carry_sequence, hold_natt_ports, policy and on_stop, each once",
-        shown(path)
-    )]
-    Wrong {
-        path: PathBuf,
-        /// The line, from 1.
-        line: usize,
-        /// The error of the parser, masked.
-        what: String,
-    },
-    /// illumos has a service for policies.
-    #[error(
-        "policy = \"from-sas\" is for Linux: here svc:/network/ipsec/policy loads the policies of ipsecinit.conf (ipsecconf(8)); \
-         set policy = \"none\""
-    )]
-    PolicyService,
-    /// This SADB has no policies.
-    #[error(
-        "policy = \"from-sas\" requires sadb = \"xfrm\": policies are installed through NETLINK_XFRM, which is not used with {sadb}"
-    )]
-    PolicySadb { sadb: SadbTarget },
-    #[error("on_stop = \"closed\" keeps the policies, and requires policy = \"from-sas\"")]
-    NoPoliciesToKeep,
-    /// An unknown value of `sadb` or `IPSECKEY_SADB`.
-    #[error("sadb = {word:?}: {source}")]
-    Sadb { word: String, source: UnknownTarget },
-    /// The property of the SMF instance cannot be read.
-    #[error(transparent)]
-    Property(#[from] PropertyError),
-}
-
-impl ConfigError {
-    pub(crate) fn reason(&self) -> Reason {
-        match self {
-            Self::Unreadable { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => Reason::Permission,
-            Self::OpenToOthers { .. } => Reason::Insecure,
-            _ => Reason::Configuration,
-        }
-    }
 }
 
 impl Config {
@@ -180,7 +116,7 @@ impl Config {
         let protection = protection(properties.policy, properties.on_stop, &sadb, IS_LINUX)?;
         Ok(Self {
             sadb,
-            order: order(properties.refresh),
+            refresh: properties.refresh,
             record,
             sequence: sequence_dirs(properties.carry_sequence, is_service.then_some(&directory), environment),
             state: is_service.then_some(directory),
@@ -260,14 +196,6 @@ fn protection(policy: PolicyMode, on_stop: OnStop, sadb: &SadbTarget, is_linux: 
     }
 }
 
-fn order(mode: RefreshMode) -> Order {
-    match mode {
-        RefreshMode::Flush => Order::FlushFirst,
-        RefreshMode::CheckFirst => Order::CheckFirst,
-        RefreshMode::Reconcile => Order::Reconcile,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -286,7 +214,7 @@ mod tests {
     fn load_of_an_empty_file_has_the_defaults() {
         let config = load("", Overrides::default(), &Supervisor::None).unwrap();
         assert_eq!(config.keys_file().unwrap(), (PathBuf::from("/etc/inet/secret/ipseckeys"), FileOrigin::User));
-        assert_eq!((config.sadb, config.order), (SadbTarget::Auto, Order::FlushFirst));
+        assert_eq!((config.sadb, config.refresh), (SadbTarget::Auto, RefreshMode::Flush));
     }
 
     #[test]
@@ -296,7 +224,7 @@ mod tests {
         let config = load(text, Overrides::default(), &Supervisor::Systemd).unwrap();
         assert_eq!(config.keys_file().unwrap(), (PathBuf::from("/k"), FileOrigin::Service));
         assert!(config.hold_natt_ports);
-        assert_eq!((config.sadb, config.order), (SadbTarget::PfKey, Order::CheckFirst));
+        assert_eq!((config.sadb, config.refresh), (SadbTarget::PfKey, RefreshMode::CheckFirst));
         let overrides =
             Overrides { config_file: Some("/other".into()), sadb: Some(SadbTarget::Model), ..Overrides::default() };
         let config = load(text, overrides, &Supervisor::None).unwrap();
@@ -372,7 +300,7 @@ mod tests {
     #[test]
     fn load_reads_the_refresh_mode() {
         let config = load("refresh = \"reconcile\"", Overrides::default(), &Supervisor::None).unwrap();
-        assert_eq!(config.order, Order::Reconcile);
+        assert_eq!(config.refresh, RefreshMode::Reconcile);
     }
 
     #[test]

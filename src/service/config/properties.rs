@@ -41,14 +41,16 @@ impl Default for Properties {
     }
 }
 
-/// `refresh` in manual-key.toml.
+/// `refresh` in manual-key.toml: the order of a load, which decides what a keys file with errors leaves in the SADB.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum RefreshMode {
+    /// Flush, then parse, then apply: an error leaves an empty SADB (ipseckey(1M)).
     #[default]
     Flush,
+    /// Parse, then flush, then apply: an error leaves the SAs in use unchanged.
     CheckFirst,
-    /// Parse, change only the differences.
+    /// Parse, then change only the differences.
     Reconcile,
 }
 

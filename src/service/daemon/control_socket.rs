@@ -93,7 +93,7 @@ pub(crate) fn request_refresh(path: &Path) -> io::Result<Option<Reply>> {
         Err(error) => return Err(error),
     };
     socket.send(REQUEST)?;
-    // NoPolicy a deadline: a load may take minutes, and if the service exits, the kernel closes the connection.
+    // Without a deadline: a load may take minutes, and if the service exits, the kernel closes the connection.
     let reply = socket.receive(&mut Deadline::never())?.ok_or(io::ErrorKind::UnexpectedEof)?;
     Reply::decode(&reply).map(Some).ok_or_else(|| io::ErrorKind::InvalidData.into())
 }

@@ -47,7 +47,7 @@ fn watch(target: &SadbTarget, alive: &Weak<()>, report: &dyn Fn(WatchEvent)) {
             ControlFlow::Continue(())
         })
     });
-    // A watch that was replaced may find its SADB gone: that is no news.
+    // A watch that was replaced ends without a report: its SADB is not in use any more.
     if let (Err(error), true) = (watched, is_alive()) {
         report(WatchEvent::Lost(error));
     }

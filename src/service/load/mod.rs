@@ -18,8 +18,9 @@ mod verify;
 use crate::reconcile::Goal;
 use crate::sa::SaType;
 use crate::sadb::{Sadb, SadbError};
+use crate::service::config::Config;
+use crate::service::config::properties::RefreshMode;
 use crate::service::config::supervisor::Supervisor;
-use crate::service::config::{Config, Order};
 use crate::service::exit::Reason;
 use crate::service::log::Log;
 use crate::service::log::event::load::SadbState;
@@ -71,26 +72,26 @@ impl<'a> Loader<'a> {
     }
 
     fn run_load(&mut self, show: bool, outcome: &mut LoadOutcome) -> Result<(), Failure> {
-        let order = self.config.order;
+        let mode = self.config.refresh;
         // Before the file is read, so that of two concurrent loads the later one applies the newer file.
         let _lock = self.lock()?;
         let file = self.read(outcome)?;
         let mut target = self.open()?;
-        if order == Order::FlushFirst {
+        if mode == RefreshMode::Flush {
             self.flush(&mut target)?;
         }
-        let mut commands = self.parse(&file, target.state_after(order), outcome)?;
+        let mut commands = self.parse(&file, target.state_after(mode), outcome)?;
         // Keys stay in memory no longer than necessary: the commands have copies of their own.
         let path = file.path;
         drop(file.contents);
         let sas = self.sas_for_policies(&mut commands);
-        let desired = match order {
-            Order::Reconcile => Desired::Goal(self.goal(&path, commands)?),
-            Order::FlushFirst | Order::CheckFirst => Desired::Commands(commands),
+        let desired = match mode {
+            RefreshMode::Reconcile => Desired::Goal(self.goal(&path, commands)?),
+            RefreshMode::Flush | RefreshMode::CheckFirst => Desired::Commands(commands),
         };
         // Policies before SAs: in between, their packets are dropped; in the opposite order they would pass in clear.
         let policies = self.install_policies(sas, &mut target, outcome)?;
-        if order == Order::CheckFirst {
+        if mode == RefreshMode::CheckFirst {
             self.flush(&mut target)?;
         }
         let applied = match desired {
@@ -176,11 +177,11 @@ impl Target {
     }
 
     /// The SADB at the time when the file is parsed.
-    fn state_after(&self, order: Order) -> SadbState {
-        match order {
-            Order::FlushFirst if self.owned.is_none() => SadbState::Empty,
-            Order::FlushFirst => SadbState::ForeignOnly,
-            Order::CheckFirst | Order::Reconcile => SadbState::Unchanged,
+    fn state_after(&self, mode: RefreshMode) -> SadbState {
+        match mode {
+            RefreshMode::Flush if self.owned.is_none() => SadbState::Empty,
+            RefreshMode::Flush => SadbState::ForeignOnly,
+            RefreshMode::CheckFirst | RefreshMode::Reconcile => SadbState::Unchanged,
         }
     }
 }

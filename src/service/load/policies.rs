@@ -92,7 +92,7 @@ impl Loader<'_> {
         };
         let installation = owned.install(&desired, spd).map_err(|error| self.fail_sadb(&error))?;
         self.report_installation(&installation);
-        // NoPolicy desired policies the record may have entries of policies that another program removed.
+        // Without desired policies the record may have entries of policies that another program removed.
         let has_stale = !installation.steps.remove.is_empty() || desired.policies.is_empty();
         Ok(InstalledPolicies { is_incomplete: !installation.is_complete(), stale: has_stale.then_some((owned, desired)) })
     }

@@ -72,7 +72,7 @@ const NO_UDP_PORT: Entry = Entry {
     subject: "ESP in UDP is not received",
     documentation: "man:manual-key.toml(5)",
     text: "The kernel decapsulates ESP in UDP on port @IPSECKEY_PORT@ only while a program has a\n\
-           socket with UDP_ENCAP on this port, as an IKE daemon has. NoPolicy one, set\n\
+           socket with UDP_ENCAP on this port, as an IKE daemon has. Without one, set\n\
            hold_natt_ports = true in manual-key.toml, and the service opens it; the drop-in\n\
            natt.conf in /usr/share/doc/ipseckey/examples gives its unit the permission.",
 };
