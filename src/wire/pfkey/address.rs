@@ -20,7 +20,7 @@ use crate::sa::AddressInfo;
 use crate::wire::reader::{ReadError, Reader};
 use crate::wire::writer::Writer;
 
-// `sizeof(struct sockaddr_in)`.
+/// `sizeof(struct sockaddr_in)` in bytes, on both systems.
 const SOCKADDR_IN_LEN: usize = 16;
 
 pub(super) fn read(dialect: &Dialect, body: &mut Reader<'_>) -> Result<AddressInfo, ReadError> {

@@ -11,39 +11,36 @@ pub(crate) const AF_INET: u16 = 2;
 /// The kind of an extension, independent of its number in a dialect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ExtensionKind {
-    // SA.
+    /// SA: SPI, replay window, state, algorithms and flags.
     Association,
-    // LIFETIME_*.
     Lifetime(LifetimeKind),
-    // ADDRESS_*.
+    /// ADDRESS_*, and the inner and NAT-T addresses of illumos.
     Address(AddressRole),
-    // KEY_*.
     Key(KeyRole),
-    // IDENTITY_*.
     Identity(Side),
-    // PROPOSAL.
+    /// PROPOSAL, in an ACQUIRE.
     Proposal,
-    // SUPPORTED_*.
+    /// SUPPORTED_*, in the reply to REGISTER.
     Supported(KeyRole),
-    // SPIRANGE.
+    /// SPIRANGE, in a GETSPI.
     SpiRange,
-    // X_EREG.
+    /// X_EREG of illumos, in a REGISTER for several SA types.
     ExtendedRegister,
-    // X_EPROP.
+    /// X_EPROP of illumos, in an ACQUIRE for several SA types.
     ExtendedProposal,
-    // X_KM_COOKIE.
+    /// X_KM_COOKIE of illumos: the key manager of the SA.
     KmCookie,
-    // X_PAIR.
+    /// X_PAIR of illumos: the SPI of the paired SA.
     Pair,
-    // X_REPLAY_VALUE.
+    /// X_REPLAY_VALUE of illumos: the sequence number counter.
     ReplayValue,
-    // X_EDUMP.
+    /// X_EDUMP of illumos: a dump limited by idle time.
     ExtendedDump,
-    // X_SA2.
+    /// X_SA2 of Linux: mode and reqid.
     SecondAssociation,
-    // X_NAT_T_TYPE.
+    /// X_NAT_T_TYPE of Linux: UDP_ENCAP_* of `linux/udp.h`.
     NattType,
-    // X_NAT_T_SPORT, X_NAT_T_DPORT.
+    /// X_NAT_T_SPORT and X_NAT_T_DPORT of Linux: the outer UDP ports.
     NattPort(Side),
 }
 
@@ -56,9 +53,9 @@ pub(crate) struct Dialect {
     pub(crate) extensions: &'static [(u16, ExtensionKind)],
     /// Bits of `sadb_sa_flags` with the meaning of [`crate::sa::Flags`]; others are neither read nor sent.
     pub(crate) flags: u32,
-    // `AF_INET6`.
+    /// `AF_INET6`, which is 26 on illumos and 10 on Linux.
     pub(crate) af_inet6: u16,
-    // `sizeof(struct sockaddr_in6)`.
+    /// `sizeof(struct sockaddr_in6)` in bytes: 32 on illumos, 28 on Linux.
     pub(crate) sockaddr_in6_len: usize,
     /// Whether requests have IPv4-mapped IPv6 addresses, as those of ipseckey(1M) do.
     pub(crate) mapped_ipv4: bool,
@@ -94,7 +91,7 @@ const MESSAGE_TYPES: &[MessageType] = &[
 ];
 
 impl Dialect {
-    // illumos, OpenSolaris, `sadb-model`.
+    /// The dialect of illumos, OpenSolaris and `sadb-model`.
     pub(crate) const ILLUMOS: Self = Self {
         name: "illumos PF_KEY",
         message_types: MESSAGE_TYPES,
@@ -134,7 +131,7 @@ impl Dialect {
         illumos_errnos: true,
     };
 
-    // Linux `af_key`.
+    /// The dialect of `net/key/af_key.c` in Linux.
     pub(crate) const LINUX: Self = Self {
         name: "Linux PF_KEY",
         message_types: MESSAGE_TYPES.split_at(12).0,

@@ -12,7 +12,7 @@ pub(crate) enum DecodeError {
     /// The length in the header is not that of the packet.
     #[error("the header declares {declared} bytes, received {actual}")]
     Length {
-        // `sadb_msg_len` in bytes.
+        /// `sadb_msg_len`, converted to bytes.
         declared: usize,
         actual: usize,
     },
@@ -20,9 +20,9 @@ pub(crate) enum DecodeError {
     #[error("extension of type {kind} at byte {at} declares {declared} bytes, found {left}")]
     Extension {
         at: usize,
-        // `sadb_ext_type`.
+        /// `sadb_ext_type` of the dialect, unconverted.
         kind: u16,
-        // `sadb_ext_len` in bytes.
+        /// `sadb_ext_len`, converted to bytes.
         declared: usize,
         /// Bytes up to the end of the message.
         left: usize,

@@ -17,13 +17,13 @@ use crate::sa::{
 use crate::secret::{Buffer, Key};
 use crate::wire::writer::{Writer, exact};
 
-// `PF_KEY_V2`.
+/// `PF_KEY_V2`, the only version (RFC 2367 section 2.1).
 const VERSION: u8 = 2;
 
 /// Bits in front of an IPv4-mapped address.
 const MAPPED_BITS: u8 = 96;
 
-// `UDP_ENCAP_ESPINUDP`, RFC 3948.
+/// `UDP_ENCAP_ESPINUDP` of `linux/udp.h`: the encapsulation of RFC 3948.
 const ESP_IN_UDP: u8 = 2;
 
 /// Encodes a message of type `kind`. FLUSH, DUMP, REGISTER and PROMISC use only `sa_type`; GET and DELETE only SPI, direction

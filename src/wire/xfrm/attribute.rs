@@ -24,10 +24,10 @@ pub(crate) struct Algorithm {
     pub(crate) key: Key,
 }
 
-// `struct xfrm_encap_tmpl`.
+/// `struct xfrm_encap_tmpl`: encapsulation of ESP in UDP.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Encap {
-    // `UDP_ENCAP_*`.
+    /// `UDP_ENCAP_*` of `linux/udp.h`; 2 is ESP in UDP.
     pub(crate) kind: u16,
     pub(crate) src_port: u16,
     pub(crate) dst_port: u16,
@@ -35,7 +35,7 @@ pub(crate) struct Encap {
     pub(crate) original: RawAddress,
 }
 
-// `struct xfrm_replay_state`.
+/// `struct xfrm_replay_state`: counters and a window of up to 32 packets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ReplayState {
     /// Last sequence number sent.
@@ -46,7 +46,7 @@ pub(crate) struct ReplayState {
     pub(crate) bitmap: u32,
 }
 
-// `struct xfrm_replay_state_esn`.
+/// `struct xfrm_replay_state_esn`: for ESN, and for windows above 32 packets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ReplayStateEsn {
     /// Last sequence number sent.
@@ -59,12 +59,12 @@ pub(crate) struct ReplayStateEsn {
     pub(crate) bitmap: Vec<u32>,
 }
 
-// `struct xfrm_user_offload`.
+/// `struct xfrm_user_offload`: the network interface that processes the SA.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct OffloadDevice {
     /// Index of the network interface.
     pub(crate) ifindex: u32,
-    // `XFRM_OFFLOAD_*`.
+    /// `XFRM_OFFLOAD_*`: IPV6 1, INBOUND 2, PACKET 4.
     pub(crate) flags: u8,
 }
 
@@ -75,9 +75,7 @@ pub(crate) struct AddressFilter {
     pub(crate) dst: RawAddress,
     /// Address family of both.
     pub(crate) family: u16,
-    /// Length of the source prefix.
     pub(crate) src_prefix: u8,
-    /// Length of the destination prefix.
     pub(crate) dst_prefix: u8,
 }
 
@@ -85,15 +83,10 @@ pub(crate) struct AddressFilter {
 pub(crate) enum Attribute {
     /// `ALG_AUTH`: with the kernel's default truncation, which for SHA-256 is 96 bits.
     Auth(Algorithm),
-    // `ALG_AUTH_TRUNC`.
     AuthTrunc(Algorithm),
-    // `ALG_CRYPT`.
     Crypt(Algorithm),
-    // `ALG_COMP`.
     Comp(Algorithm),
-    // `ALG_AEAD`.
     Aead(Algorithm),
-    // `ENCAP`.
     Encap(Encap),
     /// `TMPL`: the templates of a policy, in the order of outgoing packets.
     Templates(Vec<XfrmTemplate>),
@@ -103,25 +96,20 @@ pub(crate) enum Attribute {
     Policy(Box<PolicyInfo>),
     /// `POLICY_TYPE`: main or sub.
     PolicyType(u8),
-    // `LTIME_VAL`.
     Current(CurrentLifetime),
-    // `REPLAY_VAL`.
     Replay(ReplayState),
-    // `REPLAY_ESN_VAL`.
     ReplayEsn(ReplayStateEsn),
-    // `SRCADDR`, `COADDR`.
+    /// `SRCADDR` or `COADDR`, the attribute type, and the address.
     Address(u16, RawAddress),
     /// `LASTUSED`: seconds since 1970.
     LastUsed(u64),
-    // `MARK`.
     Mark(Masked),
     /// `PROTO`, a filter of a dump.
     Proto(u8),
     /// `ADDRESS_FILTER`, a filter of a dump.
     Filter(AddressFilter),
-    // `OFFLOAD_DEV`.
     Offload(OffloadDevice),
-    // `SA_DIR`.
+    /// `SA_DIR`, from Linux 6.10 on.
     Direction(u8),
     /// An attribute of 32 bits; its type is in [`WORDS`].
     Word(u16, u32),
@@ -263,7 +251,6 @@ impl Attribute {
         let length = writer.reserve_length(writer.position());
         writer.u16(self.kind());
         self.write_payload(writer);
-        // Before the padding, which nla_len does not count (linux/netlink.h).
         writer.fill_length(length, 1)?;
         writer.pad(4);
         Ok(())
@@ -308,7 +295,6 @@ impl Algorithm {
     /// Name (64 bytes), key bits (4), ICV bits (4) if `has_icv`, key.
     fn read(reader: &mut Reader<'_>, has_icv: bool) -> Result<Self, ReadError> {
         let at = reader.position();
-        // alg_name is a C string; bytes behind its NUL do not count.
         let name = reader.bytes(NAME_LEN)?.split(|byte| *byte == 0).next().unwrap_or_default();
         // The name is printed and looked up in a table. Anything but ASCII is no algorithm.
         let name = std::str::from_utf8(name).ok().filter(|name| name.is_ascii()).ok_or(ReadError::InvalidName { at })?;

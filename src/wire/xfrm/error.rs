@@ -5,7 +5,7 @@ use super::number::flag;
 use crate::wire::reader::{ReadError, Reader};
 use crate::wire::writer::Writer;
 
-// `NLMSGERR_ATTR_MSG`: a message.
+/// `NLMSGERR_ATTR_MSG`: the message, a C string.
 const ATTR_TEXT: u16 = 1;
 /// `NLMSGERR_ATTR_OFFS`: offset of the offending attribute in the request.
 const ATTR_OFFSET: u16 = 2;

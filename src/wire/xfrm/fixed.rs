@@ -53,7 +53,6 @@ impl From<IpAddr> for RawAddress {
     }
 }
 
-// `AF_INET` or `AF_INET6`.
 #[must_use]
 pub(crate) fn family_of(addr: IpAddr) -> u16 {
     match addr {
@@ -62,7 +61,7 @@ pub(crate) fn family_of(addr: IpAddr) -> u16 {
     }
 }
 
-// `struct xfrm_selector`.
+/// `struct xfrm_selector`: the packets of an SA or a policy, 56 bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct XfrmSelector {
     pub(crate) dst: RawAddress,
@@ -152,7 +151,7 @@ impl LifetimeLimits {
     }
 }
 
-// `struct xfrm_lifetime_cur`.
+/// `struct xfrm_lifetime_cur`: the usage of an SA, 32 bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct CurrentLifetime {
     pub(crate) bytes: u64,
@@ -181,7 +180,7 @@ pub(crate) struct SaInfo {
     pub(crate) selector: XfrmSelector,
     pub(crate) dst: RawAddress,
     pub(crate) spi: u32,
-    // `IPPROTO_ESP`, `IPPROTO_AH`.
+    /// `IPPROTO_ESP`, `IPPROTO_AH` or `IPPROTO_COMP`.
     pub(crate) proto: u8,
     pub(crate) src: RawAddress,
     pub(crate) limits: LifetimeLimits,
@@ -194,11 +193,11 @@ pub(crate) struct SaInfo {
     pub(crate) reqid: u32,
     /// Address family of `src` and `dst`.
     pub(crate) family: u16,
-    // `XFRM_MODE_*`.
+    /// `XFRM_MODE_*`: transport 0, tunnel 1, BEET 4.
     pub(crate) mode: u8,
     /// Anti-replay window up to 32 packets; 0 with `REPLAY_ESN_VAL`.
     pub(crate) replay_window: u8,
-    // `XFRM_STATE_*`.
+    /// `XFRM_STATE_*`; further flags are in `SA_EXTRA_FLAGS`.
     pub(crate) flags: u8,
 }
 
@@ -252,7 +251,7 @@ pub(crate) struct UserSaId {
     pub(crate) spi: u32,
     /// Address family of `dst`.
     pub(crate) family: u16,
-    // `IPPROTO_ESP`, `IPPROTO_AH`.
+    /// `IPPROTO_ESP`, `IPPROTO_AH` or `IPPROTO_COMP`.
     pub(crate) proto: u8,
 }
 
@@ -277,7 +276,7 @@ impl UserSaId {
 pub(crate) struct EventId {
     pub(crate) id: UserSaId,
     pub(crate) src: RawAddress,
-    // `XFRM_AE_*`.
+    /// `XFRM_AE_*`: contents and cause of the message.
     pub(crate) flags: u32,
     pub(crate) reqid: u32,
 }

@@ -33,7 +33,7 @@ const FLAGS_AT: usize = 6;
 pub(crate) struct NetlinkHeader {
     /// Message type, see [`number::kind`].
     pub(crate) kind: u16,
-    // Flags, see [`number::flag`].
+    /// Flags (`NLM_F_*`), see [`number::flag`].
     pub(crate) flags: u16,
     /// Sequence number of the request.
     pub(crate) seq: u32,
@@ -43,13 +43,13 @@ pub(crate) struct NetlinkHeader {
 
 /// The part behind the header.
 pub(crate) enum Body {
-    // NEWSA, UPDSA.
+    /// NEWSA or UPDSA: an SA with its keys.
     Sa(Box<SaInfo>, Vec<Attribute>),
     /// DELSA, and GETSA of one SA.
     SaId(UserSaId, Vec<Attribute>),
     /// GETSA or GETPOLICY with the flag DUMP, and filters.
     Dump(Vec<Attribute>),
-    // NEWPOLICY, UPDPOLICY.
+    /// NEWPOLICY or UPDPOLICY: a policy with its templates.
     Policy(Box<PolicyInfo>, Vec<Attribute>),
     /// DELPOLICY, and GETPOLICY of one policy.
     PolicyId(UserPolicyId, Vec<Attribute>),
@@ -57,7 +57,7 @@ pub(crate) enum Body {
     Flush(u8),
     /// EXPIRE: the SA, and whether the hard lifetime has expired.
     Expire(Box<SaInfo>, bool, Vec<Attribute>),
-    // NEWAE, GETAE.
+    /// NEWAE or GETAE: the counters of an SA.
     Event(EventId, Vec<Attribute>),
     /// GETSADINFO: flags that the kernel ignores.
     CountRequest(u32),

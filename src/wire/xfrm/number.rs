@@ -22,7 +22,7 @@ pub(crate) mod kind {
     pub(crate) const GETSADINFO: u16 = 35;
 }
 
-// Message flags (`NLM_F_*`).
+/// Message flags (`NLM_F_*` of `linux/netlink.h`).
 pub(crate) mod flag {
     #![allow(missing_docs, reason = "the names are those of linux/netlink.h")]
 
@@ -39,7 +39,7 @@ pub(crate) mod flag {
     pub(crate) const REPLACE: u16 = 0x100;
 }
 
-// Attribute types (`XFRMA_*`).
+/// Attribute types (`XFRMA_*` of `linux/xfrm.h`).
 pub(crate) mod attr {
     #![allow(missing_docs, reason = "the names are those of linux/xfrm.h")]
 
@@ -96,37 +96,31 @@ pub(crate) mod attr {
 
 /// `XFRM_INF`: no limit of bytes or packets.
 pub(crate) const INFINITE: u64 = u64::MAX;
-// `UDP_ENCAP_ESPINUDP` (`linux/udp.h`).
+/// `UDP_ENCAP_ESPINUDP` of `linux/udp.h` (RFC 3948).
 pub(crate) const ENCAP_ESP_IN_UDP: u16 = 2;
-// `XFRM_SA_DIR_IN`.
+/// `XFRM_SA_DIR_IN`, from Linux 6.10 on.
 pub(crate) const DIRECTION_IN: u8 = 1;
-// `XFRM_SA_DIR_OUT`.
+/// `XFRM_SA_DIR_OUT`, from Linux 6.10 on.
 pub(crate) const DIRECTION_OUT: u8 = 2;
-// `XFRM_POLICY_IN`.
 pub(crate) const POLICY_IN: u8 = 0;
-// `XFRM_POLICY_OUT`.
 pub(crate) const POLICY_OUT: u8 = 1;
-// `XFRM_POLICY_FWD`.
+/// `XFRM_POLICY_FWD`: for packets that this host forwards.
 pub(crate) const POLICY_FWD: u8 = 2;
-// `XFRM_POLICY_ALLOW`.
+/// `XFRM_POLICY_ALLOW`: pass, protected by the templates if there are any.
 pub(crate) const POLICY_ALLOW: u8 = 0;
-// `XFRM_POLICY_BLOCK`.
 pub(crate) const POLICY_BLOCK: u8 = 1;
-// `XFRM_OFFLOAD_INBOUND`.
+/// `XFRM_OFFLOAD_INBOUND`: the SA is for received packets.
 pub(crate) const OFFLOAD_INBOUND: u8 = 2;
-// `XFRM_OFFLOAD_PACKET`.
+/// `XFRM_OFFLOAD_PACKET`, from Linux 6.2 on: the device does all of IPsec, not only the cryptography.
 pub(crate) const OFFLOAD_PACKET: u8 = 4;
 /// `XFRM_AE_RVAL`: replay counters are included.
 pub(crate) const EVENT_REPLAY: u32 = 2;
 /// Multicast groups (`XFRMNLGRP_*`), as bits for bind(2).
 pub(crate) const GROUP_EXPIRE: u32 = 1 << 1;
-// See [`GROUP_EXPIRE`].
+/// `XFRMNLGRP_SA` as a bit for bind(2): SAs added, changed and deleted.
 pub(crate) const GROUP_SA: u32 = 1 << 2;
-// `IPPROTO_ESP`.
 pub(crate) const PROTO_ESP: u8 = 50;
-// `IPPROTO_AH`.
 pub(crate) const PROTO_AH: u8 = 51;
-// `AF_INET` of Linux.
 pub(crate) const FAMILY_INET: u16 = 2;
-// `AF_INET6` of Linux.
+/// `AF_INET6` of Linux; other systems number it differently.
 pub(crate) const FAMILY_INET6: u16 = 10;

@@ -23,11 +23,11 @@ pub(crate) struct PolicyInfo {
     pub(crate) index: u32,
     /// `XFRM_POLICY_IN`, `_OUT`, `_FWD`; higher numbers for policies of single sockets.
     pub(crate) direction: u8,
-    // `XFRM_POLICY_ALLOW`, `_BLOCK`.
+    /// `XFRM_POLICY_ALLOW` or `XFRM_POLICY_BLOCK`.
     pub(crate) action: u8,
-    // `XFRM_POLICY_LOCALOK`, `_ICMP`.
+    /// `XFRM_POLICY_LOCALOK` 1, `XFRM_POLICY_ICMP` 2.
     pub(crate) flags: u8,
-    // `XFRM_SHARE_*`.
+    /// `XFRM_SHARE_*`; 0 is `XFRM_SHARE_ANY`.
     pub(crate) share: u8,
 }
 
@@ -65,7 +65,7 @@ pub(crate) struct UserPolicyId {
     pub(crate) selector: XfrmSelector,
     /// Index that the kernel assigned; 0 to look the policy up by its selector.
     pub(crate) index: u32,
-    // As [`PolicyInfo::direction`].
+    /// `XFRM_POLICY_IN`, `_OUT` or `_FWD`, as in [`PolicyInfo`].
     pub(crate) direction: u8,
 }
 
@@ -90,7 +90,7 @@ pub(crate) struct XfrmTemplate {
     pub(crate) dst: RawAddress,
     /// SPI, 0 for any.
     pub(crate) spi: u32,
-    // `IPPROTO_ESP`, `IPPROTO_AH`.
+    /// `IPPROTO_ESP`, `IPPROTO_AH` or `IPPROTO_COMP`.
     pub(crate) proto: u8,
     /// Address family of `src` and `dst`.
     pub(crate) family: u16,
@@ -98,9 +98,9 @@ pub(crate) struct XfrmTemplate {
     pub(crate) src: RawAddress,
     /// The SA must have this reqid; 0 for any.
     pub(crate) reqid: u32,
-    // `XFRM_MODE_*`.
+    /// `XFRM_MODE_*`: transport 0, tunnel 1, BEET 4.
     pub(crate) mode: u8,
-    // `XFRM_SHARE_*`.
+    /// `XFRM_SHARE_*`; 0 is `XFRM_SHARE_ANY`.
     pub(crate) share: u8,
     /// Whether packets without the SA are accepted (`level use`).
     pub(crate) optional: bool,
