@@ -72,7 +72,7 @@ pub(crate) enum Field {
 /// One of the four values of a lifetime.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Limit {
-    /// Number of flows.
+    /// Number of flows, which illumos stores but does not enforce.
     Allocations,
     Bytes,
     /// Seconds since the SA was added.

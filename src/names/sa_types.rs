@@ -9,7 +9,7 @@ pub(crate) struct SaTypeWords {
     pub(crate) number: SaType,
     /// In commands and keys files.
     pub(crate) word: &'static str,
-    /// In printed messages.
+    /// The name in printed messages.
     pub(crate) title: &'static str,
 }
 

@@ -6,7 +6,7 @@ use crate::sa::SaState;
 #[derive(Debug)]
 pub(crate) struct StateWord {
     pub(crate) number: SaState,
-    /// In commands; case-sensitive.
+    /// The word in commands, which is case-sensitive.
     pub(crate) word: &'static str,
 }
 

@@ -3,17 +3,11 @@
 /// A command about SAs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verb {
-    /// `add`
     Add,
-    /// `update`
     Update,
-    /// `update-pair`
     UpdatePair,
-    /// `delete`
     Delete,
-    /// `delete-pair`
     DeletePair,
-    /// `get`
     Get,
 }
 
@@ -33,35 +27,27 @@ pub(crate) enum Setting {
 pub(crate) enum Action {
     /// A command about SAs.
     Sa(Verb),
-    /// `flush`
     Flush,
-    /// `dump`
     Dump,
-    /// `save`
     Save,
-    /// `monitor`
     Monitor,
-    /// `passive_monitor`
     PassiveMonitor,
-    /// `help`
     Help,
-    /// `quit`
     Quit,
 }
 
-/// A command.
+/// A row of the table of commands.
 pub(crate) struct Row {
     /// Its words, case-sensitive; messages use the first.
     pub(crate) words: &'static [&'static str],
-    /// Its meaning.
     pub(crate) action: Action,
     /// Where it is allowed.
     pub(crate) allowed: &'static [Setting],
-    /// Its syntax.
+    /// The syntax, with variable parts in capital letters.
     pub(crate) form: &'static str,
     /// The help text. The list of commands shows the first sentence.
     pub(crate) about: &'static str,
-    /// An example.
+    /// A complete command, as a user would type it.
     pub(crate) example: &'static str,
 }
 
@@ -185,7 +171,6 @@ pub(crate) fn by_word(word: &[u8]) -> Option<&'static Row> {
     TABLE.iter().find(|row| row.words.iter().any(|known| known.as_bytes() == word))
 }
 
-/// Every command word.
 pub(crate) fn words() -> impl Iterator<Item = &'static str> {
     TABLE.iter().flat_map(|row| row.words).copied()
 }

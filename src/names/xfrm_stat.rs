@@ -1,7 +1,7 @@
 //! The counters of `/proc/net/xfrm_stat` (kernel: Documentation/networking/xfrm_proc.rst), with a remedy for each.
 
 pub(crate) struct XfrmCounter {
-    /// In the file.
+    /// The first word of its line.
     pub(crate) name: &'static str,
     /// The events that it counts.
     pub(crate) what: &'static str,
