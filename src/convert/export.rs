@@ -87,6 +87,7 @@ fn key(out: &mut dyn Write, key: Option<&Key>) -> io::Result<()> {
 }
 
 fn setkey(sa: &ExportedSa<'_>, out: &mut dyn Write) -> Written {
+    // AH has no cipher, whatever the request holds.
     let encr = sa.encr.filter(|_| sa.request.sa_type == SaType::ESP);
     let encr_name = encr.map(|row| theirs(SETKEY_ENCR, row.names[0]));
     let auth_name = sa.auth.map(|row| theirs(SETKEY_AUTH, row.names[0]));
@@ -198,6 +199,7 @@ fn ip_selector(sa: &ExportedSa<'_>, out: &mut dyn Write) -> io::Result<()> {
 
 fn ip_limits(request: &Request, out: &mut dyn Write) -> io::Result<()> {
     let limits = |lifetime: Option<Lifetime>| lifetime.unwrap_or_default();
+    // `ip` has no limit for idle SAs and none for flows, so those are not exported.
     let (hard, soft) = (limits(*request.hard), limits(*request.soft));
     write_numbers(
         out,
@@ -263,6 +265,7 @@ fn tcpdump(sa: &ExportedSa<'_>, out: &mut dyn Write) -> Written {
         ("null", _) => return Ok(Err(Skipped("the null cipher does not encrypt: tcpdump needs no key"))),
         _ => return Ok(Err(Skipped("tcpdump does not support the cipher"))),
     };
+    // AES-GCM and the like are rejected above: their ICV is part of the cipher.
     let suffix = match sa.auth.map(|row| sa.request.linux.icv_bits.unwrap_or(row.icv_bits)) {
         None => "",
         Some(96) => "-hmac96",

@@ -72,6 +72,7 @@ fn add(words: &mut Cursor<'_, '_>, writer: &mut CommandWriter) -> Result<(), Unt
     if !matches!(state.proto, "esp" | "ah") {
         return Err("not ah or esp: other states have no equivalent in a keys file".to_owned());
     }
+    // The order is that of `save`: identity, properties, keys.
     writer.begin(&format!("add {}", state.proto))?;
     writer.word("spi", state.spi)?;
     writer.word("src", state.src)?;
@@ -83,6 +84,7 @@ fn add(words: &mut Cursor<'_, '_>, writer: &mut CommandWriter) -> Result<(), Unt
         writer.word("nat_lport", sport)?;
         writer.word("nat_rport", dport)?;
     }
+    // Keys last, each on its own line, so that the rest is easy to read.
     if let Some((name, key)) = state.encr {
         writer.word("encr_alg", name)?;
         key.map_or(Ok(()), |key| writer.key("encrkey", key))?;
@@ -99,6 +101,7 @@ fn state<'t>(words: &mut Cursor<'_, 't>, writer: &mut CommandWriter) -> Result<X
     while let Some(word) = words.next() {
         state.option(word.text, words, writer)?;
     }
+    // The source may be missing: it is not part of the identity.
     if state.dst.is_empty() || state.spi.is_empty() {
         return Err("dst or spi is missing".to_owned());
     }

@@ -14,6 +14,7 @@ pub(super) fn translate(statement: &Statement<'_>, writer: &mut CommandWriter) -
             writer.note("dump changes nothing and is ignored");
             Ok(())
         }
+        // Policies are a note and no error: a file for setkey usually has them.
         Some("spdadd" | "spdupdate" | "spddelete" | "spdflush" | "spddump") => {
             writer.note("a policy, not an SA: use `ip xfrm policy` on Linux");
             Ok(())
@@ -94,6 +95,7 @@ fn add(words: &mut Cursor<'_, '_>, writer: &mut CommandWriter) -> Result<(), Unt
         writer.word("nat_lport", sa.src.1.unwrap_or("4500"))?;
         writer.word("nat_rport", sa.dst.1.unwrap_or("4500"))?;
     }
+    // After the identity, options may be in any order.
     while let Some(word) = words.next() {
         option(word.text, words, writer)?;
     }

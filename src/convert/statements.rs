@@ -62,11 +62,13 @@ fn next_word(line: &str, end: StatementEnd) -> Option<(Option<Token<'_>>, &str, 
     if line.is_empty() || line.starts_with('#') {
         return None;
     }
+    // A semicolon may follow a word without a blank.
     if end == StatementEnd::Semicolon
         && let Some(rest) = line.strip_prefix(';')
     {
         return Some((None, rest, true));
     }
+    // A shell script has algorithm names such as `hmac(sha1)` in single quotes.
     for quote in ['"', '\''] {
         if let Some(inside) = line.strip_prefix(quote) {
             let (text, rest) = inside.split_once(quote).unwrap_or((inside, ""));

@@ -53,6 +53,7 @@ static SPECIAL: [bool; 256] = {
 /// How many bytes at the start of `bytes` are not [`SPECIAL`]. Checks eight bytes at a time, because keys are long.
 fn plain_len(bytes: &[u8]) -> usize {
     let mut at = 0;
+    // The chunk at a suspect ends the fast loop; the slow one decides about it.
     while let Some(eight) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
         let suspects = suspects(u64::from_le_bytes(*eight));
         if suspects != 0 {
@@ -121,6 +122,7 @@ impl<'t> Lexer<'t> {
                     self.at += 1;
                     return true;
                 }
+                // Elsewhere a backslash is an ordinary character.
                 Some(b'\\') if !is_continuation(self.line, self.at) => self.at += 1,
                 _ => return false,
             }
@@ -219,6 +221,7 @@ impl<'t> WordSource<'t> for Lexer<'t> {
             return Some(word);
         }
         loop {
+            // Separators include a continuation, which is not white space.
             self.skip_separators();
             let from = self.at;
             // Empty quotes are no word; the search continues after them.

@@ -25,6 +25,7 @@ pub(crate) fn install(text: &str) {
 fn parse(text: &str) -> SystemTable {
     let mut table = SystemTable::default();
     for line in text.lines() {
+        // ipsecalgs(8) writes no blanks, but an editor may leave some at the end.
         let fields: Vec<&str> = line.trim_end().split('|').collect();
         match fields.as_slice() {
             ["ALG", "2", rest @ ..] => table.auth.extend(auth(rest)),

@@ -43,10 +43,12 @@ impl Serialize for MessageObject<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let message = self.message;
         let mut map = serializer.serialize_map(None)?;
+        // First, so that a reader of a log sees it at the start of each line.
         if let Some(timestamp) = self.choice.timestamp {
             map.serialize_entry("timestamp", &timestamp)?;
         }
         map.serialize_entry("message", &message_word(message.kind))?;
+        // Omitted without an error, like every member that has its default.
         if message.errno != 0 {
             map.serialize_entry("errno", &message.errno)?;
         }

@@ -19,6 +19,7 @@ pub(super) fn print(out: &mut dyn Write, role: KeyRole, key: &Key, style: &Style
         KeyRole::Encr => ("EKY: ", "Encryption key."),
     };
     write!(out, "{prefix}{title}\n{prefix}")?;
+    // The salt is shown apart: `encrkey` takes both as one value, with `reserved_bits`.
     let (own, salt) = parts(key);
     hex(out, own, style.paranoid)?;
     if key.reserved() == 0 {

@@ -14,6 +14,7 @@ pub(super) fn print(out: &mut dyn Write, message: &Message, style: &Style<'_>) -
     if current.is_none() && idle.is_none() && limits.iter().all(|(_, _, limit)| limit.is_none()) {
         return Ok(());
     }
+    // One heading for all of them, with a blank in place of a letter.
     writeln!(out, " LT: Lifetime information")?;
     if let Some(current) = current {
         print_current(out, current, style)?;
@@ -21,6 +22,7 @@ pub(super) fn print(out: &mut dyn Write, message: &Message, style: &Style<'_>) -
     for (prefix, name, limit) in limits {
         let Some(limit) = limit else { continue };
         print_limit(out, prefix, name, limit)?;
+        // Without the current values there is nothing to subtract from the limit.
         if let Some(current) = current {
             print_left(out, prefix, name, limit, current, style)?;
         }

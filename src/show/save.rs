@@ -156,6 +156,7 @@ fn warnings(message: &Message) -> Vec<&'static str> {
 }
 
 fn warning(extension: &Extension) -> Option<&'static str> {
+    // Properties that are saved completely have no warning.
     let text = match extension {
         Extension::Association(sa) => match sa.state {
             SaState::MATURE | SaState::ACTIVE_ELSEWHERE => return None,
@@ -204,6 +205,7 @@ impl Writing<'_> {
                 let extras = LinuxExtras { mode: XfrmMode::from_pf_key(*mode), reqid: *reqid, ..LinuxExtras::default() };
                 linux::save(out, &extras, self.message.address(AddressRole::InnerSource).is_some())
             }
+            // Pairs are written with the association; cookies and proposals belong to a daemon.
             _ => Ok(()),
         }
     }

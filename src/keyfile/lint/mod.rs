@@ -123,16 +123,19 @@ impl CommandWarnings<'_> {
 
     fn check_add(&mut self, command: &SaCommand) {
         let request = &command.request;
+        // A warning and no error: kernels accept these SPIs.
         if request.spi.0 < 256 {
             let help = Some("values from 1 to 255 are reserved by IANA");
             self.push(Code::ReservedSpi, Field::Spi, format!("SPI {} is in the reserved range", request.spi), help);
         }
+        // For add only: an update does not repeat algorithms and keys.
         self.check_protection(command);
         self.check_keys(command);
         if request.soft.is_some() && request.hard.is_none() {
             let help = Some("illumos ignores soft limits without hard limits");
             self.push_at_command(Code::Ignored, "Soft limits without hard limits", help);
         }
+        // The outer families are checked while addresses are paired; the inner ones are not.
         if let (Some(src), Some(dst)) = (*request.inner_src, *request.inner_dst)
             && src.addr.is_ipv4() != dst.addr.is_ipv4()
         {

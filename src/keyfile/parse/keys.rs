@@ -31,8 +31,10 @@ impl<'t, W: WordSource<'t> + Clone> Parser<'_, 't, W> {
 
     fn report_key_error(&mut self, row: &Keyword, word: Word<'t>, error: KeyError) {
         let title = row.title;
+        // No message contains the word: most of it may be the digits of a real key.
         let (code, message, help) = match error {
             KeyError::NotHex => (Code::NotHex, format!("The {title} string is not a hex string"), None),
+            // The likely cause, and not obvious from "not a hex string".
             KeyError::Hidden => {
                 let help = "it was saved or printed with -p, which hides keys";
                 (Code::NotHex, format!("The {title} string is not a hex string but a row of X"), Some(help.to_owned()))

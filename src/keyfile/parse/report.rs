@@ -26,7 +26,7 @@ impl<'t, W: WordSource<'t> + Clone> Parser<'_, 't, W> {
         self.report(Severity::Error, Code::UnexpectedEnd, None, message, Some(expected), None);
     }
 
-    /// Reports a second use of a keyword, and where first given here is.
+    /// Reports the second use of a keyword, with the location of the first one.
     pub(crate) fn duplicate(&mut self, row: &'static Keyword, word: Word<'t>) {
         self.failed = true;
         // The walk to the first keyword is not needed for a diagnostic that is dropped.
@@ -95,6 +95,7 @@ impl<'t, W: WordSource<'t> + Clone> Parser<'_, 't, W> {
         expected: Option<&str>,
         help: Option<String>,
     ) {
+        // A blank marks the position after the last word, where the value is missing.
         let at = word.unwrap_or(Word { bytes: b" ", offset: self.end });
         // An error that is not kept still makes the command unusable.
         self.failed |= severity == Severity::Error;

@@ -39,6 +39,7 @@ impl<'t, W: WordSource<'t> + Clone> Parser<'_, 't, W> {
             Value::Prefix => self.prefix_field(row, false, draft),
             Value::Prefix6 => self.prefix_field(row, true, draft),
             Value::Identity => self.identity(row, word, draft),
+            // Keywords with these values are for Linux only and are handled above.
             Value::Mode | Value::Mark | Value::Device | Value::XfrmFlags => {}
         }
     }
@@ -51,6 +52,7 @@ impl<'t, W: WordSource<'t> + Clone> Parser<'_, 't, W> {
         };
         match number::parse(word.bytes, max) {
             Ok(value) if value >= min => return Some((word, value)),
+            // Two codes: for a unit such as `8h` the syntax is the help, for a large number the range.
             Err(NumberError::NotANumber) => {
                 let message = format!("Expected a number after {}, found {}", row.word, self.quoted(word));
                 let expected = "0xnnn, nnn, or octal 0nnn";
@@ -123,6 +125,7 @@ impl<'t, W: WordSource<'t> + Clone> Parser<'_, 't, W> {
         let Some(word) = self.next_value() else { return self.missing_value(row.word, expected) };
         let by_number = || number::parse(word.bytes, u64::from(states::MAX.0)).ok().map(|number| SaState(number as u8));
         match states::by_word(word.bytes).map(|row| row.number).or_else(by_number) {
+            // A larval SA waits for keys from a daemon; one from a file would never get them.
             Some(SaState::LARVAL) => {
                 let help = Some("only the kernel creates larval SAs".to_owned());
                 let message = "Cannot set LARVAL SA state".to_owned();
