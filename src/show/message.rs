@@ -119,7 +119,7 @@ fn print_header(out: &mut dyn Write, message: &Message, style: &Style<'_>) -> io
 /// # Errors
 /// Those of `out`.
 pub(crate) fn print_diagnostic(out: &mut dyn Write, message: &Message) -> io::Result<()> {
-    writeln!(out, "  DiagnosticCode code {}:  {}.", message.diagnostic.0, diagnostics::text(message.diagnostic))
+    writeln!(out, "  Diagnostic code {}:  {}.", message.diagnostic.0, diagnostics::text(message.diagnostic))
 }
 
 fn print_extension(out: &mut dyn Write, extension: &Extension, style: &Style<'_>) -> io::Result<()> {
@@ -203,7 +203,7 @@ pub(super) mod tests {
         assert_eq!(
             printed(&refused, &Style { timestamp: true, ..style() }),
             "Read 16 bytes.\nTimestamp: Tue Nov 14 22:13:20 2023\nBase message (version 2) type ADD, SA type ESP.\n\
-             Error Invalid argument from PF_KEY.\n  DiagnosticCode code 41:  encryption algorithm not supported.\n\
+             Error Invalid argument from PF_KEY.\n  Diagnostic code 41:  encryption algorithm not supported.\n\
              Message length 16 bytes, seq=5, pid=77.\n\n"
         );
         let odd = printed(&message(MessageType(200), 255, 999, Vec::new()), &style());
