@@ -64,7 +64,8 @@ fn bash_completes_words_of_the_language() {
          try() {{ COMP_WORDS=(\"$@\"); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); COMPREPLY=(); \
          _ipseckey; echo \"${{COMPREPLY[*]}}\"; }}; \
          try ipseckey genk; try ipseckey flush ''; try ipseckey generate esp encr_alg aes-c; try ipseckey delete esp sp; \
-         try ipseckey du; try ipseckey --color ne; try ipseckey plan --ke; try ipseckey generate esp --bi",
+         try ipseckey du; try ipseckey --color ne; try ipseckey plan --ke; try ipseckey generate esp --bi; \
+         try ipseckey import ''; try ipseckey --sadb mo; try ipseckey plan Cargo.l",
         env!("CARGO_MANIFEST_DIR")
     );
     let Ok(output) = Command::new("bash").args(["-c", &script]).output() else { return };
@@ -80,7 +81,10 @@ fn bash_completes_words_of_the_language() {
             "dump",
             "never",
             "--keep-others",
-            "--bits"
+            "--bits",
+            "setkey ip-xfrm ipsec.conf",
+            "model",
+            "Cargo.lock",
         ]
     );
 }
