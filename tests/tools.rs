@@ -126,5 +126,5 @@ fn the_doctor_says_what_is_wrong_and_what_mends_it() {
     let painted = model.run(&["--color", "always", "doctor", keys]);
     assert!(String::from_utf8(painted.stdout).unwrap().contains("\x1b[1;31mproblem \x1b[0m "));
     let missing = model.run(&["doctor", "/nonexistent/ipseckeys"]);
-    assert!(String::from_utf8(missing.stdout).unwrap().contains("fix: make one with `ipseckey generate`"));
+    assert!(String::from_utf8(missing.stdout).unwrap().contains("fix: create one with `ipseckey generate`"));
 }

@@ -40,12 +40,15 @@ fn doctor_reports_unmatched_sas_and_policies() {
     let (printed, is_healthy) = doctor(&space, &keys);
     assert!(
         is_healthy
-            && printed.contains("ok       policies: 1 outbound, 0 inbound; each SA has a policy and each policy an SA"),
+            && printed
+                .contains("ok       policies: 1 outbound, 0 inbound; every SA has a policy, and every policy has an SA"),
         "{printed}"
     );
-    for expected in
-        ["ok       privileges: CAP_NET_ADMIN", "ok       modules: esp4: available", "ok       dropped packets: none"]
-    {
+    for expected in [
+        "ok       privileges: CAP_NET_ADMIN",
+        "ok       modules: available for the keys file: esp4",
+        "ok       dropped packets: none",
+    ] {
         assert!(printed.contains(expected), "{expected} in {printed}");
     }
 

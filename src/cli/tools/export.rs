@@ -74,9 +74,9 @@ impl Export {
         }
         let (name, text) = self.text(session)?;
         let Some(commands) = parse_text(&name, &text, session) else { return Ok(Exit::Failed) };
-        let room: usize = commands.iter().map(|command| command.targets.len() * SA_LEN).sum();
+        let capacity: usize = commands.iter().map(|command| command.targets.len() * SA_LEN).sum();
         // A buffer never grows, so its size is estimated generously from the text.
-        let mut out = Buffer::with_capacity(room + 4 * text.len());
+        let mut out = Buffer::with_capacity(capacity + 4 * text.len());
         let mut all = true;
         for command in commands {
             all &= self.command(command, &mut out, session)?;

@@ -90,6 +90,7 @@ impl Recipe {
     }
 
     pub(super) fn of_encr(row: &'static Encr) -> Self {
+        // DES and Triple DES; Blowfish has blocks of 8 bytes as well.
         let is_des = row.block_len == 8 && row.names[0].contains("des");
         Self { name: row.names[0], bits: row.key_bits, salt_bits: row.salt_bits, is_des }
     }
@@ -100,13 +101,13 @@ impl Recipe {
 
     /// A random key of `bits`, or of the greatest length, followed by its salt.
     pub(super) fn random_key(self, bits: Option<u16>) -> Result<Key, Failure> {
-        let wanted = bits.unwrap_or_else(|| self.bits.longest());
-        if !self.has_key() || !self.bits.allows(wanted.into()) {
+        let key_bits = bits.unwrap_or_else(|| self.bits.longest());
+        if !self.has_key() || !self.bits.allows(key_bits.into()) {
             let sizes: Vec<String> = self.bits.lengths().map(|bits| bits.to_string()).collect();
             let takes = if sizes.is_empty() { "no key".to_owned() } else { format!("{} bits", sizes.join(" or ")) };
             return Err(Failure::new(format!("{} takes {takes}", self.name)));
         }
-        let bits = wanted + self.salt_bits;
+        let bits = key_bits + self.salt_bits;
         loop {
             let mut bytes = vec![0; usize::from(bits).div_ceil(8)].into_boxed_slice();
             getrandom::fill(&mut bytes).map_err(|error| Failure::new(format!("no random bytes: {error}")))?;

@@ -76,6 +76,7 @@ impl Tool {
     }
 
     pub(super) fn run(&self, session: &mut Session<'_>) -> Exit {
+        // Refused before any work: the tools write the keys themselves, where the masking of -p has no effect.
         if self.writes_keys() && session.output.paranoid {
             session.output.print_message("this tool prints keys, which -p forbids: omit -p");
             return Exit::Usage;

@@ -66,6 +66,7 @@ impl Handler for Collector<'_, '_> {
     }
 
     fn end_block(&mut self, rest: &[Diagnostic], text: Excerpt<'_>) -> Outcome {
+        // These warnings belong to no command, so none is dropped.
         let _ = self.session.accept(Some(()), rest, text);
         Outcome::Done
     }

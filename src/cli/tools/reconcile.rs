@@ -19,7 +19,7 @@ pub(in crate::cli) struct Reconcile {
     file: PathBuf,
     keep_others: bool,
     inbound: bool,
-    /// Print the plan only.
+    /// `plan`: print the differences and change nothing.
     plan: bool,
 }
 
@@ -64,6 +64,7 @@ impl Reconcile {
 
     pub(super) fn run(&self, session: &mut Session<'_>) -> Result<Exit, Failure> {
         let Some(goal) = self.goal(session)? else { return Ok(Exit::Failed) };
+        // A plan changes nothing and must not wait for another load.
         if !self.plan && !session.acquire_load_lock() {
             return Ok(Exit::Failed);
         }
@@ -76,26 +77,26 @@ impl Reconcile {
         if self.plan {
             return Ok(print_plan(&plan, session));
         }
-        // It is opened again below; two borrows at a time would panic.
+        // `execute` borrows the connection again; two borrows at a time would panic.
         drop(sadb);
-        carry_out(plan, &goal, fingerprint_key, session)
+        execute(plan, &goal, fingerprint_key, session)
     }
 
     /// The desired state; `None` if the file has errors, which have been printed.
     fn goal(&self, session: &Session<'_>) -> Result<Option<Goal>, Failure> {
         let name = shown(&self.file);
-        let fits = |error: GoalError| Failure::new(format!("{name}: {error}"));
-        let (mut goal, mut so_far) = (Goal::default(), Ok(ControlFlow::Continue(())));
-        let all_good = parse_file(&self.file, session, &mut |line, command| {
+        let failure = |error: GoalError| Failure::new(format!("{name}: {error}"));
+        let (mut goal, mut progress) = (Goal::default(), Ok(ControlFlow::Continue(())));
+        let is_valid = parse_file(&self.file, session, &mut |line, command| {
             // The parser continues after an error, to report all of them; the goal does not.
-            if matches!(so_far, Ok(ControlFlow::Continue(()))) {
-                so_far = add_command(&mut goal, line, command);
+            if matches!(progress, Ok(ControlFlow::Continue(()))) {
+                progress = add_command(&mut goal, line, command);
             }
         });
-        if !all_good.map_err(Failure::of)? {
+        if !is_valid.map_err(Failure::of)? {
             return Ok(None);
         }
-        let goal = so_far.and_then(|_| goal.finish()).map_err(fits)?;
+        let goal = progress.and_then(|_| goal.finish()).map_err(failure)?;
         Ok(Some(if self.inbound { goal.inbound() } else { goal }))
     }
 }
@@ -124,18 +125,19 @@ fn print_plan(plan: &Plan, session: &Session<'_>) -> Exit {
 }
 
 /// Executes the plan, compares the SADB with the goal, and prints a summary.
-fn carry_out(plan: Plan, goal: &Goal, fingerprint_key: FingerprintKey, session: &Session<'_>) -> Result<Exit, Failure> {
+fn execute(plan: Plan, goal: &Goal, fingerprint_key: FingerprintKey, session: &Session<'_>) -> Result<Exit, Failure> {
     let (summary, is_idle) = (Summary::of(&plan), plan.steps.is_empty());
     let mut sadb = session.open().map_err(Failure::of)?;
     let done = reconcile::execute(plan, &mut *sadb, &mut |_| {});
     // A plan without steps, or one that failed, has nothing to compare.
-    let wrong = if is_idle || done.is_err() { Ok(Vec::new()) } else { reconcile::verify(goal, &mut *sadb, fingerprint_key) };
+    let mismatches =
+        if is_idle || done.is_err() { Ok(Vec::new()) } else { reconcile::verify(goal, &mut *sadb, fingerprint_key) };
     for note in sadb.take_warnings() {
         session.output.print_message(&note);
     }
     done.map_err(Failure::of)?;
-    let wrong = wrong.map_err(Failure::of)?;
-    for step in &wrong {
+    let mismatches = mismatches.map_err(Failure::of)?;
+    for step in &mismatches {
         session
             .output
             .print_message(&format!("the SADB differs from the keys file after the changes: {}", reconcile::Mismatch(step)));
@@ -145,5 +147,5 @@ fn carry_out(plan: Plan, goal: &Goal, fingerprint_key: FingerprintKey, session: 
     } else {
         session.output.print_message(&format!("{summary}"));
     }
-    Ok(if wrong.is_empty() { Exit::Done } else { Exit::Failed })
+    Ok(if mismatches.is_empty() { Exit::Done } else { Exit::Failed })
 }

@@ -27,7 +27,7 @@ const fn module(sa_type: SaType, is_ipv6: bool, name: &'static str, option: &'st
     Module { sa_type, is_ipv6, name, option }
 }
 
-/// See `net/ipv4/Kconfig` and `net/ipv6/Kconfig`.
+/// The modules and their options in `net/ipv4/Kconfig` and `net/ipv6/Kconfig`.
 const MODULES: &[Module] = &[
     module(SaType::ESP, false, "esp4", "CONFIG_INET_ESP"),
     module(SaType::ESP, true, "esp6", "CONFIG_INET6_ESP"),
@@ -36,7 +36,7 @@ const MODULES: &[Module] = &[
 ];
 
 struct Modules {
-    /// The text of `/proc/modules`.
+    /// The text of `/proc/modules`, one loaded module a line, name first.
     loaded: String,
     /// `modules.builtin` and `modules.dep` of this kernel; `None` if its directory of modules is missing, as in a container.
     known: Option<String>,
@@ -80,7 +80,7 @@ fn privileges(status: &str, report: &mut HealthReport) {
     let Some(effective) = effective.and_then(|digits| u64::from_str_radix(digits.trim(), 16).ok()) else { return };
     // The effective set, not the user ID: root in a container may lack the capability.
     if effective >> NET_ADMIN & 1 == 1 {
-        report.ok("privileges", "CAP_NET_ADMIN, which is enough");
+        report.ok("privileges", "CAP_NET_ADMIN is effective");
     } else {
         report.problem("privileges", "cannot read or change SAs without CAP_NET_ADMIN", "run `sudo ipseckey doctor`");
     }
@@ -103,7 +103,7 @@ fn modules(modules: &Modules, protocols: &BTreeSet<(SaType, bool)>, report: &mut
         }
     }
     if is_known && !found.is_empty() {
-        report.ok("modules", format!("{}: available, for the keys file", found.join(", ")));
+        report.ok("modules", format!("available for the keys file: {}", found.join(", ")));
     }
 }
 
@@ -112,6 +112,7 @@ pub(super) fn algorithms(session: &Session<'_>, desired: Option<&DesiredSas>, re
     let vocabulary = session.vocabulary();
     let supported = match session.open().and_then(|mut sadb| sadb.supported()) {
         Ok(supported) => supported,
+        // A warning: only the list needs AF_ALG. XFRM uses the crypto API directly.
         Err(error) => {
             return report.warn(
                 "algorithms",
@@ -126,17 +127,21 @@ pub(super) fn algorithms(session: &Session<'_>, desired: Option<&DesiredSas>, re
 }
 
 fn compare_algorithms(missing: &BTreeSet<&'static str>, desired: Option<&DesiredSas>, report: &mut HealthReport) {
+    // Without a readable keys file no algorithm counts as used, so that a missing one is no problem yet.
     let used = desired.map(|desired| &desired.algorithms).cloned().unwrap_or_default();
     for name in used.intersection(missing) {
         let found = format!("the keys file uses {name}, which this SADB does not support");
-        report.problem("algorithms", found, "load its module, or choose another: `ipseckey algs` lists the supported ones");
+        report.problem(
+            "algorithms",
+            found,
+            "load its module, or use a supported algorithm: run `ipseckey algs` to list them",
+        );
     }
     let others: Vec<&str> = missing.difference(&used).copied().collect();
     if others.is_empty() {
         report.ok("algorithms", "all are supported");
     } else {
-        report
-            .ok("algorithms", format!("all but {} are supported, and the keys file uses none of these", others.join(", ")));
+        report.ok("algorithms", format!("not supported, and not used by the keys file: {}", others.join(", ")));
     }
 }
 
@@ -188,7 +193,7 @@ mod tests {
         };
         let esp = [(SaType::ESP, false), (SaType::ESP, true)].into();
         let report = report_of(|report| modules(&of("esp6 16384 0 - Live\n", Some(known)), &esp, report));
-        assert_eq!(report.findings()[0].found, "esp4, esp6: available, for the keys file");
+        assert_eq!(report.findings()[0].found, "available for the keys file: esp4, esp6");
         let report = report_of(|report| modules(&of("", Some(known)), &esp, report));
         assert_eq!(report.words(), [(Level::Problem, "modules"), (Level::Ok, "modules")]);
         assert!(report.findings()[0].fix.contains("CONFIG_INET6_ESP"));

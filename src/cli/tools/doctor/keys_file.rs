@@ -40,7 +40,7 @@ impl DesiredSas {
     }
 }
 
-/// Checks the file. Returns its SAs if it can be read.
+/// Reports on access, permissions, syntax and host names. Returns the SAs if the file can be read.
 pub(super) fn check(path: &Path, session: &Session<'_>, report: &mut HealthReport) -> Option<DesiredSas> {
     match survey(path, session, report) {
         Ok(survey) => {
@@ -48,9 +48,10 @@ pub(super) fn check(path: &Path, session: &Session<'_>, report: &mut HealthRepor
             Some(survey.desired)
         }
         Err(error) => {
+            // A dangling symbolic link is not missing: `ipseckey generate -o` would refuse to replace it.
             let is_missing = std::fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
             let fix = if is_missing {
-                "make one with `ipseckey generate`, or name another: `ipseckey doctor FILE`"
+                "create one with `ipseckey generate`, or specify another: `ipseckey doctor FILE`"
             } else {
                 "if root can read it, run `sudo ipseckey doctor`"
             };
@@ -60,7 +61,7 @@ pub(super) fn check(path: &Path, session: &Session<'_>, report: &mut HealthRepor
     }
 }
 
-/// Parses the file, with all warnings.
+/// Parses the whole file with all lints enabled; the findings about its permissions are reported at once.
 fn survey(path: &Path, session: &Session<'_>, report: &mut HealthReport) -> Result<Survey, InputError> {
     let mut blocks = InputBlocks::open(path)?;
     for finding in &blocks.take_findings() {
@@ -117,7 +118,7 @@ fn report_contents(path: &Path, survey: &Survey, report: &mut HealthReport) {
         (errors, _) => report.problem("keys file", format!("{name} has {}", counted(errors, "error")), fix),
     }
     if survey.has_names {
-        let fix = "write addresses, or start the service after the name service";
+        let fix = "use addresses, or start the service after the name service";
         report.warn("names", "the file has host names, which may not be resolvable at boot", fix);
     }
 }

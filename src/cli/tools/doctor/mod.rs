@@ -45,7 +45,7 @@ impl Doctor {
     pub(super) fn run(&self, session: &Session<'_>) -> Result<Exit, Failure> {
         let mut report = HealthReport::default();
         let desired = keys_file::check(&self.file, session, &mut report);
-        // Without its SAs nothing can be compared, but the checks of the kernel may still say why.
+        // Without a list of SAs nothing can be compared, but the checks of the kernel may still show the cause.
         if let Some(actual) = sas::list(session, &mut report) {
             if let Some(desired) = &desired {
                 sas::compare(&self.file, &desired.ids, &actual.ids, &mut report);

@@ -7,7 +7,7 @@ use crate::policy::unmatched::unmatched;
 use crate::policy::{Policy, PolicyDirection, PolicySa};
 use crate::sadb::Spd;
 
-/// Findings of a kind that are printed one by one; of more only the number is.
+/// Findings of one kind that are printed in full; the rest is only counted.
 const LIMIT: usize = 3;
 
 /// Compares the policies of the kernel with `sas`.
@@ -19,7 +19,7 @@ pub(super) fn check(session: &Session<'_>, sas: &[PolicySa], report: &mut Health
         }
         // On illumos ipsecconf(8) manages the policies.
         Ok(None) => {}
-        Err(error) => report.problem("policies", error.to_string(), "sudo ipseckey doctor"),
+        Err(error) => report.problem("policies", error.to_string(), "run `sudo ipseckey doctor`"),
     }
 }
 
@@ -27,7 +27,8 @@ fn compare(policies: &[&Policy], sas: &[PolicySa], report: &mut HealthReport) {
     let unmatched = unmatched(policies, sas);
     // A host with thousands of SAs usually has one cause for all of them.
     for sa in unmatched.sas.iter().take(LIMIT).map(|at| &sas[*at]) {
-        let found = format!("no policy uses the {}: Linux sends packets through an SA only if a policy says so", name(sa));
+        let found =
+            format!("no policy uses the {}: Linux sends packets through an SA only if a policy requires it", name(sa));
         report.problem(
             "policies",
             found,
@@ -38,6 +39,7 @@ fn compare(policies: &[&Policy], sas: &[PolicySa], report: &mut HealthReport) {
         let found = format!("{} more without a policy", unmatched.sas.len() - LIMIT);
         report.problem("policies", found, "as above");
     }
+    // A warning: with an IKE daemon, the first packet of a policy triggers the negotiation of its SA.
     for policy in unmatched.policies.iter().take(LIMIT).map(|at| policies[*at]) {
         let found = format!("no SA for the policy {}: its packets are dropped", policy.id);
         let fix = format!(
@@ -53,7 +55,10 @@ fn compare(policies: &[&Policy], sas: &[PolicySa], report: &mut HealthReport) {
     if unmatched.sas.is_empty() && unmatched.policies.is_empty() {
         let count = |direction| policies.iter().filter(|policy| policy.id.direction == direction).count();
         let (inbound, outbound) = (count(PolicyDirection::In), count(PolicyDirection::Out));
-        report.ok("policies", format!("{outbound} outbound, {inbound} inbound; each SA has a policy and each policy an SA"));
+        report.ok(
+            "policies",
+            format!("{outbound} outbound, {inbound} inbound; every SA has a policy, and every policy has an SA"),
+        );
     }
 }
 

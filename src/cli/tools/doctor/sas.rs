@@ -13,7 +13,7 @@ use crate::sadb::SadbError;
 
 const CONFIG: &str = "/etc/inet/manual-key.toml";
 
-/// IKE daemons: name of the process, name of the program.
+/// IKE daemons: the process name as in /proc/PID/comm (at most 15 characters), and the program.
 const KEY_MANAGERS: &[(&str, &str)] = &[
     ("charon", "strongSwan"),
     ("charon-systemd", "strongSwan"),
@@ -24,7 +24,6 @@ const KEY_MANAGERS: &[(&str, &str)] = &[
     ("isakmpd", "an IKE daemon"),
 ];
 
-/// The SAs of the SADB.
 #[derive(Default)]
 pub(super) struct ActualSas {
     pub(super) ids: HashSet<SaId>,
@@ -47,6 +46,7 @@ pub(super) fn list(session: &Session<'_>, report: &mut HealthReport) -> Option<A
             Some(actual)
         }
         Err(error) => {
+            // A refusal is usually EPERM; any other error means that the SADB cannot be reached at all.
             let fix = match &error {
                 SadbError::Refused { .. } => "run `sudo ipseckey doctor`",
                 _ => "to check only the file, run `ipseckey --sadb model doctor`",
@@ -65,9 +65,10 @@ pub(super) fn compare(path: &Path, desired: &HashSet<SaId>, actual: &HashSet<SaI
         report.problem("SAs", found, format!("run `manual-key refresh` or `ipseckey -f {}`", shell_word(path)));
     }
     let foreign = actual.difference(desired).count();
+    // A warning: on a host that also runs an IKE daemon, foreign SAs are normal.
     if foreign > 0 {
         let found = format!("{} of the SADB {} not in the file", counted(foreign, "SA"), are(foreign));
-        let fix = format!("another program or a user has added them: `ipseckey plan {}` lists them", shell_word(path));
+        let fix = format!("run `ipseckey plan {}` to list them; another program or a user has added them", shell_word(path));
         report.warn("SAs", found, fix);
     }
 }
@@ -76,7 +77,7 @@ fn are(count: usize) -> &'static str {
     if count == 1 { "is" } else { "are" }
 }
 
-/// Other key managers on this host. Unless it is configured otherwise, the service flushes their SAs too.
+/// Reports IKE daemons on this host. With its default configuration, the service flushes their SAs too.
 pub(super) fn key_managers(report: &mut HealthReport) {
     let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     // A process may end between the two reads: it is skipped.
@@ -95,18 +96,19 @@ fn compare_managers(processes: impl Iterator<Item = String>, config: &str, repor
     if found.is_empty() {
         return;
     }
+    // An invalid file counts as an empty one here: manual-key itself reports it.
     let is_spared = toml::from_str::<toml::Table>(config).is_ok_and(|table| {
         table.get("flush").and_then(toml::Value::as_str) == Some("owned")
             || table.get("refresh").and_then(toml::Value::as_str) == Some("reconcile")
     });
-    let found = format!("{} manages SAs on this host", found.join(", "));
+    let found = format!("running on this host: {}", found.join(", "));
     if is_spared {
-        report.ok("key managers", format!("{found}; manual-key keeps them"));
+        report.ok("key managers", format!("{found}; manual-key does not remove their SAs"));
     } else {
         report.warn(
             "key managers",
             found,
-            "set flush = \"owned\" in manual-key.toml; otherwise start, refresh and stop remove them",
+            "set flush = \"owned\" in manual-key.toml; otherwise start, refresh and stop of manual-key remove their SAs",
         );
     }
 }
@@ -139,7 +141,7 @@ mod tests {
         let mut report = HealthReport::default();
         compare_managers(processes(), "", &mut report);
         assert_eq!(report.words(), [(Level::Warning, "key managers")]);
-        assert!(report.findings()[0].found.starts_with("charon (strongSwan), pluto (libreswan) manages SAs on this host"));
+        assert!(report.findings()[0].found.starts_with("running on this host: charon (strongSwan), pluto (libreswan)"));
         let mut spared = HealthReport::default();
         compare_managers(processes(), "flush = \"owned\"", &mut spared);
         assert_eq!(spared.words(), [(Level::Ok, "key managers")]);
