@@ -40,6 +40,6 @@ mod tests {
         assert_eq!((0..100).filter(|_| limiter.should_print(&SadbError::OutcomeUnknown)).count(), LIMIT);
         assert!(limiter.should_print(&SadbError::Unsupported("mark".into())));
         let lines: Vec<String> = limiter.summaries().collect();
-        assert!(matches!(&lines[..], [line] if line.starts_with("80 more commands") && line.contains("not known")));
+        assert!(matches!(&lines[..], [line] if line.starts_with("80 more commands") && line.contains("outcome unknown")));
     }
 }

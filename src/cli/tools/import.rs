@@ -70,7 +70,7 @@ impl Import {
             return Err(Failure::new("nothing was written: the commands above are not valid"));
         }
         private_file::write(self.output.as_deref(), &imported.text)?;
-        // The rest has been written all the same. The exit status keeps a script from using an incomplete file.
+        // The other lines have been written. The exit status keeps a script from using an incomplete file.
         let lost = imported.notes.iter().any(|note| note.is_lost);
         Ok(if lost { Exit::Failed } else { Exit::Done })
     }
