@@ -1,4 +1,4 @@
-//! The words that this program adds to the man page's: genkey, generate, algs.
+//! The tools: genkey, generate, algs, explain, doctor.
 
 mod support;
 
@@ -7,9 +7,9 @@ use std::os::unix::fs::PermissionsExt;
 
 use support::model::{Model, succeeded};
 
-const ENDS: [&str; 4] = ["src", "192.0.2.1", "dst", "198.51.100.7"];
+const ADDRESSES: [&str; 4] = ["src", "192.0.2.1", "dst", "198.51.100.7"];
 
-/// What `ipseckey generate` writes for those words, and what `-c` says about it.
+/// The file that `ipseckey generate` writes, and the messages of `-c` about it.
 fn generated(model: &Model, words: &[&str]) -> (String, String) {
     let file = model.path("generated");
     let _ = fs::remove_file(&file);
@@ -22,33 +22,34 @@ fn generated(model: &Model, words: &[&str]) -> (String, String) {
 }
 
 #[test]
-fn a_generated_file_is_complete_and_clean() {
+fn generate_writes_a_complete_file_without_warnings() {
     let model = Model::start(&["192.0.2.1"]);
-    let (text, said) = generated(&model, &[&["esp"], &ENDS[..], &["hard_addtime", "28800"]].concat());
-    assert!(said.ends_with("2 of 2 commands are correct\n") && said.lines().count() == 1, "{said}");
+    let (text, messages) = generated(&model, &[&["esp"], &ADDRESSES[..], &["hard_addtime", "28800"]].concat());
+    assert!(messages.ends_with("2 of 2 commands are correct\n") && messages.lines().count() == 1, "{messages}");
     succeeded(model.load(&text));
     let dump = model.ok(&["-n", "dump", "esp"]);
-    for wanted in [": port 0, 192.0.2.1", ": port 0, 198.51.100.7", "hmac-sha256", "aes-cbc", "/256"] {
-        assert_eq!(dump.matches(wanted).count(), if wanted == "/256" { 4 } else { 2 }, "{wanted}\n{dump}");
+    for expected in [": port 0, 192.0.2.1", ": port 0, 198.51.100.7", "hmac-sha256", "aes-cbc", "/256"] {
+        assert_eq!(dump.matches(expected).count(), if expected == "/256" { 4 } else { 2 }, "{expected}\n{dump}");
     }
     let keys: Vec<&str> = text.split_whitespace().filter(|word| word.len() == 64).collect();
     assert_eq!(keys.len(), 4);
-    assert!(keys.iter().all(|key| keys.iter().filter(|other| *other == key).count() == 1), "a key twice");
+    assert!(keys.iter().all(|key| keys.iter().filter(|other| *other == key).count() == 1), "equal keys");
 }
 
 #[test]
-fn what_was_asked_for_is_in_the_file() {
+fn generate_writes_the_given_keywords() {
     let model = Model::start(&[]);
-    let (text, said) = generated(&model, &[&["ah"], &ENDS[..], &["auth_alg", "sha512"]].concat());
+    let (text, messages) = generated(&model, &[&["ah"], &ADDRESSES[..], &["auth_alg", "sha512"]].concat());
     assert!(text.contains("add ah spi 0x") && text.contains("auth_alg hmac-sha512") && !text.contains("encr"), "{text}");
-    assert_eq!(said.lines().count(), 1, "{said}");
-    let (text, said) = generated(&model, &[&["esp"], &ENDS[..], &["encr_alg", "aes-gcm", "--bits", "128"]].concat());
+    assert_eq!(messages.lines().count(), 1, "{messages}");
+    let (text, messages) =
+        generated(&model, &[&["esp"], &ADDRESSES[..], &["encr_alg", "aes-gcm", "--bits", "128"]].concat());
     assert!(text.split_whitespace().filter(|word| word.len() == 40).count() == 2, "key and salt: {text}");
-    assert!(said.contains("IK045"), "a counter mode is worth a warning: {said}");
+    assert!(messages.contains("IK045"), "no warning about a counter mode: {messages}");
 }
 
 #[test]
-fn new_keys_do_not_go_where_others_can_read() {
+fn genkey_refuses_a_readable_standard_output() {
     let model = Model::start(&[]);
     let path = model.path("shared");
     for (mode, is_refused) in [(0o644, true), (0o600, false)] {
@@ -58,24 +59,24 @@ fn new_keys_do_not_go_where_others_can_read() {
         assert_eq!(output.status.code(), Some(i32::from(is_refused)), "{mode:o}");
         assert_eq!(fs::metadata(&path).unwrap().len(), if is_refused { 0 } else { 65 });
     }
-    let again = model.run(&[&["generate", "esp"], &ENDS[..], &["-o", path.to_str().unwrap()]].concat());
+    let again = model.run(&[&["generate", "esp"], &ADDRESSES[..], &["-o", path.to_str().unwrap()]].concat());
     assert_eq!(again.status.code(), Some(1));
     assert!(String::from_utf8(again.stderr).unwrap().contains("may be in use"));
 }
 
 #[test]
-fn a_mistake_is_shown_where_it_is_and_nothing_is_written() {
+fn generate_reports_an_error_and_writes_nothing() {
     let model = Model::start(&[]);
     let path = model.path("none");
     let words = ["generate", "esp", "src", "192.0.2.1", "dst", "192.0.2.300", "-o", path.to_str().unwrap()];
     let output = model.run(&words);
-    let said = String::from_utf8(output.stderr).unwrap();
+    let messages = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert!(said.contains("Unknown destination address \"192.0.2.300\"") && !path.exists(), "{said}");
+    assert!(messages.contains("Unknown destination address \"192.0.2.300\"") && !path.exists(), "{messages}");
 }
 
 #[test]
-fn the_algorithms_of_the_model() {
+fn algs_lists_the_algorithms_of_the_model() {
     let model = Model::start(&[]);
     let text = model.ok(&["algs"]);
     assert!(text.contains("\naes-gcm             128, 192, 256 + 32 salt   aes-gcm16\n"), "{text}");
@@ -87,14 +88,14 @@ fn the_algorithms_of_the_model() {
 }
 
 #[test]
-fn a_tools_name_is_an_ordinary_word_behind_a_command() {
+fn a_tool_after_a_command_is_an_argument() {
     let model = Model::start(&[]);
     let output = model.run(&["dump", "genkey"]);
     assert!(String::from_utf8(output.stderr).unwrap().contains("Unknown SA type"));
 }
 
 #[test]
-fn explain_tells_of_every_number_and_of_no_other() {
+fn explain_accepts_known_codes_only() {
     let model = Model::start(&[]);
     let list = model.ok(&["explain"]);
     for line in list.lines() {
@@ -105,9 +106,9 @@ fn explain_tells_of_every_number_and_of_no_other() {
 }
 
 #[test]
-fn the_doctor_says_what_is_wrong_and_what_mends_it() {
+fn doctor_reports_problems_and_remedies() {
     let model = Model::start(&["192.0.2.1"]);
-    let (text, _) = generated(&model, &[&["esp"], &ENDS[..]].concat());
+    let (text, _) = generated(&model, &[&["esp"], &ADDRESSES[..]].concat());
     succeeded(model.load(&text));
     let keys = model.path("keys");
     let keys = keys.to_str().unwrap();
@@ -118,13 +119,16 @@ fn the_doctor_says_what_is_wrong_and_what_mends_it() {
     model.ok(&["flush"]);
     fs::set_permissions(keys, Permissions::from_mode(0o644)).unwrap();
     let output = model.run(&["doctor", keys]);
-    let said = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains(&format!("fix: chmod 600 {keys}\n")), "{said}");
-    assert!(said.contains("of the file's 2 SAs, 2 are not in the SADB\n         fix: run `manual-key refresh`"), "{said}");
+    let messages = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{messages}");
+    assert!(messages.contains(&format!("fix: chmod 600 {keys}\n")), "{messages}");
+    assert!(
+        messages.contains("of the file's 2 SAs, 2 are not in the SADB\n         fix: run `manual-key refresh`"),
+        "{messages}"
+    );
 
-    let painted = model.run(&["--color", "always", "doctor", keys]);
-    assert!(String::from_utf8(painted.stdout).unwrap().contains("\x1b[1;31mproblem \x1b[0m "));
+    let colored = model.run(&["--color", "always", "doctor", keys]);
+    assert!(String::from_utf8(colored.stdout).unwrap().contains("\x1b[1;31mproblem \x1b[0m "));
     let missing = model.run(&["doctor", "/nonexistent/ipseckeys"]);
     assert!(String::from_utf8(missing.stdout).unwrap().contains("fix: create one with `ipseckey generate`"));
 }
