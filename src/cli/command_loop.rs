@@ -64,13 +64,13 @@ pub(super) trait Handler {
 #[derive(Default)]
 pub(super) struct Lints {
     checker: Option<Checker>,
-    crowds: Option<DuplicateTupleCounter>,
+    tuple_counter: Option<DuplicateTupleCounter>,
 }
 
 impl Lints {
     /// All that `-c` prints about one command.
     pub(super) fn all() -> Self {
-        Self { checker: Some(Checker::new()), crowds: None }
+        Self { checker: Some(Checker::new()), tuple_counter: None }
     }
 
     /// Those that are errors under `--deny-weak`; without that option none, as the SADB decides.
@@ -79,8 +79,8 @@ impl Lints {
     }
 
     /// Also warns about too many SAs of the same addresses, which Linux keeps in one list.
-    pub(super) fn and_crowds(self, session: &Session<'_>) -> Self {
-        Self { crowds: (session.vocabulary() == Vocabulary::Linux).then(DuplicateTupleCounter::default), ..self }
+    pub(super) fn and_many_sas_per_tuple(self, session: &Session<'_>) -> Self {
+        Self { tuple_counter: (session.vocabulary() == Vocabulary::Linux).then(DuplicateTupleCounter::default), ..self }
     }
 
     fn check(&mut self, item: &mut ParsedCommand, text: &[u8]) {
@@ -88,8 +88,8 @@ impl Lints {
             // After those of the parser: a warning about a command makes sense only if the command is understood.
             item.diagnostics.append(&mut checker.check(item, text));
         }
-        if let Some(crowds) = &mut self.crowds {
-            item.diagnostics.extend(crowds.check(item));
+        if let Some(tuple_counter) = &mut self.tuple_counter {
+            item.diagnostics.extend(tuple_counter.check(item));
         }
     }
 
@@ -147,7 +147,7 @@ impl CommandLoop {
             self.lints.check(&mut item, text.text);
             handler.command(item, text)?;
         }
-        // `place.start` counts from the start of the block.
+        // `location.start` counts from the start of the block.
         self.finished_len += text.text.len() as u64;
         ControlFlow::Continue(handler.end_block(&commands.take_trailing_warnings(), text))
     }

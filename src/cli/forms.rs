@@ -54,7 +54,7 @@ fn check(session: &Session<'_>, file: &Path) -> Result<Exit, InputError> {
     session.output.warn_of_findings(&blocks.take_findings());
     session.output.progress().begin("commands", Some(blocks.file_len()));
     let mut check = Check { session, counts: Counts::default() };
-    CommandLoop::new(session, Lints::all().and_crowds(session)).run(&mut blocks, &mut check)?;
+    CommandLoop::new(session, Lints::all().and_many_sas_per_tuple(session)).run(&mut blocks, &mut check)?;
     session.output.progress().end();
     session.output.print_summary(&shown(file), check.counts, "correct");
     Ok(if check.counts.all_good() { Exit::Done } else { Exit::Failed })
@@ -94,7 +94,7 @@ fn load(session: &mut Session<'_>, file: &Path) -> Result<Exit, InputError> {
         return Ok(Exit::Failed);
     }
     // Other warnings are for -c: at load time the SADB decides, and its refusals are reported.
-    let commands = CommandLoop::new(session, Lints::denied(session).and_crowds(session));
+    let commands = CommandLoop::new(session, Lints::denied(session).and_many_sas_per_tuple(session));
     let output = session.output.clone();
     let mut executor = Executor::new(session);
     executor.begin_load(blocks.file_len());

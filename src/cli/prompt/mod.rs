@@ -62,6 +62,8 @@ fn with_newline(line: &str) -> io::Result<Buffer> {
 
 impl CommandSource for Prompt {
     fn next_block(&mut self) -> Result<Option<Excerpt<'_>>, InputError> {
+        // The prompt may be idle for hours, and the last command may hold a key.
+        self.command = Buffer::with_capacity(0);
         let command = self.read().map_err(|error| match error {
             ReadlineError::Io(error) => error,
             error => io::Error::other(error),
