@@ -2,24 +2,24 @@
 //!
 //! keys file -> `keyfile` -> [`sa::Request`] -> [`sadb::Sadb`] -> `wire` -> kernel, and back through [`sa::Message`] to `show`.
 
-pub mod apply;
-pub mod cli;
-pub mod convert;
+mod apply;
+mod cli;
+mod convert;
 #[cfg(feature = "internals")]
 pub mod internals;
-pub mod keyfile;
-pub mod model;
-pub mod names;
-pub mod policy;
-pub mod reconcile;
-pub mod redact;
-pub mod sa;
-pub mod sadb;
-pub mod secret;
-pub mod service;
-pub mod show;
-pub mod sys;
-pub mod wire;
+mod keyfile;
+mod model;
+mod names;
+mod policy;
+mod reconcile;
+mod redact;
+mod sa;
+mod sadb;
+mod secret;
+mod service;
+mod show;
+mod sys;
+mod wire;
 
 pub use cli::main as ipseckey;
 pub use model::serve as sadb_model;

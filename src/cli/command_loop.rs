@@ -139,7 +139,7 @@ impl CommandLoop {
         let resolver = Rc::clone(&self.resolver);
         let (vocabulary, numeric, setting) = (self.vocabulary, self.numeric, text.setting);
         let options = Options { vocabulary, numeric, setting, resolver: &*resolver };
-        let mut commands = keyfile::commands(text.text, &options).from_line(text.first_line);
+        let mut commands = keyfile::commands(text.text, &options).starting_at_line(text.first_line);
         for mut item in commands.by_ref() {
             // Counted also if the command has an error, because progress is about the text.
             self.commands += 1;

@@ -73,7 +73,7 @@ pub(crate) struct Commands<'t> {
 impl Commands<'_> {
     /// Numbers the lines from `line` on, for a text that is a part of another.
     #[must_use]
-    pub(crate) fn from_line(mut self, line: u32) -> Self {
+    pub(crate) fn starting_at_line(mut self, line: u32) -> Self {
         self.lines.number_from(line);
         self
     }

@@ -30,10 +30,9 @@ mod weak;
 
 use std::collections::BTreeMap;
 
-pub use refusal::{Errno, Refusal};
 pub use server::serve;
-pub use settings::{Seconds, Settings};
-pub use table::TableDirection;
+pub(crate) use settings::{Seconds, Settings};
+pub(crate) use table::TableDirection;
 
 use settings::Random;
 use socket::Socket;
@@ -45,7 +44,7 @@ use crate::secret::Buffer;
 
 /// Identifies an open socket of a [`Model`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SocketId(u64);
+pub(crate) struct SocketId(u64);
 
 /// Settings, clock and random numbers while one request is handled.
 struct Context<'a> {
@@ -55,7 +54,7 @@ struct Context<'a> {
 }
 
 /// A model SADB. It holds keys, so it has no `Debug`.
-pub struct Model {
+pub(crate) struct Model {
     settings: Settings,
     databases: Vec<Database>,
     sockets: BTreeMap<SocketId, Socket>,
@@ -67,7 +66,7 @@ pub struct Model {
 impl Model {
     /// Starts with empty databases.
     #[must_use]
-    pub fn new(settings: Settings) -> Self {
+    pub(crate) fn new(settings: Settings) -> Self {
         Self {
             databases: settings.databases.iter().map(|sa_type| Database::new(*sa_type)).collect(),
             random: Random::new(settings.seed),
@@ -79,7 +78,7 @@ impl Model {
     }
 
     /// Opens a socket without registrations.
-    pub fn open(&mut self) -> SocketId {
+    pub(crate) fn open(&mut self) -> SocketId {
         self.last_socket += 1;
         let id = SocketId(self.last_socket);
         self.sockets.insert(id, Socket::new());
@@ -87,36 +86,36 @@ impl Model {
     }
 
     /// Closes a socket and drops its queued messages.
-    pub fn close(&mut self, socket: SocketId) {
+    pub(crate) fn close(&mut self, socket: SocketId) {
         self.sockets.remove(&socket);
     }
 
     /// SO_USELOOPBACK, on by default: a socket without it receives no message at all, not even its own replies.
     #[cfg(test)]
-    pub fn set_loopback(&mut self, socket: SocketId, on: bool) {
+    pub(crate) fn set_loopback(&mut self, socket: SocketId, on: bool) {
         if let Some(socket) = self.sockets.get_mut(&socket) {
             socket.loopback = on;
         }
     }
 
     /// Handles one PF_KEY message that a client has sent. It may hold any bytes: an error is reported in a reply.
-    pub fn write(&mut self, socket: SocketId, message: &[u8], now: Seconds) {
+    pub(crate) fn write(&mut self, socket: SocketId, message: &[u8], now: Seconds) {
         self.handle(socket, message, now);
     }
 
     /// Removes and returns the next message queued on a socket.
-    pub fn read(&mut self, socket: SocketId) -> Option<Buffer> {
+    pub(crate) fn read(&mut self, socket: SocketId) -> Option<Buffer> {
         self.sockets.get_mut(&socket)?.pop(&self.databases)
     }
 
     /// Whether a socket has a message to read.
     #[must_use]
-    pub fn has_message(&self, socket: SocketId) -> bool {
+    pub(crate) fn has_message(&self, socket: SocketId) -> bool {
         self.sockets.get(&socket).is_some_and(Socket::has_message)
     }
 
     /// Runs the ager if its interval has elapsed. Call this at least once a second.
-    pub fn tick(&mut self, now: Seconds) {
+    pub(crate) fn tick(&mut self, now: Seconds) {
         if now < self.last_pass.saturating_add(self.settings.ager_interval) {
             // Without this, a clock set back by an hour would stop the ager for an hour.
             self.last_pass = self.last_pass.min(now);
@@ -133,7 +132,7 @@ impl Model {
 
     /// Accounts a packet of `bytes` bytes to an SA in the table `direction`. Returns whether the packet is allowed.
     #[cfg(test)]
-    pub fn use_sa(&mut self, id: SaId, direction: TableDirection, bytes: u64, now: Seconds) -> bool {
+    pub(crate) fn use_sa(&mut self, id: SaId, direction: TableDirection, bytes: u64, now: Seconds) -> bool {
         let database = self.databases.iter_mut().find(|database| database.sa_type == id.sa_type);
         let Some(database) = database else { return false };
         let Some(slot) = database.find_in(direction, id.spi, id.dst) else { return false };
@@ -145,14 +144,14 @@ impl Model {
     /// Number of SAs of all types. An SA in both tables counts once.
     #[must_use]
     #[cfg(test)]
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.databases.iter().map(Database::len).sum()
     }
 
     /// Whether no database holds an SA.
     #[must_use]
     #[cfg(test)]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }

@@ -5,36 +5,36 @@ use crate::sa::DiagnosticCode;
 
 /// An errno in illumos numbering.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Errno(pub u8);
+pub(crate) struct Errno(pub u8);
 
 impl Errno {
     /// No policy for an inverse acquire.
-    pub const ENOENT: Self = Self(errnos::ENOENT);
+    pub(crate) const ENOENT: Self = Self(errnos::ENOENT);
     /// The SA or its paired SA does not exist.
-    pub const ESRCH: Self = Self(errnos::ESRCH);
+    pub(crate) const ESRCH: Self = Self(errnos::ESRCH);
     /// Message too long, or too many dumps at once.
-    pub const ENOMEM: Self = Self(errnos::ENOMEM);
+    pub(crate) const ENOMEM: Self = Self(errnos::ENOMEM);
     /// The socket has a registration of the other kind.
-    pub const EBUSY: Self = Self(errnos::EBUSY);
+    pub(crate) const EBUSY: Self = Self(errnos::EBUSY);
     /// An SA with this SPI and destination exists.
-    pub const EEXIST: Self = Self(errnos::EEXIST);
+    pub(crate) const EEXIST: Self = Self(errnos::EEXIST);
     /// Invalid message; the diagnostic says why.
-    pub const EINVAL: Self = Self(errnos::EINVAL);
+    pub(crate) const EINVAL: Self = Self(errnos::EINVAL);
     /// The length in the header differs from that of the message.
-    pub const EMSGSIZE: Self = Self(errnos::EMSGSIZE);
+    pub(crate) const EMSGSIZE: Self = Self(errnos::EMSGSIZE);
     /// The outer protocol contradicts the family of the inner addresses.
-    pub const EPROTOTYPE: Self = Self(errnos::EPROTOTYPE);
+    pub(crate) const EPROTOTYPE: Self = Self(errnos::EPROTOTYPE);
     /// The message type or an extension of it is not for clients.
-    pub const EOPNOTSUPP: Self = Self(errnos::EOPNOTSUPP);
+    pub(crate) const EOPNOTSUPP: Self = Self(errnos::EOPNOTSUPP);
 }
 
 /// Errno and diagnostic of a refused request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Refusal {
+pub(crate) struct Refusal {
     /// Reported in the field `sadb_msg_errno`.
-    pub errno: Errno,
+    pub(crate) errno: Errno,
     /// Reported in `sadb_x_msg_diagnostic`; 0 for none.
-    pub diagnostic: DiagnosticCode,
+    pub(crate) diagnostic: DiagnosticCode,
 }
 
 impl Refusal {

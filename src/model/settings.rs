@@ -5,41 +5,41 @@ use std::net::IpAddr;
 use crate::sa::SaType;
 
 /// Seconds since 1970, or a span of them.
-pub type Seconds = u64;
+pub(crate) type Seconds = u64;
 
 /// Settings of a [`Model`](crate::model::Model). The defaults are those of an illumos kernel, without the accidents that
 /// docs/behaviour.md lists; [`Settings::kernel`] has these too.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// Addresses of the simulated node. They decide in which table an SA without direction flags is stored. Loopback addresses
     /// do not count, as in the kernel (`ip_type_v4` in ip.c calls them LOOPBACK, not LOCAL).
-    pub local: Vec<IpAddr>,
+    pub(crate) local: Vec<IpAddr>,
     /// SA types that have a database, in ascending order.
-    pub databases: Vec<SaType>,
+    pub(crate) databases: Vec<SaType>,
     /// Queued bytes from which on further messages to a socket are dropped; dumps are not (pf_key(7P)).
-    pub high_water: usize,
+    pub(crate) high_water: usize,
     /// Unfinished dumps that one socket may have. One more is refused with ENOMEM.
-    pub dumps_at_once: usize,
+    pub(crate) dumps_at_once: usize,
     /// Time between two runs of the ager.
-    pub ager_interval: Seconds,
+    pub(crate) ager_interval: Seconds,
     /// Time for which a dead SA is still listed.
-    pub reap_delay: Seconds,
+    pub(crate) reap_delay: Seconds,
     /// Time after which a larval SA is removed.
-    pub larval_timeout: Seconds,
+    pub(crate) larval_timeout: Seconds,
     /// Subtract 8 to 23 random seconds from the soft addtime of outbound SAs (`lifetime_fuzz`).
-    pub soft_fuzz: bool,
+    pub(crate) soft_fuzz: bool,
     /// Pairing with a dead, dying, bidirectional or already paired SA succeeds without pairing (`update_pairing`).
-    pub pair_failures_are_silent: bool,
+    pub(crate) pair_failures_are_silent: bool,
     /// After a failed pairing the new SA stays in state DEAD until the next run of the ager.
-    pub pair_failures_linger: bool,
+    pub(crate) pair_failures_linger: bool,
     /// Refuse every all-zero key. The kernel refuses only one in the last extension of a message.
-    pub refuse_zero_keys: bool,
+    pub(crate) refuse_zero_keys: bool,
     /// A larval SA that becomes mature without hard addtime keeps its larval timeout.
-    pub larval_timeout_stays: bool,
+    pub(crate) larval_timeout_stays: bool,
     /// Refuse a triple DES key with a weak first part. The kernel accepts it.
-    pub refuse_weak_first_part: bool,
+    pub(crate) refuse_weak_first_part: bool,
     /// Seed of the random numbers for GETSPI and the soft fuzz.
-    pub seed: u64,
+    pub(crate) seed: u64,
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use crate::sa::{Flags, SaType, Spi};
 
 /// One of the two tables of an address family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum TableDirection {
+pub(crate) enum TableDirection {
     /// SAs for outgoing packets.
     Outbound,
     /// SAs for incoming packets.
@@ -24,7 +24,7 @@ pub enum TableDirection {
 impl TableDirection {
     /// Inbound for outbound, and vice versa.
     #[must_use]
-    pub fn other(self) -> Self {
+    pub(crate) fn other(self) -> Self {
         match self {
             Self::Outbound => Self::Inbound,
             Self::Inbound => Self::Outbound,

@@ -7,34 +7,34 @@ use crate::sa::{AddressInfo, AddressRole, Flags, LinuxExtras, Message, NATT_PORT
 
 /// The directions of an SA; multicast SAs have both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Directions {
+pub(crate) struct Directions {
     /// For packets that this host receives.
-    pub inbound: bool,
+    pub(crate) inbound: bool,
     /// For packets that this host sends.
-    pub outbound: bool,
+    pub(crate) outbound: bool,
 }
 
 /// The properties of an SA that policies depend on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PolicySa {
+pub(crate) struct PolicySa {
     /// The identity of the SA.
-    pub id: SaId,
+    pub(crate) id: SaId,
     /// Source; `None` if unspecified.
-    pub src: Option<IpAddr>,
+    pub(crate) src: Option<IpAddr>,
     /// Transport, tunnel or BEET.
-    pub mode: XfrmMode,
+    pub(crate) mode: XfrmMode,
     /// Request ID, which ties the SA to policies.
-    pub reqid: u32,
+    pub(crate) reqid: u32,
     /// XFRM interface, 0 for none.
-    pub if_id: u32,
+    pub(crate) if_id: u32,
     /// The directions that its flags declare; neither if it has no such flag.
-    pub declared: Directions,
+    pub(crate) declared: Directions,
     /// The packets that it protects; `None` for a tunnel without inner addresses.
-    pub selector: Option<Selector>,
+    pub(crate) selector: Option<Selector>,
     /// The local UDP port, if its ESP is encapsulated in UDP.
-    pub udp_port: Option<u16>,
+    pub(crate) udp_port: Option<u16>,
     /// Whether it has packet offload to a network device.
-    pub is_offloaded: bool,
+    pub(crate) is_offloaded: bool,
 }
 
 /// Source or destination of a selector.
@@ -48,7 +48,7 @@ struct SelectorEnd {
 impl PolicySa {
     /// From the request that adds the SA; `None` without a destination.
     #[must_use]
-    pub fn of_request(request: &Request) -> Option<Self> {
+    pub(crate) fn of_request(request: &Request) -> Option<Self> {
         let id = request.id()?;
         let src = request.src.map(|src| src.addr.to_canonical()).filter(|src| !src.is_unspecified());
         let (from, to) = (request.src, request.dst?);
@@ -69,7 +69,7 @@ impl PolicySa {
 
     /// From a description by a Linux SADB; `None` without a destination.
     #[must_use]
-    pub fn of_message(message: &Message) -> Option<Self> {
+    pub(crate) fn of_message(message: &Message) -> Option<Self> {
         let address = |role| message.address(role);
         let addr = |role| address(role).and_then(|info: &AddressInfo| info.addr).map(|addr| addr.to_canonical());
         let association = message.association()?;
@@ -122,14 +122,14 @@ impl PolicySa {
 
     /// The source, or the unspecified address of the same family.
     #[must_use]
-    pub fn src_or_any(&self) -> IpAddr {
+    pub(crate) fn src_or_any(&self) -> IpAddr {
         self.src.unwrap_or(Net::any(self.id.dst).addr())
     }
 }
 
 /// The local UDP port of the SA that `request` adds, if its ESP is encapsulated in UDP.
 #[must_use]
-pub fn udp_port(request: &Request) -> Option<u16> {
+pub(crate) fn udp_port(request: &Request) -> Option<u16> {
     let is_natt = request.natt_local.is_some() || request.natt_remote.is_some();
     let port = || request.natt_local.map(|end| end.port).filter(|port| *port != 0).unwrap_or(NATT_PORT);
     is_natt.then(port)

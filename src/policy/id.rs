@@ -9,16 +9,16 @@ use crate::sa::Masked;
 ///
 /// Records in /run hold it as one JSON object with the fields of the selector at the top level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct PolicyId {
+pub(crate) struct PolicyId {
     /// The packets that it is looked up for.
-    pub direction: PolicyDirection,
+    pub(crate) direction: PolicyDirection,
     /// The packets that it matches.
     #[serde(flatten)]
-    pub selector: Selector,
+    pub(crate) selector: Selector,
     /// Only packets with this mark; `None` for all.
-    pub mark: Option<Masked>,
+    pub(crate) mark: Option<Masked>,
     /// XFRM interface, 0 for none.
-    pub if_id: u32,
+    pub(crate) if_id: u32,
 }
 
 #[cfg(test)]

@@ -6,18 +6,18 @@
 
 mod association;
 mod conflicts;
-pub mod derive;
+pub(crate) mod derive;
 mod id;
 mod selector;
-pub mod ssh_lockout;
+pub(crate) mod ssh_lockout;
 mod text;
-pub mod unmatched;
+pub(crate) mod unmatched;
 
 use std::net::IpAddr;
 
-pub use association::{Directions, PolicySa, udp_port};
-pub use id::PolicyId;
-pub use selector::{Net, PortMask, Selector};
+pub(crate) use association::{Directions, PolicySa, udp_port};
+pub(crate) use id::PolicyId;
+pub(crate) use selector::{Net, PortMask, Selector};
 
 use serde::{Deserialize, Serialize};
 
@@ -26,7 +26,7 @@ use crate::sa::{SaType, XfrmMode};
 /// The packets that a policy is looked up for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum PolicyDirection {
+pub(crate) enum PolicyDirection {
     /// Packets for this host.
     In,
     /// Packets that leave this host.
@@ -38,7 +38,7 @@ pub enum PolicyDirection {
 
 /// The processing of packets that match a policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum PolicyAction {
+pub(crate) enum PolicyAction {
     /// Protected by the SAs of the templates, or passed in clear if there are none.
     Allow,
     /// The packet is dropped.
@@ -47,41 +47,41 @@ pub enum PolicyAction {
 
 /// The requirement of a policy for one SA.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Template {
+pub(crate) struct Template {
     /// The protocol: AH or ESP.
-    pub sa_type: SaType,
+    pub(crate) sa_type: SaType,
     /// Transport, tunnel or BEET.
-    pub mode: XfrmMode,
+    pub(crate) mode: XfrmMode,
     /// Source of the outer header; unspecified in transport mode.
-    pub src: IpAddr,
+    pub(crate) src: IpAddr,
     /// Destination of the outer header; unspecified in transport mode.
-    pub dst: IpAddr,
+    pub(crate) dst: IpAddr,
     /// Security parameters index, 0 for any.
-    pub spi: u32,
+    pub(crate) spi: u32,
     /// The SAs with this request ID. 0 matches any inbound SA, and outbound SAs with 0.
-    pub reqid: u32,
+    pub(crate) reqid: u32,
     /// Packets may pass without the SA (`level use` of ip-xfrm(8)).
-    pub optional: bool,
+    pub(crate) optional: bool,
 }
 
 /// A policy: an entry of the SPD.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Policy {
+pub(crate) struct Policy {
     /// Selector, direction, mark and if_id.
-    pub id: PolicyId,
+    pub(crate) id: PolicyId,
     /// The processing of matching packets.
-    pub action: PolicyAction,
+    pub(crate) action: PolicyAction,
     /// Of the policies that match a packet, the one with the lowest number applies.
-    pub priority: u32,
+    pub(crate) priority: u32,
     /// In the order of outbound processing: the innermost SA first.
-    pub templates: Vec<Template>,
+    pub(crate) templates: Vec<Template>,
 }
 
 /// A policy in the SPD.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ListedPolicy {
+pub(crate) struct ListedPolicy {
     /// The policy without its counters.
-    pub policy: Policy,
+    pub(crate) policy: Policy,
     /// Time of addition in seconds since 1970.
-    pub added: u64,
+    pub(crate) added: u64,
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// An address prefix: all addresses that share their first `prefix_len` bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(from = "(IpAddr, u8)", into = "(IpAddr, u8)")]
-pub struct Net {
+pub(crate) struct Net {
     addr: IpAddr,
     prefix_len: u8,
 }
@@ -15,7 +15,7 @@ pub struct Net {
 impl Net {
     /// The prefix of `addr`. A `prefix_len` longer than the address stands for the whole address.
     #[must_use]
-    pub fn new(addr: IpAddr, prefix_len: u8) -> Self {
+    pub(crate) fn new(addr: IpAddr, prefix_len: u8) -> Self {
         match addr.to_canonical() {
             IpAddr::V4(v4) => {
                 let len = prefix_len.min(32);
@@ -33,37 +33,37 @@ impl Net {
 
     /// The prefix that holds one address only.
     #[must_use]
-    pub fn host(addr: IpAddr) -> Self {
+    pub(crate) fn host(addr: IpAddr) -> Self {
         Self::new(addr, u8::MAX)
     }
 
     /// All addresses of the family of `addr`.
     #[must_use]
-    pub fn any(addr: IpAddr) -> Self {
+    pub(crate) fn any(addr: IpAddr) -> Self {
         Self::new(addr, 0)
     }
 
     /// The address with all free bits zero.
     #[must_use]
-    pub fn addr(self) -> IpAddr {
+    pub(crate) fn addr(self) -> IpAddr {
         self.addr
     }
 
     /// The number of fixed bits.
     #[must_use]
-    pub fn prefix_len(self) -> u8 {
+    pub(crate) fn prefix_len(self) -> u8 {
         self.prefix_len
     }
 
     /// The number of bits that are not fixed: 0 for a host.
     #[must_use]
-    pub fn free_bits(self) -> u8 {
+    pub(crate) fn free_bits(self) -> u8 {
         if self.addr.is_ipv4() { 32 - self.prefix_len } else { 128 - self.prefix_len }
     }
 
     /// Whether the prefix contains every address of `other`.
     #[must_use]
-    pub fn covers(self, other: Self) -> bool {
+    pub(crate) fn covers(self, other: Self) -> bool {
         self.addr.is_ipv4() == other.addr.is_ipv4()
             && self.prefix_len <= other.prefix_len
             && Self::new(other.addr, self.prefix_len) == self
@@ -71,7 +71,7 @@ impl Net {
 
     /// Whether the prefixes have an address in common.
     #[must_use]
-    pub fn overlaps(self, other: Self) -> bool {
+    pub(crate) fn overlaps(self, other: Self) -> bool {
         // Prefixes are nested or disjoint.
         self.covers(other) || other.covers(self)
     }
@@ -80,26 +80,26 @@ impl Net {
 /// The ports that equal `value` in the bits of `mask`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(from = "(u16, u16)", into = "(u16, u16)")]
-pub struct PortMask {
+pub(crate) struct PortMask {
     /// The port in host byte order. For ICMP the type (source) or the code (destination).
-    pub value: u16,
+    pub(crate) value: u16,
     /// The bits of `value` that are compared.
-    pub mask: u16,
+    pub(crate) mask: u16,
 }
 
 impl PortMask {
     /// The mask that matches every port.
-    pub const ANY: Self = Self { value: 0, mask: 0 };
+    pub(crate) const ANY: Self = Self { value: 0, mask: 0 };
 
     /// One port; 0 stands for every port, as in a command.
     #[must_use]
-    pub fn exactly(port: u16) -> Self {
+    pub(crate) fn exactly(port: u16) -> Self {
         if port == 0 { Self::ANY } else { Self { value: port, mask: u16::MAX } }
     }
 
     /// Whether the two have a port in common.
     #[must_use]
-    pub fn overlaps(self, other: Self) -> bool {
+    pub(crate) fn overlaps(self, other: Self) -> bool {
         // Bits outside either mask can take any value.
         (self.value ^ other.value) & self.mask & other.mask == 0
     }
@@ -131,31 +131,31 @@ impl From<PortMask> for (u16, u16) {
 
 /// The packets that a policy or an SA matches (RFC 4301 section 4.4.1.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Selector {
+pub(crate) struct Selector {
     /// Prefix of the source address.
-    pub src: Net,
+    pub(crate) src: Net,
     /// Prefix of the destination address.
-    pub dst: Net,
+    pub(crate) dst: Net,
     /// Upper-layer protocol, 0 for any.
-    pub proto: u8,
+    pub(crate) proto: u8,
     /// Source port, or ICMP type.
-    pub src_ports: PortMask,
+    pub(crate) src_ports: PortMask,
     /// Destination port, or ICMP code.
-    pub dst_ports: PortMask,
+    pub(crate) dst_ports: PortMask,
     /// Index of the network interface, 0 for any.
-    pub interface: u32,
+    pub(crate) interface: u32,
 }
 
 impl Selector {
     /// All packets between two networks.
     #[must_use]
-    pub fn between(src: Net, dst: Net) -> Self {
+    pub(crate) fn between(src: Net, dst: Net) -> Self {
         Self { src, dst, proto: 0, src_ports: PortMask::ANY, dst_ports: PortMask::ANY, interface: 0 }
     }
 
     /// Whether a packet can match both.
     #[must_use]
-    pub fn overlaps(&self, other: &Self) -> bool {
+    pub(crate) fn overlaps(&self, other: &Self) -> bool {
         self.src.overlaps(other.src)
             && self.dst.overlaps(other.dst)
             && (self.proto == 0 || other.proto == 0 || self.proto == other.proto)

@@ -8,7 +8,7 @@ const IPPROTO_TCP: u8 = 6;
 
 /// An SSH session, from `SSH_CONNECTION` of ssh(1): address and port of the client, and of the server (this host).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SshSession {
+pub(crate) struct SshSession {
     client: (IpAddr, u16),
     server: (IpAddr, u16),
 }
@@ -16,7 +16,7 @@ pub struct SshSession {
 impl SshSession {
     /// Parses the value of `SSH_CONNECTION`.
     #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let words: Vec<&str> = text.split_whitespace().collect();
         let [client, client_port, server, port] = words[..] else { return None };
         let end = |addr: &str, port: &str| {
@@ -29,13 +29,13 @@ impl SshSession {
 
     /// The address of the client.
     #[must_use]
-    pub fn client(&self) -> IpAddr {
+    pub(crate) fn client(&self) -> IpAddr {
         self.client.0
     }
 
     /// The policy that would drop the unprotected packets of the session; `None` if they pass.
     #[must_use]
-    pub fn blocking_policy<'a>(&self, policies: &'a [Policy]) -> Option<&'a Policy> {
+    pub(crate) fn blocking_policy<'a>(&self, policies: &'a [Policy]) -> Option<&'a Policy> {
         let packets = Selector {
             proto: IPPROTO_TCP,
             src_ports: PortMask::exactly(self.client.1),

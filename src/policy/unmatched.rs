@@ -9,16 +9,16 @@ use crate::sa::XfrmMode;
 
 /// The result of [`unmatched`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct UnmatchedPositions {
+pub(crate) struct UnmatchedPositions {
     /// Positions of SAs that no policy uses.
-    pub sas: Vec<usize>,
+    pub(crate) sas: Vec<usize>,
     /// Positions of policies with a template that no SA matches.
-    pub policies: Vec<usize>,
+    pub(crate) policies: Vec<usize>,
 }
 
 /// Finds the SAs that none of `policies` uses, and the policies that lack one of `sas`.
 #[must_use]
-pub fn unmatched(policies: &[&Policy], sas: &[PolicySa]) -> UnmatchedPositions {
+pub(crate) fn unmatched(policies: &[&Policy], sas: &[PolicySa]) -> UnmatchedPositions {
     let mut is_used = vec![false; sas.len()];
     let mut found = UnmatchedPositions::default();
     // A host may have 100,000 SAs and as many policies: most templates name a destination, and an index avoids the product.
@@ -58,7 +58,7 @@ fn destination(policy: &Policy, template: &Template) -> Option<IpAddr> {
 
 /// Whether `sa` can serve `template` of `policy`.
 #[must_use]
-pub fn uses(policy: &Policy, template: &Template, sa: &PolicySa) -> bool {
+pub(crate) fn uses(policy: &Policy, template: &Template, sa: &PolicySa) -> bool {
     matches_type_and_mode(template, sa)
         && matches_reqid_and_mark(policy, template, sa)
         && matches_direction(policy, sa)

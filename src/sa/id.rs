@@ -13,16 +13,16 @@ pub(crate) const NATT_PORT: u16 = 4500;
 ///
 /// Records in /run hold it as `{"sa_type":3,"spi":4096,"dst":"192.0.2.1","mark":[1,255]}`, without `mark` if there is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct SaId {
+pub(crate) struct SaId {
     /// The protocol: AH or ESP.
-    pub sa_type: SaType,
+    pub(crate) sa_type: SaType,
     /// The SPI, in host byte order.
-    pub spi: Spi,
+    pub(crate) spi: Spi,
     /// Destination address, an IPv4-mapped one as IPv4.
-    pub dst: IpAddr,
+    pub(crate) dst: IpAddr,
     /// Linux: the mark of its packets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mark: Option<Masked>,
+    pub(crate) mark: Option<Masked>,
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 /// The meaning of the values of a [`Lifetime`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum LifetimeKind {
+pub(crate) enum LifetimeKind {
     /// Use so far: bytes protected, time of addition, time of first use (seconds since 1970).
     Current,
     /// The SA is removed when one of these is reached.
@@ -16,7 +16,7 @@ pub enum LifetimeKind {
 impl LifetimeKind {
     /// The prefix of the keywords, as in `hard_addtime`.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Current => "current",
             Self::Hard => "hard",
@@ -28,21 +28,21 @@ impl LifetimeKind {
 
 /// The four values of a lifetime (RFC 2367 section 2.3.2). 0 means no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Lifetime {
+pub(crate) struct Lifetime {
     /// Number of flows or connections; carried, never enforced.
-    pub allocations: u32,
+    pub(crate) allocations: u32,
     /// Bytes that the SA has protected or may protect.
-    pub bytes: u64,
+    pub(crate) bytes: u64,
     /// Seconds since the SA was added; in the current lifetime the time of addition.
-    pub addtime: u64,
+    pub(crate) addtime: u64,
     /// Seconds since the SA was first used; in the current lifetime the time of first use.
-    pub usetime: u64,
+    pub(crate) usetime: u64,
 }
 
 impl Lifetime {
     /// True if all values are 0.
     #[must_use]
-    pub fn is_unlimited(&self) -> bool {
+    pub(crate) fn is_unlimited(&self) -> bool {
         *self == Self::default()
     }
 }

@@ -10,11 +10,11 @@ use super::StaticDefault;
 /// A value of which only the bits of a mask are used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(from = "(u32, u32)", into = "(u32, u32)")]
-pub struct Masked {
+pub(crate) struct Masked {
     /// The value to compare or set.
-    pub value: u32,
+    pub(crate) value: u32,
     /// The bits of the value that are used.
-    pub mask: u32,
+    pub(crate) mask: u32,
 }
 
 impl From<(u32, u32)> for Masked {
@@ -31,61 +31,61 @@ impl From<Masked> for (u32, u32) {
 
 /// How an SA treats packets (`XFRM_MODE_*`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct XfrmMode(pub u8);
+pub(crate) struct XfrmMode(pub u8);
 
 impl XfrmMode {
     /// Protects the payload of the IP packet.
-    pub const TRANSPORT: Self = Self(0);
+    pub(crate) const TRANSPORT: Self = Self(0);
     /// Protects the whole packet inside a second IP header.
-    pub const TUNNEL: Self = Self(1);
+    pub(crate) const TUNNEL: Self = Self(1);
     /// Bound end-to-end tunnel: fixed inner addresses that do not travel.
-    pub const BEET: Self = Self(4);
+    pub(crate) const BEET: Self = Self(4);
 
     /// The modes of PF_KEY's X_SA2 (`IPSEC_MODE_*` in `linux/ipsec.h`), numbered from 1.
     const PF_KEY: [Self; 3] = [Self::TRANSPORT, Self::TUNNEL, Self::BEET];
 
     /// The mode with this number in PF_KEY; `None` for 0 (any) and unknown ones.
     #[must_use]
-    pub fn from_pf_key(number: u8) -> Option<Self> {
+    pub(crate) fn from_pf_key(number: u8) -> Option<Self> {
         Self::PF_KEY.get(usize::from(number).checked_sub(1)?).copied()
     }
 
     /// The number of the mode in PF_KEY.
     #[must_use]
-    pub fn pf_key(self) -> Option<u8> {
+    pub(crate) fn pf_key(self) -> Option<u8> {
         (1..).zip(Self::PF_KEY).find(|(_, mode)| *mode == self).map(|(number, _)| number)
     }
 }
 
 /// `XFRM_STATE_*` in the low 8 bits, `XFRM_SA_XFLAG_*` from bit 8 on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct XfrmFlags(pub u32);
+pub(crate) struct XfrmFlags(pub u32);
 
 impl XfrmFlags {
     /// Do not carry congestion marks from outer to inner header.
-    pub const NOECN: Self = Self(1);
+    pub(crate) const NOECN: Self = Self(1);
     /// Copy the traffic class from outer to inner header.
-    pub const DECAP_DSCP: Self = Self(2);
+    pub(crate) const DECAP_DSCP: Self = Self(2);
     /// No path MTU discovery.
-    pub const NOPMTUDISC: Self = Self(4);
+    pub(crate) const NOPMTUDISC: Self = Self(4);
     /// Any source address, receiving.
-    pub const WILDRECV: Self = Self(8);
+    pub(crate) const WILDRECV: Self = Self(8);
     /// Hand ICMP errors about the SA to its owner.
-    pub const ICMP: Self = Self(16);
+    pub(crate) const ICMP: Self = Self(16);
     /// The selector is for either address family.
-    pub const AF_UNSPEC: Self = Self(32);
+    pub(crate) const AF_UNSPEC: Self = Self(32);
     /// Align the AH header to 4 bytes.
-    pub const ALIGN4: Self = Self(64);
+    pub(crate) const ALIGN4: Self = Self(64);
     /// 64-bit sequence numbers (RFC 4303 section 2.2.1).
-    pub const ESN: Self = Self(128);
+    pub(crate) const ESN: Self = Self(128);
     /// Do not copy the traffic class to the outer header.
-    pub const DONT_ENCAP_DSCP: Self = Self(1 << 8);
+    pub(crate) const DONT_ENCAP_DSCP: Self = Self(1 << 8);
     /// The outbound sequence number may wrap around.
-    pub const OSEQ_MAY_WRAP: Self = Self(2 << 8);
+    pub(crate) const OSEQ_MAY_WRAP: Self = Self(2 << 8);
 
     /// Whether all bits of `other` are set.
     #[must_use]
-    pub fn has(self, other: Self) -> bool {
+    pub(crate) fn has(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
 }
@@ -106,40 +106,40 @@ impl BitOrAssign for XfrmFlags {
 
 /// Offload of an SA to a network device.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Offload {
+pub(crate) struct Offload {
     /// Name of the network device.
-    pub device: String,
+    pub(crate) device: String,
     /// For inbound packets. In a request the direction of the SA decides.
-    pub inbound: bool,
+    pub(crate) inbound: bool,
     /// Packet offload: the device does the encapsulation as well as the cryptography.
-    pub whole_packet: bool,
+    pub(crate) whole_packet: bool,
 }
 
 /// The properties that only Linux XFRM has. The defaults set nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct LinuxExtras {
+pub(crate) struct LinuxExtras {
     /// `None` in a request: tunnel mode with inner addresses, otherwise transport mode. A report always has it.
-    pub mode: Option<XfrmMode>,
+    pub(crate) mode: Option<XfrmMode>,
     /// Request ID, which ties the SA to policies; 0 for none.
-    pub reqid: u32,
+    pub(crate) reqid: u32,
     /// Only packets with this mark use the SA. Part of its identity.
-    pub mark: Option<Masked>,
+    pub(crate) mark: Option<Masked>,
     /// XFRM interface; 0 for none.
-    pub if_id: u32,
+    pub(crate) if_id: u32,
     /// The mark that the SA sets on its packets.
-    pub output_mark: Option<Masked>,
+    pub(crate) output_mark: Option<Masked>,
     /// Offload to a network device.
-    pub offload: Option<Offload>,
+    pub(crate) offload: Option<Offload>,
     /// Packets are padded to this length against traffic analysis (RFC 4303 section 2.7); 0 for none.
-    pub tfcpad: u32,
+    pub(crate) tfcpad: u32,
     /// `XFRM_STATE_*` and `XFRM_SA_XFLAG_*` flags.
-    pub flags: XfrmFlags,
+    pub(crate) flags: XfrmFlags,
     /// Packets after which an EXPIRE is sent; 0 for no limit.
-    pub soft_packets: u64,
+    pub(crate) soft_packets: u64,
     /// Packets after which the SA is removed; 0 for no limit.
-    pub hard_packets: u64,
+    pub(crate) hard_packets: u64,
     /// Length of the ICV in bits, if it is not the default of the algorithm.
-    pub icv_bits: Option<u16>,
+    pub(crate) icv_bits: Option<u16>,
 }
 
 impl StaticDefault for LinuxExtras {
@@ -161,7 +161,7 @@ impl StaticDefault for LinuxExtras {
 impl LinuxExtras {
     /// The keyword of the first property that is set; `None` if there is none.
     #[must_use]
-    pub fn first_keyword(&self) -> Option<&'static str> {
+    pub(crate) fn first_keyword(&self) -> Option<&'static str> {
         // ESN before the other flags: it has a keyword of its own.
         let keywords = [
             (self.mode.is_some(), "mode"),
@@ -183,25 +183,25 @@ impl LinuxExtras {
 
 /// The values that Linux XFRM reports in addition to the other extensions of a message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct LinuxInfo {
+pub(crate) struct LinuxInfo {
     /// The properties that the SA was added with.
-    pub extras: LinuxExtras,
+    pub(crate) extras: LinuxExtras,
     /// Anti-replay window in packets. The field of PF_KEY ends at 255.
-    pub replay_window: u32,
+    pub(crate) replay_window: u32,
     /// Packets protected so far.
-    pub packets: u64,
+    pub(crate) packets: u64,
     /// Seconds since 1970 of the last use; 0 if never or unknown.
-    pub last_used: u64,
+    pub(crate) last_used: u64,
     /// The last sequence number sent, with ESN.
-    pub sent_seq: u64,
+    pub(crate) sent_seq: u64,
     /// The highest sequence number received, with ESN.
-    pub received_seq: u64,
+    pub(crate) received_seq: u64,
     /// Packets dropped: below the anti-replay window, replayed, with a wrong ICV.
-    pub drops: [u32; 3],
+    pub(crate) drops: [u32; 3],
     /// The kernel's name of an authentication algorithm that this program does not know.
-    pub foreign_auth: Option<String>,
+    pub(crate) foreign_auth: Option<String>,
     /// The kernel's name of an encryption algorithm that this program does not know.
-    pub foreign_encr: Option<String>,
+    pub(crate) foreign_encr: Option<String>,
 }
 
 #[cfg(test)]

@@ -12,29 +12,29 @@ use super::{
 use crate::secret::Key;
 
 /// One PF_KEY message (RFC 2367 section 2.1).
-pub struct Message {
+pub(crate) struct Message {
     /// `sadb_msg_version`: 2 in RFC 2367.
-    pub version: u8,
+    pub(crate) version: u8,
     /// `sadb_msg_type`: the request or the report.
-    pub kind: MessageType,
+    pub(crate) kind: MessageType,
     /// Error number in the numbering of the SADB's system; 0 for none.
-    pub errno: u8,
+    pub(crate) errno: u8,
     /// `sadb_msg_satype`: the database, or 0.
-    pub sa_type: SaType,
+    pub(crate) sa_type: SaType,
     /// Length in bytes that the header declares.
-    pub byte_len: usize,
+    pub(crate) byte_len: usize,
     /// illumos: the reason behind `errno`. 0 on other systems.
-    pub diagnostic: DiagnosticCode,
+    pub(crate) diagnostic: DiagnosticCode,
     /// `sadb_msg_seq`: the same in request and reply.
-    pub seq: u32,
+    pub(crate) seq: u32,
     /// `sadb_msg_pid`: the process of the request; 0 for messages of the kernel.
-    pub pid: u32,
+    pub(crate) pid: u32,
     /// The extensions, in message order.
-    pub extensions: Vec<Extension>,
+    pub(crate) extensions: Vec<Extension>,
 }
 
 /// One extension of a message (RFC 2367 section 2.3, illumos `pfkeyv2.h`).
-pub enum Extension {
+pub(crate) enum Extension {
     /// The SA extension (RFC 2367 section 2.3.1).
     Association(Association),
     /// LIFETIME_CURRENT, _HARD, _SOFT, X_LIFETIME_IDLE.
@@ -117,24 +117,24 @@ pub enum Extension {
 
 /// The SA extension (RFC 2367 section 2.3.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Association {
+pub(crate) struct Association {
     /// `sadb_sa_spi`, in host byte order.
-    pub spi: Spi,
+    pub(crate) spi: Spi,
     /// `sadb_sa_replay`: anti-replay window in packets.
-    pub replay: u8,
+    pub(crate) replay: u8,
     /// `sadb_sa_state`: larval, mature, dying or dead.
-    pub state: SaState,
+    pub(crate) state: SaState,
     /// `sadb_sa_auth`: authentication algorithm, or none.
-    pub auth: AuthAlg,
+    pub(crate) auth: AuthAlg,
     /// `sadb_sa_encrypt`: encryption algorithm, or none.
-    pub encr: EncrAlg,
+    pub(crate) encr: EncrAlg,
     /// `sadb_sa_flags`, in the numbers of illumos.
-    pub flags: Flags,
+    pub(crate) flags: Flags,
 }
 
 /// Which address an address extension is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum AddressRole {
+pub(crate) enum AddressRole {
     /// ADDRESS_SRC: the outer source.
     Source,
     /// ADDRESS_DST: the outer destination.
@@ -151,22 +151,22 @@ pub enum AddressRole {
 
 /// An address extension: sockaddr plus protocol and prefix length (RFC 2367 section 2.3.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AddressInfo {
+pub(crate) struct AddressInfo {
     /// Upper-layer protocol, 0 for any.
-    pub proto: u8,
+    pub(crate) proto: u8,
     /// Prefix length as on the wire: of a mapped IPv4 address it counts 96 more.
-    pub prefix_len: u8,
+    pub(crate) prefix_len: u8,
     /// Address family number as on the wire.
-    pub family: u16,
+    pub(crate) family: u16,
     /// Address; `None` if the family is not an IP one. A mapped IPv4 address stays IPv6 here.
-    pub addr: Option<IpAddr>,
+    pub(crate) addr: Option<IpAddr>,
     /// Port in host byte order, 0 for any.
-    pub port: u16,
+    pub(crate) port: u16,
 }
 
 /// The use of a key or an algorithm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum KeyRole {
+pub(crate) enum KeyRole {
     /// The key or algorithms of authentication.
     Auth,
     /// The key or algorithms of encryption.
@@ -175,7 +175,7 @@ pub enum KeyRole {
 
 /// The end that an extension describes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Side {
+pub(crate) enum Side {
     /// The sender of the packets.
     Source,
     /// The receiver of the packets.
@@ -184,85 +184,85 @@ pub enum Side {
 
 /// An identity (RFC 2367 section 2.3.5).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Identity {
+pub(crate) struct Identity {
     /// The form of the name, such as FQDN.
-    pub kind: IdentityType,
+    pub(crate) kind: IdentityType,
     /// `sadb_ident_id`, a user id; illumos always reports 0.
-    pub id: u64,
+    pub(crate) id: u64,
     /// The name, without the terminating NUL.
-    pub value: Vec<u8>,
+    pub(crate) value: Vec<u8>,
 }
 
 /// One row of SUPPORTED_AUTH or SUPPORTED_ENCRYPT.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SupportedAlgorithm {
+pub(crate) struct SupportedAlgorithm {
     /// `sadb_alg_id`: number of the algorithm.
-    pub id: u8,
+    pub(crate) id: u8,
     /// IV length in bytes.
-    pub iv_len: u8,
+    pub(crate) iv_len: u8,
     /// Shortest key in bits.
-    pub min_bits: u16,
+    pub(crate) min_bits: u16,
     /// Longest key in bits.
-    pub max_bits: u16,
+    pub(crate) max_bits: u16,
     /// Step between key lengths in bits.
-    pub increment: u8,
+    pub(crate) increment: u8,
     /// illumos: length of the salt in bits.
-    pub salt_bits: u8,
+    pub(crate) salt_bits: u8,
 }
 
 /// One row of PROPOSAL (`struct sadb_comb`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Combination {
+pub(crate) struct Combination {
     /// `sadb_comb_auth`: authentication algorithm, or none.
-    pub auth: AuthAlg,
+    pub(crate) auth: AuthAlg,
     /// `sadb_comb_encrypt`: encryption algorithm, or none.
-    pub encr: EncrAlg,
+    pub(crate) encr: EncrAlg,
     /// `sadb_comb_flags`: PFS is bit 0.
-    pub flags: u16,
+    pub(crate) flags: u16,
     /// Authentication key bits, shortest and longest.
-    pub auth_bits: (u16, u16),
+    pub(crate) auth_bits: (u16, u16),
     /// Encryption key bits, shortest and longest.
-    pub encr_bits: (u16, u16),
+    pub(crate) encr_bits: (u16, u16),
     /// illumos: salt bits of the encryption key.
-    pub salt_bits: u8,
+    pub(crate) salt_bits: u8,
     /// The proposed soft lifetime.
-    pub soft: Lifetime,
+    pub(crate) soft: Lifetime,
     /// The proposed hard lifetime.
-    pub hard: Lifetime,
+    pub(crate) hard: Lifetime,
 }
 
 /// One row of X_EPROP (`struct sadb_x_ecomb` and its algorithms).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ExtendedCombination {
+pub(crate) struct ExtendedCombination {
     /// `sadb_x_ecomb_flags`: PFS is bit 0.
-    pub flags: u16,
+    pub(crate) flags: u16,
     /// The proposed soft lifetime.
-    pub soft: Lifetime,
+    pub(crate) soft: Lifetime,
     /// The proposed hard lifetime.
-    pub hard: Lifetime,
+    pub(crate) hard: Lifetime,
     /// The algorithms that are used together.
-    pub algorithms: Vec<ExtendedAlgorithm>,
+    pub(crate) algorithms: Vec<ExtendedAlgorithm>,
 }
 
 /// One algorithm of an [`ExtendedCombination`] (`struct sadb_x_algdesc`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ExtendedAlgorithm {
+pub(crate) struct ExtendedAlgorithm {
     /// The protocol: AH or ESP.
-    pub sa_type: SaType,
+    pub(crate) sa_type: SaType,
     /// 1 authentication, 2 encryption, 3 compression.
-    pub kind: u8,
+    pub(crate) kind: u8,
     /// `sadb_x_algdesc_alg`: number of the algorithm.
-    pub alg: u8,
+    pub(crate) alg: u8,
     /// Salt bits, or a reserved byte.
-    pub reserved: u8,
+    pub(crate) reserved: u8,
     /// Key bits, shortest and longest.
-    pub bits: (u16, u16),
+    pub(crate) bits: (u16, u16),
 }
 
 impl Message {
     /// The SA extension, if there is one.
     #[must_use]
-    pub fn association(&self) -> Option<&Association> {
+    pub(crate) fn association(&self) -> Option<&Association> {
         self.extensions.iter().find_map(|ext| match ext {
             Extension::Association(sa) => Some(sa),
             _ => None,
@@ -271,7 +271,7 @@ impl Message {
 
     /// The identity of the SA that the message describes; `None` if it is incomplete.
     #[must_use]
-    pub fn id(&self) -> Option<SaId> {
+    pub(crate) fn id(&self) -> Option<SaId> {
         let dst = self.address(AddressRole::Destination)?.addr?.to_canonical();
         let mark = self.linux().and_then(|linux| linux.extras.mark);
         Some(SaId { sa_type: self.sa_type, spi: self.association()?.spi, dst, mark })
@@ -279,7 +279,7 @@ impl Message {
 
     /// The first address of that role.
     #[must_use]
-    pub fn address(&self, role: AddressRole) -> Option<&AddressInfo> {
+    pub(crate) fn address(&self, role: AddressRole) -> Option<&AddressInfo> {
         self.extensions.iter().find_map(|ext| match ext {
             Extension::Address(r, info) if *r == role => Some(info),
             _ => None,
@@ -288,7 +288,7 @@ impl Message {
 
     /// The first lifetime of that kind.
     #[must_use]
-    pub fn lifetime(&self, kind: LifetimeKind) -> Option<&Lifetime> {
+    pub(crate) fn lifetime(&self, kind: LifetimeKind) -> Option<&Lifetime> {
         self.extensions.iter().find_map(|ext| match ext {
             Extension::Lifetime(k, lifetime) if *k == kind => Some(lifetime),
             _ => None,
@@ -297,7 +297,7 @@ impl Message {
 
     /// The values of Linux XFRM beyond PF_KEY; `None` from other backends.
     #[must_use]
-    pub fn linux(&self) -> Option<&LinuxInfo> {
+    pub(crate) fn linux(&self) -> Option<&LinuxInfo> {
         self.extensions.iter().find_map(|ext| match ext {
             Extension::Linux(info) => Some(&**info),
             _ => None,
@@ -306,7 +306,7 @@ impl Message {
 
     /// The first key of that role.
     #[must_use]
-    pub fn key(&self, role: KeyRole) -> Option<&Key> {
+    pub(crate) fn key(&self, role: KeyRole) -> Option<&Key> {
         self.extensions.iter().find_map(|ext| match ext {
             Extension::Key(r, key) if *r == role => Some(key),
             _ => None,

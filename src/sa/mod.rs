@@ -13,13 +13,13 @@ mod request;
 mod sparse;
 
 pub(crate) use id::NATT_PORT;
-pub use id::SaId;
-pub use lifetime::{Lifetime, LifetimeKind};
-pub use linux::{LinuxExtras, LinuxInfo, Masked, Offload, XfrmFlags, XfrmMode};
-pub use message::{
+pub(crate) use id::SaId;
+pub(crate) use lifetime::{Lifetime, LifetimeKind};
+pub(crate) use linux::{LinuxExtras, LinuxInfo, Masked, Offload, XfrmFlags, XfrmMode};
+pub(crate) use message::{
     AddressInfo, AddressRole, Association, Combination, ExtendedAlgorithm, ExtendedCombination, Extension, Identity,
     KeyRole, Message, Side, SupportedAlgorithm,
 };
-pub use number::{AuthAlg, DiagnosticCode, EncrAlg, Flags, IdentityType, MessageType, SaState, SaType, Spi};
-pub use request::{Endpoint, InnerEndpoint, Request};
-pub use sparse::{Sparse, StaticDefault};
+pub(crate) use number::{AuthAlg, DiagnosticCode, EncrAlg, Flags, IdentityType, MessageType, SaState, SaType, Spi};
+pub(crate) use request::{Endpoint, InnerEndpoint, Request};
+pub(crate) use sparse::{Sparse, StaticDefault};

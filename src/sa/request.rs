@@ -7,26 +7,26 @@ use crate::secret::Key;
 
 /// An outer or NAT-T address of a request: `src`, `dst`, `nat_loc`, `nat_rem` with their ports and protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Endpoint {
+pub(crate) struct Endpoint {
     /// The address; unspecified if only a port was given.
-    pub addr: IpAddr,
+    pub(crate) addr: IpAddr,
     /// Port, 0 for any.
-    pub port: u16,
+    pub(crate) port: u16,
     /// Upper-layer protocol, 0 for any.
-    pub proto: u8,
+    pub(crate) proto: u8,
 }
 
 /// An inner address of a tunnel-mode request: `isrc`, `idst` with their ports and protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct InnerEndpoint {
+pub(crate) struct InnerEndpoint {
     /// The address or the address of the prefix.
-    pub addr: IpAddr,
+    pub(crate) addr: IpAddr,
     /// Prefix length in bits of the address's own family: 0 to 32, or 0 to 128.
-    pub prefix_len: u8,
+    pub(crate) prefix_len: u8,
     /// Port, 0 for any.
-    pub port: u16,
+    pub(crate) port: u16,
     /// Upper-layer protocol, 0 for any.
-    pub proto: u8,
+    pub(crate) proto: u8,
 }
 
 /// A request about one SA. Values that were not given are `None` or zero.
@@ -34,59 +34,59 @@ pub struct InnerEndpoint {
 /// A command with a host name that has several addresses becomes several requests, which differ in `src` and `dst` only.
 /// `keyfile` checks which fields a command may have and must have; `sadb` checks which ones an SADB supports.
 #[derive(Default)]
-pub struct Request {
+pub(crate) struct Request {
     /// The protocol: AH or ESP.
-    pub sa_type: SaType,
+    pub(crate) sa_type: SaType,
     /// The SPI, in host byte order.
-    pub spi: Spi,
+    pub(crate) spi: Spi,
     /// SPI of the SA to pair with.
-    pub pair_spi: Option<Spi>,
+    pub(crate) pair_spi: Option<Spi>,
     /// Anti-replay window in packets; 0 for none. At most 255 with PF_KEY, 4096 with XFRM.
-    pub replay: u32,
+    pub(crate) replay: u32,
     /// The desired state. LARVAL (0) in get and delete, which have none.
-    pub state: SaState,
+    pub(crate) state: SaState,
     /// Authentication algorithm, [`AuthAlg::NONE`] if not given.
-    pub auth_alg: AuthAlg,
+    pub(crate) auth_alg: AuthAlg,
     /// Encryption algorithm, [`EncrAlg::NONE`] if not given.
-    pub encr_alg: EncrAlg,
+    pub(crate) encr_alg: EncrAlg,
     /// Direction, tunnel and NAT-T flags.
-    pub flags: Flags,
+    pub(crate) flags: Flags,
     /// Limits at which the SA is removed.
-    pub hard: Sparse<Option<Lifetime>>,
+    pub(crate) hard: Sparse<Option<Lifetime>>,
     /// Limits at which an EXPIRE message is sent.
-    pub soft: Sparse<Option<Lifetime>>,
+    pub(crate) soft: Sparse<Option<Lifetime>>,
     /// Limits of the time without packets.
-    pub idle: Sparse<Option<Lifetime>>,
+    pub(crate) idle: Sparse<Option<Lifetime>>,
     /// Key of the authentication algorithm.
-    pub auth_key: Option<Key>,
+    pub(crate) auth_key: Option<Key>,
     /// Encryption key, with salt where the cipher has one.
-    pub encr_key: Option<Key>,
+    pub(crate) encr_key: Option<Key>,
     /// Identity of the source host or user.
-    pub src_identity: Sparse<Option<Identity>>,
+    pub(crate) src_identity: Sparse<Option<Identity>>,
     /// Identity of the destination host or user.
-    pub dst_identity: Sparse<Option<Identity>>,
+    pub(crate) dst_identity: Sparse<Option<Identity>>,
     /// Outer source, with port and protocol.
-    pub src: Option<Endpoint>,
+    pub(crate) src: Option<Endpoint>,
     /// Outer destination, with port and protocol.
-    pub dst: Option<Endpoint>,
+    pub(crate) dst: Option<Endpoint>,
     /// Address and UDP port of this host after NAT.
-    pub natt_local: Sparse<Option<Endpoint>>,
+    pub(crate) natt_local: Sparse<Option<Endpoint>>,
     /// Address and UDP port of the peer before NAT.
-    pub natt_remote: Sparse<Option<Endpoint>>,
+    pub(crate) natt_remote: Sparse<Option<Endpoint>>,
     /// Inner source of a tunnel.
-    pub inner_src: Sparse<Option<InnerEndpoint>>,
+    pub(crate) inner_src: Sparse<Option<InnerEndpoint>>,
     /// Inner destination of a tunnel.
-    pub inner_dst: Sparse<Option<InnerEndpoint>>,
+    pub(crate) inner_dst: Sparse<Option<InnerEndpoint>>,
     /// The sequence number to start from. A keys file has 32 bits of it; ESN has 64.
-    pub replay_value: Option<u64>,
+    pub(crate) replay_value: Option<u64>,
     /// Properties that only Linux XFRM has.
-    pub linux: Sparse<LinuxExtras>,
+    pub(crate) linux: Sparse<LinuxExtras>,
 }
 
 impl Request {
     /// The identity of the SA; `None` without a destination.
     #[must_use]
-    pub fn id(&self) -> Option<SaId> {
+    pub(crate) fn id(&self) -> Option<SaId> {
         self.dst.map(|dst| SaId {
             sa_type: self.sa_type,
             spi: self.spi,
@@ -98,7 +98,7 @@ impl Request {
 
     /// A copy. Not `Clone`, for the reason of [`Key::duplicate`].
     #[must_use]
-    pub fn duplicate(&self) -> Self {
+    pub(crate) fn duplicate(&self) -> Self {
         Self {
             auth_key: self.auth_key.as_ref().map(Key::duplicate),
             encr_key: self.encr_key.as_ref().map(Key::duplicate),
@@ -118,7 +118,7 @@ impl Request {
 
     /// The mode of the SA. The default is tunnel mode with inner addresses, otherwise transport mode.
     #[must_use]
-    pub fn mode(&self) -> XfrmMode {
+    pub(crate) fn mode(&self) -> XfrmMode {
         // Inner addresses make a tunnel even without the flag.
         let inner = self.inner_src.is_some() || self.inner_dst.is_some();
         let by_flag = if inner || self.flags.has(Flags::TUNNEL) { XfrmMode::TUNNEL } else { XfrmMode::TRANSPORT };
@@ -129,7 +129,7 @@ impl Request {
 impl SaId {
     /// The request that identifies the SA and sets nothing.
     #[must_use]
-    pub fn request(&self) -> Request {
+    pub(crate) fn request(&self) -> Request {
         Request {
             sa_type: self.sa_type,
             spi: self.spi,

@@ -3,7 +3,7 @@
 use std::ops::{Deref, DerefMut};
 
 /// A type with a default value in static memory.
-pub trait StaticDefault: Sized + 'static {
+pub(crate) trait StaticDefault: Sized + 'static {
     /// The default value, which [`Sparse`] refers to.
     const DEFAULT: &'static Self;
 }
@@ -15,7 +15,7 @@ impl<T: 'static> StaticDefault for Option<T> {
 /// A value that is [`StaticDefault::DEFAULT`] in almost every SA. The default takes the memory of a pointer, because a program holds
 /// 100,000 SAs at once.
 #[derive(Clone, Debug)]
-pub struct Sparse<T: StaticDefault>(Option<Box<T>>);
+pub(crate) struct Sparse<T: StaticDefault>(Option<Box<T>>);
 
 impl<T: StaticDefault> Default for Sparse<T> {
     fn default() -> Self {

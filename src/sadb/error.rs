@@ -7,7 +7,7 @@ use crate::sa::DiagnosticCode;
 
 /// Why a request failed.
 #[derive(Debug, thiserror::Error)]
-pub enum SadbError {
+pub(crate) enum SadbError {
     /// The SADB replied with an error.
     #[error("{text}")]
     Refused {
@@ -49,13 +49,13 @@ pub enum SadbError {
 impl SadbError {
     /// ESRCH: the SA, or another one that the request needs, does not exist.
     #[must_use]
-    pub fn is_missing(&self) -> bool {
+    pub(crate) fn is_missing(&self) -> bool {
         self.has_errno(errnos::ESRCH)
     }
 
     /// EEXIST: an SA with the same identity exists.
     #[must_use]
-    pub fn is_already_present(&self) -> bool {
+    pub(crate) fn is_already_present(&self) -> bool {
         self.has_errno(errnos::EEXIST)
     }
 

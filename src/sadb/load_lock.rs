@@ -13,13 +13,13 @@ use crate::sys::fs::lock::FileLock;
 const TIMEOUT: Duration = Duration::from_secs(15);
 
 /// The load lock; dropping it releases the lock.
-pub struct LoadLock {
+pub(crate) struct LoadLock {
     _lock: Option<FileLock>,
 }
 
 /// Why the load lock was not acquired.
 #[derive(Debug, thiserror::Error)]
-pub enum LockError {
+pub(crate) enum LockError {
     /// Another process holds the lock.
     #[error(
         "timed out after {} s waiting for the load lock (is another manual-key or ipseckey -f hung?); nothing changed",
@@ -41,7 +41,7 @@ impl SadbTarget {
     ///
     /// # Errors
     /// [`LockError::Busy`] after 15 seconds, [`LockError::Unavailable`] if the lock file cannot be used.
-    pub fn acquire_load_lock(&self) -> Result<LoadLock, LockError> {
+    pub(crate) fn acquire_load_lock(&self) -> Result<LoadLock, LockError> {
         let Some(path) = self.lock_file() else { return Ok(LoadLock { _lock: None }) };
         match FileLock::acquire(&path, TIMEOUT) {
             Ok(lock) => Ok(LoadLock { _lock: Some(lock) }),

@@ -13,21 +13,21 @@ mod warnings;
 
 use std::ops::ControlFlow;
 
-pub use error::SadbError;
+pub(crate) use error::SadbError;
 #[cfg(feature = "internals")]
-pub use linux::side_store::rewrite_side_store;
-pub use linux::xfrm::Xfrm;
-pub use load_lock::{LoadLock, LockError};
-pub use pfkey::client::PfKey;
-pub use pfkey::transport::Transport;
-pub use spd::Spd;
-pub use target::{SADB_VARIABLE, SadbTarget, UnknownTarget};
+pub(crate) use linux::side_store::rewrite_side_store;
+pub(crate) use linux::xfrm::Xfrm;
+pub(crate) use load_lock::{LoadLock, LockError};
+pub(crate) use pfkey::client::PfKey;
+pub(crate) use pfkey::transport::Transport;
+pub(crate) use spd::Spd;
+pub(crate) use target::{SADB_VARIABLE, SadbTarget, UnknownTarget};
 
 use crate::sa::{AuthAlg, EncrAlg, Message, Request, SaType};
 
 /// Whether a request applies to its SA only, or also to the paired SA.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PairScope {
+pub(crate) enum PairScope {
     /// The SA only: `update`, `delete`.
     One,
     /// Both SAs: `update-pair`, `delete-pair`.
@@ -36,7 +36,7 @@ pub enum PairScope {
 
 /// The messages that a monitor receives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MonitorMode {
+pub(crate) enum MonitorMode {
     /// `monitor`: all messages, including replies to other processes (SADB_X_PROMISC).
     All,
     /// `passive_monitor`: messages that the kernel sends to every socket.
@@ -47,25 +47,25 @@ pub enum MonitorMode {
 
 /// The maximum number of requests in one batch. 128 are as fast as more; the largest requests still fit into a socket's send
 /// buffer and 128 error replies into the receive buffer (a default one holds 221 in Linux 6.12).
-pub const MAX_BATCH: usize = 128;
+pub(crate) const MAX_BATCH: usize = 128;
 
 /// The algorithms that an SADB supports.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Supported {
+pub(crate) struct Supported {
     /// Authentication algorithms by number.
-    pub auth: Vec<AuthAlg>,
+    pub(crate) auth: Vec<AuthAlg>,
     /// Encryption algorithms by number.
-    pub encr: Vec<EncrAlg>,
+    pub(crate) encr: Vec<EncrAlg>,
 }
 
 /// Called for each message of a dump or monitor; `Break` ends it early.
-pub type Visitor<'a> = &'a mut dyn FnMut(&Message) -> ControlFlow<()>;
+pub(crate) type Visitor<'a> = &'a mut dyn FnMut(&Message) -> ControlFlow<()>;
 
 /// Called with each message before it is sent (`-v`).
-pub type Trace = Box<dyn FnMut(&Message)>;
+pub(crate) type Trace = Box<dyn FnMut(&Message)>;
 
 /// A security association database.
-pub trait Sadb {
+pub(crate) trait Sadb {
     /// Adds an SA.
     ///
     /// # Errors

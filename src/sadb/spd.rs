@@ -5,7 +5,7 @@ use crate::policy::{ListedPolicy, Policy, PolicyId};
 
 /// An SPD that this program can change. On illumos only ipsecconf(8) and svc:/network/ipsec/policy do, so that no backend for
 /// it implements this trait.
-pub trait Spd {
+pub(crate) trait Spd {
     /// All policies except those of single sockets.
     ///
     /// # Errors

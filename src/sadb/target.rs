@@ -16,11 +16,11 @@ use crate::sys::{IS_ILLUMOS, IS_LINUX};
 use crate::wire::pfkey::Dialect;
 
 /// The environment variable that `--sadb` overrides.
-pub const SADB_VARIABLE: &str = "IPSECKEY_SADB";
+pub(crate) const SADB_VARIABLE: &str = "IPSECKEY_SADB";
 
 /// A value of `--sadb`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum SadbTarget {
+pub(crate) enum SadbTarget {
     /// The system's SADB: XFRM or else PF_KEY on Linux, PF_KEY on illumos. Never the model.
     #[default]
     Auto,
@@ -37,7 +37,7 @@ pub enum SadbTarget {
 /// An unknown value of `--sadb`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not an SADB: expected auto, xfrm, pfkey, model or unix:PATH")]
-pub struct UnknownTarget;
+pub(crate) struct UnknownTarget;
 
 impl FromStr for SadbTarget {
     type Err = UnknownTarget;
@@ -72,7 +72,7 @@ impl fmt::Display for SadbTarget {
 impl SadbTarget {
     /// Installs the algorithm table of the system's own SADB, for the whole process: on illumos the algorithms that the
     /// administrator has chosen (ipsecalgs(8)), if their table can be read. A program calls it once, when it starts.
-    pub fn install_algorithms(&self) {
+    pub(crate) fn install_algorithms(&self) {
         if !IS_ILLUMOS || !matches!(self, Self::Auto | Self::PfKey) {
             return;
         }
@@ -96,7 +96,7 @@ impl SadbTarget {
     ///
     /// # Errors
     /// [`SadbError::Unavailable`] with the missing socket, module or privilege, and how to get it.
-    pub fn open(&self) -> Result<Box<dyn Sadb>, SadbError> {
+    pub(crate) fn open(&self) -> Result<Box<dyn Sadb>, SadbError> {
         match self {
             Self::Model => Ok(Box::new(PfKey::new(Embedded::new(Settings::default()), &Dialect::ILLUMOS))),
             Self::Unix(path) => {

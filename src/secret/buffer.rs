@@ -8,43 +8,43 @@ use zeroize::Zeroize;
 /// A byte buffer of fixed capacity for text or messages that hold keys: file contents, PF_KEY and netlink messages.
 ///
 /// It never grows, because a reallocation leaves a copy behind, and it is wiped when dropped.
-pub struct Buffer {
+pub(crate) struct Buffer {
     bytes: Vec<u8>,
 }
 
 /// A write that exceeds the capacity of a [`Buffer`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{needed} bytes exceed the capacity of the buffer, {capacity} bytes")]
-pub struct Full {
+pub(crate) struct Full {
     /// Length after the refused write, in bytes.
-    pub needed: usize,
+    pub(crate) needed: usize,
     /// Capacity of the buffer in bytes.
-    pub capacity: usize,
+    pub(crate) capacity: usize,
 }
 
 impl Buffer {
     /// An empty buffer for up to `capacity` bytes.
     #[must_use]
-    pub fn with_capacity(capacity: usize) -> Self {
+    pub(crate) fn with_capacity(capacity: usize) -> Self {
         Self { bytes: Vec::with_capacity(capacity) }
     }
 
     /// A buffer of `len` zero bytes, for a read to fill.
     #[must_use]
-    pub fn zeroed(len: usize) -> Self {
+    pub(crate) fn zeroed(len: usize) -> Self {
         Self { bytes: vec![0; len] }
     }
 
     /// A buffer with a copy of `bytes`.
     #[must_use]
-    pub fn from_slice(bytes: &[u8]) -> Self {
+    pub(crate) fn from_slice(bytes: &[u8]) -> Self {
         Self { bytes: bytes.to_vec() }
     }
 
     /// Capacity in bytes, which may be more than was requested.
     #[must_use]
     #[cfg(test)]
-    pub fn capacity(&self) -> usize {
+    pub(crate) fn capacity(&self) -> usize {
         self.bytes.capacity()
     }
 
@@ -52,7 +52,7 @@ impl Buffer {
     ///
     /// # Errors
     /// [`Full`] if they do not fit.
-    pub fn append(&mut self, bytes: &[u8]) -> Result<(), Full> {
+    pub(crate) fn append(&mut self, bytes: &[u8]) -> Result<(), Full> {
         let needed = self.bytes.len() + bytes.len();
         if needed > self.bytes.capacity() {
             return Err(Full { needed, capacity: self.bytes.capacity() });
@@ -63,18 +63,12 @@ impl Buffer {
 
     /// Shortens to `len` bytes and wipes the rest. Does nothing if the buffer is not longer.
     #[cfg(test)]
-    pub fn truncate(&mut self, len: usize) {
+    pub(crate) fn truncate(&mut self, len: usize) {
         if let Some(rest) = self.bytes.get_mut(len..) {
             // Before the bytes leave the vector's length: its spare capacity cannot be reached in safe code.
             rest.zeroize();
             self.bytes.truncate(len);
         }
-    }
-
-    /// Wipes and removes the contents; the capacity stays.
-    #[cfg(test)]
-    pub fn clear(&mut self) {
-        self.truncate(0);
     }
 
     /// Empties the buffer without wiping it, for a caller that fills it again at once. Dropping the buffer wipes its whole
@@ -85,12 +79,12 @@ impl Buffer {
 }
 
 /// A borrowed part of a buffer, wiped when this guard is dropped.
-pub struct WipeOnDrop<'b>(&'b mut [u8]);
+pub(crate) struct WipeOnDrop<'b>(&'b mut [u8]);
 
 impl<'b> WipeOnDrop<'b> {
     /// Borrows `bytes` and wipes them at the end of the borrow.
     #[must_use]
-    pub fn new(bytes: &'b mut [u8]) -> Self {
+    pub(crate) fn new(bytes: &'b mut [u8]) -> Self {
         Self(bytes)
     }
 }

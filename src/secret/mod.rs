@@ -9,6 +9,6 @@ mod buffer;
 mod key;
 mod stream;
 
-pub use buffer::{Buffer, Full, WipeOnDrop};
-pub use key::Key;
-pub use stream::{SecretReader, SecretWriter};
+pub(crate) use buffer::{Buffer, WipeOnDrop};
+pub(crate) use key::Key;
+pub(crate) use stream::{SecretReader, SecretWriter};

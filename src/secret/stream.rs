@@ -7,7 +7,7 @@ use zeroize::Zeroize;
 use super::Buffer;
 
 /// Collects small writes into large ones. Dropping it writes what is left and ignores errors; call `flush` to see them.
-pub struct SecretWriter<W: Write> {
+pub(crate) struct SecretWriter<W: Write> {
     inner: W,
     buffer: Buffer,
 }
@@ -15,7 +15,7 @@ pub struct SecretWriter<W: Write> {
 impl<W: Write> SecretWriter<W> {
     /// A writer to `inner` with a buffer of `capacity` bytes.
     #[must_use]
-    pub fn new(capacity: usize, inner: W) -> Self {
+    pub(crate) fn new(capacity: usize, inner: W) -> Self {
         Self { inner, buffer: Buffer::with_capacity(capacity) }
     }
 
@@ -67,7 +67,7 @@ impl<W: Write> Drop for SecretWriter<W> {
 }
 
 /// Reads ahead in large pieces and wipes each byte when it is consumed.
-pub struct SecretReader<R: Read> {
+pub(crate) struct SecretReader<R: Read> {
     inner: R,
     buffer: Buffer,
     /// Bytes from `start` to `end` are read and not consumed.
@@ -78,13 +78,13 @@ pub struct SecretReader<R: Read> {
 impl<R: Read> SecretReader<R> {
     /// A reader of `inner` that reads at most `capacity` bytes ahead.
     #[must_use]
-    pub fn new(capacity: usize, inner: R) -> Self {
+    pub(crate) fn new(capacity: usize, inner: R) -> Self {
         Self { inner, buffer: Buffer::zeroed(capacity), start: 0, end: 0 }
     }
 
     /// Bytes that are read and not consumed.
     #[must_use]
-    pub fn buffered(&self) -> &[u8] {
+    pub(crate) fn buffered(&self) -> &[u8] {
         self.buffer.get(self.start..self.end).unwrap_or_default()
     }
 }

@@ -41,13 +41,13 @@ use log::{Log, event};
 use status::state;
 
 #[cfg(feature = "internals")]
-pub use control_socket::recode_reply;
+pub(crate) use control_socket::recode_reply;
 #[cfg(feature = "internals")]
-pub use properties::check_config;
+pub(crate) use properties::check_config;
 #[cfg(feature = "internals")]
-pub use records::owned_sas::rewrite_owned_record;
+pub(crate) use records::owned_sas::rewrite_owned_record;
 #[cfg(feature = "internals")]
-pub use state::rewrite_state_record;
+pub(crate) use state::rewrite_state_record;
 
 /// Runs `manual-key` with the arguments of the process, the program's name first.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {

@@ -1,13 +1,13 @@
 //! The interface to the operating system. All unsafe code is here; each block says why it is sound.
 #![allow(unsafe_code, reason = "system calls without a safe wrapper are made in this module only")]
 
-pub mod fs;
-pub mod net;
-pub mod process;
-pub mod time;
+pub(crate) mod fs;
+pub(crate) mod net;
+pub(crate) mod process;
+pub(crate) mod time;
 
 /// Whether this program was built for Linux.
-pub const IS_LINUX: bool = cfg!(target_os = "linux");
+pub(crate) const IS_LINUX: bool = cfg!(target_os = "linux");
 
 /// Whether this program was built for illumos.
-pub const IS_ILLUMOS: bool = cfg!(target_os = "illumos");
+pub(crate) const IS_ILLUMOS: bool = cfg!(target_os = "illumos");

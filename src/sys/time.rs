@@ -4,14 +4,14 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// Seconds since 1970; 0 if the clock is set to an earlier time.
 #[must_use]
-pub fn unix_now() -> u64 {
+pub(crate) fn unix_now() -> u64 {
     SystemTime::UNIX_EPOCH.elapsed().map_or(0, |elapsed| elapsed.as_secs())
 }
 
 /// A timeout that starts at the first wait. A message that has arrived before costs no reading of the clock, which is a system
 /// call on some systems.
 #[derive(Debug)]
-pub struct Deadline {
+pub(crate) struct Deadline {
     timeout: Option<Duration>,
     end: Option<Instant>,
 }
@@ -19,18 +19,18 @@ pub struct Deadline {
 impl Deadline {
     /// A deadline `timeout` after the first call of [`Self::remaining`].
     #[must_use]
-    pub fn after(timeout: Duration) -> Self {
+    pub(crate) fn after(timeout: Duration) -> Self {
         Self { timeout: Some(timeout), end: None }
     }
 
     /// A deadline that never passes.
     #[must_use]
-    pub fn never() -> Self {
+    pub(crate) fn never() -> Self {
         Self { timeout: None, end: None }
     }
 
     /// The time left to wait; `None` for no limit. The first call starts the clock.
-    pub fn remaining(&mut self) -> Option<Duration> {
+    pub(crate) fn remaining(&mut self) -> Option<Duration> {
         let timeout = self.timeout?;
         let now = Instant::now();
         Some(self.end.get_or_insert(now + timeout).saturating_duration_since(now))

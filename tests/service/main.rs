@@ -5,10 +5,10 @@ mod journal;
 mod owned;
 mod reconcile;
 mod resident;
+#[path = "../support/schema.rs"]
+mod schema;
 mod sequence;
 mod status;
-#[path = "../support/mod.rs"]
-mod support;
 mod units;
 
 use std::fs::{self, Permissions};

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::bench::{self, Bench, program_for_all, secret_windows};
 use crate::resident::Running;
-use crate::support::schema::misfit;
+use crate::schema::misfit;
 use crate::{FIVE_MISTAKES, ONE, THREE, TWO, is_root};
 
 const NOBODY: u32 = 65_534;

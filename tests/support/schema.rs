@@ -6,7 +6,7 @@ use serde_json::Value;
 const SILENT: &[&str] = &["$schema", "$defs", "title", "description"];
 
 /// The reason why `value` does not match `schema`, if it does not. `root` is the whole document, for references.
-pub fn misfit(root: &Value, schema: &Value, value: &Value) -> Option<String> {
+pub(crate) fn misfit(root: &Value, schema: &Value, value: &Value) -> Option<String> {
     schema.as_object().unwrap().iter().filter(|(word, _)| !SILENT.contains(&word.as_str())).find_map(|(word, rule)| {
         let wrong = |is_wrong: bool| is_wrong.then(|| format!("{value} against {word} {rule}"));
         match word.as_str() {

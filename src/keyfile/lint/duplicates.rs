@@ -46,7 +46,7 @@ impl DefinedSas {
     pub(crate) fn remove(&mut self, id: &SaId) {
         match compact_id(id) {
             Some(compact) => {
-                drop(self.compact.find_entry(hash(&compact), |(known, _)| *known == compact).map(OccupiedEntry::remove))
+                drop(self.compact.find_entry(hash(&compact), |(known, _)| *known == compact).map(OccupiedEntry::remove));
             }
             None => drop(self.other.remove(id)),
         }

@@ -23,7 +23,7 @@ const NARROWEST: u32 = 10_000;
 
 /// Why an SA has no policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NoPolicy {
+pub(crate) enum NoPolicy {
     /// No direction flag, and not exactly one address is local.
     #[error("its direction cannot be determined from its addresses; specify inbound or outbound")]
     UnknownDirection,
@@ -44,26 +44,26 @@ pub enum NoPolicy {
 impl NoPolicy {
     /// Whether both print the same text.
     #[must_use]
-    pub fn has_same_text(self, other: Self) -> bool {
+    pub(crate) fn has_same_text(self, other: Self) -> bool {
         std::mem::discriminant(&self) == std::mem::discriminant(&other)
     }
 }
 
 /// The result of [`derive`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Derived {
+pub(crate) struct Derived {
     /// In the order of the SAs that need them first.
-    pub policies: Vec<Policy>,
+    pub(crate) policies: Vec<Policy>,
     /// Positions of the SAs without a policy, and the reasons.
-    pub without: Vec<(usize, NoPolicy)>,
+    pub(crate) without: Vec<(usize, NoPolicy)>,
     /// Possible policies of SAs whose direction is unknown now, but may have been known when the host had other addresses. Installed
     /// ones are not removed.
-    pub keep_if_present: Vec<PolicyId>,
+    pub(crate) keep_if_present: Vec<PolicyId>,
 }
 
 /// Computes the policies that `sas` need. `is_local` tells whether an address belongs to this host.
 #[must_use]
-pub fn derive(sas: &[&PolicySa], is_local: &dyn Fn(IpAddr) -> bool) -> Derived {
+pub(crate) fn derive(sas: &[&PolicySa], is_local: &dyn Fn(IpAddr) -> bool) -> Derived {
     let mut bundles = Bundles::default();
     let mut derived = Derived::default();
     for (position, sa) in sas.iter().enumerate() {
@@ -87,7 +87,7 @@ pub fn derive(sas: &[&PolicySa], is_local: &dyn Fn(IpAddr) -> bool) -> Derived {
 
 /// The priority of a policy with this selector. A narrower selector has a lower number, which takes precedence.
 #[must_use]
-pub fn priority(selector: &Selector) -> u32 {
+pub(crate) fn priority(selector: &Selector) -> u32 {
     let free_bits = u32::from(selector.src.free_bits()) + u32::from(selector.dst.free_bits());
     let any_port = |ports: PortMask| u32::from(ports == PortMask::ANY);
     let any_proto = if selector.proto == 0 { 4 } else { 0 };
@@ -122,7 +122,7 @@ fn policy_directions(sa: &PolicySa, is_local: &dyn Fn(IpAddr) -> bool) -> Result
 
 /// The directions of an SA: those that it declares, otherwise by the one address that is local. `None` if both are or neither is.
 #[must_use]
-pub fn directions(sa: &PolicySa, is_local: &dyn Fn(IpAddr) -> bool) -> Option<Directions> {
+pub(crate) fn directions(sa: &PolicySa, is_local: &dyn Fn(IpAddr) -> bool) -> Option<Directions> {
     if sa.declared != Directions::default() {
         return Some(sa.declared);
     }

@@ -19,7 +19,7 @@ pub(super) const REPLY_TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) type OwnedVisitor<'a> = &'a mut dyn FnMut(Message) -> ControlFlow<()>;
 
 /// A PF_KEY client. It sends one request at a time and matches replies by sequence number and pid.
-pub struct PfKey<T> {
+pub(crate) struct PfKey<T> {
     pub(super) transport: T,
     pub(super) dialect: &'static Dialect,
     seq: u32,

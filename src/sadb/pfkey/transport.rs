@@ -8,7 +8,7 @@ use crate::sys::net::packet_socket::PacketSocket;
 use crate::sys::time::Deadline;
 
 /// A connection that preserves message boundaries.
-pub trait Transport {
+pub(crate) trait Transport {
     /// Sends one message.
     ///
     /// # Errors

@@ -115,7 +115,7 @@ pub(crate) enum OnStop {
 /// # Errors
 /// The line of the error, and its text as the log has it.
 #[cfg(feature = "internals")]
-pub fn check_config(text: &str) -> Result<(), (usize, String)> {
+pub(crate) fn check_config(text: &str) -> Result<(), (usize, String)> {
     parse(text).map(drop)
 }
 

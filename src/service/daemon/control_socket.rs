@@ -101,7 +101,7 @@ pub(crate) fn request_refresh(path: &Path) -> io::Result<Option<Reply>> {
 /// Decodes `packet` as a reply and encodes it again; `None` if it is not one.
 #[cfg(feature = "internals")]
 #[must_use]
-pub fn recode_reply(packet: &[u8]) -> Option<(String, Vec<u8>)> {
+pub(crate) fn recode_reply(packet: &[u8]) -> Option<(String, Vec<u8>)> {
     let reply = Reply::decode(packet)?;
     Some((reply.text.clone(), reply.encode()))
 }

@@ -52,7 +52,7 @@ mod tests {
     #[test]
     fn every_entry_is_that_of_an_event_and_names_its_fields() {
         let samples = samples();
-        let ids: BTreeSet<&str> = samples.iter().filter_map(|event| event.message_id()).collect();
+        let ids: BTreeSet<&str> = samples.iter().filter_map(event::Event::message_id).collect();
         assert_eq!(entries().map(|entry| entry.id).collect::<BTreeSet<_>>(), ids);
         assert_eq!(entries().count(), ids.len(), "two entries share an id");
         for entry in entries() {

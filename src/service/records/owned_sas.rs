@@ -131,7 +131,7 @@ impl OwnedSas {
 /// Parses a record and serializes it again, sorted by identity; `None` if it cannot be parsed.
 #[cfg(feature = "internals")]
 #[must_use]
-pub fn rewrite_owned_record(text: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn rewrite_owned_record(text: &[u8]) -> Option<Vec<u8>> {
     let read: HashMap<SaId, Added> = serde_json::from_slice::<Vec<_>>(text).ok()?.into_iter().collect();
     // A HashMap has no order, and the fuzzer compares texts.
     let mut entries: Vec<_> = read.into_iter().collect();

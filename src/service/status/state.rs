@@ -78,7 +78,7 @@ pub(crate) fn loaded_digest(directory: &Path) -> io::Result<Option<FileDigest>> 
 /// Parses a state file and serializes it again; `None` if it cannot be parsed.
 #[cfg(feature = "internals")]
 #[must_use]
-pub fn rewrite_state_record(text: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn rewrite_state_record(text: &[u8]) -> Option<Vec<u8>> {
     serde_json::to_vec(&serde_json::from_slice::<StateRecord>(text).ok()?).ok()
 }
 

@@ -16,7 +16,7 @@ thread_local! {
 /// Whether `addr` is an address of this host. The answer comes from a cache of this thread; [`clear_address_cache`] empties it.
 /// False if the addresses cannot be read.
 #[must_use]
-pub fn is_local(addr: IpAddr) -> bool {
+pub(crate) fn is_local(addr: IpAddr) -> bool {
     // A load asks for the addresses of every SA of the keys file.
     let read = || local_addresses().unwrap_or_default();
     // All of 127.0.0.0/8 is local, but only 127.0.0.1 is listed.
@@ -24,7 +24,7 @@ pub fn is_local(addr: IpAddr) -> bool {
 }
 
 /// Makes the next [`is_local`] of this thread read the addresses again.
-pub fn clear_address_cache() {
+pub(crate) fn clear_address_cache() {
     ADDRESSES.set(None);
 }
 
@@ -32,7 +32,7 @@ pub fn clear_address_cache() {
 ///
 /// # Errors
 /// Those of getifaddrs(3), which opens a netlink socket on Linux.
-pub fn local_addresses() -> io::Result<HashSet<IpAddr>> {
+pub(crate) fn local_addresses() -> io::Result<HashSet<IpAddr>> {
     let addresses = getifaddrs()?.filter_map(|interface| interface.address);
     // Interfaces also have link-layer addresses.
     let ip = addresses.filter_map(|address| {
@@ -44,7 +44,7 @@ pub fn local_addresses() -> io::Result<HashSet<IpAddr>> {
 
 /// The inode number that identifies this thread's network namespace (namespaces(7)); `None` on systems without them.
 #[must_use]
-pub fn network_namespace() -> Option<u64> {
+pub(crate) fn network_namespace() -> Option<u64> {
     // A network namespace belongs to a thread: setns(2) changes that of the caller only.
     std::fs::metadata("/proc/thread-self/ns/net").ok().map(|meta| meta.ino())
 }

@@ -24,7 +24,7 @@ const BACKLOG: i32 = 64;
 const SEND_BUFFER_LEN: usize = 1 << 20;
 
 /// A listening socket. Dropping it removes its file.
-pub struct Listener {
+pub(crate) struct Listener {
     fd: OwnedFd,
     path: PathBuf,
     /// Device and inode, so that a file which has replaced the socket's is not removed.
@@ -37,7 +37,7 @@ impl Listener {
     /// # Errors
     /// `AddrInUse` if another process listens at `path`; `AlreadyExists` for a file that is not a socket; those of bind(2) and
     /// listen(2).
-    pub fn bind(path: &Path) -> io::Result<Self> {
+    pub(crate) fn bind(path: &Path) -> io::Result<Self> {
         remove_stale(path)?;
         let fd = packet_socket()?;
         // bind(2) creates the file by the umask; a chmod(2) afterwards would leave it open to others for a short time.
@@ -54,7 +54,7 @@ impl Listener {
     ///
     /// # Errors
     /// EMFILE and ENFILE: too many open files.
-    pub fn accept(&self) -> io::Result<Option<Connection>> {
+    pub(crate) fn accept(&self) -> io::Result<Option<Connection>> {
         match accept(self.fd.as_raw_fd()) {
             // SAFETY: accept(2) has just returned the descriptor, so it has no other owner.
             Ok(raw) => Connection::new(unsafe { OwnedFd::from_raw_fd(raw) }).map(Some),
@@ -65,7 +65,7 @@ impl Listener {
     }
 
     /// Removes the socket's file. Connections stay open.
-    pub fn remove_file(&self) {
+    pub(crate) fn remove_file(&self) {
         let is_ours = fs::symlink_metadata(&self.path).is_ok_and(|found| (found.dev(), found.ino()) == self.file);
         if is_ours {
             // Best effort at exit: `bind` replaces a stale file.
@@ -116,7 +116,7 @@ fn prepare(fd: BorrowedFd<'_>) -> io::Result<()> {
 
 /// The outcome of sending or receiving a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Transfer {
+pub(crate) enum Transfer {
     /// The length of the message that was sent or received.
     Bytes(usize),
     /// Nothing to receive, or the send buffer is full.
@@ -139,7 +139,7 @@ impl Transfer {
 }
 
 /// The connection to a client, non-blocking.
-pub struct Connection {
+pub(crate) struct Connection {
     fd: OwnedFd,
 }
 
@@ -156,19 +156,19 @@ impl Connection {
     /// Whether the client runs as root or as this process's user (SO_PEERCRED). True on other systems than Linux, where the mode of
     /// the socket's file is the only protection.
     #[must_use]
-    pub fn is_from_owner(&self) -> bool {
+    pub(crate) fn is_from_owner(&self) -> bool {
         is_peer_trusted(&self.fd)
     }
 
     /// Sends `message` without blocking.
     #[must_use]
-    pub fn send(&self, message: &[u8]) -> Transfer {
+    pub(crate) fn send(&self, message: &[u8]) -> Transfer {
         Transfer::of(send(self.fd.as_raw_fd(), message, crate::sys::net::no_sigpipe()))
     }
 
     /// Receives one message into the start of `buffer`; the rest of `buffer` is unchanged.
     #[must_use]
-    pub fn receive(&self, buffer: &mut Buffer) -> Transfer {
+    pub(crate) fn receive(&self, buffer: &mut Buffer) -> Transfer {
         match Transfer::of(recv(self.fd.as_raw_fd(), buffer, MsgFlags::empty())) {
             // SOCK_SEQPACKET reports the end of the connection as an empty message.
             Transfer::Bytes(0) => Transfer::Closed,
@@ -190,11 +190,11 @@ fn is_peer_trusted(_fd: &OwnedFd) -> bool {
 
 /// The result of [`wait`].
 #[derive(Default)]
-pub struct Ready {
+pub(crate) struct Ready {
     /// A client waits for [`Listener::accept`].
-    pub has_new_client: bool,
+    pub(crate) has_new_client: bool,
     /// Positions of clients with a message or a closed connection.
-    pub readable: Vec<usize>,
+    pub(crate) readable: Vec<usize>,
 }
 
 /// Waits until a client can be read or accepted, at most `timeout`; a signal ends the wait. Clients with `true` also end it when
@@ -202,7 +202,7 @@ pub struct Ready {
 ///
 /// # Errors
 /// Those of poll(2), except EINTR.
-pub fn wait<'a>(
+pub(crate) fn wait<'a>(
     listener: Option<&Listener>,
     clients: impl Iterator<Item = (&'a Connection, bool)>,
     timeout: Duration,

@@ -1,15 +1,15 @@
 //! Sockets: PF_KEY, netlink, Unix sockets, UDP encapsulation, and the network interfaces of this host.
 
-pub mod crypto_api;
-pub mod interfaces;
-pub mod listener;
+pub(crate) mod crypto_api;
+pub(crate) mod interfaces;
+pub(crate) mod listener;
 #[cfg(target_os = "linux")]
 mod mmsg;
 #[cfg(target_os = "linux")]
-pub mod netlink;
-pub mod packet_socket;
+pub(crate) mod netlink;
+pub(crate) mod packet_socket;
 #[cfg(target_os = "linux")]
-pub mod udp_encap;
+pub(crate) mod udp_encap;
 #[cfg(not(target_os = "linux"))]
 mod unsupported;
 
@@ -19,7 +19,7 @@ use unsupported::mmsg;
 use nix::sys::socket::MsgFlags;
 
 /// The header of a PF_KEY message (RFC 2367 section 2.1).
-pub type Head = [u8; 16];
+pub(crate) type Head = [u8; 16];
 
 /// With this flag a closed connection is the error EPIPE, not the signal SIGPIPE. illumos has no such flag.
 fn no_sigpipe() -> MsgFlags {
@@ -29,6 +29,6 @@ fn no_sigpipe() -> MsgFlags {
     return MsgFlags::empty();
 }
 #[cfg(not(target_os = "linux"))]
-pub use unsupported::netlink;
+pub(crate) use unsupported::netlink;
 #[cfg(not(target_os = "linux"))]
 pub(crate) use unsupported::udp_encap;

@@ -17,7 +17,7 @@ const NETLINK_XFRM: libc::c_int = 6;
 const MAX_DATAGRAM_LEN: usize = 32 * 1024;
 
 /// A bound netlink socket.
-pub struct NetlinkSocket {
+pub(crate) struct NetlinkSocket {
     fd: OwnedFd,
     port: u32,
     scratch: Buffer,
@@ -28,7 +28,7 @@ impl NetlinkSocket {
     ///
     /// # Errors
     /// EPROTONOSUPPORT without XFRM in the kernel; EPERM for groups without CAP_NET_ADMIN.
-    pub fn xfrm(groups: u32) -> io::Result<Self> {
+    pub(crate) fn xfrm(groups: u32) -> io::Result<Self> {
         Self::open(NETLINK_XFRM, groups)
     }
 
@@ -36,7 +36,7 @@ impl NetlinkSocket {
     ///
     /// # Errors
     /// Those of socket(2) and bind(2).
-    pub fn addresses() -> io::Result<Self> {
+    pub(crate) fn addresses() -> io::Result<Self> {
         Self::open(libc::NETLINK_ROUTE, (libc::RTMGRP_IPV4_IFADDR | libc::RTMGRP_IPV6_IFADDR).cast_unsigned())
     }
 
@@ -60,7 +60,7 @@ impl NetlinkSocket {
 
     /// The address that the kernel has assigned to this socket; replies carry it as `nlmsg_pid`.
     #[must_use]
-    pub fn port(&self) -> u32 {
+    pub(crate) fn port(&self) -> u32 {
         self.port
     }
 
@@ -68,7 +68,7 @@ impl NetlinkSocket {
     ///
     /// # Errors
     /// EMSGSIZE if it exceeds the send buffer, EPERM, ECONNREFUSED.
-    pub fn send(&mut self, messages: &[Buffer]) -> io::Result<()> {
+    pub(crate) fn send(&mut self, messages: &[Buffer]) -> io::Result<()> {
         let parts: Vec<IoSlice<'_>> = messages.iter().map(|message| IoSlice::new(message)).collect();
         sendmsg::<NetlinkAddr>(self.fd.as_raw_fd(), &parts, &[], MsgFlags::empty(), None)?;
         Ok(())
@@ -78,7 +78,7 @@ impl NetlinkSocket {
     ///
     /// # Errors
     /// Those of recvmsg(2) and poll(2); ENOBUFS if the receive buffer was full and datagrams were lost.
-    pub fn receive(&mut self, deadline: &mut Deadline) -> io::Result<Option<WipeOnDrop<'_>>> {
+    pub(crate) fn receive(&mut self, deadline: &mut Deadline) -> io::Result<Option<WipeOnDrop<'_>>> {
         loop {
             // Before poll(2), which is rarely needed: XFRM puts its reply into the queue during sendmsg(2).
             let (len, sender) = match self.receive_now() {
@@ -127,12 +127,12 @@ fn enable(fd: BorrowedFd<'_>, option: libc::c_int) -> io::Result<()> {
 
 /// The index of the network interface `name`; `None` if there is none.
 #[must_use]
-pub fn interface_index(name: &str) -> Option<u32> {
+pub(crate) fn interface_index(name: &str) -> Option<u32> {
     nix::net::if_::if_nametoindex(name).ok()
 }
 
 /// The name of the network interface `index`; `None` if there is none.
 #[must_use]
-pub fn interface_name(index: u32) -> Option<String> {
+pub(crate) fn interface_name(index: u32) -> Option<String> {
     nix::net::if_::if_indextoname(index).ok()?.into_string().ok()
 }

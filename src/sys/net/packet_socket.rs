@@ -25,7 +25,7 @@ const MAX_KERNEL_MESSAGE_LEN: usize = 64 * 1024;
 const MAX_KERNEL_MESSAGE_LEN: usize = MAX_MESSAGE_LEN;
 
 /// A socket whose sends and receives are whole messages.
-pub struct PacketSocket {
+pub(crate) struct PacketSocket {
     fd: OwnedFd,
     scratch: Buffer,
 }
@@ -35,7 +35,7 @@ impl PacketSocket {
     ///
     /// # Errors
     /// ENOENT, ECONNREFUSED if no process listens, EACCES.
-    pub fn connect_unix(path: &Path) -> io::Result<Self> {
+    pub(crate) fn connect_unix(path: &Path) -> io::Result<Self> {
         let fd = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::empty(), None)?;
         close_on_exec(fd.as_fd())?;
         connect(fd.as_raw_fd(), &UnixAddr::new(path)?)?;
@@ -46,7 +46,7 @@ impl PacketSocket {
     ///
     /// # Errors
     /// EPERM without the privilege, EAFNOSUPPORT or EPFNOSUPPORT without PF_KEY in the kernel.
-    pub fn pf_key() -> io::Result<Self> {
+    pub(crate) fn pf_key() -> io::Result<Self> {
         // SAFETY: socket(2) takes three integers and no pointers.
         let raw = unsafe { libc::socket(PF_KEY, libc::SOCK_RAW, PF_KEY_V2) };
         if raw < 0 {
@@ -67,7 +67,7 @@ impl PacketSocket {
     ///
     /// # Errors
     /// Those of send(2); `WriteZero` if only a part was sent.
-    pub fn send(&mut self, message: &[u8]) -> io::Result<()> {
+    pub(crate) fn send(&mut self, message: &[u8]) -> io::Result<()> {
         let sent = send(self.fd.as_raw_fd(), message, no_sigpipe())?;
         if sent != message.len() {
             return Err(io::Error::new(io::ErrorKind::WriteZero, "only a part of the message was sent"));
@@ -79,7 +79,7 @@ impl PacketSocket {
     ///
     /// # Errors
     /// The error of the first message.
-    pub fn send_many(&mut self, messages: &[Buffer]) -> io::Result<usize> {
+    pub(crate) fn send_many(&mut self, messages: &[Buffer]) -> io::Result<usize> {
         mmsg::send(self.fd.as_fd(), messages)
     }
 
@@ -88,7 +88,7 @@ impl PacketSocket {
     ///
     /// # Errors
     /// Those of recv(2) and poll(2).
-    pub fn receive_heads(&mut self, deadline: &mut Deadline, heads: &mut [Head]) -> io::Result<usize> {
+    pub(crate) fn receive_heads(&mut self, deadline: &mut Deadline, heads: &mut [Head]) -> io::Result<usize> {
         loop {
             match mmsg::receive_heads(self.fd.as_fd(), heads) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -104,7 +104,7 @@ impl PacketSocket {
     ///
     /// # Errors
     /// Those of recv(2) and poll(2); `UnexpectedEof` if the peer has closed the connection.
-    pub fn receive(&mut self, deadline: &mut Deadline) -> io::Result<Option<Buffer>> {
+    pub(crate) fn receive(&mut self, deadline: &mut Deadline) -> io::Result<Option<Buffer>> {
         let len = loop {
             // Before poll(2), which is rarely needed: Linux PF_KEY puts its reply into the queue during send(2).
             match recv(self.fd.as_raw_fd(), &mut self.scratch, MsgFlags::MSG_DONTWAIT) {
@@ -158,7 +158,7 @@ fn close_on_exec(fd: BorrowedFd<'_>) -> io::Result<()> {
 ///
 /// # Errors
 /// Those of poll(2), except EINTR.
-pub fn wait_readable(fd: BorrowedFd<'_>, deadline: &mut Deadline) -> io::Result<bool> {
+pub(crate) fn wait_readable(fd: BorrowedFd<'_>, deadline: &mut Deadline) -> io::Result<bool> {
     loop {
         // Computed for each attempt, so that signals do not extend the wait.
         let left = deadline.remaining();

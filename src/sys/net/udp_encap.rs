@@ -20,14 +20,14 @@ const ESP_IN_UDP: libc::c_int = 2;
 const RECEIVE_BUFFER_LEN: usize = 0;
 
 /// An encapsulation socket on a port, for all addresses of one family. The port is free again when this is dropped.
-pub struct UdpPort {
+pub(crate) struct UdpPort {
     _socket: OwnedFd,
 }
 
 impl UdpPort {
     /// # Errors
     /// `AddrInUse` if another program uses the port; ENOPROTOOPT from a kernel without IPsec; those of socket(2) and bind(2).
-    pub fn bind(port: u16, is_ipv6: bool) -> io::Result<Self> {
+    pub(crate) fn bind(port: u16, is_ipv6: bool) -> io::Result<Self> {
         let family = if is_ipv6 { AddressFamily::Inet6 } else { AddressFamily::Inet };
         let socket = socket(family, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)?;
         setsockopt(&socket, sockopt::RcvBuf, &RECEIVE_BUFFER_LEN)?;
@@ -49,7 +49,7 @@ impl UdpPort {
 ///
 /// # Errors
 /// Those of reading /proc/net/udp.
-pub fn is_in_use(port: u16, is_ipv6: bool) -> io::Result<bool> {
+pub(crate) fn is_in_use(port: u16, is_ipv6: bool) -> io::Result<bool> {
     // Of the thread's network namespace, not that of the process's first thread.
     let lists: &[&str] = if is_ipv6 { &["udp6"] } else { &["udp", "udp6"] };
     for list in lists {

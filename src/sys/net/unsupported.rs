@@ -24,7 +24,7 @@ pub(crate) mod mmsg {
 }
 
 /// Netlink sockets, which only Linux has.
-pub mod netlink {
+pub(crate) mod netlink {
     use std::convert::Infallible;
     use std::io;
     use std::os::fd::{AsFd, BorrowedFd};
@@ -32,23 +32,23 @@ pub mod netlink {
     use crate::secret::{Buffer, WipeOnDrop};
     use crate::sys::time::Deadline;
 
-    pub use NoNetlinkSocket as NetlinkSocket;
+    pub(crate) use NoNetlinkSocket as NetlinkSocket;
 
     /// No value of this type exists.
-    pub struct NoNetlinkSocket {
+    pub(crate) struct NoNetlinkSocket {
         never: Infallible,
     }
 
     impl NoNetlinkSocket {
         /// # Errors
         /// Always `Unsupported`.
-        pub fn xfrm(_groups: u32) -> io::Result<Self> {
+        pub(crate) fn xfrm(_groups: u32) -> io::Result<Self> {
             Err(io::ErrorKind::Unsupported.into())
         }
 
         /// # Errors
         /// Always `Unsupported`.
-        pub fn addresses() -> io::Result<Self> {
+        pub(crate) fn addresses() -> io::Result<Self> {
             Err(io::ErrorKind::Unsupported.into())
         }
 

@@ -10,5 +10,5 @@ mod store;
 
 pub(super) use entry::SideEntry;
 #[cfg(feature = "internals")]
-pub use store::rewrite_side_store;
+pub(crate) use store::rewrite_side_store;
 pub(super) use store::{DIRECTORY, SideStore};

@@ -92,7 +92,7 @@ impl SideStore {
 
     fn line(&self, id: SaId, entry: SideEntry) -> Option<LogLine> {
         if entry.is_empty() {
-            return self.entries.contains_key(&id).then(|| LogLine::Drop(id));
+            return self.entries.contains_key(&id).then_some(LogLine::Drop(id));
         }
         Some(LogLine::Put(id, entry))
     }
@@ -243,7 +243,7 @@ impl SideStore {
 /// # Errors
 /// Those of the JSON serializer; none are known.
 #[cfg(feature = "internals")]
-pub fn rewrite_side_store(text: &[u8]) -> io::Result<Vec<u8>> {
+pub(crate) fn rewrite_side_store(text: &[u8]) -> io::Result<Vec<u8>> {
     let mut store = SideStore::new(Path::new(DIRECTORY));
     store.take_lines(text);
     store.text()

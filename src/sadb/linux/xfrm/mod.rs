@@ -47,7 +47,7 @@ pub(crate) struct LiveSa {
 }
 
 /// The SAD of the Linux kernel in this thread's network namespace.
-pub struct Xfrm {
+pub(crate) struct Xfrm {
     client: NetlinkClient,
     side_store: SideStore,
     trace: Option<Trace>,
@@ -61,7 +61,7 @@ impl Xfrm {
     ///
     /// # Errors
     /// [`SadbError::Unavailable`] without NETLINK_XFRM in the kernel. A missing capability shows only with the first request.
-    pub fn open() -> Result<Self, SadbError> {
+    pub(crate) fn open() -> Result<Self, SadbError> {
         Self::with_state_in(Path::new(DIRECTORY))
     }
 
@@ -69,7 +69,7 @@ impl Xfrm {
     ///
     /// # Errors
     /// As [`Xfrm::open`].
-    pub fn with_state_in(directory: &Path) -> Result<Self, SadbError> {
+    pub(crate) fn with_state_in(directory: &Path) -> Result<Self, SadbError> {
         clear_address_cache();
         let side_store = SideStore::new(directory);
         Ok(Self {
