@@ -40,7 +40,7 @@ fn said(option: &str, file: &Path) -> String {
     format!("{}exit {}\n", String::from_utf8(output.stderr).unwrap(), output.status.code().unwrap())
 }
 
-/// Compares what is said about each file of a directory with the golden file beside it.
+/// Compares the messages about each file of a directory with the golden file beside it.
 fn compare(option: &str, directory: &str) {
     let cases = cases(directory);
     assert!(!cases.is_empty());

@@ -19,7 +19,7 @@ use crate::wire::xfrm as wire_xfrm;
 
 use super::leak;
 
-/// A name server that knows nobody and remembers what it was asked.
+/// A name server without names that records its queries.
 #[derive(Default)]
 struct Spy {
     asked: RefCell<String>,
@@ -34,7 +34,7 @@ impl Resolver for Spy {
     }
 }
 
-/// A keys file: commands or errors, and no key in what is said or looked up.
+/// A keys file: commands or errors, and no key in messages or queries.
 pub fn keys(bytes: &[u8]) {
     for (vocabulary, setting) in [(Vocabulary::Illumos, Setting::File), (Vocabulary::Linux, Setting::Prompt)] {
         let spy = Spy::default();
@@ -101,7 +101,7 @@ fn print(message: &Message) {
     }
 }
 
-/// Errors that a saved message may have: it may lack a key or a partner, or have an algorithm or a length that nobody knows.
+/// Errors that a saved message may have: it may lack a key or a partner, or have an algorithm or a length that no table has.
 /// The others mean that words of the file are not where `save` put them, as if an identity had smuggled some in.
 const SENSELESS: &[Code] = &[
     Code::MissingArgument,

@@ -97,10 +97,9 @@ fn compare_managers(processes: impl Iterator<Item = String>, config: &str, repor
         return;
     }
     // An invalid file counts as an empty one here: manual-key itself reports it.
-    let is_spared = toml::from_str::<toml::Table>(config).is_ok_and(|table| {
-        table.get("flush").and_then(toml::Value::as_str) == Some("owned")
-            || table.get("refresh").and_then(toml::Value::as_str) == Some("reconcile")
-    });
+    // `refresh = "reconcile"` is no protection: with `flush = "all"` its plan removes foreign SAs too.
+    let is_spared = toml::from_str::<toml::Table>(config)
+        .is_ok_and(|table| table.get("flush").and_then(toml::Value::as_str) == Some("owned"));
     let found = format!("running on this host: {}", found.join(", "));
     if is_spared {
         report.ok("key managers", format!("{found}; manual-key does not remove their SAs"));
@@ -140,7 +139,8 @@ mod tests {
         let processes = || ["bash\n", "pluto\n", "charon\n", "pluto\n"].map(str::to_owned).into_iter();
         let mut report = HealthReport::default();
         compare_managers(processes(), "", &mut report);
-        assert_eq!(report.words(), [(Level::Warning, "key managers")]);
+        compare_managers(processes(), "refresh = \"reconcile\"", &mut report);
+        assert_eq!(report.words(), [(Level::Warning, "key managers"); 2]);
         assert!(report.findings()[0].found.starts_with("running on this host: charon (strongSwan), pluto (libreswan)"));
         let mut spared = HealthReport::default();
         compare_managers(processes(), "flush = \"owned\"", &mut spared);
