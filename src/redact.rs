@@ -17,21 +17,22 @@ const HIDDEN_RUN: usize = 6;
 /// Length of a run of hexadecimal digits that hides a word wherever it is: half of a DES key.
 const KEY_RUN: usize = 8;
 
-/// The hexadecimal digits of a word. Control characters are ignored: in UTF-16 every other byte is a NUL, and a key in a
-/// file of that encoding must not pass for a row of single digits.
+/// The hexadecimal digits of a word. Characters that are not shown are ignored: in UTF-16 every other byte is a NUL, and a
+/// key in a file of that encoding, or with bytes that are not UTF-8 between its digits, must not pass for single digits.
 #[derive(Default)]
 struct HexDigits {
     longest_run: usize,
     count: usize,
-    /// Bytes of the word that are not control characters.
+    /// Characters of the word that are shown.
     len: usize,
 }
 
 impl HexDigits {
     fn of(word: &[u8]) -> Self {
         let (mut digits, mut run) = (Self::default(), 0);
-        for byte in word.iter().filter(|byte| !byte.is_ascii_control()) {
-            let is_digit = byte.is_ascii_hexdigit();
+        let characters = word.utf8_chunks().flat_map(|chunk| chunk.valid().chars());
+        for character in characters.filter(|character| is_visible(*character)) {
+            let is_digit = character.is_ascii_hexdigit();
             run = if is_digit { run + 1 } else { 0 };
             digits.longest_run = digits.longest_run.max(run);
             digits.count += usize::from(is_digit);
@@ -97,12 +98,12 @@ fn masked(word: &str) -> String {
     "X".repeat(word.chars().count())
 }
 
-/// Replaces each run of eight or more hexadecimal digits, which may be part of a key, by `...`, and removes control
+/// Replaces each run of eight or more hexadecimal digits, which may be part of a key, by `...`, and removes invisible
 /// characters. They do not end a run: in UTF-16 every other byte is a NUL.
 pub(crate) fn without_hex_runs(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());
     let mut run = String::new();
-    for c in text.chars().filter(|c| !c.is_control()).map(Some).chain([None]) {
+    for c in text.chars().filter(|c| is_visible(*c)).map(Some).chain([None]) {
         match c {
             Some(c) if c.is_ascii_hexdigit() => run.push(c),
             other => {
@@ -200,6 +201,7 @@ mod tests {
     fn without_hex_runs_masks_runs_of_eight_digits() {
         assert_eq!(without_hex_runs("spi 0x1234567 dst fec0:bbbb::4483"), "spi 0x1234567 dst fec0:bbbb::4483");
         assert_eq!(without_hex_runs("key 12345678 and DEADbeef00"), "key ... and ...");
+        assert_eq!(without_hex_runs("1234\u{200b}5678"), "...");
         assert_eq!(without_hex_runs("1234567890abcdef"), "...");
         assert_eq!(without_hex_runs("one\nline"), "oneline");
         assert_eq!(without_hex_runs("0\0f\x001\0e\x002\0d\x003\0c\0, 12345\t67890"), "..., ...");
@@ -210,6 +212,7 @@ mod tests {
         for word in ["0123456789abcdef", "0x12345678", "abcdefabcdefabcd", "0123:4567:89ab:cdeg"] {
             assert!(may_be_key(word.as_bytes()), "{word}");
         }
+        assert!(may_be_key(b"1b1c\xa0\xa0\xa0\xa0d1e2.x") && may_be_key("1b1c\u{200b}\u{feff}d1e2".as_bytes()));
         for word in ["you.example", "facade", "decade.example.com", "host-12", "cafe.example"] {
             assert!(!may_be_key(word.as_bytes()), "{word}");
         }
