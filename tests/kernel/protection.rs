@@ -266,7 +266,7 @@ fn policy_none_removes_owned_policies() {
     assert!(
         ran.status == 0
             && ran.err.starts_with(
-                "manual-key: lines 3, 4: warning: no policy is installed for these SAs; of each: its direction cannot"
+                "manual-key: lines 3, 4: warning: no policy is installed for these SAs; for each: its direction cannot"
             ),
         "{ran:?}"
     );
