@@ -1,6 +1,6 @@
-//! `ipseckey`: manual keying of IPsec security associations. docs/architecture.md draws the whole once.
+//! `ipseckey`: manual keying of IPsec security associations. docs/architecture.md is the map.
 //!
-//! keys file -> `keyfile` -> [`sa::Request`] -> [`sadb::Sadb`] -> `wire` -> kernel, and back through [`sa::Message`] to `show`.
+//! keys file -> `keyfile` -> `sa::Request` -> `sadb::Sadb` -> `wire` -> kernel, and back through `sa::Message` to `show`.
 
 mod apply;
 mod cli;

@@ -22,14 +22,14 @@ use super::leak;
 /// A name server without names that records its queries.
 #[derive(Default)]
 struct Spy {
-    asked: RefCell<String>,
+    queries: RefCell<String>,
 }
 
 impl Resolver for Spy {
     fn addresses(&self, name: &str) -> Result<Vec<IpAddr>, NameError> {
-        let mut asked = self.asked.borrow_mut();
-        asked.push_str(name);
-        asked.push('\n');
+        let mut queries = self.queries.borrow_mut();
+        queries.push_str(name);
+        queries.push('\n');
         Err(NameError::Unknown)
     }
 }
@@ -39,22 +39,22 @@ pub fn keys(bytes: &[u8]) {
     for (vocabulary, setting) in [(Vocabulary::Illumos, Setting::File), (Vocabulary::Linux, Setting::Prompt)] {
         let spy = Spy::default();
         let options = Options { vocabulary, numeric: false, setting, resolver: &spy };
-        let mut said = String::new();
-        let mut say = |diagnostics: Vec<Diagnostic>| {
+        let mut messages = String::new();
+        let mut render = |diagnostics: Vec<Diagnostic>| {
             for diagnostic in diagnostics {
-                said += &keyfile::render(&diagnostic, "-", bytes, keyfile::RenderStyle::Plain);
+                messages += &keyfile::render(&diagnostic, "-", bytes, keyfile::RenderStyle::Plain);
             }
         };
         let mut checker = Checker::new();
         let mut commands = keyfile::commands(bytes, &options);
         for item in commands.by_ref() {
             assert_eq!(item.outcome.is_err(), item.diagnostics.iter().any(Diagnostic::is_error), "{:?}", item.location);
-            say(checker.check(&item, bytes));
-            say(item.diagnostics);
+            render(checker.check(&item, bytes));
+            render(item.diagnostics);
         }
-        say(commands.take_trailing_warnings());
-        leak::refuse(bytes, &said);
-        leak::refuse(bytes, &spy.asked.into_inner());
+        render(commands.take_trailing_warnings());
+        leak::refuse(bytes, &messages);
+        leak::refuse(bytes, &spy.queries.into_inner());
     }
 }
 
@@ -68,8 +68,8 @@ pub fn pfkey_linux(bytes: &[u8]) {
     pfkey(&Dialect::LINUX, bytes);
 }
 
-/// A PF_KEY message: a value or an error; what is a value is printed, saved so that it loads, and encoded to bytes that
-/// mean the same.
+/// A PF_KEY message: decoding gives an error or a value. The value is printed, saved as a file that loads, and encoded to
+/// bytes with the same meaning.
 fn pfkey(dialect: &Dialect, bytes: &[u8]) {
     let Ok(message) = pfkey::decode(dialect, bytes) else { return };
     for len in 0..bytes.len().min(300) {
@@ -233,12 +233,12 @@ pub fn toml(bytes: &[u8]) {
     }
 }
 
-/// What the programs keep in /run and read back: the state beside the kernel, the record of the service's own SAs. What is
-/// understood of any bytes is written so that it is read as the same.
+/// The files in /run: the side store, and the records of the service. Whatever was read from any bytes is written, and read
+/// again as the same.
 pub fn state(bytes: &[u8]) {
-    let beside = |text: &[u8]| sadb::rewrite_side_store(text).expect("what was read can be written");
-    let once = beside(bytes);
-    assert_eq!(lines(&once), lines(&beside(&once)));
+    let rewrite = |text: &[u8]| sadb::rewrite_side_store(text).expect("what was read can be written");
+    let once = rewrite(bytes);
+    assert_eq!(lines(&once), lines(&rewrite(&once)));
     for rewritten in [service::rewrite_owned_record, service::rewrite_state_record] {
         if let Some(once) = rewritten(bytes) {
             assert_eq!(rewritten(&once).as_ref(), Some(&once), "{}", String::from_utf8_lossy(&once));

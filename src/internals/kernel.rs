@@ -5,8 +5,8 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
+use super::faulty_sadb::FaultySadb;
 use super::goal::goal;
-use super::reluctant::Reluctant;
 use crate::names::Vocabulary;
 use crate::policy::{ListedPolicy, Policy, PolicyAction};
 use crate::reconcile::{self, FingerprintKey, PlanOptions, PlanScope};
@@ -58,13 +58,13 @@ pub struct Reconciled {
     pub is_rolled_back: bool,
 }
 
-/// Reconciles the kernel's SAs with a keys file through an SADB that refuses the `nth` request that changes something.
+/// Reconciles the kernel's SAs with a keys file through an SADB that refuses the `nth` request for a change.
 ///
 /// # Panics
 /// If the keys file is wrong, or without XFRM.
 #[must_use]
 pub fn reconcile_with_refusal(keys: &str, nth: usize) -> Reconciled {
-    let mut sadb = Reluctant::new(Box::new(Xfrm::open().expect("XFRM")));
+    let mut sadb = FaultySadb::new(Box::new(Xfrm::open().expect("XFRM")));
     let options = PlanOptions {
         scope: PlanScope::All,
         fingerprint_key: FingerprintKey::from_bytes([0; 16]),
@@ -74,7 +74,7 @@ pub fn reconcile_with_refusal(keys: &str, nth: usize) -> Reconciled {
     sadb.refuse(nth);
     let failed = reconcile::execute(plan, &mut sadb, &mut |_| {}).err();
     Reconciled {
-        was_refused: !sadb.was_not_asked_so_often(),
+        was_refused: !sadb.refusal_is_pending(),
         is_rolled_back: failed.as_ref().is_none_or(|failed| failed.not_restored.is_empty()),
         error: failed.map(|failed| failed.to_string()),
     }

@@ -1,27 +1,27 @@
-//! Tells whether anything that can only be a key is in a text that may be shown.
+//! Searches messages for pieces of keys.
 
 use std::collections::HashSet;
 
-/// No number has as many digits: what is longer is a key, whether its command makes sense or not.
+/// No number has this many digits: a longer run is a key, even in a command that is not valid.
 const KEY_LEN: usize = 24;
 
-/// Digits in a row that give a key away.
+/// Consecutive digits that count as a leak.
 const PIECE: usize = 8;
 
-/// Panics if eight digits in a row of a key in `input` are in `said`, be there what does not show between them.
-pub(super) fn refuse(input: &[u8], said: &str) {
-    if said.is_empty() {
+/// Panics if `messages` contain eight consecutive digits of a key in `input`, with or without invisible characters between them.
+pub(super) fn refuse(input: &[u8], messages: &str) {
+    if messages.is_empty() {
         return;
     }
-    let said: String = said.to_ascii_lowercase().replace(['?', '\0'], "");
-    let said: HashSet<&[u8]> = said.as_bytes().windows(PIECE).collect();
+    let messages: String = messages.to_ascii_lowercase().replace(['?', '\0'], "");
+    let messages: HashSet<&[u8]> = messages.as_bytes().windows(PIECE).collect();
     for piece in pieces(&input.to_ascii_lowercase()) {
-        assert!(!said.contains(piece.as_slice()), "told: {}", String::from_utf8_lossy(&piece));
+        assert!(!messages.contains(piece.as_slice()), "a message contains {}", String::from_utf8_lossy(&piece));
     }
 }
 
-/// The pieces of the keys of `input` that nothing else in it has: an SPI may look like a part of a key. A run that starts
-/// with a zero may be a number with many of them.
+/// The pieces of the keys of `input` that occur nowhere else in it: an SPI may look like a part of a key. A run that starts
+/// with a zero may be a number with leading zeros.
 fn pieces(input: &[u8]) -> Vec<Vec<u8>> {
     let (mut others, mut keys, mut at) = (input.to_vec(), Vec::new(), 0);
     for run in input.split(|byte| !byte.is_ascii_hexdigit()) {

@@ -1,6 +1,7 @@
 //! For the fuzz targets, the benchmarks and the tests of this repository (feature `internals`). No stable interface.
 #![forbid(unsafe_code)]
 
+pub(crate) mod faulty_sadb;
 pub mod floor;
 pub mod fuzz;
 pub(crate) mod goal;
@@ -9,5 +10,4 @@ pub mod language;
 mod leak;
 pub mod parts;
 pub mod pf_key;
-pub(crate) mod reluctant;
 pub mod test_model;

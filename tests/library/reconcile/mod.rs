@@ -6,8 +6,8 @@ mod pool;
 use std::ops::ControlFlow;
 
 use crate::apply::{self, Outcome};
+use crate::internals::faulty_sadb::{FaultySadb, RequestCounts};
 use crate::internals::goal;
-use crate::internals::reluctant::{Deeds, Reluctant};
 use crate::keyfile::Command;
 use crate::names::Vocabulary;
 use crate::reconcile::{self, FingerprintKey, Goal, Plan, PlanOptions, PlanScope, Step};
@@ -81,31 +81,31 @@ proptest! {
 
     #[test]
     fn execute_ends_where_flush_and_apply_end((old, new) in two_files()) {
-        let (mut other, mut sadb) = (model(), Reluctant::new(model()));
+        let (mut other, mut sadb) = (model(), FaultySadb::new(model()));
         load(&new.text(), &mut *other);
         load(&old.text(), &mut sadb);
-        sadb.forget();
+        sadb.reset_counts();
         let plan = plan(&new.text(), &mut sadb);
-        prop_assert_eq!(sadb.deeds(), Deeds { dumps: 1, ..Deeds::default() });
+        prop_assert_eq!(sadb.counts(), RequestCounts { dumps: 1, ..RequestCounts::default() });
         let steps = words(&plan.steps);
         reconcile::execute(plan, &mut sadb, &mut |_| {}).map_err(|error| TestCaseError::fail(format!("{error}\n{steps:#?}")))?;
-        let deeds = sadb.deeds();
+        let counts = sadb.counts();
         prop_assert_eq!(saved(&mut sadb), saved(&mut *other), "{:#?}", steps);
-        check_requests(&old, &new, deeds)?;
+        check_requests(&old, &new, counts)?;
         let again = reconcile::plan(&goal(&new.text()), &mut sadb, &options()).expect("a plan");
         prop_assert!(again.steps.is_empty(), "{:#?}", words(&again.steps));
     }
 
     #[test]
     fn execute_rolls_back_after_a_refused_step((old, new) in two_files(), nth in 1usize..12) {
-        let mut sadb = Reluctant::new(model());
+        let mut sadb = FaultySadb::new(model());
         load(&old.text(), &mut sadb);
         let before = saved(&mut sadb);
         let plan = plan(&new.text(), &mut sadb);
         let steps = words(&plan.steps);
         sadb.refuse(nth);
         match reconcile::execute(plan, &mut sadb, &mut |_| {}) {
-            Ok(()) => prop_assert!(sadb.was_not_asked_so_often()),
+            Ok(()) => prop_assert!(sadb.refusal_is_pending()),
             Err(failed) => {
                 prop_assert!(failed.not_restored.is_empty(), "{}\n{:#?}", failed, steps);
                 prop_assert_eq!(saved(&mut sadb), before, "{:#?}", steps);
@@ -116,13 +116,13 @@ proptest! {
     /// Some steps are done, and possibly only the deletion of a replacement.
     #[test]
     fn plan_converges_after_an_interrupted_execute((old, new) in two_files(), nth in 1usize..12) {
-        let (mut other, mut sadb) = (model(), Reluctant::new(model()));
+        let (mut other, mut sadb) = (model(), FaultySadb::new(model()));
         load(&new.text(), &mut *other);
         load(&old.text(), &mut sadb);
         let first = plan(&new.text(), &mut sadb);
-        sadb.die_after(nth);
+        sadb.stop_replying_at(nth);
         let _ = reconcile::execute(first, &mut sadb, &mut |_| {});
-        sadb.revive();
+        sadb.recover();
         let again = plan(&new.text(), &mut sadb);
         reconcile::execute(again, &mut sadb, &mut |_| {}).expect("converges");
         prop_assert_eq!(saved(&mut sadb), saved(&mut *other));
@@ -144,14 +144,14 @@ proptest! {
 }
 
 /// No request concerns an SA that both files define in the same way, and no step sends more requests than it needs.
-fn check_requests(old: &File, new: &File, deeds: Deeds) -> Result<(), TestCaseError> {
+fn check_requests(old: &File, new: &File, counts: RequestCounts) -> Result<(), TestCaseError> {
     let count = |condition: fn(&File, &File, usize) -> bool| (0..NAMES).filter(|at| condition(old, new, *at)).count();
     let added = count(|old, new, at| new.has(at) && !old.has(at));
     let removed = count(|old, new, at| old.has(at) && !new.has(at));
     let changed = count(|old, new, at| old.has(at) && new.has(at) && !old.has_in_common(new, at));
-    let replaced = deeds.adds.saturating_sub(added);
-    prop_assert_eq!((deeds.adds, deeds.deletes), (added + replaced, removed + replaced));
-    prop_assert!(replaced + deeds.updates <= changed, "{:?}: {} changed", deeds, changed);
+    let replaced = counts.adds.saturating_sub(added);
+    prop_assert_eq!((counts.adds, counts.deletes), (added + replaced, removed + replaced));
+    prop_assert!(replaced + counts.updates <= changed, "{:?}: {} changed", counts, changed);
     Ok(())
 }
 
@@ -201,10 +201,10 @@ fn goal_refuses_commands_that_change_an_sa() {
 
 #[test]
 fn verify_names_the_differing_fields() {
-    let mut sadb = Reluctant::new(model());
+    let mut sadb = FaultySadb::new(model());
     let text = pool_line(0x1001, "outbound hard_addtime 4000") + &pool_line(0x1002, "outbound");
     let first = plan(&text, &mut sadb);
-    sadb.lie();
+    sadb.ignore_additions();
     reconcile::execute(first, &mut sadb, &mut |_| {}).expect("reports success");
     let wrong = reconcile::verify(&goal(&text), &mut sadb, FingerprintKey::from_bytes(SALT)).expect("dumps");
     let printed: Vec<String> = wrong.iter().map(|step| reconcile::Mismatch(step).to_string()).collect();
