@@ -39,7 +39,7 @@ pub(crate) enum PolicyDirection {
 /// The processing of packets that match a policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum PolicyAction {
-    /// Protected by the SAs of the templates, or passed in clear if there are none.
+    /// Protected by the SAs of the templates, or passed in the clear if there are none.
     Allow,
     /// The packet is dropped.
     Block,

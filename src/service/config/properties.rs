@@ -103,7 +103,7 @@ pub(crate) enum PolicyMode {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum OnStop {
-    /// Policies are removed: packets pass in clear.
+    /// Policies are removed: packets pass in the clear.
     #[default]
     Open,
     /// Policies remain: packets are dropped.

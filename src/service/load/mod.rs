@@ -89,7 +89,7 @@ impl<'a> Loader<'a> {
             RefreshMode::Reconcile => Desired::Goal(self.goal(&path, commands)?),
             RefreshMode::Flush | RefreshMode::CheckFirst => Desired::Commands(commands),
         };
-        // Policies before SAs: in between, their packets are dropped; in the opposite order they would pass in clear.
+        // Policies before SAs: in between, their packets are dropped; in the opposite order they would pass in the clear.
         let policies = self.install_policies(sas, &mut target, outcome)?;
         if mode == RefreshMode::CheckFirst {
             self.flush(&mut target)?;

@@ -51,7 +51,7 @@ impl Loader<'_> {
     }
 
     /// Installs the policies of SAs whose address has appeared, and returns the SAs that still wait. No policy is removed when an
-    /// address disappears: its packets would pass in clear.
+    /// address disappears: its packets would pass in the clear.
     ///
     /// # Errors
     /// Those of a load; which SAs wait is lost then.
