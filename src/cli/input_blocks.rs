@@ -102,8 +102,7 @@ impl InputBlocks {
     /// Moves the bytes after the last block to the front.
     fn remove_given(&mut self) {
         let given = self.buffer.get(..self.given).unwrap_or_default();
-        let lines = memchr::memchr_iter(b'\n', given).count();
-        self.line = self.line.saturating_add(u32::try_from(lines).unwrap_or(u32::MAX));
+        self.line = keyfile::line_after(self.line, given);
         // The block before is overwritten, keys included, as soon as the next one is read.
         self.buffer.copy_within(self.given..self.filled, 0);
         self.filled -= self.given;

@@ -6,7 +6,6 @@ use std::io::{self, IsTerminal, Write};
 use std::ops::ControlFlow;
 use std::os::fd::AsFd;
 use std::rc::Rc;
-use std::time::SystemTime;
 
 use nix::errno::Errno;
 
@@ -20,6 +19,7 @@ use crate::sadb::{MonitorMode, SadbError};
 use crate::secret;
 use crate::show::{self, HostTable, Names, SystemNames, json, message};
 use crate::sys::fs::keys_file::PrivacyFinding;
+use crate::sys::time::unix_now;
 
 #[derive(Clone)]
 pub(super) struct Output {
@@ -198,7 +198,7 @@ impl Output {
     /// Prints a message that a monitor has received; `Break` if standard output takes no more.
     pub(super) fn print_event(&self, event: &Message) -> ControlFlow<()> {
         self.note_write_error(print_message_to_stdout(|out| match self.json {
-            Some(choice) => json::write_line(out, event, json::Choice { timestamp: Some(now()), ..choice }),
+            Some(choice) => json::write_line(out, event, json::Choice { timestamp: Some(unix_now()), ..choice }),
             None => message::print_heard(out, event, &self.style(true)),
         }))
     }
@@ -209,7 +209,7 @@ impl Output {
             paranoid: self.paranoid,
             verbose: self.verbose,
             timestamp,
-            now: now(),
+            now: unix_now(),
             date: show::local,
             errno: if self.illumos { errnos::illumos } else { of_this_system },
             names: &*self.names,
@@ -239,10 +239,6 @@ fn print_message_to_stdout(print: impl FnOnce(&mut dyn Write) -> io::Result<()>)
     let mut out = secret_stdout_of(CAPACITY)?;
     print(&mut out)?;
     out.flush()
-}
-
-fn now() -> u64 {
-    SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs())
 }
 
 fn of_this_system(errno: u8) -> Option<&'static str> {

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::command_loop::{CommandSource, InputError};
 use super::report::Excerpt;
-use crate::keyfile::{Setting, complete_lines_len};
+use crate::keyfile::{Setting, complete_lines_len, line_after};
 use crate::secret::{Buffer, SecretReader};
 use crate::sys::process::hardening;
 
@@ -38,7 +38,7 @@ impl StandardInput {
 impl CommandSource for StandardInput {
     fn next_block(&mut self) -> Result<Option<Excerpt<'_>>, InputError> {
         // The lines of the command before, which is still in the buffer.
-        self.line = self.line.saturating_add(u32::try_from(memchr::memchr_iter(b'\n', &self.command).count()).unwrap_or(0));
+        self.line = line_after(self.line, &self.command);
         if complete_lines_len(self.reader.buffered()) == 0 {
             // The next command may not come for hours, and key digits of the last one may still be on the stack.
             hardening::wipe_stack();

@@ -24,7 +24,7 @@ pub(crate) use lint::tuple_count::DuplicateTupleCounter;
 #[cfg(feature = "internals")]
 pub(crate) use parse::resolve::NameError;
 pub(crate) use parse::resolve::{HostsFile, Resolver, SystemResolver};
-pub(crate) use source::{Location, complete_lines_len};
+pub(crate) use source::{Location, complete_lines_len, line_after};
 
 use crate::names::Vocabulary;
 use lexer::{Arguments, Lexer};

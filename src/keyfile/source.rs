@@ -101,6 +101,11 @@ impl Iterator for LogicalLines<'_> {
     }
 }
 
+/// The number of the line after `text`, whose first line has the number `first`.
+pub(crate) fn line_after(first: u32, text: &[u8]) -> u32 {
+    first.saturating_add(u32::try_from(memchr::memchr_iter(b'\n', text).count()).unwrap_or(u32::MAX))
+}
+
 /// Length of the complete logical lines at the start of `text`. The rest may continue in the next block of input.
 #[must_use]
 pub(crate) fn complete_lines_len(text: &[u8]) -> usize {

@@ -2,12 +2,13 @@
 //! used for that long (ipseckey(1M), idle_addtime, idle_usetime).
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use crate::sa::{LifetimeKind, Message, SaId};
 use crate::sadb::{Sadb, SadbError, SadbTarget};
 use crate::service::log::event::daemon::Expiry;
 use crate::sys::IS_LINUX;
+use crate::sys::time::unix_now;
 
 /// Seconds between two polls while no SA has an idle lifetime.
 const LONGEST_INTERVAL: u64 = 60;
@@ -54,7 +55,7 @@ impl IdleTimer {
         if !(IS_LINUX && matches!(target, SadbTarget::Auto | SadbTarget::Xfrm)) {
             return Ok(Vec::new());
         }
-        let now = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |now| now.as_secs());
+        let now = unix_now();
         self.poll_sadb(&mut *target.open()?, now, is_own)
     }
 

@@ -4,7 +4,6 @@ use std::collections::HashSet;
 use std::io;
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::time::SystemTime;
 
 use super::keys::{self, Action, FileCommand, goal};
 use super::outcome::{Applied, Failure, LoadOutcome};
@@ -19,6 +18,7 @@ use crate::service::exit::Reason;
 use crate::service::log::event;
 use crate::service::records::owned_sas::OwnedSas;
 use crate::show::{self, message::print_entry};
+use crate::sys::time::unix_now;
 
 /// Counts while commands are applied.
 #[derive(Default)]
@@ -176,7 +176,7 @@ impl Loader<'_> {
             paranoid: true,
             verbose: false,
             timestamp: false,
-            now: SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs()),
+            now: unix_now(),
             date: show::local,
             errno: errnos::illumos,
             names: &show::NoNames,

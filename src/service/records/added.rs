@@ -1,6 +1,6 @@
 //! When an SA or a policy of the service was added: the time distinguishes it from one that another program added later.
 
-use std::time::SystemTime;
+use crate::sys::time::unix_now;
 
 use serde::{Deserialize, Serialize};
 
@@ -42,7 +42,7 @@ impl Added {
 
 /// One second early: the kernel's clock of whole seconds may be a tick behind this one.
 pub(super) fn about_now() -> u64 {
-    SystemTime::UNIX_EPOCH.elapsed().map_or(0, |now| now.as_secs().saturating_sub(1))
+    unix_now().saturating_sub(1)
 }
 
 #[cfg(test)]

@@ -7,7 +7,6 @@ use std::io::{self, Write};
 use std::net::IpAddr;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use nix::errno::Errno;
 use nix::sys::signal::kill;
@@ -30,6 +29,7 @@ use crate::service::records::owned_sas::OwnedSas;
 use crate::show;
 use crate::sys::fs::keys_file::{self, FileOrigin};
 use crate::sys::net::interfaces::network_namespace;
+use crate::sys::time::unix_now;
 use state::StateRecord;
 use unmatched::Unmatched;
 
@@ -204,7 +204,7 @@ impl Sas {
     fn count(select: &SadbTarget, directory: &Path, state: Option<State>) -> Result<Self, (Reason, String)> {
         let why = |error: SadbError| (Reason::of_sadb_error(&error), without_hex_runs(&error.to_string()));
         let owned = OwnedSas::read(directory).map_err(why)?;
-        let now = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |now| now.as_secs());
+        let now = unix_now();
         let mut sas = Self::default();
         let mut sadb = select.open().map_err(why)?;
         // Asked before the dump, which borrows the SADB: without an SPD the SAs need not be collected.

@@ -3,7 +3,6 @@
 
 use std::io;
 use std::path::Path;
-use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +11,7 @@ use crate::service::load::outcome::{LoadOutcome, State};
 use crate::service::records::file_digest::FileDigest;
 use crate::service::records::runtime_file::{self, Readers};
 use crate::sys::net::interfaces::network_namespace;
+use crate::sys::time::unix_now;
 
 const STATE: &str = "state.json";
 const LOADED: &str = "loaded.json";
@@ -47,7 +47,7 @@ impl StateRecord {
     }
 
     fn new(config: &Config, outcome: &LoadOutcome, pid: Option<u32>, previous: Option<&Self>) -> Self {
-        let now = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |now| now.as_secs());
+        let now = unix_now();
         let state = outcome.state;
         // After a failure the daemon exits.
         let pid = pid.filter(|_| state == State::Online);

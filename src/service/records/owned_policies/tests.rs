@@ -6,6 +6,7 @@ use crate::names::Vocabulary;
 use crate::sa::DiagnosticCode;
 use crate::service::load::file_sas::{derive_policies, file_sas};
 use crate::service::load::keys::{self, Action, FileCommand};
+use crate::sys::time::unix_now;
 
 /// An SPD in memory with the clock `now`.
 #[derive(Default)]
@@ -84,10 +85,6 @@ fn policies(text: &str) -> Derived {
     derived
 }
 
-fn now() -> u64 {
-    std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs()
-}
-
 const OUT: &str = "add esp spi 0x1000 src 10.0.0.1 dst 10.0.0.2 KEYS\n";
 const IN: &str = "add esp spi 0x2000 src 10.0.0.2 dst 10.0.0.1 KEYS\n";
 
@@ -112,7 +109,7 @@ fn file_sas_restores_the_addresses_of_a_command() {
 #[test]
 fn install_and_remove_stale_change_own_policies_only() {
     let directory = tempfile::tempdir().unwrap();
-    let mut spd = Memory { now: now(), ..Memory::default() };
+    let mut spd = Memory { now: unix_now(), ..Memory::default() };
     let foreign = &policies("add esp spi 1 src 10.0.0.1 dst 10.0.0.9 KEYS\n").policies[0];
     spd.put(foreign);
     spd.policies[0].added = 7;
@@ -140,7 +137,7 @@ fn install_and_remove_stale_change_own_policies_only() {
 #[test]
 fn remove_stale_keeps_policies_whose_direction_is_unknown() {
     let directory = tempfile::tempdir().unwrap();
-    let mut spd = Memory { now: now(), ..Memory::default() };
+    let mut spd = Memory { now: unix_now(), ..Memory::default() };
     let mut owned = OwnedPolicies::read(directory.path()).unwrap();
     owned.install(&policies(&format!("{OUT}{IN}")), &mut spd).unwrap();
     let (only_out, nowhere) = (derived(OUT, &[]), derived("", &[]));
@@ -169,7 +166,7 @@ fn remove_stale_keeps_a_foreign_policy_added_later() {
     let directory = tempfile::tempdir().unwrap();
     let mut owned = OwnedPolicies::read(directory.path()).unwrap();
     let desired = policies(OUT);
-    let mut spd = Memory { now: now(), ..Memory::default() };
+    let mut spd = Memory { now: unix_now(), ..Memory::default() };
     owned.install(&desired, &mut spd).unwrap();
     spd.now += 5;
     spd.put(&desired.policies[0].clone());
@@ -180,7 +177,7 @@ fn remove_stale_keeps_a_foreign_policy_added_later() {
 #[test]
 fn intend_survives_a_crash_before_confirm() {
     let directory = tempfile::tempdir().unwrap();
-    let mut spd = Memory { now: now(), ..Memory::default() };
+    let mut spd = Memory { now: unix_now(), ..Memory::default() };
     let desired = policies(&format!("{OUT}{IN}"));
     let mut owned = OwnedPolicies::read(directory.path()).unwrap();
     owned.intend(&owned.steps(&desired, &[])).unwrap();
@@ -197,7 +194,7 @@ fn intend_survives_a_crash_before_confirm() {
 fn install_reports_refused_policies() {
     let directory = tempfile::tempdir().unwrap();
     let desired = policies(&format!("{OUT}{IN}"));
-    let mut spd = Memory { now: now(), refuses: Some(desired.policies[0].id), ..Memory::default() };
+    let mut spd = Memory { now: unix_now(), refuses: Some(desired.policies[0].id), ..Memory::default() };
     let installation = OwnedPolicies::read(directory.path()).unwrap().install(&desired, &mut spd).unwrap();
     assert_eq!((installation.refused.len(), installation.missing.len(), spd.policies.len()), (1, 0, 1));
     assert!(!installation.is_complete());
@@ -208,7 +205,7 @@ fn install_reports_missing_policies() {
     let directory = tempfile::tempdir().unwrap();
     let desired = policies(&format!("{OUT}{IN}"));
     let lost = desired.policies[0].id;
-    let mut spd = Memory { now: now(), loses: Some(lost), ..Memory::default() };
+    let mut spd = Memory { now: unix_now(), loses: Some(lost), ..Memory::default() };
     let installation = OwnedPolicies::read(directory.path()).unwrap().install(&desired, &mut spd).unwrap();
     assert!(
         !installation.is_complete() && installation.refused.is_empty() && installation.missing == [lost],
