@@ -1,11 +1,13 @@
 //! Security policies (RFC 4301 section 4.4.1) in the form of Linux XFRM: which packets need which SAs.
 //!
 //! Pure values and functions. [`derive`](mod@derive) computes the policies that SAs need, [`unmatched`](mod@unmatched) finds SAs
-//! without a policy and policies without an SA, [`ssh_lockout`] tests whether a policy would cut off an SSH session.
+//! without a policy and policies without an SA, [`coverage`] names the peers whose traffic no policy protects, [`ssh_lockout`]
+//! tests whether a policy would cut off an SSH session.
 #![forbid(unsafe_code)]
 
 mod association;
 mod conflicts;
+pub(crate) mod coverage;
 pub(crate) mod derive;
 mod id;
 mod selector;

@@ -48,7 +48,7 @@ pub(crate) fn unmatched(policies: &[&Policy], sas: &[PolicySa]) -> UnmatchedPosi
 }
 
 /// The destination that an SA for `template` must have; `None` if more than one is possible.
-fn destination(policy: &Policy, template: &Template) -> Option<IpAddr> {
+pub(super) fn destination(policy: &Policy, template: &Template) -> Option<IpAddr> {
     let dst = policy.id.selector.dst;
     match template.mode {
         XfrmMode::TRANSPORT => (dst.free_bits() == 0).then(|| dst.addr()),

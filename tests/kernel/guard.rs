@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command};
 use std::thread;
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -64,10 +65,15 @@ impl<'a> Guard<'a> {
     pub fn start_daemon(&self) -> Child {
         let mut child = self.host.spawn(self.command("run"));
         let out = BufReader::new(child.stdout.take().expect("a pipe"));
-        let mut lines = out.lines().map(|line| line.expect("UTF-8"));
-        assert!(lines.any(|line| line.starts_with("online")), "{:?}", child.wait_with_output());
-        // Drain the rest of its output, or the daemon would block on a full pipe.
-        thread::spawn(move || lines.for_each(drop));
+        // Drained, or the daemon would block on a full pipe.
+        thread::spawn(move || out.lines().for_each(drop));
+        // Written after the load, also of a daemon whose SAs wait for their policies.
+        let pid = format!("\"pid\":{},", child.id());
+        let is_loaded = || fs::read_to_string(self.path("run/state.json")).is_ok_and(|state| state.contains(&pid));
+        while !is_loaded() {
+            assert!(child.try_wait().expect("a child").is_none(), "{:?}", child.wait_with_output());
+            thread::sleep(Duration::from_millis(20));
+        }
         child
     }
 }

@@ -26,7 +26,10 @@ fn reconcile_changes_only_the_differences() {
     let bench = Bench::with_model();
     let run = reconciling(&bench, "start", "all", &format!("{ONE}{TWO}")).expect(0);
     let file = bench.path("own");
-    assert_eq!(run.stdout, format!("online: 2 added, 0 updated, 0 replaced, 0 removed, 0 kept, from {}\n", file.display()));
+    assert_eq!(
+        run.stdout,
+        format!("online: 2 SAs from {} (2 added, 0 updated, 0 replaced, 0 removed, 0 kept)\n", file.display())
+    );
     let first = moments(&bench);
     std::thread::sleep(Duration::from_millis(1100));
     let run = reconciling(&bench, "refresh", "all", &format!("{ONE}{THREE}")).expect(0);

@@ -279,13 +279,11 @@ impl Daemon<'_> {
             self.log.event(&event::policy::no_addresses(&error));
             self.address_watch = None;
         }
-        let (Some(config), Some(pending)) = (&self.config, self.outcome.pending.take()) else { return Ok(()) };
+        let Some(config) = &self.config else { return Ok(()) };
         let mut loader = Loader::new(config, self.supervisor, &mut self.log).for_daemon();
-        match loader.install_pending(pending) {
-            Ok(pending) => {
-                self.outcome.pending = pending;
-                Ok(())
-            }
+        match loader.install_pending(&mut self.outcome) {
+            Ok(false) => Ok(()),
+            Ok(true) => self.report(),
             Err(failure) => {
                 self.outcome.fail_after_load(failure);
                 self.report()

@@ -15,7 +15,7 @@ use crate::reconcile::Goal;
 use crate::sa::{Request, SaId, SaType};
 use crate::sadb::SadbError;
 use crate::service::exit::Reason;
-use crate::service::log::event;
+use crate::service::log::event::{self, Event};
 use crate::service::records::owned_sas::OwnedSas;
 use crate::show::{self, message::print_entry};
 use crate::sys::time::unix_now;
@@ -155,6 +155,7 @@ impl Loader<'_> {
     /// Logs the result of a load and enters it into the outcome.
     pub(super) fn report(&mut self, applied: Applied, outcome: &mut LoadOutcome) -> Result<(), Failure> {
         let Applied { sas, refused, result, .. } = applied;
+        let result = self.degraded(sas, outcome).filter(|_| refused.is_empty()).unwrap_or(result);
         self.log.event(&result);
         // Also with refused commands: the file is in use, in part.
         outcome.is_applied = true;
@@ -165,6 +166,21 @@ impl Loader<'_> {
         }
         outcome.sas = Some(sas);
         Ok(())
+    }
+
+    /// Logs the state of a loaded file again, whose policies have changed, and enters it into the outcome.
+    pub(super) fn report_state(&mut self, outcome: &mut LoadOutcome) {
+        let (Some(sas), Some(file)) = (outcome.sas, &outcome.file) else { return };
+        let event = self.degraded(sas, outcome).unwrap_or_else(|| event::load::online(sas, file));
+        self.log.event(&event);
+        outcome.text = event.to_string();
+        outcome.state = outcome.loaded_state();
+    }
+
+    /// The result of a load after which no policy uses some of the SAs; `None` if policies use all.
+    fn degraded(&self, sas: usize, outcome: &LoadOutcome) -> Option<Event> {
+        let (file, unprotected) = (outcome.file.as_deref()?, outcome.unprotected.as_ref()?);
+        Some(event::load::degraded(sas, file, unprotected, self.config.protection.from_sas))
     }
 
     /// Prints every SA as `ipseckey -np dump` does: numeric, keys masked.

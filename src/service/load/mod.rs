@@ -4,6 +4,7 @@
 //! manual-key.toml sets; nothing is applied unless the whole file parses.
 
 mod apply;
+mod assess;
 pub(crate) mod file_sas;
 pub(crate) mod keys;
 pub(crate) mod outcome;
@@ -84,13 +85,13 @@ impl<'a> Loader<'a> {
         // Keys stay in memory no longer than necessary: the commands have copies of their own.
         let path = file.path;
         drop(file.contents);
-        let sas = self.sas_for_policies(&mut commands);
+        let sas = self.sas_to_protect(&mut commands, &mut target);
         let desired = match mode {
             RefreshMode::Reconcile => Desired::Goal(self.goal(&path, commands)?),
             RefreshMode::Flush | RefreshMode::CheckFirst => Desired::Commands(commands),
         };
         // Policies before SAs: in between, their packets are dropped; in the opposite order they would pass in the clear.
-        let policies = self.install_policies(sas, &mut target, outcome)?;
+        let policies = self.install_policies(&sas, &mut target)?;
         if mode == RefreshMode::CheckFirst {
             self.flush(&mut target)?;
         }
@@ -104,11 +105,14 @@ impl<'a> Loader<'a> {
         // After the SAs that used them are gone, for the same reason as above.
         let policies = self.remove_stale_policies(policies, &mut target)?;
         let verified = self.verify(&applied, &mut target);
+        outcome.unprotected = self.assess(&sas, &mut target)?;
         let result = verified.and_then(|()| self.report(applied, outcome));
         if show {
             self.show(&mut target)?;
         }
-        result.and_then(|()| policies.require_complete())
+        let result = result.and_then(|()| self.require_all(&policies));
+        outcome.pending = policies.pending(sas);
+        result
     }
 
     /// Removes the SAs and, unless `on_stop = "closed"`, the policies of the service.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::keys::EncapPort;
 use super::pending::PendingPolicies;
+use crate::policy::coverage::UnprotectedSas;
 use crate::reconcile::{ExecuteError, Goal};
 use crate::sa::SaId;
 use crate::service::exit::Reason;
@@ -17,8 +18,10 @@ use crate::service::records::file_digest::FileDigest;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum State {
-    /// The keys file is loaded.
+    /// The keys file is loaded, and policies use its SAs.
     Online,
+    /// The keys file is loaded, but traffic that it is intended for may pass in the clear or be lost.
+    Degraded,
     /// An administrator has to act.
     Maintenance,
     /// Stopped, or not started since boot.
@@ -30,6 +33,7 @@ impl State {
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Online => "online",
+            Self::Degraded => "degraded",
             Self::Maintenance => "maintenance",
             Self::Disabled => "disabled",
         }
@@ -59,6 +63,8 @@ pub(crate) struct LoadOutcome {
     pub(crate) encap_ports: BTreeSet<EncapPort>,
     /// SAs whose policies wait for a local address.
     pub(crate) pending: Option<PendingPolicies>,
+    /// SAs that no policy uses; `None` if there are none, or the SADB has no policies.
+    pub(crate) unprotected: Option<UnprotectedSas>,
 }
 
 impl LoadOutcome {
@@ -77,10 +83,15 @@ impl LoadOutcome {
     /// Sets state, text and reason by the result of the load.
     pub(super) fn finish(mut self, result: Result<(), Failure>) -> Self {
         match result {
-            Ok(()) => self.state = State::Online,
+            Ok(()) => self.state = self.loaded_state(),
             Err(failure) => self.fail(failure),
         }
         self
+    }
+
+    /// The state after a load without a failure.
+    pub(super) fn loaded_state(&self) -> State {
+        if self.unprotected.is_some() { State::Degraded } else { State::Online }
     }
 
     /// For a daemon that fails after its load: the keys file is not in use as loaded any more.

@@ -15,10 +15,8 @@ pub(crate) struct PendingPolicies {
 }
 
 impl PendingPolicies {
-    /// The SAs of `sas` whose direction is unknown; `None` if there are none.
-    pub(crate) fn of(sas: Vec<FileSa>, derived: &Derived) -> Option<Self> {
-        let is_waiting = |(at, why): &(usize, NoPolicy)| (*why == NoPolicy::UnknownDirection).then_some(*at);
-        let waiting: Vec<usize> = derived.without.iter().filter_map(is_waiting).collect();
+    /// `waiting` is the result of [`waiting`] for `sas`; `None` if it is empty.
+    pub(super) fn new(sas: Vec<FileSa>, waiting: Vec<usize>) -> Option<Self> {
         (!waiting.is_empty()).then_some(Self { sas, waiting })
     }
 
@@ -27,6 +25,12 @@ impl PendingPolicies {
         let is_local = |addr: IpAddr| local.contains(&addr);
         self.waiting.iter().filter_map(|at| self.sas.get(*at)).any(|(_, sa)| directions(sa, &is_local).is_some())
     }
+}
+
+/// Positions of the SAs whose direction is unknown.
+pub(super) fn waiting(derived: &Derived) -> Vec<usize> {
+    let is_waiting = |(at, why): &(usize, NoPolicy)| (*why == NoPolicy::UnknownDirection).then_some(*at);
+    derived.without.iter().filter_map(is_waiting).collect()
 }
 
 #[cfg(test)]
@@ -44,7 +48,7 @@ mod tests {
         let pending_with = |addrs: &[[u8; 4]]| {
             let sas = file_sas(&mut keys::parse(text, Vocabulary::Linux).unwrap());
             let derived = derive_policies(&sas, &local(addrs));
-            PendingPolicies::of(sas, &derived)
+            PendingPolicies::new(sas, waiting(&derived))
         };
         assert!(pending_with(&[[10, 0, 0, 1]]).is_none());
         let pending = pending_with(&[[10, 0, 0, 9]]).unwrap();

@@ -6,9 +6,10 @@ use std::net::IpAddr;
 use super::file_sas::{FileSa, derive_policies, file_sas};
 use super::keys::FileCommand;
 use super::outcome::{Failure, LoadOutcome};
-use super::pending::PendingPolicies;
+use super::pending::{self, PendingPolicies};
 use super::{Loader, Target};
 use crate::policy::derive::{Derived, NoPolicy};
+use crate::sa::SaId;
 use crate::sadb::SadbError;
 use crate::service::exit::Reason;
 use crate::service::log::event;
@@ -22,62 +23,78 @@ const NO_SPD: &str = "policy = \"from-sas\": this SADB has no policies; expected
 pub(super) struct InstalledPolicies {
     /// `None` if there is nothing to remove.
     stale: Option<(OwnedPolicies, Derived)>,
-    is_incomplete: bool,
+    /// Policies that could not be installed.
+    failed: usize,
+    /// Positions of the SAs that wait for a local address.
+    waiting: Vec<usize>,
 }
 
 impl InstalledPolicies {
-    /// Fails if a policy could not be installed, which is logged: the SAs are loaded nevertheless.
-    pub(super) fn require_complete(&self) -> Result<(), Failure> {
-        if self.is_incomplete { Err(Failure { reason: Reason::Refused, text: None }) } else { Ok(()) }
+    /// The SAs of `sas` that wait for a local address.
+    pub(super) fn pending(self, sas: Vec<FileSa>) -> Option<PendingPolicies> {
+        PendingPolicies::new(sas, self.waiting)
     }
 }
 
 impl Loader<'_> {
-    /// The SAs whose policies the service installs: none unless `policy = "from-sas"`.
-    pub(super) fn sas_for_policies(&self, commands: &mut [FileCommand]) -> Vec<FileSa> {
-        if self.config.protection.from_sas { file_sas(commands) } else { Vec::new() }
+    /// The SAs of the keys file, if the SADB has policies that may use them.
+    pub(super) fn sas_to_protect(&self, commands: &mut [FileCommand], target: &mut Target) -> Vec<FileSa> {
+        // Of a stand-in for the system's SADB nothing is protected.
+        let has_policies = self.config.state.is_some() && target.sadb.spd().is_some();
+        if has_policies || self.config.protection.from_sas { file_sas(commands) } else { Vec::new() }
     }
 
-    /// Installs the policies for `sas`. Those of earlier loads stay until [`Self::remove_stale_policies`].
-    pub(super) fn install_policies(
-        &mut self,
-        sas: Vec<FileSa>,
-        target: &mut Target,
-        outcome: &mut LoadOutcome,
-    ) -> Result<InstalledPolicies, Failure> {
-        let desired = self.derive_and_warn(&sas)?;
-        outcome.pending = PendingPolicies::of(sas, &desired);
-        self.install(desired, target)
+    /// With `policy = "from-sas"` installs the policies for `sas`. Those of earlier loads stay until
+    /// [`Self::remove_stale_policies`].
+    pub(super) fn install_policies(&mut self, sas: &[FileSa], target: &mut Target) -> Result<InstalledPolicies, Failure> {
+        let desired = if self.config.protection.from_sas { self.derive_and_warn(sas)? } else { Derived::default() };
+        let waiting = pending::waiting(&desired);
+        Ok(InstalledPolicies { waiting, ..self.install(desired, target)? })
     }
 
-    /// Installs the policies of SAs whose address has appeared, and returns the SAs that still wait. No policy is removed when an
-    /// address disappears: its packets would pass in the clear.
+    /// Installs the policies of SAs whose address has appeared, and updates `outcome`; returns whether it has changed. No policy is
+    /// removed when an address disappears: its packets would pass in the clear.
     ///
     /// # Errors
     /// Those of a load; which SAs wait is lost then.
-    pub(crate) fn install_pending(&mut self, pending: PendingPolicies) -> Result<Option<PendingPolicies>, Failure> {
+    pub(crate) fn install_pending(&mut self, outcome: &mut LoadOutcome) -> Result<bool, Failure> {
+        let Some(pending) = outcome.pending.take() else { return Ok(false) };
         // Before the lock: most changes of addresses do not concern these SAs.
         let local = self.local_addresses()?;
         if !pending.is_ready(&local) {
-            return Ok(Some(pending));
+            outcome.pending = Some(pending);
+            return Ok(false);
         }
         let _lock = self.lock()?;
         let mut target = self.open()?;
-        let (installed, pending) = self.install_pending_policies(pending.sas, &local, &mut target)?;
-        installed.require_complete().map(|()| pending)
+        let sas = pending.sas;
+        let installed = self.install_pending_policies(&sas, &local, &mut target)?;
+        self.require_all(&installed)?;
+        outcome.unprotected = self.assess(&sas, &mut target)?;
+        outcome.pending = installed.pending(sas);
+        self.report_state(outcome);
+        Ok(true)
     }
 
     /// Like [`Self::install_policies`], for loaded SAs whose address appeared later. SAs still without one were reported before.
     fn install_pending_policies(
         &mut self,
-        sas: Vec<FileSa>,
+        sas: &[FileSa],
         local: &HashSet<IpAddr>,
         target: &mut Target,
-    ) -> Result<(InstalledPolicies, Option<PendingPolicies>), Failure> {
-        let desired = derive_policies(&sas, local);
-        self.warn_without_policy(&sas, desired.without.iter().filter(|(_, why)| *why != NoPolicy::UnknownDirection));
-        let pending = PendingPolicies::of(sas, &desired);
-        Ok((self.install(desired, target)?, pending))
+    ) -> Result<InstalledPolicies, Failure> {
+        let desired = derive_policies(sas, local);
+        self.warn_without_policy(sas, desired.without.iter().filter(|(_, why)| *why != NoPolicy::UnknownDirection));
+        let waiting = pending::waiting(&desired);
+        Ok(InstalledPolicies { waiting, ..self.install(desired, target)? })
+    }
+
+    /// Fails if a policy could not be installed; the SAs are loaded nevertheless.
+    pub(super) fn require_all(&mut self, installed: &InstalledPolicies) -> Result<(), Failure> {
+        match installed.failed {
+            0 => Ok(()),
+            failed => Err(self.fail(Reason::Refused, &event::policy::incomplete(failed))),
+        }
     }
 
     fn install(&mut self, desired: Derived, target: &mut Target) -> Result<InstalledPolicies, Failure> {
@@ -94,7 +111,8 @@ impl Loader<'_> {
         self.report_installation(&installation);
         // Without desired policies the record may have entries of policies that another program removed.
         let has_stale = !installation.steps.remove.is_empty() || desired.policies.is_empty();
-        Ok(InstalledPolicies { is_incomplete: !installation.is_complete(), stale: has_stale.then_some((owned, desired)) })
+        let stale = has_stale.then_some((owned, desired));
+        Ok(InstalledPolicies { failed: installation.failures(), stale, ..InstalledPolicies::default() })
     }
 
     /// The record of the service's policies; `None` for an SADB that has no runtime directory.
@@ -115,24 +133,26 @@ impl Loader<'_> {
         Ok(desired)
     }
 
-    fn local_addresses(&mut self) -> Result<HashSet<IpAddr>, Failure> {
+    pub(super) fn local_addresses(&mut self) -> Result<HashSet<IpAddr>, Failure> {
         local_addresses().map_err(|error| self.fail(Reason::Other, &event::policy::no_addresses(&error)))
     }
 
     /// One warning for each reason: a file may have thousands of SAs.
     fn warn_without_policy<'s>(&mut self, sas: &[FileSa], without: impl Iterator<Item = &'s (usize, NoPolicy)>) {
-        let mut by_reason: Vec<(NoPolicy, Vec<u32>)> = Vec::new();
+        let mut by_reason: Vec<(NoPolicy, Vec<&FileSa>)> = Vec::new();
         for (at, why) in without {
-            let line = sas.get(*at).map_or(0, |(line, _)| *line);
+            let Some(sa) = sas.get(*at) else { continue };
             match by_reason.iter_mut().find(|(other, _)| other.has_same_text(*why)) {
-                Some((_, lines)) => lines.push(line),
-                None => by_reason.push((*why, vec![line])),
+                Some((_, found)) => found.push(sa),
+                None => by_reason.push((*why, vec![sa])),
             }
         }
-        for (why, mut lines) in by_reason {
+        for (why, found) in by_reason {
+            let mut lines: Vec<u32> = found.iter().map(|(line, _)| *line).collect();
             // A command with several targets occurs once for each.
             lines.dedup();
-            self.log.event(&event::policy::no_policy(&lines, why, self.is_daemon));
+            let names: Vec<SaId> = found.iter().map(|(_, sa)| sa.id).collect();
+            self.log.event(&event::policy::no_policy(&lines, &names, why, self.is_daemon));
         }
     }
 

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::io::{self, Write};
 use std::path::Path;
 
+use super::file_sas::file_sas;
 use super::keys::{FileCommand, goal};
 use super::outcome::{Applied, Failure, LoadOutcome};
 use super::{Loader, Target, preview};
@@ -72,7 +73,7 @@ impl Loader<'_> {
         let mut commands = self.parse(&file, SadbState::NotOpened, &mut outcome)?;
         // Keys stay in memory no longer than necessary.
         drop(file.contents);
-        let sas = self.sas_for_policies(&mut commands);
+        let sas = if self.config.protection.from_sas { file_sas(&mut commands) } else { Vec::new() };
         let goal = self.goal(&file.path, commands)?;
         let mut target = self.open()?;
         let plan = self.differences(&goal, &mut target)?;

@@ -75,7 +75,7 @@ mod tests {
         for (event, field, value) in [
             (event::policy::conflict(&policy_id()), "IPSECKEY_POLICY", "src 10.0.0.1/32 dst 10.0.0.2/32 dir out"),
             (event::policy::installed(3, 4, 9), "IPSECKEY_POLICIES", "7"),
-            (event::policy::no_policy(&[12], NoPolicy::UnknownDirection, true), "IPSECKEY_LINE", "12"),
+            (event::policy::no_policy(&[12], &[], NoPolicy::UnknownDirection, true), "IPSECKEY_LINE", "12"),
         ] {
             let packet = encode(&event);
             for (name, value) in [("MESSAGE_ID", event.message_id().unwrap()), (field, value)] {

@@ -166,7 +166,7 @@ impl Report {
             (_, false) => Ok(()),
             (Some(State::Maintenance), true) => Err(Reason::Configuration),
             (Some(State::Disabled), true) => Err(Reason::Other),
-            (Some(State::Online), true) => match &self.sas {
+            (Some(State::Online | State::Degraded), true) => match &self.sas {
                 None => Err(self.why_no_sas.unwrap_or(Reason::Other)),
                 Some(sas) if sas.missing > 0 => Err(Reason::Drift),
                 Some(_) => Ok(()),

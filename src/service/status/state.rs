@@ -50,7 +50,7 @@ impl StateRecord {
         let now = unix_now();
         let state = outcome.state;
         // After a failure the daemon exits.
-        let pid = pid.filter(|_| state == State::Online);
+        let pid = pid.filter(|_| matches!(state, State::Online | State::Degraded));
         // A restart begins a new state, even with the same result.
         let same = previous.filter(|previous| previous.state == state && previous.pid == pid);
         Self {

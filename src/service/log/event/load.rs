@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 
 use super::{Count, Event, Lines};
+use crate::policy::coverage::UnprotectedSas;
 use crate::reconcile::{ExecuteError, GoalError, Mismatch, PlanError, Step, Summary};
 use crate::redact::without_hex_runs;
 use crate::redact::{shell_word, shown};
@@ -26,8 +27,35 @@ pub(crate) fn online(sas: usize, file: &Path) -> Event {
 }
 
 pub(crate) fn reconciled(summary: Summary, sas: usize, file: &Path) -> Event {
-    let text = format!("online: {summary}, from {}", shown(file));
+    let text = format!("online: {} from {} ({summary})", Count(sas, "SA"), shown(file));
     Event::info(text).entry(&LOADED).file(file).field("IPSECKEY_SAS", sas)
+}
+
+const UNPROTECTED: Entry = Entry {
+    id: "6d66c25321534ebfa2a0c95a3b400b37",
+    subject: "The SAs of a keys file are loaded, but no policy uses some of them",
+    documentation: "man:manual-key.toml(5) man:manual-key(8)",
+    text: "Linux sends packets through an SA only if a policy requires it. Without one, the\n\
+           packets that these SAs are intended for pass in the clear, and replies in the clear\n\
+           are accepted. The message names peers and the remedy. To list these SAs:\n\
+           manual-key status",
+};
+
+/// All SAs are loaded, but no policy uses some of them. `has_policies`: the service installs policies.
+pub(crate) fn degraded(sas: usize, file: &Path, unprotected: &UnprotectedSas, has_policies: bool) -> Event {
+    let all = Count(sas, "SA");
+    let text = format!("degraded: {all} from {}; warning: {unprotected}; {}", shown(file), protect(has_policies));
+    let event = Event::warning(text).entry(&UNPROTECTED).file(file);
+    event.field("IPSECKEY_SAS", sas).field("IPSECKEY_UNPROTECTED", unprotected.count)
+}
+
+/// How SAs without a policy get one.
+pub(crate) fn protect(has_policies: bool) -> &'static str {
+    if has_policies {
+        "to list these SAs and the reasons: manual-key plan"
+    } else {
+        "to protect it: set policy = \"from-sas\" in manual-key.toml, then run manual-key refresh"
+    }
 }
 
 const STOPPED: Entry = Entry {
@@ -283,6 +311,7 @@ pub(crate) fn no_smf() -> Event {
 #[cfg(test)]
 pub(in crate::service::log) const ENTRIES: &[&Entry] = &[
     &LOADED,
+    &UNPROTECTED,
     &STOPPED,
     &EMPTY,
     &INVALID,

@@ -84,13 +84,16 @@ impl fmt::Display for Event {
     }
 }
 
-/// A count and its noun, with the plural `s` if the count is not 1.
+/// A count and its noun, in the plural if the count is not 1.
 struct Count(usize, &'static str);
 
 impl fmt::Display for Count {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let plural = if self.0 == 1 { "" } else { "s" };
-        write!(f, "{} {}{plural}", self.0, self.1)
+        match (self.0, self.1.strip_suffix('y')) {
+            (1, _) => write!(f, "1 {}", self.1),
+            (count, Some(stem)) => write!(f, "{count} {stem}ies"),
+            (count, None) => write!(f, "{count} {}s", self.1),
+        }
     }
 }
 

@@ -1,12 +1,15 @@
 //! Events about policies. They contain identities of policies, which have no secrets.
 
+use std::fmt;
 use std::io;
 use std::net::IpAddr;
 
-use super::{Event, Lines};
+use super::{Count, Event, Lines};
 use crate::policy::PolicyId;
+use crate::policy::coverage::NotLocalSas;
 use crate::policy::derive::NoPolicy;
 use crate::redact::without_hex_runs;
+use crate::sa::SaId;
 use crate::sadb::SadbError;
 use crate::service::log::catalogue::Entry;
 
@@ -16,14 +19,13 @@ const NO_POLICY: Entry = Entry {
     documentation: "man:manual-key.toml(5)",
     text: "With policy = \"from-sas\" the service installs the policies that send packets\n\
            through its SAs; for these SAs it cannot, and the message says why. Until there\n\
-           is a policy, the packets that such an SA is intended for pass in clear. The message\n\
+           is a policy, the packets that such an SA is intended for pass in the clear. The message\n\
            contains the lines of the keys file. To list SAs without a policy:\n\
            manual-key status",
 };
 
 /// `lines`: the first lines of the commands. `is_pending`: the daemon installs the policies when an address appears.
-pub(crate) fn no_policy(lines: &[u32], why: NoPolicy, is_pending: bool) -> Event {
-    let these = if lines.len() == 1 { "this SA" } else { "these SAs; for each" };
+pub(crate) fn no_policy(lines: &[u32], sas: &[SaId], why: NoPolicy, is_pending: bool) -> Event {
     let later = match (why, is_pending) {
         (NoPolicy::UnknownDirection, true) => "; the policy follows when one of its addresses is configured on this system",
         (NoPolicy::UnknownDirection, false) => {
@@ -31,8 +33,23 @@ pub(crate) fn no_policy(lines: &[u32], why: NoPolicy, is_pending: bool) -> Event
         }
         _ => "",
     };
-    let text = format!("{}: warning: no policy is installed for {these}: {why}{later}", Lines(lines));
+    let text = format!("{}: warning: no policy is installed for {}: {why}{later}", Lines(lines), Names(sas));
     Event::warning(text).entry(&NO_POLICY).lines(lines)
+}
+
+/// The first few SAs of a list.
+struct Names<'a>(&'a [SaId]);
+
+impl fmt::Display for Names<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SHOWN: usize = 3;
+        let names: Vec<String> = self.0.iter().take(SHOWN).map(SaId::to_string).collect();
+        f.write_str(&names.join(", "))?;
+        match self.0.len().saturating_sub(SHOWN) {
+            0 => Ok(()),
+            more => write!(f, " and {}", Count(more, "more SA")),
+        }
+    }
 }
 
 const NOT_INSTALLED: Entry = Entry {
@@ -40,7 +57,7 @@ const NOT_INSTALLED: Entry = Entry {
     subject: "A policy of the service is not installed",
     documentation: "man:manual-key.toml(5)",
     text: "The policy is: @IPSECKEY_POLICY@\n\
-           Its packets may pass in clear. The message contains the kernel's error. The\n\
+           Its packets may pass in the clear. The message contains the kernel's error. The\n\
            other policies are installed. After fixing the cause: systemctl start @_SYSTEMD_UNIT@",
 };
 
@@ -53,6 +70,28 @@ pub(crate) fn refused(policy: &PolicyId, error: &SadbError) -> Event {
 pub(crate) fn missing(policy: &PolicyId) -> Event {
     let text = format!("policy {policy}: missing after installation; is another program managing policies?");
     Event::error(text).entry(&NOT_INSTALLED).field("IPSECKEY_POLICY", policy)
+}
+
+/// `failed`: the number of policies, each of which has a message of its own.
+pub(crate) fn incomplete(failed: usize) -> Event {
+    let text =
+        format!("maintenance: {} could not be installed, so that traffic may pass in the clear", Count(failed, "policy"));
+    Event::error(text)
+}
+
+const NOT_LOCAL: Entry = Entry {
+    id: "9aaa5fac616c4db99028c7966e6261b6",
+    subject: "SAs have no address of this host",
+    documentation: "man:ipseckeys(5)",
+    text: "Neither the source nor the destination of these SAs is an address of this host, so\n\
+           that they protect none of its packets. The keys file may be that of another host,\n\
+           or the addresses are configured later. To compare: ip address",
+};
+
+/// `is_daemon`: at boot the service starts before the network.
+pub(crate) fn not_local(sas: &NotLocalSas, is_daemon: bool) -> Event {
+    let later = if is_daemon { "; if the network is still being configured, they may follow" } else { "" };
+    Event::warning(format!("warning: {sas}{later}")).entry(&NOT_LOCAL).field("IPSECKEY_SAS", sas.count)
 }
 
 const CONFLICT: Entry = Entry {
@@ -102,7 +141,7 @@ const REMOVED: Entry = Entry {
     subject: "The service has removed policies",
     documentation: "man:manual-key.toml(5)",
     text: "@IPSECKEY_POLICIES@ are removed: the keys file does not add their SAs any more, or\n\
-           the service was stopped. Packets that they matched pass in clear, unless another\n\
+           the service was stopped. Packets that they matched pass in the clear, unless another\n\
            policy matches them. With on_stop = \"closed\" policies remain after a stop.",
 };
 
@@ -116,12 +155,12 @@ const KEPT: Entry = Entry {
     documentation: "man:manual-key.toml(5)",
     text: "This is the effect of on_stop = \"closed\": without SAs, packets that these policies\n\
            match are dropped. They pass again after: systemctl start @_SYSTEMD_UNIT@\n\
-           To let them pass in clear, set on_stop = \"open\", start and stop.",
+           To let them pass in the clear, set on_stop = \"open\", start and stop.",
 };
 
 /// The policies remain after a stop.
 pub(crate) fn kept() -> Event {
-    Event::info("the policies remain: packets that they match do not pass in clear (on_stop = \"closed\")").entry(&KEPT)
+    Event::info("the policies remain: packets that they match do not pass in the clear (on_stop = \"closed\")").entry(&KEPT)
 }
 
 const NO_ADDRESSES: Entry = Entry {
@@ -141,4 +180,4 @@ pub(crate) fn no_addresses(error: &io::Error) -> Event {
 /// The entries of this file, for the catalogue.
 #[cfg(test)]
 pub(in crate::service::log) const ENTRIES: &[&Entry] =
-    &[&NO_POLICY, &NOT_INSTALLED, &CONFLICT, &INSTALLED, &REMOVED, &KEPT, &NO_ADDRESSES];
+    &[&NO_POLICY, &NOT_INSTALLED, &NOT_LOCAL, &CONFLICT, &INSTALLED, &REMOVED, &KEPT, &NO_ADDRESSES];

@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::io;
 use std::path::Path;
 
@@ -5,10 +6,11 @@ use super::daemon::Expiry;
 use super::load::SadbState;
 use super::*;
 use crate::names::Vocabulary;
+use crate::policy::coverage::Coverage;
 use crate::policy::derive::NoPolicy;
-use crate::policy::{Net, PolicyDirection, PolicyId, Selector};
+use crate::policy::{Net, PolicyDirection, PolicyId, PolicySa, Selector};
 use crate::reconcile::{self, ExecuteError, FingerprintKey, GoalError, Step, Summary};
-use crate::sa::{LifetimeKind, SaId, SaType, Spi};
+use crate::sa::{Endpoint, LifetimeKind, Request, SaId, SaType, Spi};
 use crate::sadb::{SadbError, SadbTarget};
 use crate::service::config::ConfigError;
 use crate::service::load::keys;
@@ -53,6 +55,7 @@ pub(in crate::service::log) fn samples() -> Vec<Event> {
     vec![
         load::online(2, file),
         load::reconciled(Summary::default(), 2, file),
+        load::degraded(2, file, &coverage().unprotected, false),
         load::disabled(true),
         load::empty(file),
         load::invalid_file(file, 12, &[3, 7], SadbState::Empty),
@@ -65,7 +68,9 @@ pub(in crate::service::log) fn samples() -> Vec<Event> {
         load::insecure_file(&finding()),
         load::unreadable_file(&FileError::Unreadable { path: file.to_owned(), source: io_error() }),
         load::sadb_failed(&refusal()),
-        policy::no_policy(&[3], NoPolicy::UnknownDirection, true),
+        policy::no_policy(&[3], &[id], NoPolicy::UnknownDirection, true),
+        policy::not_local(&coverage().not_local, true),
+        policy::incomplete(2),
         policy::refused(&policy_id(), &refusal()),
         policy::missing(&policy_id()),
         policy::conflict(&policy_id()),
@@ -81,6 +86,36 @@ pub(in crate::service::log) fn samples() -> Vec<Event> {
         daemon::udp_port_failed(4500, &io_error()),
         daemon::udp_port_unbound(4500),
     ]
+}
+
+/// That of two SAs between other hosts, without policies.
+fn coverage() -> Coverage {
+    let mut coverage = Coverage::new(Vec::new(), HashSet::new());
+    for (spi, src, dst) in [(0x1001, 1, 2), (0x1002, 2, 1)] {
+        let end = |last| Some(Endpoint { addr: [192, 0, 2, last].into(), port: 0, proto: 0 });
+        let request = Request { sa_type: SaType::ESP, spi: Spi(spi), src: end(src), dst: end(dst), ..Request::default() };
+        coverage.note(&PolicySa::of_request(&request).unwrap());
+    }
+    coverage
+}
+
+#[test]
+fn degraded_names_the_peers_and_the_remedy() {
+    let text = load::degraded(2, Path::new(FILE), &coverage().unprotected, false).to_string();
+    let expected = format!(
+        "degraded: 2 SAs from {FILE}; warning: no policy uses these 2 SAs: traffic to 192.0.2.2, 192.0.2.1 is NOT protected; to \
+         protect it: set policy = \"from-sas\" in manual-key.toml, then run manual-key refresh"
+    );
+    assert_eq!(text, expected);
+}
+
+#[test]
+fn no_policy_names_the_first_sas() {
+    let sas: Vec<SaId> =
+        (1..=5).map(|spi| SaId { sa_type: SaType::ESP, spi: Spi(spi), dst: [192, 0, 2, 2].into(), mark: None }).collect();
+    let text = policy::no_policy(&[3], &sas, NoPolicy::NoInnerSelector, false).to_string();
+    let names = "esp spi 0x1 dst 192.0.2.2, esp spi 0x2 dst 192.0.2.2, esp spi 0x3 dst 192.0.2.2 and 2 more SAs";
+    assert!(text.starts_with(&format!("line 3: warning: no policy is installed for {names}: the tunnel has no")), "{text}");
 }
 
 #[test]

@@ -49,9 +49,9 @@ pub(crate) struct Installation {
 }
 
 impl Installation {
-    /// Whether every desired policy is installed.
-    pub(crate) fn is_complete(&self) -> bool {
-        self.steps.conflicts.is_empty() && self.refused.is_empty() && self.missing.is_empty()
+    /// Number of desired policies that are not installed.
+    pub(crate) fn failures(&self) -> usize {
+        self.steps.conflicts.len() + self.refused.len() + self.missing.len()
     }
 }
 
