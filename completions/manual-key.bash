@@ -226,12 +226,16 @@ _manual__key() {
             return 0
             ;;
         manual__subcmd__key__subcmd__status)
-            opts="-h --json --check --instance --config --config-file --sadb --flush --help"
+            opts="-h --json --check --warn --instance --config --config-file --sadb --flush --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --warn)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --instance)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

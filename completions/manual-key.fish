@@ -106,6 +106,7 @@ complete -c manual-key -n "__fish_manual_key_using_subcommand plan" -l flush -d 
 owned\t''"
 complete -c manual-key -n "__fish_manual_key_using_subcommand plan" -l json -d 'Print JSON objects, one per line'
 complete -c manual-key -n "__fish_manual_key_using_subcommand plan" -s h -l help -d 'Print help'
+complete -c manual-key -n "__fish_manual_key_using_subcommand status" -l warn -d 'Report SAs that expire within this time, such as 12h or 2days [default: 2days]' -r
 complete -c manual-key -n "__fish_manual_key_using_subcommand status" -l instance -d 'The instance manual-key@NAME.service' -r
 complete -c manual-key -n "__fish_manual_key_using_subcommand status" -l config -d 'Configuration of the service [default: /etc/inet/manual-key.toml]' -r -F
 complete -c manual-key -n "__fish_manual_key_using_subcommand status" -l config-file -d 'The keys file; overrides the configuration' -r -F
@@ -117,5 +118,5 @@ unix:\t''"
 complete -c manual-key -n "__fish_manual_key_using_subcommand status" -l flush -d 'SAs to flush: all, or owned (added by this service)' -r -f -a "all\t''
 owned\t''"
 complete -c manual-key -n "__fish_manual_key_using_subcommand status" -l json -d 'Print a JSON object'
-complete -c manual-key -n "__fish_manual_key_using_subcommand status" -l check -d 'Exit with 3 if SAs are missing, 78 in maintenance, 1 if disabled, 77 without permission to read the state'
+complete -c manual-key -n "__fish_manual_key_using_subcommand status" -l check -d 'Print one line with the worst problem; exit with 3 if there is one, 78 in maintenance, 1 if disabled, 77 without permission to read the state'
 complete -c manual-key -n "__fish_manual_key_using_subcommand status" -s h -l help -d 'Print help'

@@ -47,9 +47,12 @@ const SADB_HELP: &str = "The SADB: auto, xfrm, pfkey, unix:PATH or model";
 
 const FLUSH_HELP: &str = "SAs to flush: all, or owned (added by this service)";
 
-const EXIT_STATUS: &str = "Exit status: 0 done, 1 some commands refused, 2 usage, 3 SAs missing (status --check) \
-                           or differences found (plan), \
+const EXIT_STATUS: &str = "Exit status: 0 done, 1 some commands refused, 2 usage, 3 traffic may not be protected \
+                           (status --check) or differences found (plan), \
                            69 no SADB, 77 permission, 78 configuration; under SMF 0, 95, 96, 99, 100.";
+
+/// Two days: a weekend.
+const DEFAULT_WARN: u64 = 2 * 86_400;
 
 /// The command line, parsed.
 #[derive(Debug, PartialEq, Eq)]
@@ -60,6 +63,8 @@ pub(crate) struct Args {
     pub(crate) json: bool,
     /// `--check`: the exit status depends on the state.
     pub(crate) check: bool,
+    /// `--warn`: seconds before an expiry that is a problem.
+    pub(crate) warn: u64,
     pub(crate) instance: Option<String>,
 }
 
@@ -98,6 +103,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Arg
         show: is_set("show"),
         json: is_set("json"),
         check: is_set("check"),
+        warn: of_method.try_get_one("warn").ok().flatten().copied().unwrap_or(DEFAULT_WARN),
         instance: of_method.try_get_one("instance").ok().flatten().cloned(),
     })
 }
@@ -140,8 +146,14 @@ fn with_options(method: Method, command: Command) -> Command {
             flag("json", "Print a JSON object"),
             flag(
                 "check",
-                "Exit with 3 if SAs are missing, 78 in maintenance, 1 if disabled, 77 without permission to read the state",
+                "Print one line with the worst problem; exit with 3 if there is one, 78 in maintenance, 1 if disabled, 77 \
+                 without permission to read the state",
             ),
+            Arg::new("warn")
+                .long("warn")
+                .value_name("TIME")
+                .value_parser(seconds)
+                .help("Report SAs that expire within this time, such as 12h or 2days [default: 2days]"),
             Arg::new("instance")
                 .long("instance")
                 .value_name("NAME")
@@ -154,6 +166,14 @@ fn with_options(method: Method, command: Command) -> Command {
 
 fn flag(name: &'static str, help: &'static str) -> Arg {
     Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
+}
+
+/// A duration such as 12h or 2days, or a number of seconds.
+fn seconds(text: &str) -> Result<u64, String> {
+    if let Ok(seconds) = text.parse() {
+        return Ok(seconds);
+    }
+    humantime::parse_duration(text).map(|duration| duration.as_secs()).map_err(|error| error.to_string())
 }
 
 /// An instance of the template unit; its runtime directory has the same name.

@@ -10,6 +10,7 @@ mod algorithms;
 mod batches;
 mod capture;
 mod cases;
+mod check;
 mod doctor;
 mod exchange;
 mod faults;

@@ -23,8 +23,10 @@ impl Bench {
         status
     }
 
-    fn check_status(&self, exit: i32) {
-        self.run_bare(&["status", "--check"]).expect(exit);
+    fn check_status(&self, exit: i32) -> String {
+        let line = self.run_bare(&["status", "--check"]).expect(exit).stdout;
+        assert_eq!(line.lines().count(), 1, "{line}");
+        line
     }
 
     /// Removes the SA with that SPI, as another program would.
@@ -61,12 +63,17 @@ fn status_of_a_daemon_has_state_file_and_sas() {
     assert_eq!((&hard["spi"], &hard["dst"], &hard["sa_type"]), (&"0x1001".into(), &"192.0.2.2".into(), &"esp".into()));
     assert_eq!(hard["at"].as_u64().unwrap() - soft["at"].as_u64().unwrap(), 1000);
     assert!(status["unknown"].is_null() && status["since"].as_u64() <= status["loaded"].as_u64(), "{status}");
-    bench.check_status(0);
+    let line = bench.check_status(3);
+    assert!(line.starts_with("WARNING: the next SA expires in 33 min, at "), "{line}");
+    let run = bench.run_bare(&["status", "--check", "--warn", "30min"]).expect(0);
+    assert_eq!(run.stdout, format!("OK: 2 SAs from {}\n", file.display()));
+    bench.run_bare(&["status", "--check", "--warn", "soon"]).expect(2);
     let text = bench.run_bare(&["status"]).expect(0).stdout;
     for line in [
         "state     online since ",
         "SAs       2 owned, 0 foreign, 0 missing\n",
-        ": hard lifetime of ESP SPI 0x1001 to 192.0.2.2\n",
+        " (in 16 min): soft lifetime of ESP SPI 0x1001 to 192.0.2.2\n",
+        " (in 33 min): hard lifetime of ESP SPI 0x1001 to 192.0.2.2\n",
     ] {
         assert!(text.contains(line), "no {line:?} in {text}");
     }
@@ -80,8 +87,10 @@ fn status_shows_a_changed_file_until_it_is_loaded() {
     bench.file("keys", &format!("{ONE}{THREE}"));
     assert_eq!(bench.status()["changed"], true);
     assert!(bench.run_bare(&["status"]).expect(0).stdout.contains("; changed since then: run manual-key refresh\n"));
-    bench.check_status(0);
+    let line = bench.check_status(3);
+    assert!(line.starts_with("WARNING: the keys file has changed since it was loaded; to load it: manual-key"), "{line}");
     running.refresh().expect(0);
+    assert!(bench.check_status(0).starts_with("OK: 2 SAs from "));
     let status = bench.status();
     assert_eq!((&status["changed"], &status["owned"], &status["since"]), (&false.into(), &2.into(), &since));
 }
@@ -99,7 +108,41 @@ fn status_counts_missing_and_foreign_sas() {
         .expect(0);
     let status = bench.status();
     assert_eq!((&status["owned"], &status["foreign"], &status["missing"]), (&1.into(), &1.into(), &1.into()), "{status}");
-    bench.check_status(3);
+    assert_eq!((&status["state"], &status["reason"]), (&"degraded".into(), &"1 SA is missing in the SADB".into()));
+    let line = bench.check_status(3);
+    assert_eq!(line, "CRITICAL: 1 SA is missing in the SADB; to add what is missing: manual-key refresh\n");
+}
+
+#[test]
+fn status_reports_an_sa_with_other_values_than_the_file() {
+    let bench = Bench::with_model();
+    let file = bench.file("keys", ONE);
+    bench.method("start", &file).expect(0);
+    let update = bench.file("update", "update esp spi 0x1001 dst 192.0.2.2 hard_addtime 900000\n");
+    bench.ipseckey(&["-f", update.to_str().unwrap()]);
+    let line = bench.check_status(3);
+    assert!(line.starts_with("CRITICAL: an SA differs from the keys file: line 1: esp spi 0x1001 "), "{line}");
+    assert!(line.ends_with(" differs in: hard_addtime; to see the differences: manual-key plan\n"), "{line}");
+    bench.method("refresh", &file).expect(0);
+    bench.check_status(0);
+}
+
+#[test]
+fn status_reports_expired_sas_and_asks_for_new_keys() {
+    let bench = Bench::with_model();
+    let file = bench.file("keys", &ONE.replace('\n', " hard_addtime 1\n"));
+    bench.method("start", &file).expect(0);
+    let line = loop {
+        let run = bench.run_bare(&["status", "--check"]).expect(3);
+        if run.stdout.starts_with("CRITICAL") {
+            break run.stdout;
+        }
+        assert!(run.stdout.starts_with("WARNING: the next SA expires in 1 s"), "{}", run.stdout);
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    };
+    assert!(line.starts_with("CRITICAL: esp spi 0x1001 dst 192.0.2.2 expired at "), "{line}");
+    assert!(line.contains(", hard_addtime 1; replace the keys on both hosts") && !line.contains("refresh"), "{line}");
+    assert_eq!(bench.status()["state"], "degraded");
 }
 
 #[test]
@@ -127,8 +170,12 @@ fn status_before_start_and_after_stop_is_disabled() {
     let bench = Bench::with_model();
     let spec = bench.spec();
     let run = bench.run_bare(&["status", "--sadb", &spec]).expect(0);
-    assert_eq!(run.stdout, "state     disabled\nSAs       0 owned, 0 foreign, 0 missing\n");
-    bench.run_bare(&["status", "--check", "--sadb", &spec]).expect(1);
+    assert_eq!(
+        run.stdout,
+        "state     disabled\nreason    not started since boot\nSAs       0 owned, 0 foreign, 0 missing\n"
+    );
+    let run = bench.run_bare(&["status", "--check", "--sadb", &spec]).expect(1);
+    assert_eq!(run.stdout, "CRITICAL: not started since boot\n");
     let running = Running::ready(&bench, &bench.file("keys", ONE), &[]);
     running.signal(Signal::SIGTERM);
     running.end();
@@ -203,5 +250,6 @@ fn status_for_other_users_has_no_secrets() {
     assert!(text.contains("reason    online: 1 SA from "), "{text}");
     assert!(text.contains("unknown   whether the keys file has changed: Permission denied"), "{text}");
     assert!(text.contains("unknown   the SAs in the SADB: "), "{text}");
-    assert_eq!(status(&["--check"]).0, Some(77));
+    let (exit, line) = status(&["--check"]);
+    assert!(exit == Some(77) && line.starts_with("UNKNOWN: the SAs in the SADB: "), "{line}");
 }

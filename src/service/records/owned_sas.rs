@@ -39,8 +39,16 @@ impl OwnedSas {
         Self { directory: directory.to_owned(), entries }
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.entries.len()
+    pub(crate) fn ids(&self) -> impl Iterator<Item = SaId> {
+        self.entries.keys().copied()
+    }
+
+    /// When the SA `id` was added, in seconds since 1970; `None` if the record does not know.
+    pub(crate) fn added_at(&self, id: SaId) -> Option<u64> {
+        match self.entries.get(&id)? {
+            Added::At(time) | Added::Again(time, _) => Some(*time),
+            Added::Since(_) => None,
+        }
     }
 
     /// Whether the SA of `message` is the service's.

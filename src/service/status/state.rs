@@ -33,6 +33,9 @@ pub(crate) struct StateRecord {
     pub(crate) sadb: String,
     /// The daemon's process ID, while it is online.
     pub(crate) pid: Option<u32>,
+    /// Whether the service installs policies.
+    #[serde(default)]
+    pub(crate) from_sas: bool,
     /// Inode of the network namespace; `None` on systems without namespaces.
     pub(crate) namespace: Option<u64>,
 }
@@ -62,6 +65,7 @@ impl StateRecord {
             added: outcome.sas,
             sadb: config.sadb.to_string(),
             pid,
+            from_sas: config.protection.from_sas,
             namespace: network_namespace(),
         }
     }

@@ -1,14 +1,11 @@
 //! For `manual-key status`: the service's SAs without a policy, and its policies without an SA. Only Linux XFRM has policies.
 
 use std::io::{self, Write};
-use std::path::Path;
 
 use serde::Serialize;
 
 use crate::policy::unmatched::unmatched;
 use crate::policy::{ListedPolicy, Policy, PolicySa};
-use crate::sadb::{SadbError, Spd};
-use crate::service::records::owned_policies::OwnedPolicies;
 
 /// Upper limit of the SAs, and of the policies, that are listed.
 const LISTED: usize = 10;
@@ -16,7 +13,8 @@ const LISTED: usize = 10;
 /// Counts, and the first few of each.
 #[derive(Default, Serialize)]
 pub(crate) struct Unmatched {
-    policies: usize,
+    /// Policies of the service.
+    pub(super) policies: usize,
     /// SAs without a policy.
     unused: usize,
     unused_sas: Vec<String>,
@@ -26,16 +24,8 @@ pub(crate) struct Unmatched {
 }
 
 impl Unmatched {
-    /// Compares `sas`, the service's own, with its policies in `spd`; `directory` has the record of them.
-    ///
-    /// # Errors
-    /// Those of listing policies; [`SadbError::Unavailable`] if the record cannot be read.
-    pub(crate) fn find(sas: &[PolicySa], spd: &mut dyn Spd, directory: &Path) -> Result<Self, SadbError> {
-        let owned = OwnedPolicies::read(directory)?;
-        Ok(Self::among(sas, &spd.policies()?, &|listed| owned.owns(listed)))
-    }
-
-    fn among(sas: &[PolicySa], installed: &[ListedPolicy], owns: &dyn Fn(&ListedPolicy) -> bool) -> Self {
+    /// Compares `sas`, the service's own, with the policies in the SPD; `owns` tells which of these are the service's.
+    pub(super) fn among(sas: &[PolicySa], installed: &[ListedPolicy], owns: &dyn Fn(&ListedPolicy) -> bool) -> Self {
         let all: Vec<&Policy> = installed.iter().map(|listed| &listed.policy).collect();
         let found = unmatched(&all, sas);
         let unserved: Vec<&ListedPolicy> =

@@ -55,6 +55,14 @@ impl Installation {
     }
 }
 
+/// A policy of the service that is not installed any more, or not as the service installed it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LostPolicy {
+    pub(crate) id: PolicyId,
+    /// Whether a different policy of another program has its identity.
+    pub(crate) is_replaced: bool,
+}
+
 /// The service's policies in this network namespace.
 pub(crate) struct OwnedPolicies {
     directory: PathBuf,
@@ -103,6 +111,23 @@ impl OwnedPolicies {
         let own = installed.iter().filter(|listed| self.owns(listed)).map(|listed| listed.policy.id);
         steps.remove = own.filter(|id| !to_keep.contains(id)).collect();
         steps
+    }
+
+    /// The desired policies that are not installed, or have other values than the service gave them.
+    pub(crate) fn lost(&self, desired: &Derived, installed: &[ListedPolicy]) -> Vec<LostPolicy> {
+        let PolicySteps { add, replace, conflicts, .. } = self.steps(desired, installed);
+        let lost = add.iter().chain(&replace).map(|policy| LostPolicy { id: policy.id, is_replaced: false });
+        lost.chain(conflicts.into_iter().map(|id| LostPolicy { id, is_replaced: true })).collect()
+    }
+
+    /// The recorded policies that are not installed, or not as they were recorded.
+    pub(crate) fn unlisted(&self, installed: &[ListedPolicy]) -> Vec<LostPolicy> {
+        let by_id: HashMap<&PolicyId, &ListedPolicy> = installed.iter().map(|listed| (&listed.policy.id, listed)).collect();
+        let lost = |id: &PolicyId| match by_id.get(id) {
+            Some(listed) if self.owns(listed) => None,
+            other => Some(LostPolicy { id: *id, is_replaced: other.is_some() }),
+        };
+        self.record.keys().filter_map(lost).collect()
     }
 
     /// Adds and replaces policies, so that all desired ones are installed; removes none.

@@ -1,0 +1,220 @@
+//! The status as text, as JSON, and as one line for monitoring.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
+use serde::Serialize;
+
+use super::facts::{Facts, Unknown};
+use super::problem::{self, Level, Problem};
+use super::sas::Sas;
+use super::state::StateRecord;
+use crate::redact::{shown, without_hex_runs};
+use crate::sadb::{SADB_VARIABLE, SadbTarget};
+use crate::service::args::Args;
+use crate::service::config::supervisor::Environment;
+use crate::service::exit::Reason;
+use crate::service::load::outcome::State;
+use crate::show;
+use crate::sys::net::interfaces::network_namespace;
+use crate::sys::time::unix_now;
+
+/// Fields without a value are unknown, and `unknown` says why.
+#[derive(Default, Serialize)]
+pub(super) struct Report {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<State>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    since: Option<u64>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    reason: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pid: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<String>,
+    /// When it was applied, in seconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    loaded: Option<u64>,
+    /// Whether its content differs from the applied one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    changed: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    added: Option<usize>,
+    #[serde(flatten)]
+    sas: Option<Sas>,
+    /// The worst first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    problems: Vec<Problem>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unknown: Vec<String>,
+}
+
+impl Report {
+    /// Reads the records in `directory`, and compares.
+    pub(super) fn collect(directory: &Path, args: &Args, environment: Environment<'_>) -> Self {
+        let mut report = Self::default();
+        let record = match StateRecord::read(directory) {
+            Ok(Some(record)) => {
+                report.add_record(&record);
+                Some(record)
+            }
+            Ok(None) => {
+                report.state = Some(State::Disabled);
+                report.reason = "not started since boot".to_owned();
+                None
+            }
+            Err(error) => {
+                report.unknown.push(format!("the state: {}: {error}", shown(directory)));
+                None
+            }
+        };
+        let mut facts = Facts {
+            now: unix_now(),
+            warn: args.warn,
+            from_sas: record.as_ref().is_some_and(|record| record.from_sas),
+            file: report.file.as_ref().map(PathBuf::from),
+            ..Facts::default()
+        };
+        let gathered = sadb(args, environment, record.as_ref())
+            .and_then(|target| facts.gather(&target, directory, &mut report.unknown));
+        report.judge(facts, gathered);
+        report
+    }
+
+    fn add_record(&mut self, record: &StateRecord) {
+        let StateRecord { state, since, reason, file, loaded, added, pid, .. } = record.clone();
+        *self = Self { state: Some(state), since: Some(since), reason, pid, file, loaded, added, ..Self::default() };
+        if let Some(pid) = pid.filter(|pid| !is_alive(*pid)) {
+            self.state = Some(State::Maintenance);
+            self.reason = format!("process {pid} exited unexpectedly; its SAs are still loaded");
+            self.pid = None;
+        }
+    }
+
+    /// Derives problems and state from `facts`.
+    fn judge(&mut self, mut facts: Facts, gathered: Result<(), Unknown>) {
+        self.changed = facts.changed;
+        match self.state {
+            None => self.problems = vec![Problem::unknown("the state of the service cannot be read", Reason::Permission)],
+            // The SAs of a stopped service are not missing.
+            Some(State::Disabled) => {
+                facts.sas.missing = 0;
+                let policies = facts.sas.unmatched.as_ref().map_or(0, |unmatched| unmatched.policies);
+                let dropped = if policies > 0 { "; its policies remain, so that their packets are dropped" } else { "" };
+                self.problems = vec![Problem::of_state(format!("{}{dropped}", self.reason), Reason::Other)];
+            }
+            Some(State::Maintenance) => {
+                self.problems = vec![Problem::of_state(self.reason.clone(), Reason::Configuration)];
+            }
+            Some(State::Online | State::Degraded) if gathered.is_ok() => self.judge_loaded(&facts),
+            Some(State::Online | State::Degraded) => {}
+        }
+        match gathered {
+            Ok(()) => self.sas = Some(facts.sas),
+            Err((reason, why)) => {
+                if self.problems.is_empty() {
+                    self.problems.push(Problem::unknown(why.clone(), reason));
+                }
+                self.unknown.push(why);
+            }
+        }
+    }
+
+    /// The recorded state is that after the load; this is the present one.
+    fn judge_loaded(&mut self, facts: &Facts) {
+        self.problems = problem::find(facts);
+        let recorded = self.state;
+        match self.problems.first() {
+            Some(problem) if problem.level == Level::Critical => {
+                self.state = Some(State::Degraded);
+                self.reason = problem.text.clone();
+            }
+            _ => self.state = Some(State::Online),
+        }
+        if self.state == Some(State::Online) && recorded == Some(State::Degraded) {
+            // Another program has installed policies since the load.
+            self.reason = self.summary(&facts.sas);
+        }
+    }
+
+    fn summary(&self, sas: &Sas) -> String {
+        let plural = if sas.owned == 1 { "" } else { "s" };
+        let file = self.file.as_ref().map(|file| format!(" from {}", shown(Path::new(file)))).unwrap_or_default();
+        format!("{} SA{plural}{file}", sas.owned)
+    }
+
+    /// The exit status; without `check` only whether the state could be read.
+    pub(super) fn verdict(&self, check: bool) -> Result<(), Reason> {
+        match (self.state, self.problems.first()) {
+            (None, _) => Err(Reason::Permission),
+            (Some(_), Some(problem)) if check => Err(problem.reason),
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn write_json(&self, out: &mut dyn Write) -> io::Result<()> {
+        serde_json::to_writer(&mut *out, self)?;
+        writeln!(out)
+    }
+
+    /// One line: the level and the worst problem, or OK.
+    pub(super) fn write_check(&self, out: &mut dyn Write) -> io::Result<()> {
+        let Some(worst) = self.problems.first() else {
+            let summary = self.sas.as_ref().map(|sas| self.summary(sas)).unwrap_or_default();
+            return writeln!(out, "OK: {summary}");
+        };
+        match self.problems.len() - 1 {
+            0 => writeln!(out, "{}: {worst}", worst.level),
+            1 => writeln!(out, "{}: {worst} (and 1 more problem: manual-key status)", worst.level),
+            more => writeln!(out, "{}: {worst} (and {more} more problems: manual-key status)", worst.level),
+        }
+    }
+
+    pub(super) fn write_text(&self, out: &mut dyn Write) -> io::Result<()> {
+        let state = self.state.map_or("unknown", State::word);
+        let since = self.since.map(|since| format!(" since {}", show::local(since))).unwrap_or_default();
+        let pid = self.pid.map(|pid| format!(", process {pid}")).unwrap_or_default();
+        writeln!(out, "state     {state}{since}{pid}")?;
+        if !self.reason.is_empty() {
+            writeln!(out, "reason    {}", self.reason)?;
+        }
+        if let Some(file) = &self.file {
+            let loaded = self.loaded.map(|at| format!(", loaded {}", show::local(at))).unwrap_or_default();
+            let changed = if self.changed == Some(true) { "; changed since then: run manual-key refresh" } else { "" };
+            writeln!(out, "file      {}{loaded}{changed}", shown(Path::new(file)))?;
+        }
+        if let Some(sas) = &self.sas {
+            sas.write_text(out)?;
+        }
+        // The problems of a service that is not running are its state and reason.
+        if matches!(self.state, Some(State::Online | State::Degraded)) {
+            self.problems.iter().try_for_each(|problem| writeln!(out, "problem   {problem}"))?;
+        }
+        self.unknown.iter().try_for_each(|why| writeln!(out, "unknown   {why}"))
+    }
+}
+
+/// The SADB of `--sadb` or the environment, else the one that the service uses.
+fn sadb(args: &Args, environment: Environment<'_>, record: Option<&StateRecord>) -> Result<SadbTarget, Unknown> {
+    // The SAs of this namespace are not those of the service.
+    if record.is_some_and(|record| record.namespace != network_namespace()) {
+        let why = "the service is in another network namespace: ip netns exec NAME manual-key status";
+        return Err((Reason::NoSadb, why.to_owned()));
+    }
+    if let Some(select) = &args.overrides.sadb {
+        return Ok(select.clone());
+    }
+    let word = environment(SADB_VARIABLE).map(|word| word.to_string_lossy().into_owned());
+    let word =
+        word.or_else(|| record.map(|record| record.sadb.clone())).unwrap_or_else(|| SadbTarget::default().to_string());
+    word.parse().map_err(|error| (Reason::Configuration, format!("{}: {error}", without_hex_runs(&word))))
+}
+
+/// Whether the process exists. EPERM means that it does and belongs to another user.
+fn is_alive(pid: u32) -> bool {
+    let pid = i32::try_from(pid).ok().filter(|pid| *pid > 0);
+    pid.is_some_and(|pid| kill(Pid::from_raw(pid), None) != Err(Errno::ESRCH))
+}

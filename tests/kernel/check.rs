@@ -1,0 +1,245 @@
+//! `manual-key status --check`: each way in which traffic is not protected, and the remedy.
+
+use std::fs;
+use std::thread;
+use std::time::Duration;
+
+use crate::capture::Capture;
+use crate::guard::{Guard, stop_daemon};
+use crate::hosts::Hosts;
+use crate::space::Space;
+use crate::traffic::Protection;
+
+/// A service whose status is asked for.
+struct Checked<'a> {
+    host: &'a Space,
+    service: Guard<'a>,
+}
+
+impl<'a> Checked<'a> {
+    /// Loads the keys file, with the remaining settings of manual-key.toml.
+    fn started(host: &'a Space, keys: &str, settings: &str) -> Self {
+        let checked = Self { host, service: Guard::new(host, keys, settings) };
+        checked.service.run("start").succeeded();
+        checked
+    }
+
+    fn from_sas(host: &'a Space) -> Self {
+        let checked = Self::started(host, &Protection::ESP.keys(), "refresh = \"reconcile\"");
+        checked.expect_good();
+        checked
+    }
+
+    /// Replaces the settings, without `policy = "from-sas"`.
+    fn set_all(&self, settings: &str) {
+        let text = format!("config_file = \"{}\"\n{settings}\n", self.service.path("keys"));
+        fs::write(self.service.path("toml"), text).expect("writes");
+    }
+
+    /// The line of `status --check`.
+    #[track_caller]
+    fn check(&self, status: i32, options: &str) -> String {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_manual-key"));
+        command.args(["status", "--check"]).args(options.split_whitespace());
+        let ran = self.host.run({
+            command.env("RUNTIME_DIRECTORY", self.service.path("run"));
+            command
+        });
+        assert_eq!(ran.status, status, "{ran:?}");
+        assert_eq!(ran.out.lines().count(), 1, "{ran:?}");
+        ran.out
+    }
+
+    #[track_caller]
+    fn expect_good(&self) {
+        let line = self.check(0, "");
+        assert!(line.starts_with("OK: 2 SAs from "), "{line}");
+    }
+
+    #[track_caller]
+    fn expect(&self, status: i32, start: &str) {
+        let line = self.check(status, "");
+        assert!(line.starts_with(start), "{line}");
+    }
+
+    #[track_caller]
+    fn refresh(&self) {
+        self.service.run("refresh").succeeded();
+        self.expect_good();
+    }
+}
+
+const UNPROTECTED: &str = "CRITICAL: no policy uses these 2 SAs: traffic to 10.0.0.2 is NOT protected";
+
+#[test]
+#[ignore = "needs a kernel: tests/kernel/run"]
+fn check_finds_traffic_in_the_clear_with_the_default_settings() {
+    let hosts = Hosts::new();
+    let service = Guard::new(&hosts.here, &Protection::ESP.keys(), "");
+    let checked = Checked { host: &hosts.here, service };
+    checked.set_all("");
+    let started = checked.service.run("start");
+    assert_eq!(started.status, 0, "{started:?}");
+    let warning = "warning: no policy uses these 2 SAs: traffic to 10.0.0.2 is NOT protected; to protect it: set policy = ";
+    assert!(started.err.contains("degraded: 2 SAs from ") && started.err.contains(warning), "{started:?}");
+    assert!(!started.out.contains("online"), "{started:?}");
+    // It is true: the ping passes in the clear.
+    let capture = Capture::start(&hosts, "icmp");
+    assert!(hosts.ping([10, 0, 0, 2].into()));
+    assert!(!capture.stop().lines("").is_empty());
+    checked.expect(3, &format!("{UNPROTECTED}; to protect it: set policy = \"from-sas\" in manual-key.toml"));
+    let text = checked.service.query("status");
+    assert!(text.starts_with("state     degraded since ") && !text.contains("online"), "{text}");
+    // The remedy that the message names.
+    checked.service.set("");
+    checked.refresh();
+    // Policies by hand are as good as those of the service.
+    checked.set_all("");
+    checked.service.run("refresh").succeeded();
+    checked.expect(3, UNPROTECTED);
+    for (direction, src, dst) in [("out", "10.0.0.1", "10.0.0.2"), ("in", "10.0.0.2", "10.0.0.1")] {
+        checked.expect(3, "CRITICAL: no policy uses ");
+        hosts.here.ip(&format!("xfrm policy add src {src} dst {dst} dir {direction} tmpl proto esp mode transport"));
+    }
+    checked.expect_good();
+    let text = checked.service.query("status");
+    assert!(text.starts_with("state     online since ") && !text.contains("degraded"), "{text}");
+}
+
+#[test]
+#[ignore = "needs a kernel: tests/kernel/run"]
+fn check_finds_lost_policies() {
+    let hosts = Hosts::new();
+    let checked = Checked::from_sas(&hosts.here);
+    hosts.here.ip("xfrm policy flush");
+    checked.expect(3, UNPROTECTED);
+    checked.refresh();
+    hosts.here.ip("xfrm policy delete src 10.0.0.2 dst 10.0.0.1 dir in");
+    checked.expect(3, "CRITICAL: no policy uses 1 of the 2 SAs: traffic to 10.0.0.2 is NOT protected");
+    checked.refresh();
+    // A second later: the add time tells the policy of another program from that of the service.
+    thread::sleep(Duration::from_millis(1100));
+    let changed = "src 10.0.0.1/32 dst 10.0.0.2/32 dir out";
+    for with in ["action block", "tmpl proto esp mode transport level use"] {
+        hosts.here.ip(&format!("xfrm policy update {changed} priority 10004 {with}"));
+        let line = checked.check(3, "");
+        assert!(line.contains(changed) || line.contains("NOT protected"), "{line}");
+        hosts.here.ip(&format!("xfrm policy delete {changed}"));
+        checked.refresh();
+        thread::sleep(Duration::from_millis(1100));
+    }
+    hosts.here.ip(&format!("xfrm policy update {changed} tmpl proto esp mode transport level use"));
+    let fix = format!("to install them again: ip xfrm policy delete {changed}, then manual-key refresh");
+    let line = checked.check(3, "");
+    assert!(line.contains("was changed by another program: ") && line.contains(&fix), "{line}");
+}
+
+#[test]
+#[ignore = "needs a kernel: tests/kernel/run"]
+fn check_finds_missing_and_different_sas() {
+    let hosts = Hosts::new();
+    let checked = Checked::from_sas(&hosts.here);
+    let sa = "src 10.0.0.1 dst 10.0.0.2 proto esp spi 0x1000";
+    hosts.here.ip("xfrm state delete dst 10.0.0.2 proto esp spi 0x1000");
+    checked.expect(3, "CRITICAL: 1 SA is missing in the SADB; to add what is missing: manual-key refresh");
+    checked.refresh();
+    let key = |name: &str| {
+        let keys = Protection::ESP.keys();
+        let words: Vec<&str> = keys.split_whitespace().collect();
+        let at = words.iter().position(|word| *word == name).expect("the keyword");
+        format!("0x{}", words[at + 1])
+    };
+    let (authkey, encrkey) = (key("authkey"), key("encrkey"));
+    hosts.here.ip(&format!(
+        "xfrm state update {sa} mode transport enc aes {encrkey} auth-trunc hmac(sha256) {authkey} 128 \
+                            limit time-hard 99999"
+    ));
+    let line = checked.check(3, "");
+    assert!(
+        line.starts_with("CRITICAL: an SA differs from the keys file: line ") && line.contains("hard_addtime"),
+        "{line}"
+    );
+    checked.refresh();
+}
+
+#[test]
+#[ignore = "needs a kernel: tests/kernel/run"]
+fn check_finds_expiries() {
+    let hosts = Hosts::new();
+    let short = Protection::ESP.keys().replace("replay", "soft_addtime 1 hard_addtime 3 replay");
+    let checked = Checked::started(&hosts.here, &short, "");
+    checked.expect(3, "WARNING: the next SA expires in ");
+    let line = checked.check(0, "--warn 0");
+    assert!(line.starts_with("OK: 2 SAs"), "{line}");
+    thread::sleep(Duration::from_millis(1500));
+    let line = checked.check(3, "--warn 0");
+    assert!(line.starts_with("WARNING: the soft lifetimes of 2 SAs have expired; replace the keys on both hosts"), "{line}");
+    thread::sleep(Duration::from_millis(2500));
+    let line = checked.check(3, "");
+    assert!(line.starts_with("CRITICAL: 2 SAs have expired, the first at "), "{line}");
+    assert!(line.contains(", hard_addtime 3; replace the keys on both hosts") && !line.contains("refresh"), "{line}");
+    assert!(checked.service.query("status").starts_with("state     degraded since "));
+    // New keys, as the message asks.
+    checked.service.write(&Protection::ESP.keys());
+    checked.refresh();
+}
+
+#[test]
+#[ignore = "needs a kernel: tests/kernel/run"]
+fn check_finds_a_file_that_is_changed_wrong_or_of_another_host() {
+    let hosts = Hosts::new();
+    let checked = Checked::from_sas(&hosts.here);
+    let keys = Protection::ESP.keys();
+    checked.service.write(&(keys.clone() + "# a comment\n"));
+    checked.expect(3, "WARNING: the keys file has changed since it was loaded; to load it: manual-key refresh");
+    checked.service.write(&keys.replacen("add esp", "add epp", 1));
+    assert_eq!(checked.service.run("refresh").status, 78);
+    checked.expect(78, "CRITICAL: maintenance: ");
+    checked.service.write(&keys);
+    checked.refresh();
+    checked.service.write(&keys.replace("10.0.0.", "10.7.0."));
+    let refreshed = checked.service.run("refresh");
+    let elsewhere = "the keys file is for another host: 2 SAs have no address of this host (the first from 10.7.0.";
+    assert!(refreshed.status == 0 && refreshed.err.contains(&format!("warning: {elsewhere}")), "{refreshed:?}");
+    checked.expect(3, &format!("CRITICAL: {elsewhere}"));
+    let text = checked.service.query("status");
+    assert!(text.contains("problem   no policy uses these 2 SAs: traffic to 10.7.0."), "{text}");
+    // With directions there are policies, but this host still has none of the addresses.
+    let directed = keys.replace("10.0.0.", "10.7.0.").replacen("add esp", "add esp outbound", 1);
+    checked.service.write(&directed.replacen("\nadd esp ", "\nadd esp inbound ", 1));
+    checked.service.run("refresh").succeeded();
+    checked.expect(3, &format!("CRITICAL: {elsewhere}"));
+    checked.service.write(&keys);
+    checked.refresh();
+}
+
+#[test]
+#[ignore = "needs a kernel: tests/kernel/run"]
+fn check_finds_a_udp_port_that_no_program_has() {
+    let hosts = Hosts::new();
+    let natt = Protection { natt: true, ..Protection::ESP };
+    let checked = Checked::started(&hosts.here, &natt.keys(), "");
+    checked.expect(3, "CRITICAL: no program has a socket on UDP port 4500, so that ESP in UDP is not received");
+    checked.service.set("hold_natt_ports = true");
+    let daemon = checked.service.start_daemon();
+    checked.expect_good();
+    stop_daemon(daemon);
+    checked.expect(1, "CRITICAL: disabled: ");
+}
+
+#[test]
+#[ignore = "needs a kernel: tests/kernel/run"]
+fn check_names_sas_of_groups_without_direction() {
+    let hosts = Hosts::new();
+    let key = "00112233445566778899aabbccddeeff00112233";
+    let keys = format!("add ah spi 0x100 dst ff02::5 proto 89 auth_alg sha1 authkey {key}\n");
+    let service = Guard::new(&hosts.here, &keys, "");
+    let started = service.run("start");
+    assert!(started.err.contains("line 1: warning: no policy is installed for ah spi 0x100 dst ff02::5: "), "{started:?}");
+    let checked = Checked { host: &hosts.here, service };
+    checked.expect(3, "CRITICAL: no policy uses this SA: traffic to ff02::5 is NOT protected");
+    checked.service.write(&keys.replace("add ah", "add ah inbound outbound"));
+    checked.service.run("refresh").succeeded();
+    let line = checked.check(0, "");
+    assert!(line.starts_with("OK: 1 SA from "), "{line}");
+}
