@@ -56,13 +56,23 @@ fn flush_owned_with_an_invalid_file_keeps_foreign_sas() {
 }
 
 #[test]
-fn flush_owned_keeps_a_foreign_sa_that_the_file_adds_too() {
-    let bench = with_foreign(ONE);
+fn flush_owned_keeps_a_foreign_sa_with_other_values_than_the_file_has() {
+    let bench = with_foreign(&ONE.replace('\n', " hard_addtime 77777\n"));
     sleep(Duration::from_millis(2100));
     let run = owned(&bench, "start", &format!("{ONE}{TWO}")).expect(1);
     assert!(run.stderr.contains("refused 1 of 2 commands, line 1"), "{}", run.stderr);
     owned(&bench, "stop", TWO).expect(0);
     assert_eq!(bench.spis(), [0x1001]);
+}
+
+#[test]
+fn flush_owned_adopts_a_foreign_sa_that_is_as_the_file_says() {
+    let bench = with_foreign(ONE);
+    sleep(Duration::from_millis(2100));
+    let run = owned(&bench, "start", &format!("{ONE}{TWO}")).expect(0);
+    assert!(run.stdout.contains("online: 2 SAs from "), "{}", run.stdout);
+    owned(&bench, "stop", TWO).expect(0);
+    assert_eq!(bench.spis(), [0; 0]);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::keys::{self, Action, FileCommand, goal};
 use super::outcome::{Applied, Failure, LoadOutcome};
-use super::{Loader, Target};
+use super::{Loader, Target, adopt};
 use crate::apply::{self, Outcome, Queue};
 use crate::keyfile::Verb;
 use crate::names::errnos;
@@ -52,8 +52,10 @@ impl Loader<'_> {
             owned.intend(keys::added_ids(&commands)).map_err(|error| self.fail_sadb(&error))?;
         }
         let goal = self.goal_to_verify(&commands);
-        let progress = self.apply_all(commands, target)?;
-        let Progress { added, ids, refused } = progress;
+        let adopted = self.adoptable(goal.as_ref(), target)?;
+        let Progress { mut added, mut ids, refused } = self.apply_all(adopt::without(commands, &adopted), target)?;
+        added += adopted.len();
+        ids.extend(adopted);
         let result = if refused.is_empty() {
             event::load::online(added, file)
         } else {
@@ -155,7 +157,7 @@ impl Loader<'_> {
     /// Logs the result of a load and enters it into the outcome.
     pub(super) fn report(&mut self, applied: Applied, outcome: &mut LoadOutcome) -> Result<(), Failure> {
         let Applied { sas, refused, result, .. } = applied;
-        let result = self.degraded(sas, outcome).filter(|_| refused.is_empty()).unwrap_or(result);
+        let result = if refused.is_empty() { self.with_state(result, outcome) } else { result };
         self.log.event(&result);
         // Also with refused commands: the file is in use, in part.
         outcome.is_applied = true;
@@ -171,16 +173,18 @@ impl Loader<'_> {
     /// Logs the state of a loaded file again, whose policies have changed, and enters it into the outcome.
     pub(super) fn report_state(&mut self, outcome: &mut LoadOutcome) {
         let (Some(sas), Some(file)) = (outcome.sas, &outcome.file) else { return };
-        let event = self.degraded(sas, outcome).unwrap_or_else(|| event::load::online(sas, file));
+        let event = self.with_state(event::load::online(sas, file), outcome);
         self.log.event(&event);
         outcome.text = event.to_string();
         outcome.state = outcome.loaded_state();
     }
 
-    /// The result of a load after which no policy uses some of the SAs; `None` if policies use all.
-    fn degraded(&self, sas: usize, outcome: &LoadOutcome) -> Option<Event> {
-        let (file, unprotected) = (outcome.file.as_deref()?, outcome.unprotected.as_ref()?);
-        Some(event::load::degraded(sas, file, unprotected, self.config.protection.from_sas))
+    /// The result `loaded` of a load, which says so if no policy uses some of the SAs.
+    fn with_state(&self, loaded: Event, outcome: &LoadOutcome) -> Event {
+        match &outcome.unprotected {
+            Some(unprotected) => event::load::degraded(&loaded, unprotected, self.config.protection.from_sas),
+            None => loaded,
+        }
     }
 
     /// Prints every SA as `ipseckey -np dump` does: numeric, keys masked.

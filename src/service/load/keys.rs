@@ -44,7 +44,8 @@ pub(crate) fn added_ids(commands: &[FileCommand]) -> impl Iterator<Item = SaId> 
     commands.iter().filter_map(FileCommand::addition).flat_map(ids)
 }
 
-fn ids(command: &SaCommand) -> impl Iterator<Item = SaId> {
+/// Identities of the SAs that an addition has as targets.
+pub(super) fn ids(command: &SaCommand) -> impl Iterator<Item = SaId> {
     let id = command.request.id();
     let of_target =
         move |dst: Option<std::net::IpAddr>| id.map(|id| SaId { dst: dst.map_or(id.dst, |dst| dst.to_canonical()), ..id });

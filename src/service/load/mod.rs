@@ -3,6 +3,7 @@
 //! The keys file is read before anything is flushed. Whether it is parsed before or after the flush is the order that
 //! manual-key.toml sets; nothing is applied unless the whole file parses.
 
+mod adopt;
 mod apply;
 mod assess;
 pub(crate) mod file_sas;

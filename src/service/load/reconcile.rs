@@ -8,7 +8,7 @@ use std::path::Path;
 use super::file_sas::file_sas;
 use super::keys::{FileCommand, goal};
 use super::outcome::{Applied, Failure, LoadOutcome};
-use super::{Loader, Target, preview};
+use super::{Loader, Target, adopt, preview};
 use crate::reconcile::{
     self, FingerprintKey, Goal, Plan, PlanError, PlanOptions, PlanScope, SequenceSnapshot, Step, Summary,
 };
@@ -22,10 +22,13 @@ impl Loader<'_> {
     /// Changes the SADB to match `goal`, with the fewest steps.
     pub(super) fn reconcile(&mut self, goal: Goal, file: &Path, target: &mut Target) -> Result<Applied, Failure> {
         let plan = self.differences(&goal, target)?;
-        let (summary, is_changed) = (Summary::of(&plan), !plan.steps.is_empty());
+        let summary = Summary::of(&plan);
+        let adopted = adopt::unrecorded(&goal, &plan, target.owned.as_ref());
+        let is_changed = !plan.steps.is_empty() || !adopted.is_empty();
         if let Some(owned) = target.owned.as_mut().filter(|_| is_changed) {
             // As for additions: recorded before they happen.
-            owned.intend_steps(plan.steps.iter().map(Step::id)).map_err(|error| self.fail_sadb(&error))?;
+            let ids = plan.steps.iter().map(Step::id).chain(adopted.iter().copied());
+            owned.intend_steps(ids).map_err(|error| self.fail_sadb(&error))?;
         }
         self.save_removed_sequence_numbers(&plan, target);
         // Before the plan is consumed.
@@ -34,6 +37,7 @@ impl Loader<'_> {
         target.sadb.take_warnings().iter().for_each(|note| self.log.event(&event::load::sadb_warning(note)));
         // Another program added these meanwhile: they were the reason for the failure.
         touched.retain(|id| failed.as_ref().is_none_or(|failed| !failed.foreign.contains(id)));
+        touched.extend(adopted);
         // With flush = "all" the record is replaced, so it needs all SAs of the file.
         let ids = if target.owned.is_some() { touched } else { goal.ids().collect() };
         Ok(Applied {

@@ -11,6 +11,7 @@ use crate::redact::without_hex_runs;
 use crate::redact::{shell_word, shown};
 use crate::sadb::{LockError, SadbError};
 use crate::service::config::ConfigError;
+use crate::service::log::Severity;
 use crate::service::log::catalogue::Entry;
 use crate::sys::fs::keys_file::{FileError, PrivacyFinding};
 
@@ -41,12 +42,12 @@ const UNPROTECTED: Entry = Entry {
            manual-key status",
 };
 
-/// All SAs are loaded, but no policy uses some of them. `has_policies`: the service installs policies.
-pub(crate) fn degraded(sas: usize, file: &Path, unprotected: &UnprotectedSas, has_policies: bool) -> Event {
-    let all = Count(sas, "SA");
-    let text = format!("degraded: {all} from {}; warning: {unprotected}; {}", shown(file), protect(has_policies));
-    let event = Event::warning(text).entry(&UNPROTECTED).file(file);
-    event.field("IPSECKEY_SAS", sas).field("IPSECKEY_UNPROTECTED", unprotected.count)
+/// `loaded` is the result of a load, after which no policy uses some of the SAs. `has_policies`: the service installs policies.
+pub(crate) fn degraded(loaded: &Event, unprotected: &UnprotectedSas, has_policies: bool) -> Event {
+    let result = loaded.text.strip_prefix("online: ").unwrap_or(&loaded.text);
+    let text = format!("degraded: {result}; warning: {unprotected}; {}", protect(has_policies));
+    let event = Event { severity: Severity::Warning, text, entry: Some(&UNPROTECTED), fields: loaded.fields.clone() };
+    event.field("IPSECKEY_UNPROTECTED", unprotected.count)
 }
 
 /// How SAs without a policy get one.

@@ -55,7 +55,7 @@ pub(in crate::service::log) fn samples() -> Vec<Event> {
     vec![
         load::online(2, file),
         load::reconciled(Summary::default(), 2, file),
-        load::degraded(2, file, &coverage().unprotected, false),
+        load::degraded(&load::online(2, file), &coverage().unprotected, false),
         load::disabled(true),
         load::empty(file),
         load::invalid_file(file, 12, &[3, 7], SadbState::Empty),
@@ -101,7 +101,7 @@ fn coverage() -> Coverage {
 
 #[test]
 fn degraded_names_the_peers_and_the_remedy() {
-    let text = load::degraded(2, Path::new(FILE), &coverage().unprotected, false).to_string();
+    let text = load::degraded(&load::online(2, Path::new(FILE)), &coverage().unprotected, false).to_string();
     let expected = format!(
         "degraded: 2 SAs from {FILE}; warning: no policy uses these 2 SAs: traffic to 192.0.2.2, 192.0.2.1 is NOT protected; to \
          protect it: set policy = \"from-sas\" in manual-key.toml, then run manual-key refresh"
