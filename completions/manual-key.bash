@@ -46,7 +46,7 @@ _manual__key() {
 
     case "${cmd}" in
         manual__key)
-            opts="-h -V --config --config-file --sadb --flush --help --version run start refresh stop check plan status"
+            opts="-h -V --config --config-file --policy --sadb --flush --help --version run start refresh stop check plan status"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -57,6 +57,10 @@ _manual__key() {
                     return 0
                     ;;
                 --config-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --policy)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -76,7 +80,7 @@ _manual__key() {
             return 0
             ;;
         manual__subcmd__key__subcmd__check)
-            opts="-h --config --config-file --sadb --flush --help"
+            opts="-h --config --config-file --policy --sadb --flush --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -87,6 +91,10 @@ _manual__key() {
                     return 0
                     ;;
                 --config-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --policy)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -106,7 +114,7 @@ _manual__key() {
             return 0
             ;;
         manual__subcmd__key__subcmd__plan)
-            opts="-h --json --config --config-file --sadb --flush --help"
+            opts="-h --json --config --config-file --policy --sadb --flush --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -117,6 +125,10 @@ _manual__key() {
                     return 0
                     ;;
                 --config-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --policy)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -136,7 +148,7 @@ _manual__key() {
             return 0
             ;;
         manual__subcmd__key__subcmd__refresh)
-            opts="-h --show --config --config-file --sadb --flush --help"
+            opts="-h --show --config --config-file --policy --sadb --flush --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -147,6 +159,10 @@ _manual__key() {
                     return 0
                     ;;
                 --config-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --policy)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -166,7 +182,7 @@ _manual__key() {
             return 0
             ;;
         manual__subcmd__key__subcmd__run)
-            opts="-h --config --config-file --sadb --flush --help"
+            opts="-h --config --config-file --policy --sadb --flush --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -177,6 +193,10 @@ _manual__key() {
                     return 0
                     ;;
                 --config-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --policy)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -196,7 +216,7 @@ _manual__key() {
             return 0
             ;;
         manual__subcmd__key__subcmd__start)
-            opts="-h --show --config --config-file --sadb --flush --help"
+            opts="-h --show --config --config-file --policy --sadb --flush --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -207,6 +227,10 @@ _manual__key() {
                     return 0
                     ;;
                 --config-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --policy)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -226,7 +250,7 @@ _manual__key() {
             return 0
             ;;
         manual__subcmd__key__subcmd__status)
-            opts="-h --json --check --warn --instance --config --config-file --sadb --flush --help"
+            opts="-h --json --check --warn --instance --config --config-file --policy --sadb --flush --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -248,6 +272,10 @@ _manual__key() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --policy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --sadb)
                     COMPREPLY=($(compgen -W "auto xfrm pfkey model unix:" -- "${cur}"))
                     return 0
@@ -264,7 +292,7 @@ _manual__key() {
             return 0
             ;;
         manual__subcmd__key__subcmd__stop)
-            opts="-h --config --config-file --sadb --flush --help"
+            opts="-h --config --config-file --policy --sadb --flush --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -275,6 +303,10 @@ _manual__key() {
                     return 0
                     ;;
                 --config-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --policy)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::ops::ControlFlow;
+use std::path::Path;
 
 use super::command_loop::{Handler, Outcome};
 use super::exit::Exit;
@@ -10,6 +11,7 @@ use super::refusal::refusal;
 use super::repeat_limit::RepeatLimiter;
 use super::report::{Counts, Excerpt};
 use super::session::Session;
+use super::unprotected::ProtectionCheck;
 use crate::apply::{self, Outcome as Applied, Queue};
 use crate::keyfile::{Command, Diagnostic, Location, ParsedCommand, SaCommand, Verb};
 use crate::sadb::{MonitorMode, SadbError};
@@ -19,6 +21,8 @@ pub(super) struct Executor<'s, 'a> {
     queue: Queue<Location>,
     /// During a load: which failures have been printed.
     repeats: Option<RepeatLimiter>,
+    /// During a load: whether policies use the added SAs.
+    protection: Option<ProtectionCheck>,
     counts: Counts,
     /// The outcome of the last command in this block.
     last: Outcome,
@@ -39,7 +43,14 @@ impl Handler for Executor<'_, '_> {
 
 impl<'s, 'a> Executor<'s, 'a> {
     pub(super) fn new(session: &'s mut Session<'a>) -> Self {
-        Self { session, queue: Queue::default(), repeats: None, counts: Counts::default(), last: Outcome::Done }
+        Self {
+            session,
+            queue: Queue::default(),
+            repeats: None,
+            protection: None,
+            counts: Counts::default(),
+            last: Outcome::Done,
+        }
     }
 
     /// Begins the load of a file of `len` bytes, up to [`Self::end_load`]: progress is shown, and of many failures for one reason
@@ -47,18 +58,22 @@ impl<'s, 'a> Executor<'s, 'a> {
     pub(super) fn begin_load(&mut self, len: u64) {
         // JSON and SARIF are for programs, which get every failure.
         self.repeats = self.session.output.reports_text().then(RepeatLimiter::default);
+        self.protection = Some(ProtectionCheck::new());
         // With -v each message is printed, which is progress enough.
         if !self.session.verbose() {
             self.session.output.progress().begin("commands", Some(len));
         }
     }
 
-    /// Prints how many failures were not printed.
-    pub(super) fn end_load(&mut self) {
+    /// Prints how many failures were not printed, and whether the SAs protect anything.
+    pub(super) fn end_load(&mut self, file: &Path) {
         let output = &self.session.output;
         output.progress().end();
         let repeats = self.repeats.take();
         repeats.iter().flat_map(RepeatLimiter::summaries).for_each(|line| output.print_message(&line));
+        let Some(protection) = self.protection.take().filter(ProtectionCheck::has_policies) else { return };
+        let warning = self.session.open().ok().and_then(|mut sadb| protection.warning(file, &mut *sadb));
+        warning.iter().for_each(|line| output.print_message(line));
     }
 
     pub(super) fn counts(&self) -> Counts {
@@ -90,6 +105,9 @@ impl<'s, 'a> Executor<'s, 'a> {
     }
 
     fn carry_out(&mut self, command: Command, location: Location, text: Excerpt<'_>) -> Outcome {
+        if matches!(command, Command::Flush(_)) {
+            self.protection.iter_mut().for_each(ProtectionCheck::other_command);
+        }
         let done = match command {
             Command::Quit => return Outcome::Quit,
             Command::Sa(command) => return self.apply(command, location, text),
@@ -130,6 +148,8 @@ impl<'s, 'a> Executor<'s, 'a> {
         }
         let Ok(mut sadb) = self.session.open() else { return };
         let (output, repeats, counts) = (&self.session.output, &mut self.repeats, &mut self.counts);
+        let protection = &mut self.protection;
+        protection.iter_mut().for_each(|protection| protection.prepare(&mut *sadb));
         // One refused request does not stop the others: each reply is matched by its sequence number.
         self.queue.flush(&mut *sadb, &mut |location, request, outcome| {
             let failure = match outcome {
@@ -137,6 +157,9 @@ impl<'s, 'a> Executor<'s, 'a> {
                 Applied::Done | Applied::Described(_) => None,
             };
             counts.add(failure.is_none());
+            if failure.is_none() {
+                protection.iter_mut().for_each(|protection| protection.added(request));
+            }
             if let Some(error) = failure.filter(|error| should_print(repeats, error)) {
                 output.print_failure(&refusal(Verb::Add, request, &error, location), &error, text);
             }
@@ -156,8 +179,13 @@ impl<'s, 'a> Executor<'s, 'a> {
                 return Outcome::Failed;
             }
         };
+        let protection = &mut self.protection;
+        protection.iter_mut().for_each(|protection| protection.prepare(&mut *sadb));
         let all_done = apply::apply(command, &mut *sadb, &mut |request, outcome| match outcome {
-            Applied::Done => {}
+            Applied::Done if verb == Verb::Add => {
+                protection.iter_mut().for_each(|protection| protection.added(request));
+            }
+            Applied::Done => protection.iter_mut().for_each(ProtectionCheck::other_command),
             Applied::Described(message) => output.print_sa(&message),
             Applied::Failed(error) if should_print(repeats, &error) => {
                 output.print_failure(&refusal(verb, request, &error, location), &error, text);

@@ -99,7 +99,7 @@ fn load(session: &mut Session<'_>, file: &Path) -> Result<Exit, InputError> {
     let mut executor = Executor::new(session);
     executor.begin_load(blocks.file_len());
     let loaded = commands.run(&mut blocks, &mut executor);
-    executor.end_load();
+    executor.end_load(file);
     // On success -f prints nothing, as ipseckey(1M) does.
     if executor.exit() != Exit::Done || !output.reports_text() {
         output.print_summary(&shown(file), executor.counts(), "succeeded");

@@ -20,6 +20,7 @@ mod session;
 mod settings;
 mod standard_input;
 mod tools;
+mod unprotected;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -8,7 +8,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use crate::sadb::SadbTarget;
 use crate::service::config::Overrides;
-use crate::service::config::properties::Scope;
+use crate::service::config::properties::{PolicyMode, Scope};
 use crate::service::config::supervisor::Supervisor;
 
 /// The methods of the service.
@@ -46,6 +46,9 @@ const METHODS: &[(&str, Method, &str)] = &[
 const SADB_HELP: &str = "The SADB: auto, xfrm, pfkey, unix:PATH or model";
 
 const FLUSH_HELP: &str = "SAs to flush: all, or owned (added by this service)";
+
+const POLICY_HELP: &str =
+    "Linux: policies to install: none, or from-sas (those that the SAs need); overrides the configuration";
 
 const EXIT_STATUS: &str = "Exit status: 0 done, 1 some commands refused, 2 usage, 3 traffic may not be protected \
                            (status --check) or differences found (plan), \
@@ -92,7 +95,8 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Arg
     };
     let overrides = overrides(of_method);
     if method == Method::Status && !overrides.has_only_sadb() {
-        let text = "status shows the service as it runs: --config, --config-file and --flush cannot be used with it";
+        let text =
+            "status shows the service as it runs: --config, --config-file, --flush and --policy cannot be used with it";
         return Err(command.error(clap::error::ErrorKind::ArgumentConflict, text));
     }
     // Each method has only its own options: for the others clap returns an error.
@@ -114,6 +118,7 @@ fn overrides(matches: &ArgMatches) -> Overrides {
         config_file: matches.get_one("config-file").cloned(),
         sadb: matches.get_one("sadb").cloned(),
         flush: matches.get_one("flush").copied(),
+        policy: matches.get_one("policy").copied(),
     }
 }
 
@@ -130,6 +135,12 @@ pub(crate) fn command() -> Command {
             path("config-file", "KEYS", "The keys file; overrides the configuration"),
             Arg::new("sadb").long("sadb").value_name("SPEC").global(true).help(SADB_HELP).value_parser(SadbTarget::from_str),
             Arg::new("flush").long("flush").value_name("SCOPE").global(true).help(FLUSH_HELP).value_parser(Scope::from_str),
+            Arg::new("policy")
+                .long("policy")
+                .value_name("POLICY")
+                .global(true)
+                .help(POLICY_HELP)
+                .value_parser(PolicyMode::from_str),
         ])
         .subcommands(METHODS.iter().map(|(word, method, about)| with_options(*method, Command::new(*word).about(*about))))
 }

@@ -1,13 +1,15 @@
 //! `manual-key status --check`: each way in which traffic is not protected, and the remedy.
 
 use std::fs;
+use std::path::Path;
+use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
 use crate::capture::Capture;
 use crate::guard::{Guard, stop_daemon};
 use crate::hosts::Hosts;
-use crate::space::Space;
+use crate::space::{Space, private_file};
 use crate::traffic::Protection;
 
 /// A service whose status is asked for.
@@ -39,7 +41,7 @@ impl<'a> Checked<'a> {
     /// The line of `status --check`.
     #[track_caller]
     fn check(&self, status: i32, options: &str) -> String {
-        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_manual-key"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_manual-key"));
         command.args(["status", "--check"]).args(options.split_whitespace());
         let ran = self.host.run({
             command.env("RUNTIME_DIRECTORY", self.service.path("run"));
@@ -243,3 +245,86 @@ fn check_names_sas_of_groups_without_direction() {
     let line = checked.check(0, "");
     assert!(line.starts_with("OK: 1 SA from "), "{line}");
 }
+
+#[test]
+#[ignore = "needs a kernel: tests/kernel/run"]
+fn load_warns_of_sas_that_no_policy_uses() {
+    for sadb in ["xfrm", "pfkey"] {
+        let hosts = Hosts::new();
+        // PF_KEY warns of SHA-256, and ipseckey(1M) of replay.
+        let keys = Protection::AH.keys().replace("replay 32 ", "");
+        let file = private_file(&keys);
+        let load = |file: &Path| {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_ipseckey"));
+            command.args(["-n", "--sadb", sadb, "-f"]).arg(file);
+            let loaded = hosts.here.run(command);
+            assert_eq!(loaded.status, 0, "{sadb}: {loaded:?}");
+            loaded.err
+        };
+        let warning = "warning: no policy uses these 2 SAs: traffic to 10.0.0.2 is NOT protected; to protect it: manual-key start \
+                       --policy from-sas --config-file ";
+        let said = load(&file);
+        assert!(said.contains(&format!("{warning}{}\n", file.display())), "{sadb}: {said}");
+        // The command of the message.
+        let service = Guard::new(&hosts.here, &keys, "");
+        let checked = Checked { host: &hosts.here, service };
+        checked.set_all("");
+        checked.service.run(&format!("start --policy from-sas --config-file {}", file.display())).succeeded();
+        checked.expect_good();
+        hosts.here.ipseckey("flush").succeeded();
+        assert_eq!(load(&file), "", "{sadb}");
+        // What the file removes again does not count.
+        hosts.here.ipseckey("flush").succeeded();
+        let removed = format!("{keys}{ADD}delete ah spi 0x3000 dst 10.5.0.9\n");
+        assert_eq!(load(&private_file(&removed)), "", "{sadb}");
+    }
+}
+
+#[test]
+#[ignore = "needs a kernel: tests/kernel/run"]
+fn check_is_good_after_the_keys_are_changed_as_the_guide_says() {
+    let keys = Protection::ESP.keys();
+    for refresh in ["flush", "check-first", "reconcile"] {
+        for flush in ["all", "owned"] {
+            let hosts = Hosts::new();
+            let settings = format!("refresh = \"{refresh}\"\nflush = \"{flush}\"");
+            let both = [&hosts.here, &hosts.there].map(|host| Checked::started(host, &keys, &settings));
+            assert!(hosts.ping([10, 0, 0, 2].into()), "{settings}");
+            let capture = Capture::start(&hosts, "icmp");
+            let file = private_file(&rotated());
+            for step in ["reconcile --inbound", "reconcile --keep-others"] {
+                for checked in &both {
+                    checked.host.ipseckey(&format!("{step} {}", file.display())).succeeded();
+                    assert!(hosts.ping([10, 0, 0, 2].into()), "{settings}, {step}");
+                }
+            }
+            for checked in &both {
+                checked.service.write(&rotated());
+                checked.service.run("refresh").succeeded();
+                checked.expect_good();
+                let text = checked.service.query("status");
+                assert!(text.contains("SAs       2 owned, 0 foreign, 0 missing\n"), "{settings}: {text}");
+            }
+            assert!(hosts.ping([10, 0, 0, 2].into()), "{settings}");
+            assert_eq!(capture.stop().lines(""), [""; 0], "{settings}: packets in the clear");
+            // The service owns the new SAs: nothing is left after it has stopped.
+            both.iter().for_each(|checked| drop(checked.service.run("stop").succeeded()));
+            assert_eq!(hosts.here.ip("xfrm state list"), "", "{settings}");
+        }
+    }
+}
+
+/// The keys file with other SPIs and keys.
+fn rotated() -> String {
+    let keys = Protection::ESP.keys().replace("0x1000", "0x1111").replace("0x2000", "0x2222");
+    let turned = |(at, word): (usize, &str)| {
+        let is_key = at > 0 && word.len() > 30 && word.chars().all(|c| c.is_ascii_hexdigit());
+        if is_key { word.chars().rev().collect() } else { word.to_owned() }
+    };
+    let line = |line: &str| line.split(' ').enumerate().map(turned).collect::<Vec<String>>().join(" ") + "\n";
+    keys.lines().map(line).collect()
+}
+
+/// An SA that no policy uses.
+const ADD: &str =
+    "add ah spi 0x3000 src 10.5.0.1 dst 10.5.0.9 auth_alg sha1 authkey 000102030405060708090a0b0c0d0e0f10111213\n";

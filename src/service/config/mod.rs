@@ -47,6 +47,7 @@ pub(crate) struct Overrides {
     pub(crate) config_file: Option<PathBuf>,
     pub(crate) sadb: Option<SadbTarget>,
     pub(crate) flush: Option<Scope>,
+    pub(crate) policy: Option<PolicyMode>,
 }
 
 impl Overrides {
@@ -113,7 +114,7 @@ impl Config {
             SadbTarget::Unix(_) => environment(dirs::RUNTIME_VARIABLE).is_some(),
             SadbTarget::Model => false,
         };
-        let protection = protection(properties.policy, properties.on_stop, &sadb, IS_LINUX)?;
+        let protection = protection(overrides.policy.unwrap_or(properties.policy), properties.on_stop, &sadb, IS_LINUX)?;
         Ok(Self {
             sadb,
             refresh: properties.refresh,

@@ -99,6 +99,18 @@ pub(crate) enum PolicyMode {
     FromSas,
 }
 
+impl FromStr for PolicyMode {
+    type Err = &'static str;
+
+    fn from_str(word: &str) -> Result<Self, &'static str> {
+        match word {
+            "none" => Ok(Self::None),
+            "from-sas" => Ok(Self::FromSas),
+            _ => Err("expected none or from-sas"),
+        }
+    }
+}
+
 /// `on_stop` in manual-key.toml.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -11,8 +11,9 @@ use nix::errno::Errno;
 use crate::sa::{AuthAlg, Extension, Message, MessageType, Request, SaType};
 use crate::sadb::linux::errors::{RequestContext, algorithms_of, explained};
 use crate::sadb::linux::retry::RetryBudget;
+use crate::sadb::linux::xfrm::Xfrm;
 use crate::sadb::warnings::WarningLog;
-use crate::sadb::{MonitorMode, PairScope, PfKey, Sadb, SadbError, Supported, Trace, Transport, Visitor};
+use crate::sadb::{MonitorMode, PairScope, PfKey, Sadb, SadbError, Spd, Supported, Trace, Transport, Visitor};
 use crate::sys::net::interfaces::clear_address_cache;
 use crate::wire::pfkey::Dialect;
 
@@ -25,12 +26,14 @@ pub(crate) struct AfKey<T> {
     is_traced: bool,
     warnings: WarningLog,
     retry_budget: RetryBudget,
+    /// For the policies, which are the same for both interfaces. Opened when they are asked for.
+    xfrm: Option<Xfrm>,
 }
 
 impl<T: Transport> AfKey<T> {
     pub(crate) fn new(transport: T) -> Self {
         let (kernel, retry_budget) = (PfKey::new(transport, &Dialect::LINUX), RetryBudget::default());
-        Self { kernel, is_traced: false, warnings: WarningLog::default(), retry_budget }
+        Self { kernel, is_traced: false, warnings: WarningLog::default(), retry_budget, xfrm: None }
     }
 
     /// Warns about differences between a request and its SA.
@@ -127,6 +130,12 @@ impl<T: Transport> Sadb for AfKey<T> {
             Err(SadbError::Refused { errno, .. }) if errno == Errno::ENOENT as i32 => Ok(()),
             done => done,
         }
+    }
+
+    fn spd(&mut self) -> Option<&mut dyn Spd> {
+        // A kernel without NETLINK_XFRM has no interface for policies that this program uses.
+        self.xfrm = self.xfrm.take().or_else(|| Xfrm::open().ok());
+        self.xfrm.as_mut().map(|xfrm| xfrm as &mut dyn Spd)
     }
 
     /// Uses the broadcasts to all sockets. Promiscuous mode would add requests with keys, and every broadcast twice. EXPIRE goes to
