@@ -292,12 +292,16 @@ _manual__key() {
             return 0
             ;;
         manual__subcmd__key__subcmd__stop)
-            opts="-h --config --config-file --policy --sadb --flush --help"
+            opts="-h --open --instance --config --config-file --policy --sadb --flush --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --instance)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

@@ -40,7 +40,7 @@ complete -c manual-key -n "__fish_manual_key_needs_command" -s V -l version -d '
 complete -c manual-key -n "__fish_manual_key_needs_command" -f -a "run" -d 'Flush the SADB, load the keys file and run as a daemon: refresh on request, log expiries, flush at the end'
 complete -c manual-key -n "__fish_manual_key_needs_command" -f -a "start" -d 'Flush the SADB and load the keys file'
 complete -c manual-key -n "__fish_manual_key_needs_command" -f -a "refresh" -d 'Load a changed keys file or configuration; if manual-key run is running, it does this'
-complete -c manual-key -n "__fish_manual_key_needs_command" -f -a "stop" -d 'Flush the SADB'
+complete -c manual-key -n "__fish_manual_key_needs_command" -f -a "stop" -d 'Flush the SADB; policies of the service remain and drop packets, unless --open or on_stop = "open"'
 complete -c manual-key -n "__fish_manual_key_needs_command" -f -a "check" -d 'Parse the keys file and print the lines with errors'
 complete -c manual-key -n "__fish_manual_key_needs_command" -f -a "plan" -d 'Show the differences between the keys file and the SADB, and change nothing'
 complete -c manual-key -n "__fish_manual_key_needs_command" -f -a "status" -d 'Show service state, keys file, loaded and missing SAs, and the next expiries'
@@ -79,6 +79,7 @@ complete -c manual-key -n "__fish_manual_key_using_subcommand refresh" -l flush 
 owned\t''"
 complete -c manual-key -n "__fish_manual_key_using_subcommand refresh" -l show -d 'Print the resulting SAs, keys masked'
 complete -c manual-key -n "__fish_manual_key_using_subcommand refresh" -s h -l help -d 'Print help'
+complete -c manual-key -n "__fish_manual_key_using_subcommand stop" -l instance -d 'The instance manual-key@NAME.service' -r
 complete -c manual-key -n "__fish_manual_key_using_subcommand stop" -l config -d 'Configuration of the service [default: /etc/inet/manual-key.toml]' -r -F
 complete -c manual-key -n "__fish_manual_key_using_subcommand stop" -l config-file -d 'The keys file; overrides the configuration' -r -F
 complete -c manual-key -n "__fish_manual_key_using_subcommand stop" -l policy -d 'Linux: policies to install: none, or from-sas (those that the SAs need); overrides the configuration' -r
@@ -89,6 +90,7 @@ model\t''
 unix:\t''"
 complete -c manual-key -n "__fish_manual_key_using_subcommand stop" -l flush -d 'SAs to flush: all, or owned (added by this service)' -r -f -a "all\t''
 owned\t''"
+complete -c manual-key -n "__fish_manual_key_using_subcommand stop" -l open -d 'Also remove the policies of the service: packets pass in the clear'
 complete -c manual-key -n "__fish_manual_key_using_subcommand stop" -s h -l help -d 'Print help'
 complete -c manual-key -n "__fish_manual_key_using_subcommand check" -l config -d 'Configuration of the service [default: /etc/inet/manual-key.toml]' -r -F
 complete -c manual-key -n "__fish_manual_key_using_subcommand check" -l config-file -d 'The keys file; overrides the configuration' -r -F

@@ -37,7 +37,11 @@ const METHODS: &[(&str, Method, &str)] = &[
     ),
     ("start", Method::Start, "Flush the SADB and load the keys file"),
     ("refresh", Method::Refresh, "Load a changed keys file or configuration; if manual-key run is running, it does this"),
-    ("stop", Method::Stop, "Flush the SADB"),
+    (
+        "stop",
+        Method::Stop,
+        "Flush the SADB; policies of the service remain and drop packets, unless --open or on_stop = \"open\"",
+    ),
     ("check", Method::Check, "Parse the keys file and print the lines with errors"),
     ("plan", Method::Plan, "Show the differences between the keys file and the SADB, and change nothing"),
     ("status", Method::Status, "Show service state, keys file, loaded and missing SAs, and the next expiries"),
@@ -68,6 +72,8 @@ pub(crate) struct Args {
     pub(crate) check: bool,
     /// `--warn`: seconds before an expiry that is a problem.
     pub(crate) warn: u64,
+    /// `--open`: the policies are removed, too.
+    pub(crate) open: bool,
     pub(crate) instance: Option<String>,
 }
 
@@ -108,6 +114,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Arg
         json: is_set("json"),
         check: is_set("check"),
         warn: of_method.try_get_one("warn").ok().flatten().copied().unwrap_or(DEFAULT_WARN),
+        open: is_set("open"),
         instance: of_method.try_get_one("instance").ok().flatten().cloned(),
     })
 }
@@ -165,13 +172,11 @@ fn with_options(method: Method, command: Command) -> Command {
                 .value_name("TIME")
                 .value_parser(seconds)
                 .help("Report SAs that expire within this time, such as 12h or 2days [default: 2days]"),
-            Arg::new("instance")
-                .long("instance")
-                .value_name("NAME")
-                .value_parser(instance)
-                .help("The instance manual-key@NAME.service"),
+            instance_option(),
         ]),
-        Method::Run | Method::Stop | Method::Check => command,
+        Method::Stop => command
+            .args([flag("open", "Also remove the policies of the service: packets pass in the clear"), instance_option()]),
+        Method::Run | Method::Check => command,
     }
 }
 
@@ -185,6 +190,11 @@ fn seconds(text: &str) -> Result<u64, String> {
         return Ok(seconds);
     }
     humantime::parse_duration(text).map(|duration| duration.as_secs()).map_err(|error| error.to_string())
+}
+
+fn instance_option() -> Arg {
+    let arg = Arg::new("instance").long("instance").value_name("NAME").value_parser(instance);
+    arg.help("The instance manual-key@NAME.service")
 }
 
 /// An instance of the template unit; its runtime directory has the same name.
@@ -214,6 +224,8 @@ mod tests {
         assert_eq!(args.overrides.config_file, Some("/k".into()));
         assert_eq!(args.overrides.config, None);
         assert_eq!(parsed("manual-key stop --sadb model").unwrap().method, Method::Stop);
+        let args = parsed("manual-key stop --open --instance north").unwrap();
+        assert!(args.open && args.instance.as_deref() == Some("north"));
     }
 
     #[test]
@@ -222,6 +234,7 @@ mod tests {
             "manual-key",
             "manual-key begin",
             "manual-key stop --show",
+            "manual-key start --open",
             "manual-key start now",
             "manual-key start --sadb kernel",
         ] {

@@ -31,6 +31,7 @@ use crate::sys::process::privilege::{self, Privileges};
 use args::{Args, Method};
 #[cfg(feature = "internals")]
 use config::properties;
+use config::properties::Scope;
 use config::supervisor::{Environment, NoSmf, Supervisor};
 use config::{Config, dirs};
 use daemon::{control_socket, udp_ports};
@@ -84,18 +85,41 @@ fn run(arguments: impl IntoIterator<Item = OsString>, supervisor: &Supervisor) -
     match args.method {
         Method::Status => status::status(&args, environment),
         Method::Run => daemon::run(&args, supervisor, environment, &mut *log),
+        Method::Stop => stop(args, supervisor, environment, &mut *log),
         Method::Refresh if args.may_use_daemon(supervisor) => request_refresh(environment, supervisor, &mut *log)
             .unwrap_or_else(|| run_once(&args, supervisor, environment, &mut *log)),
         _ => run_once(&args, supervisor, environment, &mut *log),
     }
 }
 
+/// `manual-key stop`, of the instance that the arguments name.
+fn stop(mut args: Args, supervisor: &Supervisor, environment: Environment<'_>, log: &mut dyn Log) -> Result<(), Reason> {
+    let directory = dirs::runtime_of(args.instance.as_deref(), environment);
+    if args.open && control_socket::is_served(&control_socket::path(&directory)) {
+        log.event(&event::daemon::keeps_policies(dirs::instance_of(&directory)));
+        return Err(Reason::Other);
+    }
+    if args.instance.is_some() {
+        // As in manual-key@.service.
+        args.overrides.flush.get_or_insert(Scope::Owned);
+    }
+    let instance = args.instance.clone();
+    let of_instance = |variable: &str| match &instance {
+        Some(name) => dirs::variable_of(name, variable, environment),
+        None => environment(variable),
+    };
+    run_once(&args, supervisor, &of_instance, log)
+}
+
 /// Runs a method that ends with its work.
 fn run_once(args: &Args, supervisor: &Supervisor, environment: Environment<'_>, log: &mut dyn Log) -> Result<(), Reason> {
-    let config = Config::load(&args.overrides, environment, supervisor).map_err(|error| {
+    let mut config = Config::load(&args.overrides, environment, supervisor).map_err(|error| {
         log.event(&event::load::wrong_config(&error));
         error.reason()
     })?;
+    if args.open {
+        config.protection.keep_on_stop = false;
+    }
     config.sadb.install_algorithms();
     let mut loader = Loader::new(&config, supervisor, log);
     let outcome = match args.method {

@@ -39,7 +39,12 @@ impl<'a> Guard<'a> {
 
     /// Writes manual-key.toml.
     pub fn set(&self, settings: &str) {
-        let text = format!("config_file = \"{}\"\npolicy = \"from-sas\"\n{settings}\n", self.path("keys"));
+        self.set_all(&format!("policy = \"from-sas\"\n{settings}\n"));
+    }
+
+    /// Writes manual-key.toml with these properties only, and the name of the keys file.
+    pub fn set_all(&self, properties: &str) {
+        let text = format!("config_file = \"{}\"\n{properties}", self.path("keys"));
         fs::write(self.path("toml"), text).expect("writes");
     }
 

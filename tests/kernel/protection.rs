@@ -88,7 +88,7 @@ fn policy_from_sas_with_hold_natt_ports_protects_hosts() {
         let natt = Protection { natt: true, is_ipv6, ..Protection::ESP };
         let hosts = Hosts::new();
         let capture = Capture::start(&hosts, &natt.in_clear());
-        let settings = "hold_natt_ports = true\non_stop = \"closed\"\n";
+        let settings = "hold_natt_ports = true\n";
         let services = [&hosts.here, &hosts.there].map(|host| Guard::new(host, &natt.keys(), settings));
         let daemons = services.each_ref().map(Guard::start_daemon);
         assert_passes(&hosts, natt.outer());
@@ -123,7 +123,8 @@ fn run_installs_pending_policies_when_addresses_appear() {
     let addresses = ["10.0.0.1/24 dev cable", "fd00::1/64 dev cable nodad"];
     addresses.iter().for_each(|address| drop(hosts.here.ip(&format!("addr del {address}"))));
     // Two more SAs wait for an address that never appears.
-    let service = Guard::new(&hosts.here, &(keys.clone() + &four.keys().replace("10.0.0.", "10.3.0.")), "");
+    let service =
+        Guard::new(&hosts.here, &(keys.clone() + &four.keys().replace("10.0.0.", "10.3.0.")), "on_stop = \"open\"\n");
     Guard::new(&hosts.there, &keys, "").run("start").succeeded();
     let count = || hosts.here.ip("xfrm policy list").matches("dir ").count();
 
@@ -254,7 +255,7 @@ fn start_reports_and_keeps_foreign_policy_with_same_selector() {
     let reported =
         "policy src 10.0.0.1/32 dst 10.0.0.2/32 dir out: a different policy with the same selector exists and was kept";
     assert!(ran.status == 1 && ran.err.contains(reported), "{ran:?}");
-    service.run("stop").succeeded();
+    service.run("stop --open").succeeded();
     let left = hosts.here.ip("xfrm policy list");
     assert!(left.contains("action block") && left.matches("dir ").count() == 1, "{left}");
 }
@@ -348,7 +349,7 @@ fn policies_are_installed_before_and_removed_after_sas() {
     let sas = ["src 10.0.0.1 dst 10.0.0.2", "src 10.0.0.2 dst 10.0.0.1"];
     let up = ip_xfrm_monitor(&hosts.here, || drop(service.run("start").succeeded()));
     assert_eq!(up, [policies, sas].concat());
-    let mut down = ip_xfrm_monitor(&hosts.here, || drop(service.run("stop").succeeded()));
+    let mut down = ip_xfrm_monitor(&hosts.here, || drop(service.run("stop --open").succeeded()));
     // Their order is not defined.
     down[..2].sort();
     down[2..].sort();
@@ -376,7 +377,7 @@ fn refresh_of_a_thousand_unchanged_sas_sends_nothing() {
     service.run("start").succeeded();
     assert_eq!(ip_xfrm_monitor(&hosts.here, || drop(service.run("refresh").succeeded())), [""; 0]);
     assert_eq!(hosts.here.ip("xfrm policy list").matches("dir ").count(), MANY);
-    service.run("stop").succeeded();
+    service.run("stop --open").succeeded();
     assert_eq!(hosts.here.ip("xfrm policy list"), "");
 }
 
@@ -397,7 +398,7 @@ fn policies_add_at_most_half_to_the_start_time() {
         let time = began.elapsed();
         let count = if policy == "none" { 0 } else { MANY };
         assert_eq!(space.ip("xfrm policy list").matches("dir ").count(), count);
-        service.run("stop").succeeded();
+        service.run("stop --open").succeeded();
         time
     };
     let (mut without, mut with) = (Duration::MAX, Duration::MAX);

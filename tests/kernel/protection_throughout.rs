@@ -1,4 +1,4 @@
-//! `policy = "from-sas"` with `on_stop = "closed"`: no packet in clear from before the start until after the stop, for each form of
+//! `policy = "from-sas"`: no packet in clear from before the start until after the stop, for each form of
 //! SA; foreign policies and SAs stay.
 
 use std::io::ErrorKind;
@@ -121,7 +121,7 @@ fn policy_from_sas_leaks_nothing_through_refresh_crash_and_stop() {
         assert!(hosts.here.ip("xfrm state list").contains("0x00000077"));
     };
     let keys = every_form();
-    let closed = "on_stop = \"closed\"\nflush = \"owned\"\n";
+    let closed = "flush = \"owned\"\n";
     let one = Guard::new(&hosts.here, &keys, closed);
     let other = Guard::new(&hosts.there, &keys, closed);
     let reach_each_other = |when: &str| assert_eq!(unreached(&hosts, &inside), [], "{when}");
@@ -171,11 +171,10 @@ fn policy_from_sas_leaks_nothing_through_refresh_crash_and_stop() {
     });
     assert_eq!(capture.stop().lines(""), [""; 0], "packets in clear");
     assert_foreign_stay();
-    // With `open` the policies of the service are removed, and no others.
-    for guard in [&one, &other] {
-        guard.set("flush = \"owned\"\n");
-        guard.run("stop").succeeded();
-    }
+    // Both forms of open remove the policies of the service, and no others.
+    one.set("flush = \"owned\"\non_stop = \"open\"\n");
+    one.run("stop").succeeded();
+    other.run("stop --open").succeeded();
     reach_each_other("in clear, as configured");
     let left = hosts.here.ip("xfrm policy list");
     assert_eq!(left.matches("dir ").count(), 1, "{left}");

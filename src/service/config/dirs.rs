@@ -1,5 +1,6 @@
 //! The directories of the service. Under systemd the unit names them (systemd.exec(5), `RuntimeDirectory=`, `StateDirectory=`).
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::supervisor::Environment;
@@ -22,6 +23,26 @@ pub(crate) fn state(environment: Environment<'_>) -> PathBuf {
     choose(environment, STATE_VARIABLE, STATE)
 }
 
+/// The runtime directory of the instance `name`, as manual-key@.service has it; without a name that of the service.
+pub(crate) fn runtime_of(name: Option<&str>, environment: Environment<'_>) -> PathBuf {
+    let directory = runtime(environment);
+    name.map_or_else(|| directory.clone(), |name| directory.join(name))
+}
+
+/// A variable of the environment, as manual-key@.service sets it for the instance `name`.
+pub(crate) fn variable_of(name: &str, variable: &str, environment: Environment<'_>) -> Option<OsString> {
+    match variable {
+        RUNTIME_VARIABLE => Some(runtime(environment).join(name).into_os_string()),
+        STATE_VARIABLE => Some(state(environment).join(name).into_os_string()),
+        _ => environment(variable),
+    }
+}
+
+/// The instance whose runtime directory is `directory`.
+pub(crate) fn instance_of(directory: &Path) -> Option<&str> {
+    directory.strip_prefix(RUNTIME).ok()?.to_str().filter(|name| !name.is_empty())
+}
+
 /// A unit may have several directories, and systemd sorts the list: the first one with a component `manual-key` is used,
 /// else the first.
 fn choose(environment: Environment<'_>, variable: &str, default: &str) -> PathBuf {
@@ -34,6 +55,14 @@ fn choose(environment: Environment<'_>, variable: &str, default: &str) -> PathBu
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn instances_have_directories_of_their_own() {
+        let directory = runtime_of(Some("north"), &|_| None);
+        assert_eq!(directory, Path::new("/run/manual-key/north"));
+        assert_eq!(instance_of(&directory), Some("north"));
+        assert_eq!(instance_of(&runtime_of(None, &|_| None)), None);
+    }
 
     #[test]
     fn runtime_prefers_the_directory_of_the_service() {

@@ -184,15 +184,22 @@ fn sequence_dirs(carry: CarrySequence, directory: Option<&PathBuf>, environment:
     SequenceDirs { runtime: Some(directory.clone()), state }
 }
 
-fn protection(policy: PolicyMode, on_stop: OnStop, sadb: &SadbTarget, is_linux: bool) -> Result<Protection, ConfigError> {
+fn protection(
+    policy: PolicyMode,
+    on_stop: Option<OnStop>,
+    sadb: &SadbTarget,
+    is_linux: bool,
+) -> Result<Protection, ConfigError> {
     match (policy, on_stop) {
-        (PolicyMode::None, OnStop::Open) => return Ok(Protection::default()),
-        (PolicyMode::None, OnStop::Closed) => return Err(ConfigError::NoPoliciesToKeep),
+        (PolicyMode::None, None | Some(OnStop::Open)) => return Ok(Protection::default()),
+        (PolicyMode::None, Some(OnStop::Closed)) => return Err(ConfigError::NoPoliciesToKeep),
         (PolicyMode::FromSas, _) => {}
     }
+    // A restart is a stop and a start: in between nothing may pass in the clear, unless an administrator wants it.
+    let keep_on_stop = on_stop != Some(OnStop::Open);
     match sadb {
         _ if !is_linux => Err(ConfigError::PolicyService),
-        SadbTarget::Auto | SadbTarget::Xfrm => Ok(Protection { from_sas: true, keep_on_stop: on_stop == OnStop::Closed }),
+        SadbTarget::Auto | SadbTarget::Xfrm => Ok(Protection { from_sas: true, keep_on_stop }),
         other => Err(ConfigError::PolicySadb { sadb: other.clone() }),
     }
 }
@@ -242,7 +249,8 @@ mod tests {
         if IS_LINUX {
             let closed = Protection { from_sas: true, keep_on_stop: true };
             assert_eq!(protection("policy = \"from-sas\"\non_stop = \"closed\"\nsadb = \"xfrm\"").unwrap(), closed);
-            assert!(!protection("policy = \"from-sas\"").unwrap().keep_on_stop);
+            assert_eq!(protection("policy = \"from-sas\"").unwrap(), closed, "the default");
+            assert!(!protection("policy = \"from-sas\"\non_stop = \"open\"").unwrap().keep_on_stop);
             for sadb in ["pfkey", "model", "unix:/s"] {
                 let text = format!("policy = \"from-sas\"\nsadb = \"{sadb}\"");
                 let error = error(&text);
@@ -253,8 +261,7 @@ mod tests {
 
     #[test]
     fn protection_fails_off_linux() {
-        let protection =
-            |policy| protection(policy, OnStop::Open, &SadbTarget::Auto, false).map_err(|error| error.to_string());
+        let protection = |policy| protection(policy, None, &SadbTarget::Auto, false).map_err(|error| error.to_string());
         assert!(protection(PolicyMode::FromSas).unwrap_err().contains("svc:/network/ipsec/policy"));
         assert_eq!(protection(PolicyMode::None).unwrap(), Protection::default());
     }

@@ -22,8 +22,8 @@ pub(crate) struct Properties {
     /// Whether the daemon binds the UDP ports of SAs.
     pub(crate) hold_natt_ports: bool,
     pub(crate) policy: PolicyMode,
-    /// Whether policies remain after a stop.
-    pub(crate) on_stop: OnStop,
+    /// Whether policies remain after a stop; `None`: they remain, if the service installs policies.
+    pub(crate) on_stop: Option<OnStop>,
 }
 
 impl Default for Properties {
@@ -36,7 +36,7 @@ impl Default for Properties {
             carry_sequence: CarrySequence::default(),
             hold_natt_ports: false,
             policy: PolicyMode::default(),
-            on_stop: OnStop::default(),
+            on_stop: None,
         }
     }
 }
@@ -112,11 +112,10 @@ impl FromStr for PolicyMode {
 }
 
 /// `on_stop` in manual-key.toml.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum OnStop {
     /// Policies are removed: packets pass in the clear.
-    #[default]
     Open,
     /// Policies remain: packets are dropped.
     Closed,

@@ -98,6 +98,11 @@ pub(crate) fn request_refresh(path: &Path) -> io::Result<Option<Reply>> {
     Reply::decode(&reply).map(Some).ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
+/// Whether a daemon listens at `path`. To the daemon this is a client without a request.
+pub(crate) fn is_served(path: &Path) -> bool {
+    PacketSocket::connect_unix(path).is_ok()
+}
+
 /// Decodes `packet` as a reply and encodes it again; `None` if it is not one.
 #[cfg(feature = "internals")]
 #[must_use]

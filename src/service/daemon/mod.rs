@@ -325,6 +325,7 @@ impl Daemon<'_> {
         let mut outcome = Loader::new(config, self.supervisor, &mut self.log).stop();
         outcome.file = self.outcome.file.take();
         self.save_state(&outcome);
+        sd_notify::status(Readiness::Stopping, &outcome.text);
         outcome.result()
     }
 }

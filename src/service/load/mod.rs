@@ -116,7 +116,7 @@ impl<'a> Loader<'a> {
         result
     }
 
-    /// Removes the SAs and, unless `on_stop = "closed"`, the policies of the service.
+    /// Removes the SAs of the service and, if they are not to remain, its policies.
     pub(crate) fn stop(&mut self) -> LoadOutcome {
         self.run_stop().map_or_else(LoadOutcome::failed, LoadOutcome::stopped)
     }
@@ -126,8 +126,8 @@ impl<'a> Loader<'a> {
         let mut target = self.open()?;
         self.save_sequence_state(&mut target);
         target.flush(SaType::UNSPEC).map_err(|error| self.fail_sadb(&error))?;
-        self.remove_all_policies(&mut target)?;
-        let disabled = event::load::disabled(target.owned.is_none());
+        let policies = self.policies_after_stop(&mut target)?;
+        let disabled = event::load::disabled(target.owned.is_none(), policies);
         self.log.event(&disabled);
         Ok(disabled.to_string())
     }

@@ -11,8 +11,10 @@ use super::{Loader, Target};
 use crate::policy::derive::{Derived, NoPolicy};
 use crate::sa::SaId;
 use crate::sadb::SadbError;
+use crate::service::config::dirs;
 use crate::service::exit::Reason;
 use crate::service::log::event;
+use crate::service::log::event::load::AfterStop;
 use crate::service::records::owned_policies::{Installation, OwnedPolicies};
 use crate::sys::net::interfaces::local_addresses;
 
@@ -181,14 +183,17 @@ impl Loader<'_> {
         Ok(installed)
     }
 
-    /// Removes the service's policies, unless `on_stop = "closed"`.
-    pub(super) fn remove_all_policies(&mut self, target: &mut Target) -> Result<(), Failure> {
-        let Some(mut owned) = self.owned_policies()?.filter(|owned| !owned.is_empty()) else { return Ok(()) };
+    /// Removes the service's policies, unless they are to remain after a stop.
+    pub(super) fn policies_after_stop(&mut self, target: &mut Target) -> Result<AfterStop<'_>, Failure> {
+        let owned = self.owned_policies()?.filter(|owned| !owned.is_empty());
+        let Some(mut owned) = owned else { return Ok(AfterStop::NoPolicies) };
         if self.config.protection.keep_on_stop {
             self.log.event(&event::policy::kept());
-            return Ok(());
+            let instance = self.config.state.as_deref().and_then(dirs::instance_of);
+            return Ok(AfterStop::Kept { instance });
         }
-        self.remove_all_but(&Derived::default(), &mut owned, target)
+        self.remove_all_but(&Derived::default(), &mut owned, target)?;
+        Ok(AfterStop::Removed)
     }
 
     fn remove_all_but(&mut self, desired: &Derived, owned: &mut OwnedPolicies, target: &mut Target) -> Result<(), Failure> {

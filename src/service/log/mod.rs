@@ -130,7 +130,10 @@ mod tests {
     fn journal_without_native_socket_logs_priorities() {
         let journal = |event: &Event| written(|_, err| Box::new(Journal { native: None, err }), event).1;
         assert!(journal(&event::load::no_smf()).starts_with("<3>"));
-        assert_eq!(journal(&event::load::disabled(true)), "<6>disabled: all SAs are flushed\n");
+        assert_eq!(
+            journal(&event::load::disabled(true, event::load::AfterStop::NoPolicies)),
+            "<6>disabled: all SAs are flushed\n"
+        );
     }
 
     #[test]

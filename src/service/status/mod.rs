@@ -10,7 +10,6 @@ pub(crate) mod state;
 mod unmatched;
 
 use std::io;
-use std::path::PathBuf;
 
 use crate::service::args::Args;
 use crate::service::config::dirs;
@@ -25,7 +24,7 @@ use report::Report;
 /// [`Reason::Permission`] if the state cannot be read, [`Reason::Other`] if the output is incomplete; with `--check` also that of
 /// the worst problem.
 pub(crate) fn status(args: &Args, environment: Environment<'_>) -> Result<(), Reason> {
-    let report = Report::collect(&runtime_dir(args, environment), args, environment);
+    let report = Report::collect(&dirs::runtime_of(args.instance.as_deref(), environment), args, environment);
     let mut out = io::stdout().lock();
     let written = match (args.json, args.check) {
         (true, _) => report.write_json(&mut out),
@@ -34,9 +33,4 @@ pub(crate) fn status(args: &Args, environment: Environment<'_>) -> Result<(), Re
     };
     check_written(written)?;
     report.verdict(args.check)
-}
-
-fn runtime_dir(args: &Args, environment: Environment<'_>) -> PathBuf {
-    let directory = dirs::runtime(environment);
-    args.instance.as_ref().map_or(directory.clone(), |name| directory.join(name))
 }

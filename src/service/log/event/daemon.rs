@@ -3,9 +3,11 @@
 use std::fmt;
 use std::io;
 use std::net::IpAddr;
+use std::path::Path;
 
 use super::Event;
 use crate::names::sa_types;
+use crate::redact::shell_word;
 use crate::sa::{LifetimeKind, SaType, Spi};
 use crate::service::log::Severity;
 use crate::service::log::catalogue::Entry;
@@ -123,6 +125,15 @@ pub(crate) fn no_signals(error: &io::Error) -> Event {
 /// The running service's reply to `manual-key refresh`, in its own words.
 pub(crate) fn refresh_reply(text: &str, is_done: bool) -> Event {
     Event::new(if is_done { Severity::Info } else { Severity::Error }, text)
+}
+
+/// `manual-key stop --open` while `manual-key run` runs, of an instance of manual-key@.service if it has a name.
+pub(crate) fn keeps_policies(instance: Option<&str>) -> Event {
+    let unit = instance.map_or_else(|| "manual-key".to_owned(), |name| format!("manual-key@{name}"));
+    Event::error(format!(
+        "--open: manual-key run is running and keeps its policies; stop it first: systemctl stop {}",
+        shell_word(Path::new(&unit))
+    ))
 }
 
 /// The entries of this file, for the catalogue.

@@ -62,13 +62,43 @@ pub(crate) fn protect(has_policies: bool) -> &'static str {
 const STOPPED: Entry = Entry {
     id: "402627e3d01d62527f63dca62d57de18",
     subject: "The service has removed its SAs",
-    documentation: "man:manual-key(8)",
-    text: "The service was stopped. Packets whose policies require these SAs are dropped.",
+    documentation: "man:manual-key(8) man:manual-key.toml(5)",
+    text: "The service was stopped. Packets that a policy still sends through these SAs are\n\
+           dropped; packets that no policy matches pass in the clear. The message says\n\
+           whether the policies of the service remain.",
 };
 
+/// The policies of the service after it has stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AfterStop<'a> {
+    /// It has installed none.
+    NoPolicies,
+    /// They remain, of an instance of manual-key@.service if it has a name.
+    Kept {
+        instance: Option<&'a str>,
+    },
+    Removed,
+}
+
 /// `all`: every SA was flushed, not only those of the service.
-pub(crate) fn disabled(all: bool) -> Event {
-    Event::info(format!("disabled: {} are flushed", flushed(all))).entry(&STOPPED)
+pub(crate) fn disabled(all: bool, policies: AfterStop<'_>) -> Event {
+    let policies = match policies {
+        AfterStop::NoPolicies => String::new(),
+        AfterStop::Removed => ", the policies are removed: their packets pass in the clear".to_owned(),
+        AfterStop::Kept { instance } => {
+            format!(
+                ", the policies remain: their packets are dropped; to let them pass in the clear: {}",
+                stop_open(instance)
+            )
+        }
+    };
+    Event::info(format!("disabled: {} are flushed{policies}", flushed(all))).entry(&STOPPED)
+}
+
+/// The command that removes the policies of a service that has stopped.
+fn stop_open(instance: Option<&str>) -> String {
+    let instance = instance.map(|name| format!(" --instance {}", shell_word(Path::new(name)))).unwrap_or_default();
+    format!("manual-key stop --open{instance}")
 }
 
 pub(crate) fn flushing(all: bool) -> Event {

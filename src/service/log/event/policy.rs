@@ -141,8 +141,8 @@ const REMOVED: Entry = Entry {
     subject: "The service has removed policies",
     documentation: "man:manual-key.toml(5)",
     text: "@IPSECKEY_POLICIES@ are removed: the keys file does not add their SAs any more, or\n\
-           the service was stopped. Packets that they matched pass in the clear, unless another\n\
-           policy matches them. With on_stop = \"closed\" policies remain after a stop.",
+           the service was stopped with --open or on_stop = \"open\". Packets that they matched\n\
+           pass in the clear, unless another policy matches them.",
 };
 
 pub(crate) fn removed(policies: usize) -> Event {
@@ -153,14 +153,16 @@ const KEPT: Entry = Entry {
     id: "eb0eeb5231fb4e1fb62c6f599b2c1e24",
     subject: "The service was stopped, and its policies remain",
     documentation: "man:manual-key.toml(5)",
-    text: "This is the effect of on_stop = \"closed\": without SAs, packets that these policies\n\
-           match are dropped. They pass again after: systemctl start @_SYSTEMD_UNIT@\n\
-           To let them pass in the clear, set on_stop = \"open\", start and stop.",
+    text: "Without SAs, packets that these policies match are dropped, so that a stop or a\n\
+           restart lets none pass in the clear. They are protected again after:\n\
+           systemctl start @_SYSTEMD_UNIT@\n\
+           To let them pass in the clear instead, run the command that the next message\n\
+           names. With on_stop = \"open\" every stop removes the policies.",
 };
 
 /// The policies remain after a stop.
 pub(crate) fn kept() -> Event {
-    Event::info("the policies remain: packets that they match do not pass in the clear (on_stop = \"closed\")").entry(&KEPT)
+    Event::info("policies: kept, so that packets are dropped and do not pass in the clear").entry(&KEPT)
 }
 
 const NO_ADDRESSES: Entry = Entry {

@@ -3,7 +3,7 @@ use std::io;
 use std::path::Path;
 
 use super::daemon::Expiry;
-use super::load::SadbState;
+use super::load::{AfterStop, SadbState};
 use super::*;
 use crate::names::Vocabulary;
 use crate::policy::coverage::Coverage;
@@ -56,7 +56,7 @@ pub(in crate::service::log) fn samples() -> Vec<Event> {
         load::online(2, file),
         load::reconciled(Summary::default(), 2, file),
         load::degraded(&load::online(2, file), &coverage().unprotected, false),
-        load::disabled(true),
+        load::disabled(true, AfterStop::Kept { instance: Some("north") }),
         load::empty(file),
         load::invalid_file(file, 12, &[3, 7], SadbState::Empty),
         load::command_refused(3, &refusal()),
@@ -107,6 +107,18 @@ fn degraded_names_the_peers_and_the_remedy() {
          protect it: set policy = \"from-sas\" in manual-key.toml, then run manual-key refresh"
     );
     assert_eq!(text, expected);
+}
+
+#[test]
+fn disabled_says_what_happens_to_packets() {
+    let kept = |instance| load::disabled(false, AfterStop::Kept { instance }).to_string();
+    let expected = "disabled: the service's own SAs are flushed, the policies remain: their packets are dropped; to let them \
+                    pass in the clear: manual-key stop --open";
+    assert_eq!(kept(None), expected);
+    assert_eq!(kept(Some("north")), format!("{expected} --instance north"));
+    let removed = load::disabled(true, AfterStop::Removed).to_string();
+    assert_eq!(removed, "disabled: all SAs are flushed, the policies are removed: their packets pass in the clear");
+    assert_eq!(load::disabled(true, AfterStop::NoPolicies).to_string(), "disabled: all SAs are flushed");
 }
 
 #[test]
