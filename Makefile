@@ -5,6 +5,7 @@ SYSCONFDIR ?= /etc
 SBINDIR ?= $(PREFIX)/sbin
 MANDIR ?= $(PREFIX)/share/man
 DATADIR ?= $(PREFIX)/share
+DOCDIR ?= $(DATADIR)/doc/ipseckey
 UNITDIR ?= /usr/lib/systemd/system
 TMPFILESDIR ?= /usr/lib/tmpfiles.d
 CATALOGDIR ?= /usr/lib/systemd/catalog
@@ -15,6 +16,17 @@ PROGRAMS = ipseckey manual-key sadb-model
 MAN5 = $(wildcard man/*.5)
 MAN8 = $(wildcard man/*.8)
 UNITS = $(wildcard systemd/*.service)
+DOCS = README.md $(wildcard docs/*)
+EXAMPLES = $(wildcard examples/*) $(wildcard systemd/examples/*) systemd/manual-key.toml
+CONFIG = $(DESTDIR)$(SYSCONFDIR)/inet/manual-key.toml
+
+# install_text FILES,DIRECTORY: installs text files, in which the paths of packages are replaced by those of this Makefile.
+define install_text
+	for file in $(1); do \
+		sed -e 's,/usr/sbin/,$(SBINDIR)/,g' -e 's,/usr/share/doc/ipseckey,$(DOCDIR),g' $$file >$(2)/$${file##*/} && \
+		chmod 644 $(2)/$${file##*/} || exit; \
+	done
+endef
 
 .PHONY: all check install uninstall
 
@@ -26,13 +38,18 @@ check:
 
 install:
 	$(INSTALL) -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(UNITDIR) $(DESTDIR)$(TMPFILESDIR) $(DESTDIR)$(CATALOGDIR)
+	$(INSTALL) -d $(DESTDIR)$(DOCDIR)/docs $(DESTDIR)$(DOCDIR)/examples
 	$(INSTALL) -d $(DESTDIR)$(DATADIR)/bash-completion/completions $(DESTDIR)$(DATADIR)/zsh/site-functions
 	$(INSTALL) -d $(DESTDIR)$(DATADIR)/fish/vendor_completions.d
 	$(INSTALL) -d -m 700 $(DESTDIR)$(SYSCONFDIR)/inet/secret
 	$(INSTALL) -m 755 $(PROGRAMS:%=target/release/%) $(DESTDIR)$(SBINDIR)
-	$(INSTALL) -m 644 $(MAN5) $(DESTDIR)$(MANDIR)/man5
-	$(INSTALL) -m 644 $(MAN8) $(DESTDIR)$(MANDIR)/man8
-	$(INSTALL) -m 644 $(UNITS) $(DESTDIR)$(UNITDIR)
+	$(call install_text,$(MAN5),$(DESTDIR)$(MANDIR)/man5)
+	$(call install_text,$(MAN8),$(DESTDIR)$(MANDIR)/man8)
+	$(call install_text,$(UNITS),$(DESTDIR)$(UNITDIR))
+	$(call install_text,README.md,$(DESTDIR)$(DOCDIR))
+	$(call install_text,$(filter docs/%,$(DOCS)),$(DESTDIR)$(DOCDIR)/docs)
+	$(call install_text,$(EXAMPLES),$(DESTDIR)$(DOCDIR)/examples)
+	[ -e $(CONFIG) ] || $(INSTALL) -m 644 systemd/manual-key.toml $(CONFIG)
 	$(INSTALL) -m 644 systemd/tmpfiles.conf $(DESTDIR)$(TMPFILESDIR)/ipseckey.conf
 	$(INSTALL) -m 644 systemd/manual-key.catalog $(DESTDIR)$(CATALOGDIR)
 	for program in $(PROGRAMS); do \
@@ -40,12 +57,16 @@ install:
 	done
 	$(INSTALL) -m 644 $(PROGRAMS:%=completions/_%) $(DESTDIR)$(DATADIR)/zsh/site-functions
 	$(INSTALL) -m 644 $(PROGRAMS:%=completions/%.fish) $(DESTDIR)$(DATADIR)/fish/vendor_completions.d
+	@[ -n "$(DESTDIR)" ] || ! command -v systemctl >/dev/null || printf '%s\n' 'Now run:' \
+		'    systemctl daemon-reload' '    journalctl --update-catalog' '    systemd-tmpfiles --create ipseckey.conf'
 
+# Leaves /etc/inet/manual-key.toml and the keys files.
 uninstall:
 	$(RM) $(PROGRAMS:%=$(DESTDIR)$(SBINDIR)/%)
 	$(RM) $(MAN5:man/%=$(DESTDIR)$(MANDIR)/man5/%) $(MAN8:man/%=$(DESTDIR)$(MANDIR)/man8/%)
 	$(RM) $(UNITS:systemd/%=$(DESTDIR)$(UNITDIR)/%) $(DESTDIR)$(TMPFILESDIR)/ipseckey.conf
 	$(RM) $(DESTDIR)$(CATALOGDIR)/manual-key.catalog
+	$(RM) -r $(DESTDIR)$(DOCDIR)
 	$(RM) $(PROGRAMS:%=$(DESTDIR)$(DATADIR)/bash-completion/completions/%)
 	$(RM) $(PROGRAMS:%=$(DESTDIR)$(DATADIR)/zsh/site-functions/_%)
 	$(RM) $(PROGRAMS:%=$(DESTDIR)$(DATADIR)/fish/vendor_completions.d/%.fish)

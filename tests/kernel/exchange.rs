@@ -10,6 +10,8 @@ use crate::hosts::Hosts;
 use crate::space::{Space, private_file};
 
 const KEYS: &str = include_str!("../convert/sas.keys");
+/// The file that packages install as /etc/inet/manual-key.toml.
+const INSTALLED: &str = include_str!("../../systemd/manual-key.toml");
 const GUIDE: &str = include_str!("../../docs/guide.md");
 
 /// `ipseckey export ip-xfrm` of a keys file.
@@ -80,15 +82,24 @@ fn guide_commands_protect_two_hosts() {
     shell(&hosts.here, &block(1, &directory));
     for (name, host) in [("here", &hosts.here), ("there", &hosts.there)] {
         let properties = directory.join(name).display().to_string();
+        fs::write(&properties, INSTALLED).unwrap();
         let options = format!("--config-file {} --config {properties}", directory.join("ipseckeys").display());
-        let commands = block(2, &directory).replace("/etc/inet/manual-key.toml", &properties);
-        shell(host, &commands.replace("manual-key start", &format!("manual-key start {options}")));
+        // The load, and the change to reconcile.
+        for number in [2, 3] {
+            let commands = block(number, &directory).replace("/etc/inet/manual-key.toml", &properties);
+            let commands = ["start", "refresh"].iter().fold(commands, |commands, method| {
+                commands.replace(&format!("manual-key {method}"), &format!("manual-key {method} {options}"))
+            });
+            let run = directory.join(format!("run-{name}"));
+            shell(host, &format!("export RUNTIME_DIRECTORY={}; {commands}", run.display()));
+        }
+        assert!(fs::read_to_string(&properties).unwrap().contains("\nrefresh = \"reconcile\"\n"));
     }
     let capture = Capture::start(&hosts, "host 10.0.0.1");
     assert!(hosts.ping([10, 0, 0, 2].into()), "no reply through ESP");
     let packets = capture.stop();
     assert!(packets.lines("esp").len() >= 2, "no ESP on the cable");
-    assert_eq!(packets.lines("icmp").len(), 0, "a ping in clear");
+    assert_eq!(packets.lines("icmp").len(), 0, "a ping in the clear");
     let mut doctor = Command::new(env!("CARGO_BIN_EXE_ipseckey"));
     doctor.arg("doctor").arg(directory.join("ipseckeys"));
     let output = hosts.here.run(doctor).succeeded();
