@@ -18,6 +18,8 @@ MAN8 = $(wildcard man/*.8)
 UNITS = $(wildcard systemd/*.service)
 DOCS = README.md $(wildcard docs/*)
 EXAMPLES = $(wildcard examples/*) $(wildcard systemd/examples/*) systemd/manual-key.toml
+# The service has policies on Linux only.
+SYSTEM := $(shell uname -s)
 CONFIG = $(DESTDIR)$(SYSCONFDIR)/inet/manual-key.toml
 
 # install_text FILES,DIRECTORY: installs text files, in which the paths of packages are replaced by those of this Makefile.
@@ -49,7 +51,7 @@ install:
 	$(call install_text,README.md,$(DESTDIR)$(DOCDIR))
 	$(call install_text,$(filter docs/%,$(DOCS)),$(DESTDIR)$(DOCDIR)/docs)
 	$(call install_text,$(EXAMPLES),$(DESTDIR)$(DOCDIR)/examples)
-	[ -e $(CONFIG) ] || $(INSTALL) -m 644 systemd/manual-key.toml $(CONFIG)
+	[ $(SYSTEM) != Linux ] || [ -e $(CONFIG) ] || $(INSTALL) -m 644 systemd/manual-key.toml $(CONFIG)
 	$(INSTALL) -m 644 systemd/tmpfiles.conf $(DESTDIR)$(TMPFILESDIR)/ipseckey.conf
 	$(INSTALL) -m 644 systemd/manual-key.catalog $(DESTDIR)$(CATALOGDIR)
 	for program in $(PROGRAMS); do \
