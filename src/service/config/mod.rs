@@ -114,7 +114,12 @@ impl Config {
             SadbTarget::Unix(_) => environment(dirs::RUNTIME_VARIABLE).is_some(),
             SadbTarget::Model => false,
         };
-        let protection = protection(overrides.policy.unwrap_or(properties.policy), properties.on_stop, &sadb, IS_LINUX)?;
+        // The file is about the system: a test with a stand-in for its SADB has no traffic to protect.
+        let is_test = is_stand_in(&sadb) && (overrides.sadb.is_some() || environment(SADB_VARIABLE).is_some());
+        let protection = match overrides.policy {
+            None if is_test => Protection::default(),
+            policy => protection(policy.unwrap_or(properties.policy), properties.on_stop, &sadb, IS_LINUX)?,
+        };
         Ok(Self {
             sadb,
             refresh: properties.refresh,
@@ -182,6 +187,11 @@ fn sequence_dirs(carry: CarrySequence, directory: Option<&PathBuf>, environment:
     let Some(directory) = directory.filter(|_| carry != CarrySequence::Off) else { return SequenceDirs::default() };
     let state = (carry == CarrySequence::Reboot).then(|| dirs::state(environment));
     SequenceDirs { runtime: Some(directory.clone()), state }
+}
+
+/// Whether this is no SADB of the system.
+fn is_stand_in(sadb: &SadbTarget) -> bool {
+    !matches!(sadb, SadbTarget::Auto | SadbTarget::Xfrm | SadbTarget::PfKey)
 }
 
 fn protection(
@@ -257,6 +267,17 @@ mod tests {
                 assert!(error.contains("requires sadb = \"xfrm\"") && error.ends_with(sadb), "{error}");
             }
         }
+    }
+
+    #[test]
+    fn protection_is_none_with_a_stand_in_by_option() {
+        let load = |sadb| {
+            let overrides = Overrides { sadb: Some(sadb), ..Overrides::default() };
+            load("policy = \"from-sas\"\non_stop = \"closed\"", overrides, &Supervisor::None)
+        };
+        assert_eq!(load(SadbTarget::Model).unwrap().protection, Protection::default());
+        assert_eq!(load(SadbTarget::Unix("/s".into())).unwrap().protection, Protection::default());
+        assert!(load(SadbTarget::PfKey).is_err(), "of the system");
     }
 
     #[test]
