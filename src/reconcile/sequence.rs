@@ -62,7 +62,7 @@ fn next_to_send(sent: u64, margin: u64, request: &Request) -> u64 {
 }
 
 /// The direction that the request declares, otherwise whether its destination is local.
-pub(super) fn is_inbound(request: &Request) -> bool {
+pub(crate) fn is_inbound(request: &Request) -> bool {
     match (request.flags.has(Flags::INBOUND), request.flags.has(Flags::OUTBOUND)) {
         (true, false) => true,
         (false, true) => false,

@@ -3,6 +3,7 @@
 //! Modules above this one do not depend on a kernel interface.
 #![forbid(unsafe_code)]
 
+pub(crate) mod changes;
 mod error;
 mod linux;
 mod load_lock;
@@ -22,6 +23,8 @@ pub(crate) use pfkey::client::PfKey;
 pub(crate) use pfkey::transport::Transport;
 pub(crate) use spd::Spd;
 pub(crate) use target::{SADB_VARIABLE, SadbTarget, UnknownTarget};
+
+use changes::ChangeVisitor;
 
 use crate::sa::{AuthAlg, EncrAlg, Message, Request, SaType};
 
@@ -159,6 +162,15 @@ pub(crate) trait Sadb {
     /// The SPD of the same kernel; `None` if only the system's own tools can change it.
     fn spd(&mut self) -> Option<&mut dyn Spd> {
         None
+    }
+
+    /// Calls `each` for every removal by another process, until it breaks. Returns at once from an SADB that does not tell who
+    /// has changed it.
+    ///
+    /// # Errors
+    /// [`SadbError`].
+    fn watch_changes(&mut self, _each: ChangeVisitor<'_>) -> Result<(), SadbError> {
+        Ok(())
     }
 
     /// Starts a new sequence number. A PF_KEY backend uses one number for all requests of a command, as ipseckey(1M) does;

@@ -26,6 +26,7 @@ mod protection;
 mod protection_throughout;
 mod reconcile;
 mod refusals;
+mod repair;
 mod restart;
 mod rights;
 mod service;

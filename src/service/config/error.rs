@@ -19,7 +19,7 @@ pub(crate) enum ConfigError {
     OpenToOthers { path: PathBuf },
     /// manual-key.toml cannot be parsed.
     #[error(
-        "{}:{line}: {what}; expected the keys config_file, sadb, refresh, flush, carry_sequence, hold_natt_ports, policy and on_stop, each once",
+        "{}:{line}: {what}; expected the keys config_file, sadb, refresh, flush, carry_sequence, hold_natt_ports, policy, on_stop and repair, each once",
         shown(path)
     )]
     Wrong {

@@ -70,6 +70,8 @@ pub(crate) struct Config {
     /// Linux: whether the daemon binds the UDP ports of its SAs.
     pub(crate) hold_natt_ports: bool,
     pub(crate) protection: Protection,
+    /// Linux: whether the daemon restores SAs and policies that another program removes.
+    pub(crate) repair: bool,
     /// The SSH session of the caller.
     pub(crate) session: Option<SshSession>,
     keys: Keys,
@@ -128,6 +130,7 @@ impl Config {
             state: is_service.then_some(directory),
             hold_natt_ports: properties.hold_natt_ports,
             protection,
+            repair: properties.repair,
             session: environment("SSH_CONNECTION").and_then(|value| SshSession::parse(value.to_str()?)),
             keys: keys(overrides, environment, supervisor, properties.config_file),
         })

@@ -24,6 +24,8 @@ pub(crate) struct Properties {
     pub(crate) policy: PolicyMode,
     /// Whether policies remain after a stop; `None`: they remain, if the service installs policies.
     pub(crate) on_stop: Option<OnStop>,
+    /// Whether the daemon restores SAs and policies that another program removes.
+    pub(crate) repair: bool,
 }
 
 impl Default for Properties {
@@ -37,6 +39,7 @@ impl Default for Properties {
             hold_natt_ports: false,
             policy: PolicyMode::default(),
             on_stop: None,
+            repair: true,
         }
     }
 }

@@ -2,9 +2,11 @@
 //! signals, refresh requests, expiries and changes of addresses. Nothing of a keys file is kept after a load.
 
 mod address_watch;
+mod change_watch;
 pub(crate) mod control_socket;
 mod expiry_watch;
 mod idle;
+mod repair_timer;
 mod sd_notify;
 mod thread;
 pub(crate) mod udp_ports;
@@ -17,6 +19,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 
 use crate::sa::SaId;
 use crate::sadb::SadbError;
+use crate::sadb::changes::Change;
 use crate::service::args::Args;
 use crate::service::config::supervisor::{Environment, Supervisor};
 use crate::service::config::{Config, dirs};
@@ -24,7 +27,7 @@ use crate::service::exit::Reason;
 use crate::service::load::Loader;
 use crate::service::load::outcome::{Failure, LoadOutcome};
 use crate::service::log::Log;
-use crate::service::log::event::daemon::Expiry;
+use crate::service::log::event::daemon::{Expiry, Repaired};
 use crate::service::log::event::{self, Event as LogEvent};
 use crate::service::records::owned_sas::OwnedSas;
 use crate::service::records::runtime_file;
@@ -33,9 +36,11 @@ use crate::sys::net::listener::Listener;
 use crate::sys::process::hardening;
 use crate::sys::process::signals::{SignalRequest, Signals};
 use address_watch::AddressWatch;
+use change_watch::ChangeWatch;
 use control_socket::{Client, Reply};
 use expiry_watch::{ExpiryWatch, WatchEvent};
 use idle::IdleTimer;
+use repair_timer::{RepairTimer, names};
 use sd_notify::Readiness;
 use thread::{StartError, spawn};
 use udp_ports::BoundPorts;
@@ -47,6 +52,10 @@ enum Event {
     Refresh(Option<Client>),
     Stop,
     Sadb(WatchEvent),
+    /// Another process has removed or replaced SAs or policies; an error ends the watch.
+    Changed(Result<Change, SadbError>),
+    /// Changes have been collected, and are to be repaired.
+    RepairDue,
     /// Addresses of this system have changed; an error ends the watch.
     AddressesChanged(io::Result<()>),
     /// SAs with idle lifetimes are due for a poll.
@@ -78,6 +87,8 @@ pub(crate) fn run(
         outcome: LoadOutcome::default(),
         expiry_watch: None,
         address_watch: None,
+        change_watch: None,
+        repair: RepairTimer::new(),
         idle: IdleTimer::new(),
         ports: BoundPorts::default(),
     };
@@ -135,6 +146,8 @@ struct Daemon<'a> {
     outcome: LoadOutcome,
     expiry_watch: Option<ExpiryWatch>,
     address_watch: Option<AddressWatch>,
+    change_watch: Option<ChangeWatch>,
+    repair: RepairTimer,
     idle: IdleTimer,
     ports: BoundPorts,
 }
@@ -147,6 +160,8 @@ impl Daemon<'_> {
             match self.next_event(events) {
                 Event::Refresh(client) => self.refresh(client.as_ref(), events)?,
                 Event::Sadb(event) => self.handle_watch_event(event)?,
+                Event::Changed(change) => self.handle_change(change)?,
+                Event::RepairDue => self.repair_damage()?,
                 Event::AddressesChanged(change) => self.handle_address_change(change)?,
                 Event::IdlePoll => self.poll_idle_sas()?,
                 Event::Stop => return self.stop(),
@@ -161,7 +176,11 @@ impl Daemon<'_> {
             if self.idle.remaining().is_zero() {
                 return Event::IdlePoll;
             }
-            match events.recv_timeout(self.log.watchdog.remaining().min(self.idle.remaining())) {
+            if self.repair.remaining().is_zero() {
+                return Event::RepairDue;
+            }
+            let next = self.idle.remaining().min(self.repair.remaining());
+            match events.recv_timeout(self.log.watchdog.remaining().min(next)) {
                 Ok(event) => return event,
                 Err(RecvTimeoutError::Timeout) => {}
                 // Impossible, since this struct has a sender; without one no signal would arrive any more.
@@ -178,6 +197,7 @@ impl Daemon<'_> {
                 let mut loader = Loader::new(config, self.supervisor, &mut self.log).for_daemon();
                 let outcome = loader.load(self.args.show);
                 self.idle.reset();
+                self.repair.reset();
                 if outcome.failure.is_none() {
                     // Before readiness is reported: a unit that starts after this one may expect ESP in UDP to work.
                     self.ports.update(&outcome.encap_ports, config, &mut self.log);
@@ -216,6 +236,11 @@ impl Daemon<'_> {
             let sender = self.sender.clone();
             let report = move |event| drop(sender.send(Event::Sadb(event)));
             self.expiry_watch = Some(ExpiryWatch::start(&config.sadb, report)?);
+        }
+        if self.change_watch.as_ref().is_none_or(|watch| *watch.sadb() != config.sadb) {
+            let sender = self.sender.clone();
+            let report = move |change| drop(sender.send(Event::Changed(change)));
+            self.change_watch = Some(ChangeWatch::start(&config.sadb, report)?);
         }
         // The watch may be left from a load with policy = "from-sas".
         if !config.protection.from_sas {
@@ -266,7 +291,10 @@ impl Daemon<'_> {
     fn handle_watch_event(&mut self, event: WatchEvent) -> Result<(), Reason> {
         match event {
             WatchEvent::Expired(expiry) if self.is_foreign(&expiry) => {}
-            WatchEvent::Expired(expiry) => self.log.event(&event::daemon::expired(&expiry)),
+            WatchEvent::Expired(expiry) => {
+                self.outcome.loaded.ids_of(&expiry).for_each(|id| self.repair.note_expiry(id));
+                self.log.event(&event::daemon::expired(&expiry));
+            }
             WatchEvent::Missed => self.log.event(&event::daemon::missed_expiries()),
             WatchEvent::Lost(error) => return self.exit_without_sadb(&error),
         }
@@ -291,6 +319,46 @@ impl Daemon<'_> {
         }
     }
 
+    fn handle_change(&mut self, change: Result<Change, SadbError>) -> Result<(), Reason> {
+        match change {
+            Ok(change) => self.repair.note(change, |id| self.outcome.loaded.contains(id)),
+            Err(error) => return self.exit_without_sadb(&error),
+        }
+        Ok(())
+    }
+
+    /// Restores what other programs have removed; with `repair = false` only reports it.
+    fn repair_damage(&mut self) -> Result<(), Reason> {
+        let (damage, ports) = self.repair.take();
+        let Some(config) = &self.config else { return Ok(()) };
+        let is_dry = !config.repair;
+        let mut loader = Loader::new(config, self.supervisor, &mut self.log).for_daemon();
+        let repaired = loader.repair(&mut self.outcome, &damage, is_dry);
+        // Both had keys.
+        drop(damage);
+        hardening::wipe_stack();
+        match repaired {
+            Ok(repaired) if repaired == Repaired::default() => Ok(()),
+            Ok(repaired) => self.report_repair(&repaired, &names(&ports), is_dry),
+            Err(failure) => {
+                self.outcome.fail_after_load(failure);
+                self.report()
+            }
+        }
+    }
+
+    fn report_repair(&mut self, repaired: &Repaired, by: &str, is_dry: bool) -> Result<(), Reason> {
+        self.repair.repaired();
+        let event = event::daemon::removed_by_others(repaired, by, is_dry);
+        self.log.event(&event);
+        if is_dry || repaired.obstacle.is_some() {
+            self.outcome.degrade(&event);
+        } else if let Some(config) = &self.config {
+            Loader::new(config, self.supervisor, &mut self.log).report_state(&mut self.outcome);
+        }
+        self.report()
+    }
+
     /// Removes the SAs that have reached their idle lifetime.
     fn poll_idle_sas(&mut self) -> Result<(), Reason> {
         let Some(config) = &self.config else { return Ok(()) };
@@ -301,7 +369,12 @@ impl Daemon<'_> {
         // The dump has put the keys of these SAs on the stack.
         hardening::wipe_stack();
         match removed {
-            Ok(removed) => removed.iter().for_each(|expiry| self.log.event(&event::daemon::expired(expiry))),
+            Ok(removed) => {
+                for expiry in &removed {
+                    self.outcome.loaded.ids_of(expiry).for_each(|id| self.repair.note_expiry(id));
+                    self.log.event(&event::daemon::expired(expiry));
+                }
+            }
             Err(error) => return self.exit_without_sadb(&error),
         }
         Ok(())

@@ -3,23 +3,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::sadb::SadbTarget;
 use crate::service::config::Config;
-use crate::service::load::keys::EncapPort;
+use crate::service::load::encap_ports::{self, EncapPort};
 use crate::service::log::Log;
 use crate::service::log::event;
-use crate::sys::net::udp_encap::{self, UdpPort};
+use crate::sys::net::udp_encap::UdpPort;
 
 /// Warns about each of `ports` that no program has a socket on.
 pub(crate) fn warn_unbound(ports: &BTreeSet<EncapPort>, config: &Config, log: &mut dyn Log) {
-    unbound(ports, &config.sadb).for_each(|port| log.event(&event::daemon::udp_port_unbound(port)));
-}
-
-/// Those of `ports` that no program has a socket on; none if the system does not say.
-pub(crate) fn unbound(ports: &BTreeSet<EncapPort>, sadb: &SadbTarget) -> impl Iterator<Item = u16> {
-    let is_system = matches!(sadb, SadbTarget::Auto | SadbTarget::Xfrm | SadbTarget::PfKey);
-    let is_unbound = |encap: &&EncapPort| matches!(udp_encap::is_in_use(encap.port, encap.is_ipv6), Ok(false));
-    ports.iter().filter(move |_| is_system).filter(is_unbound).map(|encap| encap.port)
+    encap_ports::unbound(ports, &config.sadb).for_each(|port| log.event(&event::daemon::udp_port_unbound(port)));
 }
 
 /// The ports that the daemon has bound.

@@ -42,3 +42,12 @@ pub(super) fn without(commands: Vec<FileCommand>, existing: &HashSet<SaId>) -> V
     };
     commands.into_iter().filter(|command| !exists(command)).collect()
 }
+
+/// The additions of at least one of `wanted`.
+pub(super) fn only(commands: Vec<FileCommand>, wanted: &HashSet<SaId>) -> Vec<FileCommand> {
+    let adds = |command: &FileCommand| match &command.action {
+        Action::Sa(sa) => sa.verb == Verb::Add && ids(sa).any(|id| wanted.contains(&id)),
+        Action::Flush(_) => false,
+    };
+    commands.into_iter().filter(adds).collect()
+}

@@ -154,6 +154,14 @@ impl Loader<'_> {
         Ok(())
     }
 
+    /// Empties the record after a stop with `flush = "all"`, so that a daemon does not restore what was removed on purpose.
+    pub(super) fn forget_sas(&self, target: &Target) {
+        if let (None, Some(directory)) = (&target.owned, &self.config.state) {
+            // As in `record`: without it only the status is less exact.
+            let _ = OwnedSas::replacing(directory, &HashSet::new()).write();
+        }
+    }
+
     /// Logs the result of a load and enters it into the outcome.
     pub(super) fn report(&mut self, applied: Applied, outcome: &mut LoadOutcome) -> Result<(), Failure> {
         let Applied { sas, refused, result, .. } = applied;
@@ -171,7 +179,7 @@ impl Loader<'_> {
     }
 
     /// Logs the state of a loaded file again, whose policies have changed, and enters it into the outcome.
-    pub(super) fn report_state(&mut self, outcome: &mut LoadOutcome) {
+    pub(crate) fn report_state(&mut self, outcome: &mut LoadOutcome) {
         let (Some(sas), Some(file)) = (outcome.sas, &outcome.file) else { return };
         let event = self.with_state(event::load::online(sas, file), outcome);
         self.log.event(&event);

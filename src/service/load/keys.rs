@@ -1,10 +1,7 @@
 //! The keys file as a whole: all its commands, or the lines of all its errors. Nothing of a file with an error is applied.
 
-use std::collections::BTreeSet;
-
 use crate::keyfile::{self, Command, Options, SaCommand, Setting, SystemResolver, Verb};
 use crate::names::Vocabulary;
-use crate::policy::udp_port;
 use crate::reconcile::{Goal, GoalError};
 use crate::sa::{SaId, SaType};
 
@@ -31,7 +28,8 @@ impl FileCommand {
         Self { line: self.line, action }
     }
 
-    fn addition(&self) -> Option<&SaCommand> {
+    /// The command, if it adds SAs.
+    pub(super) fn addition(&self) -> Option<&SaCommand> {
         match &self.action {
             Action::Sa(command) if command.verb == Verb::Add => Some(command),
             Action::Sa(_) | Action::Flush(_) => None,
@@ -50,23 +48,6 @@ pub(super) fn ids(command: &SaCommand) -> impl Iterator<Item = SaId> {
     let of_target =
         move |dst: Option<std::net::IpAddr>| id.map(|id| SaId { dst: dst.map_or(id.dst, |dst| dst.to_canonical()), ..id });
     command.targets.iter().filter_map(move |target| of_target(target.dst))
-}
-
-/// A local UDP port on which SAs receive ESP in UDP.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct EncapPort {
-    pub(crate) port: u16,
-    pub(crate) is_ipv6: bool,
-}
-
-/// The ports on which the SAs that `commands` add receive.
-pub(crate) fn encap_ports(commands: &[FileCommand]) -> BTreeSet<EncapPort> {
-    commands.iter().filter_map(FileCommand::addition).flat_map(ports_of).collect()
-}
-
-fn ports_of(command: &SaCommand) -> impl Iterator<Item = EncapPort> {
-    let port = udp_port(&command.request);
-    ids(command).filter_map(move |id| Some(EncapPort { port: port?, is_ipv6: id.dst.is_ipv6() }))
 }
 
 /// The desired state that `commands` define.

@@ -6,6 +6,7 @@
 mod adopt;
 mod apply;
 mod assess;
+pub(crate) mod encap_ports;
 pub(crate) mod file_sas;
 pub(crate) mod keys;
 pub(crate) mod outcome;
@@ -14,6 +15,7 @@ mod policies;
 mod prepare;
 mod preview;
 mod reconcile;
+pub(crate) mod repair;
 mod sequence;
 mod verify;
 
@@ -30,6 +32,7 @@ use crate::service::log::event::{self, Event};
 use crate::service::records::owned_sas::OwnedSas;
 use keys::FileCommand;
 use outcome::{Failure, LoadOutcome};
+use pending::LoadedSas;
 use sequence::SequenceState;
 
 /// Runs the methods of the service with one configuration.
@@ -112,7 +115,7 @@ impl<'a> Loader<'a> {
             self.show(&mut target)?;
         }
         let result = result.and_then(|()| self.require_all(&policies));
-        outcome.pending = policies.pending(sas);
+        outcome.loaded = LoadedSas::new(sas, policies.waiting);
         result
     }
 
@@ -126,6 +129,7 @@ impl<'a> Loader<'a> {
         let mut target = self.open()?;
         self.save_sequence_state(&mut target);
         target.flush(SaType::UNSPEC).map_err(|error| self.fail_sadb(&error))?;
+        self.forget_sas(&target);
         let policies = self.policies_after_stop(&mut target)?;
         let disabled = event::load::disabled(target.owned.is_none(), policies);
         self.log.event(&disabled);

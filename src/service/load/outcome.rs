@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::keys::EncapPort;
-use super::pending::PendingPolicies;
+use super::encap_ports::EncapPort;
+use super::pending::LoadedSas;
 use crate::policy::coverage::UnprotectedSas;
 use crate::reconcile::{ExecuteError, Goal};
 use crate::sa::SaId;
@@ -61,8 +61,8 @@ pub(crate) struct LoadOutcome {
     pub(crate) refused: Vec<u32>,
     /// UDP ports on which SAs of the file receive.
     pub(crate) encap_ports: BTreeSet<EncapPort>,
-    /// SAs whose policies wait for a local address.
-    pub(crate) pending: Option<PendingPolicies>,
+    /// The SAs of the file, to watch.
+    pub(crate) loaded: LoadedSas,
     /// SAs that no policy uses; `None` if there are none, or the SADB has no policies.
     pub(crate) unprotected: Option<UnprotectedSas>,
 }
@@ -92,6 +92,12 @@ impl LoadOutcome {
     /// The state after a load without a failure.
     pub(super) fn loaded_state(&self) -> State {
         if self.unprotected.is_some() { State::Degraded } else { State::Online }
+    }
+
+    /// For a daemon whose SAs or policies another program has removed.
+    pub(crate) fn degrade(&mut self, event: &Event) {
+        self.state = State::Degraded;
+        self.text = format!("degraded: {event}");
     }
 
     /// For a daemon that fails after its load: the keys file is not in use as loaded any more.

@@ -1,26 +1,44 @@
-//! SAs whose direction is unknown, since neither of their addresses is configured on this system: at boot the service starts
-//! before the network. `manual-key run` keeps them, without keys, and installs their policies when an address appears.
+//! The SAs of the loaded keys file, without keys: `manual-key run` keeps them to restore what other programs remove, and to
+//! install the policies of SAs whose direction is unknown, since neither of their addresses is configured on this system: at boot
+//! the service starts before the network.
 
 use std::collections::HashSet;
 use std::net::IpAddr;
 
 use super::file_sas::FileSa;
 use crate::policy::derive::{Derived, NoPolicy, directions};
+use crate::sa::SaId;
+use crate::service::log::event::daemon::Expiry;
 
-/// All SAs of a keys file, some of which wait for a local address.
-pub(crate) struct PendingPolicies {
+/// All SAs of a keys file, some of which may wait for a local address.
+#[derive(Default)]
+pub(crate) struct LoadedSas {
     pub(super) sas: Vec<FileSa>,
-    /// Indices in `sas`.
-    waiting: Vec<usize>,
+    /// Positions in `sas`.
+    pub(super) waiting: Vec<usize>,
+    ids: HashSet<SaId>,
 }
 
-impl PendingPolicies {
-    /// `waiting` is the result of [`waiting`] for `sas`; `None` if it is empty.
-    pub(super) fn new(sas: Vec<FileSa>, waiting: Vec<usize>) -> Option<Self> {
-        (!waiting.is_empty()).then_some(Self { sas, waiting })
+impl LoadedSas {
+    /// `waiting` is the result of [`waiting`] for `sas`.
+    pub(super) fn new(sas: Vec<FileSa>, waiting: Vec<usize>) -> Self {
+        let ids = sas.iter().map(|(_, sa)| sa.id).collect();
+        Self { sas, waiting, ids }
     }
 
-    /// Whether the direction of at least one SA is known with the addresses `local`.
+    pub(crate) fn contains(&self, id: &SaId) -> bool {
+        self.ids.contains(id)
+    }
+
+    /// The SAs that `expiry` is about: its message has no mark.
+    pub(crate) fn ids_of(&self, expiry: &Expiry) -> impl Iterator<Item = SaId> {
+        let (sa_type, spi, dst) = (expiry.sa_type, expiry.spi, expiry.dst);
+        let is_gone = expiry.is_gone;
+        let ids = self.ids.iter().copied();
+        ids.filter(move |id| is_gone && (id.sa_type, id.spi, Some(id.dst)) == (sa_type, spi, dst))
+    }
+
+    /// Whether the direction of at least one waiting SA is known with the addresses `local`.
     pub(super) fn is_ready(&self, local: &HashSet<IpAddr>) -> bool {
         let is_local = |addr: IpAddr| local.contains(&addr);
         self.waiting.iter().filter_map(|at| self.sas.get(*at)).any(|(_, sa)| directions(sa, &is_local).is_some())
@@ -48,10 +66,10 @@ mod tests {
         let pending_with = |addrs: &[[u8; 4]]| {
             let sas = file_sas(&mut keys::parse(text, Vocabulary::Linux).unwrap());
             let derived = derive_policies(&sas, &local(addrs));
-            PendingPolicies::new(sas, waiting(&derived))
+            LoadedSas::new(sas, waiting(&derived))
         };
-        assert!(pending_with(&[[10, 0, 0, 1]]).is_none());
-        let pending = pending_with(&[[10, 0, 0, 9]]).unwrap();
+        assert!(pending_with(&[[10, 0, 0, 1]]).waiting.is_empty());
+        let pending = pending_with(&[[10, 0, 0, 9]]);
         assert!(!pending.is_ready(&local(&[[10, 0, 0, 8]])));
         assert!(pending.is_ready(&local(&[[10, 0, 0, 8], [10, 0, 0, 2]])));
         assert!(!pending.is_ready(&local(&[[10, 0, 0, 1], [10, 0, 0, 2]])), "to itself: neither inbound nor outbound");

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use super::file_sas::{FileSa, derive_policies, file_sas};
 use super::keys::FileCommand;
 use super::outcome::{Failure, LoadOutcome};
-use super::pending::{self, PendingPolicies};
+use super::pending;
 use super::{Loader, Target};
 use crate::policy::derive::{Derived, NoPolicy};
 use crate::sa::SaId;
@@ -28,14 +28,7 @@ pub(super) struct InstalledPolicies {
     /// Policies that could not be installed.
     failed: usize,
     /// Positions of the SAs that wait for a local address.
-    waiting: Vec<usize>,
-}
-
-impl InstalledPolicies {
-    /// The SAs of `sas` that wait for a local address.
-    pub(super) fn pending(self, sas: Vec<FileSa>) -> Option<PendingPolicies> {
-        PendingPolicies::new(sas, self.waiting)
-    }
+    pub(super) waiting: Vec<usize>,
 }
 
 impl Loader<'_> {
@@ -58,22 +51,22 @@ impl Loader<'_> {
     /// removed when an address disappears: its packets would pass in the clear.
     ///
     /// # Errors
-    /// Those of a load; which SAs wait is lost then.
+    /// Those of a load.
     pub(crate) fn install_pending(&mut self, outcome: &mut LoadOutcome) -> Result<bool, Failure> {
-        let Some(pending) = outcome.pending.take() else { return Ok(false) };
+        if outcome.loaded.waiting.is_empty() {
+            return Ok(false);
+        }
         // Before the lock: most changes of addresses do not concern these SAs.
         let local = self.local_addresses()?;
-        if !pending.is_ready(&local) {
-            outcome.pending = Some(pending);
+        if !outcome.loaded.is_ready(&local) {
             return Ok(false);
         }
         let _lock = self.lock()?;
         let mut target = self.open()?;
-        let sas = pending.sas;
-        let installed = self.install_pending_policies(&sas, &local, &mut target)?;
+        let installed = self.install_pending_policies(&outcome.loaded.sas, &local, &mut target)?;
         self.require_all(&installed)?;
-        outcome.unprotected = self.assess(&sas, &mut target)?;
-        outcome.pending = installed.pending(sas);
+        outcome.unprotected = self.assess(&outcome.loaded.sas, &mut target)?;
+        outcome.loaded.waiting = installed.waiting;
         self.report_state(outcome);
         Ok(true)
     }

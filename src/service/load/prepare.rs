@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::encap_ports;
 use super::keys::{self, Faults, FileCommand};
 use super::outcome::{Failure, LoadOutcome};
 use super::sequence::SequenceState;
@@ -83,7 +84,7 @@ impl Loader<'_> {
     ) -> Result<Vec<FileCommand>, Failure> {
         let parsed = keys::parse(&file.contents, self.config.sadb.vocabulary());
         // None of a file with errors: nothing of it is applied.
-        outcome.encap_ports = parsed.as_deref().map(keys::encap_ports).unwrap_or_default();
+        outcome.encap_ports = parsed.as_deref().map(encap_ports::encap_ports).unwrap_or_default();
         parsed.map_err(|Faults { commands, lines }| {
             let event = event::load::invalid_file(&file.path, commands, &lines, sadb);
             let failure = self.fail(Reason::Configuration, &event);

@@ -71,6 +71,17 @@ impl OwnedSas {
         self.entries.keys().any(|id| (id.sa_type, id.spi, Some(id.dst)) == (sa_type, spi, dst))
     }
 
+    /// Calls `each` with the identity of every SA in `sadb`, and whether it is the service's.
+    ///
+    /// # Errors
+    /// Those of the dump.
+    pub(crate) fn visit(&self, sadb: &mut dyn Sadb, each: &mut dyn FnMut(SaId, bool)) -> Result<(), SadbError> {
+        sadb.dump(SaType::UNSPEC, &mut |message| {
+            message.id().into_iter().for_each(|id| each(id, self.owns(id, add_time(message))));
+            ControlFlow::Continue(())
+        })
+    }
+
     /// Records that the SAs `ids` are about to be added.
     ///
     /// # Errors
@@ -129,7 +140,11 @@ impl OwnedSas {
         self.write()
     }
 
-    fn write(&self) -> Result<(), SadbError> {
+    /// Writes the record.
+    ///
+    /// # Errors
+    /// [`SadbError::Unavailable`].
+    pub(crate) fn write(&self) -> Result<(), SadbError> {
         let entries = self.entries.iter().collect::<Vec<_>>();
         runtime_file::write(&self.directory, FILE, Readers::Owner, &entries)
             .map_err(|source| unusable(&self.directory, source))

@@ -14,10 +14,9 @@ use crate::reconcile::{self, FingerprintKey, Goal, Mismatch, StepKind};
 use crate::redact::without_hex_runs;
 use crate::sa::SaId;
 use crate::sadb::{Sadb, SadbError, SadbTarget};
-use crate::service::daemon::udp_ports;
 use crate::service::exit::Reason;
 use crate::service::load::file_sas::{FileSa, derive_policies, file_sas};
-use crate::service::load::keys;
+use crate::service::load::{encap_ports, keys};
 use crate::service::records::owned_policies::{LostPolicy, OwnedPolicies};
 use crate::service::records::owned_sas::OwnedSas;
 use crate::sys::fs::keys_file::{self, FileOrigin};
@@ -114,7 +113,7 @@ impl Facts {
         }
         let Ok(mut commands) = keys::parse(&read.contents, target.vocabulary()) else { return Ok(None) };
         drop(read.contents);
-        let unbound_ports = udp_ports::unbound(&keys::encap_ports(&commands), target).collect();
+        let unbound_ports = encap_ports::unbound(&encap_ports::encap_ports(&commands), target).collect();
         let sas = file_sas(&mut commands);
         Ok(Some(LoadedFile { sas, goal: keys::goal(commands).ok(), unbound_ports }))
     }

@@ -1,7 +1,10 @@
 //! Linux netlink sockets: messages to and from XFRM, and rtnetlink notifications of address changes.
 
+use std::collections::BTreeSet;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+use std::sync::{Mutex, PoisonError};
 
 use nix::errno::Errno;
 use nix::libc;
@@ -15,6 +18,14 @@ use crate::sys::time::Deadline;
 const NETLINK_XFRM: libc::c_int = 6;
 /// The longest datagram: the kernel splits dumps into parts of at most this size (netlink_recvmsg in net/netlink/af_netlink.c).
 const MAX_DATAGRAM_LEN: usize = 32 * 1024;
+
+/// The ports of this process, also of closed sockets: their changes may still be in a queue.
+static OWN_PORTS: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
+
+/// Whether a socket of this process has, or had, the port.
+pub(crate) fn is_own_port(port: u32) -> bool {
+    OWN_PORTS.lock().unwrap_or_else(PoisonError::into_inner).contains(&port)
+}
 
 /// A bound netlink socket.
 pub(crate) struct NetlinkSocket {
@@ -55,6 +66,7 @@ impl NetlinkSocket {
         enlarge_receive_buffer(fd.as_fd());
         bind(fd.as_raw_fd(), &NetlinkAddr::new(0, groups))?;
         let port = getsockname::<NetlinkAddr>(fd.as_raw_fd())?.pid();
+        OWN_PORTS.lock().unwrap_or_else(PoisonError::into_inner).insert(port);
         Ok(Self { fd, port, scratch: Buffer::zeroed(MAX_DATAGRAM_LEN) })
     }
 

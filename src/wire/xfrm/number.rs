@@ -16,6 +16,7 @@ pub(crate) mod kind {
     pub(crate) const UPDPOLICY: u16 = 25;
     pub(crate) const UPDSA: u16 = 26;
     pub(crate) const FLUSHSA: u16 = 28;
+    pub(crate) const FLUSHPOLICY: u16 = 29;
     pub(crate) const NEWAE: u16 = 30;
     pub(crate) const GETAE: u16 = 31;
     pub(crate) const NEWSADINFO: u16 = 34;
@@ -119,6 +120,8 @@ pub(crate) const EVENT_REPLAY: u32 = 2;
 pub(crate) const GROUP_EXPIRE: u32 = 1 << 1;
 /// `XFRMNLGRP_SA` as a bit for bind(2): SAs added, changed and deleted.
 pub(crate) const GROUP_SA: u32 = 1 << 2;
+/// Policies that are added, changed or removed.
+pub(crate) const GROUP_POLICY: u32 = 1 << 3;
 pub(crate) const PROTO_ESP: u8 = 50;
 pub(crate) const PROTO_AH: u8 = 51;
 pub(crate) const FAMILY_INET: u16 = 2;

@@ -4,6 +4,7 @@
 //! waits for the reply, `errors` explains a refusal, `decode` turns an SA into a message. The side store holds what the kernel
 //! cannot. `dump`, `pairs` and `update` need more than one message. `policies` is the SPD.
 
+mod changes;
 mod client;
 mod decode;
 mod dump;
@@ -18,6 +19,7 @@ use std::path::Path;
 
 use crate::names::Vocabulary;
 use crate::sa::{Extension, Message, MessageType, Request, SaId, SaType};
+use crate::sadb::changes::ChangeVisitor;
 use crate::sadb::linux::direction::SaDirection;
 use crate::sadb::linux::errors::{RequestContext, algorithms_of};
 use crate::sadb::linux::retry::RetryBudget;
@@ -371,6 +373,10 @@ impl Sadb for Xfrm {
 
     fn spd(&mut self) -> Option<&mut dyn Spd> {
         Some(self)
+    }
+
+    fn watch_changes(&mut self, each: ChangeVisitor<'_>) -> Result<(), SadbError> {
+        changes::watch(each)
     }
 
     fn new_sequence(&mut self) {

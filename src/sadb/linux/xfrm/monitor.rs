@@ -85,7 +85,7 @@ fn decode_event(message: xfrm::NetlinkMessage, origin: MessageOrigin) -> Option<
 }
 
 /// The SA in a DELSA event.
-fn deleted_sa(attributes: &[Attribute]) -> Option<SaInfo> {
+pub(super) fn deleted_sa(attributes: &[Attribute]) -> Option<SaInfo> {
     attributes.iter().find_map(|attribute| match attribute {
         Attribute::Sa(info) => Some(**info),
         _ => None,

@@ -5,9 +5,9 @@ use std::io;
 use std::net::IpAddr;
 use std::path::Path;
 
-use super::Event;
+use super::{Count, Event};
 use crate::names::sa_types;
-use crate::redact::shell_word;
+use crate::redact::{shell_word, without_hex_runs};
 use crate::sa::{LifetimeKind, SaType, Spi};
 use crate::service::log::Severity;
 use crate::service::log::catalogue::Entry;
@@ -108,6 +108,51 @@ pub(crate) fn udp_port_unbound(port: u16) -> Event {
     Event::warning(text).entry(&NO_UDP_PORT).field("IPSECKEY_PORT", port)
 }
 
+/// What a repair has found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Repaired {
+    /// Policies and SAs that were gone or changed.
+    pub(crate) lost_policies: usize,
+    pub(crate) lost_sas: usize,
+    /// Of these, those that are still gone, and why.
+    pub(crate) not_restored: usize,
+    pub(crate) obstacle: Option<String>,
+}
+
+impl Repaired {
+    /// Notes why `count` of the lost objects are still gone.
+    pub(crate) fn obstacle(&mut self, count: usize, why: impl Into<String>) {
+        self.not_restored += count;
+        self.obstacle.get_or_insert(why.into());
+    }
+}
+
+const REMOVED_BY_OTHERS: Entry = Entry {
+    id: "df0089a134a24dd680a25d89170681ac",
+    subject: "Another program has removed SAs or policies of the service",
+    documentation: "man:manual-key(8) man:manual-key.toml(5)",
+    text: "Without its policies, packets pass in the clear; without its SAs, they are dropped.\n\
+           The message says which program it was, if that is known, and whether the service\n\
+           has restored them. With repair = false it only reports. To compare: manual-key status",
+};
+
+/// `by`: the program, or its netlink port. `is_dry`: with `repair = false`.
+pub(crate) fn removed_by_others(repaired: &Repaired, by: &str, is_dry: bool) -> Event {
+    let Repaired { lost_policies, lost_sas, not_restored, obstacle } = repaired;
+    let lost = [(lost_policies, "policy"), (lost_sas, "SA")]
+        .map(|(count, noun)| (*count > 0).then(|| Count(*count, noun).to_string()));
+    let lost = lost.into_iter().flatten().collect::<Vec<String>>().join(" and ");
+    let outcome = match obstacle {
+        _ if is_dry => "not restored (repair = false); to restore: manual-key refresh".to_owned(),
+        Some(why) => format!("{not_restored} not restored: {}", without_hex_runs(why)),
+        None => "restored".to_owned(),
+    };
+    let severity = if is_dry || obstacle.is_some() { Severity::Error } else { Severity::Warning };
+    let text = format!("{by} removed or changed {lost} of the service: {outcome}");
+    let event = Event::new(severity, text).entry(&REMOVED_BY_OTHERS);
+    event.field("IPSECKEY_POLICIES", lost_policies).field("IPSECKEY_SAS", lost_sas).field("IPSECKEY_BY", by)
+}
+
 /// The control socket cannot be created or used.
 pub(crate) fn no_control_socket(error: &io::Error) -> Event {
     Event::error(format!("the control socket of the service: {error}; is another manual-key running?"))
@@ -138,4 +183,4 @@ pub(crate) fn keeps_policies(instance: Option<&str>) -> Event {
 
 /// The entries of this file, for the catalogue.
 #[cfg(test)]
-pub(in crate::service::log) const ENTRIES: &[&Entry] = &[&EXPIRED, &MISSED, &NO_UDP_PORT];
+pub(in crate::service::log) const ENTRIES: &[&Entry] = &[&EXPIRED, &MISSED, &NO_UDP_PORT, &REMOVED_BY_OTHERS];

@@ -33,14 +33,14 @@ pub(crate) fn no_policy(lines: &[u32], sas: &[SaId], why: NoPolicy, is_pending: 
         }
         _ => "",
     };
-    let text = format!("{}: warning: no policy is installed for {}: {why}{later}", Lines(lines), Names(sas));
+    let text = format!("{}: warning: no policy is installed for {}: {why}{later}", Lines(lines), SaNames(sas));
     Event::warning(text).entry(&NO_POLICY).lines(lines)
 }
 
 /// The first few SAs of a list.
-struct Names<'a>(&'a [SaId]);
+struct SaNames<'a>(&'a [SaId]);
 
-impl fmt::Display for Names<'_> {
+impl fmt::Display for SaNames<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const SHOWN: usize = 3;
         let names: Vec<String> = self.0.iter().take(SHOWN).map(SaId::to_string).collect();

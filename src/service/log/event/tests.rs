@@ -2,7 +2,7 @@ use std::collections::HashSet;
 use std::io;
 use std::path::Path;
 
-use super::daemon::Expiry;
+use super::daemon::{Expiry, Repaired};
 use super::load::{AfterStop, SadbState};
 use super::*;
 use crate::names::Vocabulary;
@@ -82,6 +82,11 @@ pub(in crate::service::log) fn samples() -> Vec<Event> {
         load::wrong_config(&ConfigError::OpenToOthers { path: file.to_owned() }),
         daemon::expired(&expiry()),
         daemon::missed_expiries(),
+        daemon::removed_by_others(
+            &Repaired { lost_policies: 2, lost_sas: 1, ..Repaired::default() },
+            "ip (netlink port 7)",
+            false,
+        ),
         daemon::udp_port_in_use(4500),
         daemon::udp_port_failed(4500, &io_error()),
         daemon::udp_port_unbound(4500),
@@ -165,4 +170,15 @@ fn how_to_see_errors_can_be_pasted_into_a_shell() {
 fn errors_of_an_sadb_are_masked() {
     assert!(samples().iter().all(|event| !event.to_string().contains("bde35972")));
     assert!(load::command_refused(1, &refusal()).to_string().ends_with("key ..."));
+}
+
+#[test]
+fn obstacle_keeps_the_first_reason() {
+    let mut repaired = Repaired { lost_policies: 1, ..Repaired::default() };
+    let text = |repaired: &Repaired, is_dry| daemon::removed_by_others(repaired, "ip (netlink port 7)", is_dry).to_string();
+    assert_eq!(text(&repaired, false), "ip (netlink port 7) removed or changed 1 policy of the service: restored");
+    assert!(text(&repaired, true).ends_with("not restored (repair = false); to restore: manual-key refresh"));
+    repaired.obstacle(2, "one");
+    repaired.obstacle(1, "two");
+    assert!(text(&repaired, false).ends_with("of the service: 3 not restored: one"));
 }
