@@ -41,6 +41,8 @@ use load::outcome::LoadOutcome;
 use log::{Log, event};
 use status::state;
 
+pub(crate) use status::expired::{ExpiredSa, expired_sas};
+
 #[cfg(feature = "internals")]
 pub(crate) use control_socket::recode_reply;
 #[cfg(feature = "internals")]

@@ -181,6 +181,12 @@ fn check_finds_expiries() {
     assert!(line.starts_with("CRITICAL: 2 SAs have expired, the first at "), "{line}");
     assert!(line.contains(", hard_addtime 3; replace the keys on both hosts") && !line.contains("refresh"), "{line}");
     assert!(checked.service.query("status").starts_with("state     degraded since "));
+    let mut doctor = checked.host.command(&format!("doctor {}", checked.service.path("keys")));
+    doctor.env("RUNTIME_DIRECTORY", checked.service.path("run"));
+    let found = checked.host.run(doctor).out;
+    let expired = "of the file's 2 SAs, 2 have expired, the first ";
+    assert!(found.contains(expired) && found.contains("never load the same keys again"), "{found}");
+    assert!(!found.contains("not in the SADB"), "{found}");
     // New keys, as the message asks.
     checked.service.write(&Protection::ESP.keys());
     checked.refresh();

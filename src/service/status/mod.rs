@@ -1,6 +1,6 @@
 //! `manual-key status`: the service's records, compared with the keys file, the SADB and the policies as they are now.
 
-mod expired;
+pub(crate) mod expired;
 mod facts;
 mod problem;
 mod remaining;

@@ -1,6 +1,6 @@
 //! Checks that the keys file exists, is private and correct, and collects what it needs from the SADB.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -19,6 +19,8 @@ use crate::sa::{AuthAlg, EncrAlg, SaId, SaType};
 #[derive(Default)]
 pub(super) struct DesiredSas {
     pub(super) ids: HashSet<SaId>,
+    /// Hard lifetimes in seconds since the addition.
+    pub(super) lifetimes: HashMap<SaId, u64>,
     /// The names of the algorithms that they use.
     pub(super) algorithms: BTreeSet<&'static str>,
 }
@@ -33,7 +35,10 @@ impl DesiredSas {
         let SaCommand { request, targets, .. } = command;
         let (sa_type, spi, mark) = (request.sa_type, request.spi, request.linux.mark);
         let id = |dst: std::net::IpAddr| SaId { sa_type, spi, dst: dst.to_canonical(), mark };
-        self.ids.extend(targets.iter().filter_map(|target| target.dst.map(id)));
+        let ids: Vec<SaId> = targets.iter().filter_map(|target| target.dst.map(id)).collect();
+        let hard = request.hard.as_ref().map_or(0, |hard| hard.addtime);
+        self.lifetimes.extend(ids.iter().filter(|_| hard != 0).map(|id| (*id, hard)));
+        self.ids.extend(ids);
         let auth = vocabulary.auth_algs().filter(|row| request.auth_alg != AuthAlg::NONE && row.number == request.auth_alg);
         let encr = vocabulary.encr_algs().filter(|row| request.encr_alg != EncrAlg::NONE && row.number == request.encr_alg);
         self.algorithms.extend(auth.map(|row| row.names[0]).chain(encr.map(|row| row.names[0])));

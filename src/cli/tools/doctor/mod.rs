@@ -14,6 +14,7 @@ use crate::cli::exit::Exit;
 use crate::cli::session::Session;
 use crate::cli::tools::failure::Failure;
 use crate::names::Vocabulary;
+use crate::service::expired_sas;
 use crate::sys::fs::keys_file::KEYS_FILE;
 use report::HealthReport;
 
@@ -48,7 +49,8 @@ impl Doctor {
         // Without a list of SAs nothing can be compared, but the checks of the kernel may still show the cause.
         if let Some(actual) = sas::list(session, &mut report) {
             if let Some(desired) = &desired {
-                sas::compare(&self.file, &desired.ids, &actual.ids, &mut report);
+                let expired = expired_sas(desired.lifetimes.iter().map(|(id, hard)| (*id, *hard)));
+                sas::compare(&self.file, &desired.ids, &actual.ids, &expired, &mut report);
             }
             policies::check(session, &actual.policy_sas, &mut report);
         }

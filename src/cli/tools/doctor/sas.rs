@@ -10,6 +10,8 @@ use crate::policy::PolicySa;
 use crate::redact::shell_word;
 use crate::sa::{SaId, SaType};
 use crate::sadb::SadbError;
+use crate::service::ExpiredSa;
+use crate::show;
 
 const CONFIG: &str = "/etc/inet/manual-key.toml";
 
@@ -57,9 +59,26 @@ pub(super) fn list(session: &Session<'_>, report: &mut HealthReport) -> Option<A
     }
 }
 
-/// `desired` are the SAs of the file, `actual` those of the SADB.
-pub(super) fn compare(path: &Path, desired: &HashSet<SaId>, actual: &HashSet<SaId>, report: &mut HealthReport) {
-    let missing = desired.difference(actual).count();
+/// `desired` are the SAs of the file, `actual` those of the SADB, `expired` those of the file whose lifetime is over.
+pub(super) fn compare(
+    path: &Path,
+    desired: &HashSet<SaId>,
+    actual: &HashSet<SaId>,
+    expired: &[ExpiredSa],
+    report: &mut HealthReport,
+) {
+    let gone = expired.iter().filter(|sa| !actual.contains(&sa.id));
+    let gone_count = gone.clone().count();
+    if let Some(ExpiredSa { id, at, hard_addtime }) = gone.min_by_key(|sa| sa.at) {
+        let found = format!(
+            "of the file's {}, {gone_count} {} expired, the first {id} at {}, hard_addtime {hard_addtime}",
+            counted(desired.len(), "SA"),
+            if gone_count == 1 { "has" } else { "have" },
+            show::local(*at)
+        );
+        report.problem("SAs", found, "replace the keys on both hosts (`ipseckey generate`), never load the same keys again");
+    }
+    let missing = desired.difference(actual).count().saturating_sub(gone_count);
     if missing > 0 {
         let found = format!("of the file's {}, {missing} {} not in the SADB", counted(desired.len(), "SA"), are(missing));
         report.problem("SAs", found, format!("run `manual-key refresh` or `ipseckey -f {}`", shell_word(path)));
@@ -126,12 +145,23 @@ mod tests {
     #[test]
     fn compare_reports_missing_and_foreign_sas() {
         let mut report = HealthReport::default();
-        compare(Path::new("keys"), &ids(&[1, 2]), &ids(&[2, 3]), &mut report);
+        compare(Path::new("keys"), &ids(&[1, 2]), &ids(&[2, 3]), &[], &mut report);
         assert_eq!(report.words(), [(Level::Problem, "SAs"), (Level::Warning, "SAs")]);
         assert_eq!(report.findings()[0].found, "of the file's 2 SAs, 1 is not in the SADB");
         let mut healthy = HealthReport::default();
-        compare(Path::new("keys"), &ids(&[1]), &ids(&[1]), &mut healthy);
+        compare(Path::new("keys"), &ids(&[1]), &ids(&[1]), &[], &mut healthy);
         assert!(healthy.words().is_empty());
+    }
+
+    #[test]
+    fn compare_asks_for_new_keys_after_an_expiry() {
+        let mut report = HealthReport::default();
+        let expired = ids(&[1]).into_iter().map(|id| ExpiredSa { id, at: 7, hard_addtime: 5 }).collect::<Vec<_>>();
+        compare(Path::new("keys"), &ids(&[1]), &ids(&[]), &expired, &mut report);
+        assert_eq!(report.words(), [(Level::Problem, "SAs")]);
+        let [finding] = report.findings() else { panic!("one") };
+        assert!(finding.found.starts_with("of the file's 1 SA, 1 has expired, the first esp spi 0x1 "), "{}", finding.found);
+        assert!(finding.fix.contains("never load the same keys again") && !finding.fix.contains("refresh"));
     }
 
     #[test]
