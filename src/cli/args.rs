@@ -8,6 +8,7 @@ use clap::builder::{OsStringValueParser, PossibleValuesParser};
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command, ValueHint, value_parser};
 
+use super::getopt;
 use super::report::Format;
 use super::settings::{Color, Settings};
 use super::tools::{self, Tool};
@@ -141,7 +142,9 @@ pub(super) fn parse(
     arguments: impl IntoIterator<Item = OsString>,
     environment: Option<OsString>,
 ) -> Result<Args, clap::Error> {
-    let mut matches = command().try_get_matches_from(arguments)?;
+    let mut command = command();
+    let arguments = getopt::split(&mut command, arguments)?;
+    let mut matches = command.try_get_matches_from(arguments)?;
     let sadb = match matches.remove_one("sadb") {
         Some(select) => Some(select),
         None => environment.map(select_from_environment).transpose()?,
@@ -241,6 +244,8 @@ mod tests {
         let parsed = args(&["-nvp", "-f", "keys"]).unwrap();
         assert!(parsed.settings.numeric && parsed.settings.verbose && parsed.settings.paranoid);
         assert_eq!(parsed.task, Task::Load("keys".into()));
+        assert_eq!(args(&["-nfkeys"]).unwrap().task, Task::Load("keys".into()));
+        assert_eq!(args(&["-c-keys"]).unwrap().task, Task::Check("-keys".into()));
         assert_eq!(args(&["-s", "-"]).unwrap().task, Task::Save("-".into()));
         assert_eq!(args(&[]).unwrap().task, Task::Interactive);
         let Task::Words(words) = args(&["-n", "delete", "esp", "spi", "-1"]).unwrap().task else { panic!("not words") };

@@ -7,6 +7,7 @@ mod connection;
 mod execute;
 mod exit;
 mod forms;
+mod getopt;
 mod help;
 mod input_blocks;
 mod output;

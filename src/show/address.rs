@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io::{self, Write};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::Style;
 use crate::names::protocols;
@@ -55,7 +55,24 @@ fn host(addr: IpAddr, style: &Style<'_>) -> String {
     if addr.is_unspecified() {
         return "<unspecified>".to_owned();
     }
-    style.names.host(addr).map_or_else(|| "<unknown>".to_owned(), |name| format!("({name})"))
+    style.names.host(with_name(addr)).map_or_else(|| "<unknown>".to_owned(), |name| format!("({name})"))
+}
+
+/// The address that a name server knows `addr` by: for an IPv6 address that holds an IPv4 one, that one, as getipnodebyaddr(3SOCKET) of
+/// illumos does (RFC 2553 section 6.3).
+fn with_name(addr: IpAddr) -> IpAddr {
+    match addr {
+        IpAddr::V6(six) => six.to_ipv4_mapped().or_else(|| compatible(six)).map_or(addr, IpAddr::V4),
+        IpAddr::V4(_) => addr,
+    }
+}
+
+/// The IPv4 address in an IPv4-compatible one. `::1` and the like are none.
+fn compatible(addr: Ipv6Addr) -> Option<Ipv4Addr> {
+    match addr.segments() {
+        [0, 0, 0, 0, 0, 0, high, _] if high != 0 => addr.to_ipv4(),
+        _ => None,
+    }
 }
 
 /// An address in the form of inet_ntop(3): unlike `Display`, it writes IPv4-compatible addresses in dotted decimals too.
@@ -64,14 +81,9 @@ pub(super) struct Text(pub(super) IpAddr);
 impl fmt::Display for Text {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            IpAddr::V6(addr) => match addr.segments() {
-                // `::1` and the like are not IPv4-compatible addresses.
-                [0, 0, 0, 0, 0, 0, high, low] if high != 0 => {
-                    let [a, b] = high.to_be_bytes();
-                    let [c, d] = low.to_be_bytes();
-                    write!(f, "::{}", Ipv4Addr::new(a, b, c, d))
-                }
-                _ => addr.fmt(f),
+            IpAddr::V6(addr) => match compatible(addr) {
+                Some(four) => write!(f, "::{four}"),
+                None => addr.fmt(f),
             },
             IpAddr::V4(addr) => addr.fmt(f),
         }
@@ -102,6 +114,23 @@ mod tests {
         let any = AddressInfo { addr: Some("::".parse().unwrap()), proto: 0, prefix_len: 0, ..info };
         let unspecified = "INS: Inner source address (proto=0/<unspecified>)\nINS: AF_INET6: port 80, :: <unspecified>.\n";
         assert_eq!(printed(&any, &Style { numeric: false, ..style() }), unspecified);
+    }
+
+    /// tcpkey(8) of illumos has `::ffff:192.168.1.1/32 (host.example.com)`.
+    #[test]
+    fn print_names_the_ipv4_address_in_an_ipv6_one() {
+        let names = HostTable { hosts: "192.168.1.1 host.example.com".into(), cookies: String::new() };
+        let style = Style { numeric: false, names: &names, ..style() };
+        let name = |addr: &str| {
+            let info = AddressInfo { proto: 6, prefix_len: 32, family: 26, addr: Some(addr.parse().unwrap()), port: 0 };
+            printed(&info, &style).lines().nth(1).unwrap().to_owned()
+        };
+        let mapped = "INS: AF_INET6: port 0, ::ffff:192.168.1.1/32 (host.example.com).";
+        assert_eq!(name("::ffff:192.168.1.1"), mapped);
+        assert!(name("::192.168.1.1").ends_with("::192.168.1.1/32 (host.example.com)."));
+        for other in ["::1", "::ffff:192.168.1.2", "::ffff:0:192.168.1.1", "64:ff9b::192.168.1.1"] {
+            assert!(name(other).ends_with(" <unknown>."), "{other}");
+        }
     }
 
     #[test]
