@@ -2,6 +2,8 @@
 #![allow(unsafe_code, reason = "system calls without a safe wrapper are made in this module only")]
 
 pub(crate) mod fs;
+#[cfg(any(test, not(target_os = "linux")))]
+pub(crate) mod illumos;
 pub(crate) mod net;
 pub(crate) mod process;
 pub(crate) mod time;

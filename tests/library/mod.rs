@@ -1,6 +1,7 @@
 //! Tests of the library as a whole, compiled into it: the language, the printed and saved texts, reconciliation, on the model SADB.
 
 mod completions;
+mod illumos;
 mod import;
 mod lang_properties;
 mod leaks;

@@ -133,7 +133,7 @@ impl AsFd for PacketSocket {
 #[cfg(target_os = "linux")]
 const PF_KEY: libc::c_int = libc::AF_KEY;
 #[cfg(not(target_os = "linux"))]
-const PF_KEY: libc::c_int = 27; // illumos sys/socket.h
+use crate::sys::illumos::PF_KEY;
 
 const PF_KEY_V2: libc::c_int = 2;
 

@@ -36,6 +36,8 @@ mod tests;
 
 pub(crate) use dialect::Dialect;
 #[cfg(test)]
+pub(crate) use dialect::{AF_INET, ExtensionKind};
+#[cfg(test)]
 pub(crate) use error::DecodeError;
 pub(crate) use error::EncodeError;
 pub(crate) use message::{decode, decode_head, encode};

@@ -136,40 +136,19 @@ mod system {
 
 #[cfg(target_os = "illumos")]
 mod system {
-    use std::ffi::{c_int, c_void};
+    use std::ffi::c_int;
     use std::fs::File;
     use std::os::fd::AsRawFd;
     use std::ptr::null_mut;
 
     use super::{Ace, Malformed, Who};
+    use crate::sys::illumos::acl::{
+        ACE_EVERYONE, ACE_GETACL, ACE_GETACLCNT, ACE_GROUP, ACE_IDENTIFIER_GROUP, ACE_OWNER, GETACLCNT, MIN_ACL_ENTRIES,
+        RawAce, facl,
+    };
 
-    // sys/acl.h
-    const GETACLCNT: c_int = 3;
-    const ACE_GETACL: c_int = 4;
-    const ACE_GETACLCNT: c_int = 6;
-    /// Entries of a POSIX-draft list (UFS) that is equivalent to a mode.
-    const MIN_ACL_ENTRIES: c_int = 4;
-    const IDENTIFIER_GROUP: u16 = 0x40;
-    const OWNER: u16 = 0x1000;
-    const GROUP: u16 = 0x2000;
-    const EVERYONE: u16 = 0x4000;
     /// Attempts to read a list that another process is changing.
     const TRIES: usize = 10;
-
-    /// `ace_t`.
-    #[repr(C)]
-    #[derive(Clone, Copy, Default)]
-    struct RawAce {
-        who: u32,
-        rights: u32,
-        flags: u16,
-        kind: u16,
-    }
-
-    // SAFETY: as sys/acl.h declares it.
-    unsafe extern "C" {
-        fn facl(fd: c_int, command: c_int, count: c_int, list: *mut c_void) -> c_int;
-    }
 
     pub(crate) fn entries(file: &File) -> Result<Vec<Ace>, Malformed> {
         for _ in 0..TRIES {
@@ -197,9 +176,9 @@ mod system {
     impl From<RawAce> for Ace {
         fn from(ace: RawAce) -> Self {
             let who = match ace.flags {
-                flags if flags & OWNER != 0 => Who::Owner,
-                flags if flags & (GROUP | EVERYONE) != 0 => Who::Mode,
-                flags if flags & IDENTIFIER_GROUP != 0 => Who::Group,
+                flags if flags & ACE_OWNER != 0 => Who::Owner,
+                flags if flags & (ACE_GROUP | ACE_EVERYONE) != 0 => Who::Mode,
+                flags if flags & ACE_IDENTIFIER_GROUP != 0 => Who::Group,
                 _ => Who::User(Some(ace.who)),
             };
             Self { kind: ace.kind.into(), flags: ace.flags.into(), rights: ace.rights, who }
