@@ -34,6 +34,10 @@ pub(crate) mod netlink {
 
     pub(crate) use NoNetlinkSocket as NetlinkSocket;
 
+    pub(crate) fn is_own_port(_port: u32) -> bool {
+        false
+    }
+
     /// No value of this type exists.
     pub(crate) struct NoNetlinkSocket {
         never: Infallible,
