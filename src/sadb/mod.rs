@@ -26,7 +26,7 @@ pub(crate) use target::{SADB_VARIABLE, SadbTarget, UnknownTarget};
 
 use changes::ChangeVisitor;
 
-use crate::sa::{AuthAlg, EncrAlg, Message, Request, SaType};
+use crate::sa::{AuthAlg, EncrAlg, Flags, Message, Request, SaType};
 
 /// Whether a request applies to its SA only, or also to the paired SA.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +66,26 @@ pub(crate) type Visitor<'a> = &'a mut dyn FnMut(&Message) -> ControlFlow<()>;
 
 /// Called with each message before it is sent (`-v`).
 pub(crate) type Trace = Box<dyn FnMut(&Message)>;
+
+/// The SAs of a dump, sorted by a predicate.
+#[derive(Default)]
+struct Selected {
+    /// Requests that identify the SAs to remove.
+    remove: Vec<Request>,
+    is_any_kept: bool,
+}
+
+impl Selected {
+    fn visit(&mut self, message: &Message, keep: &mut dyn FnMut(&Message) -> bool) {
+        if keep(message) {
+            self.is_any_kept = true;
+        } else if let Some(id) = message.id() {
+            // illumos has a table for each direction, and looks the SA up in the one that the request names.
+            let flags = message.association().map_or(Flags::default(), |sa| sa.flags & (Flags::INBOUND | Flags::OUTBOUND));
+            self.remove.push(Request { flags, ..id.request() });
+        }
+    }
+}
 
 /// A security association database.
 pub(crate) trait Sadb {
@@ -129,6 +149,22 @@ pub(crate) trait Sadb {
     /// # Errors
     /// [`SadbError`].
     fn flush(&mut self, sa_type: SaType) -> Result<(), SadbError>;
+
+    /// Removes the SAs of a type that `keep` returns false for; `keep` is called for every SA that [`Sadb::dump`] lists.
+    ///
+    /// # Errors
+    /// [`SadbError`]; some SAs may have been removed.
+    fn flush_except(&mut self, sa_type: SaType, keep: &mut dyn FnMut(&Message) -> bool) -> Result<(), SadbError> {
+        let mut selected = Selected::default();
+        self.dump(sa_type, &mut |message| {
+            selected.visit(message, keep);
+            ControlFlow::Continue(())
+        })?;
+        if selected.is_any_kept {
+            return selected.remove.iter().try_for_each(|request| self.delete_if_present(request).map(drop));
+        }
+        self.flush(sa_type)
+    }
 
     /// Calls `each` for every SA of a type; [`SaType::UNSPEC`] means all types.
     ///

@@ -14,6 +14,7 @@ mod check;
 mod doctor;
 mod exchange;
 mod faults;
+mod foreign;
 mod guard;
 mod hitless;
 mod hosts;

@@ -1,6 +1,7 @@
 //! The directories of the service. Under systemd the unit names them (systemd.exec(5), `RuntimeDirectory=`, `StateDirectory=`).
 
 use std::ffi::OsString;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::supervisor::Environment;
@@ -43,6 +44,25 @@ pub(crate) fn instance_of(directory: &Path) -> Option<&str> {
     directory.strip_prefix(RUNTIME).ok()?.to_str().filter(|name| !name.is_empty())
 }
 
+/// The runtime directories of the other instances, if `own` is that of this one: each instance has a directory of its own in
+/// that of the service (manual-key@.service).
+pub(crate) fn runtimes_of_others(own: &Path) -> Vec<PathBuf> {
+    let is_service = |path: &&Path| path.file_name().is_some_and(|name| name == NAME);
+    let of_own = own.ancestors().find(is_service);
+    let mut services = vec![Path::new(RUNTIME)];
+    services.extend(of_own.filter(|service| *service != Path::new(RUNTIME)));
+    let mut found = Vec::new();
+    for service in services {
+        found.push(service.to_owned());
+        let entries = fs::read_dir(service).into_iter().flatten().flatten();
+        // Not through links: a link would list an instance twice.
+        let instances = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+        found.extend(instances.map(|entry| entry.path()));
+    }
+    found.retain(|directory| directory != own);
+    found
+}
+
 /// A unit may have several directories, and systemd sorts the list: the first one with a component `manual-key` is used,
 /// else the first.
 fn choose(environment: Environment<'_>, variable: &str, default: &str) -> PathBuf {
@@ -62,6 +82,25 @@ mod tests {
         assert_eq!(directory, Path::new("/run/manual-key/north"));
         assert_eq!(instance_of(&directory), Some("north"));
         assert_eq!(instance_of(&runtime_of(None, &|_| None)), None);
+    }
+
+    #[test]
+    fn runtimes_of_others_are_the_service_and_its_instances() {
+        let directory = tempfile::tempdir().unwrap();
+        let service = directory.path().join(NAME);
+        for name in ["north", "south"] {
+            fs::create_dir_all(service.join(name)).unwrap();
+        }
+        fs::write(service.join("state.json"), "").unwrap();
+        let others = |own: &Path| {
+            let mut found = runtimes_of_others(own);
+            found.retain(|other| other.starts_with(directory.path()));
+            found.sort();
+            found
+        };
+        assert_eq!(others(&service.join("north")), [service.clone(), service.join("south")]);
+        assert_eq!(others(&service), [service.join("north"), service.join("south")]);
+        assert_eq!(others(&directory.path().join("elsewhere")), [""; 0].map(PathBuf::from));
     }
 
     #[test]

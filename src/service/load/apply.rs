@@ -103,7 +103,10 @@ impl Loader<'_> {
     fn apply_one(&mut self, line: u32, action: Action, target: &mut Target, progress: &mut Progress) -> Result<(), Failure> {
         let mut failures = Vec::new();
         match action {
-            Action::Flush(sa_type) => failures.extend(target.flush(sa_type).err()),
+            Action::Flush(sa_type) => match target.flush(sa_type) {
+                Ok(foreign) => self.report_foreign(&foreign),
+                Err(error) => failures.push(error),
+            },
             Action::Sa(command) => {
                 let adds = command.verb == Verb::Add;
                 apply::apply(command, &mut *target.sadb, &mut |request, outcome| match outcome {

@@ -8,6 +8,7 @@ mod apply;
 mod assess;
 pub(crate) mod encap_ports;
 pub(crate) mod file_sas;
+pub(crate) mod foreign;
 pub(crate) mod keys;
 pub(crate) mod outcome;
 pub(crate) mod pending;
@@ -30,6 +31,7 @@ use crate::service::log::Log;
 use crate::service::log::event::load::SadbState;
 use crate::service::log::event::{self, Event};
 use crate::service::records::owned_sas::OwnedSas;
+use foreign::AllRecords;
 use keys::FileCommand;
 use outcome::{Failure, LoadOutcome};
 use pending::LoadedSas;
@@ -49,6 +51,8 @@ pub(super) struct Target {
     sadb: Box<dyn Sadb>,
     /// `None` with `flush = "all"`: every SA is the service's.
     owned: Option<OwnedSas>,
+    /// Those of all instances, with `flush = "all"`.
+    records: Option<AllRecords>,
     /// `None` if it cannot be read: SAs then start at sequence number 0.
     sequence: Option<SequenceState>,
 }
@@ -128,10 +132,10 @@ impl<'a> Loader<'a> {
         let _lock = self.lock()?;
         let mut target = self.open()?;
         self.save_sequence_state(&mut target);
-        target.flush(SaType::UNSPEC).map_err(|error| self.fail_sadb(&error))?;
+        self.flush_sas(&mut target)?;
         self.forget_sas(&target);
         let policies = self.policies_after_stop(&mut target)?;
-        let disabled = event::load::disabled(target.owned.is_none(), policies);
+        let disabled = event::load::disabled(target.is_emptied(), policies);
         self.log.event(&disabled);
         Ok(disabled.to_string())
     }
@@ -157,7 +161,13 @@ impl<'a> Loader<'a> {
         // replays, and a counter-mode cipher would repeat its nonces (RFC 4106 section 2).
         self.save_sequence_state(target);
         self.log.event(&event::load::flushing(target.owned.is_none()));
-        target.flush(SaType::UNSPEC).map_err(|error| self.fail_sadb(&error))
+        self.flush_sas(target)
+    }
+
+    fn flush_sas(&mut self, target: &mut Target) -> Result<(), Failure> {
+        let foreign = target.flush(SaType::UNSPEC).map_err(|error| self.fail_sadb(&error))?;
+        self.report_foreign(&foreign);
+        Ok(())
     }
 
     /// Logs `event` and returns the failure that it explains.
@@ -177,18 +187,10 @@ impl<'a> Loader<'a> {
 }
 
 impl Target {
-    /// Removes the SAs of a type that the service may remove.
-    fn flush(&mut self, sa_type: SaType) -> Result<(), SadbError> {
-        match &mut self.owned {
-            Some(owned) => owned.flush(sa_type, &mut *self.sadb),
-            None => self.sadb.flush(sa_type),
-        }
-    }
-
     /// The SADB at the time when the file is parsed.
     fn state_after(&self, mode: RefreshMode) -> SadbState {
         match mode {
-            RefreshMode::Flush if self.owned.is_none() => SadbState::Empty,
+            RefreshMode::Flush if self.is_emptied() => SadbState::Empty,
             RefreshMode::Flush => SadbState::ForeignOnly,
             RefreshMode::CheckFirst | RefreshMode::Reconcile => SadbState::Unchanged,
         }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::encap_ports;
+use super::foreign::AllRecords;
 use super::keys::{self, Faults, FileCommand};
 use super::outcome::{Failure, LoadOutcome};
 use super::sequence::SequenceState;
@@ -66,13 +67,15 @@ impl Loader<'_> {
         // Before the SADB is opened: with an unreadable record no SA may be touched.
         let owned = self.config.record.as_deref().map(OwnedSas::read).transpose();
         let owned = owned.map_err(|error| self.fail_sadb(&error))?;
+        let records = if owned.is_none() { AllRecords::read(self.config) } else { Ok(None) };
+        let records = records.map_err(|error| self.fail_sadb(&error))?;
         let sequence = SequenceState::read(&self.config.sequence);
         let sequence = sequence.map_err(|error| self.log.event(&event::load::no_sequence_numbers(&error))).ok();
         let mut sadb = self.config.sadb.open().map_err(|error| self.fail_sadb(&error))?;
         if self.is_daemon {
             sadb.set_enforces_idle();
         }
-        Ok(Target { sadb, owned, sequence })
+        Ok(Target { sadb, owned, records, sequence })
     }
 
     /// Parses all commands; `sadb` is what the event of an error says about the SADB.

@@ -23,6 +23,7 @@ impl Loader<'_> {
     pub(super) fn reconcile(&mut self, goal: Goal, file: &Path, target: &mut Target) -> Result<Applied, Failure> {
         let plan = self.differences(&goal, target)?;
         let summary = Summary::of(&plan);
+        let foreign = target.records.as_ref().map(|records| records.removed_by(&plan)).unwrap_or_default();
         let adopted = adopt::unrecorded(&goal, &plan, target.owned.as_ref());
         let is_changed = !plan.steps.is_empty() || !adopted.is_empty();
         if let Some(owned) = target.owned.as_mut().filter(|_| is_changed) {
@@ -34,6 +35,9 @@ impl Loader<'_> {
         // Before the plan is consumed.
         let mut touched: HashSet<SaId> = plan.steps.iter().map(Step::id).collect();
         let failed = reconcile::execute(plan, &mut *target.sadb, &mut |_| self.log.progress()).err();
+        if failed.is_none() {
+            self.report_foreign(&foreign);
+        }
         target.sadb.take_warnings().iter().for_each(|note| self.log.event(&event::load::sadb_warning(note)));
         // Another program added these meanwhile: they were the reason for the failure.
         touched.retain(|id| failed.as_ref().is_none_or(|failed| !failed.foreign.contains(id)));
@@ -96,9 +100,13 @@ impl Loader<'_> {
 
     fn differences(&mut self, goal: &Goal, target: &mut Target) -> Result<Plan, Failure> {
         let fingerprint_key = self.fingerprint_key()?;
-        let Target { sadb, owned, sequence } = target;
-        let owns = |id: &SaId, added| owned.as_ref().is_some_and(|owned| owned.owns(*id, added));
-        let scope = if owned.is_some() { PlanScope::Owned(&owns) } else { PlanScope::All };
+        let Target { sadb, owned, records, sequence } = target;
+        let owns = |id: &SaId, added| match (&owned, &records) {
+            (Some(owned), _) => owned.owns(*id, added),
+            (None, Some(records)) => !records.is_of_another(id, added),
+            (None, None) => true,
+        };
+        let scope = PlanScope::Owned(&owns);
         let saved_counters = |id: &SaId, request: &Request| sequence.as_ref()?.lookup(id, request);
         let options = PlanOptions { scope, fingerprint_key, saved_counters: &saved_counters };
         reconcile::plan(goal, &mut **sadb, &options).map_err(|obstacle| match obstacle {

@@ -2,6 +2,7 @@
 
 pub(crate) mod added;
 pub(crate) mod file_digest;
+mod owned_file;
 pub(crate) mod owned_policies;
 pub(crate) mod owned_sas;
 pub(crate) mod runtime_file;

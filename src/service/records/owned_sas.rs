@@ -10,10 +10,12 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use super::added::Added;
+use super::owned_file::{NewRecord, Record};
 use super::runtime_file::{self, Readers};
 use crate::redact::shown;
 use crate::sa::{LifetimeKind, Message, SaId, SaType, Spi};
 use crate::sadb::{Sadb, SadbError};
+use crate::sys::net::interfaces::network_namespace;
 
 const FILE: &str = "owned.json";
 
@@ -28,9 +30,19 @@ impl OwnedSas {
     /// # Errors
     /// [`SadbError::Unavailable`] if it cannot be read or parsed.
     pub(crate) fn read(directory: &Path) -> Result<Self, SadbError> {
-        let entries: Option<Vec<(SaId, Added)>> =
-            runtime_file::read(directory, FILE).map_err(|error| unusable(directory, error))?;
-        Ok(Self { directory: directory.to_owned(), entries: entries.unwrap_or_default().into_iter().collect() })
+        let record: Option<Record> = runtime_file::read(directory, FILE).map_err(|error| unusable(directory, error))?;
+        Ok(Self { directory: directory.to_owned(), entries: record.unwrap_or_default().sas().into_iter().collect() })
+    }
+
+    /// The record of another instance; `None` if it has no SAs of this network namespace.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub(crate) fn read_other(directory: &Path) -> Result<Option<Self>, SadbError> {
+        let record: Option<Record> = runtime_file::read(directory, FILE).map_err(|error| unusable(directory, error))?;
+        let here = record.filter(|record| record.is_of(network_namespace())).map(Record::sas).unwrap_or_default();
+        let entries: HashMap<SaId, Added> = here.into_iter().collect();
+        Ok((!entries.is_empty()).then(|| Self { directory: directory.to_owned(), entries }))
     }
 
     /// A record that replaces the one in `directory`, of SAs that may have just been added.
@@ -145,8 +157,8 @@ impl OwnedSas {
     /// # Errors
     /// [`SadbError::Unavailable`].
     pub(crate) fn write(&self) -> Result<(), SadbError> {
-        let entries = self.entries.iter().collect::<Vec<_>>();
-        runtime_file::write(&self.directory, FILE, Readers::Owner, &entries)
+        let record = NewRecord { namespace: network_namespace(), sas: self.entries.iter().collect::<Vec<_>>() };
+        runtime_file::write(&self.directory, FILE, Readers::Owner, &record)
             .map_err(|source| unusable(&self.directory, source))
     }
 }
@@ -155,11 +167,13 @@ impl OwnedSas {
 #[cfg(feature = "internals")]
 #[must_use]
 pub(crate) fn rewrite_owned_record(text: &[u8]) -> Option<Vec<u8>> {
-    let read: HashMap<SaId, Added> = serde_json::from_slice::<Vec<_>>(text).ok()?.into_iter().collect();
+    let record: Record = serde_json::from_slice(text).ok()?;
+    let namespace = record.namespace();
+    let read: HashMap<SaId, Added> = record.sas().into_iter().collect();
     // A HashMap has no order, and the fuzzer compares texts.
     let mut entries: Vec<_> = read.into_iter().collect();
     entries.sort_unstable_by_key(|(id, _)| (id.sa_type.0, id.spi.0, id.dst, id.mark.map(|mark| (mark.value, mark.mask))));
-    serde_json::to_vec(&entries).ok()
+    serde_json::to_vec(&NewRecord { namespace, sas: entries }).ok()
 }
 
 fn unusable(directory: &Path, source: io::Error) -> SadbError {
@@ -167,7 +181,8 @@ fn unusable(directory: &Path, source: io::Error) -> SadbError {
     SadbError::Unavailable { what: format!("{}: the record of the service's own SAs", shown(&path)), source }
 }
 
-fn add_time(message: &Message) -> u64 {
+/// When the SA of `message` was added, in seconds since 1970.
+pub(crate) fn add_time(message: &Message) -> u64 {
     message.lifetime(LifetimeKind::Current).map_or(0, |current| current.addtime)
 }
 

@@ -2,6 +2,7 @@
 
 mod allocator;
 pub(crate) mod hardening;
+pub(crate) mod key_managers;
 pub(crate) mod privilege;
 pub(crate) mod signals;
 pub(crate) mod stop;

@@ -12,19 +12,9 @@ use crate::sa::{SaId, SaType};
 use crate::sadb::SadbError;
 use crate::service::ExpiredSa;
 use crate::show;
+use crate::sys::process::key_managers::KEY_MANAGERS;
 
 const CONFIG: &str = "/etc/inet/manual-key.toml";
-
-/// IKE daemons: the process name as in /proc/PID/comm (at most 15 characters), and the program.
-const KEY_MANAGERS: &[(&str, &str)] = &[
-    ("charon", "strongSwan"),
-    ("charon-systemd", "strongSwan"),
-    ("charon-nm", "strongSwan"),
-    ("pluto", "libreswan"),
-    ("racoon", "ipsec-tools"),
-    ("iked", "an IKE daemon"),
-    ("isakmpd", "an IKE daemon"),
-];
 
 #[derive(Default)]
 pub(super) struct ActualSas {

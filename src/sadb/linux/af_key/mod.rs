@@ -11,7 +11,7 @@ use nix::errno::Errno;
 use crate::sa::{AuthAlg, Extension, Message, MessageType, Request, SaType};
 use crate::sadb::linux::errors::{RequestContext, algorithms_of, explained};
 use crate::sadb::linux::retry::RetryBudget;
-use crate::sadb::linux::xfrm::Xfrm;
+use crate::sadb::linux::xfrm::{LISTED, Xfrm};
 use crate::sadb::warnings::WarningLog;
 use crate::sadb::{MonitorMode, PairScope, PfKey, Sadb, SadbError, Spd, Supported, Trace, Transport, Visitor};
 use crate::sys::net::interfaces::clear_address_cache;
@@ -119,13 +119,18 @@ impl<T: Transport> Sadb for AfKey<T> {
         Ok(shape::normalize(message))
     }
 
+    /// One request for each type: SADB_SATYPE_UNSPEC would remove IPComp as well (`pfkey_satype2proto`).
     fn flush(&mut self, sa_type: SaType) -> Result<(), SadbError> {
-        self.kernel.flush(sa_type)
+        let mut types = LISTED.into_iter().filter(|listed| [SaType::UNSPEC, *listed].contains(&sa_type));
+        types.try_for_each(|listed| self.kernel.flush(listed))
     }
 
     fn dump(&mut self, sa_type: SaType, each: Visitor<'_>) -> Result<(), SadbError> {
         clear_address_cache();
-        match self.kernel.visit_dump(sa_type, &mut |message| each(&shape::normalize(message))) {
+        match self.kernel.visit_dump(sa_type, &mut |message| {
+            // As for XFRM: IPComp is not listed.
+            if LISTED.contains(&message.sa_type) { each(&shape::normalize(message)) } else { ControlFlow::Continue(()) }
+        }) {
             // The reply of an empty SAD (pfkey_dump).
             Err(SadbError::Refused { errno, .. }) if errno == Errno::ENOENT as i32 => Ok(()),
             done => done,

@@ -12,9 +12,13 @@ use crate::sadb::linux::xfrm::{LiveSa, SadbError, Visitor, Xfrm, decode, monitor
 use crate::wire::xfrm::number::kind;
 use crate::wire::xfrm::{Attribute, Body, NetlinkMessage};
 
+/// The types of SAs that this program handles.
+pub(in crate::sadb::linux) const LISTED: [SaType; 2] = [SaType::AH, SaType::ESP];
+
 impl Xfrm {
-    /// Visits the SAs of a type as the kernel lists them, and removes stale entries from the side store.
-    pub(super) fn dump_all(&mut self, sa_type: SaType, visit: Visitor<'_>) -> Result<(), SadbError> {
+    /// Visits the SAs of a type as the kernel lists them, and removes stale entries from the side store. Returns whether the kernel
+    /// has AH or ESP SAs without an SPI, which are not visited.
+    pub(super) fn dump_all(&mut self, sa_type: SaType, visit: Visitor<'_>) -> Result<bool, SadbError> {
         let proto = proto_of(sa_type)?;
         let filters = || if proto == 0 { Vec::new() } else { vec![Attribute::Proto(proto)] };
         let refreshed = self.side_store.refresh();
@@ -23,13 +27,14 @@ impl Xfrm {
         let add_times = if self.side_store.is_empty() { HashMap::new() } else { self.add_times(sa_type, filters())? };
         let (side_store, trace, pid) = (&self.side_store, &mut self.trace, std::process::id());
         let mut tracer = |request: &[u8]| monitor::trace(trace.as_mut(), request);
-        self.client.dump(kind::GETSA, filters(), &mut tracer, &mut |message| match listed_sa(message) {
-            Some((id, sa)) => {
-                let origin = MessageOrigin { byte_len: sa.byte_len, seq: sa.seq, pid };
-                visit(&describe_listed(side_store, &id, sa, origin, &add_times))
-            }
-            None => ControlFlow::Continue(()),
-        })
+        let mut has_skipped = false;
+        self.client.dump(kind::GETSA, filters(), &mut tracer, &mut |message| {
+            has_skipped |= is_without_spi(&message);
+            let Some((id, sa)) = listed_sa(message) else { return ControlFlow::Continue(()) };
+            let origin = MessageOrigin { byte_len: sa.byte_len, seq: sa.seq, pid };
+            visit(&describe_listed(side_store, &id, sa, origin, &add_times))
+        })?;
+        Ok(has_skipped)
     }
 
     /// Add time of each live SA with a side-store entry; entries of vanished SAs are dropped.
@@ -67,12 +72,17 @@ fn describe_listed(
     decode::decode_sa(MessageType::DUMP, origin, &sa.info, sa.attributes, None, entry.as_ref())
 }
 
+/// Whether this is a larval AH or ESP SA that waits for a key manager (ACQUIRE).
+fn is_without_spi(message: &NetlinkMessage) -> bool {
+    matches!(&message.body, Body::Sa(info, _) if info.spi == 0 && LISTED.contains(&type_of(info.proto)))
+}
+
 /// An AH or ESP SA of a dump. Skips IPComp, and larval entries without an SPI that wait for a key manager (ACQUIRE).
 fn listed_sa(message: NetlinkMessage) -> Option<(SaId, LiveSa)> {
     let (byte_len, seq) = (message.byte_len, message.header.seq);
     let Body::Sa(info, attributes) = message.body else { return None };
     let sa_type = type_of(info.proto);
-    if info.spi == 0 || !(sa_type == SaType::AH || sa_type == SaType::ESP) {
+    if info.spi == 0 || !LISTED.contains(&sa_type) {
         return None;
     }
     let dst = info.dst.ip(info.family)?;

@@ -9,6 +9,7 @@ mod client;
 mod decode;
 mod dump;
 mod encode;
+mod flush;
 mod monitor;
 mod pairs;
 mod policies;
@@ -26,7 +27,7 @@ use crate::sadb::linux::retry::RetryBudget;
 use crate::sadb::linux::side_store::{DIRECTORY, SideEntry, SideStore};
 use crate::sadb::linux::xfrm::client::{NetlinkClient, Operation};
 use crate::sadb::linux::xfrm::decode::MessageOrigin;
-use crate::sadb::linux::xfrm::encode::proto_of;
+pub(in crate::sadb::linux) use crate::sadb::linux::xfrm::dump::LISTED;
 use crate::sadb::linux::xfrm::pairs::PeerSa;
 use crate::sadb::warnings::WarningLog;
 use crate::sadb::{MonitorMode, PairScope, Sadb, SadbError, Spd, Supported, Trace, Visitor};
@@ -314,17 +315,16 @@ impl Sadb for Xfrm {
     }
 
     fn flush(&mut self, sa_type: SaType) -> Result<(), SadbError> {
-        let context = RequestContext { sa_type, ..RequestContext::default() };
-        self.request(kind::FLUSHSA, &Body::Flush(proto_of(sa_type)?), &context)?;
-        // The kernel first: if it refuses, the entries are still valid.
-        let cleared = self.side_store.clear(sa_type);
-        self.warn_on_error(cleared);
-        Ok(())
+        self.flush_listed(sa_type, &mut |_| false)
+    }
+
+    fn flush_except(&mut self, sa_type: SaType, keep: &mut dyn FnMut(&Message) -> bool) -> Result<(), SadbError> {
+        self.flush_listed(sa_type, keep)
     }
 
     fn dump(&mut self, sa_type: SaType, visit: Visitor<'_>) -> Result<(), SadbError> {
         clear_address_cache();
-        self.dump_all(sa_type, visit)
+        self.dump_all(sa_type, visit).map(drop)
     }
 
     fn monitor(&mut self, mode: MonitorMode, visit: Visitor<'_>) -> Result<(), SadbError> {

@@ -11,6 +11,7 @@ use crate::redact::without_hex_runs;
 use crate::redact::{shell_word, shown};
 use crate::sadb::{LockError, SadbError};
 use crate::service::config::ConfigError;
+use crate::service::load::foreign::ForeignSas;
 use crate::service::log::Severity;
 use crate::service::log::catalogue::Entry;
 use crate::sys::fs::keys_file::{FileError, PrivacyFinding};
@@ -107,6 +108,39 @@ pub(crate) fn flushing(all: bool) -> Event {
 
 fn flushed(all: bool) -> &'static str {
     if all { "all SAs" } else { "the service's own SAs" }
+}
+
+const REMOVED_FOREIGN: Entry = Entry {
+    id: "d3e08eb62ecd48fa8f6d6049e83d5eda",
+    subject: "The service has removed SAs that it had not added",
+    documentation: "man:manual-key.toml(5)",
+    text: "With flush = \"all\", the default, start, refresh and stop remove the SAs of other\n\
+           programs as well, except those of other instances of the service. An IKE daemon\n\
+           does not notice; its tunnels lose all packets until it negotiates new SAs.\n\
+           Number of SAs: @IPSECKEY_FOREIGN@.\n\
+           To remove only the service's own SAs, set flush = \"owned\" in manual-key.toml.",
+};
+
+/// `managers` are the IKE daemons that are running.
+pub(crate) fn removed_foreign(removed: &ForeignSas, managers: &[String]) -> Event {
+    const SHOWN: usize = 8;
+    let mut details = Vec::new();
+    if !removed.reqids.is_empty() {
+        let reqids: Vec<String> = removed.reqids.iter().take(SHOWN).map(u32::to_string).collect();
+        let more = if removed.reqids.len() > SHOWN { " and others" } else { "" };
+        details.push(format!("reqid {}{more}", reqids.join(", ")));
+    }
+    if removed.larval > 0 {
+        details.push(format!("{} larval", removed.larval));
+    }
+    let details = if details.is_empty() { String::new() } else { format!(" ({})", details.join("; ")) };
+    let running = if managers.is_empty() { String::new() } else { format!("; running: {}", managers.join(", ")) };
+    let text = format!(
+        "warning: removed {} that this service has not added{details}{running}; to keep the SAs of other programs: set \
+         flush = \"owned\" in manual-key.toml",
+        Count(removed.count, "SA")
+    );
+    Event::warning(text).entry(&REMOVED_FOREIGN).field("IPSECKEY_FOREIGN", removed.count)
 }
 
 pub(crate) fn checked(commands: usize, file: &Path) -> Event {
@@ -344,6 +378,7 @@ pub(in crate::service::log) const ENTRIES: &[&Entry] = &[
     &LOADED,
     &UNPROTECTED,
     &STOPPED,
+    &REMOVED_FOREIGN,
     &EMPTY,
     &INVALID,
     &REFUSED_COMMAND,

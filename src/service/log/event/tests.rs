@@ -13,6 +13,7 @@ use crate::reconcile::{self, ExecuteError, FingerprintKey, GoalError, Step, Summ
 use crate::sa::{Endpoint, LifetimeKind, Request, SaId, SaType, Spi};
 use crate::sadb::{SadbError, SadbTarget};
 use crate::service::config::ConfigError;
+use crate::service::load::foreign::ForeignSas;
 use crate::service::load::keys;
 use crate::sys::fs::keys_file::{FileError, PrivacyFinding};
 
@@ -43,6 +44,10 @@ fn missing_sa() -> Step {
     reconcile::verify(&goal, &mut *SadbTarget::Model.open().unwrap(), FingerprintKey::random().unwrap()).unwrap().remove(0)
 }
 
+fn foreign() -> ForeignSas {
+    ForeignSas { count: 4, larval: 1, reqids: [1, 16384].into() }
+}
+
 fn io_error() -> io::Error {
     io::ErrorKind::PermissionDenied.into()
 }
@@ -57,6 +62,7 @@ pub(in crate::service::log) fn samples() -> Vec<Event> {
         load::reconciled(Summary::default(), 2, file),
         load::degraded(&load::online(2, file), &coverage().unprotected, false),
         load::disabled(true, AfterStop::Kept { instance: Some("north") }),
+        load::removed_foreign(&foreign(), &["charon (pid 7)".to_owned()]),
         load::empty(file),
         load::invalid_file(file, 12, &[3, 7], SadbState::Empty),
         load::command_refused(3, &refusal()),

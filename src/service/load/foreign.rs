@@ -1,0 +1,121 @@
+//! `flush = "all"`: SAs that the service has not added are removed and reported, except those of other instances.
+
+use std::collections::BTreeSet;
+
+use super::{Loader, Target};
+use crate::reconcile::{Plan, StepKind};
+use crate::sa::{Message, SaId, SaState, SaType};
+use crate::sadb::{Sadb, SadbError};
+use crate::service::config::{Config, dirs};
+use crate::service::log::event;
+use crate::service::records::owned_sas::{self, OwnedSas};
+use crate::sys::process::key_managers;
+
+/// SAs without a record of the service that a flush or a plan removes.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct ForeignSas {
+    pub(crate) count: usize,
+    /// Those without keys yet: an IKE daemon has reserved their SPIs.
+    pub(crate) larval: usize,
+    /// Their request IDs, except 0.
+    pub(crate) reqids: BTreeSet<u32>,
+}
+
+impl ForeignSas {
+    fn add(&mut self, is_larval: bool, reqid: u32) {
+        self.count += 1;
+        self.larval += usize::from(is_larval);
+        if reqid != 0 {
+            self.reqids.insert(reqid);
+        }
+    }
+
+    fn add_message(&mut self, message: &Message) {
+        let is_larval = message.association().is_some_and(|sa| sa.state == SaState::LARVAL);
+        self.add(is_larval, message.linux().map_or(0, |linux| linux.extras.reqid));
+    }
+}
+
+/// The records of all instances.
+pub(super) struct AllRecords {
+    /// `None` if it cannot be read: it serves the report only.
+    own: Option<OwnedSas>,
+    others: Vec<OwnedSas>,
+}
+
+impl AllRecords {
+    /// `None` for an SADB that is not the system's: it has no instances.
+    ///
+    /// # Errors
+    /// [`SadbError::Unavailable`] if the record of another instance cannot be read: which SAs to keep is unknown then.
+    pub(super) fn read(config: &Config) -> Result<Option<Self>, SadbError> {
+        let Some(directory) = config.state.as_deref() else { return Ok(None) };
+        let others = dirs::runtimes_of_others(directory);
+        let others: Result<Vec<_>, _> = others.iter().map(|other| OwnedSas::read_other(other)).collect();
+        Ok(Some(Self { own: OwnedSas::read(directory).ok(), others: others?.into_iter().flatten().collect() }))
+    }
+
+    /// Whether another instance has added the SA `id`, at the second `added`.
+    pub(super) fn is_of_another(&self, id: &SaId, added: u64) -> bool {
+        self.others.iter().any(|other| other.owns(*id, added))
+    }
+
+    fn is_own(&self, id: &SaId, added: u64) -> bool {
+        self.own.as_ref().is_some_and(|own| own.owns(*id, added))
+    }
+
+    /// Removes the SAs of a type, except those of other instances; returns those that the service has not added.
+    pub(super) fn flush(&self, sa_type: SaType, sadb: &mut dyn Sadb) -> Result<ForeignSas, SadbError> {
+        let mut foreign = ForeignSas::default();
+        sadb.flush_except(sa_type, &mut |message| {
+            let Some(id) = message.id() else { return true };
+            let added = owned_sas::add_time(message);
+            if self.is_of_another(&id, added) {
+                return true;
+            }
+            if !self.is_own(&id, added) {
+                foreign.add_message(message);
+            }
+            false
+        })?;
+        Ok(foreign)
+    }
+
+    /// The SAs that `plan` removes and the service has not added.
+    pub(super) fn removed_by(&self, plan: &Plan) -> ForeignSas {
+        let mut foreign = ForeignSas::default();
+        for step in plan.steps.iter().filter(|step| step.kind == StepKind::Remove) {
+            let Some(actual) = &step.change.actual else { continue };
+            if !self.is_own(&actual.id, actual.used.addtime) {
+                foreign.add(!actual.is_alive, actual.request.linux.reqid);
+            }
+        }
+        foreign
+    }
+}
+
+impl Loader<'_> {
+    /// Reports removed SAs, and the IKE daemons that may have added them.
+    pub(super) fn report_foreign(&mut self, removed: &ForeignSas) {
+        if removed.count > 0 {
+            self.log.event(&event::load::removed_foreign(removed, &key_managers::running()));
+        }
+    }
+}
+
+impl Target {
+    /// Whether a flush leaves no SA.
+    pub(super) fn is_emptied(&self) -> bool {
+        self.owned.is_none() && self.records.as_ref().is_none_or(|records| records.others.is_empty())
+    }
+
+    /// Removes the SAs of a type that the service may remove; returns those that it has not added.
+    pub(super) fn flush(&mut self, sa_type: SaType) -> Result<ForeignSas, SadbError> {
+        match (&mut self.owned, &self.records) {
+            (Some(owned), _) => owned.flush(sa_type, &mut *self.sadb)?,
+            (None, Some(records)) => return records.flush(sa_type, &mut *self.sadb),
+            (None, None) => self.sadb.flush(sa_type)?,
+        }
+        Ok(ForeignSas::default())
+    }
+}
