@@ -247,6 +247,45 @@ fn plan_and_status_report_policies_and_ssh_lockout() {
 
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
+fn start_warns_of_ssh_lockout_before_it_changes_anything() {
+    for refresh in ["flush", "check-first", "reconcile"] {
+        let hosts = Hosts::new();
+        let service = Guard::new(&hosts.here, &Protection::ESP.keys(), &format!("refresh = \"{refresh}\""));
+        let run = |method: &str, session: &str| {
+            let mut command = service.command(method);
+            command.env("SSH_CONNECTION", session);
+            hosts.here.run(command)
+        };
+        let cut = "warning: policy src 10.0.0.2/32 dst 10.0.0.1/32 dir in: this session over SSH from 10.0.0.2 would be cut";
+        let ran = run("start", "10.0.0.2 40000 10.0.0.1 22");
+        assert_eq!((ran.status, ran.err.matches(cut).count()), (0, 1), "{refresh}: {ran:?}");
+        // The session works with the policies that are installed.
+        for method in ["start", "refresh"] {
+            let ran = run(method, "10.0.0.2 40000 10.0.0.1 22");
+            assert!(ran.status == 0 && !ran.err.contains("SSH"), "{refresh} {method}: {ran:?}");
+        }
+        hosts.here.ip("xfrm policy flush");
+        let ran = run("refresh", "10.0.0.2 40000 10.0.0.1 22");
+        assert!(ran.err.contains(cut), "{refresh}: {ran:?}");
+        service.run("stop --open").succeeded();
+        let elsewhere = run("start", "10.0.0.3 40000 10.0.0.1 22");
+        assert!(elsewhere.status == 0 && !elsewhere.err.contains("SSH"), "{refresh}: {elsewhere:?}");
+        service.run("stop --open").succeeded();
+
+        // Both streams in one, to see the order of their lines: the first change is a flush or a policy.
+        let inner = service.command("start");
+        let mut command = std::process::Command::new("sh");
+        command.args(["-c", "exec \"$@\" 2>&1", "sh"]).arg(inner.get_program()).args(inner.get_args());
+        command.env("RUNTIME_DIRECTORY", service.path("run")).env("SSH_CONNECTION", "10.0.0.2 40000 10.0.0.1 22");
+        let text = hosts.here.run(command).succeeded();
+        let at = |line: &str| text.find(line).unwrap_or(usize::MAX);
+        let first_change = at("flushing").min(at("policies: "));
+        assert!(first_change != usize::MAX && at(cut) < first_change, "{refresh}: {text}");
+    }
+}
+
+#[test]
+#[ignore = "needs a kernel: tests/kernel/run"]
 fn start_reports_and_keeps_foreign_policy_with_same_selector() {
     let hosts = Hosts::new();
     hosts.here.ip("xfrm policy add src 10.0.0.1 dst 10.0.0.2 dir out action block");

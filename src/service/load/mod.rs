@@ -86,6 +86,7 @@ impl<'a> Loader<'a> {
         let _lock = self.lock()?;
         let file = self.read(outcome)?;
         let mut target = self.open()?;
+        self.warn_before_load(&file, &mut target);
         if mode == RefreshMode::Flush {
             self.flush(&mut target)?;
         }

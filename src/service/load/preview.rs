@@ -1,16 +1,20 @@
-//! For `manual-key plan`: the steps of a load for policies, and whether a policy would cut off the SSH session of the caller.
+//! For `manual-key plan`: the steps of a load for policies. For `plan`, and before a load: whether a policy would cut off the SSH
+//! session of the caller.
 
 use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::file_sas::FileSa;
+use super::file_sas::{FileSa, derive_policies, file_sas};
 use super::outcome::Failure;
-use super::{Loader, Target};
+use super::prepare::KeysFile;
+use super::{Loader, Target, keys};
 use crate::policy::Policy;
 use crate::reconcile::StepKind;
 use crate::service::log::event;
+use crate::service::records::owned_policies::OwnedPolicies;
 pub(super) use crate::service::records::owned_policies::PolicySteps;
+use crate::sys::net::interfaces::local_addresses;
 
 /// A step as a JSON object.
 #[derive(Serialize)]
@@ -37,6 +41,20 @@ impl Loader<'_> {
         steps.conflicts.iter().for_each(|id| self.log.event(&event::policy::conflict(id)));
         self.warn_of_lockout(&desired.policies, &steps);
         Ok(steps)
+    }
+
+    /// For a load inside an SSH session, before it changes anything. Errors are left to the load, which finds them again.
+    pub(super) fn warn_before_load(&mut self, file: &KeysFile, target: &mut Target) {
+        if self.config.session.is_none() || !self.config.protection.from_sas {
+            return;
+        }
+        let Ok(mut commands) = keys::parse(&file.contents, self.config.sadb.vocabulary()) else { return };
+        let record = self.config.state.as_deref().map(OwnedPolicies::read);
+        let (Ok(local), Some(Ok(owned))) = (local_addresses(), record) else { return };
+        let desired = derive_policies(&file_sas(&mut commands), &local);
+        let Some(spd) = target.sadb.spd() else { return };
+        let Ok(installed) = spd.policies() else { return };
+        self.warn_of_lockout(&desired.policies, &owned.steps(&desired, &installed));
     }
 
     fn warn_of_lockout(&mut self, desired: &[Policy], steps: &PolicySteps) {

@@ -113,7 +113,7 @@ pub(crate) fn conflict(policy: &PolicyId) -> Event {
     Event::error(text).entry(&CONFLICT).field("IPSECKEY_POLICY", policy)
 }
 
-/// For `manual-key plan`, which is run from a terminal: it has no catalogue entry.
+/// For a command inside an SSH session: it has no catalogue entry.
 pub(crate) fn locks_out(policy: &PolicyId, peer: IpAddr) -> Event {
     let text = format!(
         "warning: policy {policy}: this session over SSH from {peer} would be cut off, unless {peer} has the SAs too; have \
