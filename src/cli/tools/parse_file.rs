@@ -33,7 +33,8 @@ pub(super) fn parse_file(
     session: &Session<'_>,
     take: &mut dyn FnMut(u32, Command),
 ) -> Result<bool, InputError> {
-    let mut blocks = InputBlocks::open(path)?;
+    // Locked: what the caller does with a file must not depend on how far another process has written it.
+    let mut blocks = InputBlocks::open_locked(path)?;
     session.output.warn_of_findings(&blocks.take_findings());
     let mut collector = Collector { session, take, all_good: true };
     CommandLoop::new(session, Lints::denied(session)).run(&mut blocks, &mut collector)?;

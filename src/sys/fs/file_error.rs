@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::redact::{shell_word, shown};
+use crate::sys::fs::checks::replacement;
 
 /// A larger keys file is taken for a mistake: 1 GiB holds several million SAs.
 pub(crate) const MAX_LEN: u64 = 1 << 30;
@@ -15,7 +16,7 @@ pub(crate) enum FileError {
     #[error("{}: {source}", shown(path))]
     Unreadable { path: PathBuf, source: io::Error },
     /// Another user's file, which the process may not open: a service has no capability for the files of other users.
-    #[error("{} belongs to user {uid}, expected root: chown root {}", shown(path), shell_word(path))]
+    #[error("{} belongs to user {uid}, expected root: {}", shown(path), replacement(path, "600"))]
     Foreign { path: PathBuf, uid: u32 },
     /// It is not a regular file.
     #[error("{} is {found}, expected a regular file", shown(path))]
@@ -30,6 +31,14 @@ pub(crate) enum FileError {
     /// Another process has written to it during the read.
     #[error("{} changed while it was read; load it again after it has been written completely", shown(path))]
     Changed { path: PathBuf },
+    /// Another process has it open for writing, or waits to.
+    #[error(
+        "{0} is open for writing in another process, so it may be incomplete: `fuser -v {1}` shows the process; load the file \
+         after that process has closed it, and rather than write in place, write a new file and rename it to {0}",
+        shown(path),
+        shell_word(path)
+    )]
+    OpenForWriting { path: PathBuf },
 }
 
 impl FileError {
@@ -41,7 +50,8 @@ impl FileError {
             | Self::Foreign { path, .. }
             | Self::NotRegular { path, .. }
             | Self::TooLarge { path, .. }
-            | Self::Changed { path } => path,
+            | Self::Changed { path }
+            | Self::OpenForWriting { path } => path,
         }
     }
 
@@ -50,8 +60,11 @@ impl FileError {
     pub(crate) fn is_permission(&self) -> bool {
         match self {
             Self::Unreadable { source, .. } => source.kind() == io::ErrorKind::PermissionDenied,
-            Self::Foreign { .. } => true,
-            Self::NotRegular { .. } | Self::TooLarge { .. } | Self::Changed { .. } => false,
+            Self::Foreign { .. }
+            | Self::NotRegular { .. }
+            | Self::TooLarge { .. }
+            | Self::Changed { .. }
+            | Self::OpenForWriting { .. } => false,
         }
     }
 }

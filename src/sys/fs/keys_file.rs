@@ -2,18 +2,24 @@
 //!
 //! The caller decides what a [`PrivacyFinding`] means: a service refuses the file, a program started by a user warns (ipseckey(1M),
 //! SECURITY, point 2).
+//!
+//! A file that another process is still writing is not read: a read lease shows that a process has it open for writing. Without
+//! leases (another user's file, illumos, some file systems) a change is noticed by what stat(2) returns around the read.
 
 use std::fs::{File, FileType, Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use nix::libc::{O_NOFOLLOW, O_NONBLOCK};
 
 use crate::secret::Buffer;
 use crate::sys::fs::checks::{FileAttributes, check_file};
 use crate::sys::fs::checks::{access_list, directories};
-use crate::sys::fs::lease;
+use crate::sys::fs::file_version::FileVersion;
+use crate::sys::fs::lease::{self, Lease};
 use crate::sys::process::hardening;
 
 pub(crate) use crate::sys::fs::checks::{FileOrigin, PrivacyFinding};
@@ -30,17 +36,36 @@ pub(crate) struct FileContents {
     pub(crate) findings: Vec<PrivacyFinding>,
 }
 
-/// Reads the keys file at `path`.
+/// How long a process that writes to the file has time to finish.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Between two attempts.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Reads the keys file at `path`. A process that writes to it gets two seconds to finish.
 ///
 /// # Errors
-/// As [`KeysFileReader::open`] and [`KeysFileReader::read`].
+/// As [`KeysFileReader::open_locked`] and [`KeysFileReader::read`].
 pub(crate) fn read(path: &Path, origin: FileOrigin) -> Result<FileContents, FileError> {
-    let mut reader = KeysFileReader::open(path, origin)?;
-    let mut contents = Buffer::zeroed(reader.remaining);
-    // Before the keys are in it.
-    hardening::lock(&contents);
-    reader.read(&mut contents)?;
-    Ok(FileContents { contents, findings: reader.take_findings() })
+    retry_while_written(|| {
+        let mut reader = KeysFileReader::open(path, origin)?;
+        reader.lock_against_writers()?;
+        let mut contents = Buffer::zeroed(reader.remaining);
+        // Before the keys are in it.
+        hardening::lock(&contents);
+        reader.read(&mut contents)?;
+        Ok(FileContents { contents, findings: reader.take_findings() })
+    })
+}
+
+/// Repeats `attempt` for [`PATIENCE`] while another process writes to the file.
+fn retry_while_written<T>(mut attempt: impl FnMut() -> Result<T, FileError>) -> Result<T, FileError> {
+    let start = Instant::now();
+    loop {
+        match attempt() {
+            Err(FileError::OpenForWriting { .. } | FileError::Changed { .. }) if start.elapsed() < PATIENCE => sleep(PAUSE),
+            result => return result,
+        }
+    }
 }
 
 /// The metadata before the file is opened: opening a device can have side effects.
@@ -83,7 +108,8 @@ fn kind_name(kind: FileType) -> &'static str {
 pub(crate) struct KeysFileReader {
     path: PathBuf,
     file: File,
-    opened: Metadata,
+    origin: FileOrigin,
+    opened: FileVersion,
     remaining: usize,
     is_done: bool,
     findings: Vec<PrivacyFinding>,
@@ -119,13 +145,26 @@ impl KeysFileReader {
         let mut findings = check_file(path, FileAttributes::of(&opened), origin, me);
         findings.extend(access_list::grants_access(&file, me).then(|| PrivacyFinding::AccessList { path: path.to_owned() }));
         findings.extend(directories::check(path, me));
-        Ok(Self { path: path.to_owned(), file, opened, remaining, is_done: false, findings })
+        let opened = FileVersion::of(&opened);
+        Ok(Self { path: path.to_owned(), file, origin, opened, remaining, is_done: false, findings })
+    }
+
+    /// Opens the file as [`Self::open`] does, and makes writers wait until this reader is dropped, where the system has file leases;
+    /// [`Self::is_locked`] tells. A process that has the file open for writing gets two seconds to close it.
+    ///
+    /// # Errors
+    /// Those of [`Self::open`]; [`FileError::OpenForWriting`]; [`FileError::Changed`] if it changes all the time.
+    pub(crate) fn open_locked(path: &Path, origin: FileOrigin) -> Result<Self, FileError> {
+        retry_while_written(|| {
+            let reader = Self::open(path, origin)?;
+            reader.lock_against_writers().map(|()| reader)
+        })
     }
 
     /// The length of the file in bytes.
     #[must_use]
     pub(crate) fn file_len(&self) -> u64 {
-        self.opened.len()
+        self.opened.len
     }
 
     /// Bytes that are not read yet.
@@ -134,17 +173,23 @@ impl KeysFileReader {
         self.remaining
     }
 
-    /// Makes writers wait until this reader is dropped, where the system has file leases; [`Self::is_locked`] tells.
+    /// Takes a lease, if there are leases here, and checks that the file is as it was opened.
     ///
     /// # Errors
-    /// [`FileError::Changed`] if the file has changed since it was opened; [`FileError::Unreadable`].
-    pub(crate) fn lock_against_writers(&self) -> Result<(), FileError> {
-        lease::take(&self.file);
+    /// [`FileError::OpenForWriting`]; [`FileError::Changed`] if the file has changed since it was opened; [`FileError::Unreadable`].
+    fn lock_against_writers(&self) -> Result<(), FileError> {
+        match lease::take(&self.file) {
+            Lease::Held => {}
+            Lease::OpenForWriting => return Err(FileError::OpenForWriting { path: self.path.clone() }),
+            // A write at this moment would leave the times as they are.
+            Lease::Unavailable if self.opened.may_change_unnoticed() => return Err(self.changed()),
+            Lease::Unavailable => {}
+        }
         // Changes before the lease was granted; later ones wait for it.
         if self.is_unchanged()? { Ok(()) } else { Err(self.changed()) }
     }
 
-    /// True if no process could write to the file since [`Self::lock_against_writers`] and none waits to.
+    /// True if no process could write to the file since [`Self::open_locked`] and none waits to.
     #[must_use]
     pub(crate) fn is_locked(&self) -> bool {
         lease::is_intact(&self.file)
@@ -181,12 +226,15 @@ impl KeysFileReader {
     fn require_end(&mut self) -> Result<(), FileError> {
         let beyond = self.file.read(&mut [0]).map_err(|error| self.failed(error))?;
         // Under the lease a changed time is no write: utimensat(2) does not break a lease.
-        if beyond == 0 && (self.is_unchanged()? || self.is_locked()) { Ok(()) } else { Err(self.changed()) }
+        if beyond == 0 && (self.is_locked() || self.is_unchanged()?) { Ok(()) } else { Err(self.changed()) }
     }
 
+    /// Whether the open file, and the file that has its name now, are as they were when it was opened.
     fn is_unchanged(&self) -> Result<bool, FileError> {
-        let now = self.file.metadata().map_err(|error| self.failed(error))?;
-        Ok(mtime(&now) == mtime(&self.opened))
+        let open = self.file.metadata().map_err(|error| self.failed(error))?;
+        // A file without this name any more has been replaced.
+        let named = stat(&self.path, self.origin).ok();
+        Ok([Some(open), named].iter().all(|now| now.as_ref().map(FileVersion::of) == Some(self.opened)))
     }
 
     fn failed(&self, source: io::Error) -> FileError {
@@ -196,10 +244,6 @@ impl KeysFileReader {
     fn changed(&self) -> FileError {
         FileError::Changed { path: self.path.clone() }
     }
-}
-
-fn mtime(metadata: &Metadata) -> (i64, i64) {
-    (metadata.mtime(), metadata.mtime_nsec())
 }
 
 #[cfg(test)]
@@ -287,6 +331,37 @@ mod tests {
     fn set_later_mtime(path: &Path) {
         let later = std::time::SystemTime::now() + std::time::Duration::from_secs(1);
         File::options().write(true).open(path).unwrap().set_modified(later).unwrap();
+    }
+
+    /// On file systems without leases this shows nothing.
+    #[test]
+    fn a_file_that_is_open_for_writing_is_refused_until_it_is_closed() {
+        let (_dir, path) = private("keys", b"add esp\n");
+        if !KeysFileReader::open_locked(&path, FileOrigin::User).unwrap().is_locked() {
+            return;
+        }
+        let writer = OpenOptions::new().append(true).open(&path).unwrap();
+        for refused in [read(&path, FileOrigin::Service).err(), KeysFileReader::open_locked(&path, FileOrigin::User).err()] {
+            assert!(matches!(refused, Some(FileError::OpenForWriting { .. })), "{refused:?}");
+        }
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                sleep(Duration::from_millis(300));
+                drop(writer);
+            });
+            assert_eq!(&*read(&path, FileOrigin::Service).unwrap().contents, b"add esp\n");
+        });
+    }
+
+    #[test]
+    fn a_file_of_another_name_is_a_change() {
+        let (dir, path) = private("keys", b"add esp\n");
+        let reader = KeysFileReader::open(&path, FileOrigin::User).unwrap();
+        assert!(reader.is_unchanged().unwrap());
+        fs::rename(&path, dir.path().join("other")).unwrap();
+        assert!(!reader.is_unchanged().unwrap());
+        fs::copy(dir.path().join("other"), &path).unwrap();
+        assert!(!reader.is_unchanged().unwrap());
     }
 
     #[test]

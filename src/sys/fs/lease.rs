@@ -2,12 +2,24 @@
 
 use std::fs::File;
 
-/// Requests a lease on `file`, which ends when it is closed. The kernel refuses it if a process has the file open for writing, if
-/// the file belongs to another user, or if the file system does not support leases. [`is_intact`] tells.
+/// The kernel's answer to the request for a lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lease {
+    /// No process can write to the file while the lease is intact ([`is_intact`]).
+    Held,
+    /// A process has the file open for writing, or waits to open it.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux has leases"))]
+    OpenForWriting,
+    /// The file belongs to another user, or the file system has no leases.
+    Unavailable,
+}
+
+/// Requests a lease on `file`, which ends when it is closed.
 #[cfg(target_os = "linux")]
-pub(crate) fn take(file: &File) {
+pub(crate) fn take(file: &File) -> Lease {
     use std::os::fd::AsRawFd;
 
+    use nix::errno::Errno;
     use nix::libc::{F_RDLCK, F_SETLEASE, fcntl};
     use nix::sys::signal::{SigHandler, Signal, signal};
 
@@ -15,7 +27,14 @@ pub(crate) fn take(file: &File) {
     // SAFETY: no handler is installed; the signal is ignored.
     let _ = unsafe { signal(Signal::SIGIO, SigHandler::SigIgn) };
     // SAFETY: the descriptor is open, and the argument of this request is a number.
-    let _ = unsafe { fcntl(file.as_raw_fd(), F_SETLEASE, F_RDLCK) };
+    let result = unsafe { fcntl(file.as_raw_fd(), F_SETLEASE, F_RDLCK) };
+    match Errno::result(result) {
+        Ok(_) => Lease::Held,
+        // Linux, fs/locks.c: check_conflicting_open() and generic_add_lease().
+        Err(Errno::EAGAIN) => Lease::OpenForWriting,
+        // EACCES: another user's file, without CAP_LEASE. EINVAL, ENOLCK and others: no leases here.
+        Err(_) => Lease::Unavailable,
+    }
 }
 
 /// True while the lease is held and no writer waits. The kernel lets a waiting writer continue after
@@ -32,7 +51,9 @@ pub(crate) fn is_intact(file: &File) -> bool {
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn take(_: &File) {}
+pub(crate) fn take(_: &File) -> Lease {
+    Lease::Unavailable
+}
 
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn is_intact(_: &File) -> bool {

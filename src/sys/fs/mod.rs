@@ -3,6 +3,7 @@
 pub(crate) mod atomic_write;
 pub(crate) mod checks;
 mod file_error;
+mod file_version;
 pub(crate) mod keys_file;
 mod lease;
 pub(crate) mod lock;

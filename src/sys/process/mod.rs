@@ -1,4 +1,4 @@
-//! This process: locked and wiped memory, privileges, signals.
+//! This process: locked and wiped memory, privileges, signals, the users that it can see.
 
 mod allocator;
 pub(crate) mod hardening;
@@ -6,5 +6,6 @@ pub(crate) mod key_managers;
 pub(crate) mod privilege;
 pub(crate) mod signals;
 pub(crate) mod stop;
+pub(crate) mod user_namespace;
 
 pub use allocator::WipingAllocator;

@@ -1,4 +1,4 @@
-//! Checks that only root and the caller can read or replace a keys file.
+//! Checks that only root and the caller can read or replace a keys file, or change a settings file.
 
 pub(crate) mod access_list;
 pub(crate) mod directories;
@@ -24,32 +24,59 @@ pub(crate) enum FileOrigin {
 /// The command that removes an access list.
 const WITHOUT_LIST: &str = if IS_ILLUMOS { "chmod A-" } else { "nfs4_setfacl -s A::OWNER@:rwtTcC" };
 
-/// A reason why other users may be able to read or replace a keys file.
+/// The commands that put a copy of the file in its place, which belongs to the caller. A process that has the file open for writing
+/// can still write to it after chown(1) and chmod(1), but not to the copy.
+pub(crate) fn replacement(path: &Path, mode: &str) -> String {
+    let mut new = path.as_os_str().to_owned();
+    new.push(".new");
+    let (file, new) = (shell_word(path), shell_word(Path::new(&new)));
+    // install(8) of illumos is another program.
+    if IS_ILLUMOS {
+        format!("(umask 077; cp {file} {new}) && chown root {new} && chmod {mode} {new} && mv {new} {file}")
+    } else {
+        format!("install -m {mode} -o root {file} {new} && mv {new} {file}")
+    }
+}
+
+/// Mode bits that let other users change a file.
+const WRITE_BITS: u32 = 0o022;
+
+/// The command that makes the mode private. Other users may still have the file open for writing.
+fn private_mode(path: &Path, mode: u32) -> String {
+    if mode & WRITE_BITS == 0 { format!("chmod 600 {}", shell_word(path)) } else { replacement(path, "600") }
+}
+
+/// A reason why other users may be able to read or replace a keys file, or to change a settings file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum PrivacyFinding {
     /// Group or others have access.
-    #[error("{} has mode {mode:04o}, expected 0600 or 0400: chmod 600 {}", shown(path), shell_word(path))]
+    #[error("{} has mode {mode:04o}, expected 0600 or 0400: {}", shown(path), private_mode(path, *mode))]
     Mode { path: PathBuf, mode: u32 },
     /// An access list, which the mode does not show, grants access to other users.
     #[error("{} has an access list for other users: {} {}", shown(path), WITHOUT_LIST, shell_word(path))]
     AccessList { path: PathBuf },
     /// Neither root nor the caller owns the file.
-    #[error("{} belongs to user {uid}, expected root: chown root {}", shown(path), shell_word(path))]
+    #[error("{} belongs to user {uid}, expected root: {}", shown(path), replacement(path, "600"))]
     Owner { path: PathBuf, uid: u32 },
-    /// Other users can rename files in a directory above it.
+    /// The keys file of a service is a symbolic link.
+    #[error("{} is a symbolic link, which the service refuses: set config_file to the file itself", shown(path))]
+    Link { path: PathBuf },
+    /// Other users can change the settings file.
     #[error(
-        "{} above the keys file has mode {mode:04o}, so others can replace it: chmod go-w {}",
+        "{} can be changed by users other than root (owner {uid}, mode {mode:04o}): {}",
         shown(path),
-        shell_word(path)
+        replacement(path, "644")
     )]
+    Changeable { path: PathBuf, uid: u32, mode: u32 },
+    /// Other users can rename files in a directory above it.
+    #[error("{} has mode {mode:04o}, so others can replace the files in it: chmod go-w {}", shown(path), shell_word(path))]
     DirectoryMode { path: PathBuf, mode: u32 },
     /// Neither root nor the caller owns a directory above the file.
-    #[error(
-        "{} above the keys file belongs to user {uid}, who can replace it: chown root {}",
-        shown(path),
-        shell_word(path)
-    )]
+    #[error("{} belongs to user {uid}, who can replace the files in it: chown root {}", shown(path), shell_word(path))]
     DirectoryOwner { path: PathBuf, uid: u32 },
+    /// Neither root nor the caller owns a symbolic link on the path to the file, in a directory where all users can create files.
+    #[error("{} is a symbolic link of user {uid}, who can replace it: chown -h root {}", shown(path), shell_word(path))]
+    LinkOwner { path: PathBuf, uid: u32 },
 }
 
 #[derive(Clone, Copy)]
