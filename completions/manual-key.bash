@@ -80,7 +80,7 @@ _manual__key() {
             return 0
             ;;
         manual__subcmd__key__subcmd__check)
-            opts="-h --config --config-file --policy --sadb --flush --help"
+            opts="-h --allow-empty --config --config-file --policy --sadb --flush --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -114,7 +114,7 @@ _manual__key() {
             return 0
             ;;
         manual__subcmd__key__subcmd__plan)
-            opts="-h --json --config --config-file --policy --sadb --flush --help"
+            opts="-h --json --allow-empty --config --config-file --policy --sadb --flush --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -148,7 +148,7 @@ _manual__key() {
             return 0
             ;;
         manual__subcmd__key__subcmd__refresh)
-            opts="-h --show --config --config-file --policy --sadb --flush --help"
+            opts="-h --show --allow-unsafe-file --allow-empty --config --config-file --policy --sadb --flush --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -182,7 +182,7 @@ _manual__key() {
             return 0
             ;;
         manual__subcmd__key__subcmd__run)
-            opts="-h --config --config-file --policy --sadb --flush --help"
+            opts="-h --allow-unsafe-file --allow-empty --config --config-file --policy --sadb --flush --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -216,7 +216,7 @@ _manual__key() {
             return 0
             ;;
         manual__subcmd__key__subcmd__start)
-            opts="-h --show --config --config-file --policy --sadb --flush --help"
+            opts="-h --show --allow-unsafe-file --allow-empty --config --config-file --policy --sadb --flush --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -292,7 +292,7 @@ _manual__key() {
             return 0
             ;;
         manual__subcmd__key__subcmd__stop)
-            opts="-h --open --instance --config --config-file --policy --sadb --flush --help"
+            opts="-h --open --instance --allow-unsafe-file --config --config-file --policy --sadb --flush --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -54,6 +54,8 @@ model\t''
 unix:\t''"
 complete -c manual-key -n "__fish_manual_key_using_subcommand run" -l flush -d 'SAs to flush: all, or owned (added by this service)' -r -f -a "all\t''
 owned\t''"
+complete -c manual-key -n "__fish_manual_key_using_subcommand run" -l allow-unsafe-file -d 'Warn of files that other users can read or change, instead of refusing them'
+complete -c manual-key -n "__fish_manual_key_using_subcommand run" -l allow-empty -d 'Accept a keys file without an add command'
 complete -c manual-key -n "__fish_manual_key_using_subcommand run" -s h -l help -d 'Print help'
 complete -c manual-key -n "__fish_manual_key_using_subcommand start" -l config -d 'Configuration of the service [default: /etc/inet/manual-key.toml]' -r -F
 complete -c manual-key -n "__fish_manual_key_using_subcommand start" -l config-file -d 'The keys file; overrides the configuration' -r -F
@@ -66,6 +68,8 @@ unix:\t''"
 complete -c manual-key -n "__fish_manual_key_using_subcommand start" -l flush -d 'SAs to flush: all, or owned (added by this service)' -r -f -a "all\t''
 owned\t''"
 complete -c manual-key -n "__fish_manual_key_using_subcommand start" -l show -d 'Print the resulting SAs, keys masked'
+complete -c manual-key -n "__fish_manual_key_using_subcommand start" -l allow-unsafe-file -d 'Warn of files that other users can read or change, instead of refusing them'
+complete -c manual-key -n "__fish_manual_key_using_subcommand start" -l allow-empty -d 'Accept a keys file without an add command'
 complete -c manual-key -n "__fish_manual_key_using_subcommand start" -s h -l help -d 'Print help'
 complete -c manual-key -n "__fish_manual_key_using_subcommand refresh" -l config -d 'Configuration of the service [default: /etc/inet/manual-key.toml]' -r -F
 complete -c manual-key -n "__fish_manual_key_using_subcommand refresh" -l config-file -d 'The keys file; overrides the configuration' -r -F
@@ -78,6 +82,8 @@ unix:\t''"
 complete -c manual-key -n "__fish_manual_key_using_subcommand refresh" -l flush -d 'SAs to flush: all, or owned (added by this service)' -r -f -a "all\t''
 owned\t''"
 complete -c manual-key -n "__fish_manual_key_using_subcommand refresh" -l show -d 'Print the resulting SAs, keys masked'
+complete -c manual-key -n "__fish_manual_key_using_subcommand refresh" -l allow-unsafe-file -d 'Warn of files that other users can read or change, instead of refusing them'
+complete -c manual-key -n "__fish_manual_key_using_subcommand refresh" -l allow-empty -d 'Accept a keys file without an add command'
 complete -c manual-key -n "__fish_manual_key_using_subcommand refresh" -s h -l help -d 'Print help'
 complete -c manual-key -n "__fish_manual_key_using_subcommand stop" -l instance -d 'The instance manual-key@NAME.service' -r
 complete -c manual-key -n "__fish_manual_key_using_subcommand stop" -l config -d 'Configuration of the service [default: /etc/inet/manual-key.toml]' -r -F
@@ -91,6 +97,7 @@ unix:\t''"
 complete -c manual-key -n "__fish_manual_key_using_subcommand stop" -l flush -d 'SAs to flush: all, or owned (added by this service)' -r -f -a "all\t''
 owned\t''"
 complete -c manual-key -n "__fish_manual_key_using_subcommand stop" -l open -d 'Also remove the policies of the service: packets pass in the clear'
+complete -c manual-key -n "__fish_manual_key_using_subcommand stop" -l allow-unsafe-file -d 'Warn of files that other users can read or change, instead of refusing them'
 complete -c manual-key -n "__fish_manual_key_using_subcommand stop" -s h -l help -d 'Print help'
 complete -c manual-key -n "__fish_manual_key_using_subcommand check" -l config -d 'Configuration of the service [default: /etc/inet/manual-key.toml]' -r -F
 complete -c manual-key -n "__fish_manual_key_using_subcommand check" -l config-file -d 'The keys file; overrides the configuration' -r -F
@@ -102,6 +109,7 @@ model\t''
 unix:\t''"
 complete -c manual-key -n "__fish_manual_key_using_subcommand check" -l flush -d 'SAs to flush: all, or owned (added by this service)' -r -f -a "all\t''
 owned\t''"
+complete -c manual-key -n "__fish_manual_key_using_subcommand check" -l allow-empty -d 'Accept a keys file without an add command'
 complete -c manual-key -n "__fish_manual_key_using_subcommand check" -s h -l help -d 'Print help'
 complete -c manual-key -n "__fish_manual_key_using_subcommand plan" -l config -d 'Configuration of the service [default: /etc/inet/manual-key.toml]' -r -F
 complete -c manual-key -n "__fish_manual_key_using_subcommand plan" -l config-file -d 'The keys file; overrides the configuration' -r -F
@@ -114,6 +122,7 @@ unix:\t''"
 complete -c manual-key -n "__fish_manual_key_using_subcommand plan" -l flush -d 'SAs to flush: all, or owned (added by this service)' -r -f -a "all\t''
 owned\t''"
 complete -c manual-key -n "__fish_manual_key_using_subcommand plan" -l json -d 'Print JSON objects, one per line'
+complete -c manual-key -n "__fish_manual_key_using_subcommand plan" -l allow-empty -d 'Accept a keys file without an add command'
 complete -c manual-key -n "__fish_manual_key_using_subcommand plan" -s h -l help -d 'Print help'
 complete -c manual-key -n "__fish_manual_key_using_subcommand status" -l warn -d 'Report SAs that expire within this time, such as 12h or 2days [default: 2days]' -r
 complete -c manual-key -n "__fish_manual_key_using_subcommand status" -l instance -d 'The instance manual-key@NAME.service' -r

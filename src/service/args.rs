@@ -6,10 +6,11 @@ use std::str::FromStr;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
-use crate::sadb::SadbTarget;
-use crate::service::config::Overrides;
+use crate::sadb::{SADB_VARIABLE, SadbTarget};
 use crate::service::config::properties::{PolicyMode, Scope};
-use crate::service::config::supervisor::Supervisor;
+use crate::service::config::supervisor::{Environment, Supervisor};
+use crate::service::config::{Overrides, UnsafeFiles};
+use crate::sys::process::privilege::Privileges;
 
 /// The methods of the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +27,20 @@ pub(crate) enum Method {
     /// Print what `refresh = "reconcile"` would change.
     Plan,
     Status,
+}
+
+impl Method {
+    /// Whether the method changes the SADB: then a file that other users can read or change is refused. `status` reads no settings.
+    fn refuses_unsafe_files(self) -> bool {
+        match self {
+            Self::Run | Self::Start | Self::Refresh | Self::Stop | Self::Status => true,
+            Self::Check | Self::Plan => false,
+        }
+    }
+
+    fn reads_keys_file(self) -> bool {
+        !matches!(self, Self::Stop | Self::Status)
+    }
 }
 
 /// Word, method, text of `--help`.
@@ -86,6 +101,16 @@ impl Args {
     }
 }
 
+impl Args {
+    /// The privileges that the method needs. A method that changes the SADB has no use for files of other users, which it refuses.
+    pub(crate) fn privileges(&self, environment: Environment<'_>) -> Privileges {
+        let from_environment = || environment(SADB_VARIABLE)?.to_str()?.parse().ok();
+        let is_model = self.overrides.sadb.clone().or_else(from_environment) == Some(SadbTarget::Model);
+        let is_strict = self.overrides.unsafe_files == UnsafeFiles::Refuse && self.method != Method::Status;
+        if is_strict && !is_model { Privileges::Sadb } else { Privileges::SadbAndFiles }
+    }
+}
+
 /// Parses the arguments, the program's name first.
 ///
 /// # Errors
@@ -99,28 +124,34 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Arg
     let Some((method, of_method)) = found else {
         return Err(command.error(clap::error::ErrorKind::MissingSubcommand, "no method is given"));
     };
-    let overrides = overrides(of_method);
+    let overrides = overrides(method, of_method);
     if method == Method::Status && !overrides.has_only_sadb() {
         let text =
             "status shows the service as it runs: --config, --config-file, --flush and --policy cannot be used with it";
         return Err(command.error(clap::error::ErrorKind::ArgumentConflict, text));
     }
-    // Each method has only its own options: for the others clap returns an error.
-    let is_set = |name: &str| of_method.try_get_one(name).ok().flatten().copied().unwrap_or(false);
     Ok(Args {
         method,
         overrides,
-        show: is_set("show"),
-        json: is_set("json"),
-        check: is_set("check"),
+        show: is_set(of_method, "show"),
+        json: is_set(of_method, "json"),
+        check: is_set(of_method, "check"),
         warn: of_method.try_get_one("warn").ok().flatten().copied().unwrap_or(DEFAULT_WARN),
-        open: is_set("open"),
+        open: is_set(of_method, "open"),
         instance: of_method.try_get_one("instance").ok().flatten().cloned(),
     })
 }
 
-fn overrides(matches: &ArgMatches) -> Overrides {
+/// Whether an option is given. Each method has only its own options: for the others clap returns an error.
+fn is_set(matches: &ArgMatches, name: &str) -> bool {
+    matches.try_get_one(name).ok().flatten().copied().unwrap_or(false)
+}
+
+fn overrides(method: Method, matches: &ArgMatches) -> Overrides {
+    let warns = !method.refuses_unsafe_files() || is_set(matches, "allow-unsafe-file");
     Overrides {
+        unsafe_files: if warns { UnsafeFiles::Warn } else { UnsafeFiles::Refuse },
+        allow_empty: is_set(matches, "allow-empty"),
         config: matches.get_one("config").cloned(),
         config_file: matches.get_one("config-file").cloned(),
         sadb: matches.get_one("sadb").cloned(),
@@ -157,7 +188,7 @@ fn path(name: &'static str, value: &'static str, help: &'static str) -> Arg {
 }
 
 fn with_options(method: Method, command: Command) -> Command {
-    match method {
+    let command = match method {
         Method::Start | Method::Refresh => command.arg(flag("show", "Print the resulting SAs, keys masked")),
         Method::Plan => command.arg(flag("json", "Print JSON objects, one per line")),
         Method::Status => command.args([
@@ -177,7 +208,16 @@ fn with_options(method: Method, command: Command) -> Command {
         Method::Stop => command
             .args([flag("open", "Also remove the policies of the service: packets pass in the clear"), instance_option()]),
         Method::Run | Method::Check => command,
-    }
+    };
+    with_file_options(method, command)
+}
+
+fn with_file_options(method: Method, command: Command) -> Command {
+    let allows_unsafe = method.refuses_unsafe_files() && method != Method::Status;
+    let unsafe_file =
+        flag("allow-unsafe-file", "Warn of files that other users can read or change, instead of refusing them");
+    let empty = flag("allow-empty", "Accept a keys file without an add command");
+    command.args(allows_unsafe.then_some(unsafe_file)).args(method.reads_keys_file().then_some(empty))
 }
 
 fn flag(name: &'static str, help: &'static str) -> Arg {
@@ -229,12 +269,43 @@ mod tests {
     }
 
     #[test]
+    fn methods_that_change_the_sadb_refuse_unsafe_files_and_need_no_files_of_others() {
+        let judged = |line: &str| {
+            let args = parsed(line).unwrap();
+            (args.overrides.unsafe_files, args.privileges(&|_| None))
+        };
+        for method in ["run", "start", "refresh", "stop"] {
+            assert_eq!(judged(&format!("manual-key {method}")), (UnsafeFiles::Refuse, Privileges::Sadb));
+            let allowed = judged(&format!("manual-key {method} --allow-unsafe-file"));
+            assert_eq!(allowed, (UnsafeFiles::Warn, Privileges::SadbAndFiles));
+            assert_eq!(judged(&format!("manual-key {method} --sadb model")).1, Privileges::SadbAndFiles);
+        }
+        for method in ["check", "plan"] {
+            assert_eq!(judged(&format!("manual-key {method}")), (UnsafeFiles::Warn, Privileges::SadbAndFiles));
+        }
+        let model = |name: &str| (name == "IPSECKEY_SADB").then(|| "model".into());
+        assert_eq!(parsed("manual-key start").unwrap().privileges(&model), Privileges::SadbAndFiles);
+        assert_eq!(parsed("manual-key start --sadb xfrm").unwrap().privileges(&model), Privileges::Sadb);
+    }
+
+    #[test]
+    fn refresh_with_an_option_for_files_does_not_use_the_daemon() {
+        let uses = |line: &str| parsed(line).unwrap().may_use_daemon(&Supervisor::None);
+        assert!(uses("manual-key refresh"));
+        assert!(!uses("manual-key refresh --allow-empty"));
+        assert!(!uses("manual-key refresh --allow-unsafe-file"));
+    }
+
+    #[test]
     fn parse_rejects_wrong_methods_and_options() {
         for line in [
             "manual-key",
             "manual-key begin",
             "manual-key stop --show",
             "manual-key start --open",
+            "manual-key stop --allow-empty",
+            "manual-key status --allow-unsafe-file",
+            "manual-key check --allow-unsafe-file",
             "manual-key start now",
             "manual-key start --sadb kernel",
         ] {

@@ -56,12 +56,14 @@ pub(crate) use state::rewrite_state_record;
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     // Before the first variable is read: with file capabilities the caller's environment is not trusted.
     privilege::distrust_environment();
-    let supervisor = Supervisor::detect(&|name| std::env::var_os(name));
-    // A service reads only files that root may read anyway; by hand the caller's own rights count.
-    let is_service = supervisor.as_ref().is_ok_and(Supervisor::is_service);
-    hardening::harden(if is_service { Privileges::Sadb } else { Privileges::SadbAndFiles });
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let args = args::parse(arguments.iter().cloned());
+    // By the method, not by the environment: any supervisor may start it, or none.
+    let environment: Environment<'_> = &|name| std::env::var_os(name);
+    hardening::harden(args.as_ref().map_or(Privileges::Sadb, |args| args.privileges(environment)));
+    let supervisor = Supervisor::detect(environment);
     let (codes, result) = match supervisor {
-        Ok(supervisor) => (supervisor.exit_codes(), run(arguments, &supervisor)),
+        Ok(supervisor) => (supervisor.exit_codes(), run(args, &arguments, &supervisor)),
         Err(NoSmf) => {
             open_log(&Supervisor::None).event(&event::load::no_smf());
             (ExitCodes::Sysexits, Err(Reason::NoSmf))
@@ -76,11 +78,10 @@ fn open_log(supervisor: &Supervisor) -> Box<dyn Log> {
     log::open(supervisor, &|name| std::env::var_os(name), Box::new(io::stdout()), Box::new(io::stderr()))
 }
 
-fn run(arguments: impl IntoIterator<Item = OsString>, supervisor: &Supervisor) -> Result<(), Reason> {
-    let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let args = match args::parse(arguments.iter().cloned()) {
+fn run(args: Result<Args, clap::Error>, arguments: &[OsString], supervisor: &Supervisor) -> Result<(), Reason> {
+    let args = match args {
         Ok(args) => args,
-        Err(error) => return usage_result(&error, &arguments),
+        Err(error) => return usage_result(&error, arguments),
     };
     let mut log = open_log(supervisor);
     let environment: Environment<'_> = &|name| std::env::var_os(name);
@@ -122,6 +123,7 @@ fn run_once(args: &Args, supervisor: &Supervisor, environment: Environment<'_>, 
     if args.open {
         config.protection.keep_on_stop = false;
     }
+    config.findings.iter().for_each(|finding| log.event(&event::load::unsafe_file(finding)));
     config.sadb.install_algorithms();
     let mut loader = Loader::new(&config, supervisor, log);
     let outcome = match args.method {

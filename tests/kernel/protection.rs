@@ -323,6 +323,43 @@ fn policy_none_removes_owned_policies() {
     assert!(ran.status == 78 && ran.err.contains("policy = \"from-sas\" requires sadb = \"xfrm\""), "{ran:?}");
 }
 
+/// Emptied by accident (`: > ipseckeys`): a refresh by hand and one of the daemon fail, and no packet passes in the clear.
+#[test]
+#[ignore = "needs a kernel: tests/kernel/run"]
+fn policies_stay_when_the_keys_file_becomes_empty() {
+    let (_, there) = Protection::ESP.outer();
+    for (order, sas) in [("flush", 0), ("check-first", 2), ("reconcile", 2)] {
+        let hosts = Hosts::new();
+        let capture = Capture::start(&hosts, &Protection::ESP.in_clear());
+        Guard::new(&hosts.there, &Protection::ESP.keys(), "").run("start").succeeded();
+        let service = Guard::new(&hosts.here, &Protection::ESP.keys(), &format!("refresh = \"{order}\"\n"));
+        for is_daemon in [false, true] {
+            service.write(&Protection::ESP.keys());
+            let daemon = if is_daemon { Some(service.start_daemon()) } else { None };
+            if !is_daemon {
+                service.run("start").succeeded();
+            }
+            assert!(hosts.ping(there), "{order}");
+            for empty in ["", "# none\n"] {
+                service.write(empty);
+                let refreshed = service.run("refresh");
+                assert!(refreshed.status == 78 && refreshed.err.contains("adds no SA"), "{order}: {refreshed:?}");
+                assert_eq!(hosts.here.ip("xfrm policy list").matches("dir ").count(), 2, "{order}");
+                assert_eq!(hosts.here.states().len(), sas, "{order}");
+                assert_eq!(hosts.ping(there), sas == 2, "{order}");
+            }
+            if let Some(mut daemon) = daemon {
+                daemon.kill().expect("it runs");
+                daemon.wait().expect("it ends");
+            }
+        }
+        assert_eq!(capture.stop().lines(""), [""; 0], "packets in clear: {order}");
+        // Where an empty file is meant, its policies go.
+        service.run("refresh --allow-empty").succeeded();
+        assert_eq!(hosts.here.ip("xfrm policy list"), "", "{order}");
+    }
+}
+
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
 fn policy_priority_prefers_the_narrower_selector() {

@@ -6,6 +6,7 @@
 #[path = "../service/bench.rs"]
 #[allow(dead_code, reason = "the tests of the service use more of it")]
 mod bench;
+mod parents;
 
 use std::fs::{self, Permissions};
 use std::io::{Read, Write};
@@ -66,7 +67,11 @@ fn fields(process: u32, name: &str) -> Vec<String> {
         let line = text.lines().find(|line| line.starts_with(name)).unwrap().to_owned();
         line[name.len()..].trim().to_owned()
     };
-    threads.map(|thread| field(fs::read_to_string(thread.unwrap().path().join("status")).unwrap())).collect()
+    // A thread may have ended since it was listed: a watch that this SADB does not have.
+    let fields: Vec<String> =
+        threads.filter_map(|thread| fs::read_to_string(thread.ok()?.path().join("status")).ok()).map(field).collect();
+    assert!(!fields.is_empty(), "process {process} has ended");
+    fields
 }
 
 /// A capability set, which must be the same in each thread.

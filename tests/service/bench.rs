@@ -142,6 +142,13 @@ impl Bench {
         self.set("PATH", &path).set("SMF_FMRI", FMRI).set("SMF_METHOD", "start")
     }
 
+    /// Ends the effect of [`Self::under_smf`].
+    pub(crate) fn by_hand(&mut self) {
+        for name in ["PATH", "SMF_FMRI", "SMF_METHOD"] {
+            self.environment.remove(name);
+        }
+    }
+
     /// Runs `manual-key` with `arguments` on the listening model.
     pub(crate) fn run(&self, arguments: &[&str]) -> Run {
         self.run_bare(&[arguments, &["--sadb", &self.spec()]].concat())

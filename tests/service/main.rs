@@ -1,6 +1,7 @@
 //! The program `manual-key` with valid and invalid keys files, under each supervisor, on a model SADB.
 
 mod bench;
+mod empty;
 mod journal;
 mod owned;
 mod reconcile;
@@ -10,10 +11,11 @@ mod schema;
 mod sequence;
 mod status;
 mod units;
+mod unsafe_files;
 
 use std::fs::{self, Permissions};
 use std::io::Write;
-use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use bench::{Bench, secret_windows};
@@ -140,16 +142,6 @@ fn check_needs_no_sadb() {
 }
 
 #[test]
-fn start_warns_of_a_file_without_commands() {
-    let bench = Bench::with_model();
-    for text in ["", "# only\n\n  # comments\n"] {
-        let run = bench.method("start", &bench.file("keys", text)).expect(0);
-        assert!(run.stderr.contains("contains no commands"), "{}", run.stderr);
-        assert!(run.stdout.contains("online: 0 SAs"), "{}", run.stdout);
-    }
-}
-
-#[test]
 fn start_refuses_other_kinds_of_files_before_the_flush() {
     let mut bench = Bench::with_model();
     bench.method("start", &bench.file("good", ONE)).expect(0);
@@ -168,71 +160,6 @@ fn start_refuses_other_kinds_of_files_before_the_flush() {
         assert!(run.stderr.contains(words), "{}", run.stderr);
     }
     assert_eq!(bench.spis(), [0x1001]);
-}
-
-#[test]
-fn start_follows_a_link_by_hand_and_refuses_it_in_a_service() {
-    let bench = Bench::with_model();
-    let link = bench.path("link");
-    symlink(bench.file("keys", ONE), &link).unwrap();
-    bench.method("start", &link).expect(0);
-    let run = bench.run_as_unit("start", &link).expect(78);
-    assert!(run.stderr.contains("is a symbolic link"), "{}", run.stderr);
-}
-
-#[test]
-fn start_refuses_a_readable_file_in_a_service_only() {
-    let mut bench = Bench::with_model();
-    let file = bench.file("keys", ONE);
-    fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
-    let run = bench.method("start", &file).expect(0);
-    assert!(run.stderr.contains("warning: ") && run.stderr.contains("has mode 0644"), "{}", run.stderr);
-    assert_eq!(bench.spis(), [0x1001]);
-    bench.run_as_unit("start", &file).expect(77);
-    let run = bench.under_smf(&file).run(&["start"]).expect(96);
-    assert!(run.stderr.contains(&format!("chmod 600 {}", file.display())), "{}", run.stderr);
-    bench.run_bare(&["start", "--sadb", "model"]).expect(0);
-    assert_eq!(bench.spis(), [0x1001]);
-}
-
-#[test]
-fn start_refuses_a_writable_configuration_in_a_service() {
-    let bench = Bench::with_model();
-    let (file, settings) = (bench.file("keys", ONE), bench.file("manual-key.toml", "refresh = \"check-first\"\n"));
-    fs::set_permissions(&settings, Permissions::from_mode(0o646)).unwrap();
-    let (spec, name) = (bench.spec(), file.to_str().unwrap());
-    let arguments = ["start", "--sadb", &spec, "--config", settings.to_str().unwrap(), "--config-file", name];
-    let run = bench.run_unit(&arguments).expect(77);
-    assert!(run.stderr.contains("can be changed by users other than root"), "{}", run.stderr);
-    assert!(bench.spis().is_empty());
-    bench.run_bare(&arguments).expect(0);
-    fs::set_permissions(&settings, Permissions::from_mode(0o644)).unwrap();
-    bench.run_unit(&arguments).expect(0);
-}
-
-#[test]
-fn start_refuses_a_file_in_a_writable_directory_in_a_service() {
-    let bench = Bench::with_model();
-    let open = bench.path("open");
-    fs::create_dir(&open).unwrap();
-    fs::set_permissions(&open, Permissions::from_mode(0o777)).unwrap();
-    let file = bench.file("open/keys", ONE);
-    let run = bench.run_as_unit("start", &file).expect(77);
-    assert!(run.stderr.contains("can replace it"), "{}", run.stderr);
-}
-
-#[test]
-fn start_refuses_a_file_of_another_user_in_a_service() {
-    if !is_root() {
-        let _ = writeln!(std::io::stderr(), "skipped: only root can give a file away");
-        return;
-    }
-    let bench = Bench::with_model();
-    let file = bench.file("keys", ONE);
-    chown(&file, Some(12345), None).unwrap();
-    let run = bench.run_as_unit("start", &file).expect(77);
-    assert!(run.stderr.contains("belongs to user 12345"), "{}", run.stderr);
-    assert!(bench.method("start", &file).expect(0).stderr.contains("warning: "));
 }
 
 #[test]

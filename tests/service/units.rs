@@ -48,8 +48,8 @@ fn installed_properties_are_valid_with_each_commented_line() {
         assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
         count += 1;
     }
-    // Eight properties, two of which are set, and none.
-    assert_eq!(count, 7);
+    // Nine properties, two of which are set, and none.
+    assert_eq!(count, 8);
 }
 
 #[test]

@@ -4,9 +4,10 @@ use std::io;
 use std::path::PathBuf;
 
 use super::smf::PropertyError;
-use crate::redact::{shell_word, shown};
+use crate::redact::shown;
 use crate::sadb::{SadbTarget, UnknownTarget};
 use crate::service::exit::Reason;
+use crate::sys::fs::keys_file::PrivacyFinding;
 
 /// An error in the configuration.
 #[derive(Debug, thiserror::Error)]
@@ -15,11 +16,11 @@ pub(crate) enum ConfigError {
     #[error("{}: {source}", shown(path))]
     Unreadable { path: PathBuf, source: io::Error },
     /// Other users could change what the service does.
-    #[error("{0} can be changed by users other than root: chown root {1}; chmod go-w {1}", shown(path), shell_word(path))]
-    OpenToOthers { path: PathBuf },
+    #[error("{0}")]
+    Unsafe(PrivacyFinding),
     /// manual-key.toml cannot be parsed.
     #[error(
-        "{}:{line}: {what}; expected the keys config_file, sadb, refresh, flush, carry_sequence, hold_natt_ports, policy, on_stop and repair, each once",
+        "{}:{line}: {what}; expected the keys config_file, sadb, refresh, flush, carry_sequence, hold_natt_ports, policy, on_stop, repair and allow_empty, each once",
         shown(path)
     )]
     Wrong {
@@ -54,7 +55,7 @@ impl ConfigError {
     pub(crate) fn reason(&self) -> Reason {
         match self {
             Self::Unreadable { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => Reason::Permission,
-            Self::OpenToOthers { .. } => Reason::Insecure,
+            Self::Unsafe(_) => Reason::Insecure,
             _ => Reason::Configuration,
         }
     }

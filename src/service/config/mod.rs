@@ -15,12 +15,22 @@ use crate::sadb::{SADB_VARIABLE, SadbTarget};
 use crate::service::config::properties::{CarrySequence, OnStop, PolicyMode, Properties, RefreshMode, Scope, parse};
 use crate::service::config::supervisor::{Environment, Supervisor};
 use crate::sys::IS_LINUX;
-use crate::sys::fs::keys_file::FileOrigin;
+use crate::sys::fs::keys_file::{FileOrigin, PrivacyFinding};
 use crate::sys::fs::settings_file;
 pub(crate) use error::ConfigError;
 
 /// Read without `--config`; it need not exist.
 pub(crate) const DEFAULT_FILE: &str = "/etc/inet/manual-key.toml";
+
+/// What it means that other users can read, change or replace the keys file, or change manual-key.toml.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum UnsafeFiles {
+    /// The file is not used.
+    #[default]
+    Refuse,
+    /// A warning.
+    Warn,
+}
 
 /// How policies are handled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,6 +58,9 @@ pub(crate) struct Overrides {
     pub(crate) sadb: Option<SadbTarget>,
     pub(crate) flush: Option<Scope>,
     pub(crate) policy: Option<PolicyMode>,
+    /// By method and `--allow-unsafe-file`.
+    pub(crate) unsafe_files: UnsafeFiles,
+    pub(crate) allow_empty: bool,
 }
 
 impl Overrides {
@@ -74,6 +87,12 @@ pub(crate) struct Config {
     pub(crate) repair: bool,
     /// The SSH session of the caller.
     pub(crate) session: Option<SshSession>,
+    /// Always [`UnsafeFiles::Warn`] with `--sadb model`, which has no secrets to protect.
+    pub(crate) unsafe_files: UnsafeFiles,
+    /// Whether a keys file without an `add` is loaded.
+    pub(crate) allow_empty: bool,
+    /// Why other users can change manual-key.toml.
+    pub(crate) findings: Vec<PrivacyFinding>,
     keys: Keys,
 }
 
@@ -95,16 +114,19 @@ impl Config {
         environment: Environment<'_>,
         supervisor: &Supervisor,
     ) -> Result<Self, ConfigError> {
+        let from_environment = environment(SADB_VARIABLE).map(|word| word.to_string_lossy().into_owned());
+        let sadb = match &overrides.sadb {
+            Some(sadb) => Some(sadb.clone()),
+            None => from_environment.as_deref().map(select).transpose()?,
+        };
         // A file that is named must exist; the default one is optional.
-        let properties = match &overrides.config {
-            Some(path) => read(path, supervisor)?,
-            None => read_default(Path::new(DEFAULT_FILE), supervisor)?,
+        let unsafe_files = unsafe_files(overrides, sadb.as_ref());
+        let (properties, findings) = match &overrides.config {
+            Some(path) => read(path, unsafe_files)?,
+            None => read_default(Path::new(DEFAULT_FILE), unsafe_files)?,
         };
-        let from_environment = || Some(environment(SADB_VARIABLE)?.to_string_lossy().into_owned());
-        let sadb = match overrides.sadb.clone() {
-            Some(sadb) => sadb,
-            None => select(&from_environment().unwrap_or(properties.sadb))?,
-        };
+        let sadb = sadb.map_or_else(|| select(&properties.sadb), Ok)?;
+        let unsafe_files = self::unsafe_files(overrides, Some(&sadb));
         let directory = dirs::runtime(environment);
         let record = match overrides.flush.unwrap_or(properties.flush) {
             Scope::All => None,
@@ -132,7 +154,10 @@ impl Config {
             protection,
             repair: properties.repair,
             session: environment("SSH_CONNECTION").and_then(|value| SshSession::parse(value.to_str()?)),
-            keys: keys(overrides, environment, supervisor, properties.config_file),
+            unsafe_files,
+            allow_empty: overrides.allow_empty || properties.allow_empty,
+            findings,
+            keys: keys(overrides, environment, supervisor, origin(unsafe_files), properties.config_file),
         })
     }
 
@@ -143,13 +168,30 @@ impl Config {
     pub(crate) fn keys_file(&self) -> Result<(PathBuf, FileOrigin), ConfigError> {
         match &self.keys {
             Keys::File(path, origin) => Ok((path.clone(), *origin)),
-            Keys::Property { fmri } => Ok((smf::config_file(fmri)?, FileOrigin::Service)),
+            Keys::Property { fmri } => Ok((smf::config_file(fmri)?, origin(self.unsafe_files))),
         }
     }
 }
 
-fn keys(overrides: &Overrides, environment: Environment<'_>, supervisor: &Supervisor, configured: PathBuf) -> Keys {
-    let origin = if supervisor.is_service() { FileOrigin::Service } else { FileOrigin::User };
+fn unsafe_files(overrides: &Overrides, sadb: Option<&SadbTarget>) -> UnsafeFiles {
+    if sadb == Some(&SadbTarget::Model) { UnsafeFiles::Warn } else { overrides.unsafe_files }
+}
+
+/// A service refuses symbolic links.
+fn origin(unsafe_files: UnsafeFiles) -> FileOrigin {
+    match unsafe_files {
+        UnsafeFiles::Refuse => FileOrigin::Service,
+        UnsafeFiles::Warn => FileOrigin::User,
+    }
+}
+
+fn keys(
+    overrides: &Overrides,
+    environment: Environment<'_>,
+    supervisor: &Supervisor,
+    origin: FileOrigin,
+    configured: PathBuf,
+) -> Keys {
     // An option is explicit, so it also overrides the property and the credential.
     if let Some(path) = &overrides.config_file {
         return Keys::File(path.clone(), origin);
@@ -165,20 +207,20 @@ fn keys(overrides: &Overrides, environment: Environment<'_>, supervisor: &Superv
     }
 }
 
-fn read_default(path: &Path, supervisor: &Supervisor) -> Result<Properties, ConfigError> {
-    match read(path, supervisor) {
-        Err(ConfigError::Unreadable { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(Properties::default()),
+fn read_default(path: &Path, unsafe_files: UnsafeFiles) -> Result<(Properties, Vec<PrivacyFinding>), ConfigError> {
+    match read(path, unsafe_files) {
+        Err(ConfigError::Unreadable { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(Default::default()),
         outcome => outcome,
     }
 }
 
-fn read(path: &Path, supervisor: &Supervisor) -> Result<Properties, ConfigError> {
+fn read(path: &Path, unsafe_files: UnsafeFiles) -> Result<(Properties, Vec<PrivacyFinding>), ConfigError> {
     let file = settings_file::read(path).map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
-    // By hand the file is the caller's own business, as for any other program.
-    if supervisor.is_service() && file.is_writable_by_others {
-        return Err(ConfigError::OpenToOthers { path: path.to_owned() });
+    if let (UnsafeFiles::Refuse, [first, ..]) = (unsafe_files, file.findings.as_slice()) {
+        return Err(ConfigError::Unsafe(first.clone()));
     }
-    parse(&file.text).map_err(|(line, what)| ConfigError::Wrong { path: path.to_owned(), line, what })
+    let properties = parse(&file.text).map_err(|(line, what)| ConfigError::Wrong { path: path.to_owned(), line, what })?;
+    Ok((properties, file.findings))
 }
 
 fn select(word: &str) -> Result<SadbTarget, ConfigError> {
@@ -234,7 +276,8 @@ mod tests {
     #[test]
     fn load_of_an_empty_file_has_the_defaults() {
         let config = load("", Overrides::default(), &Supervisor::None).unwrap();
-        assert_eq!(config.keys_file().unwrap(), (PathBuf::from("/etc/inet/secret/ipseckeys"), FileOrigin::User));
+        assert_eq!(config.keys_file().unwrap(), (PathBuf::from("/etc/inet/secret/ipseckeys"), FileOrigin::Service));
+        assert_eq!((config.unsafe_files, config.allow_empty), (UnsafeFiles::Refuse, false));
         assert_eq!((config.sadb, config.refresh), (SadbTarget::Auto, RefreshMode::Flush));
     }
 
@@ -251,6 +294,32 @@ mod tests {
         let config = load(text, overrides, &Supervisor::None).unwrap();
         assert_eq!(config.keys_file().unwrap(), (PathBuf::from("/other"), FileOrigin::User));
         assert_eq!(config.sadb, SadbTarget::Model);
+    }
+
+    #[test]
+    fn unsafe_files_are_refused_under_every_supervisor() {
+        let fmri = "svc:/network/ipsec/manual-key:default".to_owned();
+        let warn = Overrides { unsafe_files: UnsafeFiles::Warn, ..Overrides::default() };
+        let model = Overrides { sadb: Some(SadbTarget::Model), ..Overrides::default() };
+        for supervisor in [Supervisor::None, Supervisor::Systemd, Supervisor::Smf { fmri }] {
+            let unsafe_files = |overrides: &Overrides| load("", overrides.clone(), &supervisor).unwrap().unsafe_files;
+            assert_eq!(unsafe_files(&Overrides::default()), UnsafeFiles::Refuse);
+            assert_eq!(unsafe_files(&warn), UnsafeFiles::Warn);
+            assert_eq!(unsafe_files(&model), UnsafeFiles::Warn);
+        }
+    }
+
+    #[test]
+    fn load_reports_a_changeable_file_that_it_does_not_refuse() {
+        use std::os::unix::fs::PermissionsExt;
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::set_permissions(file.path(), fs::Permissions::from_mode(0o666)).unwrap();
+        let load = |unsafe_files| {
+            let overrides = Overrides { config: Some(file.path().to_owned()), unsafe_files, ..Overrides::default() };
+            Config::load(&overrides, &|_| None, &Supervisor::None)
+        };
+        assert!(matches!(load(UnsafeFiles::Refuse), Err(ConfigError::Unsafe(PrivacyFinding::Changeable { .. }))));
+        assert!(matches!(*load(UnsafeFiles::Warn).unwrap().findings, [PrivacyFinding::Changeable { mode: 0o666, .. }]));
     }
 
     #[test]
@@ -352,8 +421,8 @@ mod tests {
     #[test]
     fn load_requires_the_file_of_config_only() {
         assert_eq!(
-            read_default(Path::new("/nonexistent/manual-key.toml"), &Supervisor::None).unwrap(),
-            Properties::default()
+            read_default(Path::new("/nonexistent/manual-key.toml"), UnsafeFiles::Refuse).unwrap(),
+            (Properties::default(), Vec::new())
         );
         let overrides = Overrides { config: Some("/nonexistent/manual-key.toml".into()), ..Overrides::default() };
         assert!(Config::load(&overrides, &|_| None, &Supervisor::None).is_err());

@@ -26,6 +26,8 @@ pub(crate) struct Properties {
     pub(crate) on_stop: Option<OnStop>,
     /// Whether the daemon restores SAs and policies that another program removes.
     pub(crate) repair: bool,
+    /// Whether a keys file without an `add` is loaded.
+    pub(crate) allow_empty: bool,
 }
 
 impl Default for Properties {
@@ -40,6 +42,7 @@ impl Default for Properties {
             policy: PolicyMode::default(),
             on_stop: None,
             repair: true,
+            allow_empty: false,
         }
     }
 }

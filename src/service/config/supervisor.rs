@@ -37,7 +37,8 @@ impl Supervisor {
         Ok(if is_unit_command(environment) { Self::Systemd } else { Self::None })
     }
 
-    /// A service refuses a keys file that is not private; a program run by hand prints a warning.
+    /// Whether a log of the system receives what the program prints.
+    #[cfg_attr(target_os = "linux", expect(dead_code, reason = "only syslog(3C) of SMF depends on it"))]
     pub(crate) fn is_service(&self) -> bool {
         *self != Self::None
     }

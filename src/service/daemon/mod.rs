@@ -217,6 +217,7 @@ impl Daemon<'_> {
     fn configure(&mut self) -> Result<Config, Failure> {
         let config = Config::load(&self.args.overrides, self.environment, self.supervisor)
             .map_err(|error| self.fail(error.reason(), &event::load::wrong_config(&error)))?;
+        config.findings.iter().for_each(|finding| self.log.event(&event::load::unsafe_file(finding)));
         config.sadb.install_algorithms();
         let started = self.start_watches(&config);
         if let Err(error) = started {

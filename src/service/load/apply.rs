@@ -44,9 +44,6 @@ impl Loader<'_> {
         target: &mut Target,
     ) -> Result<Applied, Failure> {
         let count = commands.len();
-        if count == 0 {
-            self.log.event(&event::load::empty(file));
-        }
         if let Some(owned) = &mut target.owned {
             // Before the first addition: a crash in between must not leave SAs that no record has.
             owned.intend(keys::added_ids(&commands)).map_err(|error| self.fail_sadb(&error))?;

@@ -28,6 +28,10 @@ impl FileCommand {
         Self { line: self.line, action }
     }
 
+    pub(crate) fn is_addition(&self) -> bool {
+        self.addition().is_some()
+    }
+
     /// The command, if it adds SAs.
     pub(super) fn addition(&self) -> Option<&SaCommand> {
         match &self.action {

@@ -1,6 +1,6 @@
 //! The first steps of a load, which change nothing: lock, read, open, parse.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::encap_ports;
 use super::foreign::AllRecords;
@@ -8,15 +8,16 @@ use super::keys::{self, Faults, FileCommand};
 use super::outcome::{Failure, LoadOutcome};
 use super::sequence::SequenceState;
 use super::{Loader, Target};
-use crate::sadb::{LoadLock, LockError, SadbTarget};
+use crate::sadb::{LoadLock, LockError};
 use crate::secret::Buffer;
+use crate::service::config::UnsafeFiles;
 use crate::service::config::supervisor::Supervisor;
 use crate::service::exit::Reason;
 use crate::service::log::event;
 use crate::service::log::event::load::SadbState;
 use crate::service::records::file_digest::FileDigest;
 use crate::service::records::owned_sas::OwnedSas;
-use crate::sys::fs::keys_file;
+use crate::sys::fs::keys_file::{self, FileError, FileOrigin, PrivacyFinding};
 
 /// The keys file, read.
 pub(super) struct KeysFile {
@@ -24,7 +25,7 @@ pub(super) struct KeysFile {
     pub(super) contents: Buffer,
 }
 
-impl Loader<'_> {
+impl<'a> Loader<'a> {
     /// The load lock; `None` if there can be none. That is a warning only, so that a full or read-only /run does not keep an
     /// administrator from loading keys.
     pub(super) fn lock(&mut self) -> Result<Option<LoadLock>, Failure> {
@@ -38,24 +39,28 @@ impl Loader<'_> {
         }
     }
 
-    /// Reads the keys file, if it is private or this is not a service.
+    /// Reads the keys file, if it is private or need not be.
     pub(super) fn read(&mut self, outcome: &mut LoadOutcome) -> Result<KeysFile, Failure> {
         let (path, origin) =
             self.config.keys_file().map_err(|error| self.fail(error.reason(), &event::load::wrong_config(&error)))?;
         outcome.file = Some(path.clone());
         let read = keys_file::read(&path, origin).map_err(|error| {
-            let reason = if error.is_permission() { Reason::Permission } else { Reason::Configuration };
+            let reason = match error {
+                FileError::Foreign { .. } => Reason::Insecure,
+                _ if error.is_permission() => Reason::Permission,
+                _ => Reason::Configuration,
+            };
             self.fail(reason, &event::load::unreadable_file(&error))
         })?;
-        // A test with the model has no secrets to protect.
-        let must_be_private = self.supervisor.is_service() && self.config.sadb != SadbTarget::Model;
         let mut failure = None;
         for finding in &read.findings {
-            if must_be_private {
-                failure = Some(self.fail(Reason::Insecure, &event::load::insecure_file(finding)));
-            } else {
-                self.log.event(&event::load::not_private(finding));
+            match self.config.unsafe_files {
+                UnsafeFiles::Refuse => failure = Some(self.fail(Reason::Insecure, &event::load::insecure_file(finding))),
+                UnsafeFiles::Warn => self.log.event(&event::load::not_private(finding)),
             }
+        }
+        if origin == FileOrigin::User && path.is_symlink() {
+            self.log.event(&event::load::not_private(&PrivacyFinding::Link { path: path.clone() }));
         }
         // Of the text that is applied, not of the file, which may change at any time.
         outcome.digest = FileDigest::of(&read.contents);
@@ -88,15 +93,33 @@ impl Loader<'_> {
         let parsed = keys::parse(&file.contents, self.config.sadb.vocabulary());
         // None of a file with errors: nothing of it is applied.
         outcome.encap_ports = parsed.as_deref().map(encap_ports::encap_ports).unwrap_or_default();
-        parsed.map_err(|Faults { commands, lines }| {
+        let commands = parsed.map_err(|Faults { commands, lines }| {
             let event = event::load::invalid_file(&file.path, commands, &lines, sadb);
             let failure = self.fail(Reason::Configuration, &event);
-            let fmri = match self.supervisor {
-                Supervisor::Smf { fmri } => Some(fmri.as_str()),
-                Supervisor::None | Supervisor::Systemd => None,
-            };
-            self.log.event(&event::load::how_to_see_errors(&file.path, fmri));
+            self.log.event(&event::load::how_to_see_errors(&file.path, self.fmri()));
             failure
-        })
+        })?;
+        self.require_addition(&commands, &file.path, sadb)?;
+        Ok(commands)
+    }
+
+    /// Without an `add` the file was probably cut short: to apply it would leave traffic without SAs, and with `policy = "from-sas"`
+    /// in the clear.
+    fn require_addition(&mut self, commands: &[FileCommand], path: &Path, sadb: SadbState) -> Result<(), Failure> {
+        if commands.iter().any(FileCommand::is_addition) {
+            return Ok(());
+        }
+        if self.config.allow_empty {
+            self.log.event(&event::load::empty(path));
+            return Ok(());
+        }
+        Err(self.fail(Reason::Configuration, &event::load::nothing_to_add(path, sadb, self.fmri())))
+    }
+
+    fn fmri(&self) -> Option<&'a str> {
+        match self.supervisor {
+            Supervisor::Smf { fmri } => Some(fmri.as_str()),
+            Supervisor::None | Supervisor::Systemd => None,
+        }
     }
 }

@@ -123,7 +123,7 @@ mod tests {
         let online = by_hand(&event::load::online(2, file));
         assert_eq!(online, ("online: 2 SAs from /k\n".to_owned(), String::new()));
         let empty = by_hand(&event::load::empty(file));
-        assert_eq!(empty, (String::new(), "manual-key: /k contains no commands\n".to_owned()));
+        assert_eq!(empty, (String::new(), "manual-key: warning: /k adds no SA\n".to_owned()));
     }
 
     #[test]

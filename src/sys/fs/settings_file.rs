@@ -7,7 +7,7 @@ use std::path::Path;
 
 use nix::libc::O_NONBLOCK;
 
-use crate::sys::fs::checks::directories::untrusted_write_bits;
+use crate::sys::fs::checks::{PrivacyFinding, directories};
 
 /// A larger file is taken for a mistake.
 const MAX_LEN: u64 = 1 << 20;
@@ -15,8 +15,8 @@ const MAX_LEN: u64 = 1 << 20;
 /// A settings file that was read whole.
 pub(crate) struct SettingsFile {
     pub(crate) text: String,
-    /// True if a user besides root and the caller can change it.
-    pub(crate) is_writable_by_others: bool,
+    /// Empty if only root and the caller can change or replace it.
+    pub(crate) findings: Vec<PrivacyFinding>,
 }
 
 /// Reads the file at `path`.
@@ -30,7 +30,9 @@ pub(crate) fn read(path: &Path) -> io::Result<SettingsFile> {
     if !metadata.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "not a regular file"));
     }
-    Ok(SettingsFile { text: text(file)?, is_writable_by_others: is_writable_by_others(&metadata) })
+    let mut findings: Vec<PrivacyFinding> = check(path, &metadata).into_iter().collect();
+    findings.extend(directories::check(path, nix::unistd::geteuid().as_raw()));
+    Ok(SettingsFile { text: text(file)?, findings })
 }
 
 fn text(file: File) -> io::Result<String> {
@@ -42,9 +44,11 @@ fn text(file: File) -> io::Result<String> {
     Ok(text)
 }
 
-fn is_writable_by_others(metadata: &Metadata) -> bool {
+fn check(path: &Path, metadata: &Metadata) -> Option<PrivacyFinding> {
+    let (uid, mode) = (metadata.uid(), metadata.mode() & 0o7777);
     let me = nix::unistd::geteuid().as_raw();
-    ![0, me].contains(&metadata.uid()) || metadata.mode() & untrusted_write_bits(metadata.gid()) != 0
+    let is_changeable = ![0, me].contains(&uid) || mode & directories::untrusted_write_bits(metadata.gid()) != 0;
+    is_changeable.then(|| PrivacyFinding::Changeable { path: path.to_owned(), uid, mode })
 }
 
 #[cfg(test)]
@@ -57,12 +61,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn is_writable_by_others_follows_the_mode() {
+    fn findings_follow_the_mode() {
         let file = tempfile::NamedTempFile::new().unwrap();
         for (mode, open) in [(0o644, false), (0o600, false), (0o646, true), (0o666, true)] {
             fs::set_permissions(file.path(), Permissions::from_mode(mode)).unwrap();
-            assert_eq!(read(file.path()).unwrap().is_writable_by_others, open, "{mode:o}");
+            let findings = read(file.path()).unwrap().findings;
+            let found =
+                findings.iter().any(|finding| matches!(finding, PrivacyFinding::Changeable { mode: m, .. } if *m == mode));
+            assert_eq!((found, findings.len()), (open, usize::from(open)), "{mode:o}: {findings:?}");
         }
+    }
+
+    #[test]
+    fn findings_include_the_directories() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("manual-key.toml");
+        fs::write(&path, "").unwrap();
+        fs::set_permissions(directory.path(), Permissions::from_mode(0o777)).unwrap();
+        let expected = PrivacyFinding::DirectoryMode { path: directory.path().to_owned(), mode: 0o777 };
+        assert_eq!(read(&path).unwrap().findings, [expected]);
     }
 
     #[test]

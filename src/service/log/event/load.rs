@@ -150,14 +150,28 @@ pub(crate) fn checked(commands: usize, file: &Path) -> Event {
 
 const EMPTY: Entry = Entry {
     id: "5aa2c39a48428e64b6d0eabc975326e7",
-    subject: "The keys file is empty",
-    documentation: "man:ipseckeys(5)",
-    text: "@IPSECKEY_FILE@ contains no commands, so no SA is loaded.\n\
-           If this is not intended, add commands and run: systemctl reload @_SYSTEMD_UNIT@",
+    subject: "The keys file adds no SA",
+    documentation: "man:ipseckeys(5) man:manual-key.toml(5)",
+    text: "@IPSECKEY_FILE@ contains no add command. It is not applied, and the policies of the\n\
+           service remain, unless the option --allow-empty or the setting allow_empty = true accepts it.\n\
+           Restore the file, and run: systemctl start @_SYSTEMD_UNIT@",
 };
 
+/// A keys file without an `add`, loaded nevertheless.
 pub(crate) fn empty(file: &Path) -> Event {
-    Event::warning(format!("{} contains no commands", shown(file))).entry(&EMPTY).file(file)
+    Event::warning(format!("warning: {} adds no SA", shown(file))).entry(&EMPTY).file(file)
+}
+
+/// A keys file without an `add`, refused. `fmri`: the SMF instance to clear afterwards.
+pub(crate) fn nothing_to_add(file: &Path, sadb: SadbState, fmri: Option<&str>) -> Event {
+    let clear = fmri.map_or(String::new(), |fmri| format!("; after restoring the file: svcadm clear {fmri}"));
+    let text = format!(
+        "maintenance: {} adds no SA: expected at least one add command{}; if the file is meant to be empty, use --allow-empty \
+         or set allow_empty = true in manual-key.toml{clear}",
+        shown(file),
+        sadb.text()
+    );
+    Event::error(text).entry(&EMPTY).file(file)
 }
 
 /// The content of the SADB after a keys file with errors.
@@ -317,6 +331,11 @@ const NOT_PRIVATE: Entry = Entry {
 /// A keys file that is not private, loaded nevertheless.
 pub(crate) fn not_private(finding: &PrivacyFinding) -> Event {
     Event::warning(format!("warning: {finding}")).entry(&NOT_PRIVATE)
+}
+
+/// A manual-key.toml that other users can change, used nevertheless.
+pub(crate) fn unsafe_file(finding: &PrivacyFinding) -> Event {
+    Event::warning(format!("warning: {finding}"))
 }
 
 /// A keys file that is not private, refused by the service.

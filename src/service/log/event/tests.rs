@@ -32,6 +32,10 @@ fn finding() -> PrivacyFinding {
     PrivacyFinding::Mode { path: FILE.into(), mode: 0o644 }
 }
 
+fn changeable() -> PrivacyFinding {
+    PrivacyFinding::Changeable { path: "/etc/inet/manual-key.toml".into(), uid: 0, mode: 0o666 }
+}
+
 fn expiry() -> Expiry {
     let dst = Some([192, 0, 2, 2].into());
     Expiry { sa_type: SaType::ESP, spi: Spi(0x1001), dst, kind: LifetimeKind::Hard, is_gone: true }
@@ -64,6 +68,7 @@ pub(in crate::service::log) fn samples() -> Vec<Event> {
         load::disabled(true, AfterStop::Kept { instance: Some("north") }),
         load::removed_foreign(&foreign(), &["charon (pid 7)".to_owned()]),
         load::empty(file),
+        load::nothing_to_add(file, SadbState::Unchanged, None),
         load::invalid_file(file, 12, &[3, 7], SadbState::Empty),
         load::command_refused(3, &refusal()),
         load::limitation(3, "no idle lifetimes"),
@@ -85,7 +90,8 @@ pub(in crate::service::log) fn samples() -> Vec<Event> {
         policy::kept(),
         policy::no_addresses(&io_error()),
         load::sa_differs(&missing_sa()),
-        load::wrong_config(&ConfigError::OpenToOthers { path: file.to_owned() }),
+        load::wrong_config(&ConfigError::Unsafe(changeable())),
+        load::unsafe_file(&changeable()),
         daemon::expired(&expiry()),
         daemon::missed_expiries(),
         daemon::removed_by_others(
