@@ -52,7 +52,7 @@ _ipseckey_options() {
 
     case "${cmd}" in
         ipseckey)
-            opts="-c -f -s -n -p -v -h -V --hosts --deny-weak --json --sarif --show-keys --color --sadb --help --version genkey generate algs import export doctor explain plan reconcile"
+            opts="-c -f -s -n -p -v -h -V --hosts --deny-weak --allow-empty --json --sarif --show-keys --color --sadb --help --version genkey generate algs import export doctor explain plan reconcile"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -313,7 +313,7 @@ _ipseckey_options() {
             return 0
             ;;
         ipseckey__subcmd__plan)
-            opts="-h --keep-others --inbound --json --show-keys --color --sadb --help"
+            opts="-h --keep-others --inbound --allow-empty --json --show-keys --color --sadb --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -335,7 +335,7 @@ _ipseckey_options() {
             return 0
             ;;
         ipseckey__subcmd__reconcile)
-            opts="-h --keep-others --inbound --json --show-keys --color --sadb --help"
+            opts="-h --keep-others --inbound --allow-empty --json --show-keys --color --sadb --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

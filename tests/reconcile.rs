@@ -66,6 +66,25 @@ fn reconcile_keep_others_removes_nothing() {
 }
 
 #[test]
+fn reconcile_refuses_a_file_without_an_add() {
+    let model = Model::start(&[]);
+    model.load(&line(1, ""));
+    for text in ["", "# none\n", "flush\n"] {
+        for tool in ["reconcile", "plan"] {
+            let refused = run(&model, &[tool], text);
+            let reported = String::from_utf8_lossy(&refused.stderr);
+            assert_eq!(refused.status.code(), Some(1), "{tool} {text:?}: {reported}");
+            assert!(reported.contains("adds no SA: expected at least one add"), "{reported}");
+        }
+        assert_eq!(model.saved().matches("add esp").count(), 1);
+    }
+    assert!(run(&model, &["reconcile", "--keep-others"], "").status.success());
+    assert_eq!(model.saved().matches("add esp").count(), 1);
+    assert!(run(&model, &["reconcile", "--allow-empty"], "").status.success());
+    assert_eq!(model.saved().matches("add esp").count(), 0);
+}
+
+#[test]
 fn reconcile_changes_nothing_if_the_file_has_an_error() {
     let model = Model::start(&["192.0.2.1"]);
     model.load(&line(1, ""));

@@ -84,7 +84,7 @@ fn short_options() -> [Arg; 6] {
     ]
 }
 
-fn long_options() -> [Arg; 7] {
+fn long_options() -> [Arg; 8] {
     [
         Arg::new("sadb")
             .long("sadb")
@@ -101,6 +101,12 @@ fn long_options() -> [Arg; 7] {
             .long("deny-weak")
             .action(ArgAction::SetTrue)
             .help("Treat weak keys and ciphers that are unsafe with static keys as errors, not as warnings"),
+        Arg::new("allow-empty")
+            .long("allow-empty")
+            .action(ArgAction::SetTrue)
+            .requires("check")
+            .conflicts_with("load")
+            .help("Accept a file without an add command (-c)"),
         Arg::new("json").long("json").action(ArgAction::SetTrue).global(true).help("Print JSON, one object a line"),
         Arg::new("sarif")
             .long("sarif")
@@ -157,6 +163,7 @@ pub(super) fn parse(
         paranoid: matches.get_flag("paranoid"),
         verbose: matches.get_flag("verbose"),
         deny_weak: matches.get_flag("deny-weak"),
+        allow_empty: matches.get_flag("allow-empty"),
         json,
         show_keys: matches.get_flag("show-keys"),
         hosts: matches.remove_one("hosts"),
@@ -267,6 +274,8 @@ mod tests {
         assert!(args(&["--sadb", "nonsense"]).is_err());
         assert_eq!(args(&["--sarif", "-c", "a"]).unwrap().settings.report, Format::Sarif);
         assert!(args(&["--sarif", "dump"]).is_err());
+        assert!(args(&["--allow-empty", "-c", "a"]).unwrap().settings.allow_empty);
+        assert!(args(&["--allow-empty", "-f", "a"]).is_err());
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::report::{Counts, Excerpt};
 use super::session::Session;
 use super::standard_input::StandardInput;
 use super::tools;
-use crate::keyfile::{self, Code, Diagnostic, ParsedCommand, Setting};
+use crate::keyfile::{self, Code, Command, Diagnostic, Location, ParsedCommand, Setting, Severity, Verb};
 use crate::redact::shown;
 use crate::sa::SaType;
 
@@ -53,17 +53,34 @@ fn check(session: &Session<'_>, file: &Path) -> Result<Exit, InputError> {
     let mut blocks = InputBlocks::open(file)?;
     session.output.warn_of_findings(&blocks.take_findings());
     session.output.progress().begin("commands", Some(blocks.file_len()));
-    let mut check = Check { session, counts: Counts::default() };
+    let mut check = Check { session, counts: Counts::default(), additions: 0, has_quit: false };
     CommandLoop::new(session, Lints::all().and_many_sas_per_tuple(session)).run(&mut blocks, &mut check)?;
     session.output.progress().end();
+    // With other errors it is not known what the file was meant to add.
+    let lacks_addition = check.counts.all_good() && check.additions == 0 && !session.allows_empty();
+    if lacks_addition {
+        let text = Excerpt { name: &shown(file), text: b"", first_line: 1, setting: Setting::File };
+        session.output.print_diagnostic(&nothing_to_add(), text);
+    }
     session.output.print_summary(&shown(file), check.counts, "correct");
-    Ok(if check.counts.all_good() { Exit::Done } else { Exit::Failed })
+    Ok(if check.counts.all_good() && !lacks_addition { Exit::Done } else { Exit::Failed })
+}
+
+/// The error of a file without an `add`.
+fn nothing_to_add() -> Diagnostic {
+    let start = Location { line: 1, last_line: 1, start: 0, end: 0 };
+    let error =
+        Diagnostic::new(Severity::Error, Code::NothingToAdd, start, "The file adds no SA: expected at least one add");
+    error.help("restore the file; if it is meant to be empty, use --allow-empty")
 }
 
 /// Prints diagnostics and counts the commands without errors.
 struct Check<'s> {
     session: &'s Session<'s>,
     counts: Counts,
+    /// `add` commands up to `quit`.
+    additions: usize,
+    has_quit: bool,
 }
 
 /// Warnings about commands that every SADB refuses.
@@ -72,7 +89,11 @@ const SURE_TO_BE_REFUSED: &[Code] = &[Code::DuplicateSa, Code::KeyLength];
 impl Handler for Check<'_> {
     fn command(&mut self, item: ParsedCommand, text: Excerpt<'_>) -> ControlFlow<()> {
         // `quit` does not end the check: mistakes after it are worth a message too.
-        let is_good = self.session.accept(item.outcome.ok(), &item.diagnostics, text).is_some();
+        let command = self.session.accept(item.outcome.ok(), &item.diagnostics, text);
+        self.has_quit |= matches!(command, Some(Command::Quit));
+        let adds = matches!(&command, Some(Command::Sa(command)) if command.verb == Verb::Add);
+        self.additions += usize::from(adds && !self.has_quit);
+        let is_good = command.is_some();
         self.counts.add(is_good);
         let is_sure = |diagnostic: &Diagnostic| SURE_TO_BE_REFUSED.contains(&diagnostic.code);
         self.counts.sure_to_be_refused += usize::from(is_good && item.diagnostics.iter().any(is_sure));

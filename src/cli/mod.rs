@@ -64,6 +64,9 @@ fn under_smf(args: &Args) -> Option<Vec<OsString>> {
         _ => return None,
     };
     let mut words: Vec<OsString> = vec!["manual-key".into(), method.into(), "--config-file".into(), file.into()];
+    if args.settings.allow_empty {
+        words.push("--allow-empty".into());
+    }
     if let Some(sadb) = &args.settings.sadb {
         words.extend(["--sadb".into(), sadb.to_string().into()]);
     }

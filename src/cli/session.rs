@@ -63,6 +63,10 @@ impl<'a> Session<'a> {
         self.settings.deny_weak
     }
 
+    pub(super) fn allows_empty(&self) -> bool {
+        self.settings.allow_empty
+    }
+
     /// # Errors
     /// See [`Connection::open`].
     pub(super) fn open(&self) -> Result<RefMut<'_, dyn Sadb + 'static>, SadbError> {

@@ -18,6 +18,8 @@ pub(super) struct Settings {
     pub(super) hosts: Option<PathBuf>,
     /// `--deny-weak`: warnings about weak keys and unsafe ciphers are errors.
     pub(super) deny_weak: bool,
+    /// `--allow-empty`: for `-c`, a file without an `add` has no error.
+    pub(super) allow_empty: bool,
     /// `--json`: one object a line on standard output.
     pub(super) json: bool,
     /// `--show-keys`: `--json` prints keys.

@@ -19,6 +19,7 @@ pub(in crate::cli) struct Reconcile {
     file: PathBuf,
     keep_others: bool,
     inbound: bool,
+    allow_empty: bool,
     /// `plan`: print the differences and change nothing.
     plan: bool,
 }
@@ -49,13 +50,25 @@ fn with_arguments(command: Command) -> Command {
                 .action(ArgAction::SetTrue)
                 .help("Add and change only the inbound SAs of FILE, and remove none"),
         )
+        .arg(
+            Arg::new("allow-empty")
+                .long("allow-empty")
+                .action(ArgAction::SetTrue)
+                .help("Accept a FILE without an add command: all SAs are removed"),
+        )
 }
 
 impl Reconcile {
     pub(super) fn from(matches: &mut ArgMatches, plan: bool) -> Self {
         let inbound = matches.get_flag("inbound");
         let keep_others = inbound || matches.get_flag("keep-others");
-        Self { file: matches.remove_one("file").unwrap_or_default(), keep_others, inbound, plan }
+        Self {
+            file: matches.remove_one("file").unwrap_or_default(),
+            keep_others,
+            inbound,
+            allow_empty: matches.get_flag("allow-empty"),
+            plan,
+        }
     }
 
     pub(super) fn word(&self) -> &'static str {
@@ -97,6 +110,11 @@ impl Reconcile {
             return Ok(None);
         }
         let goal = progress.and_then(|_| goal.finish()).map_err(failure)?;
+        // Probably cut short: all SAs would be removed.
+        if goal.len() == 0 && !self.keep_others && !self.allow_empty {
+            let expected = "expected at least one add; if it is meant to be empty, use --allow-empty";
+            return Err(Failure::new(format!("{name} adds no SA: {expected}")));
+        }
         Ok(Some(if self.inbound { goal.inbound() } else { goal }))
     }
 }

@@ -50,6 +50,7 @@ codes! {
     20 TooManyArguments "Too many arguments."
     21 BadQuotes "Unbalanced or misplaced quotes."
     22 UnsupportedBySadb "Keyword not supported by this SADB."
+    23 NothingToAdd "The file adds no SA."
     30 Refused "Command refused by the SADB."
     40 CommentContinues "A comment continues on the next line."
     41 TrailingBackslash "Backslash at the end of the file."

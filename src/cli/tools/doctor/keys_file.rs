@@ -118,6 +118,11 @@ fn report_contents(path: &Path, survey: &Survey, report: &mut HealthReport) {
     let name = shown(path);
     let fix = format!("run `ipseckey -c {}` to see the lines", shell_word(path));
     match (survey.errors, survey.warnings) {
+        (0, _) if survey.desired.ids.is_empty() => report.problem(
+            "keys file",
+            format!("{name} adds no SA"),
+            "restore the file, or create one with `ipseckey generate`",
+        ),
         (0, 0) => report.ok("keys file", format!("{name} adds {}", counted(survey.desired.ids.len(), "SA"))),
         (0, warnings) => report.warn("keys file", format!("{name} has {}", counted(warnings, "warning")), fix),
         (errors, _) => report.problem("keys file", format!("{name} has {}", counted(errors, "error")), fix),

@@ -153,6 +153,14 @@ pub(super) const TABLE: &[Explanation] = &[
         "add ah spi 0x1000 dst 198.51.100.7 auth_alg sha256 authkey KEY64",
     ),
     row(
+        Code::NothingToAdd,
+        "A keys file without an add command was probably cut short, or made by a program that had no keys. The service refuses it: \
+         to apply it would remove all SAs. If the file is meant to be empty, use --allow-empty, or set allow_empty = true in \
+         manual-key.toml.",
+        "",
+        "",
+    ),
+    row(
         Code::Refused,
         "The command is well-formed, but the SADB returned an error: for example, the SA already exists or does not exist, or an \
          algorithm, kernel module or privilege is missing. The message contains the reason that the SADB gives; -v prints the request.",
