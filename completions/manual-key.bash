@@ -148,12 +148,16 @@ _manual__key() {
             return 0
             ;;
         manual__subcmd__key__subcmd__refresh)
-            opts="-h --show --allow-unsafe-file --allow-empty --config --config-file --policy --sadb --flush --help"
+            opts="-h --show --confirm --allow-unsafe-file --allow-empty --config --config-file --policy --sadb --flush --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --confirm)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -216,12 +220,16 @@ _manual__key() {
             return 0
             ;;
         manual__subcmd__key__subcmd__start)
-            opts="-h --show --allow-unsafe-file --allow-empty --config --config-file --policy --sadb --flush --help"
+            opts="-h --show --confirm --allow-unsafe-file --allow-empty --config --config-file --policy --sadb --flush --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --confirm)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

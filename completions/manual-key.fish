@@ -57,6 +57,7 @@ owned\t''"
 complete -c manual-key -n "__fish_manual_key_using_subcommand run" -l allow-unsafe-file -d 'Warn of files that other users can read or change, instead of refusing them'
 complete -c manual-key -n "__fish_manual_key_using_subcommand run" -l allow-empty -d 'Accept a keys file without an add command'
 complete -c manual-key -n "__fish_manual_key_using_subcommand run" -s h -l help -d 'Print help'
+complete -c manual-key -n "__fish_manual_key_using_subcommand start" -l confirm -d 'Roll everything back unless "yes" is typed within this time, also if the terminal is gone' -r
 complete -c manual-key -n "__fish_manual_key_using_subcommand start" -l config -d 'Configuration of the service [default: /etc/inet/manual-key.toml]' -r -F
 complete -c manual-key -n "__fish_manual_key_using_subcommand start" -l config-file -d 'The keys file; overrides the configuration' -r -F
 complete -c manual-key -n "__fish_manual_key_using_subcommand start" -l policy -d 'Linux: policies to install: none, or from-sas (those that the SAs need); overrides the configuration' -r
@@ -71,6 +72,7 @@ complete -c manual-key -n "__fish_manual_key_using_subcommand start" -l show -d 
 complete -c manual-key -n "__fish_manual_key_using_subcommand start" -l allow-unsafe-file -d 'Warn of files that other users can read or change, instead of refusing them'
 complete -c manual-key -n "__fish_manual_key_using_subcommand start" -l allow-empty -d 'Accept a keys file without an add command'
 complete -c manual-key -n "__fish_manual_key_using_subcommand start" -s h -l help -d 'Print help'
+complete -c manual-key -n "__fish_manual_key_using_subcommand refresh" -l confirm -d 'Roll everything back unless "yes" is typed within this time, also if the terminal is gone' -r
 complete -c manual-key -n "__fish_manual_key_using_subcommand refresh" -l config -d 'Configuration of the service [default: /etc/inet/manual-key.toml]' -r -F
 complete -c manual-key -n "__fish_manual_key_using_subcommand refresh" -l config-file -d 'The keys file; overrides the configuration' -r -F
 complete -c manual-key -n "__fish_manual_key_using_subcommand refresh" -l policy -d 'Linux: policies to install: none, or from-sas (those that the SAs need); overrides the configuration' -r

@@ -29,6 +29,7 @@ pub(crate) use compare::keys_fingerprint;
 pub(crate) use execute::{ExecuteError, execute};
 pub(crate) use fingerprint::FingerprintKey;
 pub(crate) use goal::{DesiredSa, Goal, GoalError};
+pub(crate) use live::ActualSa;
 pub(crate) use plan::{PlanError, PlanOptions, PlanScope, plan, verify};
 pub(crate) use report::{Mismatch, Summary, write_json, write_summary, write_text};
 pub(crate) use sequence::{Counters, MARGIN, is_inbound};

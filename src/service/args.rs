@@ -89,6 +89,8 @@ pub(crate) struct Args {
     pub(crate) warn: u64,
     /// `--open`: the policies are removed, too.
     pub(crate) open: bool,
+    /// `--confirm`: seconds until an unconfirmed load is rolled back.
+    pub(crate) confirm: Option<u64>,
     pub(crate) instance: Option<String>,
 }
 
@@ -96,7 +98,7 @@ impl Args {
     /// Whether a daemon, if there is one, can do this refresh: it has a configuration of its own, so that options rule it out.
     /// Under SMF there is no daemon.
     pub(crate) fn may_use_daemon(&self, supervisor: &Supervisor) -> bool {
-        let has_options = self.overrides != Overrides::default() || self.show;
+        let has_options = self.overrides != Overrides::default() || self.show || self.confirm.is_some();
         !has_options && !matches!(supervisor, Supervisor::Smf { .. })
     }
 }
@@ -138,6 +140,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Arg
         check: is_set(of_method, "check"),
         warn: of_method.try_get_one("warn").ok().flatten().copied().unwrap_or(DEFAULT_WARN),
         open: is_set(of_method, "open"),
+        confirm: of_method.try_get_one("confirm").ok().flatten().copied(),
         instance: of_method.try_get_one("instance").ok().flatten().cloned(),
     })
 }
@@ -189,7 +192,14 @@ fn path(name: &'static str, value: &'static str, help: &'static str) -> Arg {
 
 fn with_options(method: Method, command: Command) -> Command {
     let command = match method {
-        Method::Start | Method::Refresh => command.arg(flag("show", "Print the resulting SAs, keys masked")),
+        Method::Start | Method::Refresh => command.args([
+            flag("show", "Print the resulting SAs, keys masked"),
+            Arg::new("confirm")
+                .long("confirm")
+                .value_name("SECONDS")
+                .value_parser(value_parser!(u64).range(1..=86_400))
+                .help("Roll everything back unless \"yes\" is typed within this time, also if the terminal is gone"),
+        ]),
         Method::Plan => command.arg(flag("json", "Print JSON objects, one per line")),
         Method::Status => command.args([
             flag("json", "Print a JSON object"),

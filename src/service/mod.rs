@@ -12,6 +12,7 @@
 
 pub(crate) mod args;
 mod config;
+mod confirm;
 mod daemon;
 mod exit;
 mod load;
@@ -22,6 +23,7 @@ mod status;
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::error::ErrorKind;
 
@@ -130,7 +132,14 @@ fn run_once(args: &Args, supervisor: &Supervisor, environment: Environment<'_>, 
         Method::Check => return loader.check(),
         Method::Plan => return loader.plan(args.json),
         Method::Stop => loader.stop(),
-        Method::Start | Method::Refresh | Method::Run | Method::Status => loader.load(args.show),
+        Method::Start | Method::Refresh | Method::Run | Method::Status => match args.confirm {
+            None => loader.load(args.show),
+            Some(_) if control_socket::is_served(&control_socket::path(&dirs::runtime(environment))) => {
+                log.event(&event::daemon::confirm_by_hand_only());
+                return Err(Reason::Other);
+            }
+            Some(seconds) => confirm::load(&config, supervisor, log, Duration::from_secs(seconds), args.show)?,
+        },
     };
     finish(&config, &outcome, log)
 }

@@ -11,6 +11,7 @@ mod batches;
 mod capture;
 mod cases;
 mod check;
+mod confirm;
 mod doctor;
 mod exchange;
 mod faults;

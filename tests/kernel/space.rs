@@ -169,7 +169,8 @@ pub fn without_times(text: &str) -> String {
 }
 
 impl Ran {
-    fn new(line: String, output: Output) -> Self {
+    /// `line` is the command line, for messages.
+    pub fn new(line: String, output: Output) -> Self {
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
         Self { line, status: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
     }

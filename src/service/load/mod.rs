@@ -17,6 +17,7 @@ mod prepare;
 mod preview;
 mod reconcile;
 pub(crate) mod repair;
+pub(crate) mod rollback;
 mod sequence;
 mod verify;
 

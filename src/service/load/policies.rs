@@ -110,6 +110,18 @@ impl Loader<'_> {
         Ok(InstalledPolicies { failed: installation.failures(), stale, ..InstalledPolicies::default() })
     }
 
+    /// Installs the policies `desired` in place of the service's; returns the record, for the removal of the others.
+    pub(super) fn install_exactly(
+        &mut self,
+        desired: &Derived,
+        target: &mut Target,
+    ) -> Result<Option<OwnedPolicies>, Failure> {
+        let (Some(mut owned), Some(spd)) = (self.owned_policies()?, target.sadb.spd()) else { return Ok(None) };
+        let installation = owned.install(desired, spd).map_err(|error| self.fail_sadb(&error))?;
+        self.report_installation(&installation);
+        Ok(Some(owned))
+    }
+
     /// The record of the service's policies; `None` for an SADB that has no runtime directory.
     pub(super) fn owned_policies(&mut self) -> Result<Option<OwnedPolicies>, Failure> {
         let owned = self.config.state.as_deref().map(OwnedPolicies::read).transpose();
@@ -189,7 +201,12 @@ impl Loader<'_> {
         Ok(AfterStop::Removed)
     }
 
-    fn remove_all_but(&mut self, desired: &Derived, owned: &mut OwnedPolicies, target: &mut Target) -> Result<(), Failure> {
+    pub(super) fn remove_all_but(
+        &mut self,
+        desired: &Derived,
+        owned: &mut OwnedPolicies,
+        target: &mut Target,
+    ) -> Result<(), Failure> {
         let Some(spd) = target.sadb.spd() else { return Ok(()) };
         match owned.remove_stale(desired, spd) {
             Ok(0) => Ok(()),

@@ -121,7 +121,12 @@ impl Loader<'_> {
         if let Some(id) = taken.iter().next() {
             repaired.obstacle(taken.len(), format!("another program's SA has the place of {id}"));
         }
-        let Some(commands) = self.lost_commands(outcome, &lost)? else {
+        let Ok(commands) = self.lost_commands(outcome, &lost) else {
+            // Logged. An editor may have the file open: the daemon stays, with the policies.
+            repaired.obstacle(lost.len(), "the keys file cannot be read: run manual-key refresh");
+            return Ok(());
+        };
+        let Some(commands) = commands else {
             repaired.obstacle(lost.len(), "the keys file has changed since it was loaded: run manual-key refresh");
             return Ok(());
         };

@@ -51,7 +51,7 @@ fn ignore_file_size_signal() {
 /// Locks current and future pages when they are touched, if RLIMIT_MEMLOCK is unlimited: below a limit a later allocation could
 /// fail.
 #[cfg(target_os = "linux")]
-fn lock_memory() {
+pub(super) fn lock_memory() {
     use nix::sys::resource::{RLIM_INFINITY, getrlimit};
     // Fails without CAP_SYS_RESOURCE, but the limit may be unlimited already.
     let _ = setrlimit(Resource::RLIMIT_MEMLOCK, RLIM_INFINITY, RLIM_INFINITY);
@@ -64,7 +64,7 @@ fn lock_memory() {
 
 /// Locks current pages only: future ones might exceed a limit (illumos: `project.max-locked-memory`).
 #[cfg(not(target_os = "linux"))]
-fn lock_memory() {
+pub(super) fn lock_memory() {
     let _ = mlockall(MlockAllFlags::MCL_CURRENT);
 }
 

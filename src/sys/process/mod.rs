@@ -1,6 +1,7 @@
 //! This process: locked and wiped memory, privileges, signals, the users that it can see.
 
 mod allocator;
+pub(crate) mod guard;
 pub(crate) mod hardening;
 pub(crate) mod key_managers;
 pub(crate) mod privilege;

@@ -172,6 +172,11 @@ pub(crate) fn refresh_reply(text: &str, is_done: bool) -> Event {
     Event::new(if is_done { Severity::Info } else { Severity::Error }, text)
 }
 
+/// `manual-key start --confirm` while `manual-key run` runs, which would restore what the rollback removes.
+pub(crate) fn confirm_by_hand_only() -> Event {
+    Event::error("--confirm: manual-key run is running; stop it first: systemctl stop manual-key")
+}
+
 /// `manual-key stop --open` while `manual-key run` runs, of an instance of manual-key@.service if it has a name.
 pub(crate) fn keeps_policies(instance: Option<&str>) -> Event {
     let unit = instance.map_or_else(|| "manual-key".to_owned(), |name| format!("manual-key@{name}"));

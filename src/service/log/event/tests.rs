@@ -65,6 +65,7 @@ pub(in crate::service::log) fn samples() -> Vec<Event> {
         load::online(2, file),
         load::reconciled(Summary::default(), 2, file),
         load::degraded(&load::online(2, file), &coverage().unprotected, false),
+        load::not_confirmed(),
         load::disabled(true, AfterStop::Kept { instance: Some("north") }),
         load::removed_foreign(&foreign(), &["charon (pid 7)".to_owned()]),
         load::empty(file),
