@@ -19,7 +19,7 @@ const FOREIGN: &str = "xfrm state add src 10.0.0.1 dst 10.0.0.9 proto esp spi 0x
                        auth-trunc hmac(sha256) 0x000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f 128 \
                        enc cbc(aes) 0x000102030405060708090a0b0c0d0e0f";
 
-/// SAs and policies without times and sequence numbers, which go on.
+/// SAs and policies without times and sequence numbers, which continue.
 fn everything(host: &Space) -> Vec<String> {
     let states = host.states().into_iter().map(|sa| without_times(&sa));
     let steady = |line: &&str| !["anti-replay", "lastused", "replay"].iter().any(|word| line.contains(word));

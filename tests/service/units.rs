@@ -49,7 +49,7 @@ fn installed_properties_are_valid_with_each_commented_line() {
         count += 1;
     }
     // Nine properties, two of which are set, and none.
-    assert_eq!(count, 8);
+    assert_eq!(count, 9);
 }
 
 #[test]
