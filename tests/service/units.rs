@@ -48,7 +48,7 @@ fn installed_properties_are_valid_with_each_commented_line() {
         assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
         count += 1;
     }
-    // Nine properties, two of which are set, and none.
+    // Ten properties, two of which are set, and none.
     assert_eq!(count, 9);
 }
 
