@@ -9,9 +9,9 @@ use crate::sadb::SadbError;
 fn is_about_own_sa(verb: Verb, diagnostic: sa::DiagnosticCode) -> bool {
     match verb {
         Verb::Get | Verb::Delete => true,
-        // With a diagnostic code the missing SA is the paired one.
-        Verb::Update | Verb::UpdatePair | Verb::DeletePair => diagnostic.0 == 0,
-        _ => false,
+        // Linux has no diagnostic codes. On illumos another code than this one is about the paired SA.
+        Verb::Update | Verb::UpdatePair | Verb::DeletePair => diagnostic.0 == 0 || diagnostic == diagnostics::SA_NOTFOUND,
+        Verb::Add => false,
     }
 }
 
@@ -26,8 +26,9 @@ pub(super) fn refusal(verb: Verb, request: &Request, error: &SadbError, location
         SadbError::Refused { diagnostic, .. } if error.is_missing() && is_about_own_sa(verb, *diagnostic) => {
             format!("{sa} does not exist")
         }
-        // The text before the identity is that of ipseckey(1M), as scripts may search for it.
-        SadbError::Refused { errno: EINVAL, diagnostic, .. } if diagnostic.0 != 0 => {
+        // The text before the identity is that of ipseckey(1M), as scripts may search for it. Illumos has diagnostic codes with
+        // EINVAL, ESRCH, EPROTOTYPE and EOPNOTSUPP.
+        SadbError::Refused { diagnostic, .. } if diagnostic.0 != 0 => {
             let detail = diagnostics::text(*diagnostic);
             format!("One of the entered values is incorrect: Diagnostic code {}: {detail} ({sa})", diagnostic.0)
         }
@@ -39,9 +40,9 @@ pub(super) fn refusal(verb: Verb, request: &Request, error: &SadbError, location
                 .to_owned(),
         ),
         SadbError::Refused { diagnostic, .. } if error.is_missing() => {
-            next_step(*diagnostic).or_else(|| Some("`ipseckey dump` lists the SAs".to_owned()))
+            next_step(verb, request, *diagnostic).or_else(|| Some("`ipseckey dump` lists the SAs".to_owned()))
         }
-        SadbError::Refused { diagnostic, .. } => next_step(*diagnostic),
+        SadbError::Refused { diagnostic, .. } => next_step(verb, request, *diagnostic),
         _ => None,
     };
     Diagnostic::refused(location, text, help)
@@ -51,9 +52,72 @@ fn sa_type_word(sa_type: SaType) -> String {
     sa_types::by_number(sa_type).map_or_else(|| sa_type.0.to_string(), |row| row.word.to_owned())
 }
 
-fn next_step(diagnostic: sa::DiagnosticCode) -> Option<String> {
+/// What to do about a refusal. Some codes have another reason for an update than for an addition.
+fn next_step(verb: Verb, request: &Request, diagnostic: sa::DiagnosticCode) -> Option<String> {
+    let updates = matches!(verb, Verb::Update | Verb::UpdatePair);
+    if updates && diagnostic == diagnostics::BAD_SASTATE {
+        let next = if request.replay_value.is_some() {
+            "illumos changes the replay value only of SAs that are neither larval nor mature: delete the SA and add it again"
+        } else {
+            "an update cannot change the state: remove `state`, or delete the SA"
+        };
+        return Some(next.to_owned());
+    }
     diagnostics::by_code(diagnostic).filter(|row| !row.next.is_empty()).map(|row| row.next.to_owned())
 }
 
-/// The same on Linux and illumos.
-const EINVAL: i32 = 22;
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::names::errnos::{EINVAL, EOPNOTSUPP, EPROTOTYPE, ESRCH};
+    use crate::sa::{DiagnosticCode, Spi};
+
+    /// Message and help for a refusal with that errno and diagnostic code.
+    fn refused(verb: Verb, request: Request, errno: u8, diagnostic: u16) -> (String, String) {
+        let diagnostic = DiagnosticCode(diagnostic);
+        let error = SadbError::Refused { errno: errno.into(), diagnostic, text: "the errno's text".to_owned() };
+        let request = Request { sa_type: SaType::ESP, spi: Spi(0x20), ..request };
+        let found = refusal(verb, &request, &error, Location::default());
+        (found.message, found.help.unwrap_or_default())
+    }
+
+    #[test]
+    fn refusal_tells_the_diagnostic_code_with_every_errno() {
+        for (verb, errno, code, text, help) in [
+            (
+                Verb::Add,
+                EPROTOTYPE,
+                67,
+                "inner addresses are of different families",
+                "proto 4 is for IPv4 inside the tunnel",
+            ),
+            (Verb::Add, EINVAL, 73, "these SAs cannot be paired", "`inbound`"),
+            (Verb::Add, EOPNOTSUPP, 81, "invalid replay value", ""),
+            (Verb::UpdatePair, ESRCH, 76, "the SA is not paired", "updated or deleted"),
+            (Verb::Add, EINVAL, 43, "SA state not allowed", "add SAs as mature"),
+            (Verb::Update, EINVAL, 43, "SA state not allowed", "an update cannot change the state"),
+        ] {
+            let (message, next) = refused(verb, Request::default(), errno, code);
+            assert!(message.contains(&format!("Diagnostic code {code}: {text}")), "{message}");
+            assert!(next.contains(help), "{next}");
+        }
+    }
+
+    #[test]
+    fn refusal_of_an_update_of_the_replay_value_says_which_sas_have_it() {
+        let request = Request { replay_value: Some(5), ..Request::default() };
+        let (_, help) = refused(Verb::Update, request, EINVAL, 43);
+        assert!(help.contains("neither larval nor mature"), "{help}");
+    }
+
+    #[test]
+    fn refusal_says_that_the_sa_of_the_command_does_not_exist() {
+        for verb in [Verb::Get, Verb::Delete, Verb::Update, Verb::UpdatePair, Verb::DeletePair] {
+            for code in [0, 78] {
+                let (message, help) = refused(verb, Request::default(), ESRCH, code);
+                assert!(message.ends_with("SA with spi 0x20 does not exist"), "{message}");
+                assert!(help.contains("`ipseckey dump` lists"), "{help}");
+            }
+        }
+    }
+}

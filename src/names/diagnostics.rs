@@ -2,6 +2,15 @@
 
 use crate::sa::DiagnosticCode;
 
+/// The codes that a program acts on.
+pub(crate) const BAD_SASTATE: DiagnosticCode = DiagnosticCode(43);
+pub(crate) const MALFORMED_NATT_LOC: DiagnosticCode = DiagnosticCode(55);
+pub(crate) const PAIR_INAPPROPRIATE: DiagnosticCode = DiagnosticCode(73);
+pub(crate) const PAIR_ALREADY: DiagnosticCode = DiagnosticCode(75);
+pub(crate) const PAIR_SA_NOTFOUND: DiagnosticCode = DiagnosticCode(76);
+pub(crate) const SA_NOTFOUND: DiagnosticCode = DiagnosticCode(78);
+
+/// A code in words.
 pub(crate) struct DiagnosticText {
     pub(crate) text: &'static str,
     /// A remedy; empty if the text is enough.
@@ -16,7 +25,8 @@ const fn hint(text: &'static str, next: &'static str) -> DiagnosticText {
     DiagnosticText { text, next }
 }
 
-const SPI_OF_PAIR: &str = "the paired SA must exist first, with source and destination exchanged";
+const SPI_OF_PAIR: &str = "the paired SA must exist first, with source and destination exchanged; add `inbound` to one command and \
+                           `outbound` to the other, since an SA that illumos keeps in both of its tables has no pair";
 const PREFIXES: &str = "a prefix length is at most 32 for IPv4 and 128 for IPv6";
 const SOFT_FIRST: &str = "a soft limit warns before the hard one ends the SA: it must be the smaller of the two";
 const KEY_LENGTH: &str = "`ipseckey algs` lists the key lengths of each algorithm";
@@ -93,7 +103,10 @@ const TABLE: &[DiagnosticText] = &[
     hint("invalid inner source prefix", PREFIXES),
     hint("invalid inner destination prefix", PREFIXES),
     row("inner destination address of an unknown family"),
-    hint("inner addresses are of different families", "use IPv4 or IPv6 for both isrc and idst"),
+    hint(
+        "inner addresses are of different families",
+        "use IPv4 or IPv6 for both isrc and idst; proto 4 is for IPv4 inside the tunnel, proto 41 for IPv6",
+    ),
     hint("NAT-T remote address of an unsupported family", "NAT-T addresses are IPv4"),
     hint("NAT-T local address of an unsupported family", "NAT-T addresses are IPv4"),
     row("different protocols of source and destination"),
@@ -101,7 +114,7 @@ const TABLE: &[DiagnosticText] = &[
     hint("ports on both outer and inner addresses", "in a tunnel, use isport and idport"),
     hint("these SAs cannot be paired", SPI_OF_PAIR),
     hint("these SAs do not match as a pair", SPI_OF_PAIR),
-    hint("one of these SAs is already paired", "delete it with delete-pair first"),
+    hint("one of these SAs is already paired", "end that pair first: delete one of its SAs, or both with delete-pair"),
     hint("the SA is not paired", "the SA itself was updated or deleted"),
     hint("wrong direction of the SA", "remove inbound and outbound, or specify the right one"),
     hint("no such SA", "`ipseckey dump` lists the existing SAs"),

@@ -2,14 +2,14 @@
 
 use std::io;
 
-use crate::names::errnos;
+use crate::names::{diagnostics, errnos};
 use crate::sa::DiagnosticCode;
 
 /// Why a request failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SadbError {
     /// The SADB replied with an error.
-    #[error("{text}")]
+    #[error("{text}{}", reason(*diagnostic))]
     Refused {
         /// Errno in the numbering of the SADB's system.
         errno: i32,
@@ -44,6 +44,14 @@ pub(crate) enum SadbError {
     /// Sending or receiving on the socket failed.
     #[error("the SADB's socket: {0}")]
     Io(#[from] io::Error),
+}
+
+/// Number and text of a diagnostic code, in parentheses. Neither depends on the values of the request.
+fn reason(diagnostic: DiagnosticCode) -> String {
+    match diagnostic.0 {
+        0 => String::new(),
+        number => format!(" (diagnostic code {number}: {})", diagnostics::text(diagnostic)),
+    }
 }
 
 impl SadbError {

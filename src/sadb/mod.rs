@@ -5,9 +5,11 @@
 
 pub(crate) mod changes;
 mod error;
+mod illumos;
 mod linux;
 mod load_lock;
 mod pfkey;
+mod retry;
 mod spd;
 mod target;
 mod warnings;
@@ -15,6 +17,7 @@ mod warnings;
 use std::ops::ControlFlow;
 
 pub(crate) use error::SadbError;
+pub(crate) use illumos::Illumos;
 #[cfg(feature = "internals")]
 pub(crate) use linux::side_store::rewrite_side_store;
 pub(crate) use linux::xfrm::Xfrm;

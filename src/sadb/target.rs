@@ -10,10 +10,9 @@ use crate::model::Settings;
 use crate::names::{Vocabulary, ipsecalgs};
 use crate::redact::shown;
 use crate::sadb::linux::af_key::AfKey;
-use crate::sadb::{PfKey, Sadb, SadbError, Xfrm};
+use crate::sadb::{Illumos, Sadb, SadbError, Xfrm};
 use crate::sys::net::packet_socket::PacketSocket;
 use crate::sys::{IS_ILLUMOS, IS_LINUX};
-use crate::wire::pfkey::Dialect;
 
 /// The environment variable that `--sadb` overrides.
 pub(crate) const SADB_VARIABLE: &str = "IPSECKEY_SADB";
@@ -98,13 +97,13 @@ impl SadbTarget {
     /// [`SadbError::Unavailable`] with the missing socket, module or privilege, and how to get it.
     pub(crate) fn open(&self) -> Result<Box<dyn Sadb>, SadbError> {
         match self {
-            Self::Model => Ok(Box::new(PfKey::new(Embedded::new(Settings::default()), &Dialect::ILLUMOS))),
+            Self::Model => Ok(Box::new(Illumos::new(Embedded::new(Settings::default())))),
             Self::Unix(path) => {
                 let socket = PacketSocket::connect_unix(path).map_err(|source| SadbError::Unavailable {
                     what: format!("no SADB listens at {} (start one with sadb-model --listen PATH)", shown(path)),
                     source,
                 })?;
-                Ok(Box::new(PfKey::new(socket, &Dialect::ILLUMOS)))
+                Ok(Box::new(Illumos::new(socket)))
             }
             Self::PfKey => open_pfkey(),
             Self::Xfrm => open_xfrm(),
@@ -124,7 +123,7 @@ fn open_xfrm() -> Result<Box<dyn Sadb>, SadbError> {
 
 fn open_pfkey() -> Result<Box<dyn Sadb>, SadbError> {
     let socket = PacketSocket::pf_key().map_err(|source| SadbError::Unavailable { what: pfkey_hint(&source), source })?;
-    Ok(if IS_LINUX { Box::new(AfKey::new(socket)) } else { Box::new(PfKey::new(socket, &Dialect::ILLUMOS)) })
+    Ok(if IS_LINUX { Box::new(AfKey::new(socket)) } else { Box::new(Illumos::new(socket)) })
 }
 
 /// Why the PF_KEY socket cannot be opened, with a remedy.

@@ -11,10 +11,10 @@ use ipseckey::internals::test_model::{TestModel, TestSocket};
 
 use crate::packet_socket::{PacketSocket, is_readable};
 
-/// SADB_DUMP.
-const DUMP: u8 = 10;
+/// SADB_GET and SADB_DUMP, which change nothing.
+const QUERIES: [u8; 2] = [5, 10];
 
-/// The fault. Messages are counted from 1, from the time when the plan is set; dumps do not count.
+/// The fault. Messages are counted from 1, from the time when the plan is set; queries do not count.
 #[derive(Clone, Copy)]
 pub(crate) enum Plan {
     /// No fault.
@@ -75,10 +75,10 @@ impl StandIn {
         *self.shared.lock().unwrap() = Shared { plan, received: Vec::new() };
     }
 
-    /// The messages received since, without dumps: a service counts its SAs at the end of a load.
+    /// The messages received since, without queries: a service counts its SAs at the end of a load.
     pub(crate) fn received(&self) -> Vec<(usize, u8)> {
         let shared = self.shared.lock().unwrap();
-        shared.received.iter().copied().filter(|(_, kind)| *kind != DUMP).collect()
+        shared.received.iter().copied().filter(|(_, kind)| !QUERIES.contains(kind)).collect()
     }
 
     /// Waits until it has received `count` messages.
@@ -152,11 +152,11 @@ impl Server {
         let Client { number, connection, socket } = &self.clients[index];
         let Some(message) = connection.receive(Duration::ZERO).filter(|message| !message.is_empty()) else { return false };
         let message = message.as_slice();
-        let is_question = message[1] == DUMP;
+        let is_question = QUERIES.contains(&message[1]);
         let (plan, count) = {
             let mut shared = self.shared.lock().unwrap();
             shared.received.push((*number, message[1]));
-            (shared.plan, shared.received.iter().filter(|(_, kind)| *kind != DUMP).count())
+            (shared.plan, shared.received.iter().filter(|(_, kind)| !QUERIES.contains(kind)).count())
         };
         match plan {
             _ if is_question => {}

@@ -4,6 +4,5 @@ pub(super) mod af_key;
 mod check;
 mod direction;
 mod errors;
-mod retry;
 pub(super) mod side_store;
 pub(super) mod xfrm;

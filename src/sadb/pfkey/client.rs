@@ -1,10 +1,11 @@
 //! A PF_KEYv2 client (RFC 2367) for the system's socket, `sadb-model` or the embedded model.
 
 use std::io;
+use std::net::IpAddr;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use crate::names::errnos;
+use crate::names::{diagnostics, errnos};
 use crate::sa::{AuthAlg, EncrAlg, Extension, KeyRole, Message, MessageType, Request, SaType};
 use crate::sadb::{MonitorMode, PairScope, Sadb, SadbError, Supported, Trace, Transport, Visitor};
 use crate::secret::Buffer;
@@ -20,7 +21,7 @@ pub(crate) type OwnedVisitor<'a> = &'a mut dyn FnMut(Message) -> ControlFlow<()>
 
 /// A PF_KEY client. It sends one request at a time and matches replies by sequence number and pid.
 pub(crate) struct PfKey<T> {
-    pub(super) transport: T,
+    pub(in crate::sadb) transport: T,
     pub(super) dialect: &'static Dialect,
     seq: u32,
     /// Whether the next request gets a new sequence number.
@@ -37,11 +38,29 @@ impl<T: Transport> PfKey<T> {
     }
 
     /// Sends a request about one SA and waits for the reply.
-    fn request(&mut self, kind: MessageType, request: &Request) -> Result<Message, SadbError> {
+    ///
+    /// # Errors
+    /// [`SadbError`]
+    pub(in crate::sadb) fn request(&mut self, kind: MessageType, request: &Request) -> Result<Message, SadbError> {
         let seq = self.next_seq();
         let message = pfkey::request(self.dialect, kind, request, seq, self.pid).map_err(unsupported)?;
         self.send(&message)?;
         self.receive_reply(kind, request.sa_type, seq)
+    }
+
+    /// Whether `addr` is an address of the SADB's node, which the SADB alone knows. illumos checks the addresses of every message
+    /// before it looks for the SA, and refuses a NAT-T address that is its own (D-55): a GET with it asks without a change.
+    ///
+    /// # Errors
+    /// [`SadbError`]
+    pub(in crate::sadb) fn has_address(&mut self, request: &Request, addr: IpAddr) -> Result<bool, SadbError> {
+        let seq = self.next_seq();
+        let message = pfkey::get_with_natt(self.dialect, request, addr, seq, self.pid).map_err(unsupported)?;
+        self.send(&message)?;
+        match self.receive_reply(MessageType::GET, request.sa_type, seq) {
+            Err(SadbError::Refused { diagnostic, .. }) => Ok(diagnostic == diagnostics::MALFORMED_NATT_LOC),
+            reply => reply.map(|_| false),
+        }
     }
 
     /// Sends a message without extensions and with a sequence number of its own, which it returns.
@@ -141,6 +160,18 @@ impl<T: Transport> PfKey<T> {
         }
     }
 
+    /// Asks for the messages of `hearing`.
+    ///
+    /// # Errors
+    /// Those of sending.
+    pub(in crate::sadb) fn start_monitor(&mut self, hearing: MonitorMode) -> Result<(), SadbError> {
+        if hearing == MonitorMode::All {
+            // Any SA type except 0 turns promiscuous mode on (RFC 2367 section 3.1.11).
+            self.send_header(MessageType::PROMISC, SaType(1))?;
+        }
+        Ok(())
+    }
+
     /// Calls `each` for every message that this socket receives, until it breaks.
     pub(crate) fn visit_messages(&mut self, each: OwnedVisitor<'_>) -> Result<(), SadbError> {
         loop {
@@ -191,10 +222,7 @@ impl<T: Transport> Sadb for PfKey<T> {
     }
 
     fn monitor(&mut self, hearing: MonitorMode, each: Visitor<'_>) -> Result<(), SadbError> {
-        if hearing == MonitorMode::All {
-            // Any SA type except 0 turns promiscuous mode on (RFC 2367 section 3.1.11).
-            self.send_header(MessageType::PROMISC, SaType(1))?;
-        }
+        self.start_monitor(hearing)?;
         self.visit_messages(&mut |message| each(&message))
     }
 

@@ -41,4 +41,4 @@ pub(crate) use dialect::{AF_INET, ExtensionKind};
 pub(crate) use error::DecodeError;
 pub(crate) use error::EncodeError;
 pub(crate) use message::{decode, decode_head, encode};
-pub(crate) use request::request;
+pub(crate) use request::{get_with_natt, request};

@@ -57,6 +57,29 @@ pub(crate) fn request(
     })
 }
 
+/// Encodes a GET of the SA of `request` with `natt_local` as its local NAT-T address. GET ignores the address, but illumos checks
+/// it as that of any message (`sadb_addrfix` in sadb.c).
+///
+/// # Errors
+/// As [`request`].
+pub(crate) fn get_with_natt(
+    dialect: &Dialect,
+    request: &Request,
+    natt_local: IpAddr,
+    seq: u32,
+    pid: u32,
+) -> Result<Buffer, EncodeError> {
+    let (kind, diagnostic) = (MessageType::GET, DiagnosticCode::default());
+    let header = BaseHeader { version: VERSION, kind, errno: 0, sa_type: request.sa_type, diagnostic, seq, pid };
+    exact(|writer| {
+        framed(writer, dialect, &header, |writer| {
+            let mut encoder = RequestEncoder { writer, dialect, request };
+            encoder.identity_only()?;
+            encoder.natt(AddressRole::NattLocal, Some(Endpoint { addr: natt_local, port: 0, proto: 0 }))
+        })
+    })
+}
+
 struct RequestEncoder<'a> {
     writer: &'a mut Writer,
     dialect: &'a Dialect,

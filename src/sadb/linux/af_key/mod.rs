@@ -10,8 +10,8 @@ use nix::errno::Errno;
 
 use crate::sa::{AuthAlg, Extension, Message, MessageType, Request, SaType};
 use crate::sadb::linux::errors::{RequestContext, algorithms_of, explained};
-use crate::sadb::linux::retry::RetryBudget;
 use crate::sadb::linux::xfrm::{LISTED, Xfrm};
+use crate::sadb::retry::{LOADING, RetryBudget};
 use crate::sadb::warnings::WarningLog;
 use crate::sadb::{MonitorMode, PairScope, PfKey, Sadb, SadbError, Spd, Supported, Trace, Transport, Visitor};
 use crate::sys::net::interfaces::clear_address_cache;
@@ -32,7 +32,7 @@ pub(crate) struct AfKey<T> {
 
 impl<T: Transport> AfKey<T> {
     pub(crate) fn new(transport: T) -> Self {
-        let (kernel, retry_budget) = (PfKey::new(transport, &Dialect::LINUX), RetryBudget::default());
+        let (kernel, retry_budget) = (PfKey::new(transport, &Dialect::LINUX), RetryBudget::new(LOADING));
         Self { kernel, is_traced: false, warnings: WarningLog::default(), retry_budget, xfrm: None }
     }
 

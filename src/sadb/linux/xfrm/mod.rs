@@ -23,12 +23,12 @@ use crate::sa::{Extension, Message, MessageType, Request, SaId, SaType};
 use crate::sadb::changes::ChangeVisitor;
 use crate::sadb::linux::direction::SaDirection;
 use crate::sadb::linux::errors::{RequestContext, algorithms_of};
-use crate::sadb::linux::retry::RetryBudget;
 use crate::sadb::linux::side_store::{DIRECTORY, SideEntry, SideStore};
 use crate::sadb::linux::xfrm::client::{NetlinkClient, Operation};
 use crate::sadb::linux::xfrm::decode::MessageOrigin;
 pub(in crate::sadb::linux) use crate::sadb::linux::xfrm::dump::LISTED;
 use crate::sadb::linux::xfrm::pairs::PeerSa;
+use crate::sadb::retry::{LOADING, RetryBudget};
 use crate::sadb::warnings::WarningLog;
 use crate::sadb::{MonitorMode, PairScope, Sadb, SadbError, Spd, Supported, Trace, Visitor};
 use crate::sys::net::crypto_api;
@@ -81,7 +81,7 @@ impl Xfrm {
             trace: None,
             warnings: WarningLog::default(),
             enforces_idle: false,
-            retry_budget: RetryBudget::default(),
+            retry_budget: RetryBudget::new(LOADING),
         })
     }
 

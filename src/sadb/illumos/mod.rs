@@ -1,0 +1,131 @@
+//! The SADB of illumos, and `sadb-model`, which answers as it does.
+//!
+//! The kernel's own answers are not those that ipseckey(1M) promises: a pairing that it does not make is reported as a success,
+//! and a failed one leaves a dead SA. This backend sends PF_KEY messages, looks at the replies and keeps the promises.
+//!
+//! | module | contents |
+//! | --- | --- |
+//! | `pairing` | requests with a `pair-spi` |
+//! | `tables` | combined ciphers, which must be in one table of the kernel only |
+
+mod pairing;
+mod tables;
+#[cfg(test)]
+mod tests;
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::ops::ControlFlow;
+
+use crate::names::diagnostics;
+use crate::sa::{AddressRole, DiagnosticCode, Extension, Message, Request, SaType};
+use crate::sadb::retry::{OTHER_DUMP, RetryBudget};
+use crate::sadb::{MonitorMode, PairScope, PfKey, Sadb, SadbError, Supported, Trace, Transport, Visitor};
+use crate::wire::pfkey::Dialect;
+
+/// A client of illumos' PF_KEY.
+pub(crate) struct Illumos<T> {
+    kernel: PfKey<T>,
+}
+
+impl<T: Transport> Illumos<T> {
+    /// A client over `transport`.
+    #[must_use]
+    pub(crate) fn new(transport: T) -> Self {
+        Self { kernel: PfKey::new(transport, &Dialect::ILLUMOS) }
+    }
+}
+
+impl<T: Transport> Sadb for Illumos<T> {
+    fn add(&mut self, request: &Request) -> Result<(), SadbError> {
+        tables::check(&mut self.kernel, request)?;
+        match request.pair_spi {
+            Some(spi) => pairing::add(&mut self.kernel, request, spi),
+            None => self.kernel.add(request),
+        }
+    }
+
+    fn update(&mut self, request: &Request, reach: PairScope) -> Result<(), SadbError> {
+        tables::check(&mut self.kernel, request)?;
+        match request.pair_spi {
+            Some(spi) => pairing::update(&mut self.kernel, request, spi, reach),
+            None => done_without_peer(self.kernel.update(request, reach)),
+        }
+    }
+
+    fn delete(&mut self, request: &Request, reach: PairScope) -> Result<(), SadbError> {
+        done_without_peer(self.kernel.delete(request, reach))
+    }
+
+    fn get(&mut self, request: &Request) -> Result<Message, SadbError> {
+        self.kernel.get(request).map(with_ipv4_natt)
+    }
+
+    fn flush(&mut self, sa_type: SaType) -> Result<(), SadbError> {
+        let mut budget = RetryBudget::new(OTHER_DUMP);
+        loop {
+            match self.kernel.flush(sa_type) {
+                Err(error) if budget.should_retry(&error) => {}
+                outcome => return outcome,
+            }
+        }
+    }
+
+    fn dump(&mut self, sa_type: SaType, each: Visitor<'_>) -> Result<(), SadbError> {
+        let mut budget = RetryBudget::new(OTHER_DUMP);
+        loop {
+            let mut has_begun = false;
+            let mut visit = |message: Message| -> ControlFlow<()> {
+                has_begun = true;
+                each(&with_ipv4_natt(message))
+            };
+            match self.kernel.visit_dump(sa_type, &mut visit) {
+                // ENOMEM after the first SA is a lack of memory, and a second dump would give these SAs again.
+                Err(error) if !has_begun && budget.should_retry(&error) => {}
+                outcome => return outcome,
+            }
+        }
+    }
+
+    fn monitor(&mut self, hearing: MonitorMode, each: Visitor<'_>) -> Result<(), SadbError> {
+        self.kernel.start_monitor(hearing)?;
+        self.kernel.visit_messages(&mut |message| each(&with_ipv4_natt(message)))
+    }
+
+    fn supported(&mut self) -> Result<Supported, SadbError> {
+        self.kernel.supported()
+    }
+
+    fn new_sequence(&mut self) {
+        self.kernel.new_sequence();
+    }
+
+    fn set_trace(&mut self, trace: Trace) {
+        self.kernel.set_trace(trace);
+    }
+}
+
+/// Success for `update-pair` and `delete-pair` of an SA without a paired SA: ipseckey(1M) has them act on that "if there is one".
+/// The kernel has updated or removed the named SA when it refuses the rest (`sadb_update_sa`, `sadb_delget_sa` in sadb.c).
+fn done_without_peer(outcome: Result<(), SadbError>) -> Result<(), SadbError> {
+    match outcome {
+        Err(error) if has_diagnostic(&error, diagnostics::PAIR_SA_NOTFOUND) => Ok(()),
+        outcome => outcome,
+    }
+}
+
+/// The description of an SA with its NAT-T addresses as IPv4, which they always are (D-68, D-69). The kernel describes those of an
+/// IPv6 SA as `AF_INET6`, with the IPv4 address in the first word (`sadb_sa2msg` in sadb.c).
+fn with_ipv4_natt(mut message: Message) -> Message {
+    for extension in &mut message.extensions {
+        let Extension::Address(AddressRole::NattLocal | AddressRole::NattRemote, info) = extension else { continue };
+        if let Some(IpAddr::V6(addr)) = info.addr.filter(|addr| addr.to_canonical().is_ipv6()) {
+            let [a, b, c, d, ..] = addr.octets();
+            info.addr = Some(Ipv4Addr::new(a, b, c, d).into());
+        }
+    }
+    message
+}
+
+fn has_diagnostic(error: &SadbError, expected: DiagnosticCode) -> bool {
+    matches!(error, SadbError::Refused { diagnostic, .. } if *diagnostic == expected)
+}
