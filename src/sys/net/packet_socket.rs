@@ -145,8 +145,14 @@ pub(crate) fn enlarge_receive_buffer(fd: BorrowedFd<'_>) {
     let _ = nix::sys::socket::setsockopt(&fd, nix::sys::socket::sockopt::RcvBufForce, &RECEIVE_BUFFER);
 }
 
+/// Enlarges the receive buffer: keysock drops messages that do not fit without an error (`keysock_passup` in keysock.c), and the
+/// default of 8 KiB holds some 40. The system refuses more than its maximum (a tunable of keysock, 256 KiB by default) with ENOBUFS.
 #[cfg(not(target_os = "linux"))]
-fn enlarge_receive_buffer(_fd: BorrowedFd<'_>) {}
+fn enlarge_receive_buffer(fd: BorrowedFd<'_>) {
+    let sizes = [256, 128, 64, 32, 16].map(|kib: usize| kib * 1024);
+    // Best effort: with the default size only a monitor loses messages.
+    let _ = sizes.iter().any(|size| nix::sys::socket::setsockopt(&fd, nix::sys::socket::sockopt::RcvBuf, size).is_ok());
+}
 
 fn close_on_exec(fd: BorrowedFd<'_>) -> io::Result<()> {
     use nix::fcntl::{FcntlArg, FdFlag, fcntl};
