@@ -141,3 +141,33 @@ fn reconcile_changes_keys_in_three_steps() {
         assert_eq!(printed(&run(&model, words, &new)), format!("ipseckey: {reported}"));
     }
 }
+
+/// On illumos an UPDATE changes one of the two copies of such an SA, and the SA would expire with the other.
+#[test]
+fn reconcile_changes_both_copies_of_an_sa_in_both_tables() {
+    let model = Model::start(&[]);
+    let group =
+        |limit: u32| format!("add ah spi 0x9001 dst6 ff02::5 proto 89 auth_alg md5 authkey {KEY} hard_addtime {limit}\n");
+    model.load(&group(5000));
+    assert_eq!(run(&model, &["reconcile"], &group(6000)).status.code(), Some(0));
+    for direction in ["inbound", "outbound"] {
+        let text = model.ok(&["-n", "get", "ah", "spi", "0x9001", "dst6", "ff02::5", direction]);
+        assert!(text.contains("HLT: 6000 seconds"), "{direction}: {text}");
+    }
+    assert_eq!(run(&model, &["plan"], &group(6000)).status.code(), Some(0));
+    // Only one copy is changed by another program.
+    let update = "update ah spi 0x9001 dst6 ff02::5 inbound hard_addtime 7000\n";
+    assert!(model.typed(update).status.success());
+    assert_eq!(run(&model, &["plan"], &group(6000)).status.code(), Some(3));
+    assert_eq!(run(&model, &["reconcile"], &group(6000)).status.code(), Some(0));
+    assert_eq!(run(&model, &["plan"], &group(6000)).status.code(), Some(0));
+}
+
+#[test]
+fn reconcile_ignores_host_bits_that_illumos_clears() {
+    let model = Model::start(&["192.0.2.1"]);
+    let text = line(1, "isrc 10.1.0.1/16 idst 10.2.0.1/16");
+    assert_eq!(run(&model, &["reconcile"], &text).status.code(), Some(0));
+    assert_eq!(run(&model, &["plan"], &text).status.code(), Some(0));
+    assert_eq!(run(&model, &["plan"], &line(1, "isrc 10.1.0.1/16 idst 10.3.0.1/16")).status.code(), Some(3));
+}

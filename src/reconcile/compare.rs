@@ -14,8 +14,8 @@ use crate::sa::{
 };
 use crate::secret::Key;
 
-/// The number of seconds by which illumos shortens the soft addtime of an outbound SA, at most (`lifetime_fuzz` in `sadb.c`).
-const SOFT_FUZZ: u64 = 23;
+/// The number of seconds by which illumos shortens the soft addtime of an outbound SA (`lifetime_fuzz` in `sadb.c`).
+const SOFT_FUZZ: std::ops::RangeInclusive<u64> = 8..=23;
 
 /// A desired SA and the actual one with the same identity.
 #[derive(Clone, Copy)]
@@ -315,10 +315,11 @@ fn ports(request: &Request) -> (u8, u16, u16) {
     (proto.unwrap_or(0), src, dst)
 }
 
-/// Inner address, prefix length and port. The address is `None` for 0.0.0.0/0 and ::/0.
+/// Inner network, prefix length and port. The network is `None` for 0.0.0.0/0 and ::/0. illumos stores an inner address without
+/// its host bits (`sadb_addrfix` in sadb.c), and the selectors of Linux ignore them.
 fn inner(end: Option<InnerEndpoint>) -> (Option<(IpAddr, u8)>, u16) {
-    let open = |end: &InnerEndpoint| end.addr.is_unspecified() && end.prefix_len == 0;
-    let addr = end.filter(|end| !open(end)).map(|end| (end.addr.to_canonical(), end.prefix_len));
+    let network = |end: InnerEndpoint| (end.network(), end.prefix_len);
+    let addr = end.filter(|end| end.prefix_len != 0).map(network);
     (addr, end.map_or(0, |end| end.port))
 }
 
@@ -411,9 +412,9 @@ fn same_identity(desired: &Option<Identity>, actual: &Option<Identity>) -> bool 
 
 fn same_soft_addtime(sas: &Comparison<'_>) -> bool {
     let (desired, actual) = (limits(*sas.desired.soft).addtime, limits(*sas.actual.soft).addtime);
-    let fuzz = if sas.backend == Backend::PfKey && desired > SOFT_FUZZ { SOFT_FUZZ } else { 0 };
-    // The fuzz only shortens the limit: a longer one is a difference.
-    desired.checked_sub(actual).is_some_and(|less| less <= fuzz)
+    // The subtraction wraps in the kernel as well: 5 seconds less 8 to 23 are some 2^64. 0 stands for no limit.
+    let is_shortened = SOFT_FUZZ.contains(&desired.wrapping_sub(actual)) && desired != 0 && actual != 0;
+    desired == actual || (sas.backend == Backend::PfKey && is_shortened)
 }
 
 /// Value and mask in one number. A missing mask stands for all ones.

@@ -85,7 +85,7 @@ fn execute_step(step: &mut Step, sadb: &mut dyn Sadb) -> Result<(), SadbError> {
     let change = &*step.change;
     match (step.kind, &change.request) {
         (StepKind::Add, Some(request)) => sadb.add(request),
-        (StepKind::Update, Some(request)) => sadb.update(request, PairScope::One),
+        (StepKind::Update, Some(request)) => sadb.update(request, change.reach()),
         (StepKind::Replace, Some(request)) => sadb.replace(&identifying_request(change), request),
         // An SA that has expired since the dump is removed as well.
         _ => sadb.delete_if_present(&identifying_request(change)).map(drop),
@@ -128,7 +128,8 @@ fn undo_update(change: &SaChange, before: ActualSa, sadb: &mut dyn Sadb) -> Resu
     (linux.if_id, linux.output_mark) = (update.linux.if_id, update.linux.output_mark);
     let sas = Comparison { desired: &before.request, actual: &after, backend: before.backend };
     if update.pair_spi.is_none() && sas.can_update(&sas.differing_fields()) {
-        return sadb.update(&Request { state: SaState::MATURE, ..sas.update_request() }, PairScope::One);
+        let reach = if before.may_have_copy() { PairScope::Pair } else { PairScope::One };
+        return sadb.update(&Request { state: SaState::MATURE, ..sas.update_request() }, reach);
     }
     restore(change, before, sadb)
 }

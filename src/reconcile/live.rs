@@ -40,6 +40,12 @@ pub(crate) struct ActualSa {
 }
 
 impl ActualSa {
+    /// Whether illumos may keep the SA in both of its tables. Such an SA has both direction flags; one between two addresses of the
+    /// node has only the flag INBOUND (`esp_add_sa_finish` in ipsecesp.c). A paired SA is in one table.
+    pub(super) fn may_have_copy(&self) -> bool {
+        self.backend == Backend::PfKey && self.pair.is_none() && self.request.flags.has(Flags::INBOUND)
+    }
+
     /// The SA that `message` describes; `None` if its identity is incomplete.
     pub(crate) fn of(message: &Message) -> Option<Self> {
         let id = message.id()?;

@@ -12,7 +12,7 @@ use crate::reconcile::live::ActualSa;
 use crate::reconcile::pairs::{PairChanges, set_pairs};
 use crate::reconcile::sequence::{Counters, MARGIN, is_inbound};
 use crate::reconcile::step::{Difference, Plan, SaChange, Step, StepKind};
-use crate::sa::{Request, SaId, SaType, Spi};
+use crate::sa::{Flags, Request, SaId, SaType, Spi};
 use crate::sadb::{Sadb, SadbError};
 use crate::sys::time::unix_now;
 
@@ -73,7 +73,22 @@ pub(crate) fn plan(goal: &Goal, sadb: &mut dyn Sadb, options: &PlanOptions<'_>) 
         }
         ControlFlow::Continue(())
     })?;
+    // After the dump: its messages and the replies to other requests come through the same socket.
+    for listed in std::mem::take(&mut planner.in_both_tables) {
+        let other = inbound_copy(&listed, sadb)?;
+        planner.compare_copies(listed, other);
+    }
     planner.finish()
+}
+
+/// The copy in illumos' inbound table. A dump lists an SA once that is in both tables, from the outbound one (`sadb_dump` in
+/// sadb.c). `None` if the SA has expired since.
+fn inbound_copy(listed: &ActualSa, sadb: &mut dyn Sadb) -> Result<Option<ActualSa>, SadbError> {
+    sadb.new_sequence();
+    match sadb.get(&Request { flags: Flags::INBOUND, ..listed.id.request() }) {
+        Err(error) if error.is_missing() => Ok(None),
+        found => Ok(ActualSa::of(&found?)),
+    }
 }
 
 /// The differences that are left after a plan for `goal` was executed. Ignores SAs that the file does not define.
@@ -96,7 +111,7 @@ struct Candidate<'a> {
     differing: Vec<&'static ComparedField>,
 }
 
-/// The SAs that the dump has listed. illumos lists an SA twice that is in both of its tables.
+/// The SAs that the dump has listed.
 struct VisitedSas {
     /// SAs of the file, by position.
     desired: Vec<bool>,
@@ -123,6 +138,8 @@ struct Planner<'a> {
     now: u64,
     visited: VisitedSas,
     candidates: Vec<Candidate<'a>>,
+    /// SAs of the file that illumos may keep in both of its tables.
+    in_both_tables: Vec<ActualSa>,
     /// SAs to be removed.
     surplus: Vec<ActualSa>,
     kept: usize,
@@ -138,6 +155,7 @@ impl<'a> Planner<'a> {
             now: unix_now(),
             visited: VisitedSas { desired: vec![false; goal.position_count()], others: HashSet::new() },
             candidates: Vec::new(),
+            in_both_tables: Vec::new(),
             surplus: Vec::new(),
             kept: 0,
             foreign: 0,
@@ -160,6 +178,22 @@ impl<'a> Planner<'a> {
             }
             return;
         };
+        if actual.may_have_copy() && !declares_table(&desired.request) {
+            self.in_both_tables.push(actual);
+        } else {
+            self.compare(desired, actual);
+        }
+    }
+
+    /// Compares the two copies of an SA with the desired one. They live on separately: an update may have changed one only.
+    fn compare_copies(&mut self, listed: ActualSa, other: Option<ActualSa>) {
+        let Some(desired) = self.goal.get(&listed.id) else { return };
+        let is_changed = |other: &ActualSa| !other.is_alive || !comparison(desired, other).differing_fields().is_empty();
+        // One step changes both copies, so the plan needs only one that differs.
+        self.compare(desired, other.filter(is_changed).unwrap_or(listed));
+    }
+
+    fn compare(&mut self, desired: &'a DesiredSa, actual: ActualSa) {
         let differing = comparison(desired, &actual).differing_fields();
         // A dead or larval SA has the identity, but protects no packet.
         let is_usable = actual.is_alive && !actual.has_unknown_algorithm;
@@ -275,6 +309,11 @@ fn update(candidate: &Candidate<'_>, pairs: &mut PairChanges<'_>) -> Option<Requ
     }
     let update = comparison(candidate.desired, &candidate.actual).update_request();
     Some(Request { pair_spi: pair, ..update })
+}
+
+/// Whether a request names one of illumos' two tables.
+fn declares_table(request: &Request) -> bool {
+    request.flags.has(Flags::INBOUND) != request.flags.has(Flags::OUTBOUND)
 }
 
 fn comparison<'a>(desired: &'a DesiredSa, actual: &'a ActualSa) -> Comparison<'a> {

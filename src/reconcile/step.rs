@@ -5,6 +5,7 @@ use crate::reconcile::live::ActualSa;
 use crate::reconcile::sequence::Counters;
 use crate::reconcile::snapshot::SequenceSnapshot;
 use crate::sa::{Request, SaId, SaType, Spi};
+use crate::sadb::PairScope;
 
 /// The kinds of steps, in the order in which a plan has them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,6 +57,14 @@ pub(crate) struct SaChange {
     pub(crate) request: Option<Request>,
     /// The SA before the step; `None` for an addition.
     pub(crate) actual: Option<ActualSa>,
+}
+
+impl SaChange {
+    /// What an update of the SA changes. X_UPDATEPAIR also changes the other copy of an SA that illumos keeps in both of its
+    /// tables; UPDATE does not, and the SA would end with the limits of the copy that it did not change.
+    pub(super) fn reach(&self) -> PairScope {
+        if self.actual.as_ref().is_some_and(ActualSa::may_have_copy) { PairScope::Pair } else { PairScope::One }
+    }
 }
 
 impl Step {

@@ -1,6 +1,6 @@
 //! Requests: the values of an add, update, delete or get command.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::{AuthAlg, EncrAlg, Flags, Identity, Lifetime, LinuxExtras, SaId, SaState, SaType, Sparse, Spi, XfrmMode};
 use crate::secret::Key;
@@ -27,6 +27,24 @@ pub(crate) struct InnerEndpoint {
     pub(crate) port: u16,
     /// Upper-layer protocol, 0 for any.
     pub(crate) proto: u8,
+}
+
+impl InnerEndpoint {
+    /// The address without its host bits.
+    #[must_use]
+    pub(crate) fn network(&self) -> IpAddr {
+        // A shift by the whole width is `None`: with prefix length 0 no bit counts.
+        match self.addr.to_canonical() {
+            IpAddr::V4(addr) => {
+                let mask = u32::MAX.checked_shl(32_u32.saturating_sub(self.prefix_len.into())).unwrap_or(0);
+                Ipv4Addr::from_bits(addr.to_bits() & mask).into()
+            }
+            IpAddr::V6(addr) => {
+                let mask = u128::MAX.checked_shl(128_u32.saturating_sub(self.prefix_len.into())).unwrap_or(0);
+                Ipv6Addr::from_bits(addr.to_bits() & mask).into()
+            }
+        }
+    }
 }
 
 /// A request about one SA. Values that were not given are `None` or zero.

@@ -293,6 +293,9 @@ fn word_or_number(names: Option<&[&str]>, number: u16) -> String {
     names.and_then(|names| names.first()).map_or_else(|| number.to_string(), |name| (*name).to_owned())
 }
 
+/// The most seconds by which illumos shortens a soft addtime.
+const MAX_FUZZ: u64 = 23;
+
 fn save_lifetime(out: &mut dyn Write, kind: LifetimeKind, lifetime: &Lifetime) -> io::Result<()> {
     if kind == LifetimeKind::Current {
         return Ok(());
@@ -300,6 +303,10 @@ fn save_lifetime(out: &mut dyn Write, kind: LifetimeKind, lifetime: &Lifetime) -
     let word = kind.word();
     write!(out, "\t")?;
     let Lifetime { allocations, bytes, addtime, usetime } = *lifetime;
+    // illumos shortens the soft addtime of an outbound SA by 8 to 23 seconds, and a shorter one wraps (`lifetime_fuzz` in sadb.c).
+    // Such an SA has no usable soft limit, and a file with that number is refused (D-16).
+    let is_wrapped = kind == LifetimeKind::Soft && addtime > u64::MAX - MAX_FUZZ;
+    let addtime = if is_wrapped { 0 } else { addtime };
     for (name, value) in [("alloc", allocations.into()), ("bytes", bytes), ("addtime", addtime), ("usetime", usetime)] {
         // Idle limits of bytes and flows have no keyword; `warning` reports them.
         if value != 0 && (kind != LifetimeKind::Idle || name.ends_with("time")) {
