@@ -45,7 +45,11 @@ pub(crate) const TABLE: &[XfrmCounter] = &[
         "packets that were unprotected, or not protected as a policy requires",
         "compare `ip xfrm policy` with the SAs: mode, reqid and addresses must agree",
     ),
-    row("XfrmInNoPols", "packets from an SA without a matching policy", "add a policy with `dir in`"),
+    row(
+        "XfrmInNoPols",
+        "packets from an SA without a matching policy",
+        "compare `ip xfrm policy`: hosts need `dir in`, networks behind a tunnel `dir fwd` as well",
+    ),
     row("XfrmInPolBlock", "packets blocked by a policy", "look for `action block` in `ip xfrm policy`"),
     row("XfrmOutError", "outbound packets dropped for another reason", MEMORY),
     row(

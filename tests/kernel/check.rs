@@ -329,6 +329,43 @@ fn check_is_good_after_the_keys_are_changed_as_the_guide_says() {
     }
 }
 
+#[test]
+#[ignore = "needs a kernel: tests/kernel/run"]
+fn check_is_good_with_the_example_of_ospf() {
+    let hosts = Hosts::new();
+    let checked = Checked::started(&hosts.here, include_str!("../../examples/ospfv3.keys"), "");
+    let line = checked.check(0, "");
+    assert!(line.starts_with("OK: 3 SAs from "), "{line}");
+    assert_eq!(hosts.here.ip("xfrm policy list").matches("dir ").count(), 6);
+}
+
+#[test]
+#[ignore = "needs a kernel: tests/kernel/run"]
+fn generated_policies_of_a_tunnel_pass_forwarded_traffic() {
+    let hosts = Hosts::new();
+    let inside = hosts.behind();
+    let generate = "generate esp src 10.0.0.1 dst 10.0.0.2 isrc 10.1.0.0/16 idst 10.2.0.0/16";
+    let keys = hosts.here.ipseckey(generate).succeeded();
+    // The commands of the comment, for each host.
+    let mut host = None;
+    for line in keys.lines() {
+        match line.strip_prefix("# On ") {
+            Some("10.0.0.1:") => host = Some(&hosts.here),
+            Some("10.0.0.2:") => host = Some(&hosts.there),
+            _ => {}
+        }
+        if let (Some(command), Some(host)) = (line.strip_prefix("#   ip "), host) {
+            host.ip(command);
+        }
+    }
+    hosts.here.load(&keys);
+    hosts.there.load(&keys);
+    let capture = Capture::start(&hosts, "icmp");
+    let far = [10, 2, 5, 2].into();
+    assert!((0..5).any(|_| inside.ping(far)), "no reply from behind the peer");
+    assert_eq!(capture.stop().lines(""), [""; 0], "packets in the clear");
+}
+
 /// The keys file with other SPIs and keys.
 fn rotated() -> String {
     let keys = Protection::ESP.keys().replace("0x1000", "0x1111").replace("0x2000", "0x2222");
