@@ -4,9 +4,13 @@
 //! where a key is expected.
 #![forbid(unsafe_code)]
 
+mod host_name;
+
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::path::Path;
+
+pub(crate) use host_name::{is_host_name, is_looked_up};
 
 /// Longest unknown word that is shown, in bytes.
 const MAX_SHOWN_LEN: usize = 32;

@@ -92,11 +92,9 @@ impl<'t, W: WordSource<'t> + Clone> Parser<'_, 't, W> {
         }
         // Queries to a name server cross the network in the clear: a misplaced key must not
         // become one.
-        let name =
-            std::str::from_utf8(word.bytes).ok().filter(|name| !name.is_empty() && !redact::may_be_key(name.as_bytes()));
+        let name = std::str::from_utf8(word.bytes).ok().filter(|name| redact::is_looked_up(name.as_bytes()));
         let Some(name) = name else {
-            let help = "a word that may be a key is not resolved".to_owned();
-            return self.unknown_address(row, word, "an address or name", Some(help));
+            return self.unknown_address(row, word, "an address or name", Some(help_for_unresolved(word.bytes).to_owned()));
         };
         let mut list = match self.options.resolver.addresses(name) {
             Ok(list) => list,
@@ -118,6 +116,14 @@ impl<'t, W: WordSource<'t> + Clone> Parser<'_, 't, W> {
         self.report(Severity::Error, Code::UnknownAddress, Some(word), message, Some(expected), help);
         None
     }
+}
+
+/// Why a word is not sent to a name server.
+fn help_for_unresolved(word: &[u8]) -> &'static str {
+    if word.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.') {
+        return "not an IPv4 address: it has four numbers from 0 to 255";
+    }
+    "only names with a dot, or of at most 15 lower-case letters and digits, are resolved: a key must not be sent to a name server"
 }
 
 #[cfg(test)]

@@ -5,7 +5,6 @@ use std::str::FromStr;
 
 use serde::Deserialize;
 
-use crate::redact::without_hex_runs;
 use crate::sys::fs::keys_file::KEYS_FILE;
 
 /// The keys of manual-key.toml with their defaults.
@@ -142,6 +141,62 @@ pub(crate) fn parse(text: &str) -> Result<Properties, (usize, String)> {
     toml::from_str(text).map_err(|error| {
         // The parser reports byte positions; editors go to lines.
         let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-        (before.matches('\n').count() + 1, without_hex_runs(error.message()))
+        (before.matches('\n').count() + 1, explain(error.message()))
     })
+}
+
+/// The beginnings of the errors of serde, and what they mean here.
+const KINDS: &[(&str, &str)] = &[
+    ("unknown field", "unknown key"),
+    ("unknown variant", "unknown value"),
+    ("invalid type", "a value of the wrong type"),
+    ("invalid value", "an invalid value"),
+];
+
+/// An error of the parser without what it found, which may be a key that was pasted into the wrong file: only what it expected.
+fn explain(message: &str) -> String {
+    let Some((_, kind)) = KINDS.iter().find(|(start, _)| message.starts_with(start)) else {
+        let is_twice = message.starts_with("duplicate");
+        return if is_twice { "a key that occurs twice" } else { "a syntax error" }.to_owned();
+    };
+    // The error of the configuration lists the keys.
+    if message.starts_with("unknown field") {
+        return (*kind).to_owned();
+    }
+    // The last one: the found text, which comes before, may contain the same words.
+    match message.rsplit_once(", expected ") {
+        Some((_, expected)) => format!("{kind}, expected {expected}"),
+        None => (*kind).to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parse_errors_name_what_was_expected_and_not_what_was_found() {
+        let forms = ["0f1e 2d3c 4b5a 6978", "Dx4tPEtaaXiHlqW0w9Lh8A==", "15.30.45.60", "x`, expected `0f1e2d3c"];
+        for found in forms {
+            for text in [
+                format!("carry_sequence = \"{found}\""),
+                format!("flush = \"{found}\""),
+                format!("hold_natt_ports = \"{found}\""),
+                format!("\"{found}\" = 1"),
+                format!("refresh = {found}"),
+                format!("sadb = \"auto\" {found}"),
+                found.to_owned(),
+            ] {
+                let Err((1, what)) = parse(&text) else { panic!("an error in line 1: {text}") };
+                let parts = found.split([' ', '.', '`', ',']).filter(|part| part.len() > 1 && *part != "expected");
+                parts.for_each(|part| assert!(!what.contains(part), "{text}: {what}"));
+            }
+        }
+        let what = |text| parse(text).unwrap_err().1;
+        assert_eq!(what("flush = \"some\""), "unknown value, expected `all` or `owned`");
+        assert_eq!(what("sabd = \"auto\""), "unknown key");
+        assert_eq!(what("repair = 1"), "a value of the wrong type, expected a boolean");
+        assert_eq!(what("sadb = \"auto\"\nsadb = \"xfrm\""), "a key that occurs twice");
+        assert_eq!(what("sadb = "), "a syntax error");
+    }
 }
