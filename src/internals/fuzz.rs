@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::ops::ControlFlow;
 
 use crate::apply::{self, Outcome};
+use crate::internals::saved_text::comparable;
 use crate::keyfile::{self, Checker, Code, Command, Diagnostic, HostsFile, NameError, Options, Resolver, Setting};
 use crate::model::{Model, Settings};
 use crate::names::Vocabulary;
@@ -218,8 +219,8 @@ fn load(sadb: &mut dyn Sadb, text: &[u8]) -> Vec<String> {
 }
 
 /// The SAs of a saved file, in an order of their own: that of a dump depends on the order of adding.
-fn blocks(text: &str) -> Vec<&str> {
-    let mut blocks: Vec<&str> = text.split("# begin assoc\n").skip(1).collect();
+fn blocks(text: &str) -> Vec<String> {
+    let mut blocks: Vec<String> = text.split("# begin assoc\n").skip(1).map(comparable).collect();
     blocks.sort_unstable();
     blocks
 }

@@ -10,4 +10,5 @@ pub mod language;
 mod leak;
 pub mod parts;
 pub mod pf_key;
+pub(crate) mod saved_text;
 pub mod test_model;

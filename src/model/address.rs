@@ -69,7 +69,7 @@ pub(crate) fn check(frame: &mut Frame, settings: &Settings) -> Checked<MessageAd
 }
 
 /// Reads one address and converts an IPv4-mapped one to IPv4, also in the frame.
-fn normalize(frame: &mut Frame, kind: u16, bad_family: DiagnosticCode) -> Checked<Option<Address>> {
+pub(crate) fn normalize(frame: &mut Frame, kind: u16, bad_family: DiagnosticCode) -> Checked<Option<Address>> {
     let Some(raw) = frame.address(kind) else { return Ok(None) };
     let ip = raw.ip.ok_or(Refusal::invalid(bad_family))?;
     let mut address = Address { ip, port: raw.port, proto: raw.proto, prefix: raw.prefix };
@@ -78,7 +78,7 @@ fn normalize(frame: &mut Frame, kind: u16, bad_family: DiagnosticCode) -> Checke
     {
         address.ip = four.into();
         // The echo shows the IPv4 address, in an extension that is still as long as for IPv6.
-        frame.set_address(kind, address.ip, raw.prefix);
+        frame.convert_to_ipv4(kind, four);
     }
     Ok(Some(address))
 }
@@ -95,19 +95,23 @@ fn refuse_class(
 
 /// The NAT-T addresses are IPv4 and not local.
 fn check_natt(frame: &mut Frame, addresses: &mut MessageAddresses, settings: &Settings) -> Checked {
-    // The kernel checks the class before the family, which shows only in the diagnostic of an IPv6 address.
+    // The class before the family: an own IPv6 address is malformed, another one is of a wrong family.
     addresses.natt_local = normalize(frame, ext::NATT_LOC, d::BAD_NATT_LOC_AF)?;
-    refuse_if(addresses.natt_local.is_some_and(|address| address.ip.is_ipv6()), d::BAD_NATT_LOC_AF)?;
     // A local address is refused here, although ipseckey(1M) allows it for nat_loc.
     refuse_class(addresses.natt_local, &[AddressClass::Local, AddressClass::Multicast], d::MALFORMED_NATT_LOC, settings)?;
+    refuse_ipv6(addresses.natt_local, d::BAD_NATT_LOC_AF)?;
     addresses.natt_remote = normalize(frame, ext::NATT_REM, d::BAD_NATT_REM_AF)?;
-    refuse_if(addresses.natt_remote.is_some_and(|address| address.ip.is_ipv6()), d::BAD_NATT_REM_AF)?;
     let classes: &[AddressClass] = if frame.has(ext::INNER_SRC) {
         &[AddressClass::Local, AddressClass::Multicast]
     } else {
         &[AddressClass::Local, AddressClass::Multicast, AddressClass::Unspecified]
     };
-    refuse_class(addresses.natt_remote, classes, d::MALFORMED_NATT_REM, settings)
+    refuse_class(addresses.natt_remote, classes, d::MALFORMED_NATT_REM, settings)?;
+    refuse_ipv6(addresses.natt_remote, d::BAD_NATT_REM_AF)
+}
+
+fn refuse_ipv6(address: Option<Address>, diagnostic: DiagnosticCode) -> Checked {
+    refuse_if(address.is_some_and(|address| address.ip.is_ipv6()), diagnostic)
 }
 
 /// Both inner addresses or none; of one family, masked to their prefixes.
@@ -123,7 +127,7 @@ fn read_inner(frame: &mut Frame) -> Checked<Option<(Address, Address)>> {
 }
 
 /// Reads an inner address and clears its host bits. The prefix length of an IPv4-mapped address is 96 bits larger.
-fn read_prefix(
+pub(crate) fn read_prefix(
     frame: &mut Frame,
     kind: u16,
     bad_family: DiagnosticCode,
@@ -135,10 +139,11 @@ fn read_prefix(
     if was_mapped {
         // A prefix length below 96 wraps around, as in the kernel, and is then refused as longer than 32 bits.
         address.prefix = address.prefix.wrapping_sub(96);
+        frame.set_prefix(kind, address.prefix);
     }
     let masked = masked(address.ip, address.prefix);
     address.ip = masked.ok_or(Refusal::invalid(bad_prefix))?;
-    frame.set_address(kind, address.ip, address.prefix);
+    frame.set_ip(kind, address.ip);
     Ok(Some(address))
 }
 
@@ -183,7 +188,7 @@ fn check_families(frame: &mut Frame, addresses: &mut MessageAddresses) -> Checke
     refuse_if(!source.ip.is_unspecified() || destination.ip.is_ipv6(), d::AF_MISMATCH)?;
     // ipseckey(1M) sends `::` for a missing src, whatever the family of dst.
     source.ip = Ipv4Addr::UNSPECIFIED.into();
-    frame.set_address(ext::ADDRESS_SRC, source.ip, source.prefix);
+    frame.convert_to_ipv4(ext::ADDRESS_SRC, Ipv4Addr::UNSPECIFIED);
     Ok(())
 }
 

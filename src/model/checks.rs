@@ -4,7 +4,6 @@ use crate::model::address::MessageAddresses;
 use crate::model::frame::{Frame, ext};
 use crate::model::keys;
 use crate::model::refusal::{Checked, Refusal, diagnostic as d, refuse_if};
-use crate::model::settings::Settings;
 use crate::sa::{Association, AuthAlg, DiagnosticCode, EncrAlg, Flags, Lifetime, SaState, SaType};
 use crate::secret::Key;
 
@@ -83,18 +82,13 @@ pub(crate) fn refuse_labels(frame: &Frame) -> Checked {
 }
 
 /// Checks an ADD, or the UPDATE of a larval SA.
-pub(crate) fn check_add(
-    sa_type: SaType,
-    frame: &Frame,
-    addresses: &MessageAddresses,
-    settings: &Settings,
-) -> Checked<CheckedAdd> {
+pub(crate) fn check_add(sa_type: SaType, frame: &Frame, addresses: &MessageAddresses) -> Checked<CheckedAdd> {
     required(addresses.source.is_some(), d::MISSING_SRC)?;
     required(addresses.destination.is_some(), d::MISSING_DST)?;
     let association = frame.association().ok_or(Refusal::invalid(d::MISSING_SA))?;
     match sa_type {
         SaType::AH => check_ah(frame, &association),
-        _ => check_esp(frame, &association, settings),
+        _ => check_esp(frame, &association),
     }
 }
 
@@ -106,7 +100,7 @@ fn check_state(association: &Association) -> Checked {
     refuse_if(!matches!(association.state, SaState::MATURE | SaState::ACTIVE_ELSEWHERE), d::BAD_SASTATE)
 }
 
-fn check_esp(frame: &Frame, association: &Association, settings: &Settings) -> Checked<CheckedAdd> {
+fn check_esp(frame: &Frame, association: &Association) -> Checked<CheckedAdd> {
     let is_null = association.encr == EncrAlg::NULL;
     required(is_null || frame.has(ext::KEY_ENCRYPT), d::MISSING_EKEY)?;
     check_state(association)?;
@@ -125,7 +119,7 @@ fn check_esp(frame: &Frame, association: &Association, settings: &Settings) -> C
         keys::check_auth(association.auth, key)?;
     }
     let given = frame.key(ext::KEY_ENCRYPT);
-    let encr_key = given.map(|key| keys::check_encr(association.encr, &key, settings)).transpose()?;
+    let encr_key = given.map(|key| keys::check_encr(association.encr, &key)).transpose()?;
     Ok(CheckedAdd { association: *association, limits, auth_key, encr_key })
 }
 

@@ -1,16 +1,15 @@
 //! Messages about an SA: the full description of GET and DUMP, and EXPIRE (illumos `sadb.c`, `sadb_sa2msg`,
 //! `sadb_expire_assoc`).
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
-use crate::model::address::Address;
 use crate::model::frame::{AF_INET, AF_INET6, RawHeader};
 use crate::model::keys;
 use crate::model::refusal::{Checked, Errno, Refusal};
-use crate::model::stored_sa::StoredSa;
+use crate::model::stored_sa::{InnerAddresses, NattAddress, Selector, StoredSa, Timestamp};
 use crate::sa::{
-    AddressInfo, AddressRole, DiagnosticCode, Extension, Flags, KeyRole, Lifetime, LifetimeKind, Message, MessageType,
-    SaState, SaType, Side,
+    AddressInfo, AddressRole, DiagnosticCode, EncrAlg, Extension, Flags, KeyRole, Lifetime, LifetimeKind, Message,
+    MessageType, SaState, SaType, Side,
 };
 use crate::secret::{Buffer, Key};
 use crate::wire::pfkey::{Dialect, encode};
@@ -41,10 +40,10 @@ pub(crate) fn describe_sa(entry: &StoredSa, header: &RawHeader, keys: KeyDisplay
         extensions.push(Extension::KmCookie { proto: entry.cookie.0, cookie: entry.cookie.1 });
     }
     if keys == KeyDisplay::Shown {
-        let both = [(KeyRole::Auth, &entry.auth_key), (KeyRole::Encr, &entry.encr_key)];
-        extensions.extend(
-            both.into_iter().filter_map(|(role, key)| Some(Extension::Key(role, key.as_ref().map(Key::duplicate)?))),
-        );
+        let auth = entry.auth_key.as_ref().map(Key::duplicate);
+        extensions.extend(auth.map(|key| Extension::Key(KeyRole::Auth, key)));
+        let encr = entry.encr_key.as_ref().map(|key| with_iv_space(entry.encr, key));
+        extensions.extend(encr.map(|key| Extension::Key(KeyRole::Encr, key)));
     }
     let identities = [(Side::Source, &entry.source_identity), (Side::Destination, &entry.destination_identity)];
     extensions.extend(identities.into_iter().filter_map(|(side, id)| Some(Extension::Identity(side, id.clone()?))));
@@ -57,6 +56,16 @@ pub(crate) fn describe_sa(entry: &StoredSa, header: &RawHeader, keys: KeyDisplay
         extensions.push(Extension::ReplayValue { value32: entry.replay.last, value64: 0 });
     }
     reply_to(header, extensions)
+}
+
+/// The key with zeros in place of the IV, for which `sadb_sa2msg` leaves space.
+fn with_iv_space(number: EncrAlg, key: &Key) -> Key {
+    let iv_len = keys::encr(number).map_or(0, |row| usize::from(row.iv_len));
+    let mut bytes = vec![0; key.byte_len() + iv_len].into_boxed_slice();
+    for (to, from) in bytes.iter_mut().zip(key.expose()) {
+        *to = *from;
+    }
+    Key::new(bytes, key.bits(), key.reserved())
 }
 
 /// The reply to the request with `header`.
@@ -91,7 +100,9 @@ fn kernel_message(kind: MessageType, sa_type: SaType, extensions: Vec<Extension>
 
 fn current(entry: &StoredSa) -> Extension {
     // The kernel does not count allocations.
-    let lifetime = Lifetime { allocations: 0, bytes: entry.bytes, addtime: entry.added, usetime: entry.used };
+    let seconds = Timestamp::cast_unsigned;
+    let lifetime =
+        Lifetime { allocations: 0, bytes: entry.bytes, addtime: seconds(entry.added), usetime: seconds(entry.used) };
     Extension::Lifetime(LifetimeKind::Current, lifetime)
 }
 
@@ -103,44 +114,63 @@ fn limits(entry: &StoredSa, extensions: &mut Vec<Extension>) {
     extensions.extend(limited.map(|(kind, lifetime)| Extension::Lifetime(kind, lifetime)));
 }
 
-fn address(role: AddressRole, address: Address, proto: u8, prefix_len: u8, port: u16) -> Extension {
-    let family = if matches!(address.ip, IpAddr::V4(_)) { AF_INET } else { AF_INET6 };
-    Extension::Address(role, AddressInfo { proto, prefix_len, family, addr: Some(address.ip), port })
+fn address(role: AddressRole, ip: IpAddr, prefix_len: u8, proto: u8, port: u16) -> Extension {
+    let family = if ip.is_ipv4() { AF_INET } else { AF_INET6 };
+    Extension::Address(role, AddressInfo { proto, prefix_len, family, addr: Some(ip), port })
 }
 
-/// The outer addresses. Those of a tunnel have no ports.
-fn outer(entry: &StoredSa) -> [Extension; 2] {
-    // The ports of a tunnel are reported with its inner addresses.
-    let port = |port| if entry.inner.is_some() { 0 } else { port };
-    let proto = entry.destination.proto;
+/// Whether the outer addresses have the ports.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ports {
+    Outer,
+    Inner,
+}
+
+fn outer(entry: &StoredSa, ports: Ports) -> [Extension; 2] {
+    let Selector { source_port, destination_port, proto, .. } = entry.selector;
+    let port = |port| if ports == Ports::Outer { port } else { 0 };
     // Prefix length 0, whatever the request had: sadb_sa2msg does not fill it in.
     [
-        address(AddressRole::Source, entry.source, proto, 0, port(entry.source.port)),
-        address(AddressRole::Destination, entry.destination, proto, 0, port(entry.destination.port)),
+        address(AddressRole::Source, entry.source, 0, proto, port(source_port)),
+        address(AddressRole::Destination, entry.destination, 0, proto, port(destination_port)),
     ]
 }
 
-fn inner((source, destination): (Address, Address)) -> [Extension; 2] {
-    let proto = destination.proto;
+fn inner(entry: &StoredSa, addresses: InnerAddresses) -> [Extension; 2] {
+    let Selector { source_port, destination_port, inner_proto, .. } = entry.selector;
+    let (source, destination) = (addresses.source, addresses.destination);
     [
-        address(AddressRole::InnerSource, source, proto, source.prefix, source.port),
-        address(AddressRole::InnerDestination, destination, proto, destination.prefix, destination.port),
+        address(AddressRole::InnerSource, source.0, source.1, inner_proto, source_port),
+        address(AddressRole::InnerDestination, destination.0, destination.1, inner_proto, destination_port),
     ]
 }
 
 fn addresses(entry: &StoredSa, extensions: &mut Vec<Extension>) {
-    extensions.extend(outer(entry));
+    let ports = if entry.inner.is_some() { Ports::Inner } else { Ports::Outer };
+    extensions.extend(outer(entry, ports));
+    let local = natt_bytes(entry.natt_local, entry.natt_remote.ip.octets(), [0; 4]);
+    // Behind the remote address come the ICMP types and the authentication key, whose first word is the format RAW.
+    let format = u32::from(entry.auth_key.is_some()).to_ne_bytes();
+    let remote = natt_bytes(entry.natt_remote, [0; 4], format);
     let natt = [
-        (AddressRole::NattLocal, Flags::NATT_LOC, entry.natt_local),
-        (AddressRole::NattRemote, Flags::NATT_REM, entry.natt_remote),
+        (AddressRole::NattLocal, Flags::NATT_LOC, entry.natt_local, local),
+        (AddressRole::NattRemote, Flags::NATT_REM, entry.natt_remote, remote),
     ];
     // An address without its flag is stored, but not reported.
-    for (role, flag, natt) in natt {
-        if let Some(natt) = natt.filter(|_| entry.flags.has(flag)) {
-            extensions.push(address(role, natt, PROTO_UDP, 0, natt.port));
-        }
+    for (role, _, natt, bytes) in natt.into_iter().filter(|(_, flag, ..)| entry.flags.has(*flag)) {
+        // Of an IPv6 SA, sadb_sa2msg takes the 16 bytes of memory that begin with the IPv4 address.
+        let ip = if entry.source.is_ipv6() { Ipv6Addr::from(bytes).into() } else { natt.ip.into() };
+        extensions.push(address(role, ip, 0, PROTO_UDP, natt.port));
     }
-    extensions.extend(entry.inner.into_iter().flat_map(inner));
+    extensions.extend(entry.inner.into_iter().flat_map(|addresses| inner(entry, addresses)));
+}
+
+/// A NAT-T address with the memory behind it: the next word, a word of zeros, and the last one.
+fn natt_bytes(natt: NattAddress, next: [u8; 4], last: [u8; 4]) -> [u8; 16] {
+    let mut bytes = [0; 16];
+    let words = [natt.ip.octets(), next, [0; 4], last];
+    bytes.iter_mut().zip(words.as_flattened()).for_each(|(to, from)| *to = *from);
+    bytes
 }
 
 /// EXPIRE: the SA and the expired lifetime, which its state indicates.
@@ -152,10 +182,11 @@ pub(crate) fn expire_message(entry: &StoredSa, sa_type: SaType) -> Message {
     };
     let mut extensions =
         vec![Extension::Association(entry.association()), current(entry), Extension::Lifetime(kind, lifetime)];
-    extensions.extend(outer(entry));
     // sadb_expire_assoc tests the flag; sadb_sa2msg tests whether there are inner addresses.
-    if entry.flags.has(Flags::TUNNEL) {
-        extensions.extend(entry.inner.into_iter().flat_map(inner));
+    let is_tunnel = entry.flags.has(Flags::TUNNEL);
+    extensions.extend(outer(entry, if is_tunnel { Ports::Inner } else { Ports::Outer }));
+    if is_tunnel {
+        extensions.extend(entry.inner.into_iter().flat_map(|addresses| inner(entry, addresses)));
     }
     kernel_message(MessageType::EXPIRE, sa_type, extensions)
 }

@@ -15,7 +15,11 @@ pub(crate) fn handle(database: &mut Database, frame: &mut Frame, context: &mut C
     let addresses = address::check(frame, context.settings)?;
     checks::refuse_misplaced_extensions(database.sa_type, frame)?;
     match frame.header().kind() {
-        MessageType::GETSPI => add::getspi(database, frame, &addresses, context)?,
+        MessageType::GETSPI => {
+            add::getspi(database, frame, &addresses, context)?;
+            // esp_getspi sends the request back as it is, even with keys.
+            return Ok(Some(Buffer::from_slice(frame.bytes())));
+        }
         MessageType::ADD => add::add(database, frame, &addresses, None, context)?,
         MessageType::UPDATE | MessageType::UPDATE_PAIR => update::update(database, frame, &addresses, context)?,
         MessageType::GET => return delete::get(database, frame, &addresses).map(Some),

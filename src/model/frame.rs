@@ -1,7 +1,8 @@
 //! One message as raw bytes: the offsets of its extensions, reads of their fields, and edits in place.
 //!
-//! The kernel replies to most requests with the edited request itself, so the bytes are kept, not a decoded copy. Fields
-//! beyond the end of a short extension read as zero.
+//! The kernel replies to most requests with the edited request itself, so the bytes are kept, not a decoded copy. It checks the
+//! length of few extensions, so a field beyond the end of a short one is read from the extension behind it; beyond the end of
+//! the message it reads as zero here.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -49,6 +50,9 @@ pub(crate) mod ext {
     pub(crate) const MAX: u16 = OUTER_SENS;
 }
 
+/// Key management protocol IKE (`SADB_X_KMP_IKE`).
+const KMP_IKE: u32 = 1;
+
 /// Extensions that are not echoed (`sadb_pfkey_echo`).
 const NOT_ECHOED: &[u16] = &[ext::KEY_AUTH, ext::KEY_ENCRYPT, ext::EDUMP];
 
@@ -72,6 +76,9 @@ fn put(bytes: &mut [u8], at: usize, value: &[u8]) {
 pub(crate) struct RawHeader([u8; HEADER]);
 
 impl RawHeader {
+    /// Offset of the SA type.
+    pub(crate) const SA_TYPE_AT: usize = 3;
+
     /// The header of `message`, zero where it is too short.
     pub(crate) fn of(message: &[u8]) -> Self {
         Self(field(message, 0))
@@ -199,12 +206,14 @@ impl Frame {
         self.spans.iter().filter(|span| span.len > 0).count()
     }
 
-    /// Whether extension `kind` is the last of the message.
-    pub(crate) fn is_last(&self, kind: u16) -> bool {
-        self.spans.get(usize::from(kind)).is_some_and(|span| span.len > 0 && span.at + span.len == self.bytes.len())
+    /// The message from the start of an extension on.
+    fn tail(&self, kind: u16) -> Option<&[u8]> {
+        let span = self.spans.get(usize::from(kind)).filter(|span| span.len > 0)?;
+        self.bytes.get(span.at..)
     }
 
-    /// Overwrites bytes of an extension from offset `at`; bytes beyond its end are dropped.
+    /// Overwrites bytes of an extension from offset `at`; bytes beyond its end are dropped. The kernel writes them into the
+    /// extension behind it, and may then crash.
     pub(crate) fn edit(&mut self, kind: u16, at: usize, value: &[u8]) {
         let Some(span) = self.spans.get(usize::from(kind)).copied() else { return };
         if let Some(bytes) = self.bytes.get_mut(span.at..span.at + span.len) {
@@ -233,7 +242,7 @@ impl Frame {
     }
 
     pub(crate) fn association(&self) -> Option<Association> {
-        let bytes = self.ext(ext::SA)?;
+        let bytes = self.tail(ext::SA)?;
         let [replay, state, auth, encr] = field(bytes, 8);
         Some(Association {
             spi: Spi(u32::from_be_bytes(field(bytes, 4))),
@@ -250,7 +259,7 @@ impl Frame {
     }
 
     pub(crate) fn lifetime(&self, kind: u16) -> Option<Lifetime> {
-        let bytes = self.ext(kind)?;
+        let bytes = self.tail(kind)?;
         Some(Lifetime {
             allocations: u32::from_ne_bytes(field(bytes, 4)),
             bytes: u64::from_ne_bytes(field(bytes, 8)),
@@ -260,7 +269,7 @@ impl Frame {
     }
 
     pub(crate) fn address(&self, kind: u16) -> Option<AddressFields> {
-        let bytes = self.ext(kind)?;
+        let bytes = self.tail(kind)?;
         let ip = match u16::from_ne_bytes(field(bytes, 8)) {
             AF_INET => Some(Ipv4Addr::from(field::<4>(bytes, 12)).into()),
             AF_INET6 => Some(Ipv6Addr::from(field::<16>(bytes, 16)).into()),
@@ -270,21 +279,24 @@ impl Frame {
         Some(AddressFields { proto, prefix, ip, port: u16::from_be_bytes(field(bytes, 10)) })
     }
 
-    /// Replaces the address and prefix length of an extension. Its length, port and protocol do not change.
-    pub(crate) fn set_address(&mut self, kind: u16, ip: IpAddr, prefix: u8) {
-        self.edit(kind, 5, &[prefix]);
+    /// Turns the IPv6 address of an extension into an IPv4 one. Its length, port and protocol do not change.
+    pub(crate) fn convert_to_ipv4(&mut self, kind: u16, ip: Ipv4Addr) {
+        self.edit(kind, 8, &AF_INET.to_ne_bytes());
+        self.edit(kind, 12, &ip.octets());
+        // sin_zero. The rest of an extension that was made for IPv6 keeps its bytes.
+        self.edit(kind, 16, &[0; 8]);
+    }
+
+    /// Replaces the address of an extension by one of the same family.
+    pub(crate) fn set_ip(&mut self, kind: u16, ip: IpAddr) {
         match ip {
-            IpAddr::V4(ip) => {
-                self.edit(kind, 8, &AF_INET.to_ne_bytes());
-                self.edit(kind, 12, &ip.octets());
-                // sin_zero. The rest of an extension that was made for IPv6 keeps its bytes.
-                self.edit(kind, 16, &[0; 8]);
-            }
-            IpAddr::V6(ip) => {
-                self.edit(kind, 8, &AF_INET6.to_ne_bytes());
-                self.edit(kind, 16, &ip.octets());
-            }
+            IpAddr::V4(ip) => self.edit(kind, 12, &ip.octets()),
+            IpAddr::V6(ip) => self.edit(kind, 16, &ip.octets()),
         }
+    }
+
+    pub(crate) fn set_prefix(&mut self, kind: u16, prefix: u8) {
+        self.edit(kind, 5, &[prefix]);
     }
 
     pub(crate) fn set_proto(&mut self, kind: u16, proto: u8) {
@@ -303,7 +315,7 @@ impl Frame {
     }
 
     pub(crate) fn identity(&self, kind: u16) -> Option<Identity> {
-        let bytes = self.ext(kind)?;
+        let bytes = self.tail(kind)?;
         let value = bytes.get(16..).unwrap_or_default();
         let end = value.iter().position(|byte| *byte == 0).unwrap_or(value.len());
         Some(Identity {
@@ -314,25 +326,32 @@ impl Frame {
         })
     }
 
+    /// Clears the upper half of an IKE cookie, which has 32 bits: `sadb_x_kmc_reserved`.
+    pub(crate) fn truncate_cookie(&mut self) {
+        if self.cookie().is_some_and(|(proto, _)| proto == KMP_IKE) {
+            self.edit(ext::KM_COOKIE, 12, &[0; 4]);
+        }
+    }
+
     /// X_KM_COOKIE: protocol and cookie.
     pub(crate) fn cookie(&self) -> Option<(u32, u64)> {
-        let bytes = self.ext(ext::KM_COOKIE)?;
+        let bytes = self.tail(ext::KM_COOKIE)?;
         Some((u32::from_ne_bytes(field(bytes, 4)), u64::from_ne_bytes(field(bytes, 8))))
     }
 
     pub(crate) fn pair(&self) -> Option<Spi> {
-        self.ext(ext::PAIR).map(|bytes| Spi(u32::from_be_bytes(field(bytes, 4))))
+        self.tail(ext::PAIR).map(|bytes| Spi(u32::from_be_bytes(field(bytes, 4))))
     }
 
     /// 32-bit and 64-bit replay counter.
     pub(crate) fn replay_value(&self) -> Option<(u32, u64)> {
-        let bytes = self.ext(ext::REPLAY_VALUE)?;
+        let bytes = self.tail(ext::REPLAY_VALUE)?;
         Some((u32::from_ne_bytes(field(bytes, 4)), u64::from_ne_bytes(field(bytes, 8))))
     }
 
     /// SPIRANGE: minimum and maximum.
     pub(crate) fn spi_range(&self) -> Option<(u32, u32)> {
-        let bytes = self.ext(ext::SPIRANGE)?;
+        let bytes = self.tail(ext::SPIRANGE)?;
         Some((u32::from_be_bytes(field(bytes, 4)), u32::from_be_bytes(field(bytes, 8))))
     }
 
@@ -345,13 +364,13 @@ impl Frame {
     }
 
     /// X_EDUMP: dump only SAs used within this many seconds; 0 for all.
-    pub(crate) fn dump_timeout(&self) -> u64 {
-        self.ext(ext::EDUMP).map_or(0, |bytes| u64::from_ne_bytes(field(bytes, 8)))
+    pub(crate) fn dump_timeout(&self) -> i64 {
+        self.tail(ext::EDUMP).map_or(0, |bytes| i64::from_ne_bytes(field(bytes, 8)))
     }
 
-    /// X_EREG: SA types up to the first 0.
+    /// X_EREG: SA types up to the first 0, which the kernel searches to the end of the message.
     pub(crate) fn register_types(&self) -> Option<Vec<SaType>> {
-        let types: [u8; 4] = field(self.ext(ext::EREG)?, 4);
-        Some(types.into_iter().take_while(|number| *number != 0).map(SaType).collect())
+        let types = self.tail(ext::EREG)?.get(4..)?;
+        Some(types.iter().take_while(|number| **number != 0).map(|number| SaType(*number)).collect())
     }
 }

@@ -2,7 +2,6 @@
 //! its cryptographic providers).
 
 use crate::model::refusal::{Checked, Refusal, diagnostic as d, refuse_if};
-use crate::model::settings::Settings;
 use crate::model::weak;
 use crate::names::Vocabulary;
 use crate::names::algorithms::{Auth, Encr, KeyBits};
@@ -50,7 +49,7 @@ pub(crate) fn check_auth(number: AuthAlg, key: &Key) -> Checked {
 
 /// Checks an encryption key as in ADD: `bits` counts key, salt and initial IV; `reserved` counts the IV.
 /// Returns it as in a description: key, then salt; `bits` counts the key, `reserved` the salt.
-pub(crate) fn check_encr(number: EncrAlg, given: &Key, settings: &Settings) -> Checked<Key> {
+pub(crate) fn check_encr(number: EncrAlg, given: &Key) -> Checked<Key> {
     let row = encr(number).ok_or(Refusal::invalid(d::BAD_EALG))?;
     // A key shorter than its salt and IV would wrap around.
     let bits = u32::from(given.bits()).checked_sub(u32::from(given.reserved()) + u32::from(row.salt_bits));
@@ -63,7 +62,7 @@ pub(crate) fn check_encr(number: EncrAlg, given: &Key, settings: &Settings) -> C
     // The kernel forces odd parity before it compares with the weak keys, and stores the key like this.
     let weak = is_des(number) && {
         weak::set_parity(&mut bytes);
-        weak::is_refused(&bytes, settings.refuse_weak_first_part)
+        weak::is_refused(&bytes)
     };
     // Before the refusal, so that a weak key is wiped as well.
     let key = Key::new(bytes, bits, row.salt_bits);
@@ -129,8 +128,7 @@ mod tests {
 
     #[test]
     fn check_encr_counts_salt_and_iv() {
-        let settings = Settings::default();
-        let check = |number, bits, reserved| code(check_encr(EncrAlg(number), &given(bits, reserved), &settings));
+        let check = |number, bits, reserved| code(check_encr(EncrAlg(number), &given(bits, reserved)));
         for (number, bits) in [(2, 64), (3, 192), (7, 128), (12, 128), (12, 192), (12, 256), (14, 152), (16, 280), (20, 288)]
         {
             assert_eq!(check(number, bits, 0), 0, "{number} {bits}");
@@ -146,17 +144,17 @@ mod tests {
 
     #[test]
     fn check_context_refuses_lengths_between_increments() {
-        let cipher = check_encr(EncrAlg(12), &given(136, 0), &Settings::default()).ok().unwrap();
+        let cipher = check_encr(EncrAlg(12), &given(136, 0)).ok().unwrap();
         assert_eq!(check_context(EncrAlg(12), &cipher), Err(Refusal::invalid(d::BAD_CTX)));
-        let cipher = check_encr(EncrAlg(12), &given(192, 0), &Settings::default()).ok().unwrap();
+        let cipher = check_encr(EncrAlg(12), &given(192, 0)).ok().unwrap();
         assert_eq!(check_context(EncrAlg(12), &cipher), Ok(()));
     }
 
     #[test]
     fn check_encr_returns_key_then_salt() {
-        let cipher = check_encr(EncrAlg(20), &given(160, 0), &Settings::default()).ok().unwrap();
+        let cipher = check_encr(EncrAlg(20), &given(160, 0)).ok().unwrap();
         assert_eq!((cipher.bits(), cipher.reserved(), cipher.byte_len()), (128, 32, 20));
-        let with_iv = check_encr(EncrAlg(20), &given(224, 64), &Settings::default()).ok().unwrap();
+        let with_iv = check_encr(EncrAlg(20), &given(224, 64)).ok().unwrap();
         assert_eq!((with_iv.bits(), with_iv.reserved(), with_iv.byte_len()), (128, 32, 20));
     }
 

@@ -1,8 +1,8 @@
 //! The model SADB: the keysock and the AH and ESP databases of an illumos kernel as a library.
 //!
 //! A message goes from `keysock` through `parse` to `dispatch`; `address` and `checks` validate it; `add`, `update`, `delete`
-//! and `age` change the `table`s; `describe` encodes their contents. The caller supplies the clock. docs/behaviour.md lists
-//! the differences between the model and the kernel.
+//! and `age` change the `table`s; `describe` encodes their contents. The caller supplies the clock. It replies as the kernel
+//! does, mistakes of the kernel included; docs/behaviour.md lists them, and the few differences.
 #![forbid(unsafe_code)]
 
 mod add;
@@ -13,11 +13,15 @@ mod delete;
 mod describe;
 mod dispatch;
 mod frame;
+mod inverse_acquire;
 mod keys;
 mod keysock;
+mod limits;
 mod pair;
 mod parse;
+mod placement;
 mod refusal;
+mod replay_window;
 pub(crate) mod server;
 mod settings;
 mod socket;
@@ -122,7 +126,8 @@ impl Model {
             return;
         }
         self.last_pass = now;
-        for index in 0..self.databases.len() {
+        // The agers of the kernel are independent. In its recorded answers that of ESP comes before that of AH.
+        for index in (0..self.databases.len()).rev() {
             // By index, because `announce` borrows the whole model.
             let Some(database) = self.databases.get_mut(index) else { continue };
             let expired = age::age(database, &self.settings, now);

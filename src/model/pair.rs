@@ -1,59 +1,83 @@
 //! Pairs: an inbound and an outbound SA between the same two addresses that expire together (illumos `sadb.c`,
-//! `update_pairing`).
+//! `get_ipsa_pair` and `update_pairing`).
+
+use std::net::IpAddr;
 
 use crate::model::refusal::{Checked, Refusal, diagnostic as d, refuse_if};
-use crate::model::settings::Settings;
-use crate::model::table::{Database, Slot};
-use crate::sa::{DiagnosticCode, SaState, Spi};
+use crate::model::stored_sa::StoredSa;
+use crate::model::table::{Database, Slot, TableDirection};
+use crate::sa::{Association, Flags, SaState, Spi};
 
-/// Pairs the SA in `slot` with the SA with that SPI in the other table, between the same addresses.
-///
-/// If the two are paired already, nothing changes.
-pub(crate) fn pair_sas(database: &mut Database, slot: Slot, spi: Spi, settings: &Settings) -> Checked {
-    let Some(entry) = database.get(slot) else { return Ok(()) };
-    let own = entry.spi;
-    // `has_copy` too: an SA between two local addresses is in both tables, but marked INBOUND only.
-    refuse_if(spi.0 == 0 || spi == own || entry.is_bidirectional() || entry.has_copy, d::PAIR_INAPPROPRIATE)?;
-    let peer = database.find_peer(slot, spi).ok_or(Refusal::invalid(d::PAIR_INAPPROPRIATE))?;
-    if let Some(diagnostic) = why_unsuitable(database, slot, peer) {
-        return fail(database, slot, diagnostic, settings);
+/// How a message names an SA.
+pub(crate) struct Query {
+    spi: Spi,
+    first: TableDirection,
+    destination: IpAddr,
+    source: Option<IpAddr>,
+}
+
+impl Query {
+    /// By SPI, destination and source; the direction flags select the table to search first.
+    pub(crate) fn new(association: &Association, destination: IpAddr, source: Option<IpAddr>) -> Self {
+        Self { spi: association.spi, first: TableDirection::first_searched(association.flags), destination, source }
     }
-    // The kernel leaves the old peer pointing at this SA.
-    unpair_peer(database, slot);
-    if let Some(entry) = database.get_mut(slot) {
+}
+
+/// An SA and its partner.
+#[derive(Clone, Copy)]
+pub(crate) struct Found {
+    pub(crate) slot: Slot,
+    /// The copy in the other table or, of an SA without one, the paired SA.
+    pub(crate) partner: Option<Slot>,
+}
+
+/// Looks up an SA and its partner.
+pub(crate) fn find(database: &Database, query: &Query) -> Checked<Found> {
+    // A wrong direction flag does not hide an SA, because the other table is searched as well.
+    let slot = database.find(query.first, query.spi, query.destination, query.source);
+    let slot = slot.ok_or(Refusal::not_found(d::SA_NOTFOUND))?;
+    Ok(Found { slot, partner: partner(database, slot, query) })
+}
+
+fn partner(database: &Database, slot: Slot, query: &Query) -> Option<Slot> {
+    let entry = database.get(slot)?;
+    if entry.state == SaState::LARVAL && slot.direction == TableDirection::Inbound {
+        return None;
+    }
+    if entry.has_copy {
+        return database.find_from(slot.direction.other(), query.spi, query.destination, query.source);
+    }
+    // The flag PAIRED does not matter: a client may set it itself.
+    if entry.pair == Spi(0) { None } else { database.find_peer(slot, entry.pair) }
+}
+
+/// Pairs the SA in `found` with the SA with that SPI in the other table, between the same addresses.
+///
+/// If that SA is dead, dying, in both directions or paired already, the first one ends unpaired and the request succeeds.
+pub(crate) fn pair_sas(database: &mut Database, found: Found, query: &Query, spi: Spi) -> Checked {
+    refuse_if(spi == Spi(0) || spi == query.spi, d::PAIR_INAPPROPRIATE)?;
+    // Before the look-up, which needs the SPI. The SA that it was paired with still points at it afterwards.
+    if let Some(entry) = database.get_mut(found.slot) {
         entry.pair_with(spi);
     }
-    if let Some(peer) = database.get_mut(peer) {
-        peer.pair_with(own);
+    // Of an SA in both tables, this is its own copy.
+    let partner = find(database, query)?.partner;
+    match partner.and_then(|slot| database.get_mut(slot)) {
+        Some(peer) if is_suitable(peer) => {
+            peer.pair_with(query.spi);
+            Ok(())
+        }
+        peer => {
+            let is_missing = peer.is_none();
+            if let Some(entry) = database.get_mut(found.slot) {
+                entry.unpair();
+            }
+            // A silent failure if there is one (update_pairing returns 0): the reply shows flags without PAIRED.
+            refuse_if(is_missing, d::PAIR_INAPPROPRIATE)
+        }
     }
-    Ok(())
 }
 
-/// The diagnostic if the SA in `peer` cannot be paired with the one in `slot`.
-fn why_unsuitable(database: &Database, slot: Slot, peer: Slot) -> Option<DiagnosticCode> {
-    let entry = database.get(peer)?;
-    if matches!(entry.state, SaState::DEAD | SaState::DYING) || entry.is_bidirectional() || entry.has_copy {
-        return Some(d::PAIR_INAPPROPRIATE);
-    }
-    // Repeating a pairing changes nothing here; the kernel would break it on one side (update_pairing).
-    database.peer_sa(peer).is_some_and(|peer| peer != slot).then_some(d::PAIR_ALREADY)
-}
-
-/// According to the man page the command fails; the kernel undoes the pairing and reports success.
-fn fail(database: &mut Database, slot: Slot, diagnostic: DiagnosticCode, settings: &Settings) -> Checked {
-    if !settings.pair_failures_are_silent {
-        return Err(Refusal::invalid(diagnostic));
-    }
-    // The echo shows flags without PAIRED. That is all a client sees of it.
-    if let Some(entry) = database.get_mut(slot) {
-        entry.unpair();
-    }
-    Ok(())
-}
-
-/// Clears the pairing of the SA that the one in `slot` is paired with.
-pub(crate) fn unpair_peer(database: &mut Database, slot: Slot) {
-    if let Some(peer) = database.peer_sa(slot).and_then(|peer| database.get_mut(peer)) {
-        peer.unpair();
-    }
+fn is_suitable(peer: &StoredSa) -> bool {
+    !matches!(peer.state, SaState::DEAD | SaState::DYING) && !peer.is_bidirectional() && !peer.flags.has(Flags::PAIRED)
 }

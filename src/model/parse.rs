@@ -2,7 +2,6 @@
 
 use crate::model::frame::{EXTENSION_HEADER, Frame, HEADER, ext, field};
 use crate::model::refusal::{Checked, Errno, Refusal, diagnostic as d, refuse_if};
-use crate::model::settings::Settings;
 use crate::sa::DiagnosticCode;
 
 /// Length of a lifetime extension.
@@ -25,7 +24,7 @@ fn codes(kind: u16) -> (DiagnosticCode, DiagnosticCode) {
 }
 
 /// Finds the extensions of `message`, whatever its type. The version is not checked, as in the kernel.
-pub(crate) fn parse(message: &[u8], settings: &Settings) -> Checked<Frame> {
+pub(crate) fn parse(message: &[u8]) -> Checked<Frame> {
     // Before anything else, as in keysock_parse. The kernel does not check that there is a header; the model does.
     let declared = usize::from(u16::from_ne_bytes(field(message, 4))) * 8;
     if message.len() < HEADER || declared != message.len() {
@@ -34,14 +33,14 @@ pub(crate) fn parse(message: &[u8], settings: &Settings) -> Checked<Frame> {
     let mut frame = Frame::new(message);
     let mut at = HEADER;
     while let Some(rest) = message.get(at..).filter(|rest| !rest.is_empty()) {
-        let len = parse_extension(&mut frame, rest, at, settings)?;
+        let len = parse_extension(&mut frame, rest, at)?;
         at += len;
     }
     Ok(frame)
 }
 
 /// Records the extension at the start of `rest`, `at` bytes into the message, and returns its length.
-fn parse_extension(frame: &mut Frame, rest: &[u8], at: usize, settings: &Settings) -> Checked<usize> {
+fn parse_extension(frame: &mut Frame, rest: &[u8], at: usize) -> Checked<usize> {
     // Type, length, duplicate, contents: the order of keysock_get_ext, which decides the diagnostic.
     let kind = u16::from_ne_bytes(field(rest, 2));
     refuse_if(kind == 0 || kind > ext::MAX, d::UNKNOWN_EXT)?;
@@ -49,8 +48,9 @@ fn parse_extension(frame: &mut Frame, rest: &[u8], at: usize, settings: &Setting
     let bytes = rest.get(..len).filter(|bytes| !bytes.is_empty()).ok_or(Refusal::invalid(d::BAD_EXTLEN))?;
     let (duplicate, malformed) = codes(kind);
     refuse_if(!frame.record_extension(kind, at, len), duplicate)?;
-    refuse_if(!is_well_formed(kind, bytes) || is_zero_key(frame, kind, bytes, settings), malformed)?;
-    if matches!(kind, ext::IDENTITY_SRC | ext::IDENTITY_DST) && !bytes.get(16..).unwrap_or_default().contains(&0) {
+    refuse_if(!is_well_formed(kind, bytes) || is_zero_key(kind, bytes, rest), malformed)?;
+    let is_identity = matches!(kind, ext::IDENTITY_SRC | ext::IDENTITY_DST);
+    if is_identity && bytes.get(16..).is_some_and(|text| !text.contains(&0)) {
         // keysock_get_ext terminates the string instead of refusing it.
         frame.edit(kind, len - 1, &[0]);
     }
@@ -72,10 +72,11 @@ fn is_well_formed(kind: u16, bytes: &[u8]) -> bool {
     }
 }
 
-/// The kernel means to refuse all-zero keys, but tests the 8 bytes behind the extension: only in the last one this works.
-fn is_zero_key(frame: &Frame, kind: u16, bytes: &[u8], settings: &Settings) -> bool {
+/// The kernel means to refuse all-zero keys, but tests the 8 bytes behind the extension too: only in the last one this works.
+fn is_zero_key(kind: u16, bytes: &[u8], rest: &[u8]) -> bool {
     // Keys in front of the addresses, as ipseckey(1M) sends them, are therefore accepted.
+    let is_zero = |bytes: &[u8]| bytes.iter().all(|byte| *byte == 0);
     matches!(kind, ext::KEY_AUTH | ext::KEY_ENCRYPT)
-        && (settings.refuse_zero_keys || frame.is_last(kind))
-        && bytes.get(EXTENSION_HEADER..).is_some_and(|key| key.iter().all(|byte| *byte == 0))
+        && bytes.get(EXTENSION_HEADER..).is_some_and(is_zero)
+        && is_zero(&field::<8>(rest, bytes.len()))
 }

@@ -146,7 +146,6 @@ pub(crate) mod diagnostic {
         PROTO_MISMATCH = 70,
         DUAL_PORT_SETS = 72,
         PAIR_INAPPROPRIATE = 73,
-        PAIR_ALREADY = 75,
         PAIR_SA_NOTFOUND = 76,
         SA_NOTFOUND = 78,
         BAD_CTX = 80,

@@ -1,4 +1,4 @@
-//! Configuration of a model SADB: local addresses, limits, and which accidents of the kernel it reproduces.
+//! Configuration of a model SADB: local addresses, times and limits.
 
 use std::net::IpAddr;
 
@@ -7,8 +7,7 @@ use crate::sa::SaType;
 /// Seconds since 1970, or a span of them.
 pub(crate) type Seconds = u64;
 
-/// Settings of a [`Model`](crate::model::Model). The defaults are those of an illumos kernel, without the accidents that
-/// docs/behaviour.md lists; [`Settings::kernel`] has these too.
+/// Settings of a [`Model`](crate::model::Model). The defaults are those of an illumos kernel.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     /// Addresses of the simulated node. They decide in which table an SA without direction flags is stored. Loopback addresses
@@ -26,34 +25,8 @@ pub(crate) struct Settings {
     pub(crate) reap_delay: Seconds,
     /// Time after which a larval SA is removed.
     pub(crate) larval_timeout: Seconds,
-    /// Subtract 8 to 23 random seconds from the soft addtime of outbound SAs (`lifetime_fuzz`).
-    pub(crate) soft_fuzz: bool,
-    /// Pairing with a dead, dying, bidirectional or already paired SA succeeds without pairing (`update_pairing`).
-    pub(crate) pair_failures_are_silent: bool,
-    /// After a failed pairing the new SA stays in state DEAD until the next run of the ager.
-    pub(crate) pair_failures_linger: bool,
-    /// Refuse every all-zero key. The kernel refuses only one in the last extension of a message.
-    pub(crate) refuse_zero_keys: bool,
-    /// A larval SA that becomes mature without hard addtime keeps its larval timeout.
-    pub(crate) larval_timeout_stays: bool,
-    /// Refuse a triple DES key with a weak first part. The kernel accepts it.
-    pub(crate) refuse_weak_first_part: bool,
-    /// Seed of the random numbers for GETSPI and the soft fuzz.
+    /// Seed of the random numbers for GETSPI.
     pub(crate) seed: u64,
-}
-
-#[cfg(test)]
-impl Settings {
-    /// The kernel to the letter: with its random soft lifetimes, silent pairing failures and lingering larval timeouts.
-    pub(crate) fn kernel() -> Self {
-        Self {
-            soft_fuzz: true,
-            pair_failures_are_silent: true,
-            pair_failures_linger: true,
-            larval_timeout_stays: true,
-            ..Self::default()
-        }
-    }
 }
 
 impl Default for Settings {
@@ -66,12 +39,6 @@ impl Default for Settings {
             ager_interval: 8,
             reap_delay: 1,
             larval_timeout: 90,
-            soft_fuzz: false,
-            pair_failures_are_silent: false,
-            pair_failures_linger: false,
-            refuse_zero_keys: false,
-            larval_timeout_stays: false,
-            refuse_weak_first_part: false,
             seed: 1,
         }
     }

@@ -1,12 +1,13 @@
 //! A PF_KEY socket: its modes and its receive queue.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use crate::model::describe;
 use crate::model::describe::KeyDisplay;
 use crate::model::frame::{Frame, RawHeader};
 use crate::model::refusal::Errno;
 use crate::model::settings::{Seconds, Settings};
+use crate::model::stored_sa::{Timestamp, timestamp};
 use crate::model::table::{Database, Slot};
 use crate::sa::SaType;
 use crate::secret::Buffer;
@@ -14,8 +15,8 @@ use crate::secret::Buffer;
 /// The registrations of a socket.
 #[derive(Default)]
 pub(crate) struct Registrations {
-    /// SA types of plain REGISTER messages.
-    pub(crate) plain: Vec<SaType>,
+    /// SA types whose database has replied to a REGISTER of this socket, with success or an error.
+    pub(crate) types: BTreeSet<SaType>,
     /// Whether there was an extended REGISTER (X_EREG).
     pub(crate) extended: bool,
 }
@@ -42,8 +43,10 @@ pub(crate) struct Dump {
     /// Databases still to be dumped, the next one last.
     types: Vec<SaType>,
     last: Option<Slot>,
-    /// Dump only SAs used since then.
-    used_since: Option<Seconds>,
+    /// When it was requested.
+    now: Timestamp,
+    /// Dump only SAs that were used within so many seconds; 0 for all.
+    timeout: Timestamp,
     errno: u8,
 }
 
@@ -51,10 +54,7 @@ impl Dump {
     /// The dump that `frame` requests.
     pub(crate) fn new(frame: &Frame, mut types: Vec<SaType>, now: Seconds) -> Self {
         types.reverse();
-        let timeout = frame.dump_timeout();
-        // A minimum of 1 leaves out SAs that were never used: their last use is 0.
-        let used_since = (timeout != 0).then(|| now.saturating_sub(timeout).max(1));
-        Self { header: frame.header(), types, last: None, used_since, errno: 0 }
+        Self { header: frame.header(), types, last: None, now: timestamp(now), timeout: frame.dump_timeout(), errno: 0 }
     }
 
     /// The next message, and whether it is the end marker.
@@ -80,7 +80,8 @@ impl Dump {
             // An SA in both tables is listed once, from the outbound table (sadb_dump).
             let shown = database.get(slot).filter(|entry| {
                 let is_second_copy = entry.has_copy && slot.direction == crate::model::TableDirection::Inbound;
-                !is_second_copy && self.used_since.is_none_or(|since| entry.last_used >= since)
+                // The last use of an SA that was never used is 1970.
+                !is_second_copy && (self.timeout == 0 || self.now.saturating_sub(entry.last_used) <= self.timeout)
             });
             let Some(entry) = shown else { continue };
             match describe::encoded(&describe::describe_sa(entry, &header, KeyDisplay::Shown)) {

@@ -1,24 +1,29 @@
-//! An SA in a table (illumos `ipsa_t`).
+//! An SA in a table (illumos `sadb.h`, `ipsa_t`).
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
-use crate::model::address::Address;
+use crate::model::replay_window::ReplayWindow;
 use crate::model::settings::Seconds;
 use crate::sa::{Association, AuthAlg, EncrAlg, Flags, Identity, Lifetime, SaState, Spi};
 use crate::secret::Key;
 
-/// Seconds since 1970; 0 for never.
-pub(crate) type Timestamp = Seconds;
+/// Seconds since 1970 as the kernel's `time_t`: sums may wrap around to a time long ago.
+pub(crate) type Timestamp = i64;
+
+/// A time of the caller's clock as the kernel counts it.
+pub(crate) fn timestamp(now: Seconds) -> Timestamp {
+    Timestamp::try_from(now).unwrap_or(Timestamp::MAX)
+}
 
 /// An SA. No `Debug`: it holds keys.
 pub(crate) struct StoredSa {
     pub(crate) spi: Spi,
-    pub(crate) source: Address,
-    /// In tunnel mode the ports are in `inner`.
-    pub(crate) destination: Address,
-    pub(crate) inner: Option<(Address, Address)>,
-    pub(crate) natt_local: Option<Address>,
-    pub(crate) natt_remote: Option<Address>,
+    pub(crate) source: IpAddr,
+    pub(crate) destination: IpAddr,
+    pub(crate) selector: Selector,
+    pub(crate) inner: Option<InnerAddresses>,
+    pub(crate) natt_local: NattAddress,
+    pub(crate) natt_remote: NattAddress,
     pub(crate) state: SaState,
     pub(crate) flags: Flags,
     pub(crate) auth: AuthAlg,
@@ -31,34 +36,74 @@ pub(crate) struct StoredSa {
     pub(crate) hard: Lifetime,
     pub(crate) soft: Lifetime,
     pub(crate) idle: Lifetime,
+    /// 0 for a larval SA.
     pub(crate) added: Timestamp,
     /// Time of the first use.
     pub(crate) used: Timestamp,
     /// Time of the last use, which X_EDUMP selects by.
     pub(crate) last_used: Timestamp,
     pub(crate) bytes: u64,
+    /// 0 for never.
     pub(crate) hard_expires: Timestamp,
+    /// 0 for never.
     pub(crate) soft_expires: Timestamp,
+    /// Matters only with an idle period.
     pub(crate) idle_expires: Timestamp,
     /// Idle lifetime in seconds; 0 for none.
-    pub(crate) idle_period: Seconds,
+    pub(crate) idle_period: Timestamp,
     pub(crate) replay: ReplayWindow,
-    /// SPI of the paired SA, 0 for none.
+    /// SPI of the paired SA, 0 for none (`ipsa_otherspi`).
     pub(crate) pair: Spi,
-    /// Whether the other table holds a copy of it (`sadb_cloneassoc`).
+    /// Whether a copy of it was put into the other table (`ipsa_haspeer`).
     pub(crate) has_copy: bool,
 }
 
+/// Ports and protocols of the packets (`ipsa_unique_id`). The ports of a tunnel are those inside.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Selector {
+    pub(crate) source_port: u16,
+    pub(crate) destination_port: u16,
+    /// Reported with both outer addresses.
+    pub(crate) proto: u8,
+    pub(crate) inner_proto: u8,
+}
+
+impl Selector {
+    /// Whether it selects packets at all.
+    pub(crate) fn is_unique(self) -> bool {
+        self.source_port != 0 || self.destination_port != 0 || self.proto != 0 || self.inner_proto != 0
+    }
+}
+
+/// The networks inside a tunnel, each with its prefix length.
+#[derive(Clone, Copy)]
+pub(crate) struct InnerAddresses {
+    pub(crate) source: (IpAddr, u8),
+    pub(crate) destination: (IpAddr, u8),
+}
+
+/// A NAT-T address, which is always IPv4.
+#[derive(Clone, Copy)]
+pub(crate) struct NattAddress {
+    pub(crate) ip: Ipv4Addr,
+    pub(crate) port: u16,
+}
+
+impl NattAddress {
+    const NONE: Self = Self { ip: Ipv4Addr::UNSPECIFIED, port: 0 };
+}
+
 impl StoredSa {
-    /// A larval SA: SPI and addresses only.
-    pub(crate) fn new(spi: Spi, source: Address, destination: Address, now: Seconds) -> Self {
+    /// A larval SA: SPI and addresses only (`sadb_makelarvalassoc`).
+    pub(crate) fn new(spi: Spi, source: IpAddr, destination: IpAddr) -> Self {
         Self {
             spi,
             source,
             destination,
+            selector: Selector::default(),
             inner: None,
-            natt_local: None,
-            natt_remote: None,
+            natt_local: NattAddress::NONE,
+            natt_remote: NattAddress::NONE,
             state: SaState::LARVAL,
             flags: Flags::default(),
             auth: AuthAlg::NONE,
@@ -71,7 +116,7 @@ impl StoredSa {
             hard: Lifetime::default(),
             soft: Lifetime::default(),
             idle: Lifetime::default(),
-            added: now,
+            added: 0,
             used: 0,
             last_used: 0,
             bytes: 0,
@@ -85,7 +130,7 @@ impl StoredSa {
         }
     }
 
-    /// The copy for the other table.
+    /// The copy for the other table (`sadb_cloneassoc`).
     pub(crate) fn duplicate(&self) -> Self {
         Self {
             auth_key: self.auth_key.as_ref().map(Key::duplicate),
@@ -107,16 +152,16 @@ impl StoredSa {
         }
     }
 
-    /// Whether its source is `source`; an unspecified address matches any.
+    /// Whether its source is `source`; an unspecified address matches any (`ipsec_getassocbyspi`).
     pub(crate) fn is_from(&self, source: Option<IpAddr>) -> bool {
-        source.is_none_or(|ip| ip.is_unspecified() || self.source.ip == ip || self.source.ip.is_unspecified())
+        source.is_none_or(|ip| ip.is_unspecified() || self.source == ip || self.source.is_unspecified())
     }
 
-    /// Sets the state DEAD; the ager removes the SA at `due`.
-    pub(crate) fn kill(&mut self, due: Timestamp) {
+    /// Sets the state DEAD; the next run of the ager removes the SA without a message.
+    pub(crate) fn kill(&mut self) {
         self.state = SaState::DEAD;
-        // 0 would mean never.
-        self.hard_expires = due.max(1);
+        // 1970, long ago; 0 would mean never.
+        self.hard_expires = 1;
     }
 
     pub(crate) fn unpair(&mut self) {
@@ -134,81 +179,22 @@ impl StoredSa {
     }
 
     /// Restarts the idle lifetime.
-    pub(crate) fn restart_idle(&mut self, now: Seconds) {
-        if self.idle_period != 0 {
-            self.idle_expires = now.saturating_add(self.idle_period);
-        }
+    pub(crate) fn restart_idle(&mut self, now: Timestamp) {
+        self.idle_expires = now.wrapping_add(self.idle_period);
     }
 }
 
-/// `span` seconds after `start`; 0 for no limit.
+/// `span` seconds after `start`, at most the largest time (`sadb_add_time`).
 pub(crate) fn after(start: Timestamp, span: Seconds) -> Timestamp {
-    if span == 0 { 0 } else { start.saturating_add(span) }
+    start.saturating_add(timestamp(span))
 }
 
-/// The earlier of two times, 0 being never.
-pub(crate) fn earlier(a: Timestamp, b: Timestamp) -> Timestamp {
-    match (a, b) {
-        (0, other) | (other, 0) => other,
-        _ => a.min(b),
-    }
-}
-
-/// The anti-replay window (RFC 4303 section 3.4.3; illumos `sadb_replay_check`).
-#[derive(Clone, Copy, Default)]
-pub(crate) struct ReplayWindow {
-    /// Width in packets, 0 for none.
-    pub(crate) window: u8,
-    /// The highest sequence number received or sent.
-    pub(crate) last: u32,
-    /// Bit n: sequence number `last - n` has been received.
-    seen: [u64; 4],
-}
-
-impl ReplayWindow {
-    pub(crate) fn starting_at(window: u8, last: u32) -> Self {
-        Self { window, last, seen: [0; 4] }
-    }
-
-    /// Marks `seq` as received; `false` if it was before or is left of the window.
-    pub(crate) fn accept(&mut self, seq: u32) -> bool {
-        // The first sequence number of an SA is 1 (RFC 4303 section 2.2).
-        if seq == 0 {
-            return false;
-        }
-        if seq > self.last {
-            self.shift(seq - self.last);
-            self.last = seq;
-        }
-        let back = self.last - seq;
-        // Left of the window it is not known which packets were received, so they count as replayed.
-        if back >= u32::from(self.window) {
-            return false;
-        }
-        let is_new = !self.bit(back);
-        self.set_bit(back);
-        is_new
-    }
-
-    fn bit(&self, back: u32) -> bool {
-        self.seen.get(back as usize / 64).is_some_and(|word| word >> (back % 64) & 1 == 1)
-    }
-
-    fn set_bit(&mut self, back: u32) {
-        if let Some(word) = self.seen.get_mut(back as usize / 64) {
-            *word |= 1 << (back % 64);
-        }
-    }
-
-    fn shift(&mut self, by: u32) {
-        let before = *self;
-        self.seen = [0; 4];
-        // 256 bits, one more than the largest window. A larger shift leaves an empty range.
-        for back in 0..256_u32.saturating_sub(by) {
-            if before.bit(back) {
-                self.set_bit(back + by);
-            }
-        }
+/// The earlier of `time`, where 0 is never, and `span` seconds after `start`; a span of 0 changes nothing (`UPDATE_EXPIRE`).
+pub(crate) fn shortened(time: Timestamp, start: Timestamp, span: Seconds) -> Timestamp {
+    match (time, span) {
+        (_, 0) => time,
+        (0, _) => after(start, span),
+        _ => time.min(after(start, span)),
     }
 }
 
@@ -217,38 +203,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn replay_window_accepts_each_number_once() {
-        let mut replay = ReplayWindow::starting_at(32, 100);
-        assert!(replay.accept(101));
-        assert!(!replay.accept(101));
-        assert!(replay.accept(90));
-        assert!(!replay.accept(90));
-        assert!(replay.accept(500));
-        assert!(!replay.accept(468));
-        assert!(replay.accept(469));
-        assert!(!replay.accept(0));
-        assert_eq!(replay.last, 500);
-    }
-
-    #[test]
-    fn replay_window_of_255() {
-        let mut replay = ReplayWindow::starting_at(255, 0);
-        assert!((1..=255).all(|seq| replay.accept(seq)));
-        assert!((1..=255).all(|seq| !replay.accept(seq)));
-        assert!(replay.accept(300));
-        assert!(!replay.accept(46));
-        assert!(!replay.accept(255));
-        assert!(replay.accept(u32::MAX));
-        assert!(!replay.accept(u32::MAX));
-    }
-
-    #[test]
-    fn after_and_earlier_take_0_as_never() {
-        assert_eq!(after(5, 0), 0);
+    fn after_stops_at_the_largest_time() {
         assert_eq!(after(5, 2), 7);
-        assert_eq!(after(5, u64::MAX), u64::MAX);
-        assert_eq!(earlier(0, 7), 7);
-        assert_eq!(earlier(7, 0), 7);
-        assert_eq!(earlier(7, 3), 3);
+        assert_eq!(after(5, u64::MAX), Timestamp::MAX);
+        assert_eq!(timestamp(u64::MAX), Timestamp::MAX);
+    }
+
+    #[test]
+    fn shortened_takes_0_as_never() {
+        assert_eq!(shortened(9, 5, 0), 9);
+        assert_eq!(shortened(0, 5, 2), 7);
+        assert_eq!(shortened(9, 5, 2), 7);
+        assert_eq!(shortened(6, 5, 2), 6);
     }
 }

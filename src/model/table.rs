@@ -114,12 +114,20 @@ impl Database {
         Some(Slot { is_ipv6, direction, place: *place })
     }
 
+    /// Looks up an SA in one table that has this source or any; an unspecified `source` matches all.
+    pub(crate) fn find_from(
+        &self,
+        direction: TableDirection,
+        spi: Spi,
+        destination: IpAddr,
+        source: Option<IpAddr>,
+    ) -> Option<Slot> {
+        self.find_in(direction, spi, destination).filter(|slot| self.get(*slot).is_some_and(|entry| entry.is_from(source)))
+    }
+
     /// Looks up an SA in table `first`, then in the other.
     pub(crate) fn find(&self, first: TableDirection, spi: Spi, destination: IpAddr, source: Option<IpAddr>) -> Option<Slot> {
-        [first, first.other()]
-            .into_iter()
-            .filter_map(|direction| self.find_in(direction, spi, destination))
-            .find(|slot| self.get(*slot).is_some_and(|entry| entry.is_from(source)))
+        [first, first.other()].into_iter().find_map(|direction| self.find_from(direction, spi, destination, source))
     }
 
     /// Inserts `entry` into table `primary` and, if `both`, a copy into the other one.
@@ -127,13 +135,13 @@ impl Database {
     /// # Errors
     /// EEXIST if either table has an SA with this SPI and destination, whatever its source.
     pub(crate) fn insert(&mut self, mut entry: StoredSa, primary: TableDirection, both: bool) -> Checked<Slot> {
-        let (spi, destination) = (entry.spi, entry.destination.ip);
+        let (spi, destination) = (entry.spi, entry.destination);
         // Neither source nor direction matters: a second sender to the same destination needs another SPI
         // (sadb_insertassoc).
         if [primary, primary.other()].iter().any(|direction| self.find_in(*direction, spi, destination).is_some()) {
             return Err(Refusal::plain(Errno::EEXIST));
         }
-        // Both copies are independent afterwards; the kernel links them only by SPI and destination.
+        // Both copies are independent afterwards; the kernel links them only by SPI and addresses.
         entry.has_copy = both;
         if both {
             self.put(entry.duplicate(), primary.other());
@@ -141,12 +149,27 @@ impl Database {
         Ok(self.put(entry, primary))
     }
 
+    /// Inserts a larval SA into the inbound table.
+    ///
+    /// # Errors
+    /// EEXIST if the table has an SA with this SPI and destination, or the outbound table has one from the same source.
+    pub(crate) fn reserve(&mut self, larval: StoredSa) -> Checked {
+        let (spi, destination, source) = (larval.spi, larval.destination, Some(larval.source));
+        let is_taken = self.find_from(TableDirection::Outbound, spi, destination, source).is_some()
+            || self.find_in(TableDirection::Inbound, spi, destination).is_some();
+        if is_taken {
+            return Err(Refusal::plain(Errno::EEXIST));
+        }
+        self.put(larval, TableDirection::Inbound);
+        Ok(())
+    }
+
     fn put(&mut self, entry: StoredSa, direction: TableDirection) -> Slot {
-        let destination = entry.destination.ip;
+        let destination = entry.destination;
         self.serial += 1;
         let place = TablePosition {
             bucket: bucket(direction, entry.spi, destination),
-            has_any_source: entry.source.ip.is_unspecified(),
+            has_any_source: entry.source.is_unspecified(),
             // The newest SA of a bucket comes first.
             serial: Reverse(self.serial),
         };
@@ -157,47 +180,25 @@ impl Database {
         slot
     }
 
-    /// Removes an SA from its table only; the copy in the other table becomes a single SA.
+    /// Removes an SA from its table. A copy in the other table does not change.
     pub(crate) fn take(&mut self, slot: Slot) -> Option<StoredSa> {
-        // Looked up first, because `copy_of` needs the SA.
-        let copy = self.copy_of(slot);
         let table = self.table_mut(slot.is_ipv6, slot.direction);
         let entry = table.order.remove(&slot.place)?;
-        table.index.remove(&(entry.spi, entry.destination.ip));
-        if let Some(copy) = copy.and_then(|copy| self.get_mut(copy)) {
-            copy.has_copy = false;
-        }
+        table.index.remove(&(entry.spi, entry.destination));
         Some(entry)
-    }
-
-    /// Removes an SA and its copy in the other table.
-    pub(crate) fn remove(&mut self, slot: Slot) {
-        if let Some(copy) = self.copy_of(slot) {
-            self.take(copy);
-        }
-        self.take(slot);
     }
 
     /// The copy of an SA in the other table.
     pub(crate) fn copy_of(&self, slot: Slot) -> Option<Slot> {
         let entry = self.get(slot).filter(|entry| entry.has_copy)?;
-        self.find_in(slot.direction.other(), entry.spi, entry.destination.ip)
+        self.find_from(slot.direction.other(), entry.spi, entry.destination, Some(entry.source))
     }
 
     /// The SA in the other table that has this SPI and the reverse addresses of the one in `slot`.
     pub(crate) fn find_peer(&self, slot: Slot, spi: Spi) -> Option<Slot> {
         let entry = self.get(slot)?;
         // The peer may have any source, but not this SA: an unspecified source is no destination.
-        let peer = self.find_in(slot.direction.other(), spi, entry.source.ip)?;
-        let source = self.get(peer)?.source.ip;
-        (source == entry.destination.ip || source.is_unspecified()).then_some(peer)
-    }
-
-    /// The paired SA of the one in `slot`.
-    pub(crate) fn peer_sa(&self, slot: Slot) -> Option<Slot> {
-        let entry = self.get(slot).filter(|entry| entry.flags.has(Flags::PAIRED))?;
-        // By SPI and addresses, as the peer may have been removed or replaced.
-        self.find_peer(slot, entry.pair)
+        self.find_from(slot.direction.other(), spi, entry.source, Some(entry.destination))
     }
 
     /// The slot after `slot` in dump order; the first one for `None`.
@@ -226,9 +227,9 @@ impl Database {
     /// Number of SAs. An SA in both tables counts once.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
-        let all = self.tables.iter().map(|table| table.order.len()).sum::<usize>();
-        let outbound = [false, true].into_iter().flat_map(|is_ipv6| self.slots(is_ipv6, TableDirection::Outbound));
-        all - outbound.filter(|(_, entry)| entry.has_copy).count()
+        let in_both = |slot: &Slot| slot.direction == TableDirection::Inbound && self.copy_of(*slot).is_some();
+        let all = TABLES.into_iter().flat_map(|(is_ipv6, direction)| self.slots(is_ipv6, direction));
+        all.filter(|(slot, _)| !in_both(slot)).count()
     }
 
     /// Violated invariants of the tables; the tests expect none.
@@ -241,18 +242,14 @@ impl Database {
                 wrong.push(format!("{direction:?}: {} indexed, {} kept", table.index.len(), table.order.len()));
             }
             for (slot, entry) in self.slots(is_ipv6, direction) {
-                let name = format!("{direction:?} {} {}", entry.spi, entry.destination.ip);
-                if table.index.get(&(entry.spi, entry.destination.ip)) != Some(&slot.place) {
+                let name = format!("{direction:?} {} {}", entry.spi, entry.destination);
+                if table.index.get(&(entry.spi, entry.destination)) != Some(&slot.place) {
                     wrong.push(format!("{name}: not indexed"));
                 }
-                if entry.destination.ip.is_ipv6() != is_ipv6 || entry.source.ip.is_ipv6() != is_ipv6 {
+                if entry.destination.is_ipv6() != is_ipv6 || entry.source.is_ipv6() != is_ipv6 {
                     wrong.push(format!("{name}: in the table of the other family"));
                 }
-                let other = self.find_in(direction.other(), entry.spi, entry.destination.ip);
-                if entry.has_copy != other.is_some() {
-                    wrong.push(format!("{name}: copy {} but {other:?}", entry.has_copy));
-                }
-                if slot.place.bucket != bucket(direction, entry.spi, entry.destination.ip) {
+                if slot.place.bucket != bucket(direction, entry.spi, entry.destination) {
                     wrong.push(format!("{name}: in the wrong bucket"));
                 }
             }
@@ -264,14 +261,9 @@ impl Database {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::address::Address;
-
-    fn at(ip: &str) -> Address {
-        Address { ip: ip.parse().unwrap(), port: 0, proto: 0, prefix: 0 }
-    }
 
     fn entry(spi: u32, source: &str, destination: &str) -> StoredSa {
-        StoredSa::new(Spi(spi), at(source), at(destination), 1)
+        StoredSa::new(Spi(spi), source.parse().unwrap(), destination.parse().unwrap())
     }
 
     fn order(database: &Database) -> Vec<(TableDirection, u32)> {
@@ -330,14 +322,26 @@ mod tests {
     }
 
     #[test]
-    fn remove_takes_the_copy_too() {
+    fn take_leaves_the_copy() {
         let mut database = Database::new(SaType::ESP);
         let slot = database.insert(entry(1, "10.0.0.9", "10.0.0.1"), TableDirection::Inbound, true).unwrap();
-        assert_eq!(order(&database).len(), 2);
-        database.remove(slot);
-        assert_eq!(order(&database), []);
-        assert_eq!(database.inconsistencies(), Vec::<String>::new());
-        assert!(database.copy_of(slot).is_none());
+        assert_eq!((order(&database).len(), database.len()), (2, 1));
+        let copy = database.copy_of(slot).unwrap();
+        assert!(database.take(slot).unwrap().has_copy);
+        assert_eq!(order(&database), [(TableDirection::Outbound, 1)]);
+        assert!(database.get(copy).unwrap().has_copy);
+        assert!(database.copy_of(copy).is_none());
+    }
+
+    #[test]
+    fn reserve_compares_sources_of_outbound_sas_only() {
+        let mut database = Database::new(SaType::ESP);
+        database.insert(entry(1, "10.0.0.9", "10.0.0.1"), TableDirection::Outbound, false).unwrap();
+        let taken = Err(Refusal::plain(Errno::EEXIST));
+        assert_eq!(database.reserve(entry(1, "10.0.0.9", "10.0.0.1")), taken);
+        assert_eq!(database.reserve(entry(1, "0.0.0.0", "10.0.0.1")), taken);
+        assert_eq!(database.reserve(entry(1, "10.0.0.8", "10.0.0.1")), Ok(()));
+        assert_eq!(database.reserve(entry(1, "10.0.0.7", "10.0.0.1")), taken);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 
 use crate::apply::{self, Outcome};
+use crate::internals::saved_text::comparable;
 use crate::keyfile::{self, Command, HostsFile, Options, Setting};
 use crate::sa::SaType;
 use crate::sadb::{Sadb, SadbTarget};
@@ -43,7 +44,7 @@ fn saved(sadb: &mut dyn Sadb) -> (String, Vec<String>) {
     .unwrap();
     saver.finish(&mut out).unwrap();
     let text = String::from_utf8(out).unwrap();
-    let mut blocks: Vec<String> = text.split("# begin assoc\n").skip(1).map(str::to_owned).collect();
+    let mut blocks: Vec<String> = text.split("# begin assoc\n").skip(1).map(comparable).collect();
     blocks.sort();
     (text, blocks)
 }

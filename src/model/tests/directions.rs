@@ -90,7 +90,7 @@ fn purge_removes_all_matches() {
     let with = |spi, source: &str| add(Sa::esp(spi)).between(source, B);
     bench.ok(with(1, A).identity(ext::IDENTITY_SRC, b"one").cookie(1, 5));
     bench.ok(with(2, A).cookie(1, 0));
-    bench.ok(with(3, "0.0.0.0"));
+    bench.ok(with(3, "0.0.0.0").cookie(2, 0));
     bench.ok(esp(MessageType::GETSPI).between(A, B).range(4, 4));
     let purge = || esp(MessageType::DELETE).addr(ext::ADDRESS_DST, B);
     bench.ok(purge().identity(ext::IDENTITY_SRC, b"two"));

@@ -6,6 +6,7 @@ mod directions;
 mod pairs;
 mod random;
 mod recipients;
+mod recorded;
 mod replies;
 mod updates;
 

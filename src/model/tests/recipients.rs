@@ -80,14 +80,21 @@ fn deliver_by_message_type() {
         ("register", esp(MessageType::REGISTER), [1, 0, 1, 1, 0, 0, 0]),
         ("register for AH", Recipe::new(MessageType::REGISTER, SaType::AH), [1, 0, 1, 0, 1, 0, 0]),
         ("failed register", Recipe::new(MessageType::REGISTER, SaType(0)), ASKER),
-        ("register for both", Recipe::new(MessageType::REGISTER, SaType(0)).ext(17, &[2, 3, 0, 0]), [2, 0, 2, 0, 0, 2, 0]),
+        ("register for both", Recipe::new(MessageType::REGISTER, SaType(0)).ext(17, &[2, 3, 0, 0]), [2, 0, 2, 1, 1, 0, 0]),
         ("acquire", esp(MessageType::ACQUIRE), [0, 0, 1, 0, 0, 0, 0]),
         ("failed acquire", esp(MessageType::ACQUIRE).errno(3), [0; 7]),
-        ("failed acquire of no type", Recipe::new(MessageType::ACQUIRE, SaType(0)).errno(3), [0; 7]),
+        ("failed acquire of no type", Recipe::new(MessageType::ACQUIRE, SaType(0)).errno(3), [1, 0, 1, 0, 0, 1, 0]),
+        ("register that the database refuses", bad_register(3), [1, 0, 1, 1, 0, 0, 0]),
+        ("register for ESP that it refuses", bad_register(0).ext(ext::EREG, &[3, 0, 0, 0]), [1, 0, 1, 0, 0, 1, 0]),
     ];
     for (what, recipe, expected) in rows {
         assert_eq!(received(recipe), expected, "{what}");
     }
+}
+
+/// A REGISTER with an address of an unknown family.
+fn bad_register(sa_type: u8) -> Recipe {
+    Recipe::new(MessageType::REGISTER, SaType(sa_type)).bad_family(ext::ADDRESS_SRC)
 }
 
 #[test]

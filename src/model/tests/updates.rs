@@ -24,7 +24,7 @@ fn update_replaces_nonzero_values() {
     bench.ok(update(1).lifetime(HARD, [0, 5000, 0, 0]));
     assert_eq!(lifetime(&mut bench, LifetimeKind::Hard), [1, 5000, 3000, 4000]);
     bench.ok(update(1).lifetime(SOFT, [9, 6000, 500, 5000]).lifetime(HARD, [9, 0, 0, 0]));
-    assert_eq!(lifetime(&mut bench, LifetimeKind::Soft), [9, 5000, 500, 4000]);
+    assert_eq!(lifetime(&mut bench, LifetimeKind::Soft), [9, 5000, 492, 4000]);
     bench.ok(update(1).lifetime(IDLE, [0, 0, 70, 60]));
     assert_eq!(lifetime(&mut bench, LifetimeKind::Idle), [0, 0, 70, 60]);
 }
@@ -42,7 +42,7 @@ fn update_soft_addtime_above_hard() {
     let mut bench = Bench::new();
     bench.ok(plain(1, 0).lifetime(HARD, [0, 0, 50, 0]));
     bench.ok(update(1).lifetime(SOFT, [0, 0, 100, 0]));
-    assert_eq!(lifetime(&mut bench, LifetimeKind::Soft), [0, 0, 100, 0]);
+    assert_eq!(lifetime(&mut bench, LifetimeKind::Soft), [0, 0, 92, 0]);
 }
 
 #[test]
@@ -128,6 +128,9 @@ fn update_of_cookies() {
     bench.ok(plain(2, 0).cookie(0, 5));
     assert_eq!(bench.code(update(2).cookie(1, 6)), (22, 50));
     bench.ok(update(2).cookie(1, 5));
+    bench.ok(update(2).cookie(0, 0));
+    let found = bench.ok(get(2, B));
+    assert!(found.extensions.iter().any(|ext| matches!(ext, Extension::KmCookie { proto: 1, cookie: 5 })));
 }
 
 #[test]
@@ -143,7 +146,7 @@ fn update_replay_value_of_dying_sa() {
     let mut bench = Bench::with(Settings { local: vec![B.parse().unwrap()], ..Settings::default() });
     bench.ok(add(Sa::esp(1).replay(32)).between(A, B).lifetime(SOFT, [0, 0, 5, 0]).replay_value(100, 0));
     bench.pass(8);
-    let mut counter = |value| bench.code(update(1).replay_value(value, 0));
+    let mut counter = |value| bench.code(update(1).replay_value(u32::to_be(value), 0));
     assert_eq!(counter(101), (0, 0));
     assert_eq!(counter(101), (22, 81));
     assert_eq!(counter(50), (22, 81));
@@ -161,9 +164,22 @@ fn update_replay_value_of_dying_sa() {
 
 #[test]
 fn update_applies_soft_fuzz_again() {
-    let mut bench = Bench::with(Settings { soft_fuzz: true, ..Settings::default() });
+    let mut bench = Bench::new();
     bench.ok(plain(1, 0).lifetime(HARD, [0, 0, 1000, 0]));
     bench.ok(update(1).lifetime(SOFT, [0, 0, 100, 0]));
-    let soft = lifetime(&mut bench, LifetimeKind::Soft)[2];
-    assert!((77..=92).contains(&soft), "{soft}");
+    assert_eq!(lifetime(&mut bench, LifetimeKind::Soft)[2], 92);
+    bench.ok(update(1).lifetime(SOFT, [0, 7, 0, 0]));
+    assert_eq!(lifetime(&mut bench, LifetimeKind::Soft)[2], 84);
+}
+
+#[test]
+fn update_to_active_changes_the_sa_before_its_partner() {
+    let mut bench = Bench::new();
+    bench.ok(add(Sa::esp(1).flags(OUTBOUND).state(4)).between(A, B).lifetime(IDLE, [0, 0, 5, 0]));
+    bench.ok(add(Sa::esp(2).flags(INBOUND)).between(B, A).pair(1));
+    bench.pass(8);
+    assert_eq!(state(&bench.ok(get(1, B))), 5);
+    let active = esp(MessageType::UPDATE).sa(Sa::named(1).state(6)).between(A, B);
+    assert_eq!(bench.code(active), (22, 43));
+    assert_eq!(state(&bench.ok(get(1, B))), 1);
 }

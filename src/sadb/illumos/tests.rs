@@ -46,7 +46,7 @@ impl Transport for Kernel {
 
 fn kernel(local: &[&str]) -> Illumos<Kernel> {
     let local = local.iter().map(|addr| addr.parse().unwrap()).collect();
-    let model = Embedded::new(Settings { local, ..Settings::kernel() });
+    let model = Embedded::new(Settings { local, ..Settings::default() });
     Illumos::new(Kernel { model, sent: Vec::new(), refusals: VecDeque::new(), replies: VecDeque::new() })
 }
 

@@ -8,6 +8,7 @@ use std::ops::ControlFlow;
 use crate::apply::{self, Outcome};
 use crate::internals::faulty_sadb::{FaultySadb, RequestCounts};
 use crate::internals::goal;
+use crate::internals::saved_text::without_soft_addtime;
 use crate::keyfile::Command;
 use crate::names::Vocabulary;
 use crate::reconcile::{self, FingerprintKey, Goal, Plan, PlanOptions, PlanScope, Step};
@@ -48,7 +49,7 @@ fn plan(text: &str, sadb: &mut dyn Sadb) -> Plan {
     reconcile::plan(&goal(text), sadb, &options()).expect("a plan")
 }
 
-/// Each SA as `save` writes it, sorted.
+/// Each SA as `save` writes it, sorted. The plans compare the soft addtime, with the tolerance that illumos needs.
 fn saved(sadb: &mut dyn Sadb) -> Vec<String> {
     let mut texts = Vec::new();
     sadb.dump(SaType::UNSPEC, &mut |message| {
@@ -59,7 +60,8 @@ fn saved(sadb: &mut dyn Sadb) -> Vec<String> {
             crate::sa::Extension::Pair(spi) => Some(*spi),
             _ => None,
         });
-        texts.push(format!("{}pair {:?}", String::from_utf8(text).expect("text"), pair));
+        let text = without_soft_addtime(&String::from_utf8(text).expect("text"));
+        texts.push(format!("{text}pair {pair:?}"));
         ControlFlow::Continue(())
     })
     .expect("dumps");
