@@ -92,11 +92,12 @@ impl Loader<'_> {
         }
     }
 
-    fn install(&mut self, desired: Derived, target: &mut Target) -> Result<InstalledPolicies, Failure> {
+    /// Installs the policies `desired`. Others of the service stay until [`Self::remove_stale_policies`].
+    pub(super) fn install(&mut self, desired: Derived, target: &mut Target) -> Result<InstalledPolicies, Failure> {
         let from_sas = self.config.protection.from_sas;
         let Some(mut owned) = self.owned_policies()? else { return Ok(InstalledPolicies::default()) };
         // After a change to policy = "none" those of the last load are still to be removed.
-        if !from_sas && owned.is_empty() {
+        if !from_sas && owned.is_empty() && desired.policies.is_empty() {
             return Ok(InstalledPolicies::default());
         }
         let Some(spd) = target.sadb.spd() else {
@@ -108,18 +109,6 @@ impl Loader<'_> {
         let has_stale = !installation.steps.remove.is_empty() || desired.policies.is_empty();
         let stale = has_stale.then_some((owned, desired));
         Ok(InstalledPolicies { failed: installation.failures(), stale, ..InstalledPolicies::default() })
-    }
-
-    /// Installs the policies `desired` in place of the service's; returns the record, for the removal of the others.
-    pub(super) fn install_exactly(
-        &mut self,
-        desired: &Derived,
-        target: &mut Target,
-    ) -> Result<Option<OwnedPolicies>, Failure> {
-        let (Some(mut owned), Some(spd)) = (self.owned_policies()?, target.sadb.spd()) else { return Ok(None) };
-        let installation = owned.install(desired, spd).map_err(|error| self.fail_sadb(&error))?;
-        self.report_installation(&installation);
-        Ok(Some(owned))
     }
 
     /// The record of the service's policies; `None` for an SADB that has no runtime directory.
@@ -201,12 +190,7 @@ impl Loader<'_> {
         Ok(AfterStop::Removed)
     }
 
-    pub(super) fn remove_all_but(
-        &mut self,
-        desired: &Derived,
-        owned: &mut OwnedPolicies,
-        target: &mut Target,
-    ) -> Result<(), Failure> {
+    fn remove_all_but(&mut self, desired: &Derived, owned: &mut OwnedPolicies, target: &mut Target) -> Result<(), Failure> {
         let Some(spd) = target.sadb.spd() else { return Ok(()) };
         match owned.remove_stale(desired, spd) {
             Ok(0) => Ok(()),

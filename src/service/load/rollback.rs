@@ -1,8 +1,6 @@
 //! Undoes a whole load: SAs, policies and records become those of before (`start --confirm`).
 
 use std::collections::{HashMap, HashSet};
-use std::fs;
-use std::io;
 use std::ops::ControlFlow;
 
 use super::outcome::Failure;
@@ -12,11 +10,9 @@ use crate::policy::Policy;
 use crate::policy::derive::Derived;
 use crate::reconcile::{self, ActualSa, Counters, Goal, PlanOptions, PlanScope};
 use crate::sa::{Request, SaId, SaType};
-use crate::sadb::SadbError;
 use crate::service::exit::Reason;
 use crate::service::log::event;
 use crate::service::records::owned_sas::OwnedSas;
-use crate::service::status::state;
 
 /// What a load may change, as it was before.
 pub(crate) struct Snapshot {
@@ -27,8 +23,6 @@ pub(crate) struct Snapshot {
     owned: HashSet<SaId>,
     /// The service's policies.
     policies: Vec<Policy>,
-    /// The state files, by name.
-    files: Vec<(&'static str, Option<Vec<u8>>)>,
 }
 
 impl Loader<'_> {
@@ -44,7 +38,7 @@ impl Loader<'_> {
         let mut owned = HashSet::new();
         let dumped = target.sadb.dump(SaType::UNSPEC, &mut |message| {
             if let Some(actual) = ActualSa::of(message).filter(|actual| actual.is_alive) {
-                if recorded.owns(actual.id, actual.used.addtime) {
+                if recorded.as_ref().is_some_and(|recorded| recorded.owns(actual.id, actual.used.addtime)) {
                     owned.insert(actual.id);
                 }
                 found.push(actual);
@@ -55,13 +49,13 @@ impl Loader<'_> {
         let counters = found.iter().map(|actual| (actual.id, actual.counters)).collect();
         let sas = self.goal_of(found)?;
         let policies = self.own_policies(&mut target)?;
-        Ok(Snapshot { sas, counters, owned, policies, files: self.state_files() })
+        Ok(Snapshot { sas, counters, owned, policies })
     }
 
-    fn recorded(&mut self) -> Result<OwnedSas, Failure> {
-        // Without a directory nothing is recorded, and the scope of the rollback is what the snapshot has.
-        let directory = self.config.state.clone().unwrap_or_default();
-        OwnedSas::read(&directory).map_err(|error| self.fail_sadb(&error))
+    /// The record of the service's SAs; `None` for an SADB that has no runtime directory.
+    fn recorded(&mut self) -> Result<Option<OwnedSas>, Failure> {
+        let recorded = self.config.state.as_deref().map(OwnedSas::read).transpose();
+        recorded.map_err(|error| self.fail_sadb(&error))
     }
 
     /// The SAs as a desired state.
@@ -87,63 +81,44 @@ impl Loader<'_> {
         Ok(listed.into_iter().filter(|listed| owned.owns(listed)).map(|listed| listed.policy).collect())
     }
 
-    fn state_files(&self) -> Vec<(&'static str, Option<Vec<u8>>)> {
-        let Some(directory) = &self.config.state else { return Vec::new() };
-        state::FILES.iter().map(|name| (*name, fs::read(directory.join(name)).ok())).collect()
-    }
-
-    /// Makes SAs, policies and records those of `snapshot`. SAs that another program has added since stay.
+    /// Makes SAs, policies and records those of `snapshot`. SAs that another program has added since stay. The state file is
+    /// written after a load that was confirmed, and so is still that of before.
     ///
     /// # Errors
     /// If something could not be restored, which is logged.
     pub(crate) fn roll_back(&mut self, snapshot: Snapshot) -> Result<(), Failure> {
         let _lock = self.lock()?;
         let mut target = self.open()?;
-        let Snapshot { sas, counters, owned, policies, files } = snapshot;
-        let desired = Derived { policies, ..Derived::default() };
-        // Before the SAs, as in a load.
-        let installed = self.install_exactly(&desired, &mut target)?;
+        let Snapshot { sas, counters, owned, policies } = snapshot;
+        // Policies before the SAs, as in a load.
+        let installed = self.install(Derived { policies, ..Derived::default() }, &mut target)?;
         let restored = self.restore_sas(&sas, &counters, &mut target);
-        if let Some(mut owned_policies) = installed {
-            self.remove_all_but(&desired, &mut owned_policies, &mut target)?;
-        }
-        self.restore_records(&owned, &files, &mut target)?;
-        restored.map_err(|error| self.fail(Reason::Other, &event::load::rollback_failed(&error)))?;
+        self.remove_stale_policies(installed, &mut target)?;
+        self.restore_record(&owned, &mut target)?;
+        restored?;
         self.log.event(&event::load::not_confirmed());
         Ok(())
     }
 
-    fn restore_sas(
-        &mut self,
-        sas: &Goal,
-        counters: &HashMap<SaId, Counters>,
-        target: &mut Target,
-    ) -> Result<(), Box<dyn std::error::Error>> {
-        let recorded = self.recorded().map_err(|_| SadbError::OutcomeUnknown)?;
-        let fingerprint_key = self.fingerprint_key().map_err(|_| SadbError::OutcomeUnknown)?;
-        let owns = |id: &SaId, added| recorded.owns(*id, added) || sas.get(id).is_some();
+    fn restore_sas(&mut self, sas: &Goal, counters: &HashMap<SaId, Counters>, target: &mut Target) -> Result<(), Failure> {
+        let recorded = self.recorded()?;
+        let fingerprint_key = self.fingerprint_key()?;
+        let is_recorded = |id: &SaId, added| recorded.as_ref().is_some_and(|recorded| recorded.owns(*id, added));
+        let owns = |id: &SaId, added| is_recorded(id, added) || sas.get(id).is_some();
         let saved_counters = |id: &SaId, _: &Request| counters.get(id).copied();
         let options = PlanOptions { scope: PlanScope::Owned(&owns), fingerprint_key, saved_counters: &saved_counters };
-        let plan = reconcile::plan(sas, &mut *target.sadb, &options)?;
-        reconcile::execute(plan, &mut *target.sadb, &mut |_| {})?;
+        let failed = |error: &dyn std::fmt::Display| event::load::rollback_failed(error);
+        let plan =
+            reconcile::plan(sas, &mut *target.sadb, &options).map_err(|error| self.fail(Reason::Other, &failed(&error)))?;
+        let executed = reconcile::execute(plan, &mut *target.sadb, &mut |_| {});
         target.sadb.take_warnings();
-        Ok(())
+        executed.map_err(|error| self.fail(Reason::Other, &failed(&error)))
     }
 
-    /// The record has the new add times of SAs that were added again.
-    fn restore_records(
-        &mut self,
-        owned: &HashSet<SaId>,
-        files: &[(&'static str, Option<Vec<u8>>)],
-        target: &mut Target,
-    ) -> Result<(), Failure> {
-        let Some(directory) = self.config.state.clone() else { return Ok(()) };
-        let confirmed = OwnedSas::replacing(&directory, owned).confirm(owned, &mut *target.sadb);
-        confirmed.map_err(|error| self.fail_sadb(&error))?;
-        for (name, text) in files {
-            let restored = state::restore(&directory, name, text.as_deref());
-            restored.map_err(|error: io::Error| self.fail(Reason::Other, &event::load::rollback_failed(&error)))?;
-        }
-        Ok(())
+    /// The record gets the new add times of SAs that were added again.
+    fn restore_record(&mut self, owned: &HashSet<SaId>, target: &mut Target) -> Result<(), Failure> {
+        let Some(directory) = &self.config.state else { return Ok(()) };
+        let confirmed = OwnedSas::replacing(directory, owned).confirm(owned, &mut *target.sadb);
+        confirmed.map_err(|error| self.fail_sadb(&error))
     }
 }

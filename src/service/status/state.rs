@@ -10,30 +10,11 @@ use crate::service::config::Config;
 use crate::service::load::outcome::{LoadOutcome, State};
 use crate::service::records::file_digest::FileDigest;
 use crate::service::records::runtime_file::{self, Readers};
-use crate::sys::fs::atomic_write;
 use crate::sys::net::interfaces::network_namespace;
 use crate::sys::time::unix_now;
 
 const STATE: &str = "state.json";
 const LOADED: &str = "loaded.json";
-
-/// The files of this module.
-pub(crate) const FILES: &[&str] = &[STATE, LOADED];
-
-/// Writes the content of a file back, or removes it if there was none.
-///
-/// # Errors
-/// Those of creating, renaming and removing it.
-pub(crate) fn restore(directory: &Path, name: &str, text: Option<&[u8]>) -> io::Result<()> {
-    let readers = if name == STATE { Readers::All } else { Readers::Owner };
-    match text {
-        Some(text) => atomic_write::replace_volatile(&directory.join(name), readers, text),
-        None => match std::fs::remove_file(directory.join(name)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        },
-    }
-}
 
 /// The content of state.json.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
