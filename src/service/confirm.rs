@@ -2,6 +2,7 @@
 //! only through the network that the new policies protect.
 
 use std::io::{self, BufRead, Write};
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use super::config::Config;
@@ -10,7 +11,9 @@ use super::exit::Reason;
 use super::load::Loader;
 use super::load::outcome::LoadOutcome;
 use super::log::{Log, event};
-use crate::sys::process::guard::{Guard, is_readable};
+use crate::sys::net::packet_socket::wait_readable;
+use crate::sys::process::guard::Guard;
+use crate::sys::time::Deadline;
 
 /// Loads the keys file, and keeps the result only if it is confirmed within `limit`.
 ///
@@ -53,7 +56,8 @@ fn asks_for_confirmation(limit: Duration) -> bool {
     );
     // Best effort: without standard error there is no answer either.
     let _ = io::stderr().write_all(question.as_bytes());
-    if !is_readable(io::stdin(), Some(limit)) {
+    // An error is no answer.
+    if !wait_readable(io::stdin().as_fd(), &mut Deadline::after(limit)).unwrap_or(false) {
         return false;
     }
     let mut answer = String::new();

@@ -2,14 +2,15 @@
 
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::AsFd;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigHandler, Signal, signal};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork, setsid};
 
 use super::hardening;
+use crate::sys::net::packet_socket::wait_readable;
+use crate::sys::time::Deadline;
 
 /// Words from the parent to the guard.
 const BEGIN: u8 = b'b';
@@ -56,7 +57,7 @@ impl Guard {
     /// If it has begun to act.
     pub(crate) fn release(mut self) -> io::Result<()> {
         self.pipe.write_all(&[RELEASE])?;
-        match self.wait() {
+        match wait_for(self.child) {
             0 => Ok(()),
             _ => Err(io::ErrorKind::TimedOut.into()),
         }
@@ -67,10 +68,6 @@ impl Guard {
         let Self { child, pipe } = self;
         drop(pipe);
         wait_for(child)
-    }
-
-    fn wait(&self) -> u8 {
-        wait_for(self.child)
     }
 }
 
@@ -94,10 +91,10 @@ fn detach() {
 
 /// Waits for the words of the parent.
 fn is_released(mut pipe: PipeReader, limit: Duration) -> bool {
-    let mut deadline: Option<Instant> = None;
+    let mut deadline = Deadline::never();
     loop {
-        match next_word(&mut pipe, deadline) {
-            Some(BEGIN) => deadline = Some(Instant::now() + limit),
+        match next_word(&mut pipe, &mut deadline) {
+            Some(BEGIN) => deadline = Deadline::after(limit),
             Some(RELEASE) => return true,
             // The parent has died, or the time is over.
             _ => return false,
@@ -106,30 +103,8 @@ fn is_released(mut pipe: PipeReader, limit: Duration) -> bool {
 }
 
 /// The next byte; `None` at the end of the pipe or at the deadline.
-fn next_word(pipe: &mut PipeReader, deadline: Option<Instant>) -> Option<u8> {
-    let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-    if !is_readable(pipe.as_fd(), left) {
-        return None;
-    }
+fn next_word(pipe: &mut PipeReader, deadline: &mut Deadline) -> Option<u8> {
     let mut word = [0];
-    pipe.read_exact(&mut word).ok().map(|()| word[0])
-}
-
-/// Waits until `fd` has data or is at its end; false after `limit`.
-pub(crate) fn is_readable(fd: impl AsFd, limit: Option<Duration>) -> bool {
-    let deadline = limit.map(|limit| Instant::now() + limit);
-    loop {
-        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        // Rounded up: a poll that returns early would end in a busy loop.
-        let timeout = left.map_or(PollTimeout::NONE, |left| {
-            PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX)
-        });
-        match poll(&mut [PollFd::new(fd.as_fd(), PollFlags::POLLIN)], timeout) {
-            Ok(0) if left.is_none_or(|left| !left.is_zero()) => {}
-            Ok(0) => return false,
-            Ok(_) => return true,
-            Err(nix::errno::Errno::EINTR) => {}
-            Err(_) => return false,
-        }
-    }
+    let is_readable = wait_readable(pipe.as_fd(), deadline).unwrap_or(false);
+    (is_readable && pipe.read_exact(&mut word).is_ok()).then_some(word[0])
 }
