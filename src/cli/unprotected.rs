@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::policy::PolicySa;
 use crate::policy::coverage::Coverage;
 use crate::redact::shell_word;
-use crate::sa::{LifetimeKind, Message, Request, SaType};
+use crate::sa::{Request, SaType};
 use crate::sadb::{Sadb, SadbError};
 use crate::sys::net::interfaces::local_addresses;
 use crate::sys::time::unix_now;
@@ -65,7 +65,7 @@ impl ProtectionCheck {
     fn recount(&self, sadb: &mut dyn Sadb) -> Result<Option<Coverage>, SadbError> {
         let Some(mut coverage) = coverage(sadb)? else { return Ok(None) };
         sadb.dump(SaType::UNSPEC, &mut |message| {
-            if add_time(message) >= self.started {
+            if message.add_time() >= self.started {
                 PolicySa::of_message(message).iter().for_each(|sa| coverage.note(sa));
             }
             ControlFlow::Continue(())
@@ -79,8 +79,4 @@ fn coverage(sadb: &mut dyn Sadb) -> Result<Option<Coverage>, SadbError> {
     let policies = spd.policies()?.into_iter().map(|listed| listed.policy).collect();
     // Without addresses the direction of an SA is unknown, and any policy for its packets counts.
     Ok(Some(Coverage::new(policies, local_addresses().unwrap_or_default())))
-}
-
-fn add_time(message: &Message) -> u64 {
-    message.lifetime(LifetimeKind::Current).map_or(0, |current| current.addtime)
 }

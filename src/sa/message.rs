@@ -295,6 +295,12 @@ impl Message {
         })
     }
 
+    /// When the SA was added, in seconds since 1970; 0 if that is unknown.
+    #[must_use]
+    pub(crate) fn add_time(&self) -> u64 {
+        self.lifetime(LifetimeKind::Current).map_or(0, |current| current.addtime)
+    }
+
     /// The values of Linux XFRM beyond PF_KEY; `None` from other backends.
     #[must_use]
     pub(crate) fn linux(&self) -> Option<&LinuxInfo> {

@@ -81,6 +81,12 @@ impl SadbTarget {
         }
     }
 
+    /// Whether it is the SADB of this system, and not a stand-in for it.
+    #[must_use]
+    pub(crate) fn is_of_system(&self) -> bool {
+        matches!(self, Self::Auto | Self::Xfrm | Self::PfKey)
+    }
+
     /// The vocabulary of a keys file for this SADB.
     #[must_use]
     pub(crate) fn vocabulary(&self) -> Vocabulary {

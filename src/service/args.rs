@@ -101,9 +101,7 @@ impl Args {
         let has_options = self.overrides != Overrides::default() || self.show || self.confirm.is_some();
         !has_options && !matches!(supervisor, Supervisor::Smf { .. })
     }
-}
 
-impl Args {
     /// The privileges that the method needs. A method that changes the SADB has no use for files of other users, which it refuses.
     pub(crate) fn privileges(&self, environment: Environment<'_>) -> Privileges {
         let from_environment = || environment(SADB_VARIABLE)?.to_str()?.parse().ok();

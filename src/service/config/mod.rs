@@ -133,13 +133,10 @@ impl Config {
             Scope::Owned => Some(directory.clone()),
         };
         // Tests and trials with a model must not replace the state of the real service.
-        let is_service = match sadb {
-            SadbTarget::Auto | SadbTarget::Xfrm | SadbTarget::PfKey => true,
-            SadbTarget::Unix(_) => environment(dirs::RUNTIME_VARIABLE).is_some(),
-            SadbTarget::Model => false,
-        };
+        let is_served = matches!(sadb, SadbTarget::Unix(_)) && environment(dirs::RUNTIME_VARIABLE).is_some();
+        let is_service = sadb.is_of_system() || is_served;
         // The file is about the system: a test with a stand-in for its SADB has no traffic to protect.
-        let is_test = is_stand_in(&sadb) && (overrides.sadb.is_some() || environment(SADB_VARIABLE).is_some());
+        let is_test = !sadb.is_of_system() && (overrides.sadb.is_some() || environment(SADB_VARIABLE).is_some());
         let protection = match overrides.policy {
             None if is_test => Protection::default(),
             policy => protection(policy.unwrap_or(properties.policy), properties.on_stop, &sadb, IS_LINUX)?,
@@ -232,11 +229,6 @@ fn sequence_dirs(carry: CarrySequence, directory: Option<&PathBuf>, environment:
     let Some(directory) = directory.filter(|_| carry != CarrySequence::Off) else { return SequenceDirs::default() };
     let state = (carry == CarrySequence::Reboot).then(|| dirs::state(environment));
     SequenceDirs { runtime: Some(directory.clone()), state }
-}
-
-/// Whether this is no SADB of the system.
-fn is_stand_in(sadb: &SadbTarget) -> bool {
-    !matches!(sadb, SadbTarget::Auto | SadbTarget::Xfrm | SadbTarget::PfKey)
 }
 
 fn protection(

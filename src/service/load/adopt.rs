@@ -3,10 +3,10 @@
 
 use std::collections::HashSet;
 
-use super::keys::{Action, FileCommand, ids};
+use super::keys::{FileCommand, ids};
 use super::outcome::Failure;
 use super::{Loader, Target};
-use crate::keyfile::Verb;
+use crate::keyfile::SaCommand;
 use crate::reconcile::{self, Goal, Plan, Step};
 use crate::sa::SaId;
 use crate::service::records::owned_sas::OwnedSas;
@@ -31,23 +31,17 @@ pub(super) fn unrecorded(goal: &Goal, plan: &Plan, owned: Option<&OwnedSas>) -> 
 
 /// Takes the additions of SAs that exist out of `commands`. A file that also changes or removes SAs is applied as it is: its
 /// commands depend on each other.
-pub(super) fn without(commands: Vec<FileCommand>, existing: &HashSet<SaId>) -> Vec<FileCommand> {
-    let adds = |command: &FileCommand| matches!(&command.action, Action::Sa(sa) if sa.verb == Verb::Add);
-    if existing.is_empty() || !commands.iter().all(adds) {
-        return commands;
+pub(super) fn without(mut commands: Vec<FileCommand>, existing: &HashSet<SaId>) -> Vec<FileCommand> {
+    if !existing.is_empty() && commands.iter().all(FileCommand::is_addition) {
+        let exists = |command: &SaCommand| ids(command).all(|id| existing.contains(&id));
+        commands.retain(|command| !command.addition().is_some_and(exists));
     }
-    let exists = |command: &FileCommand| {
-        let Action::Sa(sa) = &command.action else { return false };
-        ids(sa).all(|id| existing.contains(&id))
-    };
-    commands.into_iter().filter(|command| !exists(command)).collect()
+    commands
 }
 
 /// The additions of at least one of `wanted`.
-pub(super) fn only(commands: Vec<FileCommand>, wanted: &HashSet<SaId>) -> Vec<FileCommand> {
-    let adds = |command: &FileCommand| match &command.action {
-        Action::Sa(sa) => sa.verb == Verb::Add && ids(sa).any(|id| wanted.contains(&id)),
-        Action::Flush(_) => false,
-    };
-    commands.into_iter().filter(adds).collect()
+pub(super) fn only(mut commands: Vec<FileCommand>, wanted: &HashSet<SaId>) -> Vec<FileCommand> {
+    let adds = |command: &SaCommand| ids(command).any(|id| wanted.contains(&id));
+    commands.retain(|command| command.addition().is_some_and(adds));
+    commands
 }

@@ -27,7 +27,7 @@ fn ports_of(command: &SaCommand) -> impl Iterator<Item = EncapPort> {
 
 /// Those of `ports` that no program has a socket on; none if the system does not say.
 pub(crate) fn unbound(ports: &BTreeSet<EncapPort>, sadb: &SadbTarget) -> impl Iterator<Item = u16> {
-    let is_system = matches!(sadb, SadbTarget::Auto | SadbTarget::Xfrm | SadbTarget::PfKey);
+    let is_system = sadb.is_of_system();
     let is_unbound = |encap: &&EncapPort| matches!(udp_encap::is_in_use(encap.port, encap.is_ipv6), Ok(false));
     ports.iter().filter(move |_| is_system).filter(is_unbound).map(|encap| encap.port)
 }

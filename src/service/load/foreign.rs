@@ -8,7 +8,7 @@ use crate::sa::{Message, SaId, SaState, SaType};
 use crate::sadb::{Sadb, SadbError};
 use crate::service::config::{Config, dirs};
 use crate::service::log::event;
-use crate::service::records::owned_sas::{self, OwnedSas};
+use crate::service::records::owned_sas::OwnedSas;
 use crate::sys::process::key_managers;
 
 /// SAs without a record of the service that a flush or a plan removes.
@@ -69,7 +69,7 @@ impl AllRecords {
         let mut foreign = ForeignSas::default();
         sadb.flush_except(sa_type, &mut |message| {
             let Some(id) = message.id() else { return true };
-            let added = owned_sas::add_time(message);
+            let added = message.add_time();
             if self.is_of_another(&id, added) {
                 return true;
             }

@@ -10,7 +10,7 @@ use super::file_sas::derive_policies;
 use super::keys::{self, FileCommand};
 use super::outcome::{Failure, LoadOutcome};
 use super::{Loader, Target};
-use crate::names::algorithms::ENCR;
+use crate::names::algorithms::encr_by_number;
 use crate::policy::derive::Derived;
 use crate::reconcile::{
     self, Counters, DesiredSa, Goal, PlanError, PlanOptions, PlanScope, SequenceSnapshot, Step, StepKind,
@@ -121,6 +121,9 @@ impl Loader<'_> {
         if let Some(id) = taken.iter().next() {
             repaired.obstacle(taken.len(), format!("another program's SA has the place of {id}"));
         }
+        if lost.is_empty() {
+            return Ok(());
+        }
         let Ok(commands) = self.lost_commands(outcome, &lost) else {
             // Logged. An editor may have the file open: the daemon stays, with the policies.
             repaired.obstacle(lost.len(), "the keys file cannot be read: run manual-key refresh");
@@ -199,13 +202,14 @@ fn after_flush(saved: Counters) -> Counters {
 
 /// Whether packets of the SA would be broken if a sequence number occurred twice: the nonces of counter modes are made of it.
 fn repeats_nonces(request: &Request) -> bool {
-    let is_counter_mode = ENCR.iter().any(|row| row.number == request.encr_alg && row.counter_mode);
+    let is_counter_mode = encr_by_number(request.encr_alg).is_some_and(|row| row.counter_mode);
     is_counter_mode && !reconcile::is_inbound(request)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::names::algorithms::ENCR;
     use crate::sa::{EncrAlg, Endpoint, Flags};
 
     #[test]

@@ -13,7 +13,7 @@ use super::added::Added;
 use super::owned_file::{NewRecord, Record};
 use super::runtime_file::{self, Readers};
 use crate::redact::shown;
-use crate::sa::{LifetimeKind, Message, SaId, SaType, Spi};
+use crate::sa::{Message, SaId, SaType, Spi};
 use crate::sadb::{Sadb, SadbError};
 use crate::sys::net::interfaces::network_namespace;
 
@@ -30,7 +30,7 @@ impl OwnedSas {
     /// # Errors
     /// [`SadbError::Unavailable`] if it cannot be read or parsed.
     pub(crate) fn read(directory: &Path) -> Result<Self, SadbError> {
-        let record: Option<Record> = runtime_file::read(directory, FILE).map_err(|error| unusable(directory, error))?;
+        let record = read_record(directory)?;
         Ok(Self { directory: directory.to_owned(), entries: record.unwrap_or_default().sas().into_iter().collect() })
     }
 
@@ -39,8 +39,8 @@ impl OwnedSas {
     /// # Errors
     /// As [`Self::read`].
     pub(crate) fn read_other(directory: &Path) -> Result<Option<Self>, SadbError> {
-        let record: Option<Record> = runtime_file::read(directory, FILE).map_err(|error| unusable(directory, error))?;
-        let here = record.filter(|record| record.is_of(network_namespace())).map(Record::sas).unwrap_or_default();
+        let here =
+            read_record(directory)?.filter(|record| record.is_of(network_namespace())).map(Record::sas).unwrap_or_default();
         let entries: HashMap<SaId, Added> = here.into_iter().collect();
         Ok((!entries.is_empty()).then(|| Self { directory: directory.to_owned(), entries }))
     }
@@ -65,7 +65,7 @@ impl OwnedSas {
 
     /// Whether the SA of `message` is the service's.
     pub(crate) fn owns_message(&self, message: &Message) -> bool {
-        message.id().is_some_and(|id| self.owns(id, add_time(message)))
+        message.id().is_some_and(|id| self.owns(id, message.add_time()))
     }
 
     /// Whether the SA `id` that was added at the second `added` is the service's.
@@ -89,7 +89,7 @@ impl OwnedSas {
     /// Those of the dump.
     pub(crate) fn visit(&self, sadb: &mut dyn Sadb, each: &mut dyn FnMut(SaId, bool)) -> Result<(), SadbError> {
         sadb.dump(SaType::UNSPEC, &mut |message| {
-            message.id().into_iter().for_each(|id| each(id, self.owns(id, add_time(message))));
+            message.id().into_iter().for_each(|id| each(id, self.owns(id, message.add_time())));
             ControlFlow::Continue(())
         })
     }
@@ -176,21 +176,20 @@ pub(crate) fn rewrite_owned_record(text: &[u8]) -> Option<Vec<u8>> {
     serde_json::to_vec(&NewRecord { namespace, sas: entries }).ok()
 }
 
+fn read_record(directory: &Path) -> Result<Option<Record>, SadbError> {
+    runtime_file::read(directory, FILE).map_err(|error| unusable(directory, error))
+}
+
 fn unusable(directory: &Path, source: io::Error) -> SadbError {
     let path = directory.join(FILE);
     SadbError::Unavailable { what: format!("{}: the record of the service's own SAs", shown(&path)), source }
-}
-
-/// When the SA of `message` was added, in seconds since 1970.
-pub(crate) fn add_time(message: &Message) -> u64 {
-    message.lifetime(LifetimeKind::Current).map_or(0, |current| current.addtime)
 }
 
 /// The SAs of a type with their add times.
 fn add_times(sadb: &mut dyn Sadb, sa_type: SaType) -> Result<HashMap<SaId, u64>, SadbError> {
     let mut found = HashMap::new();
     sadb.dump(sa_type, &mut |message| {
-        found.extend(message.id().map(|id| (id, add_time(message))));
+        found.extend(message.id().map(|id| (id, message.add_time())));
         ControlFlow::Continue(())
     })?;
     Ok(found)

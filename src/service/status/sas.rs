@@ -172,8 +172,7 @@ impl UpcomingExpiry {
 
 /// The SA of `message`, if its hard lifetime since its addition is over: illumos removes it up to 8 seconds later.
 fn expired(message: &Message, now: u64) -> Option<ExpiredSa> {
-    let added = message.lifetime(LifetimeKind::Current)?.addtime;
-    ExpiredSa::new(message.id()?, added, message.lifetime(LifetimeKind::Hard)?.addtime, now)
+    ExpiredSa::new(message.id()?, message.add_time(), message.lifetime(LifetimeKind::Hard)?.addtime, now)
 }
 
 /// When a lifetime in seconds expires.
