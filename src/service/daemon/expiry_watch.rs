@@ -1,11 +1,9 @@
 //! Watches an SADB for expiring lifetimes.
 
-use std::ops::ControlFlow;
-use std::sync::{Arc, Weak};
-
-use super::thread::{StartError, spawn};
+use super::sadb_watch::{Alive, SadbWatch};
+use super::thread::StartError;
 use crate::sa::{AddressRole, Extension, LifetimeKind, Message, MessageType};
-use crate::sadb::{MonitorMode, SadbError, SadbTarget};
+use crate::sadb::{MonitorMode, Sadb, SadbError, SadbTarget};
 use crate::service::log::event::daemon::Expiry;
 
 /// What the watch reports.
@@ -17,40 +15,16 @@ pub(super) enum WatchEvent {
     Lost(SadbError),
 }
 
-/// Handle of the watching thread. After it is dropped the thread reports nothing, and ends with the next message.
-pub(super) struct ExpiryWatch {
-    sadb: SadbTarget,
-    _alive: Arc<()>,
-}
-
-impl ExpiryWatch {
-    pub(super) fn start(sadb: &SadbTarget, report: impl Fn(WatchEvent) + Send + 'static) -> Result<Self, StartError> {
-        let alive = Arc::new(());
-        let (is_alive, target) = (Arc::downgrade(&alive), sadb.clone());
-        spawn("watch", move || watch(&target, &is_alive, &report))?;
-        Ok(Self { sadb: sadb.clone(), _alive: alive })
-    }
-
-    pub(super) fn sadb(&self) -> &SadbTarget {
-        &self.sadb
-    }
-}
-
-fn watch(target: &SadbTarget, alive: &Weak<()>, report: &dyn Fn(WatchEvent)) {
-    let is_alive = || alive.strong_count() > 0;
-    let watched = target.open().and_then(|mut sadb| {
-        sadb.monitor(MonitorMode::Expiries, &mut |message| {
-            if !is_alive() {
-                return ControlFlow::Break(());
-            }
-            watch_event(message).into_iter().for_each(report);
-            ControlFlow::Continue(())
-        })
-    });
-    // A watch that was replaced ends without a report: its SADB is not in use any more.
-    if let (Err(error), true) = (watched, is_alive()) {
-        report(WatchEvent::Lost(error));
-    }
+/// Starts the thread.
+pub(super) fn start(
+    sadb: &SadbTarget,
+    report: impl Fn(WatchEvent) + Clone + Send + 'static,
+) -> Result<SadbWatch, StartError> {
+    let lost = report.clone();
+    let wait = move |sadb: &mut dyn Sadb, alive: &Alive| {
+        sadb.monitor(MonitorMode::Expiries, &mut |message| alive.then(|| watch_event(message).into_iter().for_each(&report)))
+    };
+    SadbWatch::start("watch", sadb, wait, move |error| lost(WatchEvent::Lost(error)))
 }
 
 fn watch_event(message: &Message) -> Option<WatchEvent> {

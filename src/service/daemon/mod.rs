@@ -6,7 +6,9 @@ mod change_watch;
 pub(crate) mod control_socket;
 mod expiry_watch;
 mod idle;
+mod repair;
 mod repair_timer;
+mod sadb_watch;
 mod sd_notify;
 mod thread;
 pub(crate) mod udp_ports;
@@ -27,7 +29,7 @@ use crate::service::exit::Reason;
 use crate::service::load::Loader;
 use crate::service::load::outcome::{Failure, LoadOutcome};
 use crate::service::log::Log;
-use crate::service::log::event::daemon::{Expiry, Repaired};
+use crate::service::log::event::daemon::Expiry;
 use crate::service::log::event::{self, Event as LogEvent};
 use crate::service::records::owned_sas::OwnedSas;
 use crate::service::records::runtime_file;
@@ -36,11 +38,11 @@ use crate::sys::net::listener::Listener;
 use crate::sys::process::hardening;
 use crate::sys::process::signals::{SignalRequest, Signals};
 use address_watch::AddressWatch;
-use change_watch::ChangeWatch;
 use control_socket::{Client, Reply};
-use expiry_watch::{ExpiryWatch, WatchEvent};
+use expiry_watch::WatchEvent;
 use idle::IdleTimer;
-use repair_timer::{RepairTimer, names};
+use repair_timer::RepairTimer;
+use sadb_watch::SadbWatch;
 use sd_notify::Readiness;
 use thread::{StartError, spawn};
 use udp_ports::BoundPorts;
@@ -144,9 +146,9 @@ struct Daemon<'a> {
     config: Option<Config>,
     /// The outcome of the last load.
     outcome: LoadOutcome,
-    expiry_watch: Option<ExpiryWatch>,
+    expiry_watch: Option<SadbWatch>,
     address_watch: Option<AddressWatch>,
-    change_watch: Option<ChangeWatch>,
+    change_watch: Option<SadbWatch>,
     repair: RepairTimer,
     idle: IdleTimer,
     ports: BoundPorts,
@@ -233,15 +235,16 @@ impl Daemon<'_> {
     /// address is missed.
     fn start_watches(&mut self, config: &Config) -> Result<(), StartError> {
         // The watch of another SADB is replaced, and its thread ends by itself.
-        if self.expiry_watch.as_ref().is_none_or(|watch| *watch.sadb() != config.sadb) {
+        let is_other = |watch: &Option<SadbWatch>| watch.as_ref().is_none_or(|watch| !watch.is_of(&config.sadb));
+        if is_other(&self.expiry_watch) {
             let sender = self.sender.clone();
             let report = move |event| drop(sender.send(Event::Sadb(event)));
-            self.expiry_watch = Some(ExpiryWatch::start(&config.sadb, report)?);
+            self.expiry_watch = Some(expiry_watch::start(&config.sadb, report)?);
         }
-        if self.change_watch.as_ref().is_none_or(|watch| *watch.sadb() != config.sadb) {
+        if is_other(&self.change_watch) {
             let sender = self.sender.clone();
             let report = move |change| drop(sender.send(Event::Changed(change)));
-            self.change_watch = Some(ChangeWatch::start(&config.sadb, report)?);
+            self.change_watch = Some(change_watch::start(&config.sadb, report)?);
         }
         // The watch may be left from a load with policy = "from-sas".
         if !config.protection.from_sas {
@@ -292,14 +295,16 @@ impl Daemon<'_> {
     fn handle_watch_event(&mut self, event: WatchEvent) -> Result<(), Reason> {
         match event {
             WatchEvent::Expired(expiry) if self.is_foreign(&expiry) => {}
-            WatchEvent::Expired(expiry) => {
-                self.outcome.loaded.ids_of(&expiry).for_each(|id| self.repair.note_expiry(id));
-                self.log.event(&event::daemon::expired(&expiry));
-            }
+            WatchEvent::Expired(expiry) => self.report_expiry(&expiry),
             WatchEvent::Missed => self.log.event(&event::daemon::missed_expiries()),
             WatchEvent::Lost(error) => return self.exit_without_sadb(&error),
         }
         Ok(())
+    }
+
+    fn report_expiry(&mut self, expiry: &Expiry) {
+        self.outcome.loaded.ids_of(expiry).for_each(|id| self.repair.note_expiry(id));
+        self.log.event(&event::daemon::expired(expiry));
     }
 
     /// Installs policies that wait for an address, if it has appeared.
@@ -320,46 +325,6 @@ impl Daemon<'_> {
         }
     }
 
-    fn handle_change(&mut self, change: Result<Change, SadbError>) -> Result<(), Reason> {
-        match change {
-            Ok(change) => self.repair.note(change, |id| self.outcome.loaded.contains(id)),
-            Err(error) => return self.exit_without_sadb(&error),
-        }
-        Ok(())
-    }
-
-    /// Restores what other programs have removed; with `repair = false` only reports it.
-    fn repair_damage(&mut self) -> Result<(), Reason> {
-        let (damage, ports) = self.repair.take();
-        let Some(config) = &self.config else { return Ok(()) };
-        let is_dry = !config.repair;
-        let mut loader = Loader::new(config, self.supervisor, &mut self.log).for_daemon();
-        let repaired = loader.repair(&mut self.outcome, &damage, is_dry);
-        // Both had keys.
-        drop(damage);
-        hardening::wipe_stack();
-        match repaired {
-            Ok(repaired) if repaired == Repaired::default() => Ok(()),
-            Ok(repaired) => self.report_repair(&repaired, &names(&ports), is_dry),
-            Err(failure) => {
-                self.outcome.fail_after_load(failure);
-                self.report()
-            }
-        }
-    }
-
-    fn report_repair(&mut self, repaired: &Repaired, by: &str, is_dry: bool) -> Result<(), Reason> {
-        self.repair.repaired();
-        let event = event::daemon::removed_by_others(repaired, by, is_dry);
-        self.log.event(&event);
-        if is_dry || repaired.obstacle.is_some() {
-            self.outcome.degrade(&event);
-        } else if let Some(config) = &self.config {
-            Loader::new(config, self.supervisor, &mut self.log).report_state(&mut self.outcome);
-        }
-        self.report()
-    }
-
     /// Removes the SAs that have reached their idle lifetime.
     fn poll_idle_sas(&mut self) -> Result<(), Reason> {
         let Some(config) = &self.config else { return Ok(()) };
@@ -370,12 +335,7 @@ impl Daemon<'_> {
         // The dump has put the keys of these SAs on the stack.
         hardening::wipe_stack();
         match removed {
-            Ok(removed) => {
-                for expiry in &removed {
-                    self.outcome.loaded.ids_of(expiry).for_each(|id| self.repair.note_expiry(id));
-                    self.log.event(&event::daemon::expired(expiry));
-                }
-            }
+            Ok(removed) => removed.iter().for_each(|expiry| self.report_expiry(expiry)),
             Err(error) => return self.exit_without_sadb(&error),
         }
         Ok(())
