@@ -203,8 +203,8 @@ pub(crate) trait Sadb {
         None
     }
 
-    /// Calls `each` for every removal by another process, until it breaks. Returns at once from an SADB that does not tell who
-    /// has changed it.
+    /// Calls `each` for every removal by another process, until it breaks. Returns at once from an SADB that does not
+    /// report changes.
     ///
     /// # Errors
     /// [`SadbError`].

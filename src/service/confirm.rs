@@ -34,7 +34,7 @@ pub(super) fn load(
         u8::from(Loader::new(config, supervisor, &mut *log).roll_back(snapshot).is_err())
     });
     let mut guard = started.map_err(|error| {
-        log.event(&event::load::no_guard(&error));
+        log.event(&event::confirm::no_guard(&error));
         Reason::Other
     })?;
     let outcome = Loader::new(config, supervisor, log).load(show);
@@ -44,7 +44,7 @@ pub(super) fn load(
     }
     // The guard may have begun in the last moment.
     guard.release().map_err(|_| Reason::Refused)?;
-    log.event(&event::load::confirmed());
+    log.event(&event::confirm::confirmed());
     Ok(outcome)
 }
 

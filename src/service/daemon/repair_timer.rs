@@ -35,7 +35,7 @@ impl RepairTimer {
         self.due.map_or(Duration::MAX, |due| due.saturating_duration_since(Instant::now()))
     }
 
-    /// Notes a change. `is_own` tells whether an SA is the service's.
+    /// Notes a change. `is_own`: whether an SA is the service's.
     pub(super) fn note(&mut self, change: Change, is_own: impl Fn(&SaId) -> bool) {
         let delay = match change.removal {
             Removal::Sa(message) => {

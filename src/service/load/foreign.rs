@@ -1,40 +1,14 @@
 //! `flush = "all"`: SAs that the service has not added are removed and reported, except those of other instances.
 
-use std::collections::BTreeSet;
-
 use super::{Loader, Target};
 use crate::reconcile::{Plan, StepKind};
 use crate::sa::{Message, SaId, SaState, SaType};
 use crate::sadb::{Sadb, SadbError};
 use crate::service::config::{Config, dirs};
 use crate::service::log::event;
+use crate::service::log::event::foreign::ForeignSas;
 use crate::service::records::owned_sas::OwnedSas;
 use crate::sys::process::key_managers;
-
-/// SAs without a record of the service that a flush or a plan removes.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct ForeignSas {
-    pub(crate) count: usize,
-    /// Those without keys yet: an IKE daemon has reserved their SPIs.
-    pub(crate) larval: usize,
-    /// Their request IDs, except 0.
-    pub(crate) reqids: BTreeSet<u32>,
-}
-
-impl ForeignSas {
-    fn add(&mut self, is_larval: bool, reqid: u32) {
-        self.count += 1;
-        self.larval += usize::from(is_larval);
-        if reqid != 0 {
-            self.reqids.insert(reqid);
-        }
-    }
-
-    fn add_message(&mut self, message: &Message) {
-        let is_larval = message.association().is_some_and(|sa| sa.state == SaState::LARVAL);
-        self.add(is_larval, message.linux().map_or(0, |linux| linux.extras.reqid));
-    }
-}
 
 /// The records of all instances.
 pub(super) struct AllRecords {
@@ -74,7 +48,7 @@ impl AllRecords {
                 return true;
             }
             if !self.is_own(&id, added) {
-                foreign.add_message(message);
+                add_message(&mut foreign, message);
             }
             false
         })?;
@@ -94,11 +68,16 @@ impl AllRecords {
     }
 }
 
+fn add_message(foreign: &mut ForeignSas, message: &Message) {
+    let is_larval = message.association().is_some_and(|sa| sa.state == SaState::LARVAL);
+    foreign.add(is_larval, message.linux().map_or(0, |linux| linux.extras.reqid));
+}
+
 impl Loader<'_> {
     /// Reports removed SAs, and the IKE daemons that may have added them.
     pub(super) fn report_foreign(&mut self, removed: &ForeignSas) {
         if removed.count > 0 {
-            self.log.event(&event::load::removed_foreign(removed, &key_managers::running()));
+            self.log.event(&event::foreign::removed_foreign(removed, &key_managers::running()));
         }
     }
 }

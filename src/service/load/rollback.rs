@@ -63,15 +63,15 @@ impl Loader<'_> {
         let mut goal = Goal::default();
         for (line, actual) in (1..).zip(found) {
             if actual.has_unknown_algorithm {
-                return Err(self.fail(Reason::Refused, &event::load::cannot_roll_back(&actual.id)));
+                return Err(self.fail(Reason::Refused, &event::confirm::cannot_roll_back(&actual.id)));
             }
             let ActualSa { id, mut request, pair, .. } = actual;
             request.pair_spi = pair;
             let targets = vec![CommandTarget { src: request.src.map(|src| src.addr), dst: Some(id.dst) }];
             let command = SaCommand { verb: Verb::Add, request: Box::new(request), targets };
-            goal.take(line, command).map_err(|_| self.fail(Reason::Refused, &event::load::cannot_roll_back(&id)))?;
+            goal.take(line, command).map_err(|_| self.fail(Reason::Refused, &event::confirm::cannot_roll_back(&id)))?;
         }
-        goal.finish().map_err(|error| self.fail(Reason::Other, &event::load::rollback_failed(&error)))
+        goal.finish().map_err(|error| self.fail(Reason::Other, &event::confirm::rollback_failed(&error)))
     }
 
     fn own_policies(&mut self, target: &mut Target) -> Result<Vec<Policy>, Failure> {
@@ -96,7 +96,7 @@ impl Loader<'_> {
         self.remove_stale_policies(installed, &mut target)?;
         self.restore_record(&owned, &mut target)?;
         restored?;
-        self.log.event(&event::load::not_confirmed());
+        self.log.event(&event::confirm::not_confirmed());
         Ok(())
     }
 
@@ -107,7 +107,7 @@ impl Loader<'_> {
         let owns = |id: &SaId, added| is_recorded(id, added) || sas.get(id).is_some();
         let saved_counters = |id: &SaId, _: &Request| counters.get(id).copied();
         let options = PlanOptions { scope: PlanScope::Owned(&owns), fingerprint_key, saved_counters: &saved_counters };
-        let failed = |error: &dyn std::fmt::Display| event::load::rollback_failed(error);
+        let failed = |error: &dyn std::fmt::Display| event::confirm::rollback_failed(error);
         let plan =
             reconcile::plan(sas, &mut *target.sadb, &options).map_err(|error| self.fail(Reason::Other, &failed(&error)))?;
         let executed = reconcile::execute(plan, &mut *target.sadb, &mut |_| {});

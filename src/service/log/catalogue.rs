@@ -24,7 +24,16 @@ mod tests {
     use crate::service::log::event::{self, tests::samples};
 
     fn entries() -> impl Iterator<Item = &'static Entry> {
-        [event::load::ENTRIES, event::policy::ENTRIES, event::daemon::ENTRIES].into_iter().flatten().copied()
+        [
+            event::load::ENTRIES,
+            event::foreign::ENTRIES,
+            event::confirm::ENTRIES,
+            event::policy::ENTRIES,
+            event::daemon::ENTRIES,
+        ]
+        .into_iter()
+        .flatten()
+        .copied()
     }
 
     fn render() -> String {

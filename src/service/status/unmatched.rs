@@ -24,7 +24,7 @@ pub(crate) struct Unmatched {
 }
 
 impl Unmatched {
-    /// Compares `sas`, the service's own, with the policies in the SPD; `owns` tells which of these are the service's.
+    /// Compares `sas`, the service's own, with the policies in the SPD; `owns`: whether one of these is the service's.
     pub(super) fn among(sas: &[PolicySa], installed: &[ListedPolicy], owns: &dyn Fn(&ListedPolicy) -> bool) -> Self {
         let all: Vec<&Policy> = installed.iter().map(|listed| &listed.policy).collect();
         let found = unmatched(&all, sas);

@@ -150,7 +150,7 @@ impl KeysFileReader {
     }
 
     /// Opens the file as [`Self::open`] does, and makes writers wait until this reader is dropped, where the system has file leases;
-    /// [`Self::is_locked`] tells. A process that has the file open for writing gets two seconds to close it.
+    /// see [`Self::is_locked`]. A process that has the file open for writing gets two seconds to close it.
     ///
     /// # Errors
     /// Those of [`Self::open`]; [`FileError::OpenForWriting`]; [`FileError::Changed`] if it changes all the time.

@@ -9,10 +9,8 @@ use crate::policy::coverage::UnprotectedSas;
 use crate::reconcile::{ExecuteError, GoalError, Mismatch, PlanError, Step, Summary};
 use crate::redact::without_hex_runs;
 use crate::redact::{shell_word, shown};
-use crate::sa::SaId;
 use crate::sadb::{LockError, SadbError};
 use crate::service::config::ConfigError;
-use crate::service::load::foreign::ForeignSas;
 use crate::service::log::Severity;
 use crate::service::log::catalogue::Entry;
 use crate::sys::fs::keys_file::{FileError, PrivacyFinding};
@@ -109,39 +107,6 @@ pub(crate) fn flushing(all: bool) -> Event {
 
 fn flushed(all: bool) -> &'static str {
     if all { "all SAs" } else { "the service's own SAs" }
-}
-
-const REMOVED_FOREIGN: Entry = Entry {
-    id: "d3e08eb62ecd48fa8f6d6049e83d5eda",
-    subject: "The service has removed SAs that it had not added",
-    documentation: "man:manual-key.toml(5)",
-    text: "With flush = \"all\", the default, start, refresh and stop remove the SAs of other\n\
-           programs as well, except those of other instances of the service. An IKE daemon\n\
-           does not notice; its tunnels lose all packets until it negotiates new SAs.\n\
-           Number of SAs: @IPSECKEY_FOREIGN@.\n\
-           To remove only the service's own SAs, set flush = \"owned\" in manual-key.toml.",
-};
-
-/// `managers` are the IKE daemons that are running.
-pub(crate) fn removed_foreign(removed: &ForeignSas, managers: &[String]) -> Event {
-    const SHOWN: usize = 8;
-    let mut details = Vec::new();
-    if !removed.reqids.is_empty() {
-        let reqids: Vec<String> = removed.reqids.iter().take(SHOWN).map(u32::to_string).collect();
-        let more = if removed.reqids.len() > SHOWN { " and others" } else { "" };
-        details.push(format!("reqid {}{more}", reqids.join(", ")));
-    }
-    if removed.larval > 0 {
-        details.push(format!("{} larval", removed.larval));
-    }
-    let details = if details.is_empty() { String::new() } else { format!(" ({})", details.join("; ")) };
-    let running = if managers.is_empty() { String::new() } else { format!("; running: {}", managers.join(", ")) };
-    let text = format!(
-        "warning: removed {} that this service has not added{details}{running}; to keep the SAs of other programs: set \
-         flush = \"owned\" in manual-key.toml",
-        Count(removed.count, "SA")
-    );
-    Event::warning(text).entry(&REMOVED_FOREIGN).field("IPSECKEY_FOREIGN", removed.count)
 }
 
 pub(crate) fn checked(commands: usize, file: &Path) -> Event {
@@ -377,38 +342,6 @@ pub(crate) fn sadb_failed(error: &SadbError) -> Event {
     Event::error(format!("the SADB: {}", without_hex_runs(&error.to_string()))).entry(&NO_SADB)
 }
 
-const NOT_CONFIRMED: Entry = Entry {
-    id: "9d2b5248990845cfa2432bb6600e93fe",
-    subject: "A load was rolled back, since it was not confirmed",
-    documentation: "man:manual-key(8)",
-    text: "manual-key start --confirm restores the SAs and policies of before, unless the\n\
-           administrator confirms the load in time. Lifetimes in seconds begin again.",
-};
-
-pub(crate) fn not_confirmed() -> Event {
-    Event::error("not confirmed: the SAs and policies of before are restored").entry(&NOT_CONFIRMED)
-}
-
-pub(crate) fn confirmed() -> Event {
-    Event::info("confirmed: the new SAs and policies are kept")
-}
-
-/// An SA that a rollback could not add again.
-pub(crate) fn cannot_roll_back(id: &SaId) -> Event {
-    Event::error(format!(
-        "--confirm: {id} could not be restored by a rollback, so nothing is changed; load without --confirm"
-    ))
-}
-
-pub(crate) fn rollback_failed(error: &dyn fmt::Display) -> Event {
-    Event::error(format!("the rollback failed: {}; to compare: manual-key status", without_hex_runs(&error.to_string())))
-}
-
-/// The process that rolls back cannot be started.
-pub(crate) fn no_guard(error: &io::Error) -> Event {
-    Event::error(format!("--confirm: the process that rolls back cannot be started: {error}; nothing is changed"))
-}
-
 /// A load lock that another program holds, or that cannot be created.
 pub(crate) fn no_load_lock(error: &LockError) -> Event {
     match error {
@@ -429,9 +362,7 @@ pub(crate) fn no_smf() -> Event {
 pub(in crate::service::log) const ENTRIES: &[&Entry] = &[
     &LOADED,
     &UNPROTECTED,
-    &NOT_CONFIRMED,
     &STOPPED,
-    &REMOVED_FOREIGN,
     &EMPTY,
     &INVALID,
     &REFUSED_COMMAND,

@@ -3,6 +3,7 @@ use std::io;
 use std::path::Path;
 
 use super::daemon::{Expiry, Repaired};
+use super::foreign::ForeignSas;
 use super::load::{AfterStop, SadbState};
 use super::*;
 use crate::names::Vocabulary;
@@ -13,7 +14,6 @@ use crate::reconcile::{self, ExecuteError, FingerprintKey, GoalError, Step, Summ
 use crate::sa::{Endpoint, LifetimeKind, Request, SaId, SaType, Spi};
 use crate::sadb::{SadbError, SadbTarget};
 use crate::service::config::ConfigError;
-use crate::service::load::foreign::ForeignSas;
 use crate::service::load::keys;
 use crate::sys::fs::keys_file::{FileError, PrivacyFinding};
 
@@ -48,7 +48,7 @@ fn missing_sa() -> Step {
     reconcile::verify(&goal, &mut *SadbTarget::Model.open().unwrap(), FingerprintKey::random().unwrap()).unwrap().remove(0)
 }
 
-fn foreign() -> ForeignSas {
+fn foreign_sas() -> ForeignSas {
     ForeignSas { count: 4, larval: 1, reqids: [1, 16384].into() }
 }
 
@@ -65,9 +65,9 @@ pub(in crate::service::log) fn samples() -> Vec<Event> {
         load::online(2, file),
         load::reconciled(Summary::default(), 2, file),
         load::degraded(&load::online(2, file), &coverage().unprotected, false),
-        load::not_confirmed(),
+        confirm::not_confirmed(),
         load::disabled(true, AfterStop::Kept { instance: Some("north") }),
-        load::removed_foreign(&foreign(), &["charon (pid 7)".to_owned()]),
+        foreign::removed_foreign(&foreign_sas(), &["charon (pid 7)".to_owned()]),
         load::empty(file),
         load::nothing_to_add(file, SadbState::Unchanged, None),
         load::invalid_file(file, 12, &[3, 7], SadbState::Empty),

@@ -1,0 +1,64 @@
+//! The event of SAs that a load or a stop removes and the service has not added.
+
+use std::collections::BTreeSet;
+
+use super::{Count, Event};
+use crate::service::log::catalogue::Entry;
+
+/// SAs without a record of the service that a flush or a plan removes.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct ForeignSas {
+    pub(crate) count: usize,
+    /// Those without keys yet: an IKE daemon has reserved their SPIs.
+    pub(crate) larval: usize,
+    /// Their request IDs, except 0.
+    pub(crate) reqids: BTreeSet<u32>,
+}
+
+impl ForeignSas {
+    /// Counts one; a request ID of 0 stands for none.
+    pub(crate) fn add(&mut self, is_larval: bool, reqid: u32) {
+        self.count += 1;
+        self.larval += usize::from(is_larval);
+        if reqid != 0 {
+            self.reqids.insert(reqid);
+        }
+    }
+}
+
+const REMOVED_FOREIGN: Entry = Entry {
+    id: "d3e08eb62ecd48fa8f6d6049e83d5eda",
+    subject: "The service has removed SAs that it had not added",
+    documentation: "man:manual-key.toml(5)",
+    text: "With flush = \"all\", the default, start, refresh and stop remove the SAs of other\n\
+           programs as well, except those of other instances of the service. An IKE daemon\n\
+           does not notice; its tunnels lose all packets until it negotiates new SAs.\n\
+           Number of SAs: @IPSECKEY_FOREIGN@.\n\
+           To remove only the service's own SAs, set flush = \"owned\" in manual-key.toml.",
+};
+
+/// `managers` are the IKE daemons that are running.
+pub(crate) fn removed_foreign(removed: &ForeignSas, managers: &[String]) -> Event {
+    const SHOWN: usize = 8;
+    let mut details = Vec::new();
+    if !removed.reqids.is_empty() {
+        let reqids: Vec<String> = removed.reqids.iter().take(SHOWN).map(u32::to_string).collect();
+        let more = if removed.reqids.len() > SHOWN { " and others" } else { "" };
+        details.push(format!("reqid {}{more}", reqids.join(", ")));
+    }
+    if removed.larval > 0 {
+        details.push(format!("{} larval", removed.larval));
+    }
+    let details = if details.is_empty() { String::new() } else { format!(" ({})", details.join("; ")) };
+    let running = if managers.is_empty() { String::new() } else { format!("; running: {}", managers.join(", ")) };
+    let text = format!(
+        "warning: removed {} that this service has not added{details}{running}; to keep the SAs of other programs: set \
+         flush = \"owned\" in manual-key.toml",
+        Count(removed.count, "SA")
+    );
+    Event::warning(text).entry(&REMOVED_FOREIGN).field("IPSECKEY_FOREIGN", removed.count)
+}
+
+/// The entries of this file, for the catalogue.
+#[cfg(test)]
+pub(in crate::service::log) const ENTRIES: &[&Entry] = &[&REMOVED_FOREIGN];
