@@ -1,4 +1,4 @@
-//! Names of IP protocols (IANA, Protocol Numbers; protocols(5)). Built in, so that output is the same on each host.
+//! Names of IP protocols (IANA, Protocol Numbers; protocols(5)). Built in, so that output and keys files are the same on each host.
 
 const TABLE: &[(u8, &str)] = &[
     (1, "icmp"),
@@ -32,6 +32,54 @@ const TABLE: &[(u8, &str)] = &[
     (255, "raw"),
 ];
 
+/// Further names that protocols(5), ip-xfrm(8) and setkey(8) have for a protocol; only read, not printed.
+const SYNONYMS: &[(&str, u8)] = &[
+    ("ggp", 3),
+    ("ipencap", 4),
+    ("ipv4", 4),
+    ("st", 5),
+    ("igp", 9),
+    ("hmp", 20),
+    ("xns-idp", 22),
+    ("iso-tp4", 29),
+    ("xtp", 36),
+    ("ddp", 37),
+    ("idpr-cmtp", 38),
+    ("idrp", 45),
+    ("skip", 57),
+    ("icmp6", 58),
+    ("icmpv6", 58),
+    ("ipv6-no-nxt", 59),
+    ("rspf", 73),
+    ("vmtp", 81),
+    ("ospfigp", 89),
+    ("ospfv3", 89),
+    ("ax.25", 93),
+    ("etherip", 97),
+    ("encap", 98),
+    ("isis", 124),
+    ("fc", 133),
+    ("mobility-header", 135),
+    ("ipv6-mh", 135),
+    ("mpls-in-ip", 137),
+    ("manet", 138),
+    ("shim6", 140),
+    ("wesp", 141),
+    ("rohc", 142),
+    ("ethernet", 143),
+];
+
+/// The names that a keys file may have, the printed ones first.
+pub(crate) fn names() -> impl Iterator<Item = (&'static str, u8)> {
+    TABLE.iter().map(|row| (row.1, row.0)).chain(SYNONYMS.iter().copied())
+}
+
+/// The number of a protocol, by its name in any case.
+#[must_use]
+pub(crate) fn number(word: &[u8]) -> Option<u8> {
+    names().find(|row| row.0.as_bytes().eq_ignore_ascii_case(word)).map(|row| row.1)
+}
+
 #[must_use]
 pub(crate) fn name(number: u8) -> Option<&'static str> {
     TABLE.iter().find(|row| row.0 == number).map(|row| row.1)
@@ -46,5 +94,16 @@ mod tests {
         assert!(TABLE.is_sorted_by(|a, b| a.0 < b.0));
         assert_eq!(name(58), Some("ipv6-icmp"));
         assert_eq!(name(200), None);
+    }
+
+    #[test]
+    fn number_finds_each_name_once() {
+        let mut known = std::collections::HashSet::new();
+        for (word, protocol) in names() {
+            assert!(known.insert(word), "{word} twice");
+            assert_eq!(number(word.to_ascii_uppercase().as_bytes()), Some(protocol), "{word}");
+        }
+        assert_eq!((number(b"tcp"), number(b"ospf"), number(b"ipv6-icmp")), (Some(6), Some(89), Some(58)));
+        assert_eq!(number(b"tpc"), None);
     }
 }

@@ -6,8 +6,8 @@ use crate::keyfile::lexer::{Word, WordSource};
 use crate::keyfile::literals::number::{self, NumberError};
 use crate::keyfile::parse::Parser;
 use crate::keyfile::parse::draft::CommandDraft;
-use crate::names::keywords::{Field, Keyword, Limit, Value};
-use crate::names::{Vocabulary, identities, states};
+use crate::names::keywords::{self, Field, Keyword, Limit, Value};
+use crate::names::{Vocabulary, identities, protocols, states};
 use crate::redact;
 use crate::sa::{AuthAlg, EncrAlg, Flags, Identity, IdentityType, Lifetime, LifetimeKind, SaState, Spi};
 
@@ -67,13 +67,42 @@ impl<'t, W: WordSource<'t> + Clone> Parser<'_, 't, W> {
         None
     }
 
+    /// Parses the value of `proto` or `iproto`: a number, or a name of protocols(5) in any case.
+    fn protocol(&mut self, row: &'static Keyword, max: u64, draft: &mut CommandDraft<'t>) {
+        let named = self.peek().and_then(|word| protocols::number(word.bytes));
+        let proto = match named {
+            Some(proto) => {
+                let _ = self.next();
+                proto
+            }
+            None => {
+                // A word in place of a number is a mistyped name.
+                let mistyped = self.peek().filter(|word| word.bytes.first().is_some_and(u8::is_ascii_alphabetic));
+                if let Some(word) = mistyped.filter(|word| keywords::by_word(word.bytes).is_none()) {
+                    let _ = self.next();
+                    let known = protocols::names().map(|row| row.0);
+                    return self.unknown(Code::NotANumber, row.title, word, "a number, or a name such as tcp", known);
+                }
+                let Some((_, value)) = self.number(row, 0, max) else { return };
+                // The cast loses nothing: the limit in the table of keywords is that of the field.
+                value as u8
+            }
+        };
+        let ports = &mut draft.ports;
+        let field = if row.field == Field::Proto { &mut ports.proto } else { &mut ports.inner_proto };
+        *field = proto;
+    }
+
     fn number_field(&mut self, row: &'static Keyword, max: u64, draft: &mut CommandDraft<'t>) {
+        if matches!(row.field, Field::Proto | Field::InnerProto) {
+            return self.protocol(row, max, draft);
+        }
         // SPI 0 is never sent (RFC 4303 section 2.1), so no SA can have it; get may ask for it in vain.
         let min = u64::from(row.field == Field::PairSpi || (row.field == Field::Spi && draft.verb.changes()));
         let max = if row.field == Field::Replay { max_replay_window(self.options.vocabulary) } else { max };
         let Some((word, value)) = self.number(row, min, max) else { return };
         // The casts lose nothing: the limits in the table of keywords are those of the fields.
-        let (wide, port, byte) = (value as u32, value as u16, value as u8);
+        let (wide, port) = (value as u32, value as u16);
         match row.field {
             Field::Spi => draft.request.spi = Spi(wide),
             Field::PairSpi => {
@@ -95,8 +124,6 @@ impl<'t, W: WordSource<'t> + Clone> Parser<'_, 't, W> {
             Field::InnerDport => draft.ports.inner_dst = port,
             Field::NatLport => draft.ports.nat_local = port,
             Field::NatRport => draft.ports.nat_remote = port,
-            Field::Proto => draft.ports.proto = byte,
-            Field::InnerProto => draft.ports.inner_proto = byte,
             _ => {}
         }
     }
@@ -265,6 +292,15 @@ mod tests {
         }
         assert_eq!(codes(&format!("add esp spi 0 dst 10.0.0.2 {KEYS}")), [Code::OutOfRange]);
         assert_eq!(codes("get esp spi 0"), []);
+    }
+
+    #[test]
+    fn proto_accepts_names_and_numbers() {
+        let proto = |word: &str| good(&add(&format!("sport 179 proto {word}"))).0.request.dst.map(|dst| dst.proto);
+        assert_eq!(["tcp", "OSPF", "ipv6-icmp", "6", "0x11"].map(proto), [6, 89, 58, 6, 17].map(Some));
+        assert_eq!(good(&add("iproto icmp")).0.request.inner_src.map(|inner| inner.proto), Some(1));
+        assert_eq!(codes(&add("proto tpc")), [Code::NotANumber]);
+        assert_eq!(codes(&add("proto sport 5")), [Code::MissingArgument]);
     }
 
     #[test]
