@@ -65,6 +65,7 @@ impl<'t, W: WordSource<'t> + Clone> Parser<'_, 't, W> {
                 let help = Some("remove the leading zeros: some programs read them as octal, others as decimal".to_owned());
                 self.unknown_address(row, word, "an IPv4 address", help)
             }
+            Literal::NotAnAddress if without_zone(word.bytes).is_some() => self.zone(row, word),
             Literal::NotAnAddress => {
                 self.has_names = true;
                 self.look_up(row, word, ipv6_only)
@@ -84,6 +85,15 @@ impl<'t, W: WordSource<'t> + Clone> Parser<'_, 't, W> {
             format!("{} is for IPv6 addresses, not for {}", row.word, self.quoted(word)),
         );
         Some(Resolved::One([address]))
+    }
+
+    /// Reports an address with a zone. The address is shown, the zone is not: it may be any word.
+    fn zone(&mut self, row: &Keyword, word: Word<'t>) -> Option<Resolved> {
+        let address = without_zone(word.bytes)?;
+        let message = format!("The {} {address} has a zone", row.title);
+        let help = format!("an SA has no interface of its own: write {address} without the % and the text after it");
+        self.report(Severity::Error, Code::UnknownAddress, Some(word), message, Some("an address"), Some(help));
+        None
     }
 
     fn look_up(&mut self, row: &Keyword, word: Word<'t>, ipv6_only: bool) -> Option<Resolved> {
@@ -118,6 +128,12 @@ impl<'t, W: WordSource<'t> + Clone> Parser<'_, 't, W> {
     }
 }
 
+/// The address before a zone, as in `fe80::1%eth0` (RFC 4007 section 11.2).
+fn without_zone(word: &[u8]) -> Option<IpAddr> {
+    let (address, _) = std::str::from_utf8(word).ok()?.split_once('%')?;
+    address.parse().ok()
+}
+
 /// Why a word is not sent to a name server.
 fn help_for_unresolved(word: &[u8]) -> &'static str {
     if word.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.') {
@@ -129,7 +145,7 @@ fn help_for_unresolved(word: &[u8]) -> &'static str {
 #[cfg(test)]
 mod tests {
     use crate::keyfile::Code;
-    use crate::keyfile::testing::{add, codes, good};
+    use crate::keyfile::testing::{KEYS, add, codes, diagnostics, good};
 
     #[test]
     fn addresses_accepts_names_and_literals() {
@@ -139,6 +155,16 @@ mod tests {
         assert_eq!(codes("get esp spi 5 dst unknown"), [Code::UnknownAddress]);
         assert_eq!(codes("get esp spi 5 dst"), [Code::UnexpectedEnd]);
         assert_eq!(good("get esp spi 5 dst6 dual").0.targets.len(), 1);
+    }
+
+    #[test]
+    fn a_zone_has_a_message_of_its_own() {
+        for rest in ["src fe80::1%eth0", "isrc fe80::1%2/64", "src6 fe80::1%eth0"] {
+            let found = diagnostics(&format!("add esp spi 256 dst ff02::5 {KEYS} {rest}"));
+            assert_eq!(found.iter().map(|found| found.code).collect::<Vec<_>>(), [Code::UnknownAddress], "{rest}");
+            assert!(found[0].message.ends_with("fe80::1 has a zone"), "{}", found[0].message);
+            assert!(found[0].help.as_ref().is_some_and(|help| help.contains("write fe80::1 without")));
+        }
     }
 
     #[test]
