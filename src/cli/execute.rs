@@ -7,14 +7,15 @@ use std::path::Path;
 use super::command_loop::{Handler, Outcome};
 use super::exit::Exit;
 use super::help;
-use super::refusal::refusal;
+use super::refusal::{refusal, with_marks};
 use super::repeat_limit::RepeatLimiter;
 use super::report::{Counts, Excerpt};
 use super::session::Session;
 use super::unprotected::ProtectionCheck;
 use crate::apply::{self, Outcome as Applied, Queue};
 use crate::keyfile::{Command, Diagnostic, Location, ParsedCommand, SaCommand, Verb};
-use crate::sadb::{MonitorMode, SadbError};
+use crate::sa::{Masked, SaId};
+use crate::sadb::{MonitorMode, Sadb, SadbError};
 
 pub(super) struct Executor<'s, 'a> {
     session: &'s mut Session<'a>,
@@ -181,6 +182,9 @@ impl<'s, 'a> Executor<'s, 'a> {
         };
         let protection = &mut self.protection;
         protection.iter_mut().for_each(|protection| protection.prepare(&mut *sadb));
+        // During a load of many commands, a dump for each missing SA would take too long.
+        let is_load = repeats.is_some();
+        let mut missing = Vec::new();
         let all_done = apply::apply(command, &mut *sadb, &mut |request, outcome| match outcome {
             Applied::Done if verb == Verb::Add => {
                 protection.iter_mut().for_each(|protection| protection.added(request));
@@ -188,10 +192,17 @@ impl<'s, 'a> Executor<'s, 'a> {
             Applied::Done => protection.iter_mut().for_each(ProtectionCheck::other_command),
             Applied::Described(message) => output.print_sa(&message),
             Applied::Failed(error) if should_print(repeats, &error) => {
-                output.print_failure(&refusal(verb, request, &error, location), &error, text);
+                let diagnostic = refusal(verb, request, &error, location);
+                match request.id().filter(|id| !is_load && verb != Verb::Add && error.is_missing() && id.mark.is_none()) {
+                    Some(id) => missing.push((id, diagnostic, error)),
+                    None => output.print_failure(&diagnostic, &error, text),
+                }
             }
             Applied::Failed(_) => {}
         });
+        for (id, diagnostic, error) in missing {
+            output.print_failure(&with_marks(diagnostic, &marks_of(id, &mut *sadb)), &error, text);
+        }
         sadb.take_warnings().iter().for_each(|note| output.print_message(note));
         all_done.into()
     }
@@ -216,6 +227,16 @@ impl<'s, 'a> Executor<'s, 'a> {
         output.print_monitor_heading(hearing);
         sadb.monitor(hearing, &mut |message| output.print_event(message))
     }
+}
+
+/// The marks of the SAs that differ from `id` in nothing else. Empty if the SADB does not list its SAs.
+fn marks_of(id: SaId, sadb: &mut dyn Sadb) -> Vec<Masked> {
+    let mut marks = Vec::new();
+    let listed = sadb.dump(id.sa_type, &mut |message| {
+        marks.extend(message.id().filter(|other| SaId { mark: None, ..*other } == id).and_then(|other| other.mark));
+        ControlFlow::Continue(())
+    });
+    if listed.is_ok() { marks } else { Vec::new() }
 }
 
 fn should_print(repeats: &mut Option<RepeatLimiter>, error: &SadbError) -> bool {

@@ -2,7 +2,7 @@
 
 use crate::keyfile::{Diagnostic, Location, Verb};
 use crate::names::{diagnostics, sa_types};
-use crate::sa::{self, Request, SaType};
+use crate::sa::{self, Masked, Request, SaType};
 use crate::sadb::SadbError;
 
 /// Whether ESRCH is about the SA of the command, rather than about the one that it is to be paired with.
@@ -46,6 +46,16 @@ pub(super) fn refusal(verb: Verb, request: &Request, error: &SadbError, location
         _ => None,
     };
     Diagnostic::refused(location, text, help)
+}
+
+/// The diagnostic of a missing SA, if there are SAs that differ from it in nothing but these marks.
+pub(super) fn with_marks(diagnostic: Diagnostic, marks: &[Masked]) -> Diagnostic {
+    if marks.is_empty() {
+        return diagnostic;
+    }
+    let words: Vec<String> = marks.iter().map(|mark| format!("`mark {:#x}/{:#x}`", mark.value, mark.mask)).collect();
+    let words = words.join(" or ");
+    diagnostic.help(format!("an SA with this SPI and destination has a mark, which is part of its identity: add {words}"))
 }
 
 fn sa_type_word(sa_type: SaType) -> String {
@@ -108,6 +118,15 @@ mod tests {
         let request = Request { replay_value: Some(5), ..Request::default() };
         let (_, help) = refused(Verb::Update, request, EINVAL, 43);
         assert!(help.contains("neither larval nor mature"), "{help}");
+    }
+
+    #[test]
+    fn with_marks_names_the_missing_keyword() {
+        let missing = || Diagnostic::refused(Location::default(), "no SA", Some("`ipseckey dump`".to_owned()));
+        assert_eq!(with_marks(missing(), &[]).help.as_deref(), Some("`ipseckey dump`"));
+        let marks = [Masked { value: 5, mask: 255 }, Masked { value: 6, mask: u32::MAX }];
+        let help = with_marks(missing(), &marks).help.unwrap_or_default();
+        assert!(help.ends_with("add `mark 0x5/0xff` or `mark 0x6/0xffffffff`"), "{help}");
     }
 
     #[test]
