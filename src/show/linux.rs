@@ -38,7 +38,11 @@ fn save_mark(out: &mut dyn Write, word: &str, mark: Option<Masked>) -> io::Resul
 }
 
 fn save_flags(out: &mut dyn Write, flags: XfrmFlags) -> io::Result<()> {
-    let words: Vec<_> = linux::flag_words(flags).collect();
+    // ESN has a keyword of its own.
+    if flags.has(XfrmFlags::ESN) {
+        writeln!(out, "    esn \\")?;
+    }
+    let words: Vec<_> = linux::flag_words(XfrmFlags(flags.0 & !XfrmFlags::ESN.0)).collect();
     if words.is_empty() { Ok(()) } else { writeln!(out, "    flag {} \\", words.join(",")) }
 }
 
@@ -65,7 +69,7 @@ mod tests {
             icv_bits: Some(96),
             ..LinuxExtras::default()
         };
-        let expected = "    hard_packets 9 \\\n    icv 96 \\\n    mark 0x1/0xff \\\n    flag esn,oseq-may-wrap \\\n";
+        let expected = "    hard_packets 9 \\\n    icv 96 \\\n    mark 0x1/0xff \\\n    esn \\\n    flag oseq-may-wrap \\\n";
         assert_eq!(saved(&extras, false), expected);
     }
 }

@@ -53,7 +53,10 @@ impl<'t, W: WordSource<'t> + Clone> Parser<'_, 't, W> {
 
     fn xfrm_flags(&mut self, row: &Keyword, draft: &mut CommandDraft<'t>) {
         let expected = "flags separated by commas";
-        let Some(word) = self.next_value() else { return self.missing_value(row.word, expected) };
+        // `esn` is a keyword as well as a flag.
+        let is_flag = self.peek().is_some_and(|word| by_word(FLAGS, word.bytes).is_some());
+        let word = if is_flag { self.next() } else { self.next_value() };
+        let Some(word) = word else { return self.missing_value(row.word, expected) };
         for name in word.bytes.split(|byte| *byte == b',') {
             match by_word(FLAGS, name) {
                 Some(flag) => draft.request.linux.flags |= flag,
@@ -143,6 +146,14 @@ mod tests {
         assert_eq!(extras.offload, Some(Offload { device: "eth0".into(), inbound: false, whole_packet: true }));
         assert_eq!(extras.flags, XfrmFlags::ESN | XfrmFlags::NOECN | XfrmFlags::ICMP);
         assert_eq!((extras.soft_packets, extras.hard_packets, extras.icv_bits), (5, 6, Some(96)));
+    }
+
+    #[test]
+    fn each_flag_is_a_value_on_its_own() {
+        for (flag, word) in FLAGS {
+            assert_eq!(linux(&format!("flag {word} reqid 7")).unwrap().linux.flags, *flag, "{word}");
+        }
+        assert!(linux("flag reqid 7").is_err());
     }
 
     #[test]
