@@ -8,6 +8,7 @@ use crate::keyfile::lexer::{Word, WordSource};
 use crate::keyfile::parse::Parser;
 use crate::keyfile::parse::draft::{AddressArg, CommandDraft, Resolved};
 use crate::keyfile::parse::targets::{self, PairingIssue};
+use crate::names::Vocabulary;
 use crate::names::keywords::Field;
 use crate::names::verbs::Verb;
 use crate::sa::{AuthAlg, EncrAlg, Endpoint, Flags, InnerEndpoint, SaState, SaType};
@@ -76,7 +77,8 @@ impl<'t, W: WordSource<'t> + Clone> Parser<'_, 't, W> {
             if draft.verb == Verb::UpdatePair && draft.has(Field::PairSpi) {
                 self.conflict(draft, "pair-spi can not be used with update-pair");
             }
-            complete_change(draft);
+            self.check_inner_family(draft);
+            complete_change(draft, self.options.vocabulary);
         } else {
             self.warn_about_ports(draft);
             complete_lookup(draft);
@@ -133,6 +135,17 @@ impl<'t, W: WordSource<'t> + Clone> Parser<'_, 't, W> {
         }
         if draft.has(Field::Encap) && !addresses && !ports {
             self.conflict(draft, "Must specify NAT-T remote or local address for UDP encapsulation");
+        }
+    }
+
+    /// On Linux, without inner addresses, the selector has the family of the destination: of one family, therefore.
+    fn check_inner_family(&mut self, draft: &CommandDraft<'t>) {
+        let has_family = draft.inner_src.is_some() || draft.inner_dst.is_some() || !draft.ports.has_inner();
+        let list = draft.dst.as_ref().map_or(&[][..], |given| given.list.as_slice());
+        let is_mixed = list.iter().any(IpAddr::is_ipv4) && list.iter().any(IpAddr::is_ipv6);
+        if self.options.vocabulary == Vocabulary::Linux && is_mixed && !has_family {
+            let message = "iproto, isport and idport need isrc and idst if dst has addresses of both families";
+            self.conflict(draft, message);
         }
     }
 
@@ -199,7 +212,7 @@ fn with_address(endpoint: Option<Endpoint>, address: Option<IpAddr>) -> Option<E
 }
 
 /// Sets the defaults of add and update, and puts ports and addresses together.
-fn complete_change(draft: &mut CommandDraft<'_>) {
+fn complete_change(draft: &mut CommandDraft<'_>, vocabulary: Vocabulary) {
     let request = &mut draft.request;
     let ports = &draft.ports;
     // Larval is the default of the type; only the kernel creates larval SAs.
@@ -225,11 +238,11 @@ fn complete_change(draft: &mut CommandDraft<'_>) {
         request.flags |= Flags::NATT_REM;
     }
     // `iproto 0` alone is the default and makes no tunnel.
-    let inner_ports = ports.inner_src != 0 || ports.inner_dst != 0 || ports.inner_proto != 0;
-    if draft.inner_src.is_some() || draft.inner_dst.is_some() || inner_ports {
+    if draft.inner_src.is_some() || draft.inner_dst.is_some() || ports.has_inner() {
         request.flags |= Flags::TUNNEL;
-        request.inner_src = Some(inner_endpoint(draft.inner_src, ports.inner_src, ports.inner_proto)).into();
-        request.inner_dst = Some(inner_endpoint(draft.inner_dst, ports.inner_dst, ports.inner_proto)).into();
+        let missing = missing_inner(draft.inner_src.or(draft.inner_dst).is_some(), request.dst, vocabulary);
+        request.inner_src = Some(inner_endpoint(draft.inner_src, missing, ports.inner_src, ports.inner_proto)).into();
+        request.inner_dst = Some(inner_endpoint(draft.inner_dst, missing, ports.inner_dst, ports.inner_proto)).into();
     }
 }
 
@@ -256,9 +269,16 @@ fn natt_endpoint(address: Option<IpAddr>, port: u16) -> Option<Endpoint> {
     Some(Endpoint { addr, port, proto: 0 })
 }
 
-/// One inner endpoint. A missing address is ::/0, even if the other one is IPv4.
-fn inner_endpoint(given: Option<(IpAddr, u8)>, port: u16, proto: u8) -> InnerEndpoint {
-    let (addr, prefix_len) = given.unwrap_or((UNSPECIFIED, 0));
+/// The address of an inner endpoint that a command does not give: ::, even if the other one is IPv4. Without any inner address
+/// it has the family of the SA on Linux, where the selector of an SA has a family, and one of the other matches no packet.
+fn missing_inner(has_inner: bool, dst: Option<Endpoint>, vocabulary: Vocabulary) -> IpAddr {
+    let is_ipv4 = dst.is_some_and(|dst| dst.addr.to_canonical().is_ipv4());
+    if !has_inner && is_ipv4 && vocabulary == Vocabulary::Linux { Ipv4Addr::UNSPECIFIED.into() } else { UNSPECIFIED }
+}
+
+/// One inner endpoint; a missing address is the whole network of `missing`.
+fn inner_endpoint(given: Option<(IpAddr, u8)>, missing: IpAddr, port: u16, proto: u8) -> InnerEndpoint {
+    let (addr, prefix_len) = given.unwrap_or((missing, 0));
     InnerEndpoint { addr, prefix_len, port, proto }
 }
 

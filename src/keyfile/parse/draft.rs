@@ -50,6 +50,13 @@ pub(crate) struct DraftPorts {
     pub(crate) inner_proto: u8,
 }
 
+impl DraftPorts {
+    /// Whether there are inner ports or an inner protocol.
+    pub(crate) fn has_inner(&self) -> bool {
+        self.inner_src != 0 || self.inner_dst != 0 || self.inner_proto != 0
+    }
+}
+
 /// The keywords parsed so far.
 pub(crate) struct CommandDraft<'t> {
     pub(crate) verb: Verb,

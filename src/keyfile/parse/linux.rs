@@ -166,6 +166,15 @@ mod tests {
     }
 
     #[test]
+    fn iproto_without_inner_addresses_has_the_family_of_the_sa() {
+        let inner = |vocabulary, words| parsed(vocabulary, words).unwrap().inner_src.map(|inner| inner.addr.to_string());
+        for words in ["iproto 1", "isport 53", "iproto udp idport 53"] {
+            assert_eq!(inner(Vocabulary::Linux, words).as_deref(), Some("0.0.0.0"), "{words}");
+            assert_eq!(inner(Vocabulary::Illumos, words).as_deref(), Some("::"), "{words}");
+        }
+    }
+
+    #[test]
     fn linux_keywords_are_errors_for_other_sadbs() {
         let refused = parsed(Vocabulary::Illumos, "tfcpad 100").err().unwrap();
         assert!(refused.starts_with("tfcpad is for Linux XFRM"), "{refused}");
