@@ -12,6 +12,7 @@ mod pfkey;
 mod retry;
 mod spd;
 mod target;
+mod unix_socket;
 mod warnings;
 
 use std::ops::ControlFlow;

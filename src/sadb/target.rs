@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use super::pfkey::embedded::Embedded;
+use super::unix_socket;
 use crate::model::Settings;
 use crate::names::{Vocabulary, ipsecalgs};
-use crate::redact::shown;
 use crate::sadb::linux::af_key::AfKey;
 use crate::sadb::{Illumos, Sadb, SadbError, Xfrm};
 use crate::sys::net::packet_socket::PacketSocket;
@@ -104,13 +104,7 @@ impl SadbTarget {
     pub(crate) fn open(&self) -> Result<Box<dyn Sadb>, SadbError> {
         match self {
             Self::Model => Ok(Box::new(Illumos::new(Embedded::new(Settings::default())))),
-            Self::Unix(path) => {
-                let socket = PacketSocket::connect_unix(path).map_err(|source| SadbError::Unavailable {
-                    what: format!("no SADB listens at {} (start one with sadb-model --listen PATH)", shown(path)),
-                    source,
-                })?;
-                Ok(Box::new(Illumos::new(socket)))
-            }
+            Self::Unix(path) => Ok(Box::new(Illumos::new(unix_socket::connect(path)?))),
             Self::PfKey => open_pfkey(),
             Self::Xfrm => open_xfrm(),
             // On Linux the error of XFRM is the useful one: PF_KEY is deprecated and absent from many kernels.

@@ -12,6 +12,7 @@ use std::fs::{self, Permissions};
 use std::io::{Read, Write};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -138,6 +139,64 @@ fn ipseckey_as_root_reads_keys_file_of_another_user() {
     let printed = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && printed.contains("belongs to user 65534"), "{printed}");
     assert_eq!(bench.spis(), [0x1001]);
+}
+
+/// A directory in which every user can create files, as /tmp.
+fn directory_for_all() -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    fs::set_permissions(directory.path(), Permissions::from_mode(0o1777)).unwrap();
+    directory
+}
+
+/// Loads `ONE` into the SADB that listens at `socket`. Returns whether it has succeeded, and the messages.
+fn load_into(socket: &Path) -> (bool, String) {
+    let file = socket.with_file_name("keys");
+    fs::write(&file, ONE).unwrap();
+    fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ipseckey"));
+    let sadb = format!("unix:{}", socket.display());
+    let output = command.env_clear().args(["--sadb", &sadb, "-f", file.to_str().unwrap()]).output().unwrap();
+    (output.status.success(), String::from_utf8(output.stderr).unwrap())
+}
+
+/// `sadb-model` as another user, whose socket every user may connect to: it accepts root, and would get the keys.
+#[test]
+fn ipseckey_sends_no_key_to_a_server_of_another_user() {
+    if !is_root("start a server as another user") {
+        return;
+    }
+    let directory = directory_for_all();
+    let programs = tempfile::tempdir().unwrap();
+    let program = program_for_all(programs.path(), env!("CARGO_BIN_EXE_sadb-model"));
+    for (user, is_trusted) in [(NOBODY, false), (0, true)] {
+        let socket = directory.path().join(format!("sadb-{user}"));
+        let child = Command::new(&program).arg("--listen").arg(&socket).uid(user).gid(user).stdin(Stdio::null()).spawn();
+        let _server = Running(child.unwrap());
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !socket.exists() {
+            assert!(Instant::now() < deadline, "no server");
+            sleep(Duration::from_millis(5));
+        }
+        let (loaded, messages) = load_into(&socket);
+        assert_eq!(loaded, is_trusted, "{messages}");
+        let expected = "is refused, nothing was sent: its server runs as user 65534, expected root";
+        assert_eq!(messages.contains(expected), !is_trusted, "{messages}");
+    }
+}
+
+/// Another user could hold the lock for ever.
+#[test]
+fn load_lock_of_another_user_is_refused() {
+    if !is_root("change the owner of a file") {
+        return;
+    }
+    let directory = directory_for_all();
+    let socket = directory.path().join("sadb");
+    let lock = directory.path().join("sadb.lock");
+    fs::write(&lock, "").unwrap();
+    chown(&lock, Some(NOBODY), Some(NOBODY)).unwrap();
+    let (loaded, messages) = load_into(&socket);
+    assert!(!loaded && messages.contains("belongs to user 65534") && messages.contains("remove it"), "{messages}");
 }
 
 fn as_user(user: u32, command: &mut Command) -> Output {

@@ -26,7 +26,8 @@ const TRIES: usize = 100;
 /// Opens the file at `path` for reading and writing. A missing file is created with mode 0600, for the owner of the directory.
 ///
 /// # Errors
-/// `InvalidInput` for a hard link, a FIFO or a device, ELOOP for a symbolic link; `ResourceBusy` if another process keeps creating
+/// `InvalidInput` for a hard link, a FIFO or a device, ELOOP for a symbolic link; `PermissionDenied` for a file of another user than
+/// root, the caller and the owner of the directory; `ResourceBusy` if another process keeps creating
 /// and deleting the file; those of open(2).
 pub(crate) fn open(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
@@ -35,7 +36,7 @@ pub(crate) fn open(path: &Path) -> io::Result<File> {
     for _ in 0..TRIES {
         match options.open(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            opened => return require_plain(opened?),
+            opened => return require_plain(opened?).and_then(|file| require_trusted(file, directory_of(path))),
         }
         match options.clone().create_new(true).open(path) {
             // Another process has created it between the two calls.
@@ -56,7 +57,7 @@ pub(crate) fn open(path: &Path) -> io::Result<File> {
 /// As [`open`].
 pub(crate) fn open_to_read(path: &Path) -> io::Result<Option<File>> {
     match OpenOptions::new().read(true).custom_flags(O_NOFOLLOW | O_NONBLOCK).open(path) {
-        Ok(file) => require_plain(file).map(Some),
+        Ok(file) => require_plain(file).and_then(|file| require_trusted(file, directory_of(path))).map(Some),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
@@ -80,6 +81,16 @@ fn require_plain(file: File) -> io::Result<File> {
         return Ok(file);
     }
     Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file with one name: remove it"))
+}
+
+/// A file of another user may be locked or changed by it: in a sticky directory every user can create one.
+fn require_trusted(file: File, directory: &Path) -> io::Result<File> {
+    let owner = file.metadata()?.uid();
+    if owner == 0 || owner == nix::unistd::geteuid().as_raw() || owner == directory.metadata()?.uid() {
+        return Ok(file);
+    }
+    let why = format!("belongs to user {owner}, who is neither root nor the owner of the directory: remove it");
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, why))
 }
 
 /// Root may create a file before the service does, which must be able to open it later.

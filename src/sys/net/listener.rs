@@ -17,6 +17,7 @@ use nix::sys::socket::{
 use nix::sys::stat::{Mode, umask};
 
 use crate::secret::Buffer;
+use crate::sys::net::peer;
 
 /// Connections that may wait for accept(2).
 const BACKLOG: i32 = 64;
@@ -153,11 +154,10 @@ impl Connection {
         Ok(Self { fd })
     }
 
-    /// Whether the client runs as root or as this process's user (SO_PEERCRED). True on other systems than Linux, where the mode of
-    /// the socket's file is the only protection.
+    /// Whether the client runs as root or as this process's user.
     #[must_use]
     pub(crate) fn is_from_owner(&self) -> bool {
-        is_peer_trusted(&self.fd)
+        peer::user(self.fd.as_fd()).is_ok_and(peer::is_root_or_self)
     }
 
     /// Sends `message` without blocking.
@@ -175,17 +175,6 @@ impl Connection {
             transfer => transfer,
         }
     }
-}
-
-#[cfg(target_os = "linux")]
-fn is_peer_trusted(fd: &OwnedFd) -> bool {
-    let me = nix::unistd::geteuid().as_raw();
-    nix::sys::socket::getsockopt(fd, sockopt::PeerCredentials).is_ok_and(|peer| peer.uid() == 0 || peer.uid() == me)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn is_peer_trusted(_fd: &OwnedFd) -> bool {
-    true
 }
 
 /// The result of [`wait`].

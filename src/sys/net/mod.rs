@@ -8,6 +8,7 @@ mod mmsg;
 #[cfg(target_os = "linux")]
 pub(crate) mod netlink;
 pub(crate) mod packet_socket;
+pub(crate) mod peer;
 #[cfg(target_os = "linux")]
 pub(crate) mod udp_encap;
 #[cfg(not(target_os = "linux"))]

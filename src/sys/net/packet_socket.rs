@@ -11,7 +11,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, connect, recv, send, socket};
 
 use crate::secret::Buffer;
-use crate::sys::net::{Head, mmsg, no_sigpipe};
+use crate::sys::net::{Head, mmsg, no_sigpipe, peer};
 use crate::sys::time::Deadline;
 
 /// The longest PF_KEY message: 65,535 words of 8 bytes (RFC 2367 section 2.1, `sadb_msg_len`).
@@ -40,6 +40,14 @@ impl PacketSocket {
         close_on_exec(fd.as_fd())?;
         connect(fd.as_raw_fd(), &UnixAddr::new(path)?)?;
         Ok(Self::new(fd, MAX_MESSAGE_LEN))
+    }
+
+    /// The user of the server that [`Self::connect_unix`] has connected to.
+    ///
+    /// # Errors
+    /// Those of [`peer::user`].
+    pub(crate) fn peer_user(&self) -> io::Result<u32> {
+        peer::user(self.fd.as_fd())
     }
 
     /// Opens the system's PF_KEY socket (RFC 2367 section 1.3; pf_key(7P)).
