@@ -279,6 +279,22 @@ fn nfs4_access_list_for_other_users_is_found() {
     }
 }
 
+/// EIO and EACCES of a file server do not mean that there is no list.
+#[test]
+fn nfs4_access_list_that_cannot_be_read_is_found() {
+    if !can_trace() {
+        return;
+    }
+    let model = Model::start(&[]);
+    let keys = private(model.path("the-keys"), ONE);
+    for (error, is_open) in [("EIO", true), ("EACCES", true), ("EOPNOTSUPP", false), ("ENODATA", false)] {
+        let inject = format!("inject=fgetxattr:error={error}");
+        let options = ["-e", "trace=fgetxattr", "-e", &inject];
+        let (_, service) = traced(&model, &options, &unit(&model, "start", &keys));
+        assert_eq!(service.status.code(), Some(if is_open { 77 } else { 0 }), "{error}");
+    }
+}
+
 /// Opening a device can have side effects, and opening a FIFO can block.
 #[test]
 fn keys_file_fifo_is_never_opened() {

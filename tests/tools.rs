@@ -64,6 +64,38 @@ fn genkey_refuses_a_readable_standard_output() {
     assert!(String::from_utf8(again.stderr).unwrap().contains("may be in use"));
 }
 
+/// By mode and owner, as a keys file; a save without keys (`-p`) may go anywhere.
+#[test]
+fn save_refuses_a_readable_standard_output() {
+    let model = Model::start(&[]);
+    assert!(
+        model.load("add esp spi 7 dst 192.0.2.2 encralg aes encrkey 0f1e2d3c4b5a69788796a5b4c3d2e1f0\n").status.success()
+    );
+    let path = model.path("shared");
+    let is_root = nix::unistd::geteuid().is_root();
+    let cases: [(&[&str], u32, u32, bool); 6] = [
+        (&["-s", "-"], 0o644, 0, true),
+        (&["-s", "-"], 0o620, 0, true),
+        (&["-s", "-"], 0o600, 0, false),
+        (&["-s", "-"], 0o600, 65534, true),
+        (&["-p", "-s", "-"], 0o644, 0, false),
+        (&["--json", "--show-keys", "-s", "-"], 0o644, 0, true),
+    ];
+    for (words, mode, owner, is_refused) in cases.into_iter().filter(|case| case.2 == 0 || is_root) {
+        let file = File::create(&path).unwrap();
+        file.set_permissions(Permissions::from_mode(mode)).unwrap();
+        if owner != 0 {
+            std::os::unix::fs::chown(&path, Some(owner), None).unwrap();
+        }
+        let output = model.ipseckey(words).stdout(file).output().unwrap();
+        let messages = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(i32::from(is_refused)), "{words:?} {mode:o}: {messages}");
+        assert_eq!(fs::metadata(&path).unwrap().len() == 0, is_refused, "{words:?} {mode:o}");
+        assert_eq!(messages.contains("standard output is a file of"), is_refused, "{words:?} {mode:o}: {messages}");
+        fs::remove_file(&path).unwrap();
+    }
+}
+
 #[test]
 fn generate_reports_an_error_and_writes_nothing() {
     let model = Model::start(&[]);

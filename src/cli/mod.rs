@@ -11,6 +11,7 @@ mod getopt;
 mod help;
 mod input_blocks;
 mod output;
+mod private_output;
 mod progress;
 mod prompt;
 mod refusal;

@@ -1,14 +1,17 @@
 //! `dump` and `save`: all SAs of a type.
 
+use std::fs::File;
 use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::path::Path;
 
 use super::output::secret_stdout;
+use super::private_output::private_stdout;
 use super::session::Session;
 use crate::redact::shown;
 use crate::sa::SaType;
 use crate::sadb::SadbError;
+use crate::secret::SecretWriter;
 use crate::show::json;
 use crate::show::save::Saver;
 use crate::sys::fs::atomic_write::{self, ReplaceError};
@@ -39,7 +42,8 @@ impl Session<'_> {
         let file = file.filter(|file| *file != Path::new("-"));
         let saved = match file {
             // Standard output cannot be replaced atomically; a reader sees an incomplete text if the SADB fails.
-            None => secret_stdout()
+            None => self
+                .stdout_to_save()
                 .and_then(|mut out| self.save_to(sa_type, &mut out).and_then(|()| out.flush()))
                 .map_err(ReplaceError::from),
             Some(path) => atomic_write::replace(path, |out| self.save_to(sa_type, out)),
@@ -49,6 +53,12 @@ impl Session<'_> {
             self.output.print_message(&format!("save {name}: {error}"));
         }
         saved.is_ok()
+    }
+
+    /// Standard output for a save, which must be private if there are keys in it.
+    fn stdout_to_save(&self) -> io::Result<SecretWriter<File>> {
+        let has_keys = !self.output.paranoid && self.output.json().is_none_or(|choice| choice.keys);
+        if has_keys { private_stdout() } else { secret_stdout() }
     }
 
     /// Writes the SAs of a type as commands, or as objects under `--json`.

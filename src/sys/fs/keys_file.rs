@@ -17,7 +17,7 @@ use nix::libc::{O_NOFOLLOW, O_NONBLOCK};
 
 use crate::secret::Buffer;
 use crate::sys::fs::checks::{FileAttributes, check_file};
-use crate::sys::fs::checks::{access_list, directories};
+use crate::sys::fs::checks::{check_access_list, directories};
 use crate::sys::fs::file_version::FileVersion;
 use crate::sys::fs::lease::{self, Lease};
 use crate::sys::process::hardening;
@@ -143,7 +143,7 @@ impl KeysFileReader {
         let too_large = || FileError::TooLarge { path: path.to_owned(), len: opened.len() };
         let remaining = usize::try_from(opened.len()).ok().filter(|_| opened.len() <= MAX_LEN).ok_or_else(too_large)?;
         let mut findings = check_file(path, FileAttributes::of(&opened), origin, me);
-        findings.extend(access_list::grants_access(&file, me).then(|| PrivacyFinding::AccessList { path: path.to_owned() }));
+        findings.extend(check_access_list(path, &file, me));
         findings.extend(directories::check(path, me));
         let opened = FileVersion::of(&opened);
         Ok(Self { path: path.to_owned(), file, origin, opened, remaining, is_done: false, findings })

@@ -85,9 +85,10 @@ mod system {
         };
         match list {
             Ok(list) => decode(&list).ok_or(Malformed),
-            Err(Errno::RANGE) => Err(Malformed),
-            // EOPNOTSUPP or ENODATA: not a file on NFSv4.
-            Err(_) => Ok(Vec::new()),
+            // Not a file on NFSv4, or a kernel without extended attributes.
+            Err(Errno::OPNOTSUPP | Errno::NODATA | Errno::NOSYS) => Ok(Vec::new()),
+            // EIO or EACCES, for example: there may be a list.
+            Err(_) => Err(Malformed),
         }
     }
 

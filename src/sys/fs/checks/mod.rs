@@ -1,9 +1,10 @@
 //! Checks that only root and the caller can read or replace a keys file, or change a settings file.
 
-pub(crate) mod access_list;
+mod access_list;
 pub(crate) mod directories;
 
-use std::fs::Metadata;
+use std::fs::{File, Metadata};
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -103,6 +104,22 @@ pub(crate) fn check_file(path: &Path, attributes: FileAttributes, origin: FileOr
         findings.push(PrivacyFinding::Mode { path: path.to_owned(), mode: attributes.mode });
     }
     findings
+}
+
+/// Checks the access list of the open file at `path` for the user `me`.
+pub(crate) fn check_access_list(path: &Path, file: &File, me: u32) -> Option<PrivacyFinding> {
+    access_list::grants_access(file, me).then(|| PrivacyFinding::AccessList { path: path.to_owned() })
+}
+
+/// Checks owner, mode and access list of the open file at `path` for the caller.
+///
+/// # Errors
+/// Those of fstat(2).
+pub(crate) fn check_open_file(path: &Path, file: &File) -> io::Result<Vec<PrivacyFinding>> {
+    let me = nix::unistd::geteuid().as_raw();
+    let mut findings = check_file(path, FileAttributes::of(&file.metadata()?), FileOrigin::User, me);
+    findings.extend(check_access_list(path, file, me));
+    Ok(findings)
 }
 
 #[cfg(test)]
