@@ -4,13 +4,18 @@
 //! where a key is expected.
 #![forbid(unsafe_code)]
 
+mod citable;
+mod form;
 mod host_name;
+mod nearest;
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::path::Path;
 
+pub(crate) use citable::{Expected, advice, citable, cited};
 pub(crate) use host_name::{is_host_name, is_looked_up};
+pub(crate) use nearest::nearest;
 
 /// Longest unknown word that is shown, in bytes.
 const MAX_SHOWN_LEN: usize = 32;
@@ -79,12 +84,6 @@ pub(crate) fn may_be_key(word: &[u8]) -> bool {
 /// Whether `word` has as many hexadecimal digits in a row as a key. No address has, not even one with leading zeros.
 pub(crate) fn has_key_run(word: &[u8]) -> bool {
     HexDigits::of(word).longest_run >= KEY_RUN
-}
-
-/// A word of a command line in quotes, for a message; masked if it may be a key.
-#[must_use]
-pub(crate) fn cited(word: &str) -> String {
-    if may_be_key(word.as_bytes()) { format!("\"{}\"", masked(word)) } else { format!("\"{}\"", word.escape_debug()) }
 }
 
 /// Masks in `text` the words of `arguments` that may be keys. A key may also follow an option and `=`.
@@ -188,12 +187,6 @@ pub(crate) fn shell_word(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn cited_masks_a_word_that_may_be_a_key() {
-        assert_eq!(cited("aes\u{7}"), "\"aes\\u{7}\"");
-        assert_eq!(cited("0f1e2d3c4b"), "\"XXXXXXXXXX\"");
-    }
 
     #[test]
     fn without_keys_masks_words_and_values_of_options() {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// Module -> modules that it may use. docs/architecture.md explains them.
 const ALLOWED: &[(&str, &[&str])] = &[
-    ("redact", &[]),
+    ("redact", &["names"]),
     ("secret", &[]),
     ("sa", &["secret"]),
     ("names", &["sa"]),
@@ -20,7 +20,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("sadb", &["model", "names", "policy", "redact", "wire", "sa", "sys", "secret"]),
     ("apply", &["keyfile", "names", "sa", "sadb"]),
     ("reconcile", &["apply", "keyfile", "names", "sa", "sadb", "secret", "sys"]),
-    ("convert", &["names", "sa", "secret", "show"]),
+    ("convert", &["names", "redact", "sa", "secret", "show"]),
     (
         "cli",
         &[

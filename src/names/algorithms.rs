@@ -249,6 +249,12 @@ impl Vocabulary {
     }
 }
 
+/// Every name of every algorithm.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    let auth = AUTH.iter().flat_map(|row| row.names);
+    auth.chain(ENCR.iter().flat_map(|row| row.names)).copied()
+}
+
 /// The authentication algorithm with that number, in any vocabulary.
 #[must_use]
 pub(crate) fn auth_by_number(number: AuthAlg) -> Option<&'static Auth> {

@@ -10,7 +10,7 @@ use crate::cli::exit::Exit;
 use crate::cli::report::json;
 use crate::cli::session::Session;
 use crate::keyfile::{Explanation, explanations};
-use crate::redact::cited;
+use crate::redact::{Expected, citable};
 
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::cli) struct Explain {
@@ -62,10 +62,13 @@ impl Explain {
 fn find(code: &str) -> Result<&'static Explanation, Failure> {
     let word = code.trim_matches(['[', ']']).to_ascii_uppercase();
     let number = word.strip_prefix("IK").unwrap_or(&word).parse::<u16>().ok();
-    explanations()
-        .iter()
-        .find(|row| Some(row.code as u16) == number)
-        .ok_or_else(|| Failure::new(format!("unknown code {}: `ipseckey explain` lists all", cited(code))))
+    explanations().iter().find(|row| Some(row.code as u16) == number).ok_or_else(|| Failure::new(unknown_code(&word)))
+}
+
+/// The message for a code that is not in the table.
+fn unknown_code(word: &str) -> String {
+    let number = citable(word.strip_prefix("IK").unwrap_or(word), Expected::Number);
+    format!("unknown code IK{number}: `ipseckey explain` lists all")
 }
 
 #[cfg(test)]

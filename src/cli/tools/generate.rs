@@ -16,7 +16,7 @@ use crate::cli::exit::Exit;
 use crate::cli::session::Session;
 use crate::names::keywords::{self, Field, Keyword, Usage, Value};
 use crate::names::{Vocabulary, algorithms};
-use crate::redact::cited;
+use crate::redact::{self, Expected, cited};
 use crate::sa::NATT_PORT;
 use crate::secret::Buffer;
 use crate::show;
@@ -196,7 +196,7 @@ fn pairs(words: &[String]) -> Result<Vec<(&'static Keyword, Vec<&str>)>, Failure
     while let Some(word) = words.next() {
         let row = keywords::by_word(word.as_bytes())
             .filter(|row| row.usage != Usage::Reserved)
-            .ok_or_else(|| Failure::new(format!("{} is not a keyword: `ipseckey help attr` lists them", cited(word))))?;
+            .ok_or_else(|| not_a_keyword(word))?;
         if let Some(reason) = reason_against(row.field) {
             return Err(Failure::new(format!("{word} is not allowed here: {reason}")));
         }
@@ -262,8 +262,15 @@ fn auth_row(name: &str, vocabulary: Vocabulary) -> Result<&'static algorithms::A
     vocabulary.auth_algs().find(|row| row.names.contains(&name)).ok_or_else(|| unknown(name))
 }
 
+fn not_a_keyword(word: &str) -> Failure {
+    let known = keywords::TABLE.iter().map(|row| row.word);
+    let advice = redact::advice(word, known, "`ipseckey help attr` lists them");
+    Failure::new(format!("{} is not a keyword: {advice}", cited(word, Expected::Nothing)))
+}
+
 fn unknown(name: &str) -> Failure {
-    Failure::new(format!("no such algorithm: {} (`ipseckey algs` lists them)", cited(name)))
+    let advice = redact::advice(name, algorithms::names(), "`ipseckey algs` lists them");
+    Failure::new(format!("no such algorithm: {}: {advice}", cited(name, Expected::Nothing)))
 }
 
 /// Two different SPIs above the range that IANA has reserved (RFC 4303 section 2.1).

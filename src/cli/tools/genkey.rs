@@ -9,9 +9,9 @@ use super::private_file;
 use crate::cli::exit::Exit;
 use crate::cli::session::Session;
 use crate::names::Vocabulary;
-use crate::names::algorithms::{Auth, Encr, KeyBits};
+use crate::names::algorithms::{self, Auth, Encr, KeyBits};
 use crate::names::weak_keys;
-use crate::redact::cited;
+use crate::redact::{self, Expected, cited};
 use crate::secret::{Buffer, Key};
 use crate::show;
 
@@ -77,12 +77,16 @@ pub(super) struct Recipe {
     is_des: bool,
 }
 
+fn unknown(name: &str) -> Failure {
+    let advice = redact::advice(name, algorithms::names(), "`ipseckey algs` lists the names");
+    Failure::new(format!("unknown algorithm {}: {advice}", cited(name, Expected::Nothing)))
+}
+
 impl Recipe {
     pub(super) fn of(name: &str, vocabulary: Vocabulary) -> Result<Self, Failure> {
         let auth = vocabulary.auth_algs().find(|row| row.names.contains(&name)).map(Self::of_auth);
         let encr = || vocabulary.encr_algs().find(|row| row.names.contains(&name)).map(Self::of_encr);
-        auth.or_else(encr)
-            .ok_or_else(|| Failure::new(format!("unknown algorithm {}: `ipseckey algs` lists the names", cited(name))))
+        auth.or_else(encr).ok_or_else(|| unknown(name))
     }
 
     pub(super) fn of_auth(row: &'static Auth) -> Self {

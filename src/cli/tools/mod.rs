@@ -18,7 +18,7 @@ use clap::{ArgMatches, Command};
 
 use super::exit::Exit;
 use super::session::Session;
-use crate::keyfile;
+use crate::redact;
 
 /// A tool with its arguments.
 #[derive(Debug, PartialEq, Eq)]
@@ -51,7 +51,7 @@ pub(super) fn commands() -> Vec<Command> {
 /// A help text if `word`, which is not a command, is similar to the name of a tool.
 pub(super) fn nearest(word: &[u8]) -> Option<String> {
     let commands = commands();
-    keyfile::nearest(word, commands.iter().map(Command::get_name)).map(|tool| format!("did you mean \"{tool}\"?"))
+    redact::nearest(word, commands.iter().map(Command::get_name)).map(|tool| format!("did you mean \"{tool}\"?"))
 }
 
 /// The tool called `word`, one of [`commands`], with the arguments in `matches`.

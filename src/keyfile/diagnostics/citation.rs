@@ -4,12 +4,11 @@
 //! cannot be a key. Every other word is masked with X. The rules look at a command from its first word on, because a key
 //! that slipped one place to the left or right is still a key.
 
-use crate::keyfile::diagnostics::suggest;
 use crate::keyfile::lexer::{Lexer, Word, WordSource};
 use crate::keyfile::literals::{address, number};
 use crate::names::keywords::{Keyword, Value};
 use crate::names::{algorithms, identities, keywords, sa_types, states, verbs};
-use crate::redact::{has_key_run, is_harmless, push_visible};
+use crate::redact::{self, has_key_run, is_harmless, push_visible};
 
 /// Names that people use for keys. Some of them are keywords.
 const SECRET_WORDS: &[&str] =
@@ -64,7 +63,7 @@ fn near_secret(word: &[u8]) -> bool {
 
 fn near_secret_keyword(word: &[u8]) -> bool {
     let secret = || keywords::TABLE.iter().filter(|row| row.is_secret()).map(|row| row.word);
-    let alike = word.len() >= 5 && suggest::nearest(word, secret()).is_some();
+    let alike = word.len() >= 5 && redact::nearest(word, secret()).is_some();
     alike && keywords::by_word(word).is_none_or(Keyword::is_secret)
 }
 

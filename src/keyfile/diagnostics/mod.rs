@@ -4,7 +4,6 @@ pub(crate) mod citation;
 pub(crate) mod codes;
 pub(crate) mod explain;
 pub(crate) mod render;
-pub(crate) mod suggest;
 
 pub(crate) use codes::Code;
 

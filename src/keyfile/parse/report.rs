@@ -1,10 +1,11 @@
 //! The diagnostics of a command while it is parsed.
 
 use super::Parser;
-use crate::keyfile::diagnostics::{Code, Diagnostic, Severity, Span, citation, suggest};
+use crate::keyfile::diagnostics::{Code, Diagnostic, Severity, Span, citation};
 use crate::keyfile::lexer::{QuoteFlaw, QuoteFlawKind, Word, WordSource};
 use crate::names::keywords;
 use crate::names::keywords::Keyword;
+use crate::redact;
 
 /// Most diagnostics of one command. To cite a word, each of them walks over the command from its start, so that a damaged file
 /// of one long line would otherwise take quadratic time.
@@ -18,7 +19,7 @@ impl<'t, W: WordSource<'t> + Clone> Parser<'_, 't, W> {
 
     /// The nearest of the `known` words, if the word itself may be shown: a suggestion for a key would reveal a part of it.
     pub(crate) fn suggestion(&self, word: Word<'t>, known: impl Iterator<Item = &'static str>) -> Option<&'static str> {
-        if self.is_shown(word) { suggest::nearest(word.bytes, known) } else { None }
+        if self.is_shown(word) { redact::nearest(word.bytes, known) } else { None }
     }
 
     pub(crate) fn missing_sa_type(&mut self, verb: &str, expected: &str) {

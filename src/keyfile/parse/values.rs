@@ -1,6 +1,5 @@
 //! The values of keywords that every SADB has: numbers, lifetimes, states, algorithms, identities.
 
-use crate::keyfile::diagnostics::suggest;
 use crate::keyfile::diagnostics::{Code, Severity};
 use crate::keyfile::lexer::{Word, WordSource};
 use crate::keyfile::literals::number::{self, NumberError};
@@ -174,7 +173,7 @@ impl<'t, W: WordSource<'t> + Clone> Parser<'_, 't, W> {
     ) {
         let message = format!("Unknown {what} {}", self.quoted(word));
         // A suggestion would reveal that a misplaced key resembles a word.
-        let nearest = if redact::may_be_key(word.bytes) { None } else { suggest::nearest(word.bytes, known) };
+        let nearest = if redact::may_be_key(word.bytes) { None } else { redact::nearest(word.bytes, known) };
         let help = nearest.map(|nearest| format!("did you mean \"{nearest}\"?"));
         self.report(Severity::Error, code, Some(word), message, Some(expected), help);
     }
