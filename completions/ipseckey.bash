@@ -189,7 +189,7 @@ _ipseckey_options() {
             return 0
             ;;
         ipseckey__subcmd__export)
-            opts="-o -h --output --json --show-keys --color --sadb --help setkey ip-xfrm wireshark tcpdump"
+            opts="-o -h --output --json --show-keys --color --sadb --help setkey ip-xfrm ipsec.conf wireshark tcpdump"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -386,7 +386,7 @@ _ipseckey() {
     flush | dump | save) mapfile -t COMPREPLY < <(compgen -W "ah esp all" -- "$cur") && return ;;
     genkey) mapfile -t COMPREPLY < <(compgen -W "$auth $encr" -- "$cur") && return ;;
     import) mapfile -t COMPREPLY < <(compgen -W "setkey ip-xfrm ipsec.conf" -- "$cur") && return ;;
-    export) mapfile -t COMPREPLY < <(compgen -W "setkey ip-xfrm wireshark tcpdump" -- "$cur") && return ;;
+    export) mapfile -t COMPREPLY < <(compgen -W "setkey ip-xfrm ipsec.conf wireshark tcpdump" -- "$cur") && return ;;
     help) mapfile -t COMPREPLY < <(compgen -W "add update update-pair delete delete-pair get flush dump save monitor passive_monitor pmonitor help quit exit attr" -- "$cur") && return ;;
     explain) mapfile -t COMPREPLY < <(compgen -W "$(ipseckey explain 2>/dev/null | cut -d' ' -f1)" -- "$cur") && return ;;
     esac

@@ -51,7 +51,7 @@ complete -c ipseckey -n "__fish_ipseckey_needs_command" -f -a "genkey" -d 'Print
 complete -c ipseckey -n "__fish_ipseckey_needs_command" -f -a "generate" -d 'Write a keys file for two hosts, with random SPIs and keys'
 complete -c ipseckey -n "__fish_ipseckey_needs_command" -f -a "algs" -d 'List the algorithms that the SADB supports, with their key lengths'
 complete -c ipseckey -n "__fish_ipseckey_needs_command" -f -a "import" -d 'Convert a configuration of setkey, `ip xfrm` or OpenBSD\'s ipsec.conf to a keys file'
-complete -c ipseckey -n "__fish_ipseckey_needs_command" -f -a "export" -d 'Write SAs for setkey, `ip -batch`, Wireshark or tcpdump'
+complete -c ipseckey -n "__fish_ipseckey_needs_command" -f -a "export" -d 'Write SAs for setkey, `ip -batch`, ipsec.conf, Wireshark or tcpdump'
 complete -c ipseckey -n "__fish_ipseckey_needs_command" -f -a "doctor" -d 'Check why manual keys do not work on this host, and print what to do'
 complete -c ipseckey -n "__fish_ipseckey_needs_command" -f -a "explain" -d 'Explain an error or warning by its code, such as IK003'
 complete -c ipseckey -n "__fish_ipseckey_needs_command" -f -a "plan" -d 'Show what `reconcile` would change'
@@ -187,7 +187,7 @@ complete -c ipseckey -n "$about_sa; and not $wants_value" -a "$keywords"
 complete -c ipseckey -n "__fish_seen_subcommand_from flush dump save" -a "ah esp all"
 complete -c ipseckey -n "__fish_seen_subcommand_from genkey" -a "$auth $encr"
 complete -c ipseckey -n "__fish_seen_subcommand_from import" -F -a "setkey ip-xfrm ipsec.conf"
-complete -c ipseckey -n "__fish_seen_subcommand_from export" -F -a "setkey ip-xfrm wireshark tcpdump"
+complete -c ipseckey -n "__fish_seen_subcommand_from export" -F -a "setkey ip-xfrm ipsec.conf wireshark tcpdump"
 complete -c ipseckey -n "__fish_seen_subcommand_from doctor save plan reconcile" -F
 complete -c ipseckey -n "__fish_seen_subcommand_from help" -a "add update update-pair delete delete-pair get flush dump save monitor passive_monitor pmonitor help quit exit attr"
 complete -c ipseckey -n "__fish_seen_subcommand_from explain" -a "(ipseckey explain 2>/dev/null | cut -d' ' -f1)"

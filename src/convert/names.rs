@@ -79,13 +79,23 @@ pub(super) const WIRESHARK_ENCR: &[(&str, &str)] = &[
     ("aes-gcm", "AES-GCM with 16 octet ICV [RFC4106]"),
 ];
 
-/// Our names of authentication algorithms, and those of Wireshark's ESP preferences.
-pub(super) const WIRESHARK_AUTH: &[(&str, &str)] = &[
-    ("hmac-md5", "HMAC-MD5-96 [RFC2403]"),
-    ("hmac-sha1", "HMAC-SHA-1-96 [RFC2404]"),
-    ("hmac-sha256", "HMAC-SHA-256-128 [RFC4868]"),
-    ("hmac-sha384", "HMAC-SHA-384-192 [RFC4868]"),
-    ("hmac-sha512", "HMAC-SHA-512-256 [RFC4868]"),
+/// Our names of authentication algorithms, the length of the ICV in bits, and the names in Wireshark's ESP preferences.
+pub(super) const WIRESHARK_AUTH: &[(&str, u16, &str)] = &[
+    ("hmac-md5", 96, "HMAC-MD5-96 [RFC2403]"),
+    ("hmac-sha1", 96, "HMAC-SHA-1-96 [RFC2404]"),
+    ("hmac-sha256", 96, "HMAC-SHA-256-96 [draft-ietf-ipsec-ciph-sha-256-00]"),
+    ("hmac-sha256", 128, "HMAC-SHA-256-128 [RFC4868]"),
+    ("hmac-sha384", 192, "HMAC-SHA-384-192 [RFC4868]"),
+    ("hmac-sha512", 256, "HMAC-SHA-512-256 [RFC4868]"),
+];
+
+/// Lengths of ICVs, and the names in Wireshark's ESP preferences for algorithms that it cannot check.
+pub(super) const WIRESHARK_ANY: &[(u16, &str)] = &[
+    (64, "ANY 64 bit authentication [no checking]"),
+    (96, "ANY 96 bit authentication [no checking]"),
+    (128, "ANY 128 bit authentication [no checking]"),
+    (192, "ANY 192 bit authentication [no checking]"),
+    (256, "ANY 256 bit authentication [no checking]"),
 ];
 
 /// The second name of the row whose first name is `theirs`.
@@ -111,9 +121,8 @@ mod tests {
         for table in [SETKEY_ENCR, SETKEY_AUTH, OPENBSD_ENCR, OPENBSD_AUTH] {
             assert!(table.iter().all(|row| known(row.1)));
         }
-        for table in [WIRESHARK_ENCR, WIRESHARK_AUTH] {
-            assert!(table.iter().all(|row| known(row.0)));
-        }
+        assert!(WIRESHARK_ENCR.iter().all(|row| known(row.0)));
+        assert!(WIRESHARK_AUTH.iter().all(|row| known(row.0)));
         let xfrm: Vec<&str> = AUTH.iter().map(|row| row.xfrm).chain(ENCR.iter().map(|row| row.xfrm)).collect();
         assert!(XFRM_SHORT.iter().all(|row| xfrm.contains(&row.1)));
     }

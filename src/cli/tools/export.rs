@@ -19,6 +19,7 @@ use crate::sa::SaType;
 use crate::secret::Buffer;
 use crate::sys::fs::keys_file;
 use crate::sys::fs::keys_file::FileOrigin;
+use crate::sys::net::interfaces::is_local;
 
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::cli) struct Export {
@@ -27,29 +28,22 @@ pub(in crate::cli) struct Export {
     output: Option<PathBuf>,
 }
 
-const TARGETS: &[(&str, ExportFormat)] = &[
-    ("setkey", ExportFormat::Setkey),
-    ("ip-xfrm", ExportFormat::IpXfrm),
-    ("wireshark", ExportFormat::Wireshark),
-    ("tcpdump", ExportFormat::Tcpdump),
-];
-
 /// Bytes of an SA in any of these formats, without unusually long keys.
 const SA_LEN: usize = 2048;
 
 pub(super) fn command() -> Command {
     Command::new("export")
-        .about("Write SAs for setkey, `ip -batch`, Wireshark or tcpdump")
+        .about("Write SAs for setkey, `ip -batch`, ipsec.conf, Wireshark or tcpdump")
         .after_help(
             "Example: ipseckey export wireshark ipseckeys -o ~/.config/wireshark/esp_sa\n\n\
-             Without FILE the SAs of the SADB are exported. The output holds the keys. SAs that cannot be converted are reported, and the \
-             exit status is 1.",
+             Without FILE the SAs of the SADB are exported. The output holds the keys. SAs that the format cannot express are not \
+             written; those and what is lost of others are reported, and the exit status is 1.",
         )
         .arg(
             Arg::new("format")
                 .value_name("FORMAT")
                 .required(true)
-                .value_parser(PossibleValuesParser::new(TARGETS.iter().map(|row| row.0)))
+                .value_parser(PossibleValuesParser::new(ExportFormat::ALL.iter().map(|row| row.0)))
                 .help("The program to write for"),
         )
         .arg(Arg::new("file").value_name("FILE").value_parser(value_parser!(PathBuf)).help("A keys file"))
@@ -60,7 +54,7 @@ impl From<&mut ArgMatches> for Export {
     fn from(matches: &mut ArgMatches) -> Self {
         let word: String = matches.remove_one("format").unwrap_or_default();
         Self {
-            target: TARGETS.iter().find(|row| row.0 == word).map_or(ExportFormat::Setkey, |row| row.1),
+            target: ExportFormat::ALL.iter().find(|row| row.0 == word).map_or(ExportFormat::Setkey, |row| row.1),
             file: matches.remove_one("file"),
             output: matches.remove_one("output"),
         }
@@ -98,7 +92,7 @@ impl Export {
         Ok((shown(path), file.contents))
     }
 
-    /// Writes the SAs that a command adds. Returns whether all could be converted.
+    /// Writes the SAs that a command adds. Returns whether all could be converted, and nothing of them is lost.
     fn command(&self, mut command: SaCommand, out: &mut Buffer, session: &Session<'_>) -> Result<bool, Failure> {
         if command.verb != Verb::Add {
             session.output.print_message(&format!("not exported: {} is not an add command", command.verb.word()));
@@ -107,12 +101,15 @@ impl Export {
         let mut all = true;
         for target in std::mem::take(&mut command.targets) {
             aim_at(&mut command.request, target);
-            if let Err(skipped) = convert::export(self.target, &command.request, out)? {
-                session
-                    .output
-                    .print_message(&format!("not exported: the SA with spi {}: {}", command.request.spi, skipped.0));
-                all = false;
+            let written = convert::export(self.target, &command.request, is_local, out)?;
+            let (prefix, messages) = match written {
+                Ok(lost) => ("lost", lost),
+                Err(skipped) => ("not exported", vec![skipped.0]),
+            };
+            for message in &messages {
+                session.output.print_message(&format!("{prefix}: the SA with spi {}: {message}", command.request.spi));
             }
+            all &= messages.is_empty();
         }
         Ok(all)
     }
