@@ -8,14 +8,17 @@ mod citable;
 mod form;
 mod host_name;
 mod nearest;
+mod shell;
+mod visible;
 
 use std::ffi::OsString;
-use std::fmt::Write as _;
-use std::path::Path;
 
 pub(crate) use citable::{Expected, advice, citable, cited};
 pub(crate) use host_name::{is_host_name, is_looked_up};
 pub(crate) use nearest::nearest;
+pub(crate) use shell::shell_word;
+use visible::is_visible;
+pub(crate) use visible::{printable, push_visible, shown, visible};
 
 /// Longest unknown word that is shown, in bytes.
 const MAX_SHOWN_LEN: usize = 32;
@@ -119,71 +122,6 @@ pub(crate) fn without_hex_runs(text: &str) -> String {
     kept
 }
 
-/// `text` with invisible characters replaced by question marks; the number of bytes stays the same.
-pub(crate) fn visible(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    push_visible(&mut shown, text.as_bytes());
-    shown
-}
-
-/// Appends `bytes` as [`visible`] text. Bytes that are not UTF-8 become question marks too.
-pub(crate) fn push_visible(text: &mut String, bytes: &[u8]) {
-    for chunk in bytes.utf8_chunks() {
-        for character in chunk.valid().chars() {
-            if is_visible(character) {
-                let _ = text.write_char(character);
-            } else {
-                text.extend(std::iter::repeat_n('?', character.len_utf8()));
-            }
-        }
-        // One character for each byte, so that spans of diagnostics stay valid.
-        text.extend(chunk.invalid().iter().map(|_| '?'));
-    }
-}
-
-/// Whether a character only shows itself: no control character, no zero-width character, no mark that changes the
-/// direction of text, which could make a line read as another one.
-fn is_visible(character: char) -> bool {
-    !character.is_control()
-        && !matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-}
-
-/// `bytes` as text without control characters: `\u{1b}` for those, `\xff` for bytes that are not UTF-8.
-pub(crate) fn printable(bytes: &[u8]) -> String {
-    let mut text = String::new();
-    for chunk in bytes.utf8_chunks() {
-        push_escaped(&mut text, chunk.valid());
-        chunk.invalid().iter().for_each(|byte| text.push_str(&format!("\\x{byte:02x}")));
-    }
-    text
-}
-
-fn push_escaped(text: &mut String, valid: &str) {
-    for character in valid.chars() {
-        if character.is_control() { text.extend(character.escape_default()) } else { text.push(character) }
-    }
-}
-
-/// `path` for a message: control characters escaped, so that a file name cannot forge a log line.
-#[must_use]
-pub(crate) fn shown(path: &Path) -> String {
-    let mut text = String::new();
-    push_escaped(&mut text, &path.to_string_lossy());
-    text
-}
-
-/// `path` as a word for a shell: in single quotes if it holds a character that a shell interprets.
-#[must_use]
-pub(crate) fn shell_word(path: &Path) -> String {
-    let text = shown(path);
-    // Everything else is quoted: the list of what a shell interprets is longer and differs.
-    let is_plain = |c: char| c.is_alphanumeric() || "_./:@%+=,-".contains(c);
-    if !text.is_empty() && text.chars().all(is_plain) {
-        return text;
-    }
-    format!("'{}'", text.replace('\'', r"'\''"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -213,24 +151,5 @@ mod tests {
         for word in ["you.example", "facade", "decade.example.com", "host-12", "cafe.example"] {
             assert!(!may_be_key(word.as_bytes()), "{word}");
         }
-    }
-
-    #[test]
-    fn visible_replaces_control_characters_and_direction_marks() {
-        assert_eq!(visible("flush \u{1b}[2J"), "flush ?[2J");
-        assert_eq!(visible("h\u{f6}st \u{202e}x"), "h\u{f6}st ???x");
-    }
-
-    #[test]
-    fn printable_escapes_control_characters() {
-        assert_eq!(printable(b"a\x1b[2Jb\xffc"), "a\\u{1b}[2Jb\\xffc");
-        assert_eq!(printable("ü".as_bytes()), "ü");
-    }
-
-    #[test]
-    fn paths_are_shown_in_one_line() {
-        assert_eq!(shown(Path::new("/a\nb\u{1b}[0m")), r"/a\nb\u{1b}[0m");
-        assert_eq!(shell_word(Path::new("/etc/inet/secret/ipseckeys")), "/etc/inet/secret/ipseckeys");
-        assert_eq!(shell_word(Path::new("/my keys/it's")), r"'/my keys/it'\''s'");
     }
 }

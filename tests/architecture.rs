@@ -16,7 +16,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("wire", &["sa", "secret", "names"]),
     ("keyfile", &["names", "redact", "sa", "secret"]),
     ("show", &["names", "redact", "sa", "secret"]),
-    ("model", &["names", "wire", "sa", "sys", "secret"]),
+    ("model", &["names", "redact", "wire", "sa", "sys", "secret"]),
     ("sadb", &["model", "names", "policy", "redact", "wire", "sa", "sys", "secret"]),
     ("apply", &["keyfile", "names", "sa", "sadb"]),
     ("reconcile", &["apply", "keyfile", "names", "sa", "sadb", "secret", "sys"]),

@@ -69,7 +69,7 @@ fn under_smf(args: &Args) -> Option<Vec<OsString>> {
         words.push("--allow-empty".into());
     }
     if let Some(sadb) = &args.settings.sadb {
-        words.extend(["--sadb".into(), sadb.to_string().into()]);
+        words.extend(["--sadb".into(), sadb.to_word()]);
     }
     Some(words)
 }

@@ -33,7 +33,7 @@ impl CommandWriter {
     /// Writes a keyword with its value, a word of the source that is not a key.
     pub(super) fn word(&mut self, keyword: &str, value: &str) -> Result<(), Untranslatable> {
         // One of these would end the word, or the command, and what follows would be read as keywords.
-        let is_special = |c: char| c.is_control() || c.is_whitespace() || c == '"' || c == '\\';
+        let is_special = |c: char| c.is_control() || c.is_whitespace() || "\"\\$`".contains(c);
         if value.is_empty() || value.contains(is_special) {
             return Err(format!("invalid value for {keyword}"));
         }

@@ -13,6 +13,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use zeroize::Zeroize;
 
 use crate::model::{Model, Settings, SocketId};
+use crate::redact::shown;
 use crate::secret::Buffer;
 use crate::sys::net::listener::{Connection, Listener, Transfer, wait};
 use crate::sys::process::hardening;
@@ -41,7 +42,7 @@ pub fn serve() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // If stderr is closed, the exit status remains.
-            let _ = writeln!(io::stderr(), "sadb-model: {}: {error}", path.display());
+            let _ = writeln!(io::stderr(), "sadb-model: {}: {error}", shown(path));
             ExitCode::FAILURE
         }
     }

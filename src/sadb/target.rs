@@ -1,7 +1,9 @@
 //! The values of `--sadb`, and how each SADB is opened.
 
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -9,6 +11,7 @@ use super::pfkey::embedded::Embedded;
 use super::unix_socket;
 use crate::model::Settings;
 use crate::names::{Vocabulary, ipsecalgs};
+use crate::redact::printable;
 use crate::sadb::linux::af_key::AfKey;
 use crate::sadb::{Illumos, Sadb, SadbError, Xfrm};
 use crate::sys::net::packet_socket::PacketSocket;
@@ -55,20 +58,25 @@ impl FromStr for SadbTarget {
     }
 }
 
+/// For messages; [`SadbTarget::to_word`] has the exact path.
 impl fmt::Display for SadbTarget {
-    /// The inverse of [`FromStr`].
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Auto => f.write_str("auto"),
-            Self::Xfrm => f.write_str("xfrm"),
-            Self::PfKey => f.write_str("pfkey"),
-            Self::Unix(path) => write!(f, "unix:{}", path.display()),
-            Self::Model => f.write_str("model"),
-        }
+        f.write_str(&printable(self.to_word().as_bytes()))
     }
 }
 
 impl SadbTarget {
+    /// The inverse of [`FromStr`].
+    pub(crate) fn to_word(&self) -> OsString {
+        match self {
+            Self::Auto => "auto".into(),
+            Self::Xfrm => "xfrm".into(),
+            Self::PfKey => "pfkey".into(),
+            Self::Unix(path) => [OsStr::new("unix:"), path.as_os_str()].into_iter().collect(),
+            Self::Model => "model".into(),
+        }
+    }
+
     /// Installs the algorithm table of the system's own SADB, for the whole process: on illumos the algorithms that the
     /// administrator has chosen (ipsecalgs(8)), if their table can be read. A program calls it once, when it starts.
     pub(crate) fn install_algorithms(&self) {

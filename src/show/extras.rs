@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use super::Style;
 use crate::names::linux;
+use crate::redact::printable;
 use crate::sa::{LinuxInfo, Masked, Side, Spi, XfrmFlags};
 
 /// Key management protocols, and the titles of their cookies.
@@ -94,7 +95,7 @@ pub(super) fn print_linux(out: &mut dyn Write, info: &LinuxInfo) -> io::Result<(
     if let Some(offload) = &extras.offload {
         let (direction, what) =
             (if offload.inbound { "in" } else { "out" }, if offload.whole_packet { "packet" } else { "crypto" });
-        writeln!(out, "LNX: offload={what}, device {}, direction {direction}", offload.device)?;
+        writeln!(out, "LNX: offload={what}, device {}, direction {direction}", printable(offload.device.as_bytes()))?;
     }
     if extras.tfcpad != 0 {
         writeln!(out, "LNX: padding to {} bytes", extras.tfcpad)?;

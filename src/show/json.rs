@@ -11,6 +11,7 @@ use super::address::Text;
 use super::key::Digits;
 use crate::names::algorithms::{auth_by_number, encr_by_number};
 use crate::names::{diagnostics, identities, linux, messages, sa_types, states};
+use crate::redact::printable;
 use crate::sa::{
     AddressInfo, AddressRole, Association, AuthAlg, Combination, EncrAlg, Extension, Flags, Identity, KeyRole, Lifetime,
     LifetimeKind, LinuxInfo, Masked, Message, MessageType, SaType, Side,
@@ -258,7 +259,10 @@ fn linux_info<M: SerializeMap>(map: &mut M, info: &LinuxInfo) -> Result<(), M::E
         }
     }
     if let Some(offload) = &extras.offload {
-        map.serialize_entry(if offload.whole_packet { "offload_packet" } else { "offload" }, &offload.device)?;
+        map.serialize_entry(
+            if offload.whole_packet { "offload_packet" } else { "offload" },
+            &printable(offload.device.as_bytes()),
+        )?;
     }
     let flags: Vec<&str> = linux::flag_words(extras.flags).collect();
     if !flags.is_empty() {

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use super::quoted::quotes;
 use crate::names::linux;
 use crate::sa::{LinuxExtras, Masked, XfrmFlags, XfrmMode};
 
@@ -26,9 +27,11 @@ pub(super) fn save(out: &mut dyn Write, extras: &LinuxExtras, has_inner: bool) -
     }
     save_mark(out, "mark", extras.mark)?;
     save_mark(out, "output-mark", extras.output_mark)?;
-    if let Some(offload) = &extras.offload {
+    if let Some(offload) = &extras.offload
+        && let Some(quote) = quotes(offload.device.as_bytes())
+    {
         let word = if offload.whole_packet { "offload-packet" } else { "offload" };
-        writeln!(out, "    {word} {} \\", offload.device)?;
+        writeln!(out, "    {word} {quote}{}{quote} \\", offload.device)?;
     }
     save_flags(out, extras.flags)
 }

@@ -21,6 +21,7 @@ mod linux;
 pub(crate) mod message;
 mod names;
 mod offers;
+mod quoted;
 pub(crate) mod save;
 mod units;
 

@@ -6,7 +6,7 @@ use std::fs;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use crate::redact::is_host_name;
+use crate::redact::{is_host_name, printable};
 
 /// The labels that in.iked(8) of illumos writes for its cookies.
 const COOKIE_LABELS: &str = "/var/run/ipsec_kmc_map";
@@ -108,7 +108,7 @@ impl Names for HostTable {
         self.hosts.lines().find_map(|line| {
             let mut words = line.split('#').next()?.split_whitespace();
             let found = words.next()?.parse() == Ok(addr);
-            words.next().filter(|_| found).map(str::to_owned)
+            words.next().filter(|name| found && is_host_name(name.strip_suffix('.').unwrap_or(name))).map(str::to_owned)
         })
     }
 
@@ -121,7 +121,7 @@ impl Names for HostTable {
 fn label(list: &str, cookie: u64) -> Option<String> {
     list.lines().find_map(|line| {
         let (number, label) = line.trim().split_once(char::is_whitespace)?;
-        (number.parse() == Ok(cookie)).then(|| label.trim().to_owned())
+        (number.parse() == Ok(cookie)).then(|| printable(label.trim().as_bytes()))
     })
 }
 
@@ -150,6 +150,16 @@ mod tests {
         assert!(!names.gave_up());
         assert!(matches!(known(&names), 1 | 2));
         assert!(names.gave_up() && known(&names) < 3);
+    }
+
+    #[test]
+    fn host_table_refuses_what_is_no_name() {
+        let hosts = "10.0.0.1 a\u{1b}[2J good\n10.0.0.2 10.0.9\n10.0.0.3 a\u{202e}b\n10.0.0.4 0x0a000009\n";
+        let names = HostTable { hosts: hosts.into(), cookies: "7 a\u{1b}b\n".into() };
+        for last in 1..=4 {
+            assert_eq!(names.host(IpAddr::from([10, 0, 0, last])), None, "10.0.0.{last}");
+        }
+        assert_eq!(names.cookie(7).as_deref(), Some("a\\u{1b}b"));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::io::{self, Write};
 use std::net::IpAddr;
 
 use super::address::Text;
+use super::quoted::quotes;
 use super::{identity, key, linux};
 use crate::names::algorithms::{auth_by_number, encr_by_number};
 use crate::names::{identities, sa_types};
@@ -167,6 +168,11 @@ fn warning(extension: &Extension) -> Option<&'static str> {
         Extension::Identity(_, identity) if identity_words(identity).is_none() => {
             "SA has an identity that a keys file cannot express"
         }
+        Extension::Linux(info)
+            if info.extras.offload.as_ref().is_some_and(|offload| quotes(offload.device.as_bytes()).is_none()) =>
+        {
+            "SA has an offload device whose name a keys file cannot express"
+        }
         Extension::Lifetime(LifetimeKind::Idle, Lifetime { allocations, bytes, .. }) if (*allocations, *bytes) != (0, 0) => {
             "SA has an idle lifetime in bytes or allocations, which a keys file cannot express"
         }
@@ -324,18 +330,10 @@ fn save_identity(out: &mut dyn Write, side: Side, identity: &Identity) -> io::Re
     writeln!(out, "{quote} \\")
 }
 
-/// The word for the type, and the quotes that the value needs. `None` if a keys file cannot express it: quotes have no escapes,
-/// and blanks after an opening quote are dropped.
+/// The word for the type, and the quotes that the value needs. `None` if a keys file cannot express it.
 fn identity_words(identity: &Identity) -> Option<(&'static str, &'static str)> {
     let kind = identities::by_number(identity.kind)?.words.first()?;
-    let value = &identity.value;
-    // The white space of the lexer, which includes the vertical tab.
-    let blank = |byte: &u8| byte.is_ascii_whitespace() || *byte == 0x0b;
-    let is_inexpressible = |byte: &u8| matches!(byte, b'"' | b'\n' | 0);
-    if identity::is_der(identity) || value.iter().any(is_inexpressible) || value.first().is_none_or(blank) {
-        return None;
-    }
-    Some((kind, if value.iter().any(blank) { "\"" } else { "" }))
+    if identity::is_der(identity) { None } else { Some((kind, quotes(&identity.value)?)) }
 }
 
 fn save_replay(out: &mut dyn Write, value32: u32, value64: u64) -> io::Result<()> {

@@ -226,9 +226,25 @@ fn saver_writes_larval_and_dead_sas_as_comments() {
     }
 }
 
+/// A saved file may be read by `sh` by mistake: what is in quotes is not carried out.
+#[test]
+fn saver_quotes_identities_that_a_shell_would_carry_out() {
+    for value in ["a;touch x", "a|sh", "a&", "(a)", "<a", "a>b", "a*", "~root", "it's"] {
+        let identity = Identity { kind: IdentityType(2), id: 0, value: value.as_bytes().to_vec() };
+        let sa = Request { src_identity: Some(identity).into(), ..plain(0x100, HERE, THERE, Flags::default()) };
+        let file = saved(&[described(&sa)]);
+        assert!(String::from_utf8_lossy(&file).contains(&format!("srcidtype fqdn \"{value}\"")), "{value}");
+        let [sa] = &loaded(&file)[..] else { panic!("one SA") };
+        assert_eq!(sa.src_identity.as_ref().map(|identity| &*identity.value), Some(value.as_bytes()));
+    }
+}
+
 #[test]
 fn saver_omits_identities_that_cannot_be_written() {
-    for (kind, value) in [(2, &b"a\"b"[..]), (2, b" a"), (2, b""), (2, b"a\nb"), (4, b"\x30\x00"), (6, b"id")] {
+    let expanded =
+        [(2, &b"$(touch x)"[..]), (2, b"a `id`"), (2, b"$HOME"), (2, b"a\\"), (2, b"\x1b[2J"), (2, b"\xe2\x80\xae")];
+    let inexpressible = [(2, &b"a\"b"[..]), (2, b" a"), (2, b""), (2, b"a\nb"), (4, b"\x30\x00"), (6, b"id")];
+    for (kind, value) in expanded.into_iter().chain(inexpressible) {
         let identity = Identity { kind: IdentityType(kind), id: 0, value: value.to_vec() };
         let sa = Request { src_identity: Some(identity).into(), ..plain(0x100, HERE, THERE, Flags::default()) };
         let file = saved(&[described(&sa)]);

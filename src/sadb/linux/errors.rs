@@ -5,6 +5,7 @@ use std::io;
 use nix::errno::Errno;
 
 use crate::names::algorithms::{auth_by_number, encr_by_number};
+use crate::redact::printable;
 use crate::sa::{DiagnosticCode, Request, SaType};
 use crate::sadb::SadbError;
 use crate::wire::reader::Reader;
@@ -53,7 +54,7 @@ pub(super) fn refused(refusal: &NetlinkError, request: &[u8], context: &RequestC
     let errno = Errno::from_raw(refusal.errno);
     let mut text = errno.desc().to_owned();
     if let Some(message) = &refusal.text {
-        text = format!("{text}: {message}");
+        text = format!("{text}: {}", printable(message.as_bytes()));
     }
     if let Some(word) = refusal.offset.and_then(|offset| keyword_at(request, offset)) {
         text = format!("{text} (about {word})");

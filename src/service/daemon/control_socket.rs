@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use crate::redact::printable;
 use crate::secret::Buffer;
 use crate::sys::net::listener::{Connection, Listener, Transfer, wait};
 use crate::sys::net::packet_socket::PacketSocket;
@@ -42,8 +43,7 @@ impl Reply {
     fn decode(packet: &[u8]) -> Option<Self> {
         let (code, text) = packet.split_first()?;
         // The server may be another program: its text is one line, and contains no control sequences for the terminal.
-        let text = String::from_utf8_lossy(text).chars().filter(|c| !c.is_control()).collect();
-        Some(Self { code: *code, text })
+        Some(Self { code: *code, text: printable(text) })
     }
 }
 
@@ -141,9 +141,10 @@ mod tests {
 
     #[test]
     fn decode_makes_one_line_without_control_characters() {
-        let packet = b"\x01online\x1b]0;title\x07\nroot# \xc2\x9b2J\rgone\xff";
+        let packet = b"\x01online\x1b]0;title\x07\nroot# \xc2\x9b2J\rgone\xff \xe2\x80\xae";
         let read = Reply::decode(packet).unwrap();
-        assert_eq!(read, Reply { code: 1, text: "online]0;titleroot# 2Jgone\u{fffd}".to_owned() });
+        let text = r"online\u{1b}]0;title\u{7}\nroot# \u{9b}2J\rgone\xff \u{202e}";
+        assert_eq!(read, Reply { code: 1, text: text.to_owned() });
         assert_eq!(Reply::decode(b""), None);
     }
 

@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 
 use crate::names::algorithms::{AUTH, Auth, ENCR, Encr};
+use crate::redact::printable;
 use crate::sa::{
     AddressInfo, AddressRole, Association, AuthAlg, EncrAlg, Extension, Flags, KeyRole, Lifetime, LifetimeKind, LinuxExtras,
     LinuxInfo, Masked, Message, MessageType, Offload, SaState, Side, Spi, XfrmFlags, XfrmMode,
@@ -133,7 +134,7 @@ impl SaParts {
             None if algorithm.name == "digest_null" => return,
             None => {
                 self.auth = AuthAlg(UNKNOWN_ALGORITHM);
-                self.linux.foreign_auth = Some(algorithm.name.into_owned());
+                self.linux.foreign_auth = Some(printable(algorithm.name.as_bytes()));
             }
         }
         self.auth_key = Some(algorithm.key);
@@ -145,7 +146,7 @@ impl SaParts {
             Some(row) => self.encr = row.number,
             None => {
                 self.encr = EncrAlg(UNKNOWN_ALGORITHM);
-                self.linux.foreign_encr = Some(algorithm.name.into_owned());
+                self.linux.foreign_encr = Some(printable(algorithm.name.as_bytes()));
             }
         }
         // XFRM counts the salt as part of the key.
