@@ -2,6 +2,7 @@
 
 mod bench;
 mod empty;
+mod hostile_state;
 mod journal;
 mod owned;
 mod reconcile;

@@ -11,14 +11,25 @@ use serde::de::DeserializeOwned;
 pub(crate) use crate::sys::fs::atomic_write::Readers;
 use crate::sys::fs::{atomic_write, state_file};
 
+/// The longest record: that of a million SAs or policies has less than half of it.
+const MAX_LEN: u64 = 1 << 28;
+
 /// The content of a file; `None` if it does not exist.
 ///
 /// # Errors
-/// Those of open(2) and read(2); `InvalidData` if it cannot be parsed.
+/// Those of open(2) and read(2); `InvalidData` if it is longer than 256 MiB or cannot be parsed.
 pub(crate) fn read<T: DeserializeOwned>(directory: &Path, name: &str) -> io::Result<Option<T>> {
+    Ok(read_up_to(directory, name, MAX_LEN)?.map(|(content, _)| content))
+}
+
+/// The content of a file of at most `max_len` bytes, and whether it belongs to root or the caller; `None` if it does not exist.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) fn read_up_to<T: DeserializeOwned>(directory: &Path, name: &str, max_len: u64) -> io::Result<Option<(T, bool)>> {
     // Without following links: the directory may belong to another user than the reader.
-    let text = state_file::read(&directory.join(name))?;
-    Ok(text.map(|text| serde_json::from_slice(&text)).transpose()?)
+    let Some(file) = state_file::read(&directory.join(name), max_len)? else { return Ok(None) };
+    Ok(Some((serde_json::from_slice(&file.contents)?, file.is_trusted)))
 }
 
 /// Creates the directory with mode 0755, if it does not exist.

@@ -12,7 +12,7 @@ use super::facts::{Facts, Unknown};
 use super::problem::{self, Level, Problem};
 use super::sas::Sas;
 use super::state::StateRecord;
-use crate::redact::{shown, without_hex_runs};
+use crate::redact::{printable, shown, without_hex_runs};
 use crate::sadb::{SADB_VARIABLE, SadbTarget};
 use crate::service::args::Args;
 use crate::service::config::supervisor::Environment;
@@ -33,6 +33,7 @@ pub(super) struct Report {
     reason: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pid: Option<u32>,
+    /// Its name, for messages.
     #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<String>,
     /// When it was applied, in seconds since 1970.
@@ -71,11 +72,12 @@ impl Report {
                 None
             }
         };
+        let file = record.as_ref().and_then(|record| report.file_to_read(record));
         let mut facts = Facts {
             now: unix_now(),
             warn: args.warn,
             from_sas: record.as_ref().is_some_and(|record| record.from_sas),
-            file: report.file.as_ref().map(PathBuf::from),
+            file,
             ..Facts::default()
         };
         let gathered = sadb(args, environment, record.as_ref())
@@ -84,8 +86,22 @@ impl Report {
         report
     }
 
+    /// The keys file that `record` names, if it may be opened: the user of a service must not choose which file root opens.
+    fn file_to_read(&mut self, record: &StateRecord) -> Option<PathBuf> {
+        let file = PathBuf::from(record.file.as_ref()?);
+        if record.is_trusted || is_credential(&file) {
+            return Some(file);
+        }
+        let why = "the state belongs to the user of the service, and root opens no file that it names: run manual-key status as \
+                   that user";
+        self.unknown.push(format!("whether the keys file has changed: {why}"));
+        None
+    }
+
     fn add_record(&mut self, record: &StateRecord) {
         let StateRecord { state, since, reason, file, loaded, added, pid, .. } = record.clone();
+        // As everything that other users may have written.
+        let (reason, file) = (printable(reason.as_bytes()), file.map(|file| printable(file.as_bytes())));
         *self = Self { state: Some(state), since: Some(since), reason, pid, file, loaded, added, ..Self::default() };
         if let Some(pid) = pid.filter(|pid| !is_alive(*pid)) {
             self.state = Some(State::Maintenance);
@@ -142,7 +158,7 @@ impl Report {
 
     fn summary(&self, sas: &Sas) -> String {
         let plural = if sas.owned == 1 { "" } else { "s" };
-        let file = self.file.as_ref().map(|file| format!(" from {}", shown(Path::new(file)))).unwrap_or_default();
+        let file = self.file.as_ref().map(|file| format!(" from {file}")).unwrap_or_default();
         format!("{} SA{plural}{file}", sas.owned)
     }
 
@@ -184,7 +200,7 @@ impl Report {
         if let Some(file) = &self.file {
             let loaded = self.loaded.map(|at| format!(", loaded {}", show::local(at))).unwrap_or_default();
             let changed = if self.changed == Some(true) { "; changed since then: run manual-key refresh" } else { "" };
-            writeln!(out, "file      {}{loaded}{changed}", shown(Path::new(file)))?;
+            writeln!(out, "file      {file}{loaded}{changed}")?;
         }
         if let Some(sas) = &self.sas {
             sas.write_text(out)?;
@@ -207,10 +223,25 @@ fn sadb(args: &Args, environment: Environment<'_>, record: Option<&StateRecord>)
     if let Some(select) = &args.overrides.sadb {
         return Ok(select.clone());
     }
-    let word = environment(SADB_VARIABLE).map(|word| word.to_string_lossy().into_owned());
-    let word =
-        word.or_else(|| record.map(|record| record.sadb.clone())).unwrap_or_else(|| SadbTarget::default().to_string());
-    word.parse().map_err(|error| (Reason::Configuration, format!("{}: {error}", without_hex_runs(&word))))
+    let parse = |word: &str| -> Result<SadbTarget, Unknown> {
+        word.parse().map_err(|error| (Reason::Configuration, format!("{}: {error}", without_hex_runs(word))))
+    };
+    if let Some(word) = environment(SADB_VARIABLE) {
+        return parse(&word.to_string_lossy());
+    }
+    let Some(record) = record else { return Ok(SadbTarget::default()) };
+    match parse(&record.sadb)? {
+        target if record.is_trusted || target.is_of_system() => Ok(target),
+        target => Err((Reason::NoSadb, format!("the state of another user names {target}: to use it: --sadb {target}"))),
+    }
+}
+
+/// Whether `path` is that of the keys file as a credential of the service: /run/credentials/UNIT/ipseckeys, where only systemd creates
+/// files (systemd.exec(5)).
+fn is_credential(path: &Path) -> bool {
+    let inside =
+        path.strip_prefix("/run/credentials").ok().and_then(Path::to_str).and_then(|rest| rest.strip_suffix("/ipseckeys"));
+    inside.is_some_and(|unit| unit.starts_with("manual-key") && unit.ends_with(".service") && !unit.contains('/'))
 }
 
 /// Whether the process exists. EPERM means that it does and belongs to another user.

@@ -15,6 +15,8 @@ use crate::sys::time::unix_now;
 
 const STATE: &str = "state.json";
 const LOADED: &str = "loaded.json";
+/// A longer file is not read.
+const MAX_LEN: u64 = 1 << 20;
 
 /// The content of state.json.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +40,10 @@ pub(crate) struct StateRecord {
     pub(crate) from_sas: bool,
     /// Inode of the network namespace; `None` on systems without namespaces.
     pub(crate) namespace: Option<u64>,
+    /// Whether the file belongs to root or the caller. Otherwise a user without any rights may have written it, and nothing that it
+    /// names is opened.
+    #[serde(skip)]
+    pub(crate) is_trusted: bool,
 }
 
 impl StateRecord {
@@ -46,7 +52,8 @@ impl StateRecord {
     /// # Errors
     /// Those of reading the file; `InvalidData` if it cannot be parsed.
     pub(crate) fn read(directory: &Path) -> io::Result<Option<Self>> {
-        runtime_file::read(directory, STATE)
+        let read = runtime_file::read_up_to(directory, STATE, MAX_LEN)?;
+        Ok(read.map(|(record, is_trusted)| Self { is_trusted, ..record }))
     }
 
     fn new(config: &Config, outcome: &LoadOutcome, pid: Option<u32>, previous: Option<&Self>) -> Self {
@@ -63,10 +70,11 @@ impl StateRecord {
             file: outcome.file.as_ref().map(|file| file.to_string_lossy().into_owned()),
             loaded: if outcome.is_applied { Some(now) } else { previous.and_then(|previous| previous.loaded) },
             added: outcome.sas,
-            sadb: config.sadb.to_string(),
+            sadb: config.sadb.to_word().to_string_lossy().into_owned(),
             pid,
             from_sas: config.protection.from_sas,
             namespace: network_namespace(),
+            is_trusted: true,
         }
     }
 }
@@ -76,7 +84,7 @@ impl StateRecord {
 /// # Errors
 /// Those of reading the file: only root may.
 pub(crate) fn loaded_digest(directory: &Path) -> io::Result<Option<FileDigest>> {
-    runtime_file::read(directory, LOADED)
+    Ok(runtime_file::read_up_to(directory, LOADED, MAX_LEN)?.map(|(digest, _)| digest))
 }
 
 /// Parses a state file and serializes it again; `None` if it cannot be parsed.

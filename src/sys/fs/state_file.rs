@@ -63,15 +63,26 @@ pub(crate) fn open_to_read(path: &Path) -> io::Result<Option<File>> {
     }
 }
 
-/// Reads the file at `path`; `None` if it does not exist.
+/// A state file that was read whole.
+pub(crate) struct StateFile {
+    pub(crate) contents: Vec<u8>,
+    /// Whether root or the caller owns the file, and not another user who owns the directory.
+    pub(crate) is_trusted: bool,
+}
+
+/// Reads the file at `path`, at most `max_len` bytes; `None` if it does not exist.
 ///
 /// # Errors
-/// As [`open`], and those of read(2).
-pub(crate) fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
-    let Some(mut file) = open_to_read(path)? else { return Ok(None) };
-    let mut text = Vec::new();
-    file.read_to_end(&mut text)?;
-    Ok(Some(text))
+/// As [`open`], and those of read(2); `InvalidData` for a longer file.
+pub(crate) fn read(path: &Path, max_len: u64) -> io::Result<Option<StateFile>> {
+    let Some(file) = open_to_read(path)? else { return Ok(None) };
+    let owner = file.metadata()?.uid();
+    let mut contents = Vec::new();
+    // Not by the length that fstat(2) returned: the file may grow meanwhile.
+    if file.take(max_len + 1).read_to_end(&mut contents)? as u64 > max_len {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, format!("longer than {max_len} bytes: remove it")));
+    }
+    Ok(Some(StateFile { contents, is_trusted: owner == 0 || owner == nix::unistd::geteuid().as_raw() }))
 }
 
 fn require_plain(file: File) -> io::Result<File> {
@@ -120,10 +131,12 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("run/state");
         create_directory_of(&path).unwrap();
-        assert_eq!(read(&path).unwrap(), None);
+        assert!(read(&path, 4).unwrap().is_none());
         open(&path).unwrap().write_all(b"kept").unwrap();
         drop(open(&path).unwrap());
-        assert_eq!(read(&path).unwrap().as_deref(), Some(&b"kept"[..]));
+        let read_file = read(&path, 4).unwrap().unwrap();
+        assert!(read_file.contents == b"kept" && read_file.is_trusted);
+        assert_eq!(read(&path, 3).err().unwrap().kind(), io::ErrorKind::InvalidData);
         assert_eq!(path.metadata().unwrap().mode() & 0o777, 0o600);
     }
 
