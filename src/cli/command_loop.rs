@@ -69,13 +69,13 @@ pub(super) struct Lints {
 
 impl Lints {
     /// All that `-c` prints about one command.
-    pub(super) fn all() -> Self {
-        Self { checker: Some(Checker::new()), tuple_counter: None }
+    pub(super) fn all(session: &Session<'_>) -> Self {
+        Self { checker: Some(Checker::new(session.vocabulary())), tuple_counter: None }
     }
 
     /// Those that are errors under `--deny-weak`; without that option none, as the SADB decides.
     pub(super) fn denied(session: &Session<'_>) -> Self {
-        if session.denies_weak_keys() { Self::all() } else { Self::default() }
+        if session.denies_weak_keys() { Self::all(session) } else { Self::default() }
     }
 
     /// Also warns about too many SAs of the same addresses, which Linux keeps in one list.
@@ -94,9 +94,9 @@ impl Lints {
     }
 
     /// At the prompt an earlier line says nothing about the SAs that are there now.
-    fn begin_block(&mut self, setting: Setting) {
+    fn begin_block(&mut self, setting: Setting, vocabulary: Vocabulary) {
         if setting == Setting::Prompt && self.checker.is_some() {
-            self.checker = Some(Checker::new());
+            self.checker = Some(Checker::new(vocabulary));
         }
     }
 }
@@ -134,7 +134,7 @@ impl CommandLoop {
     }
 
     fn block(&mut self, text: Excerpt<'_>, handler: &mut dyn Handler) -> ControlFlow<(), Outcome> {
-        self.lints.begin_block(text.setting);
+        self.lints.begin_block(text.setting, self.vocabulary);
         // The parser borrows the resolver while `self` is changed.
         let resolver = Rc::clone(&self.resolver);
         let (vocabulary, numeric, setting) = (self.vocabulary, self.numeric, text.setting);

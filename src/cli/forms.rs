@@ -54,7 +54,7 @@ fn check(session: &Session<'_>, file: &Path) -> Result<Exit, InputError> {
     session.output.warn_of_findings(&blocks.take_findings());
     session.output.progress().begin("commands", Some(blocks.file_len()));
     let mut check = Check { session, counts: Counts::default(), additions: 0, has_quit: false };
-    CommandLoop::new(session, Lints::all().and_many_sas_per_tuple(session)).run(&mut blocks, &mut check)?;
+    CommandLoop::new(session, Lints::all(session).and_many_sas_per_tuple(session)).run(&mut blocks, &mut check)?;
     session.output.progress().end();
     // With other errors it is not known what the file was meant to add.
     let lacks_addition = check.counts.all_good() && check.additions == 0 && !session.allows_empty();
@@ -84,7 +84,7 @@ struct Check<'s> {
 }
 
 /// Warnings about commands that every SADB refuses.
-const SURE_TO_BE_REFUSED: &[Code] = &[Code::DuplicateSa, Code::KeyLength];
+const SURE_TO_BE_REFUSED: &[Code] = &[Code::DuplicateSa, Code::KeyLength, Code::IllumosRefuses];
 
 impl Handler for Check<'_> {
     fn command(&mut self, item: ParsedCommand, text: Excerpt<'_>) -> ControlFlow<()> {

@@ -46,7 +46,7 @@ pub fn keys(bytes: &[u8]) {
                 messages += &keyfile::render(&diagnostic, "-", bytes, keyfile::RenderStyle::Plain);
             }
         };
-        let mut checker = Checker::new();
+        let mut checker = Checker::new(vocabulary);
         let mut commands = keyfile::commands(bytes, &options);
         for item in commands.by_ref() {
             assert_eq!(item.outcome.is_err(), item.diagnostics.iter().any(Diagnostic::is_error), "{:?}", item.location);

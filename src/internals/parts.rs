@@ -51,7 +51,7 @@ pub fn read_file(text: &str) {
 
 /// Reads a keys file and checks its commands.
 pub fn check_file(text: &str) {
-    let mut checker = Checker::new();
+    let mut checker = Checker::new(Vocabulary::Linux);
     read(text, Setting::File, &mut |item| drop(black_box(checker.check(&item, text.as_bytes()))));
 }
 

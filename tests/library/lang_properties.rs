@@ -12,7 +12,7 @@ use super::spy::Spy;
 fn all_diagnostics(text: &[u8], numeric: bool, setting: Setting) -> (String, Vec<String>) {
     let spy = Spy::default();
     let options = Options { vocabulary: Vocabulary::Linux, numeric, setting, resolver: &spy };
-    let mut checker = Checker::new();
+    let mut checker = Checker::new(Vocabulary::Illumos);
     let mut commands = keyfile::commands(text, &options);
     let mut all = Vec::new();
     for item in commands.by_ref() {

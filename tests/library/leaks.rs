@@ -24,7 +24,7 @@ fn diagnostics_and_lookups(text: &[u8], vocabulary: Vocabulary, setting: Setting
             rendered += &format!("{diagnostic:?}\n");
         }
     };
-    let mut checker = Checker::new();
+    let mut checker = Checker::new(vocabulary);
     let mut commands = keyfile::commands(text, &options);
     for item in commands.by_ref() {
         render_all(checker.check(&item, text));

@@ -2,6 +2,7 @@
 
 mod completions;
 mod illumos;
+mod illumos_rules;
 mod import;
 mod lang_properties;
 mod leaks;

@@ -19,7 +19,7 @@ pub(super) fn parse_text(name: &str, text: &[u8], session: &Session<'_>) -> Opti
     };
     let mut collector = Collector { session, take: &mut take, all_good: true };
     let block = Excerpt { name, text, first_line: 1, setting: Setting::File };
-    let parsed = CommandLoop::new(session, Lints::all()).run(&mut OneBlock(Some(block)), &mut collector);
+    let parsed = CommandLoop::new(session, Lints::all(session)).run(&mut OneBlock(Some(block)), &mut collector);
     (parsed.is_ok() && collector.all_good).then_some(found)
 }
 

@@ -68,6 +68,9 @@ codes! {
     53 DuplicateSa "Duplicate SA."
     54 Unprotected "Algorithm without a key, or encryption without authentication."
     55 ManySasPerTuple "Thousands of SAs with the same addresses and reqid."
+    56 BothTables "SA that illumos may keep in both of its tables."
+    57 IllumosRefuses "Command that illumos refuses."
+    58 IllumosChanges "Value that illumos changes."
 }
 
 impl fmt::Display for Code {

@@ -1,6 +1,7 @@
-//! CommandWarnings of `-c` about valid commands: weak keys, duplicate SAs, missing authentication.
+//! CommandWarnings of `-c` about valid commands: weak keys, duplicate SAs, missing authentication, peculiarities of illumos.
 
 pub(crate) mod duplicates;
+mod illumos;
 pub(crate) mod tuple_count;
 
 use crate::keyfile::ParsedCommand;
@@ -10,6 +11,7 @@ use crate::keyfile::lexer::{Lexer, WordSource};
 use crate::keyfile::lint::duplicates::DefinedSas;
 use crate::keyfile::literals::address;
 use crate::keyfile::source::Location;
+use crate::names::Vocabulary;
 use crate::names::algorithms;
 use crate::names::keywords;
 use crate::names::keywords::{Field, Value};
@@ -20,17 +22,17 @@ use crate::sa::{AuthAlg, EncrAlg, SaId};
 use crate::secret::Key;
 
 /// Checks the commands of one text, in order.
-#[derive(Default)]
 pub(crate) struct Checker {
+    vocabulary: Vocabulary,
     defined: DefinedSas,
     has_warned_about_names: bool,
 }
 
 impl Checker {
-    /// A checker for a new text.
+    /// A checker for a new text of that vocabulary.
     #[must_use]
-    pub(crate) fn new() -> Self {
-        Self::default()
+    pub(crate) fn new(vocabulary: Vocabulary) -> Self {
+        Self { vocabulary, defined: DefinedSas::default(), has_warned_about_names: false }
     }
 
     /// Checks the next command of `text`.
@@ -71,6 +73,9 @@ impl Checker {
             Verb::Update | Verb::UpdatePair => warnings.check_keys(command),
             Verb::Get => {}
         }
+        if self.vocabulary == Vocabulary::Illumos {
+            illumos::rules(command).for_each(|rule| warnings.push_rule(rule));
+        }
     }
 
     fn add(&mut self, id: SaId, warnings: &mut CommandWarnings<'_>) {
@@ -95,13 +100,20 @@ impl CommandWarnings<'_> {
         self.list.push(Diagnostic { span, help: help.map(str::to_owned), ..diagnostic });
     }
 
+    /// Adds the warning of a rule of illumos.
+    fn push_rule(&mut self, rule: &illumos::Rule) {
+        let span = self.span_of(|row, _| rule.fields.contains(&row.field));
+        let diagnostic = Diagnostic::new(Severity::Warning, rule.code, self.location, rule.message).at(span);
+        self.list.push(if rule.help.is_empty() { diagnostic } else { diagnostic.help(rule.help) });
+    }
+
     /// The span of the first value that `is_meant` returns true for, or else of the start of the command. The command is split
     /// again, since parsed commands do not keep the positions of their words.
     fn span_of(&self, is_meant: impl Fn(&keywords::Keyword, &[u8]) -> bool) -> Span {
         let line = self.text.get(self.location.start..self.location.end).unwrap_or_default();
         let mut lexer = Lexer::new(line, self.location.start);
         while let Some(word) = lexer.next_word() {
-            let Some(row) = keywords::by_word(word.bytes) else { continue };
+            let Some(row) = keywords::by_word(word.bytes).filter(|row| row.value != Value::Nothing) else { continue };
             let Some(value) = lexer.next_word() else { break };
             if is_meant(row, value.bytes) {
                 return Span::locate(self.text, self.location, value.offset, value.bytes.len());
@@ -228,14 +240,13 @@ fn key_lengths(bits: algorithms::KeyBits, salt: u16) -> String {
 mod tests {
     use super::*;
     use crate::keyfile::{HostsFile, Options, Setting, commands};
-    use crate::names::Vocabulary;
 
     const GOOD: &str = "auth_alg md5 authkey 0123456789abcdef0123456789abcdef";
 
     fn check(text: &str) -> Vec<(Code, u32)> {
         let hosts = HostsFile::parse("192.0.2.1 me");
         let options = Options { vocabulary: Vocabulary::Illumos, numeric: false, setting: Setting::File, resolver: &hosts };
-        let mut checker = Checker::new();
+        let mut checker = Checker::new(Vocabulary::Illumos);
         let mut found = Vec::new();
         for item in commands(text.as_bytes(), &options) {
             assert!(item.outcome.is_ok(), "{:?}", item.diagnostics);
@@ -267,8 +278,8 @@ mod tests {
         assert_eq!(add("auth_alg md5 authkey 0123"), [(Code::KeyLength, 1)]);
         assert_eq!(add(&format!("{GOOD} encr_alg des encrkey 0101010101010101")), [(Code::WeakKey, 1)]);
         assert_eq!(add(&format!("{GOOD} encr_alg 3des encrkey {}", "0123456789abcdef".repeat(3))), [(Code::WeakKey, 1)]);
-        assert_eq!(add(&format!("encr_alg aes-gcm encrkey {}", "12".repeat(20))), []);
-        assert_eq!(add(&format!("encr_alg aes-gcm encrkey {}", "12".repeat(16))), [(Code::KeyLength, 1)]);
+        assert_eq!(add(&format!("outbound encr_alg aes-gcm encrkey {}", "12".repeat(20))), []);
+        assert_eq!(add(&format!("outbound encr_alg aes-gcm encrkey {}", "12".repeat(16))), [(Code::KeyLength, 1)]);
         assert_eq!(add(&format!("encr_alg aes encrkey {}", "12".repeat(16))), [(Code::Unprotected, 1)]);
         assert_eq!(add(&format!("{GOOD} encr_alg aes")), [(Code::Unprotected, 1)]);
     }

@@ -73,7 +73,7 @@ fn survey(path: &Path, session: &Session<'_>, report: &mut HealthReport) -> Resu
         report.problem("keys file", finding.problem(), finding.remedy());
     }
     let mut survey = Survey::new(session.vocabulary());
-    CommandLoop::new(session, Lints::all()).run(&mut blocks, &mut survey)?;
+    CommandLoop::new(session, Lints::all(session)).run(&mut blocks, &mut survey)?;
     Ok(survey)
 }
 

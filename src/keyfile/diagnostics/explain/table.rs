@@ -278,4 +278,29 @@ pub(super) const TABLE: &[Explanation] = &[
         "",
         "",
     ),
+    row(
+        Code::BothTables,
+        "illumos has a table of inbound and one of outbound SAs. Without inbound or outbound in the command, the addresses that the \
+         host has at that moment decide, and the service starts before the network has its addresses: the SA is then in both tables. \
+         Such an SA cannot be paired, and with AES-GCM or AES-CCM it is refused, because the kernel would free its salt twice. A file \
+         with directions is for one host: what is inbound there is outbound on the peer.",
+        "add ah spi 0x1001 src 198.51.100.7 dst 192.0.2.1 auth_alg sha256 authkey KEY64\n\
+         add ah spi 0x1000 src 192.0.2.1 dst 198.51.100.7 pair-spi 0x1001 auth_alg sha256 authkey KEY64",
+        "add ah spi 0x1001 src 198.51.100.7 dst 192.0.2.1 inbound auth_alg sha256 authkey KEY64\n\
+         add ah spi 0x1000 src 192.0.2.1 dst 198.51.100.7 outbound pair-spi 0x1001 auth_alg sha256 authkey KEY64",
+    ),
+    row(
+        Code::IllumosRefuses,
+        "Every illumos kernel refuses such a command, or corrupts its memory, whatever SAs and addresses the host has. Reported with an \
+         SADB of illumos only: on illumos, and elsewhere with --sadb model.",
+        "add ah spi 0x1000 dst 198.51.100.7 auth_alg sha256 authkey KEY64 soft_addtime 7200 hard_addtime 3600",
+        "add ah spi 0x1000 dst 198.51.100.7 auth_alg sha256 authkey KEY64 soft_addtime 3600 hard_addtime 7200",
+    ),
+    row(
+        Code::IllumosChanges,
+        "illumos stores another value than the command has, without an error: it clears the host bits of inner addresses, takes 8 to 23 \
+         seconds off the soft addtime of outbound SAs, and disables the anti-replay window of an SA without a source address.",
+        "add ah spi 0x1000 dst 198.51.100.7 isrc 10.1.0.1/16 idst 10.2.0.1/16 auth_alg sha256 authkey KEY64",
+        "add ah spi 0x1000 dst 198.51.100.7 isrc 10.1.0.0/16 idst 10.2.0.0/16 auth_alg sha256 authkey KEY64",
+    ),
 ];

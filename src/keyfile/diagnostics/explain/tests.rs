@@ -13,7 +13,7 @@ fn found(text: &str) -> Vec<Code> {
     let text = with_keys(text, digits);
     let hosts = HostsFile::parse(HOSTS);
     let options = Options { vocabulary: Vocabulary::Illumos, numeric: false, setting: Setting::File, resolver: &hosts };
-    let mut checker = Checker::new();
+    let mut checker = Checker::new(Vocabulary::Illumos);
     let mut all = commands(text.as_bytes(), &options);
     let mut codes = Vec::new();
     for item in all.by_ref() {
