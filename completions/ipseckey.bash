@@ -219,7 +219,7 @@ _ipseckey_options() {
             return 0
             ;;
         ipseckey__subcmd__generate)
-            opts="-o -h --bits --output --json --show-keys --color --sadb --help esp ah"
+            opts="-o -h --bits --output --peer --json --show-keys --color --sadb --help esp ah"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -234,6 +234,10 @@ _ipseckey_options() {
                     return 0
                     ;;
                 -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --peer)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -378,7 +382,7 @@ _ipseckey() {
     done
 
     case $prev in
-    --bits | --color | --hosts | --output | --sadb | -c | -f | -o | -s) _ipseckey_options "${COMP_WORDS[0]}" "$cur" "$prev" && return ;;
+    --bits | --color | --hosts | --output | --peer | --sadb | -c | -f | -o | -s) _ipseckey_options "${COMP_WORDS[0]}" "$cur" "$prev" && return ;;
     auth_alg | authalg) mapfile -t COMPREPLY < <(compgen -W "$auth" -- "$cur") && return ;;
     encr_alg | encralg) mapfile -t COMPREPLY < <(compgen -W "$encr" -- "$cur") && return ;;
     mode) mapfile -t COMPREPLY < <(compgen -W "transport tunnel beet" -- "$cur") && return ;;

@@ -70,6 +70,7 @@ complete -c ipseckey -n "__fish_ipseckey_using_subcommand genkey" -l show-keys -
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand genkey" -s h -l help -d 'Print help'
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand generate" -l bits -d 'Length of the encryption keys [default: the longest that the cipher supports]' -r
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand generate" -s o -l output -d 'Write to FILE, which must not exist and gets mode 0600' -r -F
+complete -c ipseckey -n "__fish_ipseckey_using_subcommand generate" -l peer -d 'For illumos: write the keys file of the host with the address dst to a new FILE of mode 0600' -r -F
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand generate" -l color -d 'Colour diagnostics' -r -f -a "auto\t''
 always\t''
 never\t''"

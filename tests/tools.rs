@@ -185,3 +185,30 @@ fn doctor_reports_problems_and_remedies() {
     let missing = model.run(&["doctor", "/nonexistent/ipseckeys"]);
     assert!(String::from_utf8(missing.stdout).unwrap().contains("fix: create one with `ipseckey generate`"));
 }
+
+#[test]
+fn generate_writes_a_file_for_each_illumos_host() {
+    let own = Model::start(&["192.0.2.1"]);
+    let [file, peer] = ["own.keys", "peer.keys"].map(|name| own.path(name).to_str().unwrap().to_owned());
+    let words = [&["generate", "esp"], &ADDRESSES[..], &["encr_alg", "aes-gcm", "-o", &file, "--peer", &peer]].concat();
+    succeeded(own.run(&words));
+    for (name, first) in [(&file, "outbound"), (&peer, "inbound")] {
+        assert_eq!(fs::metadata(name).unwrap().permissions().mode() & 0o7777, 0o600);
+        let messages = String::from_utf8(own.run(&["-c", name]).stderr).unwrap();
+        assert!(messages.ends_with("2 of 2 commands are correct\n") && !messages.contains("IK056"), "{messages}");
+        // As at boot, before the network has its addresses.
+        let host = Model::start(&[]);
+        let text = fs::read_to_string(name).unwrap();
+        assert!(
+            text.lines().any(|line| line.starts_with("add ") && line.contains(&format!(" {first} src 192.0.2.1 "))),
+            "{text}"
+        );
+        succeeded(host.load(&text));
+    }
+    // Neither file is replaced.
+    assert_eq!(own.run(&words).status.code(), Some(1));
+    let mut xfrm = std::process::Command::new(env!("CARGO_BIN_EXE_ipseckey"));
+    let xfrm = xfrm.args(["--sadb", "xfrm"]).args(&words).output().unwrap();
+    assert_eq!(xfrm.status.code(), Some(1));
+    assert!(String::from_utf8(xfrm.stderr).unwrap().contains("both hosts use the same file"));
+}

@@ -1,5 +1,6 @@
 //! Writes new keys to a new file of mode 0600, or to standard output unless that is a file that other users can read.
 
+use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -22,6 +23,18 @@ pub(super) fn write(path: Option<&Path>, contents: &[u8]) -> Result<(), Failure>
     }
 }
 
+/// Writes two files: `contents` as [`write`] does, and `peer` to a new file at `peer_path`. Both are written or none.
+///
+/// # Errors
+/// Those of [`write`] for either file.
+pub(super) fn write_both(path: Option<&Path>, contents: &[u8], peer_path: &Path, peer: &[u8]) -> Result<(), Failure> {
+    create(peer_path, peer)?;
+    write(path, contents).inspect_err(|_| {
+        // Best effort: a file of keys that no host uses.
+        let _ = fs::remove_file(peer_path);
+    })
+}
+
 /// The file gets its name when it is complete. An existing file is never replaced: its keys may be in use.
 fn create(path: &Path, contents: &[u8]) -> Result<(), Failure> {
     atomic_write::create_new(path, contents).map_err(|error| match error.kind() {
@@ -35,7 +48,6 @@ fn create(path: &Path, contents: &[u8]) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
@@ -49,6 +61,20 @@ mod tests {
         let refused = write(Some(&path), b"newer").unwrap_err().to_string();
         assert!(refused.contains("may be in use"), "{refused}");
         assert_eq!(fs::read_to_string(&path).unwrap(), "new");
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn write_both_leaves_no_file_if_one_exists() {
+        let directory = tempfile::tempdir().unwrap();
+        let [own, peer] = ["own", "peer"].map(|name| directory.path().join(name));
+        fs::write(&own, b"old").unwrap();
+        assert!(write_both(Some(&own), b"new", &peer, b"new").is_err());
+        assert!(!peer.exists());
+        fs::rename(&own, &peer).unwrap();
+        assert!(write_both(Some(&own), b"new", &peer, b"new").is_err());
+        assert!(!own.exists() && fs::read_to_string(&peer).unwrap() == "old");
+        assert!(write_both(Some(&own), b"new", &own, b"new").is_err());
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
     }
 }

@@ -1,6 +1,9 @@
 //! `generate`: a complete keys file for two hosts, an SA for each direction, with random SPIs and keys.
 //!
-//! The file is parsed and checked like any keys file before it is written.
+//! The file is parsed and checked like any keys file before it is written. For illumos, SAs have a direction, which differs from
+//! host to host: there are two files, with the same keys.
+
+mod directions;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -8,12 +11,12 @@ use std::path::PathBuf;
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgMatches, Command, value_parser};
 
-use super::failure::Failure;
-use super::genkey::{Recipe, output_option};
-use super::parse_file::parse_text;
-use super::{policy_lines, private_file};
 use crate::cli::exit::Exit;
 use crate::cli::session::Session;
+use crate::cli::tools::failure::Failure;
+use crate::cli::tools::genkey::{Recipe, output_option};
+use crate::cli::tools::parse_file::parse_text;
+use crate::cli::tools::{policy_lines, private_file};
 use crate::names::keywords::{self, Field, Keyword, Usage, Value};
 use crate::names::{Vocabulary, algorithms};
 use crate::redact::{self, Expected, cited};
@@ -27,16 +30,19 @@ pub(in crate::cli) struct Generate {
     words: Vec<String>,
     bits: Option<u16>,
     output: Option<PathBuf>,
+    peer: Option<PathBuf>,
 }
 
-pub(super) fn command() -> Command {
+pub(in crate::cli::tools) fn command() -> Command {
     Command::new("generate")
         .about("Write a keys file for two hosts, with random SPIs and keys")
         .after_help(
             "Example: ipseckey generate esp src 192.0.2.1 dst 198.51.100.7 -o ipseckeys\n\n\
              The file holds an SA for each direction, and both hosts use the same file. The default of encr_alg is AES-CBC with a \
              key of 256 bits, that of auth_alg HMAC-SHA-256. SPIs and keys are random. All other keywords of `add` may be given, \
-             for the direction from src to dst.",
+             for the direction from src to dst.\n\n\
+             With an SADB of illumos (elsewhere: --sadb model), which may start the service before it has its addresses, each SA is \
+             `inbound` or `outbound`. The file is then for the host with the address src, and --peer writes that for the other host.",
         )
         .arg(
             Arg::new("type")
@@ -60,6 +66,13 @@ pub(super) fn command() -> Command {
                 .help("Length of the encryption keys [default: the longest that the cipher supports]"),
         )
         .arg(output_option())
+        .arg(
+            Arg::new("peer")
+                .long("peer")
+                .value_name("FILE")
+                .value_parser(value_parser!(PathBuf))
+                .help("For illumos: write the keys file of the host with the address dst to a new FILE of mode 0600"),
+        )
 }
 
 impl From<&mut ArgMatches> for Generate {
@@ -69,13 +82,17 @@ impl From<&mut ArgMatches> for Generate {
             words: matches.remove_many("words").map(Iterator::collect).unwrap_or_default(),
             bits: matches.remove_one("bits"),
             output: matches.remove_one("output"),
+            peer: matches.remove_one("peer"),
         }
     }
 }
 
 impl Generate {
-    pub(super) fn run(&self, session: &Session<'_>) -> Result<Exit, Failure> {
+    pub(in crate::cli::tools) fn run(&self, session: &Session<'_>) -> Result<Exit, Failure> {
         let pair = SaPair::parse(&self.sa_type, &self.words, session.vocabulary())?;
+        if self.peer.is_some() && !pair.has_directions {
+            return Err(Failure::new("--peer is for illumos only (--sadb model): on Linux both hosts use the same file"));
+        }
         let text = pair.text(self.bits)?;
         // A mistake in the given words shows up here, with its place, before anything is written.
         let Some(commands) = parse_text("the new file", &text, session) else { return Ok(Exit::Failed) };
@@ -83,7 +100,11 @@ impl Generate {
             Vocabulary::Linux => policy_lines::comment(&commands),
             Vocabulary::Illumos => String::new(),
         };
-        private_file::write(self.output.as_deref(), &with_comment(&text, &policies)?)?;
+        let own = with_comment(&text, &policies)?;
+        match &self.peer {
+            Some(peer) => private_file::write_both(self.output.as_deref(), &own, peer, &pair.for_peer(&text)?)?,
+            None => private_file::write(self.output.as_deref(), &own)?,
+        }
         Ok(Exit::Done)
     }
 }
@@ -104,6 +125,8 @@ struct SaPair<'w> {
     words: Vec<(&'static Keyword, Vec<&'w str>)>,
     /// Bytes of the words of the command line, to size the buffer by.
     given_len: usize,
+    /// Whether each SA has a direction, that on the host with the address `src`.
+    has_directions: bool,
     /// False for ICMP, which has a type and a code instead of ports: they are the same on the way back.
     swaps_ports: bool,
     encr: Option<(&'static str, Recipe)>,
@@ -130,6 +153,7 @@ impl<'w> SaPair<'w> {
         Ok(Self {
             sa_type,
             given_len,
+            has_directions: vocabulary == Vocabulary::Illumos,
             swaps_ports: !given(Field::Proto).or(given(Field::InnerProto)).is_some_and(|number| ICMP.contains(&number)),
             encr: encr.map(|row| (row.names[0], Recipe::of_encr(row))),
             auth: auth.map(|row| (row.names[0], Recipe::of_auth(row))),
@@ -140,16 +164,38 @@ impl<'w> SaPair<'w> {
     /// The keys file, without the comment about policies.
     fn text(&self, bits: Option<u16>) -> Result<Buffer, Failure> {
         let mut text = Buffer::with_capacity(CAPACITY + 4 * self.given_len);
-        writeln!(text, "# Keys for two hosts: the same file serves both, and no other user may read it.\n")?;
+        if self.has_directions {
+            let [src, dst] = self.hosts();
+            writeln!(text, "{}\n", directions::comment(src, dst))?;
+        } else {
+            writeln!(text, "# Keys for two hosts: the same file serves both, and no other user may read it.\n")?;
+        }
         let [there, back] = two_spis()?;
         self.write(&mut text, there, false, bits)?;
         self.write(&mut text, back, true, bits)?;
         Ok(text)
     }
 
+    /// The values of `src` and `dst`.
+    fn hosts(&self) -> [&'w str; 2] {
+        [Field::Src, Field::Dst].map(|field| {
+            let found = self.words.iter().find(|(row, _)| row.field == field);
+            found.and_then(|(_, values)| values.first().copied()).unwrap_or_default()
+        })
+    }
+
+    /// The keys file of the host with the address `dst`, made from `text`, that of the other host.
+    fn for_peer(&self, text: &[u8]) -> Result<Buffer, Failure> {
+        let [src, dst] = self.hosts();
+        directions::exchanged(text, &directions::comment(dst, src))
+    }
+
     /// Writes the SA of one direction. `back` is the one from `dst` to `src`.
     fn write(&self, out: &mut Buffer, spi: u32, back: bool, bits: Option<u16>) -> Result<(), Failure> {
         write!(out, "add {} spi {spi:#x}", self.sa_type)?;
+        if self.has_directions {
+            write!(out, " {}", directions::word(back))?;
+        }
         let mut words: Vec<(&str, &[&str])> =
             self.words.iter().map(|(row, values)| (self.word(row, back), values.as_slice())).collect();
         // They are written with their keys below.
@@ -163,7 +209,11 @@ impl<'w> SaPair<'w> {
             values.iter().try_for_each(|value| write!(out, " {value}"))?;
             if word == "encap" {
                 // The language demands an address or a port with it. Without a NAT between the hosts both ports are these.
-                write!(out, " nat_lport {NATT_PORT} nat_rport {NATT_PORT}")?;
+                write!(out, " nat_lport {NATT_PORT}")?;
+                // illumos takes this port if none is given, and no port without an address (D-56).
+                if !self.has_directions {
+                    write!(out, " nat_rport {NATT_PORT}")?;
+                }
             }
         }
         for (role, algorithm, bits) in [("encr", self.encr, bits), ("auth", self.auth, None)] {
@@ -225,7 +275,7 @@ fn reason_against(field: Field) -> Option<&'static str> {
         F::Spi | F::PairSpi => Some("it makes random SPIs"),
         F::AuthKey | F::EncrKey => Some("it makes random keys"),
         F::Inbound | F::Outbound => {
-            Some("an SA that is inbound on one host is outbound on the other, and both use this file")
+            Some("an SA that is inbound on one host is outbound on the other; for illumos the file of each host has its own")
         }
         F::NatLoc | F::NatRem | F::NatLport | F::NatRport => {
             Some("a NAT shows each host other addresses: write a file for each, as in examples/nat-t.keys")
@@ -306,6 +356,34 @@ mod tests {
                         encr_alg aes-cbc encrkey ";
         assert!(text.starts_with(expected), "{text}");
         assert!(text.contains(" \\\n    auth_alg hmac-sha256 authkey "), "{text}");
+    }
+
+    #[test]
+    fn generate_writes_directions_for_illumos() {
+        let words = ["src", "192.0.2.1", "dst", "192.0.2.2", "srcidtype", "fqdn", "outbound", "encap", "udp"];
+        let words = words.map(str::to_owned);
+        let pair = SaPair::parse("esp", &words, Vocabulary::Illumos).unwrap();
+        let own = pair.text(None).unwrap();
+        let peer = pair.for_peer(&own).unwrap();
+        let [own, peer] = [own, peer].map(|text| String::from_utf8(text.to_vec()).unwrap());
+        let adds = |text: &str| -> Vec<String> {
+            text.lines().filter(|line| line.starts_with("add ")).map(str::to_owned).collect()
+        };
+        for (text, [first, second]) in [(&own, ["outbound", "inbound"]), (&peer, ["inbound", "outbound"])] {
+            let lines = adds(text);
+            assert!(lines[0].contains(&format!(" {first} src 192.0.2.1 dst 192.0.2.2 srcidtype fqdn outbound ")), "{text}");
+            assert!(lines[1].contains(&format!(" {second} src 192.0.2.2 dst 192.0.2.1 dstidtype fqdn outbound ")), "{text}");
+            assert!(text.contains("nat_lport 4500") && !text.contains("nat_rport"), "{text}");
+        }
+        assert!(own.starts_with("# No other user may read this file. It is for the host 192.0.2.1. On 192.0.2.2 "), "{own}");
+        assert!(
+            peer.starts_with("# No other user may read this file. It is for the host 192.0.2.2. On 192.0.2.1 "),
+            "{peer}"
+        );
+        let keys = |text: &str| -> Vec<String> {
+            text.split_whitespace().filter(|word| word.len() == 64).map(str::to_owned).collect()
+        };
+        assert_eq!((keys(&own).len(), keys(&own)), (4, keys(&peer)));
     }
 
     #[test]
