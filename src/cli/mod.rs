@@ -39,10 +39,9 @@ use exit::{Exit, SMF_FMRI};
 /// Runs `ipseckey`. The first of the arguments is the name of the program.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     hardening::harden(Privileges::SadbAndFiles);
-    let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let args = match args::parse(arguments.iter().cloned(), std::env::var_os(SADB_VARIABLE)) {
+    let args = match args::parse(arguments, std::env::var_os(SADB_VARIABLE)) {
         Ok(args) => args,
-        Err(error) => return show_usage(&error, &arguments).into(),
+        Err(error) => return show_usage(error).into(),
     };
     let exit = match under_smf(&args) {
         Some(method) => service::main(method),
@@ -75,9 +74,10 @@ fn under_smf(args: &Args) -> Option<Vec<OsString>> {
 }
 
 /// Prints the help, the version, or a usage error.
-fn show_usage(error: &clap::Error, arguments: &[OsString]) -> Exit {
-    service::print_usage(error, arguments);
-    match error.kind() {
+fn show_usage(error: clap::Error) -> Exit {
+    let kind = error.kind();
+    service::print_usage(error);
+    match kind {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Done,
         _ => Exit::Usage,
     }

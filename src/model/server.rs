@@ -13,7 +13,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use zeroize::Zeroize;
 
 use crate::model::{Model, Settings, SocketId};
-use crate::redact::shown;
+use crate::redact::{shown, without_values};
 use crate::secret::Buffer;
 use crate::sys::net::listener::{Connection, Listener, Transfer, wait};
 use crate::sys::process::hardening;
@@ -35,7 +35,7 @@ const TICK: Duration = Duration::from_secs(1);
 pub fn serve() -> ExitCode {
     let options = match command().try_get_matches() {
         Ok(options) => options,
-        Err(error) => error.exit(),
+        Err(error) => without_values(error).exit(),
     };
     let Some(path) = options.get_one::<PathBuf>("listen") else { return ExitCode::from(2) };
     match run(path, &options) {

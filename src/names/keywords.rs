@@ -147,6 +147,7 @@ pub(crate) struct Keyword {
 impl Keyword {
     /// Whether the value is key material.
     #[must_use]
+    #[cfg(test)]
     pub(crate) fn is_secret(&self) -> bool {
         self.value == Value::Key
     }

@@ -5,14 +5,13 @@
 
 use std::borrow::Cow;
 
-use super::{form, nearest};
+use super::{did_you_mean, form};
 
 /// Most characters of a mask, so that it hides the length of a key.
 const MASK_LEN: usize = 16;
 
 /// What is expected where a word stands.
 #[derive(Clone, Copy, Debug)]
-#[allow(dead_code, reason = "the places of a keys file and of other formats are not yet judged by it")]
 pub(crate) enum Expected<'a> {
     /// A key, or a word that cannot be judged: never shown.
     Nothing,
@@ -61,7 +60,7 @@ pub(crate) fn cited(word: &str, expected: Expected<'_>) -> String {
 /// Advice after an unknown word of a command line: the nearest of the `known` words, or else `otherwise`.
 #[must_use]
 pub(crate) fn advice<'a>(word: &str, known: impl Iterator<Item = &'a str>, otherwise: &str) -> String {
-    nearest(word.as_bytes(), known).map_or_else(|| otherwise.to_owned(), |known| format!("did you mean \"{known}\"?"))
+    did_you_mean(word.as_bytes(), known).unwrap_or_else(|| otherwise.to_owned())
 }
 
 /// The mask for a hidden word of `len` characters.

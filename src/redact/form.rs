@@ -45,10 +45,14 @@ fn is_bit_mask(mask: &str) -> bool {
     digits.is_some_and(|digits| digits.trim_start_matches('0').trim_matches(['f', 'F']).trim_end_matches('0').is_empty())
 }
 
-/// An address with an optional prefix length. An IPv4 address may be out of range or incomplete, which is a common mistake.
+/// An address with an optional prefix length or zone. An IPv4 address may be out of range or incomplete, which is a common mistake.
 pub(super) fn is_address(word: &str) -> bool {
     let (address, prefix) = word.split_once('/').unwrap_or((word, "0"));
-    prefix.len() <= 3 && is_decimal(prefix) && (is_ipv4(address) || is_ipv6(address))
+    let (address, zone) = address.split_once('%').unwrap_or((address, "0"));
+    (is_device(zone) || is_short(zone) && is_decimal(zone))
+        && prefix.len() <= 3
+        && is_decimal(prefix)
+        && (is_ipv4(address) || is_ipv6(address))
 }
 
 fn is_ipv4(word: &str) -> bool {
@@ -117,10 +121,10 @@ mod tests {
     fn addresses_are_no_groups_of_digits() {
         check(
             is_address,
-            "10.0.0.2 10.0.0.0/24 198.51.100.300 10.1 2001:db8::1 fe80::5054:ff:fe12:3456/64 2001:db8:1:2:3:4:5:6 0x0a000001 \
+            "10.0.0.2 fe80::1%eth0 fe80::1%2 10.0.0.0/24 198.51.100.300 10.1 2001:db8::1 fe80::5054:ff:fe12:3456/64 2001:db8:1:2:3:4:5:6 0x0a000001 \
              2001:0db8:85a3:0000:0000:8a2e:0370:7334 2a02:810b:c540:1234:5054:ff:fe12:3456 ::ffff:192.0.2.1",
             "15.30.45.60.75 0f1e:2d3c:4b5a:6978:8796:a5b4:c3d2:e1f0 0f:1e:2d:3c:4b:5a:69:78 2f1e:2d3c:4b5a:6978:8796:a5b4:c3d2:e1f0 \
-             0f1e2d3c4b 10.0.0.1/0f1e f:1e:2d:3c:4b:5a:69:78 0x0f1e2d3c4b5a",
+             0f1e2d3c4b 10.0.0.1/0f1e fe80::1%0f1e2d f:1e:2d:3c:4b:5a:69:78 0x0f1e2d3c4b5a",
         );
     }
 

@@ -4,10 +4,10 @@
 const MAX_SHORT_NAME: usize = 15;
 
 /// Hexadecimal digits of six bytes.
-const MIN_KEY_DIGITS: usize = 12;
+pub(super) const MIN_KEY_DIGITS: usize = 12;
 
 /// Longest part of a name that may mix letters and digits in any order. A key of the weakest cipher is longer in every encoding.
-const MAX_MIXED: usize = 15;
+pub(super) const MAX_MIXED: usize = 15;
 
 /// Whether `word` is looked up, or shown where an address is expected. A query crosses the network in the clear, so a misplaced key must
 /// not become one: a name has the form of RFC 1123 section 2.1, and contains a dot or is short and in lower case. A name is no address in
@@ -45,7 +45,7 @@ fn parts(name: &str) -> impl Iterator<Item = &str> + Clone {
 }
 
 /// How often letters and digits alternate.
-fn changes(part: &str) -> usize {
+pub(super) fn changes(part: &str) -> usize {
     let kinds = part.bytes().map(|byte| byte.is_ascii_digit());
     kinds.clone().zip(kinds.skip(1)).filter(|(one, next)| one != next).count()
 }

@@ -4,13 +4,15 @@ use std::borrow::Cow;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use super::path::{is_shown, shown};
 use super::visible::is_visible;
 
 /// `path` as one word for a shell. A path that begins with a hyphen gets `./`, so that no program takes it for an option. Invisible
-/// characters, and bytes that are not UTF-8, are escapes in `$'...'` (bash, ksh, zsh; POSIX.1-2024).
+/// characters, and bytes that are not UTF-8, are escapes in `$'...'` (bash, ksh, zsh; POSIX.1-2024). A name that may be a key is masked.
 #[must_use]
 pub(crate) fn shell_word(path: &Path) -> String {
-    let bytes = path.as_os_str().as_bytes();
+    let masked = shown(path);
+    let bytes = if is_shown(path) { path.as_os_str().as_bytes() } else { masked.as_bytes() };
     let bytes = if bytes.starts_with(b"-") { Cow::Owned([b"./", bytes].concat()) } else { Cow::Borrowed(bytes) };
     let text = std::str::from_utf8(&bytes).ok().filter(|text| text.chars().all(is_visible));
     match text.and_then(|text| shlex::try_quote(text).ok()) {
@@ -31,6 +33,7 @@ mod tests {
         assert_eq!(shell_word(Path::new("/etc/inet/secret/ipseckeys")), "/etc/inet/secret/ipseckeys");
         assert_eq!(shell_word(Path::new("/my keys")), "'/my keys'");
         assert_eq!(shell_word(Path::new("-rf")), "./-rf");
+        assert_eq!(shell_word(Path::new("$(id)/0f1e2d3c4b5a")), "'$(id)/XXXXXXXXXXXX'");
     }
 
     #[test]

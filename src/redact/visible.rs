@@ -2,8 +2,6 @@
 //! interfaces, identities, and messages of the kernel or of another process.
 
 use std::fmt::Write as _;
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 
 /// Letters and symbols without a mark: fillers of Hangul, and the empty pattern of Braille.
 const BLANKS: [char; 5] = ['\u{115f}', '\u{1160}', '\u{2800}', '\u{3164}', '\u{ffa0}'];
@@ -55,12 +53,6 @@ pub(crate) fn printable(bytes: &[u8]) -> String {
     text
 }
 
-/// `path` for a message: [`printable`], so that a file name cannot forge a log line.
-#[must_use]
-pub(crate) fn shown(path: &Path) -> String {
-    printable(path.as_os_str().as_bytes())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,10 +81,5 @@ mod tests {
     fn printable_escapes_what_is_not_visible() {
         assert_eq!(printable(b"a\x1b[2Jb\xffc"), "a\\u{1b}[2Jb\\xffc");
         assert_eq!(printable("ü\u{202e}\u{2028}\u{200b}".as_bytes()), "ü\\u{202e}\\u{2028}\\u{200b}");
-    }
-
-    #[test]
-    fn paths_are_shown_in_one_line() {
-        assert_eq!(shown(Path::new("/a\nb\u{1b}[0m\u{2028}c")), r"/a\nb\u{1b}[0m\u{2028}c");
     }
 }

@@ -233,11 +233,12 @@ fn flag(name: &'static str, help: &'static str) -> Arg {
 }
 
 /// A duration such as 12h or 2days, or a number of seconds.
-fn seconds(text: &str) -> Result<u64, String> {
+fn seconds(text: &str) -> Result<u64, &'static str> {
     if let Ok(seconds) = text.parse() {
         return Ok(seconds);
     }
-    humantime::parse_duration(text).map(|duration| duration.as_secs()).map_err(|error| error.to_string())
+    // Its error cites the text.
+    humantime::parse_duration(text).map(|duration| duration.as_secs()).map_err(|_| "expected a time such as 12h or 2days")
 }
 
 fn instance_option() -> Arg {

@@ -21,7 +21,7 @@ mod records;
 mod status;
 
 use std::ffi::OsString;
-use std::io::{self, Write};
+use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -58,14 +58,13 @@ pub(crate) use state::rewrite_state_record;
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     // Before the first variable is read: with file capabilities the caller's environment is not trusted.
     privilege::distrust_environment();
-    let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let args = args::parse(arguments.iter().cloned());
+    let args = args::parse(arguments);
     // By the method, not by the environment: any supervisor may start it, or none.
     let environment: Environment<'_> = &|name| std::env::var_os(name);
     hardening::harden(args.as_ref().map_or(Privileges::Sadb, |args| args.privileges(environment)));
     let supervisor = Supervisor::detect(environment);
     let (codes, result) = match supervisor {
-        Ok(supervisor) => (supervisor.exit_codes(), run(args, &arguments, &supervisor)),
+        Ok(supervisor) => (supervisor.exit_codes(), run(args, &supervisor)),
         Err(NoSmf) => {
             open_log(&Supervisor::None).event(&event::load::no_smf());
             (ExitCodes::Sysexits, Err(Reason::NoSmf))
@@ -80,10 +79,10 @@ fn open_log(supervisor: &Supervisor) -> Box<dyn Log> {
     log::open(supervisor, &|name| std::env::var_os(name), Box::new(io::stdout()), Box::new(io::stderr()))
 }
 
-fn run(args: Result<Args, clap::Error>, arguments: &[OsString], supervisor: &Supervisor) -> Result<(), Reason> {
+fn run(args: Result<Args, clap::Error>, supervisor: &Supervisor) -> Result<(), Reason> {
     let args = match args {
         Ok(args) => args,
-        Err(error) => return usage_result(&error, arguments),
+        Err(error) => return usage_result(error),
     };
     let mut log = open_log(supervisor);
     let environment: Environment<'_> = &|name| std::env::var_os(name);
@@ -172,17 +171,16 @@ fn request_refresh(environment: Environment<'_>, supervisor: &Supervisor, log: &
     Some(if reason == Reason::Done { Ok(()) } else { Err(reason) })
 }
 
-/// Prints help, version or a usage error, with keys in `arguments` masked.
-pub(crate) fn print_usage(error: &clap::Error, arguments: &[OsString]) {
-    let text = error.render().to_string();
-    let masked = redact::without_keys(&text, arguments);
-    // Best effort: the reader may have closed the stream. Clap prints in colour, which masked text has lost.
-    let _ = if masked == text { error.print() } else { io::stderr().write_all(masked.as_bytes()) };
+/// Prints help, version or a usage error, which cites no argument.
+pub(crate) fn print_usage(error: clap::Error) {
+    // Best effort: the reader may have closed the stream.
+    let _ = redact::without_values(error).print();
 }
 
-fn usage_result(error: &clap::Error, arguments: &[OsString]) -> Result<(), Reason> {
-    print_usage(error, arguments);
-    match error.kind() {
+fn usage_result(error: clap::Error) -> Result<(), Reason> {
+    let kind = error.kind();
+    print_usage(error);
+    match kind {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Ok(()),
         _ => Err(Reason::Usage),
     }

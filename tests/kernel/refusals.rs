@@ -15,7 +15,7 @@ const MARKED: &str = "add ah spi 0x102 ENDS MD5 mark 5\n";
 const REQUESTS: &[(&str, &str)] = &[
     // Not a command.
     ("add esp spi", "Unexpected end of command"),
-    ("add esp spi 0x200 ENDS bogus 5 AES", "Unknown extension field \"bogus\""),
+    ("add esp spi 0x200 ENDS bogus 5 AES", "Unknown extension field \"XXXXX\""),
     ("add esp spi 0x200 ENDS auth_alg sha265 authkey 00", "sha265"),
     ("add esp spi 0x200 ENDS encr_alg aes encrkey 0x12xy", "hexadecimal"),
     ("add esp spi 0x100000000 ENDS AES", "SPI value"),

@@ -51,7 +51,7 @@ pub(super) fn commands() -> Vec<Command> {
 /// A help text if `word`, which is not a command, is similar to the name of a tool.
 pub(super) fn nearest(word: &[u8]) -> Option<String> {
     let commands = commands();
-    redact::nearest(word, commands.iter().map(Command::get_name)).map(|tool| format!("did you mean \"{tool}\"?"))
+    redact::did_you_mean(word, commands.iter().map(Command::get_name))
 }
 
 /// The tool called `word`, one of [`commands`], with the arguments in `matches`.

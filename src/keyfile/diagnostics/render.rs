@@ -137,7 +137,7 @@ mod tests {
     fn render_points_at_the_word() {
         assert_eq!(
             rendered("# c\nflush epp\n"),
-            "keys:2:7: error[IK002]: Unknown SA type \"epp\"\n  |\n2 | flush epp\n  |       ^^^ expected ah or esp\n  |\n  = help: did you mean \"esp\"?\n"
+            "keys:2:7: error[IK002]: Unknown SA type \"XXX\"\n  |\n2 | flush XXX\n  |       ^^^ expected ah or esp\n  |\n  = help: did you mean \"esp\"?\n"
         );
     }
 

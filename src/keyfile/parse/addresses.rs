@@ -8,7 +8,7 @@ use crate::keyfile::literals::address::{self, Literal};
 use crate::keyfile::parse::Parser;
 use crate::keyfile::parse::draft::{AddressArg, CommandDraft, Resolved};
 use crate::names::keywords::{Field, Keyword};
-use crate::redact;
+use crate::redact::{self, Expected};
 
 impl<'t, W: WordSource<'t> + Clone> Parser<'_, 't, W> {
     /// Parses the value of an outer or NAT-T address; with `ipv6_only`, of a keyword such as `dst6`.
@@ -131,7 +131,8 @@ impl<'t, W: WordSource<'t> + Clone> Parser<'_, 't, W> {
 /// The address before a zone, as in `fe80::1%eth0` (RFC 4007 section 11.2).
 fn without_zone(word: &[u8]) -> Option<IpAddr> {
     let (address, _) = std::str::from_utf8(word).ok()?.split_once('%')?;
-    address.parse().ok()
+    // The address is shown.
+    address.parse().ok().filter(|_| redact::is_citable(address.as_bytes(), Expected::Address))
 }
 
 /// Why a word is not sent to a name server.

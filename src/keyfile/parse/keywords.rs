@@ -9,6 +9,7 @@ use crate::names::Vocabulary;
 use crate::names::keywords;
 use crate::names::keywords::{Keyword, Usage, Value};
 use crate::names::verbs::Verb;
+use crate::redact;
 use crate::sa::SaType;
 
 impl<'t, W: WordSource<'t> + Clone> Parser<'_, 't, W> {
@@ -99,8 +100,7 @@ impl<'t, W: WordSource<'t> + Clone> Parser<'_, 't, W> {
         } else if word.bytes == b"\\" {
             Some("a backslash continues a line only as its last byte; here a blank or carriage return follows".to_owned())
         } else {
-            let known = self.suggestion(word, keywords::TABLE.iter().map(|row| row.word));
-            known.map(|known| format!("did you mean \"{known}\"?"))
+            redact::did_you_mean(word.bytes, keywords::TABLE.iter().map(|row| row.word))
         };
         self.report(Severity::Error, Code::UnknownKeyword, Some(word), message, Some("a keyword"), help);
         // What follows is probably its value. Reported as unknown keywords, it would hide the cause.

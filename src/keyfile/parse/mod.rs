@@ -35,6 +35,7 @@ use crate::keyfile::source::Location;
 use crate::keyfile::{Options, ParsedCommand, Rejected, Setting};
 use crate::names;
 use crate::names::verbs::{self, Action};
+use crate::redact;
 use crate::sa::SaType;
 
 /// Parses one command: the words of a logical line, or the arguments of a shell command.
@@ -159,8 +160,8 @@ impl<'o, 't, W: WordSource<'t> + Clone> Parser<'o, 't, W> {
             "the file contains NUL bytes, as UTF-16 text does; save it as UTF-8".to_owned()
         } else if names::keywords::by_word(word.bytes).is_some() {
             "this is a keyword: the backslash of the previous line may be missing, or a blank follows it".to_owned()
-        } else if let Some(known) = self.suggestion(word, verbs::words()) {
-            format!("did you mean \"{known}\"?")
+        } else if let Some(advice) = redact::did_you_mean(word.bytes, verbs::words()) {
+            advice
         } else {
             match self.options.setting {
                 Setting::File => "a command continues on the next line only if a backslash is the last byte of the line",
@@ -221,8 +222,7 @@ impl<'o, 't, W: WordSource<'t> + Clone> Parser<'o, 't, W> {
             return Some(SaType(number));
         }
         let message = format!("Unknown SA type {}", self.quoted(word));
-        let help =
-            self.suggestion(word, WORDS.iter().map(|(name, _)| *name)).map(|known| format!("did you mean \"{known}\"?"));
+        let help = redact::did_you_mean(word.bytes, WORDS.iter().map(|(name, _)| *name));
         self.report(Severity::Error, Code::UnknownSaType, Some(word), message, Some("ah or esp"), help);
         None
     }

@@ -5,7 +5,6 @@ use crate::keyfile::diagnostics::{Code, Diagnostic, Severity, Span, citation};
 use crate::keyfile::lexer::{QuoteFlaw, QuoteFlawKind, Word, WordSource};
 use crate::names::keywords;
 use crate::names::keywords::Keyword;
-use crate::redact;
 
 /// Most diagnostics of one command. To cite a word, each of them walks over the command from its start, so that a damaged file
 /// of one long line would otherwise take quadratic time.
@@ -15,11 +14,6 @@ impl<'t, W: WordSource<'t> + Clone> Parser<'_, 't, W> {
     /// Whether further problems are dropped.
     fn is_full(&self) -> bool {
         self.diagnostics.len() >= MAX_DIAGNOSTICS
-    }
-
-    /// The nearest of the `known` words, if the word itself may be shown: a suggestion for a key would reveal a part of it.
-    pub(crate) fn suggestion(&self, word: Word<'t>, known: impl Iterator<Item = &'static str>) -> Option<&'static str> {
-        if self.is_shown(word) { redact::nearest(word.bytes, known) } else { None }
     }
 
     pub(crate) fn missing_sa_type(&mut self, verb: &str, expected: &str) {
@@ -72,10 +66,6 @@ impl<'t, W: WordSource<'t> + Clone> Parser<'_, 't, W> {
     /// `word` in quotes, masked if it may be a key. Empty once the diagnostics are full: the message is dropped anyway.
     pub(crate) fn quoted(&self, word: Word<'t>) -> String {
         if self.is_full() { String::new() } else { citation::quoted(self.from_start.clone(), word) }
-    }
-
-    fn is_shown(&self, word: Word<'t>) -> bool {
-        !self.is_full() && citation::is_shown(self.from_start.clone(), word)
     }
 
     pub(crate) fn error(&mut self, code: Code, word: Word<'t>, message: String) {

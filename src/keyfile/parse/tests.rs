@@ -62,8 +62,8 @@ fn a_missing_value_does_not_consume_the_next_keyword() {
 fn messages_have_the_wording_of_illumos() {
     for (text, expected) in [
         ("add esp spi", "Unexpected end of command line after spi"),
-        ("bogus esp", "Unknown command \"bogus\""),
-        ("get esp spi 5 bogus", "Unknown extension field \"bogus\""),
+        ("bogus esp", "Unknown command \"XXXXX\""),
+        ("get esp spi 5 bogus", "Unknown extension field \"XXXXX\""),
         ("get esp spi 5 spi 6", "Can only specify single SPI value"),
         ("get esp spi 5 authalg md5", "Don't use extension authalg for get"),
         ("add esp spi 5 flags 1", "Don't use extension flags for add"),

@@ -172,9 +172,7 @@ impl<'t, W: WordSource<'t> + Clone> Parser<'_, 't, W> {
         known: impl Iterator<Item = &'static str>,
     ) {
         let message = format!("Unknown {what} {}", self.quoted(word));
-        // A suggestion would reveal that a misplaced key resembles a word.
-        let nearest = if redact::may_be_key(word.bytes) { None } else { redact::nearest(word.bytes, known) };
-        let help = nearest.map(|nearest| format!("did you mean \"{nearest}\"?"));
+        let help = redact::did_you_mean(word.bytes, known);
         self.report(Severity::Error, code, Some(word), message, Some(expected), help);
     }
 

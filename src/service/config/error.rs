@@ -38,7 +38,8 @@ pub(crate) enum ConfigError {
     PolicyService,
     /// This SADB has no policies.
     #[error(
-        "policy = \"from-sas\" requires sadb = \"xfrm\": policies are installed through NETLINK_XFRM, which is not used with {sadb}"
+        "policy = \"from-sas\" requires sadb = \"xfrm\": policies are installed through NETLINK_XFRM, which is not used with {}",
+        sadb_word(sadb)
     )]
     PolicySadb { sadb: SadbTarget },
     #[error("on_stop = \"closed\" keeps the policies, and requires policy = \"from-sas\"")]
@@ -49,6 +50,14 @@ pub(crate) enum ConfigError {
     /// The property of the SMF instance cannot be read.
     #[error(transparent)]
     Property(#[from] PropertyError),
+}
+
+/// The SADB as the settings have it, its path as names of files are shown.
+fn sadb_word(sadb: &SadbTarget) -> String {
+    match sadb {
+        SadbTarget::Unix(path) => format!("unix:{}", shown(path)),
+        other => other.to_string(),
+    }
 }
 
 impl ConfigError {

@@ -10,7 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::policy::ssh_lockout::SshSession;
-use crate::redact::without_hex_runs;
+use crate::redact::mask;
 use crate::sadb::{SADB_VARIABLE, SadbTarget};
 use crate::service::config::properties::{CarrySequence, OnStop, PolicyMode, Properties, RefreshMode, Scope, parse};
 use crate::service::config::supervisor::{Environment, Supervisor};
@@ -221,7 +221,7 @@ fn read(path: &Path, unsafe_files: UnsafeFiles) -> Result<(Properties, Vec<Priva
 }
 
 fn select(word: &str) -> Result<SadbTarget, ConfigError> {
-    word.parse().map_err(|source| ConfigError::Sadb { word: without_hex_runs(word), source })
+    word.parse().map_err(|source| ConfigError::Sadb { word: mask(word.chars().count()), source })
 }
 
 /// `runtime` is the directory of the state file: without a state file nothing is saved.
@@ -408,7 +408,7 @@ mod tests {
     #[test]
     fn load_rejects_an_unknown_sadb() {
         let error = load("sadb = \"kernel\"", Overrides::default(), &Supervisor::None).unwrap_err().to_string();
-        assert!(error.starts_with("sadb = \"kernel\": "), "{error}");
+        assert!(error.starts_with("sadb = \"XXXXXX\": "), "{error}");
     }
 
     #[test]

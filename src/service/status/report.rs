@@ -12,7 +12,7 @@ use super::facts::{Facts, Unknown};
 use super::problem::{self, Level, Problem};
 use super::sas::Sas;
 use super::state::StateRecord;
-use crate::redact::{printable, shown, without_hex_runs};
+use crate::redact::{mask, printable, shown};
 use crate::sadb::{SADB_VARIABLE, SadbTarget};
 use crate::service::args::Args;
 use crate::service::config::supervisor::Environment;
@@ -224,7 +224,7 @@ fn sadb(args: &Args, environment: Environment<'_>, record: Option<&StateRecord>)
         return Ok(select.clone());
     }
     let parse = |word: &str| -> Result<SadbTarget, Unknown> {
-        word.parse().map_err(|error| (Reason::Configuration, format!("{}: {error}", without_hex_runs(word))))
+        word.parse().map_err(|error| (Reason::Configuration, format!("{}: {error}", mask(word.chars().count()))))
     };
     if let Some(word) = environment(SADB_VARIABLE) {
         return parse(&word.to_string_lossy());
