@@ -1,7 +1,7 @@
 //! Reads a keys file in blocks of whole commands: it takes no more memory than the longest command, and each block overwrites the
 //! keys of the one before.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::command_loop::{CommandSource, InputError};
 use super::report::Excerpt;
@@ -15,6 +15,7 @@ use crate::sys::process::hardening;
 const BLOCK: usize = 64 * 1024;
 
 pub(super) struct InputBlocks {
+    path: PathBuf,
     /// The name of the file, for messages.
     name: String,
     reader: KeysFileReader,
@@ -39,7 +40,16 @@ impl InputBlocks {
     fn of(path: &Path, reader: KeysFileReader, needs_lock: bool) -> Self {
         // One byte more than the file has: a read that does not fill the buffer shows the end, so a short file is one block.
         let len = usize::try_from(reader.file_len()).map_or(BLOCK, |len| BLOCK.min(len + 1));
-        Self { name: shown(path), reader, buffer: locked(len), filled: 0, given: 0, line: 1, needs_lock }
+        Self {
+            path: path.to_owned(),
+            name: shown(path),
+            reader,
+            buffer: locked(len),
+            filled: 0,
+            given: 0,
+            line: 1,
+            needs_lock,
+        }
     }
 
     /// Opens a file whose blocks are applied before the next is read, so it must not change meanwhile. Other processes that open it
@@ -80,12 +90,25 @@ impl InputBlocks {
             // A read that does not fill the buffer has reached the end: the last command needs no newline.
             self.given = if read < wanted { self.filled } else { keyfile::complete_lines_len(text) };
             if self.given > 0 || read < wanted {
+                self.require_short_commands()?;
                 let block = self.buffer.get(..self.given).unwrap_or_default();
                 let (name, first_line) = (&*self.name, self.line);
                 return Ok((!block.is_empty()).then_some(Excerpt { name, text: block, first_line, setting: Setting::File }));
             }
             // The command is longer than the buffer.
-            self.grow(self.buffer.len() * 2);
+            if self.filled > keyfile::MAX_COMMAND_LEN {
+                return Err(FileError::LongCommand { path: self.path.clone(), line: self.line });
+            }
+            self.grow(self.buffer.len() * 2)?;
+        }
+    }
+
+    /// # Errors
+    /// [`FileError::LongCommand`].
+    fn require_short_commands(&self) -> Result<(), FileError> {
+        match keyfile::long_command(self.buffer.get(..self.given).unwrap_or_default(), self.line) {
+            Some(line) => Err(FileError::LongCommand { path: self.path.clone(), line }),
+            None => Ok(()),
         }
     }
 
@@ -93,7 +116,8 @@ impl InputBlocks {
     fn read_rest(&mut self) -> Result<(), FileError> {
         // From here on the text is in memory, and changes of the file do not matter.
         self.needs_lock = false;
-        self.grow(self.filled + self.reader.remaining() + 1);
+        self.reader.require_memory()?;
+        self.grow(self.filled + self.reader.remaining() + 1)?;
         self.filled += self.reader.read(self.buffer.get_mut(self.filled..).unwrap_or_default())?;
         Ok(())
     }
@@ -109,14 +133,20 @@ impl InputBlocks {
     }
 
     /// Makes the buffer at least `len` bytes long.
-    fn grow(&mut self, len: usize) {
+    ///
+    /// # Errors
+    /// [`FileError::Unreadable`] if there is no memory.
+    fn grow(&mut self, len: usize) -> Result<(), FileError> {
         if len <= self.buffer.len() {
-            return;
+            return Ok(());
         }
-        let mut larger = locked(len);
+        let larger = Buffer::try_zeroed(len);
+        let mut larger = larger.map_err(|source| FileError::Unreadable { path: self.path.clone(), source })?;
+        hardening::lock(&larger);
         // The old buffer wipes itself when it is dropped.
         larger[..self.buffer.len()].copy_from_slice(&self.buffer);
         self.buffer = larger;
+        Ok(())
     }
 }
 
@@ -138,7 +168,6 @@ mod tests {
     use std::fs::File;
     use std::io::Write;
     use std::os::unix::fs::OpenOptionsExt;
-    use std::path::PathBuf;
 
     use super::*;
 

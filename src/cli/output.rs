@@ -1,7 +1,7 @@
 //! Standard output and standard error, with the options that decide how they look. A closed pipe (EPIPE) is no failure.
 
 use std::cell::RefCell;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::ops::ControlFlow;
 use std::os::fd::AsFd;
@@ -39,13 +39,10 @@ pub(super) struct Output {
 }
 
 impl Output {
-    /// `vocabulary` is that of the SADB.
-    ///
-    /// # Errors
-    /// The file of `--hosts` cannot be read.
-    pub(super) fn new(settings: &Settings, vocabulary: Vocabulary) -> io::Result<Self> {
-        let names: Rc<dyn Names> = match &settings.hosts {
-            Some(file) => Rc::new(HostTable { hosts: fs::read_to_string(file)?, cookies: String::new() }),
+    /// `vocabulary` is that of the SADB; `hosts` is the text of the file of `--hosts`.
+    pub(super) fn new(settings: &Settings, vocabulary: Vocabulary, hosts: Option<String>) -> Self {
+        let names: Rc<dyn Names> = match hosts {
+            Some(hosts) => Rc::new(HostTable { hosts, cookies: String::new() }),
             None => Rc::new(SystemNames::default()),
         };
         let style = if uses_color(settings.color, &io::stderr()) {
@@ -53,7 +50,7 @@ impl Output {
         } else {
             keyfile::RenderStyle::Plain
         };
-        Ok(Self {
+        Self {
             numeric: settings.numeric,
             paranoid: settings.paranoid,
             verbose: settings.verbose,
@@ -65,7 +62,7 @@ impl Output {
             progress: Rc::default(),
             write_error: Rc::default(),
             color: settings.color,
-        })
+        }
     }
 
     /// Keeps an error of standard output for [`Self::report_write_error`]; `Break` if there is one. EPIPE is not reported: the reader

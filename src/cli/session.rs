@@ -11,6 +11,7 @@ use super::settings::Settings;
 use crate::keyfile::{Code, Diagnostic, HostsFile, Options, Resolver, Setting, Severity, SystemResolver};
 use crate::names::Vocabulary;
 use crate::sadb::{LoadLock, LockError, Sadb, SadbError, SadbTarget};
+use crate::sys::fs::settings_file;
 
 pub(super) struct Session<'a> {
     settings: &'a Settings,
@@ -25,12 +26,16 @@ impl<'a> Session<'a> {
     /// # Errors
     /// The file of `--hosts` cannot be read.
     pub(super) fn new(settings: &'a Settings) -> io::Result<Self> {
-        let resolver: Rc<dyn Resolver> = match &settings.hosts {
-            Some(file) => Rc::new(HostsFile::parse(&std::fs::read_to_string(file)?)),
+        let hosts = settings.hosts.as_deref().map(settings_file::read).transpose()?;
+        let resolver: Rc<dyn Resolver> = match &hosts {
+            Some(file) => Rc::new(HostsFile::parse(&file.text)),
             None => Rc::new(SystemResolver::default()),
         };
         let target = settings.sadb.clone().unwrap_or_default();
-        let output = Output::new(settings, target.vocabulary())?;
+        let findings = hosts.as_ref().map(|file| file.findings.clone()).unwrap_or_default();
+        let output = Output::new(settings, target.vocabulary(), hosts.map(|file| file.text));
+        // A user who can change it decides which host an SA is for.
+        output.warn_of_findings(&findings);
         // The trace needs the output, which needs the vocabulary of the SADB: hence this order.
         let trace = settings.verbose.then(|| output.clone());
         let connection = Rc::new(Connection::new(target.clone(), trace));

@@ -41,7 +41,7 @@ type Translate = fn(&Statement<'_>, &mut CommandWriter) -> Result<(), Untranslat
 /// Translates `text` to a keys file.
 ///
 /// # Errors
-/// `text` is not UTF-8, or the keys file exceeds 16 times its size.
+/// `text` is not UTF-8, the keys file exceeds 16 times its size, or there is no memory for that.
 pub(crate) fn import(source: ImportFormat, text: &[u8]) -> io::Result<Imported> {
     let text = std::str::from_utf8(text).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
     let (end, translate): (StatementEnd, Translate) = match source {
@@ -51,7 +51,7 @@ pub(crate) fn import(source: ImportFormat, text: &[u8]) -> io::Result<Imported> 
     };
     // The buffer cannot grow, since a reallocation would leave keys behind. A key in characters takes twice its length in digits,
     // and some keywords are longer than those they replace.
-    let mut imported = Imported { text: Buffer::with_capacity(16 * text.len() + 1024), notes: Vec::new() };
+    let mut imported = Imported { text: Buffer::try_with_capacity(16 * text.len() + 1024)?, notes: Vec::new() };
     for statement in statements(text, end) {
         let len: usize = statement.words.iter().map(|word| word.text.len()).sum();
         // A statement that fails half-way must leave nothing in the keys file, so each has a buffer of its own.

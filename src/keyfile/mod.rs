@@ -23,7 +23,7 @@ pub(crate) use lint::tuple_count::DuplicateTupleCounter;
 #[cfg(feature = "internals")]
 pub(crate) use parse::resolve::NameError;
 pub(crate) use parse::resolve::{HostsFile, Resolver, SystemResolver};
-pub(crate) use source::{Location, complete_lines_len, line_after};
+pub(crate) use source::{Location, MAX_COMMAND_LEN, complete_lines_len, line_after, long_command};
 
 use crate::names::Vocabulary;
 use lexer::{Arguments, Lexer};

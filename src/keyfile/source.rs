@@ -106,6 +106,22 @@ pub(crate) fn line_after(first: u32, text: &[u8]) -> u32 {
     first.saturating_add(u32::try_from(memchr::memchr_iter(b'\n', text).count()).unwrap_or(u32::MAX))
 }
 
+/// The longest command, with its continuation lines, in bytes. The longest that has a meaning is a thousand times shorter.
+pub(crate) const MAX_COMMAND_LEN: usize = 1 << 20;
+
+/// The number of the first line of a command or comment in `text` that is longer than [`MAX_COMMAND_LEN`]. The first line of `text` has
+/// the number `first`.
+#[must_use]
+pub(crate) fn long_command(text: &[u8], first: u32) -> Option<u32> {
+    if text.len() <= MAX_COMMAND_LEN {
+        return None;
+    }
+    let mut lines = LogicalLines::new(text);
+    lines.number_from(first);
+    let mut locations = std::iter::from_fn(|| LogicalLines::take(&mut lines)).map(|(location, _)| location);
+    locations.find(|location| location.end - location.start > MAX_COMMAND_LEN).map(|location| location.line)
+}
+
 /// Length of the complete logical lines at the start of `text`. The rest may continue in the next block of input.
 #[must_use]
 pub(crate) fn complete_lines_len(text: &[u8]) -> usize {
@@ -139,6 +155,15 @@ mod tests {
                 (line.location.line, line.location.last_line, &text[line.location.start..line.location.end], line.kind)
             })
             .collect()
+    }
+
+    #[test]
+    fn long_command_finds_lines_and_continuations() {
+        let line = "a".repeat(MAX_COMMAND_LEN);
+        assert_eq!(long_command(format!("flush\n{line}\n").as_bytes(), 7), None);
+        assert_eq!(long_command(format!("flush\n{line}a\n").as_bytes(), 7), Some(8));
+        assert_eq!(long_command("#\\\n".repeat(MAX_COMMAND_LEN / 2).as_bytes(), 1), Some(1));
+        assert_eq!(long_command("flush\n".repeat(MAX_COMMAND_LEN).as_bytes(), 1), None);
     }
 
     #[test]

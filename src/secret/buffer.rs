@@ -5,6 +5,8 @@ use std::ops::{Deref, DerefMut};
 
 use zeroize::Zeroize;
 
+use super::reserve;
+
 /// A byte buffer of fixed capacity for text or messages that hold keys: file contents, PF_KEY and netlink messages.
 ///
 /// It never grows, because a reallocation leaves a copy behind, and it is wiped when dropped.
@@ -33,6 +35,30 @@ impl Buffer {
     #[must_use]
     pub(crate) fn zeroed(len: usize) -> Self {
         Self { bytes: vec![0; len] }
+    }
+
+    /// An empty buffer for up to `capacity` bytes, which may be more than there is memory for.
+    ///
+    /// # Errors
+    /// `OutOfMemory`.
+    pub(crate) fn try_with_capacity(capacity: usize) -> io::Result<Self> {
+        match reserve::try_with_capacity(capacity) {
+            Ok(bytes) => Ok(Self { bytes }),
+            Err(_) => {
+                let needed = format!("{capacity} bytes of memory are needed, which are not available");
+                Err(io::Error::new(io::ErrorKind::OutOfMemory, needed))
+            }
+        }
+    }
+
+    /// A buffer of `len` zero bytes, as [`Self::zeroed`], which may be more than there is memory for.
+    ///
+    /// # Errors
+    /// `OutOfMemory`.
+    pub(crate) fn try_zeroed(len: usize) -> io::Result<Self> {
+        let mut buffer = Self::try_with_capacity(len)?;
+        buffer.bytes.resize(len, 0);
+        Ok(buffer)
     }
 
     /// A buffer with a copy of `bytes`.

@@ -7,7 +7,7 @@ use clap::{Arg, ArgMatches, Command, value_parser};
 
 use super::failure::Failure;
 use super::genkey::output_option;
-use super::parse_file::parse_text;
+use super::parse_file::{parse_text, read_whole};
 use super::private_file;
 use crate::apply::aim_at;
 use crate::cli::exit::Exit;
@@ -17,8 +17,6 @@ use crate::keyfile::{SaCommand, Verb};
 use crate::redact::shown;
 use crate::sa::SaType;
 use crate::secret::Buffer;
-use crate::sys::fs::keys_file;
-use crate::sys::fs::keys_file::FileOrigin;
 use crate::sys::net::interfaces::is_local;
 
 #[derive(Debug, PartialEq, Eq)]
@@ -70,7 +68,7 @@ impl Export {
         let Some(commands) = parse_text(&name, &text, session) else { return Ok(Exit::Failed) };
         let capacity: usize = commands.iter().map(|command| command.targets.len() * SA_LEN).sum();
         // A buffer never grows, so its size is estimated generously from the text.
-        let mut out = Buffer::with_capacity(capacity + 4 * text.len());
+        let mut out = Buffer::try_with_capacity(capacity + 4 * text.len())?;
         let mut all = true;
         for command in commands {
             all &= self.command(command, &mut out, session)?;
@@ -87,9 +85,8 @@ impl Export {
             // The allocator wipes the memory of the vector when it is freed.
             return Ok(("the SADB".to_owned(), Buffer::from_slice(&text)));
         };
-        let file = keys_file::read(path, FileOrigin::User).map_err(|error| Failure::new(error.to_string()))?;
-        session.output.warn_of_findings(&file.findings);
-        Ok((shown(path), file.contents))
+        let text = read_whole(path, session).map_err(|error| Failure::new(error.to_string()))?;
+        Ok((shown(path), text))
     }
 
     /// Writes the SAs that a command adds. Returns whether all could be converted, and nothing of them is lost.

@@ -7,14 +7,12 @@ use clap::{Arg, ArgMatches, Command, value_parser};
 
 use super::failure::Failure;
 use super::genkey::output_option;
-use super::parse_file::parse_text;
+use super::parse_file::{parse_text, read_whole};
 use super::private_file;
 use crate::cli::exit::Exit;
 use crate::cli::session::Session;
 use crate::convert::{self, ImportFormat};
 use crate::redact::shown;
-use crate::sys::fs::keys_file;
-use crate::sys::fs::keys_file::FileOrigin;
 
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::cli) struct Import {
@@ -58,9 +56,8 @@ impl From<&mut ArgMatches> for Import {
 
 impl Import {
     pub(super) fn run(&self, session: &Session<'_>) -> Result<Exit, Failure> {
-        let file = keys_file::read(&self.file, FileOrigin::User).map_err(|error| Failure::new(error.to_string()))?;
-        session.output.warn_of_findings(&file.findings);
-        let imported = convert::import(self.source, &file.contents)?;
+        let text = read_whole(&self.file, session).map_err(|error| Failure::new(error.to_string()))?;
+        let imported = convert::import(self.source, &text)?;
         for note in &imported.notes {
             let severity = if note.is_lost { "not converted" } else { "note" };
             session.output.print_message(&format!("{}:{}: {severity}: {}", shown(&self.file), note.line, note.text));

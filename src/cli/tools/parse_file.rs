@@ -7,7 +7,22 @@ use crate::cli::command_loop::{CommandLoop, CommandSource, Handler, InputError, 
 use crate::cli::input_blocks::InputBlocks;
 use crate::cli::report::Excerpt;
 use crate::cli::session::Session;
-use crate::keyfile::{Command, Diagnostic, ParsedCommand, SaCommand, Setting};
+use crate::keyfile::{self, Command, Diagnostic, ParsedCommand, SaCommand, Setting};
+use crate::secret::Buffer;
+use crate::sys::fs::keys_file::{self, FileError, FileOrigin};
+
+/// The content of the file at `path`, a keys file or one of another program; why it is not private is a warning.
+///
+/// # Errors
+/// The file cannot be read, or has a longer line than any program writes.
+pub(super) fn read_whole(path: &Path, session: &Session<'_>) -> Result<Buffer, FileError> {
+    let file = keys_file::read(path, FileOrigin::User)?;
+    session.output.warn_of_findings(&file.findings);
+    match keyfile::long_command(&file.contents, 1) {
+        Some(line) => Err(FileError::LongCommand { path: path.to_owned(), line }),
+        None => Ok(file.contents),
+    }
+}
 
 /// The commands about SAs in `text`, which is called `name` in messages. `None` if a command has an error.
 pub(super) fn parse_text(name: &str, text: &[u8], session: &Session<'_>) -> Option<Vec<SaCommand>> {

@@ -8,6 +8,7 @@ use super::keys::{self, Faults, FileCommand};
 use super::outcome::{Failure, LoadOutcome};
 use super::sequence::SequenceState;
 use super::{Loader, Target};
+use crate::keyfile;
 use crate::sadb::{LoadLock, LockError};
 use crate::secret::Buffer;
 use crate::service::config::UnsafeFiles;
@@ -44,7 +45,11 @@ impl<'a> Loader<'a> {
         let (path, origin) =
             self.config.keys_file().map_err(|error| self.fail(error.reason(), &event::load::wrong_config(&error)))?;
         outcome.file = Some(path.clone());
-        let read = keys_file::read(&path, origin).map_err(|error| {
+        let read = keys_file::read(&path, origin).and_then(|read| match keyfile::long_command(&read.contents, 1) {
+            Some(line) => Err(FileError::LongCommand { path: path.clone(), line }),
+            None => Ok(read),
+        });
+        let read = read.map_err(|error| {
             let reason = match error {
                 FileError::Foreign { .. } => Reason::Insecure,
                 _ if error.is_permission() => Reason::Permission,

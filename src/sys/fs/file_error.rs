@@ -28,6 +28,21 @@ pub(crate) enum FileError {
         /// Its length in bytes.
         len: u64,
     },
+    /// There is less memory than the file has bytes.
+    #[error("{} has {len} bytes, but at most {available} bytes of memory are available", shown(path))]
+    NoMemory {
+        path: PathBuf,
+        /// Its length in bytes.
+        len: u64,
+        available: u64,
+    },
+    /// A command with its continuation lines is longer than any command can be.
+    #[error("{}:{line}: a command of more than 1 MiB, expected at most 1 MiB: is this a keys file?", shown(path))]
+    LongCommand {
+        path: PathBuf,
+        /// Its first line, from 1.
+        line: u32,
+    },
     /// Another process has written to it during the read.
     #[error("{} changed while it was read; load it again after it has been written completely", shown(path))]
     Changed { path: PathBuf },
@@ -50,6 +65,8 @@ impl FileError {
             | Self::Foreign { path, .. }
             | Self::NotRegular { path, .. }
             | Self::TooLarge { path, .. }
+            | Self::NoMemory { path, .. }
+            | Self::LongCommand { path, .. }
             | Self::Changed { path }
             | Self::OpenForWriting { path } => path,
         }
@@ -63,6 +80,8 @@ impl FileError {
             Self::Foreign { .. }
             | Self::NotRegular { .. }
             | Self::TooLarge { .. }
+            | Self::NoMemory { .. }
+            | Self::LongCommand { .. }
             | Self::Changed { .. }
             | Self::OpenForWriting { .. } => false,
         }

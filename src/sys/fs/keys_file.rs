@@ -16,11 +16,10 @@ use std::time::{Duration, Instant};
 use nix::libc::{O_NOFOLLOW, O_NONBLOCK};
 
 use crate::secret::Buffer;
-use crate::sys::fs::checks::{FileAttributes, check_file};
-use crate::sys::fs::checks::{check_access_list, directories};
+use crate::sys::fs::checks::{FileAttributes, check_access_list, check_file, directories};
 use crate::sys::fs::file_version::FileVersion;
 use crate::sys::fs::lease::{self, Lease};
-use crate::sys::process::hardening;
+use crate::sys::process::{hardening, memory};
 
 pub(crate) use crate::sys::fs::checks::{FileOrigin, PrivacyFinding};
 pub(crate) use crate::sys::fs::file_error::{FileError, MAX_LEN};
@@ -49,7 +48,8 @@ pub(crate) fn read(path: &Path, origin: FileOrigin) -> Result<FileContents, File
     retry_while_written(|| {
         let mut reader = KeysFileReader::open(path, origin)?;
         reader.lock_against_writers()?;
-        let mut contents = Buffer::zeroed(reader.remaining);
+        reader.require_memory()?;
+        let mut contents = Buffer::try_zeroed(reader.remaining).map_err(|error| reader.failed(error))?;
         // Before the keys are in it.
         hardening::lock(&contents);
         reader.read(&mut contents)?;
@@ -165,6 +165,19 @@ impl KeysFileReader {
     #[must_use]
     pub(crate) fn file_len(&self) -> u64 {
         self.opened.len
+    }
+
+    /// Before the whole file is read: a page of it that the system cannot provide would end the process.
+    ///
+    /// # Errors
+    /// [`FileError::NoMemory`].
+    pub(crate) fn require_memory(&self) -> Result<(), FileError> {
+        match memory::available() {
+            Some(available) if available < self.file_len() => {
+                Err(FileError::NoMemory { path: self.path.clone(), len: self.file_len(), available })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Bytes that are not read yet.

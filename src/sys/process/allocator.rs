@@ -1,10 +1,35 @@
-//! The allocator of these programs: freed memory is wiped.
+//! The allocator of these programs: freed memory is wiped, and want of memory is an error.
 //!
 //! [`crate::secret`] wipes keys itself. This is the second line of defence, for copies in buffers of other code: the line editor,
 //! a formatter, a vector that grew.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::hint::black_box;
+use std::io::{Cursor, Write};
+
+use crate::secret::handles_failure;
+
+/// The exit status of a program that cannot get memory.
+const FAILED: i32 = 1;
+
+/// Ends the process with a message if `block` is null. Without this the standard library would abort it: a signal, and a core file
+/// where there is no limit.
+fn require(block: *mut u8, len: usize) -> *mut u8 {
+    if block.is_null() && !handles_failure() {
+        end_without_memory(len);
+    }
+    block
+}
+
+fn end_without_memory(len: usize) -> ! {
+    // In a buffer of its own: there is no memory for a text.
+    let mut message = Cursor::new([0; 80]);
+    let _ = writeln!(message, "out of memory: {len} bytes more are needed; use a smaller file");
+    let written = usize::try_from(message.position()).unwrap_or_default();
+    let _ = nix::unistd::write(std::io::stderr(), message.get_ref().get(..written).unwrap_or_default());
+    // SAFETY: _exit(2) takes a number, and does not return. exit(3) would run handlers, which may allocate.
+    unsafe { nix::libc::_exit(FAILED) }
+}
 
 /// The system's allocator, with a wipe before each free. A program installs it as its global allocator.
 pub struct WipingAllocator;
@@ -15,12 +40,12 @@ pub struct WipingAllocator;
 unsafe impl GlobalAlloc for WipingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller's obligations are those of `System`.
-        unsafe { System.alloc(layout) }
+        require(unsafe { System.alloc(layout) }, layout.size())
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         // SAFETY: as above.
-        unsafe { System.alloc_zeroed(layout) }
+        require(unsafe { System.alloc_zeroed(layout) }, layout.size())
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {

@@ -4,6 +4,7 @@ mod allocator;
 pub(crate) mod guard;
 pub(crate) mod hardening;
 pub(crate) mod key_managers;
+pub(crate) mod memory;
 pub(crate) mod privilege;
 pub(crate) mod signals;
 pub(crate) mod stop;
