@@ -66,57 +66,71 @@ fn with_target() -> (Model, PathBuf) {
 /// The step of a save that a call is part of, in two words; `None` for other calls.
 fn step(call: &str) -> Option<String> {
     let name = call.split('(').next()?;
+    // strace shows a file without a name by its inode.
+    let is_unnamed = call.contains("/there/#") || call.contains("O_TMPFILE");
     let about = match (call.contains("/there/.ipseckey-"), call.contains("/there/saved")) {
+        (false, false) if is_unnamed => "unnamed",
         (true, false) => "temporary",
         (true, true) => "temporary to saved",
         (false, true) => "saved",
         (false, false) if call.contains("/there") => "directory",
         (false, false) => return None,
     };
-    // rename(2) has several spellings.
-    Some(format!("{} {about}", if name.starts_with("rename") { "rename" } else { name }))
+    // These have several spellings.
+    let name = ["rename", "openat", "open"].into_iter().find(|plain| name.starts_with(plain)).unwrap_or(name);
+    Some(format!("{} {about}", if name == "open" { "openat" } else { name }))
 }
 
 const SAVING: &str = "trace=open,openat,creat,write,pwrite64,writev,fsync,fdatasync,rename,renameat,renameat2,link,linkat,\
                       unlink,unlinkat,chmod,fchmod,fchmodat,truncate,ftruncate";
 
-/// The steps of a save, in order.
-const STEPS: [&str; 6] = [
-    "openat temporary",
-    "write temporary",
-    "fsync temporary",
-    "rename temporary to saved",
-    "openat directory",
-    "fsync directory",
-];
-
-/// Fails unless `command` takes exactly these steps; returns its calls.
-fn saves_in_order(model: &Model, command: &Command) -> Vec<String> {
-    let (calls, output) = traced(model, &["-e", SAVING], command);
+/// Fails unless `command` takes exactly these steps in order; returns its calls.
+#[track_caller]
+fn saves_in_order(model: &Model, options: &[&str], command: &Command, expected: &[&str]) -> Vec<String> {
+    let (calls, output) = traced(model, &[&["-e", SAVING], options].concat(), command);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let mut steps: Vec<String> = calls.iter().filter_map(|call| step(call)).collect();
     steps.dedup();
-    assert_eq!(steps, STEPS);
+    assert_eq!(steps, expected);
     calls
 }
 
+/// The file has no name until it is complete and on the disk: whatever ends the program, nothing is left.
 #[test]
-fn save_syncs_temporary_file_before_rename() {
+fn save_syncs_file_without_a_name_before_rename() {
     if !can_trace() {
         return;
     }
     let (model, target) = with_target();
-    let calls = saves_in_order(&model, &model.ipseckey(&["-s", target.to_str().unwrap()]));
-    genkey_syncs_temporary_file_before_rename(&model);
-    let made = calls.iter().find(|call| call.contains("/there/.ipseckey-")).unwrap();
-    assert!(made.contains("O_CREAT|O_EXCL") && made.contains(", 0400)"), "{made}");
+    let written = ["openat unnamed", "write unnamed", "fsync unnamed", "linkat saved"];
+    let replaced = ["linkat temporary", "rename temporary to saved"];
+    let synced = ["openat directory", "fsync directory"];
+    let save = model.ipseckey(&["-s", target.to_str().unwrap()]);
+    let calls = saves_in_order(&model, &[], &save, &[&written[..], &replaced, &synced].concat());
+    let made = calls.iter().find(|call| call.contains("O_TMPFILE")).unwrap();
+    assert!(made.contains(", 0400)"), "{made}");
+    for words in [&["genkey", "aes", "-o"][..], &["export", "setkey", "-o"], &["-s"]] {
+        fs::remove_file(&target).unwrap();
+        let create = model.ipseckey(&[words, &[target.to_str().unwrap()]].concat());
+        saves_in_order(&model, &[], &create, &[&written[..], &synced].concat());
+    }
 }
 
-/// The same for a file that `genkey` creates.
-fn genkey_syncs_temporary_file_before_rename(model: &Model) {
-    fs::remove_file(model.path("there/saved")).unwrap();
-    let genkey = model.ipseckey(&["genkey", "aes", "-o", model.path("there/saved").to_str().unwrap()]);
-    saves_in_order(model, &genkey);
+/// A file system without O_TMPFILE: a temporary file, as private as the new one.
+#[test]
+fn save_without_tmpfile_syncs_temporary_file_before_rename() {
+    if !can_trace() {
+        return;
+    }
+    let (model, target) = with_target();
+    let directory = model.path("there");
+    let options = ["-P", directory.to_str().unwrap(), "-e", "inject=open:error=EOPNOTSUPP:when=1"];
+    let (calls, output) = traced(&model, &options, &model.ipseckey(&["-s", target.to_str().unwrap()]));
+    assert!(calls.iter().any(|call| call.contains("O_TMPFILE") && call.ends_with("(INJECTED)")), "{calls:#?}");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(fs::read_dir(&directory).unwrap().count(), 1);
+    assert!(fs::read_to_string(&target).unwrap().contains("add esp"));
+    assert_eq!(fs::metadata(&target).unwrap().permissions().mode() & 0o7777, 0o400);
 }
 
 #[test]
@@ -125,8 +139,9 @@ fn save_reports_an_error_at_each_system_call() {
         return;
     }
     let faults = [
-        ("write:error=ENOSPC:when=1", "write temporary", "nothing was replaced"),
-        ("fsync:error=EIO:when=1", "fsync temporary", "nothing was replaced"),
+        ("write:error=ENOSPC:when=1", "write unnamed", "nothing was replaced"),
+        ("fsync:error=EIO:when=1", "fsync unnamed", "nothing was replaced"),
+        ("linkat:error=EMLINK:when=2", "linkat temporary", "nothing was replaced"),
         ("rename,renameat,renameat2:error=EDQUOT:when=1", "rename temporary to saved", "nothing was replaced"),
         ("fsync:error=EIO:when=2", "fsync directory", "may not have reached the disk"),
     ];

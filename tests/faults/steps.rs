@@ -114,7 +114,8 @@ fn refresh_signalled_at_any_system_call_leaves_old_or_prefix() {
     report(strikes, "signals at steps of a refresh");
 }
 
-/// Temporary files of a killed save are as private as the file.
+/// The file has no name until it is complete. SIGKILL before the rename, which replaces the old file, is the only signal that leaves
+/// another file: a complete one, as private as the target.
 #[test]
 fn save_killed_at_any_system_call_leaves_old_or_new_file() {
     let sadb = loaded();
@@ -125,26 +126,55 @@ fn save_killed_at_any_system_call_leaves_old_or_new_file() {
     expect(save(), 0);
     let whole = fs::read_to_string(&target).unwrap();
     assert_eq!(whole.matches("\nadd esp").count(), 5);
-    let (mut strikes, mut found_old, mut found_new) = (0, false, false);
-    // Few calls follow the rename.
-    for step in (1..).step_by(if is_long_form() { 1 } else { 3 }) {
-        fs::remove_file(&target).unwrap();
-        fs::write(&target, "old\n").unwrap();
+    let (mut strikes, mut found_old, mut found_new, mut left_over) = (0, false, false, 0);
+    for (number, signal) in SIGNALS.into_iter().enumerate() {
+        // Few calls follow the rename.
+        for step in (1 + number % 3..).step_by(if is_long_form() { 1 } else { 3 }) {
+            fs::remove_file(&target).unwrap();
+            fs::write(&target, "old\n").unwrap();
+            let (end, _) = strike(&save(), step, Some(signal));
+            if end != End::Struck {
+                break;
+            }
+            strikes += 1;
+            let left = fs::read_to_string(&target).unwrap();
+            assert!(left == "old\n" || left == whole, "{signal} at step {step}: {left}");
+            (found_old, found_new) = (found_old || left == "old\n", found_new || left == whole);
+            for entry in fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap()).filter(|entry| entry.path() != target)
+            {
+                assert_eq!(signal, Signal::SIGKILL, "step {step} leaves {:?}", entry.file_name());
+                assert_eq!(fs::read_to_string(entry.path()).unwrap(), whole, "step {step}");
+                assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o7777, 0o400, "step {step}");
+                left_over += 1;
+                fs::remove_file(entry.path()).unwrap();
+            }
+        }
+    }
+    assert!(strikes > 80 && found_old && found_new, "{strikes} strikes, old {found_old}, new {found_new}");
+    assert!(left_over <= 1, "{left_over} steps leave a file");
+    report(strikes, "signals at steps of a save");
+}
+
+/// Without an old file the new one gets its name in one call: no signal leaves any other file.
+#[test]
+fn save_of_a_new_file_killed_at_any_system_call_leaves_that_file_or_none() {
+    let sadb = loaded();
+    let directory = sadb.path("there");
+    fs::create_dir(&directory).unwrap();
+    let target = directory.join("saved");
+    let save = || program(env!("CARGO_BIN_EXE_ipseckey"), &sadb, &["--sadb", &sadb.spec(), "-s", target.to_str().unwrap()]);
+    let (mut found_none, mut found_new) = (false, false);
+    for step in (1..).step_by(if is_long_form() { 1 } else { 2 }) {
         let (end, _) = strike(&save(), step, Some(Signal::SIGKILL));
+        let names: Vec<_> = fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().path()).collect();
         if end != End::Struck {
             break;
         }
-        strikes += 1;
-        let left = fs::read_to_string(&target).unwrap();
-        assert!(left == "old\n" || left == whole, "step {step}: {left}");
-        (found_old, found_new) = (found_old || left == "old\n", found_new || left == whole);
-        for entry in fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap()).filter(|entry| entry.path() != target) {
-            assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o7777, 0o400, "step {step}");
-            fs::remove_file(entry.path()).unwrap();
-        }
+        assert!(names.is_empty() || names == [&*target], "step {step}: {names:?}");
+        (found_none, found_new) = (found_none || names.is_empty(), found_new || !names.is_empty());
+        let _ = fs::remove_file(&target);
     }
-    assert!(strikes > 20 && found_old && found_new, "{strikes} strikes, old {found_old}, new {found_new}");
-    report(strikes, "kills at steps of a save");
+    assert!(found_none && found_new, "none {found_none}, new {found_new}");
 }
 
 /// The SADB has exactly the SAs with these SPIs within 20 seconds.

@@ -1,4 +1,4 @@
-//! Files that appear complete or not at all: written to a temporary file in the same directory, then renamed.
+//! Files that appear complete or not at all: written to a file without a name, or a temporary one, which then gets the name.
 //!
 //! | function | mode | an existing file | flushed to the disk |
 //! | --- | --- | --- | --- |
@@ -11,9 +11,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use tempfile::NamedTempFile;
-
 use crate::secret;
+use crate::sys::fs::new_file::NewFile;
 
 /// Bytes that [`replace`] collects before it writes them.
 const BUFFER_LEN: usize = 64 * 1024;
@@ -44,12 +43,10 @@ pub(crate) enum Readers {
 /// `AlreadyExists` if there is a file of any kind; those of open(2), write(2), fsync(2) and link(2).
 pub(crate) fn create_new(path: &Path, contents: &[u8]) -> io::Result<()> {
     let directory = directory_of(path);
-    // The mode is set at creation, so that the file is never readable by others.
-    let mut file = temporary_file(&directory, 0o600)?;
-    file.write_all(contents)?;
-    file.as_file().sync_all()?;
-    // By link(2), which fails if the name exists. A check before a rename would be a race.
-    file.persist_noclobber(path).map_err(|error| error.error)?;
+    let mut file = NewFile::create(&directory, 0o600)?;
+    file.file().write_all(contents)?;
+    file.file().sync_all()?;
+    file.name(path)?;
     sync_directory(&directory)
 }
 
@@ -65,15 +62,15 @@ pub(crate) fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Res
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file; name a file to save into").into());
     }
     let directory = directory_of(path);
-    let mut file = temporary_file(&directory, 0o400)?;
+    let mut file = NewFile::create(&directory, 0o400)?;
     {
-        let mut buffered = secret::SecretWriter::new(BUFFER_LEN, file.as_file_mut());
+        let mut buffered = secret::SecretWriter::new(BUFFER_LEN, file.file());
         write(&mut buffered)?;
         buffered.flush()?;
     }
     // Before the rename: otherwise a loss of power may leave an empty file under the name of the old one.
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
+    file.file().sync_all()?;
+    file.replace(path)?;
     sync_directory(&directory).map_err(ReplaceError::Unsynced)
 }
 
@@ -86,17 +83,12 @@ pub(crate) fn replace_volatile(path: &Path, readers: Readers, contents: &[u8]) -
         Readers::All => 0o644,
         Readers::Owner => 0o600,
     };
-    let mut file = temporary_file(&directory_of(path), 0o600)?;
-    file.write_all(contents)?;
+    // With a name: such a file has no key, and is written often.
+    let mut file = NewFile::create_named(&directory_of(path), 0o600)?;
+    file.file().write_all(contents)?;
     // After the write, and by fchmod(2), which the umask does not apply to.
-    file.as_file().set_permissions(Permissions::from_mode(mode))?;
-    file.persist(path)?;
-    Ok(())
-}
-
-fn temporary_file(directory: &Path, mode: u32) -> io::Result<NamedTempFile> {
-    // In the same directory: rename(2) does not cross file systems.
-    tempfile::Builder::new().prefix(".ipseckey-").permissions(Permissions::from_mode(mode)).tempfile_in(directory)
+    file.file().set_permissions(Permissions::from_mode(mode))?;
+    file.replace(path)
 }
 
 fn directory_of(path: &Path) -> PathBuf {

@@ -7,5 +7,6 @@ mod file_version;
 pub(crate) mod keys_file;
 mod lease;
 pub(crate) mod lock;
+mod new_file;
 pub(crate) mod settings_file;
 pub(crate) mod state_file;
