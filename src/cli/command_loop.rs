@@ -4,6 +4,7 @@ use std::io;
 use std::ops::ControlFlow;
 use std::rc::Rc;
 
+use super::expected_refusals::ExpectedRefusals;
 use super::output::Output;
 use super::report::Excerpt;
 use super::session::Session;
@@ -60,17 +61,18 @@ pub(super) trait Handler {
     fn end_block(&mut self, rest: &[Diagnostic], text: Excerpt<'_>) -> Outcome;
 }
 
-/// Warnings about commands that are well-formed.
+/// Warnings about commands that are well-formed, and errors about those that the SADB will refuse.
 #[derive(Default)]
 pub(super) struct Lints {
     checker: Option<Checker>,
     tuple_counter: Option<DuplicateTupleCounter>,
+    refusals: Option<ExpectedRefusals>,
 }
 
 impl Lints {
-    /// All that `-c` prints about one command.
+    /// All warnings about one command.
     pub(super) fn all(session: &Session<'_>) -> Self {
-        Self { checker: Some(Checker::new(session.vocabulary())), tuple_counter: None }
+        Self { checker: Some(Checker::new(session.vocabulary())), ..Self::default() }
     }
 
     /// Those that are errors under `--deny-weak`; without that option none, as the SADB decides.
@@ -83,6 +85,11 @@ impl Lints {
         Self { tuple_counter: (session.vocabulary() == Vocabulary::Linux).then(DuplicateTupleCounter::default), ..self }
     }
 
+    /// Also rejects the commands that the SADB will refuse.
+    pub(super) fn and_refusals(self, session: &Session<'_>) -> Self {
+        Self { refusals: Some(ExpectedRefusals::new(session.target())), ..self }
+    }
+
     fn check(&mut self, item: &mut ParsedCommand, text: &[u8]) {
         if let Some(checker) = &mut self.checker {
             // After those of the parser: a warning about a command makes sense only if the command is understood.
@@ -90,6 +97,10 @@ impl Lints {
         }
         if let Some(tuple_counter) = &mut self.tuple_counter {
             item.diagnostics.extend(tuple_counter.check(item));
+        }
+        // Last: an error drops the command, which the others look at.
+        if let Some(refusals) = &mut self.refusals {
+            refusals.check(item);
         }
     }
 

@@ -47,14 +47,15 @@ fn run_task(task: &Task, session: &mut Session<'_>) -> Result<Exit, InputError> 
     }
 }
 
-/// `-c`: prints every error and warning of the file, without an SADB.
+/// `-c`: prints every error and warning of the file, without an SADB; also the refusals of that SADB that are sure.
 fn check(session: &Session<'_>, file: &Path) -> Result<Exit, InputError> {
     // Without a lease: nothing is changed, and an editor should be able to save the file meanwhile.
     let mut blocks = InputBlocks::open(file)?;
     session.output.warn_of_findings(&blocks.take_findings());
     session.output.progress().begin("commands", Some(blocks.file_len()));
     let mut check = Check { session, counts: Counts::default(), additions: 0, has_quit: false };
-    CommandLoop::new(session, Lints::all(session).and_many_sas_per_tuple(session)).run(&mut blocks, &mut check)?;
+    CommandLoop::new(session, Lints::all(session).and_many_sas_per_tuple(session).and_refusals(session))
+        .run(&mut blocks, &mut check)?;
     session.output.progress().end();
     // With other errors it is not known what the file was meant to add.
     let lacks_addition = check.counts.all_good() && check.additions == 0 && !session.allows_empty();
@@ -83,9 +84,6 @@ struct Check<'s> {
     has_quit: bool,
 }
 
-/// Warnings about commands that every SADB refuses.
-const SURE_TO_BE_REFUSED: &[Code] = &[Code::DuplicateSa, Code::KeyLength, Code::IllumosRefuses];
-
 impl Handler for Check<'_> {
     fn command(&mut self, item: ParsedCommand, text: Excerpt<'_>) -> ControlFlow<()> {
         // `quit` does not end the check: mistakes after it are worth a message too.
@@ -93,10 +91,7 @@ impl Handler for Check<'_> {
         self.has_quit |= matches!(command, Some(Command::Quit));
         let adds = matches!(&command, Some(Command::Sa(command)) if command.verb == Verb::Add);
         self.additions += usize::from(adds && !self.has_quit);
-        let is_good = command.is_some();
-        self.counts.add(is_good);
-        let is_sure = |diagnostic: &Diagnostic| SURE_TO_BE_REFUSED.contains(&diagnostic.code);
-        self.counts.sure_to_be_refused += usize::from(is_good && item.diagnostics.iter().any(is_sure));
+        self.counts.add(command.is_some());
         ControlFlow::Continue(())
     }
 

@@ -6,6 +6,7 @@ mod command_loop;
 mod connection;
 mod execute;
 mod exit;
+mod expected_refusals;
 mod forms;
 mod getopt;
 mod help;

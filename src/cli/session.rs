@@ -51,6 +51,10 @@ impl<'a> Session<'a> {
         Options { vocabulary: self.vocabulary(), numeric: self.settings.numeric, setting, resolver }
     }
 
+    pub(super) fn target(&self) -> &SadbTarget {
+        &self.target
+    }
+
     /// The algorithms and limits of the SADB.
     pub(super) fn vocabulary(&self) -> Vocabulary {
         self.target.vocabulary()

@@ -3,6 +3,8 @@
 use crate::sa::DiagnosticCode;
 
 /// The codes that a program acts on.
+pub(crate) const BAD_AALG: DiagnosticCode = DiagnosticCode(40);
+pub(crate) const BAD_EALG: DiagnosticCode = DiagnosticCode(41);
 pub(crate) const BAD_SASTATE: DiagnosticCode = DiagnosticCode(43);
 pub(crate) const MALFORMED_NATT_LOC: DiagnosticCode = DiagnosticCode(55);
 pub(crate) const PAIR_INAPPROPRIATE: DiagnosticCode = DiagnosticCode(73);

@@ -3,6 +3,7 @@
 //! Modules above this one do not depend on a kernel interface.
 #![forbid(unsafe_code)]
 
+mod add_check;
 pub(crate) mod changes;
 mod error;
 mod illumos;
@@ -17,6 +18,7 @@ mod warnings;
 
 use std::ops::ControlFlow;
 
+pub(crate) use add_check::AddCheck;
 pub(crate) use error::SadbError;
 pub(crate) use illumos::Illumos;
 #[cfg(feature = "internals")]

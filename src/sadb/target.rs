@@ -4,17 +4,18 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::pfkey::embedded::Embedded;
 use super::unix_socket;
 use crate::model::Settings;
 use crate::names::{Vocabulary, ipsecalgs};
-use crate::redact::printable;
+use crate::redact::{printable, shell_word};
 use crate::sadb::linux::af_key::AfKey;
 use crate::sadb::{Illumos, Sadb, SadbError, Xfrm};
 use crate::sys::net::packet_socket::PacketSocket;
+use crate::sys::process::program;
 use crate::sys::{IS_ILLUMOS, IS_LINUX};
 
 /// The environment variable that `--sadb` overrides.
@@ -95,6 +96,16 @@ impl SadbTarget {
         matches!(self, Self::Auto | Self::Xfrm | Self::PfKey)
     }
 
+    /// The start of a command line in a message: the program `name` of this package, with the option for this SADB.
+    #[must_use]
+    pub(crate) fn command(&self, name: &str) -> String {
+        let program = program::beside(name);
+        match self {
+            Self::Auto => program,
+            target => format!("{program} --sadb {}", shell_word(Path::new(&target.to_word()))),
+        }
+    }
+
     /// The vocabulary of a keys file for this SADB.
     #[must_use]
     pub(crate) fn vocabulary(&self) -> Vocabulary {
@@ -157,6 +168,13 @@ mod tests {
         assert_eq!("Model".parse::<SadbTarget>(), Err(UnknownTarget));
         assert_eq!(SadbTarget::Model.vocabulary(), Vocabulary::Illumos);
         assert_eq!(SadbTarget::Xfrm.vocabulary(), Vocabulary::Linux);
+    }
+
+    #[test]
+    fn command_has_the_option_of_the_sadb() {
+        assert!(SadbTarget::Auto.command("ipseckey").ends_with("ipseckey"));
+        assert!(SadbTarget::Model.command("ipseckey").ends_with("ipseckey --sadb model"));
+        assert!(SadbTarget::Unix("/my socket".into()).command("ipseckey").ends_with("--sadb 'unix:/my socket'"));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Invalid requests, and requests that the kernel refuses: a clear error for each, and nothing changes.
 
-use crate::space::Space;
+use crate::space::{Space, private_file};
 
 const MD5: &str = "auth_alg md5 authkey 000102030405060708090a0b0c0d0e0f";
 const AES: &str = "encr_alg aes encrkey 000102030405060708090a0b0c0d0e0f";
@@ -47,6 +47,8 @@ const REQUESTS: &[(&str, &str)] = &[
     ("add esp spi 0x200 src 10.0.0.1 dst 0.0.0.0 AES", "identified by its destination"),
     ("add esp spi 0x200 ENDS AES esn", "ESN"),
     ("add esp spi 0x200 ENDS AES tfcpad 100", "tunnel mode"),
+    ("add ah spi 0x200 ENDS MD5 mode tunnel tfcpad 100", "no padding"),
+    ("add esp spi 0x200 ENDS AES mode transport isrc fd01::1 idst fd02::1", "family of dst"),
     ("add esp spi 0x200 ENDS AES offload nosuch0", "no interface nosuch0"),
     // Existing and missing SAs.
     ("add esp spi 0x100 ENDS AES", "exists"),
@@ -114,6 +116,58 @@ fn assert_refused_without_changes(sadb: &'static str, requests: &[(&str, &str)])
 #[ignore = "needs a kernel: tests/kernel/run"]
 fn xfrm_refuses_invalid_requests_without_changes() {
     assert_refused_without_changes("xfrm", REQUESTS);
+}
+
+/// What `-c` cannot know: SAs, devices and modules of the system.
+const UNKNOWN_TO_CHECK: &[&str] =
+    &["exists", "does not exist", "no interface", "pair-spi 0x999", "does not change", "no number for this"];
+
+/// `-c` and `-f` agree: both refuse a request, or the reason is one that only the system has.
+fn assert_check_agrees(sadb: &'static str, requests: &[(&str, &str)]) {
+    let space = Space::with_sadb(sadb);
+    let mut wrong = Vec::new();
+    for (request, expected) in requests.iter().filter(|row| !UNKNOWN_TO_CHECK.iter().any(|unknown| row.1.contains(unknown)))
+    {
+        let file = private_file(&format!("{}\n", whole(request)));
+        let ran = space.ipseckey(&format!("-c {}", file.display()));
+        std::fs::remove_file(file).unwrap();
+        // A file without an add is refused for that; the texts of those commands are not compared.
+        if ran.status != 1 || (request.starts_with("add") && !ran.err.contains("error[")) {
+            wrong.push(format!("{request}: expected {expected:?}, status {}, found\n{}", ran.status, ran.err));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+#[ignore = "needs a kernel: tests/kernel/run"]
+fn check_refuses_what_a_load_refuses() {
+    assert_check_agrees("xfrm", REQUESTS);
+    assert_check_agrees("pfkey", LOST_BY_PF_KEY);
+}
+
+/// The check may refuse nothing that the kernel takes.
+#[test]
+#[ignore = "needs a kernel: tests/kernel/run"]
+fn check_accepts_what_loads() {
+    for rest in [
+        "AES MD5 replay 32 esn",
+        "AES MD5 mode tunnel tfcpad 100",
+        "AES MD5 mode tunnel iproto 1",
+        "AES MD5 mode transport isrc 10.0.0.1/32 idst 10.0.0.2/32",
+        "AES MD5 isrc fd01::/64 idst fd02::/64",
+        "AES MD5 soft_bytes 5 hard_bytes 6 soft_packets 5 hard_packets 6",
+        "encr_alg null MD5 icv 80",
+        "AES MD5 encap udp nat_lport 4500 nat_rport 4501 outbound",
+        "AES MD5 proto ospf",
+    ] {
+        let space = Space::with_sadb("xfrm");
+        let keys = whole(&format!("add esp spi 0x200 ENDS {rest}\n"));
+        let file = private_file(&keys);
+        space.ipseckey(&format!("-c {}", file.display())).succeeded();
+        std::fs::remove_file(file).unwrap();
+        space.load(&keys);
+    }
 }
 
 #[test]

@@ -175,7 +175,7 @@ fn run_exits_if_a_refresh_finds_errors() {
     assert!(notice.contains(&format!("STATUS={expected}")), "{notice}");
     let (exit, log) = running.end();
     assert_eq!(exit, 78);
-    assert!(log.contains(&format!("ipseckey -c {}\n", file.display())), "{log}");
+    assert!(log.contains(&format!(" -c {}\n", file.display())), "{log}");
     Run { exit: Some(exit), stdout: log, stderr: notice }.tells_nothing_of(FIVE_MISTAKES);
     assert!(bench.spis().is_empty());
 }

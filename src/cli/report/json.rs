@@ -58,7 +58,7 @@ pub(super) fn write_diagnostic(out: &mut dyn Write, diagnostic: &Diagnostic, fil
 /// # Errors
 /// `out` cannot be written.
 pub(super) fn write_summary(out: &mut dyn Write, file: &str, counts: Counts) -> io::Result<()> {
-    let Counts { commands, good, .. } = counts;
+    let Counts { commands, good } = counts;
     write_object(out, &Summary { file, commands, good })
 }
 

@@ -40,8 +40,6 @@ pub(super) struct Counts {
     pub(super) commands: usize,
     /// Without an error (`-c`), or carried out (`-f`).
     pub(super) good: usize,
-    /// Well-formed, and refused by every SADB (`-c`).
-    pub(super) sure_to_be_refused: usize,
 }
 
 impl Counts {

@@ -2,7 +2,7 @@
 
 use crate::names::algorithms::{Auth, Encr, KeyBits, auth_by_number, encr_by_number};
 use crate::names::weak_keys;
-use crate::sa::{AuthAlg, EncrAlg, Lifetime, Request, SaState, SaType};
+use crate::sa::{AuthAlg, EncrAlg, Flags, Lifetime, Request, SaState, SaType, XfrmFlags, XfrmMode};
 use crate::sadb::SadbError;
 use crate::sadb::error::refuse;
 use crate::secret::Key;
@@ -31,6 +31,7 @@ pub(super) fn check_add(request: &Request) -> Result<Algorithms, SadbError> {
     }
     check_lifetimes(*request.soft, *request.hard)?;
     check_packet_limits(request)?;
+    check_kernel_rules(request)?;
     let algorithms = Algorithms { auth: auth(request.auth_alg)?, encr: encr(request.encr_alg)? };
     check_icv(request, algorithms.auth)?;
     match request.sa_type {
@@ -38,6 +39,41 @@ pub(super) fn check_add(request: &Request) -> Result<Algorithms, SadbError> {
         SaType::ESP => check_esp(request, algorithms),
         other => refuse(format!("SA type {} has no database in Linux: use ah or esp", other.0)),
     }
+}
+
+/// What the kernel refuses whatever SAs it has (`verify_newsa_info` in xfrm_user.c, `__xfrm_init_state` in xfrm_state.c,
+/// `xfrm_dev_state_add` in xfrm_device.c). Older kernels give no reason.
+fn check_kernel_rules(request: &Request) -> Result<(), SadbError> {
+    let (linux, mode) = (&request.linux, request.mode());
+    // An outbound SA has no window, and needs none on kernels that know the direction.
+    let is_outbound = request.flags.has(Flags::OUTBOUND) && !request.flags.has(Flags::INBOUND);
+    if linux.flags.has(XfrmFlags::ESN) && request.replay == 0 && !is_outbound {
+        return refuse("esn without replay: ESN needs an anti-replay window on Linux: add replay 32".into());
+    }
+    if linux.tfcpad != 0 && request.sa_type == SaType::AH {
+        return refuse("AH has no padding: leave out tfcpad".into());
+    }
+    if linux.tfcpad != 0 && mode != XfrmMode::TUNNEL {
+        return refuse("tfcpad: Linux pads packets in tunnel mode only: add mode tunnel".into());
+    }
+    if let Some(offload) = &linux.offload {
+        let has_encap = request.natt_local.is_some() || request.natt_remote.is_some();
+        if linux.tfcpad != 0 || (has_encap && !offload.whole_packet) {
+            return refuse("offload: a device has no offload of tfcpad, nor of encap without offload-packet".into());
+        }
+    }
+    check_selector_family(request, mode)
+}
+
+/// Only a tunnel can have packets of another family inside.
+fn check_selector_family(request: &Request, mode: XfrmMode) -> Result<(), SadbError> {
+    let (Some(inner), Some(dst)) = (*request.inner_dst, request.dst) else { return Ok(()) };
+    // An unspecified inner address takes the family of the other one.
+    let inner = request.inner_src.filter(|_| inner.addr.is_unspecified()).unwrap_or(inner);
+    if mode == XfrmMode::TRANSPORT && inner.addr.is_ipv4() != dst.addr.to_canonical().is_ipv4() {
+        return refuse("transport mode: isrc and idst must be of the family of dst".into());
+    }
+    Ok(())
 }
 
 fn auth(number: AuthAlg) -> Result<Option<&'static Auth>, SadbError> {
@@ -196,7 +232,7 @@ fn is_weak(cipher: EncrAlg, key: &Key) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sa::{LinuxExtras, Spi};
+    use crate::sa::{Endpoint, InnerEndpoint, LinuxExtras, Spi};
 
     fn esp() -> Request {
         Request {
@@ -254,6 +290,29 @@ mod tests {
         };
         assert!(refusal(&triple(vec![0x12; 24])).contains("weak"));
         assert_eq!(refusal(&triple((0..24).map(|n| n * 2).collect())), "");
+    }
+
+    #[test]
+    fn check_add_knows_rules_of_the_kernel() {
+        let with = |linux: LinuxExtras| Request { linux: linux.into(), ..esp() };
+        let esn = || LinuxExtras { flags: XfrmFlags::ESN, ..LinuxExtras::default() };
+        assert!(refusal(&with(esn())).starts_with("esn without replay"));
+        assert_eq!(refusal(&Request { replay: 32, ..with(esn()) }), "");
+        assert_eq!(refusal(&Request { flags: Flags::OUTBOUND, ..with(esn()) }), "");
+        let padded = LinuxExtras { tfcpad: 100, ..LinuxExtras::default() };
+        assert!(refusal(&with(padded.clone())).contains("tunnel mode only"));
+        assert_eq!(refusal(&with(LinuxExtras { mode: Some(XfrmMode::TUNNEL), ..padded })), "");
+        let end = |addr: &str| Some(Endpoint { addr: addr.parse().unwrap(), port: 0, proto: 0 });
+        let inner = |addr: &str| Some(InnerEndpoint { addr: addr.parse().unwrap(), prefix_len: 32, port: 0, proto: 0 });
+        let transport = LinuxExtras { mode: Some(XfrmMode::TRANSPORT), ..LinuxExtras::default() };
+        let of = |addr: &str| Request {
+            dst: end("10.0.0.2"),
+            inner_src: inner(addr).into(),
+            inner_dst: inner(addr).into(),
+            ..with(transport.clone())
+        };
+        assert_eq!(refusal(&of("10.1.0.1")), "");
+        assert!(refusal(&of("fd00::1")).contains("family of dst"));
     }
 
     #[test]

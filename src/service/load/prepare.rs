@@ -101,7 +101,8 @@ impl<'a> Loader<'a> {
         let commands = parsed.map_err(|Faults { commands, lines }| {
             let event = event::load::invalid_file(&file.path, commands, &lines, sadb);
             let failure = self.fail(Reason::Configuration, &event);
-            self.log.event(&event::load::how_to_see_errors(&file.path, self.fmri()));
+            let ipseckey = self.config.sadb.command("ipseckey");
+            self.log.event(&event::load::how_to_see_errors(&file.path, &ipseckey, self.fmri()));
             failure
         })?;
         self.require_addition(&commands, &file.path, sadb)?;

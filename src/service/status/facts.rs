@@ -31,6 +31,8 @@ pub(super) struct Facts {
     /// Whether the service installs policies.
     pub(super) from_sas: bool,
     pub(super) file: Option<PathBuf>,
+    /// The start of a command line of `ipseckey` for the SADB.
+    pub(super) ipseckey: String,
     /// Whether the content of the keys file differs from the loaded one; `None` if that is unknown.
     pub(super) changed: Option<bool>,
     pub(super) sas: Sas,
@@ -70,6 +72,7 @@ impl Facts {
         directory: &Path,
         unknown: &mut Vec<String>,
     ) -> Result<(), Unknown> {
+        self.ipseckey = target.command("ipseckey");
         let file = self.read_file(target, directory).unwrap_or_else(|why| {
             unknown.push(format!("whether the keys file has changed: {why}"));
             None

@@ -167,7 +167,7 @@ fn udp_port(facts: &Facts) -> Option<Problem> {
 
 fn file_changed(facts: &Facts) -> Option<Problem> {
     let file = facts.file.as_deref().filter(|_| facts.changed == Some(true))?;
-    let fix = format!("to load it: manual-key refresh; to check it before: ipseckey -c {}", shell_word(file));
+    let fix = format!("to load it: manual-key refresh; to check it before: {} -c {}", facts.ipseckey, shell_word(file));
     Some(Problem::warning("the keys file has changed since it was loaded", fix))
 }
 

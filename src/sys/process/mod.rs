@@ -6,6 +6,7 @@ pub(crate) mod hardening;
 pub(crate) mod key_managers;
 pub(crate) mod memory;
 pub(crate) mod privilege;
+pub(crate) mod program;
 pub(crate) mod signals;
 pub(crate) mod stop;
 pub(crate) mod user_namespace;

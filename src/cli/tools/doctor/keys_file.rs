@@ -49,7 +49,7 @@ impl DesiredSas {
 pub(super) fn check(path: &Path, session: &Session<'_>, report: &mut HealthReport) -> Option<DesiredSas> {
     match survey(path, session, report) {
         Ok(survey) => {
-            report_contents(path, &survey, report);
+            report_contents(path, &session.target().command("ipseckey"), &survey, report);
             Some(survey.desired)
         }
         Err(error) => {
@@ -111,9 +111,9 @@ impl Handler for Survey {
     }
 }
 
-fn report_contents(path: &Path, survey: &Survey, report: &mut HealthReport) {
+fn report_contents(path: &Path, ipseckey: &str, survey: &Survey, report: &mut HealthReport) {
     let name = shown(path);
-    let fix = format!("run `ipseckey -c {}` to see the lines", shell_word(path));
+    let fix = format!("run `{ipseckey} -c {}` to see the lines", shell_word(path));
     match (survey.errors, survey.warnings) {
         (0, _) if survey.desired.ids.is_empty() => report.problem(
             "keys file",

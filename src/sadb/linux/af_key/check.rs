@@ -10,7 +10,7 @@ use crate::sadb::{PairScope, SadbError};
 const MAX_WINDOW: u32 = 32;
 
 /// Checks a request to add an SA.
-pub(super) fn check_add(request: &Request) -> Result<(), SadbError> {
+pub(in crate::sadb) fn check_add(request: &Request) -> Result<(), SadbError> {
     check::check_add(request)?;
     if let Some(cipher) = encr_by_number(request.encr_alg).filter(|cipher| cipher.is_combined()) {
         return refuse(format!("{}: Linux PF_KEY has no combined-mode ciphers: use --sadb xfrm", cipher.names[0]));

@@ -4,6 +4,8 @@
 mod check;
 mod shape;
 
+pub(in crate::sadb) use check::check_add;
+
 use std::ops::ControlFlow;
 
 use nix::errno::Errno;

@@ -69,6 +69,18 @@ pub(super) fn type_of(proto: u8) -> SaType {
     }
 }
 
+/// Checks a request to add an SA, without the kernel.
+pub(super) fn check_add(request: &Request) -> Result<(), SadbError> {
+    if request.linux.offload.is_none() {
+        return encode_sa(request).map(drop);
+    }
+    check::check_add(request)?;
+    // The device may be one of another system, or appear later.
+    let mut rest = request.duplicate();
+    rest.linux.offload = None;
+    encode_sa(&rest).map(drop)
+}
+
 /// Encodes the fixed part and the attributes of a new SA.
 pub(super) fn encode_sa(request: &Request) -> Result<(SaInfo, Vec<Attribute>), SadbError> {
     let id = sa_id(request)?;

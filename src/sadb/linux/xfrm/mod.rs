@@ -189,6 +189,14 @@ impl Xfrm {
     }
 }
 
+/// Checks a request to add an SA, without the kernel: the refusals of the kernel that depend on the request alone.
+///
+/// # Errors
+/// [`SadbError::Unsupported`].
+pub(in crate::sadb) fn check_add(request: &Request) -> Result<(), SadbError> {
+    encode::check_add(request)
+}
+
 fn request_context(id: &SaId) -> RequestContext {
     RequestContext { sa_type: id.sa_type, is_ipv6: id.dst.is_ipv6(), ..RequestContext::default() }
 }

@@ -182,10 +182,11 @@ pub(crate) fn invalid_file(file: &Path, commands: usize, lines: &[u32], sadb: Sa
     event.field("IPSECKEY_COMMANDS", commands).field("IPSECKEY_ERRORS", wrong).lines(lines)
 }
 
-/// The command that shows the errors; `fmri`: the SMF instance to clear afterwards.
-pub(crate) fn how_to_see_errors(file: &Path, fmri: Option<&str>) -> Event {
+/// The command that shows the errors; `ipseckey`: the program with the option for the SADB; `fmri`: the SMF instance to clear
+/// afterwards.
+pub(crate) fn how_to_see_errors(file: &Path, ipseckey: &str, fmri: Option<&str>) -> Event {
     let clear = fmri.map_or(String::new(), |fmri| format!("; after fixing them: svcadm clear {fmri}"));
-    Event::error(format!("to see the errors: ipseckey -c {}{clear}", shell_word(file))).file(file)
+    Event::error(format!("to see the errors: {ipseckey} -c {}{clear}", shell_word(file))).file(file)
 }
 
 const REFUSED_COMMAND: Entry = Entry {

@@ -173,9 +173,9 @@ fn lines_are_cut_after_twenty() {
 
 #[test]
 fn how_to_see_errors_can_be_pasted_into_a_shell() {
-    let hint = load::how_to_see_errors(Path::new("/my keys"), None);
-    assert_eq!(hint.to_string(), "to see the errors: ipseckey -c '/my keys'");
-    let hint = load::how_to_see_errors(Path::new(FILE), Some("svc:/network/ipsec/manual-key:default"));
+    let hint = load::how_to_see_errors(Path::new("/my keys"), "ipseckey --sadb model", None);
+    assert_eq!(hint.to_string(), "to see the errors: ipseckey --sadb model -c '/my keys'");
+    let hint = load::how_to_see_errors(Path::new(FILE), "ipseckey", Some("svc:/network/ipsec/manual-key:default"));
     assert!(hint.to_string().ends_with("svcadm clear svc:/network/ipsec/manual-key:default"));
 }
 
