@@ -34,3 +34,10 @@ pub(crate) mod acl {
         pub(crate) fn facl(fd: c_int, command: c_int, count: c_int, list: *mut c_void) -> c_int;
     }
 }
+
+#[cfg(target_os = "illumos")]
+// SAFETY: as unistd.h declares it.
+unsafe extern "C" {
+    /// issetugid(2).
+    pub(crate) fn issetugid() -> std::ffi::c_int;
+}

@@ -52,3 +52,15 @@ fn programs_are_executable_and_no_keys_file_is_delivered() {
     }
     assert!(!MANIFEST.contains("inet/secret"));
 }
+
+/// With a user ID of root the profile would let its users read and replace every file that they name. The kernel asks for the privilege
+/// alone.
+#[test]
+fn profile_gives_the_privilege_for_sas_and_no_user_id() {
+    let line = include_str!("../../smf/exec_attr").trim_end();
+    let [profile, policy, kind, _, _, program, attributes] = line.split(':').collect::<Vec<_>>()[..] else {
+        panic!("{line}")
+    };
+    assert_eq!((profile, policy, kind), ("Network IPsec Management", "solaris", "cmd"));
+    assert_eq!((program, attributes), ("/opt/ipseckey/sbin/ipseckey", "privs=sys_ip_config"));
+}

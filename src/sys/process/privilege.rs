@@ -89,13 +89,21 @@ mod system {
 /// On illumos the SMF manifest sets the privileges of the method (smf_method(7)).
 #[cfg(not(target_os = "linux"))]
 mod system {
-    use nix::unistd::{getegid, geteuid, getgid, getuid};
-
     use super::Privileges;
 
     pub(crate) fn keep_only(_: Privileges) {}
 
+    /// issetugid(2) also knows of privileges that a rights profile has added (pfexec(1)), which the user IDs do not show: `gexec` in
+    /// exec.c sets the flag for PRIV_INCREASE, too.
+    #[cfg(target_os = "illumos")]
     pub(crate) fn is_privileged_exec() -> bool {
+        // SAFETY: it takes no arguments, and reads a flag of the process.
+        unsafe { crate::sys::illumos::issetugid() != 0 }
+    }
+
+    #[cfg(not(target_os = "illumos"))]
+    pub(crate) fn is_privileged_exec() -> bool {
+        use nix::unistd::{getegid, geteuid, getgid, getuid};
         getuid() != geteuid() || getgid() != getegid()
     }
 }
