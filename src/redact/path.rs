@@ -13,23 +13,48 @@ use super::visible::{is_visible, printable};
 /// Longest component that is shown, in characters.
 const MAX_COMPONENT: usize = 100;
 
+/// Longest part that is shown, in bytes. A key of the weakest cipher is longer in base32.
+const MAX_WORD: usize = 25;
+
 /// Most letters and digits in parts that mix upper and lower case as base64 does: less than six bytes.
 const MAX_MIXED_CASE: usize = 7;
 
 /// Directories below which other programs make directories with random names. No key begins with one of them.
-const ROOTS: &[&str] =
-    &["/tmp/", "/var/", "/run/", "/home/", "/root/", "/dev/", "/proc/", "/etc/", "/opt/", "/work/", "/export/"];
+const ROOTS: &[&str] = &[
+    "/tmp/",
+    "/var/",
+    "/run/",
+    "/home/",
+    "/root/",
+    "/dev/",
+    "/proc/",
+    "/etc/",
+    "/opt/",
+    "/work/",
+    "/export/",
+    "/usr/",
+    "/srv/",
+    "/mnt/",
+    "/media/",
+    "/nix/",
+    "/data/",
+    "/private/",
+    "/Users/",
+];
 
 /// `path` for a message: components that may be a key masked, the rest [`printable`], so that a file name cannot forge a line of a log.
 #[must_use]
 pub(crate) fn shown(path: &Path) -> String {
     let bytes = path.as_os_str().as_bytes();
     let is_below_root = ROOTS.iter().any(|root| bytes.starts_with(root.as_bytes()));
+    // A slash may also be a letter of base64.
+    let whole = String::from_utf8_lossy(bytes).replace('/', " ");
+    let is_shown = is_below_root || is_component(&whole) && is_plain(&whole);
     let components: Vec<&[u8]> = bytes.split(|byte| *byte == b'/').collect();
     let show = |(at, component): (usize, &&[u8])| {
         let word = String::from_utf8_lossy(component);
         let is_directory = at + 1 < components.len();
-        let shows = is_component(&word) && (is_below_root && is_directory || is_one_case(&word));
+        let shows = is_shown && is_component(&word) && (is_below_root && is_directory || is_plain(&word));
         if shows { printable(component) } else { mask(word.chars().count()) }
     };
     components.iter().enumerate().map(show).collect::<Vec<_>>().join("/")
@@ -44,7 +69,37 @@ pub(super) fn is_shown(path: &Path) -> bool {
 fn parts(component: &str) -> Vec<String> {
     let text: String = component.chars().filter(|c| is_visible(*c)).collect();
     let text = text.replace("0x", " ").replace("0X", " ").replace("\\x", " ");
-    text.split(|c: char| !c.is_alphanumeric()).filter(|part| !part.is_empty()).map(str::to_owned).collect()
+    text.split(|c: char| !c.is_alphanumeric())
+        .filter(|part| !part.is_empty())
+        .map(|part| without_sign(part).to_owned())
+        .collect()
+}
+
+/// A part without the sign of a hexadecimal number: `x0f`, `u000f`, `0fh`.
+fn without_sign(part: &str) -> &str {
+    let digits = part.strip_prefix(['x', 'u']).or_else(|| part.strip_suffix('h')).unwrap_or(part);
+    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if is_number { digits } else { part }
+}
+
+/// Whether one of the separators of a component makes groups of it.
+fn has_groups(component: &str) -> bool {
+    let mut separators: Vec<char> = component.chars().filter(|c| !c.is_alphanumeric()).collect();
+    separators.sort_unstable();
+    separators.dedup();
+    let groups = |by: char| {
+        component.split(by).map(|group| group.trim().to_owned()).filter(|group| !group.is_empty()).collect::<Vec<_>>()
+    };
+    are_groups(&parts(component)) || component.ends_with('=') || separators.into_iter().any(|by| are_groups(&groups(by)))
+}
+
+/// Whether the parts are four or more groups of one length, with a digit or in capital letters; the last one may be shorter.
+fn are_groups(parts: &[String]) -> bool {
+    let [first, .., last] = parts else { return false };
+    let is_equal = parts.iter().rev().skip(1).all(|part| part.len() == first.len()) && last.len() <= first.len();
+    let text = parts.concat();
+    let has_digit = text.bytes().any(|byte| byte.is_ascii_digit());
+    parts.len() >= 4 && first.len() >= 2 && is_equal && (has_digit || !text.contains(|c: char| c.is_ascii_lowercase()))
 }
 
 /// Whether the letters and digits of a component cannot be a key.
@@ -55,10 +110,11 @@ fn is_component(component: &str) -> bool {
     let is_number = |part: &&String| part.len() <= 3 && part.bytes().all(|byte| byte.is_ascii_digit());
     // A date has up to six numbers.
     let is_decimal = !parts.iter().any(is_year) && parts.iter().filter(is_number).count() > 4;
-    let is_mixed = parts.iter().any(|part| part.len() > MAX_MIXED && changes(part) >= 2);
+    let is_mixed = parts.iter().any(|part| part.len() > MAX_WORD || part.len() > MAX_MIXED && changes(part) >= 2);
     component.chars().count() <= MAX_COMPONENT
         && !is_decimal
         && !is_mixed
+        && !has_groups(component)
         && !has_key_digits(&parts.concat())
         && !has_foreign_digits(component)
 }
@@ -82,8 +138,8 @@ fn has_foreign_digits(component: &str) -> bool {
     component.chars().any(is_foreign) || is_mixed
 }
 
-/// Whether letters have the case that people write: lower, upper, `Capitalized` or `CamelCase`.
-fn is_one_case(component: &str) -> bool {
+/// Whether letters have the case that people write, lower, upper, `Capitalized` or `CamelCase`, and digits are at the ends of parts.
+fn is_plain(text: &str) -> bool {
     let mixed = |part: &String| {
         let after_first = part.get(1..).unwrap_or_default();
         let (upper, lower) = (|c: char| c.is_ascii_uppercase(), |c: char| c.is_ascii_lowercase());
@@ -92,9 +148,11 @@ fn is_one_case(component: &str) -> bool {
         let mut words = part.split(upper);
         let is_camel =
             words.next().is_none_or(str::is_empty) && words.all(|word| word.len() >= 2 && word.chars().all(lower));
-        is_mixed && !is_camel
+        let is_number_first = part.len() > 3 && part.starts_with(|c: char| c.is_ascii_digit()) && changes(part) > 0;
+        let is_date = part.starts_with("20") && part.bytes().take_while(u8::is_ascii_digit).count() >= 8;
+        is_mixed && !is_camel || changes(part) >= 2 && part.len() > 3 || is_number_first && !is_date
     };
-    parts(component).iter().filter(|part| mixed(part)).map(String::len).sum::<usize>() <= MAX_MIXED_CASE
+    parts(text).iter().filter(|part| mixed(part)).map(String::len).sum::<usize>() <= MAX_MIXED_CASE
 }
 
 #[cfg(test)]
@@ -145,6 +203,6 @@ mod tests {
             assert_eq!(shown(Path::new(name)), "X".repeat(name.chars().count().min(16)), "{name}");
         }
         assert_eq!(shown(Path::new("/tmp/0f1e2d3c4b5a")), "/tmp/XXXXXXXXXXXX");
-        assert_eq!(shown(Path::new("Dx4tPEtaaX/iHlqW0w9Lh8A")), "XXXXXXXXXX/XXXXXXXXXXXX");
+        assert_eq!(shown(Path::new("Dx4tPE/ta/XiHlqW0w9Lh8A")), "XXXXXX/XX/XXXXXXXXXXXXX");
     }
 }

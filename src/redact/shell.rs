@@ -33,7 +33,7 @@ mod tests {
         assert_eq!(shell_word(Path::new("/etc/inet/secret/ipseckeys")), "/etc/inet/secret/ipseckeys");
         assert_eq!(shell_word(Path::new("/my keys")), "'/my keys'");
         assert_eq!(shell_word(Path::new("-rf")), "./-rf");
-        assert_eq!(shell_word(Path::new("$(id)/0f1e2d3c4b5a")), "'$(id)/XXXXXXXXXXXX'");
+        assert_eq!(shell_word(Path::new("/tmp/$(id)/0f1e2d3c4b5a")), "'/tmp/$(id)/XXXXXXXXXXXX'");
     }
 
     #[test]

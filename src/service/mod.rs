@@ -47,7 +47,7 @@ pub(crate) use status::expired::{ExpiredSa, expired_sas};
 
 #[cfg(feature = "internals")]
 pub(crate) use control_socket::recode_reply;
-#[cfg(feature = "internals")]
+#[cfg(any(test, feature = "internals"))]
 pub(crate) use properties::check_config;
 #[cfg(feature = "internals")]
 pub(crate) use records::owned_sas::rewrite_owned_record;

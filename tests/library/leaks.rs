@@ -3,7 +3,7 @@
 //! `LEAK_FILES` is the number of files.
 
 #[path = "../leaks/damage.rs"]
-mod damage;
+pub(super) mod damage;
 #[path = "../leaks/scan.rs"]
 mod scan;
 

@@ -4,6 +4,7 @@ mod completions;
 mod illumos;
 mod illumos_rules;
 mod import;
+mod key_forms;
 mod lang_properties;
 mod leaks;
 mod reconcile;

@@ -130,7 +130,7 @@ pub(crate) enum OnStop {
 ///
 /// # Errors
 /// The line of the error, and its text as the log has it.
-#[cfg(feature = "internals")]
+#[cfg(any(test, feature = "internals"))]
 pub(crate) fn check_config(text: &str) -> Result<(), (usize, String)> {
     parse(text).map(drop)
 }
