@@ -88,3 +88,32 @@ fn carry_sequence_reboot_adds_a_margin() {
     let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(lasting.join("sequence.json")).unwrap().permissions());
     assert_eq!(mode & 0o777, 0o600);
 }
+
+/// As `ipseckey -c` warns (IK045), with the setting under which the cipher is safe.
+#[test]
+fn counter_mode_cipher_is_a_warning_that_names_the_safe_setting() {
+    let bench = Bench::with_model();
+    let gcm = "encr_alg aes-gcm encrkey 0f1e2d3c4b5a69788796a5b4c3d2e1f001020304";
+    let keys = bench.file("own", &format!("{}{}", sa(""), sa("").replace(KEY, gcm).replace("0x1001", "0x1002")));
+    let cases = [
+        (
+            "",
+            "line 2: manual keying with a counter-mode cipher: with carry_sequence = \"run\" a reboot repeats counter values",
+        ),
+        ("carry_sequence = \"off\"\n", "each load repeats counter values"),
+        ("carry_sequence = \"reboot\"\n", "with carry_sequence = \"reboot\" this is safe unless"),
+    ];
+    for (properties, expected) in cases {
+        let config = bench.file("manual-key.toml", properties);
+        for method in ["check", "start", "refresh"] {
+            let words = [method, "--config", config.to_str().unwrap(), "--config-file", keys.to_str().unwrap()];
+            let run = bench.run(&words).expect(0);
+            assert!(run.stderr.contains(expected), "{method}, {properties:?}: {}", run.stderr);
+            let is_safe = properties.contains("reboot");
+            assert_eq!(run.stderr.contains("set carry_sequence = \"reboot\""), !is_safe, "{method}: {}", run.stderr);
+        }
+    }
+    let aes = bench.file("own", &sa(""));
+    let run = bench.run(&["start", "--config-file", aes.to_str().unwrap()]).expect(0);
+    assert!(!run.stderr.contains("counter-mode"), "{}", run.stderr);
+}

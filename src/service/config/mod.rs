@@ -50,6 +50,17 @@ pub(crate) struct SequenceDirs {
     pub(crate) state: Option<PathBuf>,
 }
 
+impl SequenceDirs {
+    /// How long sequence numbers are preserved; not at all for an SADB whose state is not saved.
+    pub(crate) fn carried(&self) -> CarrySequence {
+        match self {
+            Self { state: Some(_), .. } => CarrySequence::Reboot,
+            Self { runtime: Some(_), .. } => CarrySequence::Run,
+            _ => CarrySequence::Off,
+        }
+    }
+}
+
 /// The options of the command line that override the configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Overrides {

@@ -28,6 +28,12 @@ impl FileCommand {
         Self { line: self.line, action }
     }
 
+    /// Whether it adds SAs with a cipher that breaks if a counter is used twice with the same key.
+    pub(super) fn uses_counter_mode(&self, vocabulary: Vocabulary) -> bool {
+        let algorithm = self.addition().map(|command| command.request.encr_alg);
+        vocabulary.encr_algs().any(|row| row.counter_mode && Some(row.number) == algorithm)
+    }
+
     pub(crate) fn is_addition(&self) -> bool {
         self.addition().is_some()
     }

@@ -105,8 +105,19 @@ impl<'a> Loader<'a> {
             self.log.event(&event::load::how_to_see_errors(&file.path, &ipseckey, self.fmri()));
             failure
         })?;
+        self.warn_of_counter_modes(&commands);
         self.require_addition(&commands, &file.path, sadb)?;
         Ok(commands)
+    }
+
+    /// As `ipseckey -c` does, and with the setting under which such a cipher is safe.
+    fn warn_of_counter_modes(&mut self, commands: &[FileCommand]) {
+        let vocabulary = self.config.sadb.vocabulary();
+        let lines: Vec<u32> =
+            commands.iter().filter(|command| command.uses_counter_mode(vocabulary)).map(|command| command.line).collect();
+        if !lines.is_empty() {
+            self.log.event(&event::counter_mode::used(&lines, self.config.sequence.carried()));
+        }
     }
 
     /// Without an `add` the file was probably cut short: to apply it would leave traffic without SAs, and with `policy = "from-sas"`

@@ -26,6 +26,7 @@ mod tests {
     fn entries() -> impl Iterator<Item = &'static Entry> {
         [
             event::load::ENTRIES,
+            event::counter_mode::ENTRIES,
             event::foreign::ENTRIES,
             event::confirm::ENTRIES,
             event::policy::ENTRIES,

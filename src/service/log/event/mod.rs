@@ -1,12 +1,13 @@
 //! The events of the service. Each function in these files is one row of the table: severity, text, the catalogue entry with
 //! its `MESSAGE_ID`, and the journal's fields. [`load`] has the rows about keys files, SAs and the configuration, [`policy`]
-//! those about policies, [`foreign`] that about SAs of other programs, [`confirm`] those of `start --confirm`, [`daemon`] those of
+//! those about policies, [`counter_mode`] that about such ciphers, [`foreign`] that about SAs of other programs, [`confirm`] those of `start --confirm`, [`daemon`] those of
 //! `manual-key run`.
 //!
 //! No row takes text of a keys file or an error of `keyfile`, both of which may contain keys: only counts, line numbers, file
 //! names, identities and the masked error of an SADB (ipseckey(1M), SECURITY, point 3).
 
 pub(crate) mod confirm;
+pub(crate) mod counter_mode;
 pub(crate) mod daemon;
 pub(crate) mod foreign;
 pub(crate) mod load;

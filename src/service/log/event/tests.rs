@@ -14,6 +14,7 @@ use crate::reconcile::{self, ExecuteError, FingerprintKey, GoalError, Step, Summ
 use crate::sa::{Endpoint, LifetimeKind, Request, SaId, SaType, Spi};
 use crate::sadb::{SadbError, SadbTarget};
 use crate::service::config::ConfigError;
+use crate::service::config::properties::CarrySequence;
 use crate::service::load::keys;
 use crate::sys::fs::keys_file::{FileError, PrivacyFinding};
 
@@ -68,6 +69,7 @@ pub(in crate::service::log) fn samples() -> Vec<Event> {
         confirm::not_confirmed(),
         load::disabled(true, AfterStop::Kept { instance: Some("north") }),
         foreign::removed_foreign(&foreign_sas(), &["charon (pid 7)".to_owned()]),
+        counter_mode::used(&[3, 7], CarrySequence::Run),
         load::empty(file),
         load::nothing_to_add(file, SadbState::Unchanged, None),
         load::invalid_file(file, 12, &[3, 7], SadbState::Empty),
