@@ -246,6 +246,18 @@ fn run_logs_expired_lifetimes() {
     running.wait_for_log("<3>the hard lifetime of the AH SA with SPI 0x1002 to 192.0.2.2 has expired: it is removed");
 }
 
+/// illumos reports an idle SA at each pass of its ager, every 8 seconds. Of two passes the second one is that of the hard lifetime.
+#[test]
+fn run_logs_an_idle_sa_once() {
+    let bench = Bench::with_model();
+    let idle = TWO.replace('\n', " idle_addtime 1\n");
+    let hard = ONE.replace('\n', " hard_addtime 9\n");
+    let running = Running::ready(&bench, &bench.file("keys", &format!("{idle}{hard}")), &[]);
+    running.wait_for_log("the hard lifetime of the ESP SA with SPI 0x1001 to 192.0.2.2 has expired");
+    let log = running.log();
+    assert_eq!(log.matches("the idle lifetime of the AH SA with SPI 0x1002 to 192.0.2.2 has expired").count(), 1, "{log}");
+}
+
 #[test]
 fn run_pings_the_watchdog() {
     let mut bench = Bench::with_model();

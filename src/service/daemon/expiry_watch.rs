@@ -1,5 +1,6 @@
 //! Watches an SADB for expiring lifetimes.
 
+use super::idle_expiries::IdleExpiries;
 use super::sadb_watch::{Alive, SadbWatch};
 use super::thread::StartError;
 use crate::sa::{AddressRole, Extension, LifetimeKind, Message, MessageType};
@@ -22,7 +23,11 @@ pub(super) fn start(
 ) -> Result<SadbWatch, StartError> {
     let lost = report.clone();
     let wait = move |sadb: &mut dyn Sadb, alive: &Alive| {
-        sadb.monitor(MonitorMode::Expiries, &mut |message| alive.then(|| watch_event(message).into_iter().for_each(&report)))
+        let mut idle = IdleExpiries::default();
+        sadb.monitor(MonitorMode::Expiries, &mut |message| {
+            let is_repeated = idle.is_repeated(message);
+            alive.then(|| watch_event(message).filter(|_| !is_repeated).into_iter().for_each(&report))
+        })
     };
     SadbWatch::start("watch", sadb, wait, move |error| lost(WatchEvent::Lost(error)))
 }

@@ -6,6 +6,7 @@ mod change_watch;
 pub(crate) mod control_socket;
 mod expiry_watch;
 mod idle;
+mod idle_expiries;
 mod repair;
 mod repair_timer;
 mod sadb_watch;
