@@ -260,7 +260,7 @@ fn addr(end: Option<Endpoint>) -> Option<IpAddr> {
     end.map(|end| end.addr.to_canonical()).filter(|addr| !addr.is_unspecified())
 }
 
-fn whole_end(end: Endpoint) -> Endpoint {
+pub(super) fn whole_end(end: Endpoint) -> Endpoint {
     Endpoint { port: 0, proto: 0, ..end }
 }
 
@@ -412,8 +412,9 @@ fn same_identity(desired: &Option<Identity>, actual: &Option<Identity>) -> bool 
 
 fn same_soft_addtime(sas: &Comparison<'_>) -> bool {
     let (desired, actual) = (limits(*sas.desired.soft).addtime, limits(*sas.actual.soft).addtime);
-    // The subtraction wraps in the kernel as well: 5 seconds less 8 to 23 are some 2^64. 0 stands for no limit.
-    let is_shortened = SOFT_FUZZ.contains(&desired.wrapping_sub(actual)) && desired != 0 && actual != 0;
+    // The subtraction wraps in the kernel as well: 5 seconds less 8 to 23 are some 2^64. Of 8 to 23 seconds 0 may be left, which stands
+    // for no limit: an update would not give the SA another one.
+    let is_shortened = SOFT_FUZZ.contains(&desired.wrapping_sub(actual)) && desired != 0;
     desired == actual || (sas.backend == Backend::PfKey && is_shortened)
 }
 

@@ -8,7 +8,7 @@ use crate::reconcile::compare;
 use crate::reconcile::compare::{ComparedField, Comparison};
 use crate::reconcile::fingerprint::FingerprintKey;
 use crate::reconcile::goal::{DesiredSa, Goal};
-use crate::reconcile::live::ActualSa;
+use crate::reconcile::live::{ActualSa, Backend};
 use crate::reconcile::pairs::{PairChanges, set_pairs};
 use crate::reconcile::sequence::{Counters, MARGIN, is_inbound};
 use crate::reconcile::step::{Difference, Plan, SaChange, Step, StepKind};
@@ -78,7 +78,26 @@ pub(crate) fn plan(goal: &Goal, sadb: &mut dyn Sadb, options: &PlanOptions<'_>) 
         let other = inbound_copy(&listed, sadb)?;
         planner.compare_copies(listed, other);
     }
-    planner.finish()
+    let plan = planner.finish()?;
+    check_removals(&plan, sadb)?;
+    Ok(plan)
+}
+
+/// Refuses a plan that removes an SA which the kernel cannot remove without harm.
+fn check_removals(plan: &Plan, sadb: &mut dyn Sadb) -> Result<(), SadbError> {
+    let removed = plan.steps.iter().filter(|step| matches!(step.kind, StepKind::Remove | StepKind::Replace));
+    for actual in removed.filter_map(|step| step.change.actual.as_ref()).filter(|actual| actual.backend == Backend::PfKey) {
+        let ActualSa { id, request: Request { encr_alg, flags, src, .. }, pair, .. } = actual;
+        sadb.new_sequence();
+        sadb.check_removal(&Request {
+            encr_alg: *encr_alg,
+            flags: *flags,
+            src: src.map(compare::whole_end),
+            pair_spi: *pair,
+            ..id.request()
+        })?;
+    }
+    Ok(())
 }
 
 /// The copy in illumos' inbound table. A dump lists an SA once that is in both tables, from the outbound one (`sadb_dump` in

@@ -26,6 +26,8 @@ pub(crate) use linux::side_store::rewrite_side_store;
 pub(crate) use linux::xfrm::Xfrm;
 pub(crate) use load_lock::{LoadLock, LockError};
 pub(crate) use pfkey::client::PfKey;
+#[cfg(test)]
+pub(crate) use pfkey::embedded::Embedded;
 pub(crate) use pfkey::transport::Transport;
 pub(crate) use spd::Spd;
 pub(crate) use target::{SADB_VARIABLE, SadbTarget, UnknownTarget};
@@ -170,6 +172,14 @@ pub(crate) trait Sadb {
             return selected.remove.iter().try_for_each(|request| self.delete_if_present(request).map(drop));
         }
         self.flush(sa_type)
+    }
+
+    /// Checks that the kernel can remove an SA without harm. `sa` has the values of the description, its pair included.
+    ///
+    /// # Errors
+    /// [`SadbError::Unsupported`] with the reason; those of the queries.
+    fn check_removal(&mut self, _sa: &Request) -> Result<(), SadbError> {
+        Ok(())
     }
 
     /// Calls `each` for every SA of a type; [`SaType::UNSPEC`] means all types.

@@ -6,7 +6,7 @@
 //! | module | contents |
 //! | --- | --- |
 //! | `pairing` | requests with a `pair-spi` |
-//! | `tables` | combined ciphers, which must be in one table of the kernel only |
+//! | `tables` | combined ciphers, which must be in one table of the kernel only: their addition and removal |
 
 mod pairing;
 mod tables;
@@ -19,19 +19,43 @@ use std::ops::ControlFlow;
 use crate::names::diagnostics;
 use crate::sa::{AddressRole, DiagnosticCode, Extension, Message, Request, SaType};
 use crate::sadb::retry::{OTHER_DUMP, RetryBudget};
-use crate::sadb::{MonitorMode, PairScope, PfKey, Sadb, SadbError, Supported, Trace, Transport, Visitor};
+use crate::sadb::warnings::WarningLog;
+use crate::sadb::{MonitorMode, PairScope, PfKey, Sadb, SadbError, Selected, Supported, Trace, Transport, Visitor};
 use crate::wire::pfkey::Dialect;
 
 /// A client of illumos' PF_KEY.
 pub(crate) struct Illumos<T> {
     kernel: PfKey<T>,
+    warnings: WarningLog,
 }
 
 impl<T: Transport> Illumos<T> {
     /// A client over `transport`.
     #[must_use]
     pub(crate) fn new(transport: T) -> Self {
-        Self { kernel: PfKey::new(transport, &Dialect::ILLUMOS) }
+        Self { kernel: PfKey::new(transport, &Dialect::ILLUMOS), warnings: WarningLog::default() }
+    }
+
+    /// The client below the promises, as another program uses it.
+    #[cfg(test)]
+    pub(crate) fn other_program(&mut self) -> &mut PfKey<T> {
+        &mut self.kernel
+    }
+
+    /// Removes SAs with a salt, except those that the kernel would corrupt its memory with. Returns whether it has removed all.
+    fn remove_salted(&mut self, sas: &[Request]) -> Result<bool, SadbError> {
+        let mut are_removed = true;
+        for sa in sas {
+            match tables::check_removal(&mut self.kernel, sa) {
+                Ok(()) => drop(self.delete_if_present(sa)?),
+                Err(SadbError::Unsupported(reason)) => {
+                    self.warnings.warn(&reason);
+                    are_removed = false;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(are_removed)
     }
 }
 
@@ -68,6 +92,34 @@ impl<T: Transport> Sadb for Illumos<T> {
                 outcome => return outcome,
             }
         }
+    }
+
+    fn flush_except(&mut self, sa_type: SaType, keep: &mut dyn FnMut(&Message) -> bool) -> Result<(), SadbError> {
+        let mut selected = Selected::default();
+        let mut salted = Vec::new();
+        self.dump(sa_type, &mut |message| {
+            if !message.association().is_some_and(|sa| tables::has_salt(sa.encr)) {
+                selected.visit(message, keep);
+            } else if keep(message) {
+                selected.is_any_kept = true;
+            } else {
+                salted.push(tables::described(message));
+            }
+            ControlFlow::Continue(())
+        })?;
+        // After the dump: its messages and the replies to other requests come through the same socket.
+        if !self.remove_salted(&salted)? || selected.is_any_kept {
+            return selected.remove.iter().try_for_each(|request| self.delete_if_present(request).map(drop));
+        }
+        self.flush(sa_type)
+    }
+
+    fn check_removal(&mut self, sa: &Request) -> Result<(), SadbError> {
+        tables::check_removal(&mut self.kernel, sa)
+    }
+
+    fn take_warnings(&mut self) -> Vec<String> {
+        self.warnings.take()
     }
 
     fn dump(&mut self, sa_type: SaType, each: Visitor<'_>) -> Result<(), SadbError> {

@@ -261,6 +261,64 @@ fn add_refuses_a_combined_cipher_in_both_tables() {
     }
 }
 
+/// As another program may have added it, past this backend.
+fn add_by_another_program(sadb: &mut Illumos<Kernel>, request: &Request) {
+    sadb.other_program().add(request).unwrap();
+    changes(sadb);
+}
+
+fn gcm(spi: u32, src: &str, dst: &str, flags: Flags) -> Request {
+    let encr_key = Some(Key::from_slice(&[7; 20], 160, 0));
+    Request { encr_alg: EncrAlg(20), encr_key, ..esp(spi, src, dst, flags) }
+}
+
+fn spis(sadb: &mut Illumos<Kernel>) -> Vec<u32> {
+    let mut spis = Vec::new();
+    let mut each = |message: &Message| {
+        spis.extend(message.association().map(|sa| sa.spi.0));
+        ControlFlow::Continue(())
+    };
+    sadb.dump(SaType::UNSPEC, &mut each).unwrap();
+    spis.sort_unstable();
+    spis
+}
+
+#[test]
+fn flush_except_leaves_a_combined_cipher_in_both_tables_and_says_why() {
+    let any = "0.0.0.0";
+    for (local, both, single) in [
+        (&[][..], gcm(0x800, HERE, THERE, Flags::default()), gcm(0x801, HERE, THERE, Flags::OUTBOUND)),
+        (&[HERE], gcm(0x800, HERE, "224.0.0.5", Flags::default()), gcm(0x801, THERE, HERE, Flags::INBOUND)),
+        // These have the flags of inbound SAs only.
+        (&[HERE], gcm(0x800, any, HERE, Flags::default()), gcm(0x801, any, HERE, Flags::INBOUND)),
+        (&[HERE], gcm(0x800, HERE, HERE, Flags::default()), gcm(0x801, HERE, HERE, Flags::INBOUND)),
+    ] {
+        let mut sadb = kernel(local);
+        for request in [&both, &single, &outbound(0x2002)] {
+            add_by_another_program(&mut sadb, request);
+        }
+        sadb.flush_except(SaType::UNSPEC, &mut |_| false).unwrap();
+        assert_eq!(spis(&mut sadb), [0x800]);
+        let warnings = sadb.take_warnings();
+        assert!(warnings.len() == 1 && warnings[0].contains("0x800") && warnings[0].contains("salt twice"), "{warnings:?}");
+    }
+}
+
+#[test]
+fn flush_except_flushes_if_every_sa_can_be_removed() {
+    const FLUSH: u8 = 9;
+    let mut sadb = kernel(&[HERE]);
+    sadb.add(&gcm(0x801, HERE, THERE, Flags::OUTBOUND)).unwrap();
+    sadb.add(&outbound(0x2002)).unwrap();
+    // An SA of another cipher in both tables has no salt.
+    sadb.add(&esp(0x2003, HERE, "224.0.0.5", Flags::default())).unwrap();
+    sadb.flush_except(SaType::UNSPEC, &mut |message| message.association().unwrap().spi == Spi(0x2002)).unwrap();
+    assert_eq!(spis(&mut sadb), [0x2002]);
+    changes(&mut sadb);
+    sadb.flush_except(SaType::UNSPEC, &mut |_| false).unwrap();
+    assert!(changes(&mut sadb).contains(&FLUSH) && spis(&mut sadb).is_empty() && sadb.take_warnings().is_empty());
+}
+
 #[test]
 fn flush_and_dump_are_retried_while_another_one_is_carried_out() {
     let mut sadb = kernel(&[HERE]);

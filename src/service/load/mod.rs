@@ -168,6 +168,7 @@ impl<'a> Loader<'a> {
 
     fn flush_sas(&mut self, target: &mut Target) -> Result<(), Failure> {
         let foreign = target.flush(SaType::UNSPEC).map_err(|error| self.fail_sadb(&error))?;
+        target.sadb.take_warnings().iter().for_each(|note| self.log.event(&event::load::sadb_warning(note)));
         self.report_foreign(&foreign);
         Ok(())
     }

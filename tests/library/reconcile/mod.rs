@@ -1,6 +1,7 @@
 //! Reconciliation on the model: the result is that of a flush and a load, with no more requests than the differences need; a
 //! refused step causes a rollback; a plan shows the steps, and no key.
 
+mod kinds;
 mod pool;
 
 use std::ops::ControlFlow;
