@@ -272,3 +272,19 @@ fn check_escapes_control_characters_in_a_file_name() {
     let run = bench.run_bare(&["check", "--config-file", "/nonexistent\nonline: 7 SAs"]).expect(78);
     assert_eq!(run.words().lines().count(), 1, "{}", run.words());
 }
+
+/// Number and text of illumos' diagnostic code are no secret, and the only clue to the reason.
+#[test]
+fn start_logs_the_diagnostic_code_of_a_refusal() {
+    const MIXED: &str = "add esp spi 0x1003 src 192.0.2.1 dst 192.0.2.2 proto 41 isrc 10.0.0.0/8 idst 10.1.0.0/16 \
+                         encralg aes encrkey 0f1e2d3c4b5a69788796a5b4c3d2e1f0\n";
+    let mut bench = Bench::with_model();
+    let file = bench.file("keys", &format!("{ONE}{MIXED}"));
+    let expected =
+        "line 2: the SADB: Protocol wrong type for socket (diagnostic code 67: inner addresses are of different families)";
+    let unit = bench.run_as_unit("start", &file).tells_nothing_of(MIXED);
+    assert!(unit.stderr.contains(expected), "{}", unit.stderr);
+    bench.under_smf(&file);
+    let method = bench.run(&["start"]).expect(95).tells_nothing_of(MIXED);
+    assert!(method.words().contains(expected), "{}", method.words());
+}

@@ -154,12 +154,18 @@ pub(crate) fn enlarge_receive_buffer(fd: BorrowedFd<'_>) {
 }
 
 /// Enlarges the receive buffer: keysock drops messages that do not fit without an error (`keysock_passup` in keysock.c), and the
-/// default of 8 KiB holds some 40. The system refuses more than its maximum (a tunable of keysock, 256 KiB by default) with ENOBUFS.
+/// default of 8 KiB holds some 40.
 #[cfg(not(target_os = "linux"))]
 fn enlarge_receive_buffer(fd: BorrowedFd<'_>) {
-    let sizes = [256, 128, 64, 32, 16].map(|kib: usize| kib * 1024);
     // Best effort: with the default size only a monitor loses messages.
-    let _ = sizes.iter().any(|size| nix::sys::socket::setsockopt(&fd, nix::sys::socket::sockopt::RcvBuf, size).is_ok());
+    let _ = largest_buffer(|size| nix::sys::socket::setsockopt(&fd, nix::sys::socket::sockopt::RcvBuf, &size).is_ok());
+}
+
+/// The first size that `set` accepts, in bytes. The system refuses more than its maximum (a tunable of keysock, 256 KiB by default) with
+/// ENOBUFS.
+#[cfg(any(test, not(target_os = "linux")))]
+fn largest_buffer(set: impl FnMut(&usize) -> bool) -> Option<usize> {
+    [256, 128, 64, 32, 16].map(|kib: usize| kib * 1024).into_iter().find(set)
 }
 
 fn close_on_exec(fd: BorrowedFd<'_>) -> io::Result<()> {
@@ -190,4 +196,16 @@ pub(crate) fn wait_readable(fd: BorrowedFd<'_>, deadline: &mut Deadline) -> io::
 /// Rounded up to the milliseconds of poll(2): rounded down, the last millisecond would be a busy loop.
 fn timeout(remaining: Duration) -> PollTimeout {
     PollTimeout::try_from(remaining.as_millis().saturating_add(1)).unwrap_or(PollTimeout::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn largest_buffer_is_what_the_system_allows() {
+        for (maximum, expected) in [(256, Some(256)), (512, Some(256)), (100, Some(64)), (16, Some(16)), (8, None)] {
+            assert_eq!(largest_buffer(|size| *size <= maximum * 1024), expected.map(|kib: usize| kib * 1024), "{maximum}");
+        }
+    }
 }
