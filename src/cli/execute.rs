@@ -14,6 +14,7 @@ use super::session::Session;
 use super::unprotected::ProtectionCheck;
 use crate::apply::{self, Outcome as Applied, Queue};
 use crate::keyfile::{Command, Diagnostic, Location, ParsedCommand, SaCommand, Verb};
+use crate::names::Vocabulary;
 use crate::sa::{Masked, SaId};
 use crate::sadb::{MonitorMode, Sadb, SadbError};
 
@@ -182,8 +183,8 @@ impl<'s, 'a> Executor<'s, 'a> {
         };
         let protection = &mut self.protection;
         protection.iter_mut().for_each(|protection| protection.prepare(&mut *sadb));
-        // During a load of many commands, a dump for each missing SA would take too long.
-        let is_load = repeats.is_some();
+        // During a load of many commands, a dump for each missing SA would take too long. Only Linux has marks.
+        let looks_for_marks = repeats.is_none() && verb != Verb::Add && self.session.vocabulary() == Vocabulary::Linux;
         let mut missing = Vec::new();
         let all_done = apply::apply(command, &mut *sadb, &mut |request, outcome| match outcome {
             Applied::Done if verb == Verb::Add => {
@@ -193,7 +194,7 @@ impl<'s, 'a> Executor<'s, 'a> {
             Applied::Described(message) => output.print_sa(&message),
             Applied::Failed(error) if should_print(repeats, &error) => {
                 let diagnostic = refusal(verb, request, &error, location);
-                match request.id().filter(|id| !is_load && verb != Verb::Add && error.is_missing() && id.mark.is_none()) {
+                match request.id().filter(|id| looks_for_marks && error.is_missing() && id.mark.is_none()) {
                     Some(id) => missing.push((id, diagnostic, error)),
                     None => output.print_failure(&diagnostic, &error, text),
                 }
