@@ -175,6 +175,13 @@ fn run(path: &Path) -> Output {
 }
 
 #[test]
+fn sadb_model_escapes_the_path_of_its_socket() {
+    let output = run(Path::new("/nowhere/\u{1b}[31m\u{202e}"));
+    let messages = String::from_utf8(output.stderr).unwrap();
+    assert!(messages.contains(r"sadb-model: /nowhere/\u{1b}[31m\u{202e}: "), "{messages:?}");
+}
+
+#[test]
 fn sadb_model_creates_and_removes_its_socket() {
     let mut server = Server::start(&[]);
     assert_eq!(std::fs::metadata(&server.path).unwrap().permissions().mode() & 0o777, 0o600);

@@ -170,6 +170,14 @@ mod tests {
         assert_eq!(SadbTarget::Xfrm.vocabulary(), Vocabulary::Linux);
     }
 
+    /// A path from manual-key.toml or the environment must not add a line to the log.
+    #[test]
+    fn display_is_one_line_of_visible_characters() {
+        let target = SadbTarget::Unix("/tmp/a\u{1b}[31m\nforged: online\u{202e}".into());
+        assert_eq!(target.to_string(), r"unix:/tmp/a\u{1b}[31m\nforged: online\u{202e}");
+        assert_eq!(target.to_word().to_str().unwrap().parse(), Ok(target));
+    }
+
     #[test]
     fn command_has_the_option_of_the_sadb() {
         assert!(SadbTarget::Auto.command("ipseckey").ends_with("ipseckey"));

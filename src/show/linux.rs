@@ -52,11 +52,26 @@ fn save_flags(out: &mut dyn Write, flags: XfrmFlags) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sa::Offload;
 
     fn saved(extras: &LinuxExtras, has_inner: bool) -> String {
         let mut out = Vec::new();
         save(&mut out, extras, has_inner).unwrap();
         String::from_utf8(out).unwrap()
+    }
+
+    /// Linux accepts any byte in the name of an interface except `/`, `:` and white space.
+    #[test]
+    fn save_quotes_the_offload_device() {
+        let offload = |device: &str| {
+            let offload = Offload { device: device.to_owned(), inbound: false, whole_packet: false };
+            saved(&LinuxExtras { offload: Some(offload), ..LinuxExtras::default() }, false)
+        };
+        assert_eq!(offload("eth0.5"), "    offload eth0.5 \\\n");
+        assert_eq!(offload("a;b"), "    offload \"a;b\" \\\n");
+        for refused in ["a\"b", "a$(b)", "a\\", "a\u{202e}b"] {
+            assert_eq!(offload(refused), "", "{refused}");
+        }
     }
 
     #[test]
