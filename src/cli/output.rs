@@ -57,12 +57,22 @@ impl Output {
             // Error numbers in messages are those of the SADB, which may be the model of another system.
             illumos: vocabulary == Vocabulary::Illumos,
             names,
-            json: settings.json.then_some(json::Choice { keys: settings.show_keys && !settings.paranoid, timestamp: None }),
+            json: settings.json.then_some(json::Choice {
+                keys: settings.show_keys && !settings.paranoid,
+                paranoid: settings.paranoid,
+                timestamp: None,
+            }),
             report: Report::new(settings.report, style),
             progress: Rc::default(),
             write_error: Rc::default(),
             color: settings.color,
         }
+    }
+
+    /// The output for the messages of `-v`, which are text on standard error. Under `--json` keys are for those that ask for them.
+    pub(super) fn for_trace(&self) -> Self {
+        let hides_keys = self.json.is_some_and(|choice| !choice.keys);
+        Self { paranoid: self.paranoid || hides_keys, ..self.clone() }
     }
 
     /// Keeps an error of standard output for [`Self::report_write_error`]; `Break` if there is one. EPIPE is not reported: the reader

@@ -1,5 +1,6 @@
 //! `dump` and `save`: all SAs of a type.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, Write};
 use std::ops::ControlFlow;
@@ -40,19 +41,21 @@ impl Session<'_> {
     /// Saves the SAs of a type to `file`, or to standard output without one. Returns false, with a message, if that fails.
     pub(super) fn save(&self, sa_type: SaType, file: Option<&Path>) -> bool {
         let file = file.filter(|file| *file != Path::new("-"));
+        let complete = Cell::new(true);
+        let save = |out: &mut dyn Write| self.save_to(sa_type, out).map(|all| complete.set(all));
         let saved = match file {
             // Standard output cannot be replaced atomically; a reader sees an incomplete text if the SADB fails.
             None => self
                 .stdout_to_save()
-                .and_then(|mut out| self.save_to(sa_type, &mut out).and_then(|()| out.flush()))
+                .and_then(|mut out| save(&mut out).and_then(|()| out.flush()))
                 .map_err(ReplaceError::from),
-            Some(path) => atomic_write::replace(path, |out| self.save_to(sa_type, out)),
+            Some(path) => atomic_write::replace(path, |out| save(out)),
         };
         if let Err(error) = &saved {
             let name = file.map_or_else(|| "-".to_owned(), shown);
             self.output.print_message(&format!("save {name}: {error}"));
         }
-        saved.is_ok()
+        saved.is_ok() && complete.get()
     }
 
     /// Standard output for a save, which must be private if there are keys in it.
@@ -61,13 +64,14 @@ impl Session<'_> {
         if has_keys { private_stdout() } else { secret_stdout() }
     }
 
-    /// Writes the SAs of a type as commands, or as objects under `--json`.
+    /// Writes the SAs of a type as commands, or as objects under `--json`. Returns false, with a message for each, if SAs are missing
+    /// because this program does not know all of their properties.
     ///
     /// # Errors
     /// `out` cannot be written, or the SADB cannot be opened or refuses to list its SAs.
-    pub(super) fn save_to(&self, sa_type: SaType, out: &mut dyn Write) -> io::Result<()> {
+    pub(super) fn save_to(&self, sa_type: SaType, out: &mut dyn Write) -> io::Result<bool> {
         if let Some(choice) = self.output.json() {
-            return self.save_json(sa_type, out, choice);
+            return self.save_json(sa_type, out, choice).map(|()| true);
         }
         let mut saver = Saver::new(self.output.paranoid);
         saver.begin(out)?;
@@ -86,7 +90,9 @@ impl Session<'_> {
         .map_err(io::Error::other)?;
         output.progress().end();
         written?;
-        saver.finish(out)
+        saver.finish(out)?;
+        saver.unknown().iter().for_each(|text| output.print_message(&format!("warning: {text}")));
+        Ok(saver.unknown().is_empty())
     }
 
     fn save_json(&self, sa_type: SaType, out: &mut dyn Write, choice: json::Choice) -> io::Result<()> {

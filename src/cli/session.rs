@@ -37,7 +37,7 @@ impl<'a> Session<'a> {
         // A user who can change it decides which host an SA is for.
         output.warn_of_findings(&findings);
         // The trace needs the output, which needs the vocabulary of the SADB: hence this order.
-        let trace = settings.verbose.then(|| output.clone());
+        let trace = settings.verbose.then(|| output.for_trace());
         let connection = Rc::new(Connection::new(target.clone(), trace));
         Ok(Self { settings, target, connection, resolver, load_lock: None, output })
     }

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::Style;
 use crate::names::linux;
-use crate::redact::printable;
+use crate::redact::{mask, printable};
 use crate::sa::{LinuxInfo, Masked, Side, Spi, XfrmFlags};
 
 /// Key management protocols, and the titles of their cookies.
@@ -40,11 +40,15 @@ pub(super) fn print_replay(out: &mut dyn Write, value32: u32, value64: u64) -> i
     }
 }
 
-/// Prints an unknown extension as 64-bit words; `all` includes its header.
-pub(super) fn print_unknown(out: &mut dyn Write, kind: u16, all: &[u8]) -> io::Result<()> {
+/// Prints an unknown extension as 64-bit words; `all` includes its header. With `paranoid` (`-p`) the words are masked: they may be a key.
+pub(super) fn print_unknown(out: &mut dyn Write, kind: u16, all: &[u8], paranoid: bool) -> io::Result<()> {
     writeln!(out, "UNK: Unknown ext. {kind}, len {}.", all.len())?;
     for word in all.as_chunks().0 {
-        writeln!(out, "UNK: {:#x}", u64::from_ne_bytes(*word))?;
+        if paranoid {
+            writeln!(out, "UNK: 0x{}", mask(2 * word.len()))?;
+        } else {
+            writeln!(out, "UNK: {:#x}", u64::from_ne_bytes(*word))?;
+        }
     }
     Ok(())
 }
@@ -161,8 +165,13 @@ mod tests {
         let mut bytes = 0x0302_0100_0063_0001u64.to_ne_bytes().to_vec();
         bytes.extend([0; 8]);
         assert_eq!(
-            text(|out| print_unknown(out, 99, &bytes)),
+            text(|out| print_unknown(out, 99, &bytes, false)),
             "UNK: Unknown ext. 99, len 16.\nUNK: 0x302010000630001\nUNK: 0x0\n"
+        );
+        let masked = format!("UNK: 0x{}\n", "X".repeat(16));
+        assert_eq!(
+            text(|out| print_unknown(out, 99, &bytes, true)),
+            format!("UNK: Unknown ext. 99, len 16.\n{masked}{masked}")
         );
     }
 

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::der;
-use crate::redact::printable;
+use crate::redact::{Expected, is_citable, mask, printable};
 use crate::sa::{Identity, IdentityType, Side};
 
 /// Titles by type number.
@@ -22,8 +22,8 @@ const DN: IdentityType = IdentityType(4);
 /// A general name, in DER.
 const GN: IdentityType = IdentityType(5);
 
-/// Prints two lines: side and type; the identity.
-pub(super) fn print(out: &mut dyn Write, side: Side, identity: &Identity) -> io::Result<()> {
+/// Prints two lines: side and type; the identity, with `paranoid` (`-p`) masked if it may be a key.
+pub(super) fn print(out: &mut dyn Write, side: Side, identity: &Identity, paranoid: bool) -> io::Result<()> {
     let (prefix, title) = match side {
         Side::Source => ("SID: ", "Source"),
         Side::Destination => ("DID: ", "Destination"),
@@ -34,7 +34,13 @@ pub(super) fn print(out: &mut dyn Write, side: Side, identity: &Identity) -> io:
         Some((_, name)) => writeln!(out, "{name}")?,
         None => writeln!(out, "<unknown {}>", identity.kind.0)?,
     }
-    writeln!(out, "{prefix}{}", value(identity))
+    let value = if paranoid { mask_of(identity) } else { None };
+    writeln!(out, "{prefix}{}", value.unwrap_or_else(|| self::value(identity)))
+}
+
+/// The mask for an identity that may be a key: it has another form than a host name, a mailbox or an address.
+pub(super) fn mask_of(identity: &Identity) -> Option<String> {
+    (!is_citable(&identity.value, Expected::Identity)).then(|| mask(identity.value.len()))
 }
 
 /// Whether the value is in DER, which a keys file cannot express.
@@ -59,8 +65,19 @@ mod tests {
     fn printed(kind: u16, id: u64, value: &[u8]) -> String {
         let mut out = Vec::new();
         let identity = Identity { kind: IdentityType(kind), id, value: value.to_vec() };
-        print(&mut out, Side::Source, &identity).unwrap();
+        print(&mut out, Side::Source, &identity, false).unwrap();
         String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn mask_of_hides_what_may_be_a_key() {
+        let masked = |value: &[u8]| mask_of(&Identity { kind: IdentityType(2), id: 0, value: value.to_vec() });
+        for value in ["a.example", "me@host.example", "2001:db8::/32"] {
+            assert_eq!(masked(value.as_bytes()), None, "{value}");
+        }
+        for value in [&b"Dx4tPEtaaXiHlqW0w9Lh8A=="[..], b"0f1e 2d3c 4b5a 6978", b"\x0f\x1e", b"\xff\xfe\x01"] {
+            assert_eq!(masked(value), Some("X".repeat(value.len().min(16))));
+        }
     }
 
     #[test]

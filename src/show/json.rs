@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::address::Text;
+use super::identity;
 use super::key::Digits;
 use crate::names::algorithms::{auth_by_number, encr_by_number};
 use crate::names::{diagnostics, identities, linux, messages, sa_types, states};
@@ -22,6 +23,8 @@ use crate::sa::{
 pub(crate) struct Choice {
     /// Whether keys are included (`--show-keys`).
     pub(crate) keys: bool,
+    /// Whether identities that may be keys are masked (`-p`).
+    pub(crate) paranoid: bool,
     /// The current time in seconds since 1970 (`monitor`).
     pub(crate) timestamp: Option<u64>,
 }
@@ -63,7 +66,7 @@ impl Serialize for MessageObject<'_> {
         addresses(&mut map, message)?;
         lifetimes(&mut map, message)?;
         self.keys(&mut map)?;
-        message.extensions.iter().try_for_each(|extension| single_extension(&mut map, extension))?;
+        message.extensions.iter().try_for_each(|extension| single_extension(&mut map, extension, self.choice.paranoid))?;
         map.end()
     }
 }
@@ -188,9 +191,9 @@ fn lifetimes<M: SerializeMap>(map: &mut M, message: &Message) -> Result<(), M::E
 }
 
 /// The extensions that occur at most once and make a member of their own.
-fn single_extension<M: SerializeMap>(map: &mut M, extension: &Extension) -> Result<(), M::Error> {
+fn single_extension<M: SerializeMap>(map: &mut M, extension: &Extension, paranoid: bool) -> Result<(), M::Error> {
     match extension {
-        Extension::Identity(side, identity) => identity_entry(map, *side, identity),
+        Extension::Identity(side, identity) => identity_entry(map, *side, identity, paranoid),
         Extension::Pair(spi) if spi.0 != 0 => map.serialize_entry("pair_spi", &spi.to_string()),
         Extension::ReplayValue { value32, value64 } => {
             // Only one of the two is set.
@@ -221,14 +224,15 @@ fn combination_words(row: &Combination) -> [String; 2] {
 }
 
 /// The type and the value of an identity; bytes that are not printable ASCII are escaped.
-fn identity_entry<M: SerializeMap>(map: &mut M, side: Side, identity: &Identity) -> Result<(), M::Error> {
+fn identity_entry<M: SerializeMap>(map: &mut M, side: Side, identity: &Identity, paranoid: bool) -> Result<(), M::Error> {
     let (kind_word, value_word) = match side {
         Side::Source => ("srcidtype", "srcid"),
         Side::Destination => ("dstidtype", "dstid"),
     };
     let kind = identities::by_number(identity.kind).and_then(|row| row.words.first().copied());
     map.serialize_entry(kind_word, &kind.map_or_else(|| identity.kind.0.to_string(), str::to_owned))?;
-    map.serialize_entry(value_word, &identity.value.escape_ascii().to_string())
+    let masked = if paranoid { identity::mask_of(identity) } else { None };
+    map.serialize_entry(value_word, &masked.unwrap_or_else(|| identity.value.escape_ascii().to_string()))
 }
 
 fn linux_info<M: SerializeMap>(map: &mut M, info: &LinuxInfo) -> Result<(), M::Error> {
@@ -295,7 +299,7 @@ mod tests {
         let key = || vec![Extension::Key(KeyRole::Encr, Key::from_slice(&[0xab, 0xcd, 0xef], 16, 8))];
         let hidden = "{\"message\":\"update-pair\",\"sa_type\":\"esp\",\"encrkey_bits\":24}\n";
         assert_eq!(line(key(), Choice::default()), hidden);
-        let shown = line(key(), Choice { keys: true, timestamp: Some(5) });
+        let shown = line(key(), Choice { keys: true, timestamp: Some(5), ..Choice::default() });
         let expected =
             "{\"timestamp\":5,\"message\":\"update-pair\",\"sa_type\":\"esp\",\"encrkey_bits\":24,\"encrkey\":\"abcdef\"}\n";
         assert_eq!(shown, expected);

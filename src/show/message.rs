@@ -129,7 +129,7 @@ fn print_extension(out: &mut dyn Write, extension: &Extension, style: &Style<'_>
         Extension::Lifetime(..) => Ok(()),
         Extension::Address(role, info) => address::print(out, *role, info, style),
         Extension::Key(role, key) => key::print(out, *role, key, style),
-        Extension::Identity(side, identity) => identity::print(out, *side, identity),
+        Extension::Identity(side, identity) => identity::print(out, *side, identity, style.paranoid),
         Extension::Proposal { replay, combinations } => offers::print_proposal(out, *replay, combinations),
         Extension::Supported(role, algorithms) => offers::print_supported(out, *role, algorithms),
         Extension::SpiRange { min, max } => offers::print_spi_range(out, *min, *max),
@@ -143,7 +143,7 @@ fn print_extension(out: &mut dyn Write, extension: &Extension, style: &Style<'_>
         Extension::NattType(kind) => extras::print_natt_type(out, *kind),
         Extension::NattPort(side, port) => extras::print_natt_port(out, *side, *port),
         Extension::Linux(info) => extras::print_linux(out, info),
-        Extension::Unknown { kind, bytes } => extras::print_unknown(out, *kind, bytes),
+        Extension::Unknown { kind, bytes } => extras::print_unknown(out, *kind, bytes, style.paranoid),
     }
 }
 

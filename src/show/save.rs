@@ -25,13 +25,15 @@ use crate::secret::Key;
 pub(crate) struct Saver {
     paranoid: bool,
     unpaired: BTreeSet<(SaType, Spi, IpAddr)>,
+    /// SAs of which this program does not know all, with the reason.
+    unknown: Vec<String>,
 }
 
 impl Saver {
     /// With `paranoid` (`-p`), each digit of a key is written as X; such a file cannot be loaded.
     #[must_use]
     pub(crate) fn new(paranoid: bool) -> Self {
-        Self { paranoid, unpaired: BTreeSet::new() }
+        Self { paranoid, unpaired: BTreeSet::new(), unknown: Vec::new() }
     }
 
     /// Writes the start of the file.
@@ -49,11 +51,19 @@ impl Saver {
     pub(crate) fn save(&mut self, out: &mut dyn Write, message: &Message) -> io::Result<()> {
         writeln!(out, "# begin assoc")?;
         // A file without the SA still loads; the comment says what is missing.
-        match unsavable(message) {
+        if let Some(reason) = unknown(message) {
+            self.unknown.push(format!("{} {reason}: not saved", SaLabel::of(message)));
+        }
+        match unknown(message).or_else(|| unsavable(message)) {
             Some(reason) => writeln!(out, "# WARNING: {} {reason}: not saved.", SaLabel::of(message))?,
             None => self.command(out, message)?,
         }
         writeln!(out, "# end assoc\n")
+    }
+
+    /// The SAs that are missing in the file because this program does not know all of their properties, one message for each.
+    pub(crate) fn unknown(&self) -> &[String] {
+        &self.unknown
     }
 
     /// Writes the end of the file: the SAs whose paired SA was not saved.
@@ -124,6 +134,15 @@ fn type_word(sa_type: SaType) -> String {
         SaType::AH | SaType::ESP => sa_types::by_number(sa_type).map_or_else(String::new, |row| row.word.to_owned()),
         SaType(number) => number.to_string(),
     }
+}
+
+/// Why an SA has properties that this program does not know, and that a saved file would lose.
+fn unknown(message: &Message) -> Option<&'static str> {
+    if !matches!(message.sa_type, SaType::AH | SaType::ESP) {
+        return Some("is of an SA type that keys files cannot express");
+    }
+    let is_unknown = |extension: &Extension| matches!(extension, Extension::Unknown { .. });
+    message.extensions.iter().any(is_unknown).then_some("has an extension that this program does not know")
 }
 
 /// Why an SA cannot be saved.
@@ -202,7 +221,7 @@ impl Writing<'_> {
             Extension::Lifetime(kind, lifetime) => save_lifetime(out, *kind, lifetime),
             Extension::Address(role, info) => self.address(out, *role, info),
             Extension::Key(role, key) => self.key(out, *role, key),
-            Extension::Identity(side, identity) => save_identity(out, *side, identity),
+            Extension::Identity(side, identity) => save_identity(out, *side, identity, self.paranoid),
             Extension::ReplayValue { value32, value64 } => save_replay(out, *value32, *value64),
             Extension::Linux(info) => {
                 linux::save(out, &info.extras, self.message.address(AddressRole::InnerSource).is_some())
@@ -322,11 +341,12 @@ fn save_lifetime(out: &mut dyn Write, kind: LifetimeKind, lifetime: &Lifetime) -
     writeln!(out, " \\")
 }
 
-fn save_identity(out: &mut dyn Write, side: Side, identity: &Identity) -> io::Result<()> {
+fn save_identity(out: &mut dyn Write, side: Side, identity: &Identity, paranoid: bool) -> io::Result<()> {
     let Some((kind, quote)) = identity_words(identity) else { return Ok(()) };
     let word = if side == Side::Source { "srcidtype" } else { "dstidtype" };
     write!(out, "\t{word} {kind} {quote}")?;
-    out.write_all(&identity.value)?;
+    let masked = if paranoid { identity::mask_of(identity) } else { None };
+    out.write_all(masked.as_ref().map_or(&identity.value, |mask| mask.as_bytes()))?;
     writeln!(out, "{quote} \\")
 }
 
@@ -351,11 +371,18 @@ mod tests {
     use crate::sa::{DiagnosticCode, LinuxInfo, MessageType};
 
     fn saved(linux: LinuxInfo) -> String {
+        let mut out = Vec::new();
+        Saver::new(false).save(&mut out, &described(linux)).expect("writes");
+        String::from_utf8(out).expect("text")
+    }
+
+    /// An ESP SA of a dump.
+    fn described(linux: LinuxInfo) -> Message {
         let dst = Some(IpAddr::from([10, 0, 0, 2]));
         let address = AddressInfo { proto: 0, prefix_len: 0, family: 2, addr: dst, port: 0 };
         let sa =
             Association { spi: Spi(0x100), state: SaState::MATURE, auth: AuthAlg(5), replay: 255, ..Association::default() };
-        let message = Message {
+        Message {
             version: 2,
             kind: MessageType::DUMP,
             errno: 0,
@@ -369,10 +396,24 @@ mod tests {
                 Extension::Address(AddressRole::Destination, address),
                 Extension::Linux(Box::new(linux)),
             ],
-        };
+        }
+    }
+
+    #[test]
+    fn an_sa_with_unknown_properties_is_a_comment() {
+        let mut saver = Saver::new(false);
         let mut out = Vec::new();
-        Saver::new(false).save(&mut out, &message).expect("writes");
-        String::from_utf8(out).expect("text")
+        let unknown = Extension::Unknown { kind: 99, bytes: crate::secret::Buffer::from_slice(b"key material") };
+        let mut message = described(LinuxInfo::default());
+        message.extensions.push(unknown);
+        saver.save(&mut out, &message).expect("writes");
+        message.extensions.pop();
+        message.sa_type = SaType(9);
+        saver.save(&mut out, &message).expect("writes");
+        let text = String::from_utf8(out).expect("text");
+        assert_eq!(saver.unknown().len(), 2, "{text}");
+        assert!(text.lines().all(|line| line.is_empty() || line.starts_with('#')), "{text}");
+        assert!(!text.contains("key material"), "{text}");
     }
 
     #[test]

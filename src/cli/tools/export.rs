@@ -64,12 +64,11 @@ impl Export {
         if session.json() {
             return Err(Failure::new("export has formats of its own: omit --json"));
         }
-        let (name, text) = self.text(session)?;
+        let (name, text, mut all) = self.text(session)?;
         let Some(commands) = parse_text(&name, &text, session) else { return Ok(Exit::Failed) };
         let capacity: usize = commands.iter().map(|command| command.targets.len() * SA_LEN).sum();
         // A buffer never grows, so its size is estimated generously from the text.
         let mut out = Buffer::try_with_capacity(capacity + 4 * text.len())?;
-        let mut all = true;
         for command in commands {
             all &= self.command(command, &mut out, session)?;
         }
@@ -77,16 +76,16 @@ impl Export {
         Ok(if all { Exit::Done } else { Exit::Failed })
     }
 
-    /// The name and the text of the keys file, or of what `save` writes.
-    fn text(&self, session: &mut Session<'_>) -> Result<(String, Buffer), Failure> {
+    /// The name and the text of the keys file, or of what `save` writes, and whether that is complete.
+    fn text(&self, session: &mut Session<'_>) -> Result<(String, Buffer, bool), Failure> {
         let Some(path) = &self.file else {
             let mut text = Vec::new();
-            session.save_to(SaType::UNSPEC, &mut text)?;
+            let all = session.save_to(SaType::UNSPEC, &mut text)?;
             // The allocator wipes the memory of the vector when it is freed.
-            return Ok(("the SADB".to_owned(), Buffer::from_slice(&text)));
+            return Ok(("the SADB".to_owned(), Buffer::from_slice(&text), all));
         };
         let text = read_whole(path, session).map_err(|error| Failure::new(error.to_string()))?;
-        Ok((shown(path), text))
+        Ok((shown(path), text, true))
     }
 
     /// Writes the SAs that a command adds. Returns whether all could be converted, and nothing of them is lost.
