@@ -2,12 +2,17 @@
 //!
 //! `LEAK_RUNS` is the number of files. tests/library/leaks.rs checks thousands with the library.
 
+mod arguments;
 #[path = "../service/bench.rs"]
 #[allow(dead_code, reason = "the tests of the service use the rest")]
 mod bench;
 #[cfg(target_os = "linux")]
 mod cell;
 mod damage;
+mod find;
+mod forms;
+mod places;
+mod sample;
 mod scan;
 
 use std::collections::HashSet;
@@ -19,6 +24,7 @@ use std::time::{Duration, Instant};
 
 use bench::{Bench, Run};
 use damage::{KeysFile, Random, keys_file};
+use sample::Sample;
 use scan::{Tally, count, leaked, refuse_leaks};
 
 /// Names and contents of the files in the directory, except the keys file and saved files.
@@ -39,6 +45,15 @@ fn ipseckey(bench: &Bench, arguments: &[&str], input: &[u8]) -> Run {
     let output = child.wait_with_output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     Run { exit: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
+}
+
+/// Of two numbers one is that of a damaged keys file, the other that of a key in one of its forms.
+fn sample_or_damaged(series: u64, seed: u64) -> KeysFile {
+    if seed.is_multiple_of(2) {
+        return keys_file(&mut Random::new(series | seed), usize::try_from(seed / 2 % 4).unwrap());
+    }
+    let sample = Sample::new(series + seed / 2);
+    KeysFile { keys: vec![forms::hex(&sample.key)], bytes: sample.text }
 }
 
 /// Arguments of `ipseckey` whose whole output must contain no key.
@@ -85,8 +100,7 @@ fn program_output_contains_no_key_of_damaged_files() {
     let (mut codes, mut tally) = (HashSet::new(), Tally::default());
     let reconciling = bench.file("reconcile.toml", "refresh = \"reconcile\"\nflush = \"owned\"\n");
     for seed in 0..count("LEAK_RUNS", 15) {
-        let mut random = Random::new(1 << 40 | seed);
-        let file = keys_file(&mut random, usize::try_from(seed % 4).unwrap());
+        let file = sample_or_damaged(1 << 40, seed);
         let path = bench.file("keys", "");
         fs::write(&path, &file.bytes).unwrap();
         let name = path.to_str().unwrap();
@@ -133,8 +147,7 @@ fn logs_and_files_contain_no_key_of_damaged_files() {
     let bench = Bench::with_model();
     let (mut tally, mut before) = (Tally::default(), 0);
     for seed in 0..count("LEAK_RUNS", 15) {
-        let mut random = Random::new(1 << 41 | seed);
-        let mut file = keys_file(&mut random, usize::try_from(seed % 4).unwrap());
+        let mut file = sample_or_damaged(1 << 41, seed);
         if seed == 0 {
             file.bytes = format!("add ah spi 0x2000 dst 192.0.2.9 authalg md5 authkey {}\n", &file.keys[0].repeat(4)[..32])
                 .into_bytes();
@@ -171,51 +184,6 @@ fn logs_and_files_contain_no_key_of_damaged_files() {
     assert!(left.contains("owned.json"), "{left}");
 }
 
-/// Other users can see a key on the command line (ps(1)); an error message must not copy it to logs as well.
-#[test]
-fn usage_error_does_not_repeat_a_key_argument() {
-    let bench = Bench::with_model();
-    let key = "0f1e2d3c4b5a69788796a5b4c3d2e1f0";
-    let file = KeysFile { bytes: Vec::new(), keys: vec![key.to_owned()] };
-    let (ends, equals) = (["src", "192.0.2.1", "dst", "192.0.2.2"], format!("--color={key}"));
-    let lines: &[&[&str]] = &[
-        &[key],
-        &["add", "esp", "spi", "1", "dst", "192.0.2.2", "encrkey", key],
-        &["get", "esp", "spi", key],
-        &["get", "esp", "spi", "1", "dst", key],
-        &["dump", key],
-        &["flush", key],
-        &["save", key],
-        &["monitor", key],
-        &["help", key],
-        &["genkey", key],
-        &["genkey", "aes", key],
-        &["generate", key, "src"],
-        &["generate", "esp", key],
-        &["generate", "esp", "src", key, "dst", "192.0.2.2"],
-        &[&["generate", "esp", "encr_alg", key][..], &ends].concat(),
-        &[&["generate", "esp", "encrkey", key][..], &ends].concat(),
-        &[&["generate", "esp", "srcidtype", key, key][..], &ends].concat(),
-        &["explain", key],
-        &["export", key],
-        &["import", key, "file"],
-        &["--color", key, "dump"],
-        &[&equals, "dump"],
-        &["--sadb", key, "dump"],
-        &["-n", "-f", "file", key],
-    ];
-    for arguments in lines {
-        let run = ipseckey(&bench, arguments, b"");
-        assert!(run.exit != Some(0) && !run.stderr.is_empty(), "{arguments:?}");
-        refuse_leaks(&format!("{arguments:?}"), &file, &run.words());
-    }
-    for arguments in [&[key][..], &["start", "--sadb", key], &["start", "--flush", key], &["start", key]] {
-        let run = bench.run_bare(arguments);
-        assert!(run.exit != Some(0) && !run.stderr.is_empty(), "{arguments:?}");
-        refuse_leaks(&format!("manual-key {arguments:?}"), &file, &run.words());
-    }
-}
-
 /// The output of a monitor with these `flags` while `keys` adds an SA.
 fn monitor_output(bench: &Bench, flags: &[&str], keys: &Path) -> String {
     let output = bench.file("output", "");
@@ -234,6 +202,25 @@ fn monitor_output(bench: &Bench, flags: &[&str], keys: &Path) -> String {
     monitor.kill().unwrap();
     monitor.wait().unwrap();
     fs::read_to_string(&output).unwrap()
+}
+
+/// Standard error under `--json -v` has the messages to the SADB, and their keys only with `--show-keys`.
+#[test]
+fn json_trace_hides_keys() {
+    let bench = Bench::with_model();
+    let key = "0f1e2d3c4b5a69788796a5b4c3d2e1f0";
+    let add = format!("add esp spi 0x1001 src 192.0.2.1 dst 192.0.2.2 encralg aes encrkey {key}\n");
+    let keys = bench.file("keys", &add);
+    let file = KeysFile { bytes: add.into_bytes(), keys: vec![key.to_owned()] };
+    for form in [&["-f", keys.to_str().unwrap()][..], &["reconcile", keys.to_str().unwrap()]] {
+        ipseckey(&bench, &["flush"], b"");
+        let run = ipseckey(&bench, &[&["-n", "--json", "-v"][..], form].concat(), b"");
+        assert!(run.exit == Some(0) && run.stderr.contains("EKY:"), "{form:?}: {}", run.words());
+        refuse_leaks(&format!("--json -v {form:?}"), &file, &run.words());
+        ipseckey(&bench, &["flush"], b"");
+        let shown = ipseckey(&bench, &[&["-n", "--json", "--show-keys", "-v"][..], form].concat(), b"");
+        assert!(!leaked(&file, &shown.stderr).is_empty(), "{form:?}: {}", shown.stderr);
+    }
 }
 
 /// With `-p` no output contains a key, whatever the other options.

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::io::Write;
 
 use super::damage::KeysFile;
+use super::find::Finder;
 
 /// Number of consecutive digits that count as a leak.
 const PIECE: usize = 8;
@@ -49,10 +50,17 @@ impl Tally {
 
 #[track_caller]
 pub(crate) fn refuse_leaks(what: &str, file: &KeysFile, output: &str) {
-    let leaked = leaked(file, output);
+    let mut leaked = leaked(file, output);
+    leaked.extend(file.keys.iter().filter_map(|key| Finder::new(&bytes(key)).find(output)));
     assert!(
         leaked.is_empty(),
         "{what}: {leaked:?}\n--- of:\n{}\n--- output:\n{output}",
         String::from_utf8_lossy(&file.bytes)
     );
+}
+
+/// The bytes of a key in hexadecimal digits.
+fn bytes(key: &str) -> Vec<u8> {
+    let pairs = key.as_bytes().chunks_exact(2).map(|pair| std::str::from_utf8(pair).unwrap());
+    pairs.map(|pair| u8::from_str_radix(pair, 16).unwrap()).collect()
 }

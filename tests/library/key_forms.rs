@@ -3,11 +3,13 @@
 //! `LEAK_FILES` is the number of files. tests/leaks does the same with the programs.
 
 #[path = "../leaks/find.rs"]
-mod find;
+pub(super) mod find;
 #[path = "../leaks/forms.rs"]
 mod forms;
 #[path = "../leaks/places.rs"]
 mod places;
+#[path = "../leaks/sample.rs"]
+mod sample;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -22,7 +24,7 @@ use crate::{redact, service};
 use damage::Random;
 use find::Finder;
 use forms::FORMS;
-use places::{LANGUAGES, file};
+use sample::Sample;
 
 /// The diagnostics of `text` as a keys file, and the names that were looked up.
 fn diagnostics(random: &mut Random, text: &[u8]) -> String {
@@ -78,17 +80,13 @@ fn other_languages(text: &[u8]) -> String {
 
 /// What one file shows of its key: the text, with the form and the file.
 fn leak(seed: u64) -> Option<String> {
-    let mut random = Random::new(1 << 42 | seed);
-    let len = random.pick(&[16, 16, 20, 24, 32]);
-    let key: Vec<u8> = (0..len).map(|_| u8::try_from(random.next() >> 56).unwrap()).collect();
-    let (name, form) = FORMS[usize::try_from(seed).unwrap() % FORMS.len()];
-    let written = form(&mut random, &key);
-    let language = random.pick(LANGUAGES);
-    let text = file(&mut random, language, &written);
+    let sample = Sample::new(seed);
+    let name = sample.name();
+    let Sample { key, written, text, .. } = sample;
     let path = Path::new(&written);
     let names = format!("{}\n{}\n", redact::shown(path), redact::shell_word(path));
     let outputs = [
-        ("diagnostics", diagnostics(&mut random, &text)),
+        ("diagnostics", diagnostics(&mut Random::new(seed), &text)),
         ("shell", shell(&String::from_utf8_lossy(&text))),
         ("other languages", other_languages(&text)),
         ("names of files", names),
@@ -97,7 +95,7 @@ fn leak(seed: u64) -> Option<String> {
     outputs.into_iter().find_map(|(surface, output)| {
         let found = finder.find(&output)?;
         let text = String::from_utf8_lossy(&text);
-        Some(format!("seed {seed}, {name}, {language:?}, {surface}: {found}\n--- of:\n{text}\n--- output:\n{output}"))
+        Some(format!("seed {seed}, {name}, {surface}: {found}\n--- of:\n{text}\n--- output:\n{output}"))
     })
 }
 

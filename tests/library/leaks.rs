@@ -7,6 +7,7 @@ pub(super) mod damage;
 #[path = "../leaks/scan.rs"]
 mod scan;
 
+use super::key_forms::find;
 use super::spy::Spy;
 use crate::keyfile::{self, Checker, Diagnostic, Options, RenderStyle, Setting};
 use crate::names::Vocabulary;
