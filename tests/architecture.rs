@@ -20,7 +20,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("sadb", &["model", "names", "policy", "redact", "wire", "sa", "sys", "secret"]),
     ("apply", &["keyfile", "names", "sa", "sadb"]),
     ("reconcile", &["apply", "keyfile", "names", "sa", "sadb", "secret", "sys"]),
-    ("convert", &["names", "redact", "sa", "secret", "show"]),
+    ("convert", &["keyfile", "names", "policy", "redact", "sa", "secret", "show"]),
     (
         "cli",
         &[

@@ -5,12 +5,7 @@
 
 mod export;
 mod import;
-mod ip_xfrm;
-mod ipsec_conf;
 mod names;
-mod setkey;
-mod statements;
-mod writer;
 
 pub(crate) use export::{ExportFormat, export};
-pub(crate) use import::{ImportFormat, import};
+pub(crate) use import::{ImportFormat, Imported, ImportedPolicy, detect, import};

@@ -7,7 +7,7 @@ mod command;
 pub(crate) mod diagnostics;
 mod lexer;
 pub(crate) mod lint;
-mod literals;
+pub(crate) mod literals;
 pub(crate) mod parse;
 mod source;
 #[cfg(test)]

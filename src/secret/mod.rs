@@ -10,7 +10,7 @@ mod key;
 mod reserve;
 mod stream;
 
-pub(crate) use buffer::{Buffer, WipeOnDrop};
+pub(crate) use buffer::{Buffer, Full, WipeOnDrop};
 pub(crate) use key::Key;
 pub(crate) use reserve::handles_failure;
 pub(crate) use stream::{SecretReader, SecretWriter};

@@ -33,7 +33,7 @@ proptest! {
         let cut = cut.min(text.len());
         text.replace_range(cut..(cut + len).min(text.len()), "");
         text.insert_str(at.min(text.len()), &format!(" {KEY} "));
-        let imported = import(source, text.as_bytes()).unwrap();
+        let imported = import(source, text.as_bytes(), &|_| false).unwrap();
         for note in imported.notes {
             prop_assert!(!note.text.contains(&KEY[..8]), "{}: {}", text, note.text);
         }

@@ -67,7 +67,7 @@ fn shell(text: &str) -> String {
 fn other_languages(text: &[u8]) -> String {
     let mut output = String::new();
     for format in [ImportFormat::Setkey, ImportFormat::IpXfrm, ImportFormat::IpsecConf] {
-        match convert::import(format, text) {
+        match convert::import(format, text, &|_| false) {
             Ok(imported) => imported.notes.iter().for_each(|note| output += &format!("{}\n", note.text)),
             Err(error) => output += &format!("{error}\n"),
         }

@@ -6,6 +6,8 @@ pub(super) struct Token<'t> {
     pub(super) text: &'t str,
     /// Whether it is in double quotes, which to setkey marks a key in characters.
     pub(super) quoted: bool,
+    /// Whether it contains a variable, or another expansion of the shell, whose value is unknown.
+    pub(super) unset: bool,
 }
 
 /// The words of a statement, and the line of the first one.
@@ -72,12 +74,12 @@ fn next_word(line: &str, end: StatementEnd) -> Option<(Option<Token<'_>>, &str, 
     for quote in ['"', '\''] {
         if let Some(inside) = line.strip_prefix(quote) {
             let (text, rest) = inside.split_once(quote).unwrap_or((inside, ""));
-            return Some((Some(Token { text, quoted: quote == '"' }), rest, false));
+            return Some((Some(Token { text, quoted: quote == '"', unset: false }), rest, false));
         }
     }
     let stops = |c: char| c.is_whitespace() || end == StatementEnd::Semicolon && c == ';';
     let (text, rest) = line.split_at(line.find(stops).unwrap_or(line.len()));
-    Some((Some(Token { text, quoted: false }), rest, false))
+    Some((Some(Token { text, quoted: false, unset: false }), rest, false))
 }
 
 #[cfg(test)]

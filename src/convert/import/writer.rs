@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use super::statements::{Statement, Token};
+use super::statements::Token;
 use crate::secret::Buffer;
 
 /// Why a statement cannot be translated.
@@ -11,18 +11,42 @@ pub(super) type Untranslatable = String;
 /// Writes the commands of one statement.
 pub(super) struct CommandWriter {
     text: Buffer,
-    notes: Vec<String>,
+    notes: Vec<Remark>,
+    /// The identity of the SA, for messages.
+    label: Option<String>,
+    has_key: bool,
+}
+
+/// A remark about a statement whose commands were written.
+pub(super) struct Remark {
+    pub(super) text: String,
+    /// Whether something is missing from the commands.
+    pub(super) is_lost: bool,
 }
 
 impl CommandWriter {
     /// `capacity` in bytes; the buffer does not grow.
     pub(super) fn new(capacity: usize) -> Self {
-        Self { text: Buffer::with_capacity(capacity), notes: Vec::new() }
+        Self { text: Buffer::with_capacity(capacity), notes: Vec::new(), label: None, has_key: false }
     }
 
     /// Adds a remark about the statement.
     pub(super) fn note(&mut self, text: impl Into<String>) {
-        self.notes.push(text.into());
+        self.notes.push(Remark { text: text.into(), is_lost: false });
+    }
+
+    /// Adds a remark about something that is missing from the commands, which are the same SAs without it.
+    pub(super) fn lose(&mut self, text: impl Into<String>) {
+        self.notes.push(Remark { text: text.into(), is_lost: true });
+    }
+
+    /// Sets the identity of the SA that the statement adds.
+    pub(super) fn set_label(&mut self, label: String) {
+        self.label = Some(label);
+    }
+
+    pub(super) fn label(&self) -> Option<&str> {
+        self.label.as_deref()
     }
 
     /// Begins a command with its verb and SA type.
@@ -44,23 +68,32 @@ impl CommandWriter {
         self.put(format!(" {keyword}").as_bytes())
     }
 
-    /// Writes a key. The source has hexadecimal digits after 0x, or characters.
-    pub(super) fn key(&mut self, keyword: &str, value: Token<'_>) -> Result<(), Untranslatable> {
-        // A line of its own: keys are long.
-        self.put(format!(" \\\n    {keyword} ").as_bytes())?;
-        match value.text.strip_prefix("0x").filter(|_| !value.quoted) {
-            // The digits go straight to the buffer of the keys file, which is wiped.
-            Some(digits) if digits.bytes().all(|byte| byte.is_ascii_hexdigit()) && !digits.is_empty() => {
-                self.put(digits.as_bytes())
-            }
-            Some(_) => Err(format!("the value for {keyword} is not hexadecimal")),
-            None => {
-                self.note(format!(
-                    "the {keyword} is written in characters, which are easy to guess; each is taken as a byte"
-                ));
-                value.text.bytes().try_for_each(|byte| write!(self.text, "{byte:02x}")).map_err(|error| error.to_string())
-            }
+    /// Writes a key in hexadecimal digits. The first of an odd number of digits is a byte, as in `ip` and setkey.
+    pub(super) fn hex_key(&mut self, keyword: &str, digits: &str) -> Result<(), Untranslatable> {
+        self.begin_key(keyword)?;
+        if !digits.len().is_multiple_of(2) {
+            self.put(b"0")?;
         }
+        // The digits go straight to the buffer of the keys file, which is wiped.
+        self.put(digits.as_bytes())
+    }
+
+    /// Writes a key in characters.
+    pub(super) fn character_key(&mut self, keyword: &str, text: &str) -> Result<(), Untranslatable> {
+        self.begin_key(keyword)?;
+        self.note(format!("the {keyword} is written in characters, which are easy to guess; each is taken as a byte"));
+        text.bytes().try_for_each(|byte| write!(self.text, "{byte:02x}")).map_err(|error| error.to_string())
+    }
+
+    /// Checks that a key was written: a keys file has no SA without one.
+    pub(super) fn require_key(&self) -> Result<(), Untranslatable> {
+        if self.has_key { Ok(()) } else { Err("the SA has no key (null encryption without authentication)".to_owned()) }
+    }
+
+    /// A line of its own: keys are long.
+    fn begin_key(&mut self, keyword: &str) -> Result<(), Untranslatable> {
+        self.has_key = true;
+        self.put(format!(" \\\n    {keyword} ").as_bytes())
     }
 
     pub(super) fn end(&mut self) -> Result<(), Untranslatable> {
@@ -72,7 +105,7 @@ impl CommandWriter {
         &self.text
     }
 
-    pub(super) fn into_notes(self) -> Vec<String> {
+    pub(super) fn into_notes(self) -> Vec<Remark> {
         self.notes
     }
 
@@ -87,8 +120,8 @@ pub(super) struct Cursor<'s, 't> {
 }
 
 impl<'s, 't> Cursor<'s, 't> {
-    pub(super) fn new(statement: &'s Statement<'t>) -> Self {
-        Self { words: statement.words.iter() }
+    pub(super) fn new(words: &'s [Token<'t>]) -> Self {
+        Self { words: words.iter() }
     }
 
     pub(super) fn next(&mut self) -> Option<Token<'t>> {
@@ -105,16 +138,14 @@ impl<'s, 't> Cursor<'s, 't> {
         self.next().ok_or_else(|| format!("{of} has no value"))
     }
 
+    /// Skips all words.
+    pub(super) fn skip_all(&mut self) {
+        self.words = [].iter();
+    }
+
     pub(super) fn skip(&mut self, count: usize) {
         for _ in 0..count {
             let _ = self.next();
-        }
-    }
-
-    /// Skips all words before the first that is one of `words`.
-    pub(super) fn skip_to(&mut self, words: &[&str]) {
-        while self.peek().is_some_and(|next| !words.contains(&next)) {
-            self.skip(1);
         }
     }
 }
