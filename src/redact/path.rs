@@ -46,7 +46,9 @@ const ROOTS: &[&str] = &[
 #[must_use]
 pub(crate) fn shown(path: &Path) -> String {
     let bytes = path.as_os_str().as_bytes();
-    let is_below_root = ROOTS.iter().any(|root| bytes.starts_with(root.as_bytes()));
+    // The path of an SADB's socket has this prefix on a command line.
+    let path = bytes.strip_prefix(b"unix:").unwrap_or(bytes);
+    let is_below_root = ROOTS.iter().any(|root| path.starts_with(root.as_bytes()));
     // A slash may also be a letter of base64.
     let whole = String::from_utf8_lossy(bytes).replace('/', " ");
     let is_shown = is_below_root || is_component(&whole) && is_plain(&whole);

@@ -182,6 +182,9 @@ mod tests {
     fn command_has_the_option_of_the_sadb() {
         assert!(SadbTarget::Auto.command("ipseckey").ends_with("ipseckey"));
         assert!(SadbTarget::Model.command("ipseckey").ends_with("ipseckey --sadb model"));
+        // As tests and other programs name their directories.
+        let random = SadbTarget::Unix("/tmp/.tmpZXKTzx/sadb".into());
+        assert!(random.command("ipseckey").ends_with("--sadb unix:/tmp/.tmpZXKTzx/sadb"));
         assert!(SadbTarget::Unix("/my socket".into()).command("ipseckey").ends_with("--sadb 'unix:/my socket'"));
     }
 
