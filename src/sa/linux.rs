@@ -202,6 +202,10 @@ pub(crate) struct LinuxInfo {
     pub(crate) foreign_auth: Option<String>,
     /// The kernel's name of an encryption algorithm that this program does not know.
     pub(crate) foreign_encr: Option<String>,
+    /// Properties that a keys file cannot express and without which the SA is another one, in the words of ip-xfrm(8).
+    pub(crate) inexpressible: Vec<String>,
+    /// Properties that a keys file cannot express and that do not change the SA, in the words of ip-xfrm(8).
+    pub(crate) lost: Vec<String>,
 }
 
 #[cfg(test)]

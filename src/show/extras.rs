@@ -108,6 +108,9 @@ pub(super) fn print_linux(out: &mut dyn Write, info: &LinuxInfo) -> io::Result<(
         writeln!(out, "LNX: integrity check value of {bits} bits")?;
     }
     print_foreign(out, info)?;
+    for word in info.inexpressible.iter().chain(&info.lost) {
+        writeln!(out, "LNX: no keyword for: {word}")?;
+    }
     print_counters(out, info)
 }
 

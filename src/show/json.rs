@@ -272,6 +272,10 @@ fn linux_info<M: SerializeMap>(map: &mut M, info: &LinuxInfo) -> Result<(), M::E
     if !flags.is_empty() {
         map.serialize_entry("flag", &flags)?;
     }
+    let others: Vec<&String> = info.inexpressible.iter().chain(&info.lost).collect();
+    if !others.is_empty() {
+        map.serialize_entry("without_keyword", &others)?;
+    }
     if info.drops != [0; 3] {
         map.serialize_entry("dropped_replay_window", &info.drops[0])?;
         map.serialize_entry("dropped_replay", &info.drops[1])?;

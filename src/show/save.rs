@@ -2,6 +2,7 @@
 //!
 //! Properties that the language cannot express are listed in a comment `# WARNING` before the command.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::io::{self, Write};
@@ -14,7 +15,7 @@ use crate::names::algorithms::{auth_by_number, encr_by_number};
 use crate::names::{identities, sa_types};
 use crate::sa::{
     AddressInfo, AddressRole, Association, AuthAlg, EncrAlg, Extension, Flags, Identity, KeyRole, Lifetime, LifetimeKind,
-    LinuxExtras, Message, SaState, SaType, Side, Spi, XfrmMode,
+    LinuxExtras, LinuxInfo, Message, SaState, SaType, Side, Spi, XfrmMode,
 };
 use crate::secret::Key;
 
@@ -25,15 +26,18 @@ use crate::secret::Key;
 pub(crate) struct Saver {
     paranoid: bool,
     unpaired: BTreeSet<(SaType, Spi, IpAddr)>,
-    /// SAs of which this program does not know all, with the reason.
-    unknown: Vec<String>,
+    /// What is not in the file: SAs, and properties of SAs.
+    problems: Vec<String>,
 }
+
+/// Why the command of an SA will not load; `None` if it will.
+pub(crate) type Verify<'v> = &'v mut dyn FnMut(&[u8]) -> Option<String>;
 
 impl Saver {
     /// With `paranoid` (`-p`), each digit of a key is written as X; such a file cannot be loaded.
     #[must_use]
     pub(crate) fn new(paranoid: bool) -> Self {
-        Self { paranoid, unpaired: BTreeSet::new(), unknown: Vec::new() }
+        Self { paranoid, unpaired: BTreeSet::new(), problems: Vec::new() }
     }
 
     /// Writes the start of the file.
@@ -48,33 +52,60 @@ impl Saver {
     ///
     /// # Errors
     /// Those of `out`.
+    #[cfg(any(test, feature = "internals"))]
     pub(crate) fn save(&mut self, out: &mut dyn Write, message: &Message) -> io::Result<()> {
+        self.save_verified(out, message, &mut |_| None)
+    }
+
+    /// Writes one SA of a dump. A command that will not load is not written.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub(crate) fn save_verified(&mut self, out: &mut dyn Write, message: &Message, verify: Verify<'_>) -> io::Result<()> {
         writeln!(out, "# begin assoc")?;
         // A file without the SA still loads; the comment says what is missing.
-        if let Some(reason) = unknown(message) {
-            self.unknown.push(format!("{} {reason}: not saved", SaLabel::of(message)));
-        }
-        match unknown(message).or_else(|| unsavable(message)) {
-            Some(reason) => writeln!(out, "# WARNING: {} {reason}: not saved.", SaLabel::of(message))?,
-            None => self.command(out, message)?,
+        let reason = match unknown(message).map(str::to_owned).or_else(|| unsavable(message)) {
+            Some(reason) => Some(reason),
+            None => {
+                // The allocator wipes the memory of the vector when it is freed.
+                let mut text = Vec::new();
+                self.command(&mut text, message)?;
+                let reason = verify(&text);
+                if reason.is_none() {
+                    out.write_all(&text)?;
+                    self.problems.extend(warnings(message).map(|warning| format!("{}: {warning}", SaLabel::of(message))));
+                }
+                reason
+            }
+        };
+        if let Some(reason) = reason {
+            let text = format!("{} {reason}: not saved", SaLabel::of(message));
+            writeln!(out, "# WARNING: {text}.")?;
+            // Larval and dead ones are no SAs yet, or any more.
+            if message.association().is_none_or(|sa| !matches!(sa.state, SaState::LARVAL | SaState::DEAD)) {
+                self.problems.push(text);
+            }
         }
         writeln!(out, "# end assoc\n")
     }
 
-    /// The SAs that are missing in the file because this program does not know all of their properties, one message for each.
-    pub(crate) fn unknown(&self) -> &[String] {
-        &self.unknown
+    /// Removes and returns what is not in the file.
+    pub(crate) fn take_problems(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.problems)
     }
 
     /// Writes the end of the file: the SAs whose paired SA was not saved.
     ///
     /// # Errors
     /// Those of `out`.
-    pub(crate) fn finish(&self, out: &mut dyn Write) -> io::Result<()> {
-        self.unpaired.iter().try_for_each(|(sa_type, spi, dst)| {
-            let name = SaLabel { sa_type: *sa_type, spi: *spi, dst: Some(*dst) };
-            writeln!(out, "# WARNING: the SA paired with {name} does not exist: it loads without a pair.")
-        })
+    pub(crate) fn finish(&mut self, out: &mut dyn Write) -> io::Result<()> {
+        for (sa_type, spi, dst) in std::mem::take(&mut self.unpaired) {
+            let name = SaLabel { sa_type, spi, dst: Some(dst) };
+            let text = format!("the SA paired with {name} does not exist: it loads without a pair");
+            writeln!(out, "# WARNING: {text}.")?;
+            self.problems.push(text);
+        }
+        Ok(())
     }
 
     fn command(&mut self, out: &mut dyn Write, message: &Message) -> io::Result<()> {
@@ -146,36 +177,47 @@ fn unknown(message: &Message) -> Option<&'static str> {
 }
 
 /// Why an SA cannot be saved.
-fn unsavable(message: &Message) -> Option<&'static str> {
-    let Some(sa) = message.association() else { return Some("has no SA extension") };
+fn unsavable(message: &Message) -> Option<String> {
+    let Some(sa) = message.association() else { return Some("has no SA extension".into()) };
     let addressed = |info: Option<&AddressInfo>| info.is_some_and(|info| info.addr.is_some());
     match sa.state {
-        SaState::LARVAL => return Some("is larval and has no keys yet"),
-        SaState::DEAD => return Some("is dead"),
+        SaState::LARVAL => return Some("is larval and has no keys yet".into()),
+        SaState::DEAD => return Some("is dead".into()),
         _ => {}
     }
     if !addressed(message.address(AddressRole::Destination)) {
-        return Some("has no IP destination address");
+        return Some("has no IP destination address".into());
     }
     message.extensions.iter().find_map(|extension| match extension {
-        Extension::Address(_, info) if info.addr.is_none() => Some("has an address that is not an IP address"),
-        Extension::Linux(info) if info.foreign_auth.is_some() || info.foreign_encr.is_some() => {
-            Some("has an algorithm without a name in keys files")
-        }
+        Extension::Address(_, info) if info.addr.is_none() => Some("has an address that is not an IP address".into()),
+        Extension::Linux(info) => inexpressible(info),
         // PF_KEY of Linux does not report combined ciphers.
         Extension::SecondAssociation { .. } if sa.auth == AuthAlg::NONE && sa.encr == EncrAlg::NONE => {
-            Some("has algorithms that PF_KEY does not report")
+            Some("has algorithms that PF_KEY does not report".into())
         }
         _ => None,
     })
 }
 
-/// The properties that are lost when this SA is loaded.
-fn warnings(message: &Message) -> Vec<&'static str> {
-    message.extensions.iter().filter_map(warning).collect()
+/// The properties of Linux that a keys file cannot express, and without which the SA is another one.
+fn inexpressible(info: &LinuxInfo) -> Option<String> {
+    let names: Vec<&str> = info.foreign_auth.iter().chain(&info.foreign_encr).map(String::as_str).collect();
+    if !names.is_empty() {
+        return Some(format!("has an algorithm without a name in keys files ({})", names.join(", ")));
+    }
+    (!info.inexpressible.is_empty())
+        .then(|| format!("has properties that a keys file cannot express ({})", info.inexpressible.join(", ")))
 }
 
-fn warning(extension: &Extension) -> Option<&'static str> {
+/// The properties that are lost when this SA is loaded.
+fn warnings(message: &Message) -> impl Iterator<Item = Cow<'static, str>> {
+    let lost = message.linux().filter(|info| !info.lost.is_empty());
+    let lost = lost.map(|info| format!("SA has {}, which a keys file cannot express", info.lost.join(", ")).into());
+    let is_linux = message.linux().is_some();
+    message.extensions.iter().filter_map(move |extension| warning(extension, is_linux)).map(Cow::from).chain(lost)
+}
+
+fn warning(extension: &Extension, is_linux: bool) -> Option<&'static str> {
     // Properties that are saved completely have no warning.
     let text = match extension {
         Extension::Association(sa) => match sa.state {
@@ -195,7 +237,7 @@ fn warning(extension: &Extension) -> Option<&'static str> {
         Extension::Lifetime(LifetimeKind::Idle, Lifetime { allocations, bytes, .. }) if (*allocations, *bytes) != (0, 0) => {
             "SA has an idle lifetime in bytes or allocations, which a keys file cannot express"
         }
-        Extension::ReplayValue { value32: 0, value64 } if u32::try_from(*value64).is_err() => {
+        Extension::ReplayValue { value32: 0, value64 } if u32::try_from(*value64).is_err() && !is_linux => {
             "SA has a replay value of more than 32 bits, which a keys file cannot express"
         }
         _ => return None,
@@ -222,7 +264,9 @@ impl Writing<'_> {
             Extension::Address(role, info) => self.address(out, *role, info),
             Extension::Key(role, key) => self.key(out, *role, key),
             Extension::Identity(side, identity) => save_identity(out, *side, identity, self.paranoid),
-            Extension::ReplayValue { value32, value64 } => save_replay(out, *value32, *value64),
+            Extension::ReplayValue { value32, value64 } => {
+                save_replay(out, *value32, *value64, self.message.linux().is_some())
+            }
             Extension::Linux(info) => {
                 linux::save(out, &info.extras, self.message.address(AddressRole::InnerSource).is_some())
             }
@@ -261,6 +305,10 @@ impl Writing<'_> {
         }
     }
 
+    fn has_flag(&self, flag: Flags) -> bool {
+        self.message.association().is_some_and(|sa| sa.flags.has(flag))
+    }
+
     /// The anti-replay window. On Linux it may exceed the 8 bits of PF_KEY.
     fn replay_window(&self, sa: &Association) -> u32 {
         let linux = self.message.extensions.iter().find_map(|extension| match extension {
@@ -288,6 +336,11 @@ impl Writing<'_> {
             if info.proto != 0 {
                 writeln!(out, "    {keyword} {} \\", info.proto)?;
             }
+        }
+        // Without the flag, the kernel has the port alone, and the address is that of the SA.
+        let is_implied = role == AddressRole::NattRemote && !self.has_flag(Flags::NATT_REM);
+        if is_implied {
+            return if info.port == 0 { Ok(()) } else { writeln!(out, "    {port} {} \\", info.port) };
         }
         write!(out, "    {word} {}", Text(addr))?;
         let inner = matches!(role, AddressRole::InnerSource | AddressRole::InnerDestination);
@@ -356,19 +409,19 @@ fn identity_words(identity: &Identity) -> Option<(&'static str, &'static str)> {
     if identity::is_der(identity) { None } else { Some((kind, quotes(&identity.value)?)) }
 }
 
-fn save_replay(out: &mut dyn Write, value32: u32, value64: u64) -> io::Result<()> {
+fn save_replay(out: &mut dyn Write, value32: u32, value64: u64, is_linux: bool) -> io::Result<()> {
     let value = if value32 == 0 { value64 } else { value32.into() };
-    // `replay_value` takes 32 bits; `warning` reports a greater value.
-    match u32::try_from(value) {
-        Ok(value) if value != 0 => writeln!(out, "    replay_value {value} \\"),
-        _ => Ok(()),
+    // But for Linux, `replay_value` takes 32 bits; `warning` reports a greater value.
+    if value == 0 || (!is_linux && u32::try_from(value).is_err()) {
+        return Ok(());
     }
+    writeln!(out, "    replay_value {value} \\")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sa::{DiagnosticCode, LinuxInfo, MessageType};
+    use crate::sa::{DiagnosticCode, MessageType};
 
     fn saved(linux: LinuxInfo) -> String {
         let mut out = Vec::new();
@@ -411,7 +464,7 @@ mod tests {
         message.sa_type = SaType(9);
         saver.save(&mut out, &message).expect("writes");
         let text = String::from_utf8(out).expect("text");
-        assert_eq!(saver.unknown().len(), 2, "{text}");
+        assert_eq!(saver.take_problems().len(), 2, "{text}");
         assert!(text.lines().all(|line| line.is_empty() || line.starts_with('#')), "{text}");
         assert!(!text.contains("key material"), "{text}");
     }
@@ -428,7 +481,7 @@ mod tests {
         assert!(text.contains("\nadd esp") && text.contains("\n    reqid 7 \\\n"), "{text}");
         let foreign = saved(LinuxInfo { foreign_encr: Some("cbc(twofish)".into()), ..LinuxInfo::default() });
         assert!(
-            foreign.contains("esp spi 0x100 dst 10.0.0.2 has an algorithm without a name in keys files: not saved."),
+            foreign.contains("dst 10.0.0.2 has an algorithm without a name in keys files (cbc(twofish)): not saved."),
             "{foreign}"
         );
     }

@@ -98,7 +98,12 @@ impl<'t, W: WordSource<'t> + Clone> Parser<'_, 't, W> {
         }
         // SPI 0 is never sent (RFC 4303 section 2.1), so no SA can have it; get may ask for it in vain.
         let min = u64::from(row.field == Field::PairSpi || (row.field == Field::Spi && draft.verb.changes()));
-        let max = if row.field == Field::Replay { max_replay_window(self.options.vocabulary) } else { max };
+        let max = match (row.field, self.options.vocabulary) {
+            (Field::Replay, vocabulary) => max_replay_window(vocabulary),
+            // Sequence numbers with ESN have 64 bits.
+            (Field::ReplayValue, Vocabulary::Linux) => u64::MAX,
+            _ => max,
+        };
         let Some((word, value)) = self.number(row, min, max) else { return };
         // The casts lose nothing: the limits in the table of keywords are those of the fields.
         let (wide, port) = (value as u32, value as u16);
@@ -115,7 +120,7 @@ impl<'t, W: WordSource<'t> + Clone> Parser<'_, 't, W> {
                     self.warning(Code::ReplayWithManualKey, word, "Replay with manual keying considered harmful".to_owned());
                 }
             }
-            Field::ReplayValue => draft.request.replay_value = Some(wide.into()),
+            Field::ReplayValue => draft.request.replay_value = Some(value),
             Field::ReservedBits => draft.reserved_bits = port,
             Field::Sport => draft.ports.src = port,
             Field::Dport => draft.ports.dst = port,

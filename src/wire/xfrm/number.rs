@@ -51,6 +51,7 @@ pub(crate) mod attr {
     pub(crate) const TMPL: u16 = 5;
     pub(crate) const SA: u16 = 6;
     pub(crate) const POLICY: u16 = 7;
+    pub(crate) const SEC_CTX: u16 = 8;
     pub(crate) const LTIME_VAL: u16 = 9;
     pub(crate) const REPLAY_VAL: u16 = 10;
     pub(crate) const REPLAY_THRESH: u16 = 11;
@@ -74,6 +75,14 @@ pub(crate) mod attr {
     pub(crate) const IF_ID: u16 = 31;
     pub(crate) const MTIMER_THRESH: u16 = 32;
     pub(crate) const SA_DIR: u16 = 33;
+    pub(crate) const NAT_KEEPALIVE_INTERVAL: u16 = 34;
+    pub(crate) const SA_PCPU: u16 = 35;
+    pub(crate) const IPTFS_DROP_TIME: u16 = 36;
+    pub(crate) const IPTFS_REORDER_WINDOW: u16 = 37;
+    pub(crate) const IPTFS_DONT_FRAG: u16 = 38;
+    pub(crate) const IPTFS_INIT_DELAY: u16 = 39;
+    pub(crate) const IPTFS_MAX_QSIZE: u16 = 40;
+    pub(crate) const IPTFS_PKT_SIZE: u16 = 41;
 
     /// Keywords that set an attribute, for error messages.
     pub(crate) const WORDS: &[(u16, &str)] = &[

@@ -11,13 +11,16 @@ use crate::sa::{
 };
 use crate::sadb::linux::side_store::SideEntry;
 use crate::sadb::linux::xfrm::encode::{host_prefix, type_of};
+use crate::sadb::linux::xfrm::inexpressible;
 use crate::secret::Key;
 use crate::sys::net::interfaces::is_local;
 use crate::sys::net::netlink::interface_name;
 use crate::sys::time::unix_now;
 use crate::wire::xfrm::attribute::{Algorithm, Encap, OffloadDevice};
 use crate::wire::xfrm::fixed::{RawAddress, XfrmSelector, family_of};
-use crate::wire::xfrm::number::{DIRECTION_IN, DIRECTION_OUT, FAMILY_INET, INFINITE, OFFLOAD_INBOUND, OFFLOAD_PACKET, attr};
+use crate::wire::xfrm::number::{
+    DIRECTION_IN, DIRECTION_OUT, ENCAP_ESP_IN_UDP, FAMILY_INET, INFINITE, OFFLOAD_INBOUND, OFFLOAD_PACKET, attr,
+};
 use crate::wire::xfrm::{Attribute, SaInfo, UserSaId};
 
 /// Number of an algorithm whose kernel name is not in the table.
@@ -74,6 +77,8 @@ pub(super) fn decode_sa(
     parts.take_info(info);
     let mut message = empty_message(kind, info.proto, origin);
     let association = association(info, &parts, state.unwrap_or_else(|| state_of(info, &parts)), side_entry);
+    let is_inbound = || info.dst.ip(info.family).is_some_and(is_local);
+    inexpressible::complete(info, &mut parts.linux, association.flags, is_inbound());
     let ext = &mut message.extensions;
     ext.push(Extension::Association(association));
     ext.extend(lifetimes(info, side_entry));
@@ -101,10 +106,14 @@ pub(super) fn decode_id(kind: MessageType, origin: MessageOrigin, id: &UserSaId)
 impl SaParts {
     fn take(&mut self, attribute: Attribute) {
         let linux = &mut self.linux;
+        linux.inexpressible.extend(inexpressible::attribute(&attribute));
         match attribute {
             Attribute::AuthTrunc(algorithm) => self.take_auth(algorithm),
             Attribute::Crypt(algorithm) | Attribute::Aead(algorithm) => self.take_encr(algorithm),
-            Attribute::Encap(encap) => self.encap = Some(encap),
+            Attribute::Encap(encap) => {
+                linux.inexpressible.extend(inexpressible::encap(&encap));
+                self.encap = Some(encap).filter(|encap| encap.kind == ENCAP_ESP_IN_UDP);
+            }
             Attribute::Direction(direction) => self.direction = Some(direction),
             Attribute::Replay(replay) => {
                 linux.sent_seq = u64::from(replay.sent);
@@ -130,8 +139,6 @@ impl SaParts {
                 let icv_bits = u16::try_from(algorithm.icv_bits).unwrap_or(u16::MAX);
                 self.linux.extras.icv_bits = (icv_bits != row.icv_bits).then_some(icv_bits);
             }
-            // The NULL algorithm means no authentication.
-            None if algorithm.name == "digest_null" => return,
             None => {
                 self.auth = AuthAlg(UNKNOWN_ALGORITHM);
                 self.linux.foreign_auth = Some(printable(algorithm.name.as_bytes()));
@@ -216,7 +223,9 @@ fn is_own_selector(info: &SaInfo) -> bool {
 
 /// Whether the selector is shown as inner addresses.
 fn has_inner_selector(info: &SaInfo) -> bool {
-    !is_any(info) && (info.mode == XfrmMode::TUNNEL.0 || !is_own_selector(info))
+    // In transport mode a selector of the SA's own addresses is shown by its ports and protocol, if it has any.
+    let has_ports = info.selector.src_port.0 != 0 || info.selector.dst_port.0 != 0 || info.selector.proto != 0;
+    !is_any(info) && (info.mode == XfrmMode::TUNNEL.0 || !is_own_selector(info) || !has_ports)
 }
 
 fn association(info: &SaInfo, parts: &SaParts, state: SaState, side_entry: Option<&SideEntry>) -> Association {

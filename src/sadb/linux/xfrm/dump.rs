@@ -28,12 +28,15 @@ impl Xfrm {
         let (side_store, trace, pid) = (&self.side_store, &mut self.trace, std::process::id());
         let mut tracer = |request: &[u8]| monitor::trace(trace.as_mut(), request);
         let mut has_skipped = false;
+        let mut others = 0;
         self.client.dump(kind::GETSA, filters(), &mut tracer, &mut |message| {
             has_skipped |= is_without_spi(&message);
+            others += usize::from(is_of_other_type(&message));
             let Some((id, sa)) = listed_sa(message) else { return ControlFlow::Continue(()) };
             let origin = MessageOrigin { byte_len: sa.byte_len, seq: sa.seq, pid };
             visit(&describe_listed(side_store, &id, sa, origin, &add_times))
         })?;
+        self.others = others;
         Ok(has_skipped)
     }
 
@@ -75,6 +78,11 @@ fn describe_listed(
 /// Whether this is a larval AH or ESP SA that waits for a key manager (ACQUIRE).
 fn is_without_spi(message: &NetlinkMessage) -> bool {
     matches!(&message.body, Body::Sa(info, _) if info.spi == 0 && LISTED.contains(&type_of(info.proto)))
+}
+
+/// Whether this is an SA that is neither AH nor ESP: IPComp, or route optimization of Mobile IPv6.
+fn is_of_other_type(message: &NetlinkMessage) -> bool {
+    matches!(&message.body, Body::Sa(info, _) if info.spi != 0 && !LISTED.contains(&type_of(info.proto)))
 }
 
 /// An AH or ESP SA of a dump. Skips IPComp, and larval entries without an SPI that wait for a key manager (ACQUIRE).

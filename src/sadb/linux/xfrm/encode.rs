@@ -307,14 +307,12 @@ pub(super) fn encode_encap(request: &Request, direction: SaDirection) -> Option<
 /// The attributes for keywords that only Linux has.
 pub(super) fn encode_extras(extras: &LinuxExtras, direction: SaDirection) -> Result<Vec<Attribute>, SadbError> {
     let mut attributes = Vec::new();
-    let words = [
-        (attr::IF_ID, extras.if_id),
-        (attr::TFCPAD, extras.tfcpad),
-        (attr::SA_EXTRA_FLAGS, extras.flags.0 >> 8),
-        (attr::SET_MARK, extras.output_mark.map_or(0, |mark| mark.value)),
-        (attr::SET_MARK_MASK, extras.output_mark.map_or(0, |mark| mark.mask)),
-    ];
+    let words = [(attr::IF_ID, extras.if_id), (attr::TFCPAD, extras.tfcpad), (attr::SA_EXTRA_FLAGS, extras.flags.0 >> 8)];
     attributes.extend(words.into_iter().filter(|(_, value)| *value != 0).map(|(kind, value)| Attribute::Word(kind, value)));
+    // Both: without a mask, the kernel takes all bits.
+    let mark = extras.output_mark.filter(|mark| (mark.value, mark.mask) != (0, 0));
+    attributes.extend(mark.map(|mark| Attribute::Word(attr::SET_MARK, mark.value)));
+    attributes.extend(mark.map(|mark| Attribute::Word(attr::SET_MARK_MASK, mark.mask)));
     if let Some(offload) = &extras.offload {
         attributes.push(Attribute::Offload(offload_device(offload, direction)?));
     }

@@ -10,6 +10,7 @@ mod decode;
 mod dump;
 mod encode;
 mod flush;
+mod inexpressible;
 mod monitor;
 mod pairs;
 mod policies;
@@ -57,6 +58,8 @@ pub(crate) struct Xfrm {
     warnings: WarningLog,
     retry_budget: RetryBudget,
     enforces_idle: bool,
+    /// SAs of the last dump that are neither AH nor ESP.
+    others: usize,
 }
 
 impl Xfrm {
@@ -81,6 +84,7 @@ impl Xfrm {
             trace: None,
             warnings: WarningLog::default(),
             enforces_idle: false,
+            others: 0,
             retry_budget: RetryBudget::new(LOADING),
         })
     }
@@ -332,7 +336,13 @@ impl Sadb for Xfrm {
 
     fn dump(&mut self, sa_type: SaType, visit: Visitor<'_>) -> Result<(), SadbError> {
         clear_address_cache();
-        self.dump_all(sa_type, visit).map(drop)
+        self.dump_all(sa_type, visit)?;
+        match self.others {
+            0 => {}
+            1 => self.warnings.warn("1 SA that is neither AH nor ESP (IPComp) is not listed"),
+            others => self.warnings.warn(&format!("{others} SAs that are neither AH nor ESP (IPComp) are not listed")),
+        }
+        Ok(())
     }
 
     fn monitor(&mut self, mode: MonitorMode, visit: Visitor<'_>) -> Result<(), SadbError> {

@@ -1,0 +1,100 @@
+//! The properties of an SA of the kernel that a keys file has no words for.
+
+use crate::names::linux;
+use crate::sa::{Flags, LinuxInfo, XfrmMode};
+use crate::sys::net::netlink::interface_name;
+use crate::wire::xfrm::attribute::Encap;
+use crate::wire::xfrm::fixed::XfrmSelector;
+use crate::wire::xfrm::number::{ENCAP_ESP_IN_UDP, attr};
+use crate::wire::xfrm::{Attribute, SaInfo};
+
+/// Attributes without a keyword, and their words in ip-xfrm(8). Without them the SA is another one.
+const ATTRIBUTES: &[(u16, &str)] = &[
+    (attr::ALG_COMP, "comp"),
+    (attr::SEC_CTX, "ctx"),
+    (attr::COADDR, "coa"),
+    (attr::NAT_KEEPALIVE_INTERVAL, "nat-keepalive-interval"),
+    (attr::SA_PCPU, "pcpu-num"),
+    (attr::IPTFS_DROP_TIME, "iptfs-opts drop-time"),
+    (attr::IPTFS_REORDER_WINDOW, "iptfs-opts reorder-window"),
+    (attr::IPTFS_DONT_FRAG, "iptfs-opts dont-frag"),
+    (attr::IPTFS_INIT_DELAY, "iptfs-opts init-delay"),
+    (attr::IPTFS_MAX_QSIZE, "iptfs-opts max-queue-size"),
+    (attr::IPTFS_PKT_SIZE, "iptfs-opts pkt-size"),
+];
+
+/// Modes that a keys file cannot have (`XFRM_MODE_*`).
+const MODES: &[(u8, &str)] = &[(2, "ro"), (3, "in_trigger"), (5, "iptfs")];
+
+/// Other encapsulations than UDP (`UDP_ENCAP_*`, `TCP_ENCAP_ESPINTCP`).
+const ENCAPS: &[(u16, &str)] = &[(1, "espinudp-nonike"), (7, "espintcp")];
+
+/// The words for an attribute that the rest of the program does not read; `None` for one that is read, or that is no property.
+pub(super) fn attribute(attribute: &Attribute) -> Option<String> {
+    let kind = match attribute {
+        Attribute::Comp(_) | Attribute::Address(attr::COADDR, _) | Attribute::Unknown { .. } => attribute.kind(),
+        _ => return None,
+    };
+    let word = ATTRIBUTES.iter().find(|row| row.0 == kind).map(|row| row.1.to_owned());
+    Some(word.unwrap_or_else(|| format!("attribute {kind}")))
+}
+
+/// The words for an encapsulation that is not ESP in UDP, or has a port that a keys file cannot have.
+pub(super) fn encap(encap: &Encap) -> Option<String> {
+    if encap.kind != ENCAP_ESP_IN_UDP {
+        let word = ENCAPS.iter().find(|row| row.0 == encap.kind).map_or("of an unknown kind", |row| row.1);
+        return Some(format!("encap {word}"));
+    }
+    // In a keys file, 0 is the default port.
+    (encap.src_port == 0 || encap.dst_port == 0).then(|| "encap espinudp with port 0".to_owned())
+}
+
+/// Completes `linux` by the properties of the fixed part, and of the values in `linux` itself. The number of the message that has added
+/// the SA (`seq`) is no property. `is_inbound`: whether an add of this SA takes it for inbound, if its flags do not say.
+pub(super) fn complete(info: &SaInfo, linux: &mut LinuxInfo, flags: Flags, is_inbound: bool) {
+    if linux::mode_word(XfrmMode(info.mode)).is_none() {
+        let word = MODES.iter().find(|row| row.0 == info.mode).map(|row| row.1.to_owned());
+        linux.inexpressible.push(format!("mode {}", word.unwrap_or_else(|| info.mode.to_string())));
+    }
+    let known = linux::FLAGS.iter().fold(0, |all, row| all | row.0.0);
+    if linux.extras.flags.0 & !known != 0 {
+        linux.inexpressible.push(format!("flags {:#x}", linux.extras.flags.0 & !known));
+    }
+    selector(&info.selector, linux);
+    counters(linux, flags, is_inbound);
+    // The device takes packets of one direction, which an add derives from the addresses.
+    let has_direction = flags.has(Flags::INBOUND) || flags.has(Flags::OUTBOUND);
+    if let Some(offload) = linux.extras.offload.as_ref().filter(|offload| !has_direction && offload.inbound != is_inbound) {
+        linux.inexpressible.push(format!("offload dir {} without dir", if offload.inbound { "in" } else { "out" }));
+    }
+}
+
+fn selector(selector: &XfrmSelector, linux: &mut LinuxInfo) {
+    if selector.ifindex != 0 {
+        let name = interface_name(selector.ifindex).unwrap_or_else(|| format!("if{}", selector.ifindex));
+        linux.inexpressible.push(format!("sel dev {name}"));
+    }
+    for (word, (port, mask)) in [("sport", selector.src_port), ("dport", selector.dst_port)] {
+        // A keys file has one port or, as 0, all.
+        if mask != if port == 0 { 0 } else { u16::MAX } {
+            linux.inexpressible.push(format!("sel {word} {port} with mask {mask:#x}"));
+        }
+    }
+    // The kernel stores it, and does not look at it.
+    if selector.user != 0 {
+        linux.lost.push(format!("sel user {}", selector.user));
+    }
+}
+
+/// A keys file has the sequence number of one direction.
+fn counters(linux: &mut LinuxInfo, flags: Flags, is_inbound: bool) {
+    let is_inbound = match (flags.has(Flags::INBOUND), flags.has(Flags::OUTBOUND)) {
+        (true, false) => true,
+        (false, true) => false,
+        _ => is_inbound,
+    };
+    let (word, other) = if is_inbound { ("replay-oseq", linux.sent_seq) } else { ("replay-seq", linux.received_seq) };
+    if other != 0 {
+        linux.lost.push(format!("{word} {other:#x}"));
+    }
+}
