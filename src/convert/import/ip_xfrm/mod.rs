@@ -3,6 +3,7 @@
 mod algorithm;
 mod command;
 mod find;
+mod lines;
 mod policy;
 mod printed;
 mod sa;
@@ -118,7 +119,8 @@ fn import_printed(printed: &Printed<'_>, output: &mut Output<'_>) -> Result<(), 
         let mut sa = XfrmSa::default();
         let read = printed.read(&mut sa);
         // The kernel waits for a key daemon, and drops the state when none answers.
-        if sa.algorithms.is_empty() && read.is_ok() {
+        let is_ipsec = matches!(sa.proto, Some("esp" | "ah"));
+        if sa.algorithms.is_empty() && read.is_ok() && (is_ipsec || sa.spi.unwrap_or(0) == 0) {
             writer.note("a larval state without keys, which is no SA yet, is skipped");
             return Ok(SaStep::Nothing);
         }

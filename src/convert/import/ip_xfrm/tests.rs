@@ -208,9 +208,15 @@ impl Moved for (String, Vec<(u32, String)>) {
 fn a_larval_state_is_skipped_with_a_note() {
     let text = "src 192.0.2.1 dst 192.0.2.2\n\tproto esp spi 0x00000000 reqid 1 mode transport\n\treplay-window 0 \n\
                 \tsel src 192.0.2.1/32 dst 192.0.2.2/32 proto icmp type 8 code 0 dev eth0 \n";
-    let (keys, lost) = lost(ImportFormat::IpXfrm, text);
-    assert_eq!((keys.as_str(), lost), ("", Vec::new()));
-    assert!(import(text).1.iter().any(|note| note.1.contains("larval")));
+    // One that allocspi has made has an SPI.
+    for text in [text.to_owned(), text.replace("0x00000000", "0xc0ffee00")] {
+        let (keys, lost) = lost(ImportFormat::IpXfrm, &text);
+        assert_eq!((keys.as_str(), lost), ("", Vec::new()));
+        assert!(import(&text).1.iter().any(|note| note.1.contains("larval")));
+    }
+    // IP in IP, which has no algorithms, is none.
+    let other = lost(ImportFormat::IpXfrm, &text.replace("esp spi 0x00000000", "4 spi 0xc0000201")).1;
+    assert!(other[0].contains("proto is not esp or ah"), "{other:?}");
 }
 
 #[test]

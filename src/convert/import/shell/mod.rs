@@ -3,8 +3,10 @@
 //! Only what can be read without running the script is expanded. A word with another expansion (`$1`, `$(...)`, a variable of
 //! another file or of a loop) is marked, and no value that holds such a word is used.
 
+mod leading;
 mod lexer;
 mod variables;
+mod words;
 
 use variables::Variables;
 pub(super) use variables::is_citable_name;
