@@ -19,7 +19,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("model", &["names", "redact", "wire", "sa", "sys", "secret"]),
     ("sadb", &["model", "names", "policy", "redact", "wire", "sa", "sys", "secret"]),
     ("apply", &["keyfile", "names", "sa", "sadb"]),
-    ("reconcile", &["apply", "keyfile", "names", "sa", "sadb", "secret", "sys"]),
+    ("reconcile", &["apply", "keyfile", "names", "redact", "sa", "sadb", "secret", "sys"]),
     ("convert", &["keyfile", "names", "policy", "redact", "sa", "secret", "show"]),
     (
         "cli",

@@ -57,6 +57,18 @@ fn plan_prints_what_reconcile_does() {
 }
 
 #[test]
+fn plan_masks_identities_that_may_be_keys() {
+    let model = Model::start(&["192.0.2.1"]);
+    model.load(&line(1, "srcidtype fqdn Dx4tPEtaaXiHlqW0w9Lh8A== dstidtype fqdn a.example"));
+    let text = line(1, "srcidtype fqdn \"0f1e 2d3c 4b5a 6978\" dstidtype fqdn b.example");
+    for words in [&["plan"][..], &["--json", "plan"], &["--json", "-v", "reconcile"]] {
+        let printed = printed(&run(&model, words, &text));
+        assert!(printed.contains("XXXX") && printed.contains("b.example"), "{printed}");
+        assert!(!printed.contains("Dx4t") && !printed.contains("0f1e"), "{words:?}: {printed}");
+    }
+}
+
+#[test]
 fn reconcile_keep_others_removes_nothing() {
     let model = Model::start(&["192.0.2.1"]);
     model.load(&line(1, ""));

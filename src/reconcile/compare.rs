@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use crate::names::algorithms::{auth_by_number, encr_by_number};
 use crate::reconcile::fingerprint::FingerprintKey;
 use crate::reconcile::live::Backend;
+use crate::redact::{Expected, is_citable, mask};
 use crate::sa::{
     EncrAlg, Endpoint, Flags, Identity, InnerEndpoint, Lifetime, Masked, NATT_PORT, Offload, Request, SaState, SaType,
     XfrmMode,
@@ -399,8 +400,13 @@ fn same_port(sas: &Comparison<'_>, end: fn(&Request) -> Option<Endpoint>) -> boo
     !both_encapsulate || usual(port(end(sas.desired))) == usual(port(end(sas.actual)))
 }
 
+/// An identity of another form than a host name, a mailbox or an address may be a key, and is masked.
 fn identity(identity: &Option<Identity>) -> String {
-    identity.as_ref().map_or_else(none, |identity| identity.value.escape_ascii().to_string())
+    let text = |identity: &Identity| {
+        let is_shown = is_citable(&identity.value, Expected::Identity);
+        if is_shown { identity.value.escape_ascii().to_string() } else { mask(identity.value.len()) }
+    };
+    identity.as_ref().map_or_else(none, text)
 }
 
 /// Ignores the user ID, which illumos does not report.

@@ -66,14 +66,14 @@ fn may_be_grouped_key(name: &str) -> bool {
     numbers > 4 || is_hex || is_mixed || has_equal_groups(name)
 }
 
-/// Whether `name` consists of four or more groups of one length, of which half have digits; a shorter group may follow.
+/// Whether `name` consists of four or more groups of one length, of which half have digits, or of six; a shorter group may follow.
 fn has_equal_groups(name: &str) -> bool {
     let count = parts(name).count();
     let len = parts(name).next().unwrap_or_default().len();
     let equal = parts(name).take(count - 1).all(|part| part.len() == len)
         && parts(name).last().is_some_and(|part| part.len() <= len);
     let with_digits = parts(name).filter(|part| part.bytes().any(|byte| byte.is_ascii_digit())).count();
-    equal && count >= 4 && len >= 2 && 2 * with_digits >= count
+    equal && len >= 2 && (count >= 4 && 2 * with_digits >= count || count >= 6)
 }
 
 /// Whether a name that a name server has returned is printed. The owner of an address chooses its name, which could otherwise be another
@@ -124,7 +124,7 @@ mod tests {
         let words = "0f1e2d3 Dx4tPEtaaXiHlqW0w9Lh8A Dx4tPEtaaXiHlqW0w9Lh8A== hunter2-Passw0rd 0f.1e.2d.3c Dx4t.PEta.aXiH \
                      15.30.45.60.75 0x0f1e 0x0f,0x1e \\x0f\\x1e MyS3cretPassw0rd! Secret abcdefghijklmnop q2w+e4r/ \
                      0f1e2d3c.4b5a6978 0f:1e:2d 1b1c.d1e2.f3a4.b5c6 0-f-1-e.2-d-3-c-4-b-5-a.example q2w4e6r8 ab12cd34ef \
-                     15-30-45-60-75.example DUPC2PCL.LJ2XRB4W.UW2MHUXB.ABC2 dupc2pclljuxrb4wuw2mhuxb6a.example q2w4.e6r8.t1z3.u5i7";
+                     15-30-45-60-75.example DUPC2PCL.LJ2XRB4W.UW2MHUXB.ABC2 dupc2pclljuxrb4wuw2mhuxb6a.example q2w4.e6r8.t1z3.u5i7 BAZI.TDQM.LZUE.XK4R.ZP2I.SVRQ";
         for word in words.split_whitespace() {
             assert!(!is_looked_up(word.as_bytes()), "{word}");
         }

@@ -17,7 +17,7 @@ const MAX_COMPONENT: usize = 100;
 const MAX_WORD: usize = 25;
 
 /// Most letters and digits in parts that mix upper and lower case as base64 does: less than six bytes.
-const MAX_MIXED_CASE: usize = 7;
+const MAX_MIXED_CASE: usize = 5;
 
 /// Directories below which other programs make directories with random names. No key begins with one of them.
 const ROOTS: &[&str] = &[
@@ -154,7 +154,10 @@ fn is_plain(text: &str) -> bool {
         let is_date = part.starts_with("20") && part.bytes().take_while(u8::is_ascii_digit).count() >= 8;
         is_mixed && !is_camel || changes(part) >= 2 && part.len() > 3 || is_number_first && !is_date
     };
-    parts(text).iter().filter(|part| mixed(part)).map(String::len).sum::<usize>() <= MAX_MIXED_CASE
+    // A passphrase has signs between its letters.
+    let has_signs = text.contains(|c: char| "!$&*?{}<>|\"`;^".contains(c));
+    let limit = if has_signs { 0 } else { MAX_MIXED_CASE };
+    parts(text).iter().filter(|part| mixed(part)).map(String::len).sum::<usize>() <= limit
 }
 
 #[cfg(test)]
@@ -197,6 +200,8 @@ mod tests {
             "{0x0f, 0x1e, 0x2d, 0x3c, 0x4b, 0x5a}",
             "Dx4tPEtaaXiHlqW0w9Lh8A==",
             "DUPC2PCLLJUXRB4WUW2MHUXB6A",
+            "Rry6!ojbcClB$uoe",
+            "dptn$TCmsYLk!Hhd",
             "15.30.45.60.75",
             "\u{ff10}\u{ff46}\u{ff11}\u{ff45}",
             "0f1\u{435}2d3\u{441}",

@@ -16,11 +16,11 @@ const REQUESTS: &[(&str, &str)] = &[
     // Not a command.
     ("add esp spi", "Unexpected end of command"),
     ("add esp spi 0x200 ENDS bogus 5 AES", "Unknown extension field \"XXXXX\""),
-    ("add esp spi 0x200 ENDS auth_alg sha265 authkey 00", "sha265"),
+    ("add esp spi 0x200 ENDS auth_alg sha265 authkey 00", "Unknown authentication algorithm type"),
     ("add esp spi 0x200 ENDS encr_alg aes encrkey 0x12xy", "hexadecimal"),
     ("add esp spi 0x100000000 ENDS AES", "SPI value"),
     ("add esp spi 0 ENDS AES", "expected a number from 1"),
-    ("add foo spi 0x200 ENDS AES", "foo"),
+    ("add foo spi 0x200 ENDS AES", "Unknown SA type"),
     ("add esp spi 0x200 AES", "dst"),
     ("add esp spi 0x200 ENDS AES flag bogus", "Unknown flag"),
     // Keys and algorithms.

@@ -1,6 +1,6 @@
 //! No message of the library contains six bytes of a key, whatever the form of the key and its place in the file.
 //!
-//! `LEAK_FILES` is the number of files. tests/leaks does the same with the programs.
+//! `LEAK_FILES` is the number of files; `LEAK_FORM` limits them to the forms with this text in their names. tests/leaks does the same with the programs.
 
 #[path = "../leaks/find.rs"]
 pub(super) mod find;
@@ -82,6 +82,9 @@ fn other_languages(text: &[u8]) -> String {
 fn leak(seed: u64) -> Option<String> {
     let sample = Sample::new(seed);
     let name = sample.name();
+    if std::env::var("LEAK_FORM").is_ok_and(|form| !name.contains(&form)) {
+        return None;
+    }
     let Sample { key, written, text, .. } = sample;
     let path = Path::new(&written);
     let names = format!("{}\n{}\n", redact::shown(path), redact::shell_word(path));
