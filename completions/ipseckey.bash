@@ -370,8 +370,8 @@ _ipseckey() {
     local commands="delete delete-pair get flush dump save monitor passive_monitor pmonitor help"
     local tools="genkey generate algs import export doctor explain plan reconcile"
     local keywords="spi pair-spi replay state auth_alg authalg encr_alg encralg soft_alloc soft_bytes soft_addtime soft_usetime hard_alloc hard_bytes hard_addtime hard_usetime saddr srcaddr src daddr dstaddr dst proxyaddr proxy innersrc isrc innerdst idst sport dport innersport isport innerdport idport proto ulp iproto iulp saddr6 srcaddr6 src6 daddr6 dstaddr6 dst6 proxyaddr6 proxy6 innersrc6 isrc6 innerdst6 idst6 authkey encrkey srcidtype dstidtype nat_loc nat_rem nat_lport nat_rport encap outbound inbound reserved_bits replay_value idle_addtime idle_usetime mode reqid mark if_id output-mark offload offload-packet tfcpad esn flag soft_packets hard_packets icv"
-    local auth="hmac-md5 hmac-sha1 hmac-sha256 hmac-sha384 hmac-sha512 aes-xcbc aes-cmac"
-    local encr="des-cbc 3des-cbc blowfish-cbc null aes-cbc aes-ctr aes-ccm8 aes-ccm12 aes-ccm aes-gcm8 aes-gcm12 aes-gcm camellia-cbc chacha20-poly1305"
+    local auth="hmac-md5 hmac-sha1 hmac-sha256 hmac-sha384 hmac-sha512 hmac-rmd160 aes-xcbc hmac-sm3 aes-cmac"
+    local encr="des-cbc 3des-cbc cast5-cbc blowfish-cbc null aes-cbc aes-ctr aes-ccm8 aes-ccm12 aes-ccm aes-gcm8 aes-gcm12 aes-gcm camellia-cbc aes-gmac sm4-cbc serpent-cbc twofish-cbc chacha20-poly1305"
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         case " $commands $tools " in
         *" $word "*)

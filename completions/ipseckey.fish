@@ -172,8 +172,8 @@ complete -c ipseckey -n "__fish_ipseckey_using_subcommand reconcile" -s h -l hel
 set -l commands delete delete-pair get flush dump save monitor passive_monitor pmonitor help
 set -l tools genkey generate algs import export doctor explain plan reconcile
 set -l keywords spi pair-spi replay state auth_alg authalg encr_alg encralg soft_alloc soft_bytes soft_addtime soft_usetime hard_alloc hard_bytes hard_addtime hard_usetime saddr srcaddr src daddr dstaddr dst proxyaddr proxy innersrc isrc innerdst idst sport dport innersport isport innerdport idport proto ulp iproto iulp saddr6 srcaddr6 src6 daddr6 dstaddr6 dst6 proxyaddr6 proxy6 innersrc6 isrc6 innerdst6 idst6 authkey encrkey srcidtype dstidtype nat_loc nat_rem nat_lport nat_rport encap outbound inbound reserved_bits replay_value idle_addtime idle_usetime mode reqid mark if_id output-mark offload offload-packet tfcpad esn flag soft_packets hard_packets icv
-set -l auth hmac-md5 hmac-sha1 hmac-sha256 hmac-sha384 hmac-sha512 aes-xcbc aes-cmac
-set -l encr des-cbc 3des-cbc blowfish-cbc null aes-cbc aes-ctr aes-ccm8 aes-ccm12 aes-ccm aes-gcm8 aes-gcm12 aes-gcm camellia-cbc chacha20-poly1305
+set -l auth hmac-md5 hmac-sha1 hmac-sha256 hmac-sha384 hmac-sha512 hmac-rmd160 aes-xcbc hmac-sm3 aes-cmac
+set -l encr des-cbc 3des-cbc cast5-cbc blowfish-cbc null aes-cbc aes-ctr aes-ccm8 aes-ccm12 aes-ccm aes-gcm8 aes-gcm12 aes-gcm camellia-cbc aes-gmac sm4-cbc serpent-cbc twofish-cbc chacha20-poly1305
 set -l first "not __fish_seen_subcommand_from $commands $tools"
 
 complete -c ipseckey -f

@@ -3,12 +3,21 @@
 use super::refusal::refusal;
 use crate::apply::aim_at;
 use crate::keyfile::{Code, Command, Diagnostic, ParsedCommand, Rejected, SaCommand, Severity, Verb};
+use crate::names::Vocabulary;
 use crate::sadb::{AddCheck, SadbTarget};
 
 /// Warnings that the SADB turns into a refusal.
-const SURE_TO_BE_REFUSED: &[Code] = &[Code::DuplicateSa, Code::KeyLength, Code::IllumosRefuses];
+const SURE_TO_BE_REFUSED: &[Code] = &[Code::DuplicateSa, Code::IllumosRefuses];
+/// The same for illumos. Linux takes more lengths than are usual.
+const SURE_ON_ILLUMOS: &[Code] = &[Code::KeyLength];
 
-pub(super) struct ExpectedRefusals(AddCheck);
+/// Warnings that explain a refusal whose text has this word: they have the place of the value.
+const EXPLAINED: &[(Code, &str)] = &[(Code::WeakKey, "weak"), (Code::KeyLength, " bits, ")];
+
+pub(super) struct ExpectedRefusals {
+    check: AddCheck,
+    vocabulary: Vocabulary,
+}
 
 /// Whether the answer of illumos depends on the addresses of the host.
 fn depends_on_addresses(diagnostics: &[Diagnostic]) -> bool {
@@ -17,12 +26,15 @@ fn depends_on_addresses(diagnostics: &[Diagnostic]) -> bool {
 
 impl ExpectedRefusals {
     pub(super) fn new(target: &SadbTarget) -> Self {
-        Self(AddCheck::new(target))
+        Self { check: AddCheck::new(target), vocabulary: target.vocabulary() }
     }
 
     /// Rejects `item` if the SADB will refuse it. Called after the warnings have been added.
     pub(super) fn check(&mut self, item: &mut ParsedCommand) {
-        let is_sure = |diagnostic: &&mut Diagnostic| SURE_TO_BE_REFUSED.contains(&diagnostic.code);
+        let on_illumos = if self.vocabulary == Vocabulary::Illumos { SURE_ON_ILLUMOS } else { &[] };
+        let is_sure = |diagnostic: &&mut Diagnostic| {
+            SURE_TO_BE_REFUSED.contains(&diagnostic.code) || on_illumos.contains(&diagnostic.code)
+        };
         let mut is_refused = false;
         for diagnostic in item.diagnostics.iter_mut().filter(is_sure) {
             diagnostic.severity = Severity::Error;
@@ -37,9 +49,10 @@ impl ExpectedRefusals {
             && let Some((request, error)) = self.first_refusal(command)
         {
             let refused = refusal(Verb::Add, request, &error, location);
-            let weak = item.diagnostics.iter_mut().find(|found| found.code == Code::WeakKey);
-            match weak.filter(|_| refused.message.contains("weak")) {
-                Some(weak) => weak.severity = Severity::Error,
+            let explains =
+                |found: &&mut Diagnostic| EXPLAINED.iter().any(|row| row.0 == found.code && refused.message.contains(row.1));
+            match item.diagnostics.iter_mut().find(explains) {
+                Some(found) => found.severity = Severity::Error,
                 None => item.diagnostics.push(refused),
             }
             is_refused = true;
@@ -54,7 +67,7 @@ impl ExpectedRefusals {
         let targets = command.targets.clone();
         for target in targets {
             aim_at(&mut command.request, target);
-            if let Some(error) = self.0.refusal(&command.request) {
+            if let Some(error) = self.check.refusal(&command.request) {
                 return Some((&command.request, error));
             }
         }

@@ -10,6 +10,8 @@ pub(super) const SETKEY_ENCR: &[(&str, &str)] = &[
     ("camellia-cbc", "camellia-cbc"),
     ("aes-ctr", "aes-ctr"),
     ("aes-gcm-16", "aes-gcm"),
+    ("cast128-cbc", "cast5-cbc"),
+    ("twofish-cbc", "twofish-cbc"),
     ("null", "null"),
 ];
 
@@ -24,6 +26,7 @@ pub(super) const SETKEY_AUTH: &[(&str, &str)] = &[
     ("hmac-sha512", "hmac-sha512"),
     ("hmac-sha2-512", "hmac-sha512"),
     ("aes-xcbc-mac", "aes-xcbc"),
+    ("hmac-ripemd160", "hmac-rmd160"),
 ];
 
 /// Cipher names in OpenBSD's ipsec.conf(5), and ours.
@@ -39,6 +42,7 @@ pub(super) const OPENBSD_ENCR: &[(&str, &str)] = &[
     ("aes-192-ctr", "aes-ctr"),
     ("aes-256-ctr", "aes-ctr"),
     ("blowfish", "blowfish-cbc"),
+    ("cast", "cast5-cbc"),
     ("null", "null"),
 ];
 
@@ -49,6 +53,7 @@ pub(super) const OPENBSD_AUTH: &[(&str, &str)] = &[
     ("hmac-sha2-256", "hmac-sha256"),
     ("hmac-sha2-384", "hmac-sha384"),
     ("hmac-sha2-512", "hmac-sha512"),
+    ("hmac-ripemd160", "hmac-rmd160"),
 ];
 
 /// Short names of ip-xfrm(8), and those of the kernel.
@@ -72,6 +77,8 @@ pub(super) const WIRESHARK_ENCR: &[(&str, &str)] = &[
     ("des-cbc", "DES-CBC [RFC2405]"),
     ("3des-cbc", "TripleDES-CBC [RFC2451]"),
     ("blowfish-cbc", "BLOWFISH-CBC [RFC2451]"),
+    ("cast5-cbc", "CAST5-CBC [RFC2144]"),
+    ("twofish-cbc", "TWOFISH-CBC"),
     ("aes-cbc", "AES-CBC [RFC3602]"),
     ("aes-ctr", "AES-CTR [RFC3686]"),
     ("aes-gcm8", "AES-GCM with 8 octet ICV [RFC4106]"),
@@ -83,6 +90,7 @@ pub(super) const WIRESHARK_ENCR: &[(&str, &str)] = &[
 pub(super) const WIRESHARK_AUTH: &[(&str, u16, &str)] = &[
     ("hmac-md5", 96, "HMAC-MD5-96 [RFC2403]"),
     ("hmac-sha1", 96, "HMAC-SHA-1-96 [RFC2404]"),
+    ("hmac-rmd160", 96, "MAC-RIPEMD-160-96 [RFC2857]"),
     ("hmac-sha256", 96, "HMAC-SHA-256-96 [draft-ietf-ipsec-ciph-sha-256-00]"),
     ("hmac-sha256", 128, "HMAC-SHA-256-128 [RFC4868]"),
     ("hmac-sha384", 192, "HMAC-SHA-384-192 [RFC4868]"),

@@ -87,7 +87,21 @@ pub(crate) struct Encr {
     pub(crate) illumos: bool,
 }
 
+impl Auth {
+    /// The key lengths that Linux takes, of which [`Auth::key_bits`] are the usual ones.
+    #[must_use]
+    pub(crate) fn linux_key_bits(&self) -> KeyBits {
+        if self.xfrm.starts_with("hmac(") { LINUX_HMAC } else { self.key_bits }
+    }
+}
+
 impl Encr {
+    /// The key lengths that Linux takes, of which [`Encr::key_bits`] are the usual ones.
+    #[must_use]
+    pub(crate) fn linux_key_bits(&self) -> KeyBits {
+        if self.xfrm == "cbc(blowfish)" { LINUX_BLOWFISH } else { self.key_bits }
+    }
+
     /// Whether the cipher authenticates too (AEAD).
     #[must_use]
     pub(crate) fn is_combined(&self) -> bool {
@@ -96,6 +110,12 @@ impl Encr {
 }
 
 const AES: KeyBits = KeyBits::Range { min: 128, max: 256, step: 64 };
+/// RFC 2144.
+const CAST5: KeyBits = KeyBits::Range { min: 40, max: 128, step: 8 };
+/// The lengths that Linux takes (crypto/blowfish_common.c).
+const LINUX_BLOWFISH: KeyBits = KeyBits::Range { min: 32, max: 448, step: 8 };
+/// RFC 2104 has keys of any length. Shorter ones than 80 bits are a mistake rather than a choice.
+const LINUX_HMAC: KeyBits = KeyBits::Range { min: 80, max: 1024, step: 8 };
 
 /// A cipher that does not authenticate.
 const fn cipher(
@@ -159,7 +179,9 @@ pub(crate) const AUTH: &[Auth] = &[
     auth(5, &["hmac-sha256", "sha256", "sha-256", "hmac-sha-256"], &[256], 128, "hmac(sha256)"),
     auth(6, &["hmac-sha384", "sha384", "sha-384", "hmac-sha-384"], &[384], 192, "hmac(sha384)"),
     auth(7, &["hmac-sha512", "sha512", "sha-512", "hmac-sha-512"], &[512], 256, "hmac(sha512)"),
+    linux_auth(8, &["hmac-rmd160", "hmac-ripemd160", "rmd160"], &[160], 96, "hmac(rmd160)"),
     linux_auth(9, &["aes-xcbc", "aes-xcbc-mac", "xcbc"], &[128], 96, "xcbc(aes)"),
+    linux_auth(10, &["hmac-sm3", "sm3"], &[256], 256, "hmac(sm3)"),
     linux_auth(256, &["aes-cmac", "cmac"], &[128], 96, "cmac(aes)"),
 ];
 
@@ -167,6 +189,7 @@ pub(crate) const AUTH: &[Auth] = &[
 pub(crate) const ENCR: &[Encr] = &[
     cipher(2, &["des-cbc", "des"], KeyBits::Only(&[64]), 8, "cbc(des)", true),
     cipher(3, &["3des-cbc", "3des"], KeyBits::Only(&[192]), 8, "cbc(des3_ede)", true),
+    cipher(6, &["cast5-cbc", "cast5", "cast128-cbc"], CAST5, 8, "cbc(cast5)", false),
     cipher(7, &["blowfish-cbc", "blowfish"], KeyBits::Only(&[128]), 8, "cbc(blowfish)", true),
     cipher(11, &["null"], KeyBits::None, 0, "ecb(cipher_null)", true),
     cipher(12, &["aes-cbc", "aes"], AES, 16, "cbc(aes)", true),
@@ -189,6 +212,11 @@ pub(crate) const ENCR: &[Encr] = &[
     combined(19, &["aes-gcm12"], 32, 96, "rfc4106(gcm(aes))"),
     combined(20, &["aes-gcm", "aes-gcm16"], 32, 128, "rfc4106(gcm(aes))"),
     cipher(22, &["camellia-cbc", "camellia"], AES, 16, "cbc(camellia)", false),
+    // It authenticates, and does not encrypt (RFC 4543).
+    Encr { illumos: false, ..combined(23, &["aes-gmac", "null-aes-gmac"], 32, 128, "rfc4543(gcm(aes))") },
+    cipher(24, &["sm4-cbc", "sm4"], KeyBits::Only(&[128]), 16, "cbc(sm4)", false),
+    cipher(252, &["serpent-cbc", "serpent"], AES, 16, "cbc(serpent)", false),
+    cipher(253, &["twofish-cbc", "twofish"], AES, 16, "cbc(twofish)", false),
     Encr {
         number: EncrAlg(256),
         names: &["chacha20-poly1305", "chacha20poly1305"],

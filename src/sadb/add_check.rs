@@ -8,7 +8,7 @@ use super::pfkey::embedded::Embedded;
 use super::{Illumos, Sadb, SadbError, SadbTarget, linux};
 use crate::model::Settings;
 use crate::names::Vocabulary;
-use crate::names::diagnostics::{BAD_AALG, BAD_EALG};
+use crate::names::diagnostics::{BAD_AALG, BAD_AKEYBITS, BAD_EALG, BAD_EKEYBITS};
 use crate::sa::{Flags, Request, SaType};
 
 /// Checks additions one by one.
@@ -59,7 +59,7 @@ impl AddCheck {
 }
 
 fn is_about_algorithm(error: &SadbError) -> bool {
-    matches!(error, SadbError::Refused { diagnostic, .. } if [BAD_AALG, BAD_EALG].contains(diagnostic))
+    matches!(error, SadbError::Refused { diagnostic, .. } if [BAD_AALG, BAD_EALG, BAD_AKEYBITS, BAD_EKEYBITS].contains(diagnostic))
 }
 
 #[cfg(test)]

@@ -18,6 +18,9 @@ const AUTH: &[Auth] = &[
     Auth("sha256", 256, "hmac(sha256)", 128),
     Auth("sha384", 384, "hmac(sha384)", 192),
     Auth("sha512", 512, "hmac(sha512)", 256),
+    Auth("sha1", 128, "hmac(sha1)", 96),
+    Auth("sha512", 1024, "hmac(sha512)", 256),
+    Auth("hmac-rmd160", 160, "hmac(rmd160)", 96),
     Auth("aes-xcbc", 128, "xcbc(aes)", 96),
     Auth("aes-cmac", 128, "cmac(aes)", 96),
 ];
@@ -26,7 +29,11 @@ const AUTH: &[Auth] = &[
 const ENCR: &[Encr] = &[
     Encr("des", &[64], "enc cbc(des)", None),
     Encr("3des", &[192], "enc cbc(des3_ede)", None),
-    Encr("blowfish", &[128], "enc cbc(blowfish)", None),
+    Encr("cast5", &[40, 128], "enc cbc(cast5)", None),
+    Encr("serpent", &[128, 192, 256], "enc cbc(serpent)", None),
+    Encr("twofish", &[128, 192, 256], "enc cbc(twofish)", None),
+    Encr("aes-gmac", &[160, 224, 288], "aead rfc4543(gcm(aes))", Some(128)),
+    Encr("blowfish", &[32, 128, 160, 448], "enc cbc(blowfish)", None),
     Encr("aes", &[128, 192, 256], "enc cbc(aes)", None),
     Encr("aes-ctr", &[160, 224, 288], "enc rfc3686(ctr(aes))", None),
     Encr("camellia", &[128, 192, 256], "enc cbc(camellia)", None),

@@ -13,6 +13,7 @@ use crate::keyfile::literals::address;
 use crate::keyfile::source::Location;
 use crate::names::Vocabulary;
 use crate::names::algorithms;
+use crate::names::algorithms::KeyBits;
 use crate::names::keywords;
 use crate::names::keywords::{Field, Value};
 use crate::names::verbs::Verb;
@@ -38,7 +39,7 @@ impl Checker {
     /// Checks the next command of `text`.
     #[must_use]
     pub(crate) fn check(&mut self, item: &ParsedCommand, text: &[u8]) -> Vec<Diagnostic> {
-        let mut warnings = CommandWarnings { location: item.location, text, list: Vec::new() };
+        let mut warnings = CommandWarnings { vocabulary: self.vocabulary, location: item.location, text, list: Vec::new() };
         // Once for each file: a file with names usually has them in every command.
         if item.has_names && item.outcome.is_ok() && !self.has_warned_about_names {
             self.has_warned_about_names = true;
@@ -87,6 +88,7 @@ impl Checker {
 
 /// The warnings about one command.
 struct CommandWarnings<'t> {
+    vocabulary: Vocabulary,
     location: Location,
     text: &'t [u8],
     list: Vec<Diagnostic>,
@@ -182,19 +184,22 @@ impl CommandWarnings<'_> {
     fn check_keys(&mut self, command: &SaCommand) {
         let request = &command.request;
         if let Some(key) = &request.auth_key {
-            let bits = algorithms::auth_by_number(request.auth_alg).map(|row| (row.key_bits, 0, row.names[0]));
-            self.check_key(Field::AuthKey, key, bits);
+            let row = algorithms::auth_by_number(request.auth_alg);
+            let lengths = row.map(|row| (row.key_bits, row.linux_key_bits(), 0, row.names[0]));
+            self.check_key(Field::AuthKey, key, lengths);
         }
         if let Some(key) = &request.encr_key {
-            let bits = algorithms::encr_by_number(request.encr_alg).map(|row| (row.key_bits, row.salt_bits, row.names[0]));
-            self.check_key(Field::EncrKey, key, bits);
+            let row = algorithms::encr_by_number(request.encr_alg);
+            let lengths = row.map(|row| (row.key_bits, row.linux_key_bits(), row.salt_bits, row.names[0]));
+            self.check_key(Field::EncrKey, key, lengths);
             if matches!(request.encr_alg, EncrAlg::DES | EncrAlg::TRIPLE_DES) {
                 self.check_des_key(key);
             }
         }
     }
 
-    fn check_key(&mut self, field: Field, key: &Key, algorithm: Option<(algorithms::KeyBits, u16, &str)>) {
+    /// Checks a key for an algorithm: its usual lengths, those that Linux takes, the length of the salt, the name.
+    fn check_key(&mut self, field: Field, key: &Key, algorithm: Option<(KeyBits, KeyBits, u16, &str)>) {
         if key.is_all_zero() {
             self.push(
                 Code::ZeroKey,
@@ -203,11 +208,18 @@ impl CommandWarnings<'_> {
                 Some("trivially guessable: generate a random key with `ipseckey genkey`"),
             );
         }
-        let Some((key_bits, salt_bits, name)) = algorithm else { return };
+        let Some((key_bits, linux_bits, salt_bits, name)) = algorithm else { return };
         let found = key.bits();
         // The digits include the salt, which the table of algorithms counts separately.
         let bits = u32::from(found).checked_sub(u32::from(salt_bits) + u32::from(key.reserved()));
-        if !bits.is_some_and(|bits| key_bits.allows(bits)) {
+        if bits.is_some_and(|bits| key_bits.allows(bits)) {
+            return;
+        }
+        if self.vocabulary == Vocabulary::Linux && bits.is_some_and(|bits| linux_bits.allows(bits)) {
+            let message = format!("{name} has another key length than usual: {found} bits");
+            let help = format!("Linux takes it; other systems want {}", key_lengths(key_bits, salt_bits));
+            self.push(Code::KeyLength, field, message, Some(&help));
+        } else {
             let message = format!("{name} does not accept a key of {found} bits");
             let help = format!("the key must have {}", key_lengths(key_bits, salt_bits));
             self.push(Code::KeyLength, field, message, Some(&help));
@@ -227,7 +239,7 @@ impl CommandWarnings<'_> {
 }
 
 /// The valid key lengths in bits, salt included, as text.
-fn key_lengths(bits: algorithms::KeyBits, salt: u16) -> String {
+fn key_lengths(bits: KeyBits, salt: u16) -> String {
     let sizes: Vec<String> = bits.lengths().map(|size| (size + salt).to_string()).collect();
     match (sizes.is_empty(), salt) {
         (true, _) => "no bits".to_owned(),
@@ -282,6 +294,22 @@ mod tests {
         assert_eq!(add(&format!("outbound encr_alg aes-gcm encrkey {}", "12".repeat(16))), [(Code::KeyLength, 1)]);
         assert_eq!(add(&format!("encr_alg aes encrkey {}", "12".repeat(16))), [(Code::Unprotected, 1)]);
         assert_eq!(add(&format!("{GOOD} encr_alg aes")), [(Code::Unprotected, 1)]);
+    }
+
+    #[test]
+    fn linux_takes_other_key_lengths() {
+        let hosts = HostsFile::default();
+        let options = Options { vocabulary: Vocabulary::Linux, numeric: true, setting: Setting::File, resolver: &hosts };
+        for (rest, expected) in [
+            ("auth_alg sha1 authkey 0123456789abcdef0123456789abcdef", "another key length than usual: 128 bits"),
+            ("auth_alg sha1 authkey 0123", "does not accept a key of 16 bits"),
+            ("auth_alg aes-xcbc authkey 0123456789abcdef01", "does not accept a key of 72 bits"),
+        ] {
+            let text = format!("add ah spi 0x100 dst 10.0.0.2 {rest}\n");
+            let item = commands(text.as_bytes(), &options).next().unwrap();
+            let found = Checker::new(Vocabulary::Linux).check(&item, text.as_bytes());
+            assert!(found.len() == 1 && found[0].message.contains(expected), "{found:?}");
+        }
     }
 
     #[test]

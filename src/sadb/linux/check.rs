@@ -157,21 +157,21 @@ fn full_icv_bits(auth: &Auth) -> u16 {
 
 fn check_auth_key(auth: &Auth, key: Option<&Key>) -> Result<(), SadbError> {
     let found = key.map_or(0, |key| u32::from(key.bits()));
-    if auth.key_bits.allows(found) {
+    if auth.linux_key_bits().allows(found) {
         return Ok(());
     }
-    refuse(format!("authkey has {found} bits, {} requires {}", auth.names[0], describe_lengths(auth.key_bits, 0)))
+    let lengths = describe_lengths(auth.key_bits, 0);
+    let taken = describe_taken(auth.key_bits, auth.linux_key_bits());
+    refuse(format!("authkey has {found} bits, {} requires {lengths}{taken}", auth.names[0]))
 }
 
 fn check_encr_key(cipher: &Encr, key: Option<&Key>) -> Result<(), SadbError> {
     let found = key.map_or(0, bits_with_salt);
     let salt = u32::from(cipher.salt_bits);
-    if !found.checked_sub(salt).is_some_and(|bits| cipher.key_bits.allows(bits)) {
-        return refuse(format!(
-            "encrkey has {found} bits, {} requires {}",
-            cipher.names[0],
-            describe_lengths(cipher.key_bits, salt)
-        ));
+    if !found.checked_sub(salt).is_some_and(|bits| cipher.linux_key_bits().allows(bits)) {
+        let lengths = describe_lengths(cipher.key_bits, salt);
+        let taken = describe_taken(cipher.key_bits, cipher.linux_key_bits());
+        return refuse(format!("encrkey has {found} bits, {} requires {lengths}{taken}", cipher.names[0]));
     }
     match key {
         Some(key) if is_weak(cipher.number, key) => refuse(format!(
@@ -198,6 +198,14 @@ fn describe_lengths(bits: KeyBits, salt: u32) -> String {
     };
     let salt = if salt == 0 { String::new() } else { format!(", including {salt} bits of salt at the end") };
     format!("{}{salt}", sizes.join(" or "))
+}
+
+/// The lengths that Linux takes besides the usual ones, in parentheses.
+fn describe_taken(usual: KeyBits, taken: KeyBits) -> String {
+    match taken {
+        KeyBits::Range { min, max, .. } if taken != usual => format!(" (Linux takes {min} to {max} bits)"),
+        _ => String::new(),
+    }
 }
 
 /// Refuses soft limits above hard ones: they would never expire.
@@ -259,9 +267,9 @@ mod tests {
     #[test]
     fn check_add_reports_key_lengths() {
         let short = Request { auth_key: Some(Key::from_slice(&[1; 2], 16, 0)), ..esp() };
-        assert_eq!(refusal(&short), "authkey has 16 bits, hmac-sha256 requires 256");
+        assert_eq!(refusal(&short), "authkey has 16 bits, hmac-sha256 requires 256 (Linux takes 80 to 1024 bits)");
         let missing = Request { auth_key: None, ..esp() };
-        assert_eq!(refusal(&missing), "authkey has 0 bits, hmac-sha256 requires 256");
+        assert_eq!(refusal(&missing), "authkey has 0 bits, hmac-sha256 requires 256 (Linux takes 80 to 1024 bits)");
         let saltless = Request {
             auth_alg: AuthAlg::NONE,
             auth_key: None,
@@ -275,6 +283,24 @@ mod tests {
         );
         let odd = Request { encr_key: Some(Key::from_slice(&[1; 16], 127, 0)), ..esp() };
         assert_eq!(refusal(&odd), "encrkey has 127 bits, aes-cbc requires 128 or 192 or 256");
+    }
+
+    #[test]
+    fn check_add_takes_other_key_lengths() {
+        let sha1 = |bytes: usize| Request {
+            auth_alg: AuthAlg(3),
+            auth_key: Some(Key::from_slice(&vec![1; bytes], bytes as u16 * 8, 0)),
+            ..esp()
+        };
+        assert_eq!((refusal(&sha1(16)), refusal(&sha1(32))), (String::new(), String::new()));
+        assert!(refusal(&sha1(9)).contains("72 bits"));
+        let blowfish = |bytes: usize| Request {
+            encr_alg: EncrAlg(7),
+            encr_key: Some(Key::from_slice(&vec![1; bytes], bytes as u16 * 8, 0)),
+            ..esp()
+        };
+        assert_eq!((refusal(&blowfish(20)), refusal(&blowfish(56))), (String::new(), String::new()));
+        assert!(refusal(&blowfish(57)).contains("32 to 448"));
     }
 
     #[test]

@@ -34,6 +34,12 @@ impl RequestContext {
 const MODULES: &[(&str, &str)] = &[
     ("camellia", "camellia_generic"),
     ("blowfish", "blowfish_generic"),
+    ("cast5", "cast5_generic"),
+    ("serpent", "serpent_generic"),
+    ("twofish", "twofish_generic"),
+    ("sm4", "sm4_generic"),
+    ("sm3", "sm3_generic"),
+    ("rmd160", "rmd160"),
     ("des", "des_generic"),
     ("xcbc", "xcbc"),
     ("cmac", "cmac"),

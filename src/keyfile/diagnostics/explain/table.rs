@@ -239,7 +239,8 @@ pub(super) const TABLE: &[Explanation] = &[
     ),
     row(
         Code::KeyLength,
-        "The SADB will refuse the SA. `ipseckey algs` lists the key lengths. The key of a counter-mode cipher ends in its salt.",
+        "The SADB will refuse the SA; but Linux takes HMAC keys of 80 to 1024 bits and Blowfish keys of 32 to 448, so that this is a \
+         warning there. `ipseckey algs` lists the usual key lengths. The key of a counter-mode cipher ends in its salt.",
         "add ah spi 0x1000 dst 198.51.100.7 auth_alg sha256 authkey KEY32",
         "add ah spi 0x1000 dst 198.51.100.7 auth_alg sha256 authkey KEY64",
     ),
