@@ -174,6 +174,19 @@ pub(crate) trait Sadb {
         self.flush(sa_type)
     }
 
+    /// Removes, one by one, the SAs of a type that `is_meant` returns true for. No other SA is removed, whenever it was added.
+    ///
+    /// # Errors
+    /// [`SadbError`]; some SAs may have been removed.
+    fn delete_each(&mut self, sa_type: SaType, is_meant: &mut dyn FnMut(&Message) -> bool) -> Result<(), SadbError> {
+        let mut ids = Vec::new();
+        self.dump(sa_type, &mut |message| {
+            ids.extend(message.id().filter(|_| is_meant(message)));
+            ControlFlow::Continue(())
+        })?;
+        ids.iter().try_for_each(|id| self.delete_if_present(&id.request()).map(drop))
+    }
+
     /// Checks that the kernel can remove an SA without harm. `sa` has the values of the description, its pair included.
     ///
     /// # Errors

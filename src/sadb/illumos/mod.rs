@@ -47,7 +47,7 @@ impl<T: Transport> Illumos<T> {
         let mut are_removed = true;
         for sa in sas {
             match tables::check_removal(&mut self.kernel, sa) {
-                Ok(()) => drop(self.delete_if_present(sa)?),
+                Ok(()) => drop(self.delete_if_present(&tables::named(sa))?),
                 Err(SadbError::Unsupported(reason)) => {
                     self.warnings.warn(&reason);
                     are_removed = false;
@@ -112,6 +112,19 @@ impl<T: Transport> Sadb for Illumos<T> {
             return selected.remove.iter().try_for_each(|request| self.delete_if_present(request).map(drop));
         }
         self.flush(sa_type)
+    }
+
+    fn delete_each(&mut self, sa_type: SaType, is_meant: &mut dyn FnMut(&Message) -> bool) -> Result<(), SadbError> {
+        let (mut salted, mut others) = (Vec::new(), Vec::new());
+        self.dump(sa_type, &mut |message| {
+            if is_meant(message) {
+                let is_salted = message.association().is_some_and(|sa| tables::has_salt(sa.encr));
+                if is_salted { &mut salted } else { &mut others }.push(tables::described(message));
+            }
+            ControlFlow::Continue(())
+        })?;
+        self.remove_salted(&salted)?;
+        others.iter().try_for_each(|sa| self.delete_if_present(&tables::named(sa)).map(drop))
     }
 
     fn check_removal(&mut self, sa: &Request) -> Result<(), SadbError> {

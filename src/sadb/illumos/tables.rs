@@ -78,6 +78,11 @@ pub(super) fn described(message: &Message) -> Request {
     }
 }
 
+/// The request that identifies a described SA, and its table.
+pub(super) fn named(sa: &Request) -> Request {
+    Request { sa_type: sa.sa_type, spi: sa.spi, dst: sa.dst, flags: sa.flags, ..Request::default() }
+}
+
 /// Whether the cipher has a salt, as AES-GCM and AES-CCM have.
 pub(super) fn has_salt(encr: EncrAlg) -> bool {
     algorithms::encr_by_number(encr).is_some_and(|row| row.salt_bits != 0)

@@ -305,6 +305,21 @@ fn flush_except_leaves_a_combined_cipher_in_both_tables_and_says_why() {
 }
 
 #[test]
+fn delete_each_leaves_a_combined_cipher_in_both_tables_and_other_sas() {
+    let mut sadb = kernel(&[]);
+    for request in [gcm(0x800, HERE, THERE, Flags::default()), gcm(0x801, HERE, THERE, Flags::OUTBOUND)] {
+        add_by_another_program(&mut sadb, &request);
+    }
+    (0x2002..0x2005).for_each(|spi| sadb.add(&outbound(spi)).unwrap());
+    changes(&mut sadb);
+    sadb.delete_each(SaType::UNSPEC, &mut |message| message.association().unwrap().spi != Spi(0x2003)).unwrap();
+    assert_eq!(spis(&mut sadb), [0x800, 0x2003]);
+    assert!(sadb.take_warnings()[0].contains("0x800"));
+    let sent = changes(&mut sadb);
+    assert!(!sent.contains(&9), "no FLUSH: {sent:?}");
+}
+
+#[test]
 fn flush_except_flushes_if_every_sa_can_be_removed() {
     const FLUSH: u8 = 9;
     let mut sadb = kernel(&[HERE]);

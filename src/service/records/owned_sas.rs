@@ -140,12 +140,8 @@ impl OwnedSas {
     /// # Errors
     /// Those of the dump and of the deletions; [`SadbError::Unavailable`] if the record cannot be written.
     pub(crate) fn flush(&mut self, sa_type: SaType, sadb: &mut dyn Sadb) -> Result<(), SadbError> {
-        for (id, added) in add_times(sadb, sa_type)? {
-            // One by one: a flush of the SADB would remove foreign SAs as well.
-            if self.owns(id, added) {
-                sadb.delete_if_present(&id.request())?;
-            }
-        }
+        // One by one: a flush of the SADB would remove foreign SAs as well.
+        sadb.delete_each(sa_type, &mut |message| self.owns_message(message))?;
         // Entries recorded before an addition stay: the SA may still be added by the load that recorded it.
         let is_flushed = |id: &SaId| sa_type == SaType::UNSPEC || sa_type == id.sa_type;
         self.entries.retain(|id, recorded| !(is_flushed(id) && matches!(recorded, Added::At(_))));
