@@ -266,6 +266,47 @@ fn keys_file_is_opened_once_by_path() {
     }
 }
 
+/// A list with one entry, which lets the user `who` read (RFC 7530 section 6.2.1), in hexadecimal digits.
+fn nfs4_list(who: &str) -> String {
+    let name: String = who.bytes().map(|byte| format!("{byte:02x}")).collect();
+    ["00000001", "00000000", "00000000", "00000001", "00000006", &name, "0000"].concat()
+}
+
+/// The option of strace by which a file has that access list.
+fn inject_list(list: &str) -> String {
+    format!("inject=fgetxattr:retval={}:poke_exit=@arg3={list}", list.len() / 2)
+}
+
+/// Standard output, and new files, which inherit a list from their directory.
+#[test]
+fn nfs4_access_list_of_an_output_file_is_an_error() {
+    if !can_trace() {
+        return;
+    }
+    let model = Model::start(&[]);
+    model.load(ONE);
+    let path = model.path("new");
+    for (who, is_refused) in [("OWNER@", false), ("471100", true)] {
+        let inject = inject_list(&nfs4_list(who));
+        let options = ["-e", "trace=fgetxattr", "-e", &inject];
+        let to_file = [&["genkey", "aes", "-o"][..], &["export", "setkey", "-o"], &["-s"]];
+        let to_stdout = [&["genkey", "aes"][..], &["-s", "-"]];
+        for words in to_file.into_iter().chain(to_stdout) {
+            let (quoted, stdout) = if to_file.contains(&words) { ("\"$1\"", "/dev/null") } else { ("", "\"$1\"") };
+            let mut command = Command::new("/bin/sh");
+            let script = format!("umask 077; exec \"$0\" --sadb \"$2\" {} {quoted} >{stdout}", words.join(" "));
+            command.args(["-c", &script, env!("CARGO_BIN_EXE_ipseckey")]).arg(&path).arg(model.spec());
+            let (_, output) = traced(&model, &options, &command);
+            let messages = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(i32::from(is_refused)), "{who} {words:?}: {messages}");
+            assert_eq!(messages.contains("access list for other users"), is_refused, "{who} {words:?}: {messages}");
+            let len = fs::metadata(&path).map_or(0, |metadata| metadata.len());
+            assert_eq!(len == 0, is_refused, "{who} {words:?}");
+            let _ = fs::remove_file(&path);
+        }
+    }
+}
+
 /// NFSv4 access lists as returned by a kernel: only the owner may read; another user, given by number, may; a truncated list. The
 /// mode of the file is 0600.
 #[test]
@@ -275,15 +316,10 @@ fn nfs4_access_list_for_other_users_is_found() {
     }
     let model = Model::start(&[]);
     let keys = private(model.path("the-keys"), ONE);
-    let list = |who: &str| {
-        let name: String = who.bytes().map(|byte| format!("{byte:02x}")).collect();
-        ["00000001", "00000000", "00000000", "00000001", "00000006", &name, "0000"].concat()
-    };
     for (who, list, is_open) in
-        [("owner", list("OWNER@"), false), ("user", list("471100"), true), ("cut", "00000001".to_owned(), true)]
+        [("owner", nfs4_list("OWNER@"), false), ("user", nfs4_list("471100"), true), ("cut", "00000001".to_owned(), true)]
     {
-        let len = list.len() / 2;
-        let inject = format!("inject=fgetxattr:retval={len}:poke_exit=@arg3={list}");
+        let inject = inject_list(&list);
         let options = ["-e", "trace=fgetxattr", "-e", &inject];
         let (_, by_hand) = traced(&model, &options, &model.ipseckey(&["-c", keys.to_str().unwrap()]));
         let reported = String::from_utf8_lossy(&by_hand.stderr);

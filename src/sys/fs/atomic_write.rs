@@ -11,7 +11,9 @@ use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use crate::redact::shown;
 use crate::secret;
+use crate::sys::fs::checks;
 use crate::sys::fs::new_file::NewFile;
 
 /// Bytes that [`replace`] collects before it writes them.
@@ -40,10 +42,12 @@ pub(crate) enum Readers {
 /// Creates the file at `path` with mode 0600.
 ///
 /// # Errors
-/// `AlreadyExists` if there is a file of any kind; those of open(2), write(2), fsync(2) and link(2).
+/// `AlreadyExists` if there is a file of any kind; `PermissionDenied` for an inherited access list; those of open(2), write(2),
+/// fsync(2) and link(2).
 pub(crate) fn create_new(path: &Path, contents: &[u8]) -> io::Result<()> {
     let directory = directory_of(path);
     let mut file = NewFile::create(&directory, 0o600)?;
+    require_private(&directory, file.file())?;
     file.file().write_all(contents)?;
     file.file().sync_all()?;
     file.name(path)?;
@@ -55,7 +59,8 @@ pub(crate) fn create_new(path: &Path, contents: &[u8]) -> io::Result<()> {
 /// A symbolic link at `path` is replaced, never followed.
 ///
 /// # Errors
-/// `InvalidInput` if `path` is a directory, a device, a FIFO or a socket; errors of `write` and of the system calls.
+/// `InvalidInput` if `path` is a directory, a device, a FIFO or a socket; `PermissionDenied` for an inherited access list; errors of
+/// `write` and of the system calls.
 pub(crate) fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), ReplaceError> {
     // A rename would replace a device or a FIFO as well.
     if fs::symlink_metadata(path).is_ok_and(|old| !(old.is_file() || old.is_symlink())) {
@@ -63,6 +68,7 @@ pub(crate) fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Res
     }
     let directory = directory_of(path);
     let mut file = NewFile::create(&directory, 0o400)?;
+    require_private(&directory, file.file())?;
     {
         let mut buffered = secret::SecretWriter::new(BUFFER_LEN, file.file());
         write(&mut buffered)?;
@@ -89,6 +95,17 @@ pub(crate) fn replace_volatile(path: &Path, readers: Readers, contents: &[u8]) -
     // After the write, and by fchmod(2), which the umask does not apply to.
     file.file().set_permissions(Permissions::from_mode(mode))?;
     file.replace(path)
+}
+
+/// Fails if the new `file` has inherited an access list for other users from its directory (NFSv4: ZFS, NFS), which the mode does not
+/// show.
+fn require_private(directory: &Path, file: &File) -> io::Result<()> {
+    let me = nix::unistd::geteuid().as_raw();
+    if checks::check_access_list(directory, file, me).is_none() {
+        return Ok(());
+    }
+    let found = format!("{} gives new files an access list for other users", shown(directory));
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, format!("{found}: name a file in a directory without one")))
 }
 
 fn directory_of(path: &Path) -> PathBuf {
