@@ -20,6 +20,7 @@ mod guard;
 mod hitless;
 mod hosts;
 mod idle;
+mod import;
 mod keep;
 mod life;
 mod missing;

@@ -7,11 +7,10 @@ use std::path::Path;
 
 use crate::cli::session::Session;
 use crate::cli::tools::failure::Failure;
-use crate::cli::tools::parse_file::read_whole;
 use crate::keyfile;
 use crate::redact::shown;
 use crate::secret::Buffer;
-use crate::sys::fs::keys_file::{FileError, MAX_LEN};
+use crate::sys::fs::keys_file::{self, FileError, FileOrigin, MAX_LEN};
 use crate::sys::process::hardening;
 
 /// Bytes of the first buffer.
@@ -28,12 +27,27 @@ pub(super) fn read(path: &Path, session: &Session<'_>) -> Result<Buffer, Failure
     let contents = match path {
         _ if path == Path::new("-") => read_all(io::stdin().lock()).map_err(failed)?,
         _ if is_pipe => File::open(path).and_then(read_all).map_err(failed)?,
-        _ => return read_whole(path, session).map_err(|error| Failure::new(error.to_string())),
+        _ => {
+            let file = keys_file::read(path, FileOrigin::User).map_err(|error| Failure::new(error.to_string()))?;
+            session.output.warn_of_findings(&file.findings);
+            file.contents
+        }
     };
-    match keyfile::long_command(&contents, 1) {
+    match long_line(&contents) {
         Some(line) => Err(Failure::new(FileError::LongCommand { path: path.to_owned(), line }.to_string())),
         None => Ok(contents),
     }
+}
+
+/// The number of a line or command that is longer than any program writes.
+fn long_line(text: &[u8]) -> Option<u32> {
+    let mut lines = (1..).zip(text.split(|byte| *byte == b'\n'));
+    // `ip -o` ends each line with a backslash, which is no continuation.
+    let is_oneline = lines.clone().any(|(_, line)| line.starts_with(b"src ") && line.ends_with(b"\\"));
+    if !is_oneline {
+        return keyfile::long_command(text, 1);
+    }
+    lines.find(|(_, line)| line.len() > keyfile::MAX_COMMAND_LEN).map(|(line, _)| line)
 }
 
 /// Reads to the end. Each larger buffer takes over the contents of the one before, which is wiped.
