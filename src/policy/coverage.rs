@@ -188,7 +188,7 @@ impl fmt::Display for NotLocalSas {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::derive::derive;
+    use crate::policy::derive::{Rules, derive};
     use crate::sa::{Endpoint, Flags, InnerEndpoint, Request, SaType, Spi};
 
     fn addr(last: u8) -> IpAddr {
@@ -211,7 +211,7 @@ mod tests {
     }
 
     fn policies(sas: &[PolicySa]) -> Vec<Policy> {
-        derive(&sas.iter().collect::<Vec<_>>(), &|ip| ip == addr(1)).policies
+        derive(&sas.iter().collect::<Vec<_>>(), &|ip| ip == addr(1), Rules::default()).policies
     }
 
     #[test]

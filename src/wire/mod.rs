@@ -1,8 +1,9 @@
 //! Codecs of the kernel interfaces, without sockets.
 //!
-//! [`reader`] and [`writer`] check all bounds and lengths; [`pfkey`] and [`xfrm`] define the order of the fields.
+//! [`reader`] and [`writer`] check all bounds and lengths; [`pfkey`], [`xfrm`] and [`neighbour`] define the order of the fields.
 #![forbid(unsafe_code)]
 
+pub(crate) mod neighbour;
 pub(crate) mod pfkey;
 pub(crate) mod reader;
 pub(crate) mod writer;

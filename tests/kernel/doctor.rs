@@ -76,3 +76,21 @@ fn doctor_reports_dropped_packets_by_reason() {
         "packets that require protection without a matching SA (XfrmOutNoStates)\n         fix: add the SA, or use the mode";
     assert!(printed.contains(expected), "{printed}");
 }
+
+#[test]
+#[ignore = "needs a kernel: tests/kernel/run"]
+fn doctor_reports_peers_that_do_not_resolve() {
+    let hosts = crate::hosts::Hosts::new();
+    let keys = sa(0x2001).replace("src 10.0.0.1 dst 10.0.0.2", "src fd00::1 dst fd00::9");
+    hosts.here.load(&keys);
+    let unresolved = "neighbours: fd00::9 on cable is";
+    let (printed, _) = doctor(&hosts.here, &keys);
+    assert!(!printed.contains(unresolved), "{printed}");
+    // No host has the address.
+    assert!(!hosts.ping("fd00::9".parse().expect("an address")));
+    let (printed, _) = doctor(&hosts.here, &keys);
+    assert!(printed.contains(unresolved) && printed.contains("pass_neighbour_discovery"), "{printed}");
+    // Of no concern to the SA.
+    assert!(!hosts.ping("fd00::8".parse().expect("an address")));
+    assert!(!doctor(&hosts.here, &keys).0.contains("fd00::8 on cable"));
+}

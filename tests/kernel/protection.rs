@@ -139,7 +139,7 @@ fn run_installs_pending_policies_when_addresses_appear() {
     };
     expect_no_key("a service that waits for addresses");
     hosts.here.ip("addr add 10.9.9.9/32 dev lo");
-    for ((address, protection), policies) in addresses.iter().zip([four, six]).zip([2, 4]) {
+    for ((address, protection), policies) in addresses.iter().zip([four, six]).zip([2, 8]) {
         let capture = Capture::start(&hosts, &protection.in_clear());
         hosts.here.ip(&format!("addr add {address}"));
         wait_until(|| count() == policies);
@@ -150,7 +150,7 @@ fn run_installs_pending_policies_when_addresses_appear() {
     // The direction that an address has shown is remembered while the address is gone.
     hosts.here.ip(&format!("addr del {}", addresses[0]));
     service.query("refresh");
-    assert_eq!(count(), 4);
+    assert_eq!(count(), 8, "four of them for neighbour discovery");
     let printed = stop_daemon(daemon);
     let warnings: Vec<&str> = printed.lines().filter(|line| line.contains("no policy is installed for")).collect();
     let [first, again, second] = warnings[..] else { panic!("a warning for each load: {printed}") };

@@ -140,7 +140,9 @@ impl Protection {
     /// A pcap-filter(7) for packets that must be protected. Link-local IPv6 traffic does not count.
     pub fn in_clear(&self) -> String {
         let unicast = "(ip or ip6) and not ip6 multicast and not ip multicast and not src net fe80::/10";
-        format!("{unicast} and not ({})", self.on_the_cable())
+        // Neighbour discovery is in the clear, as ARP is.
+        let discovery = "icmp6 and (ip6[40] == 135 or ip6[40] == 136)";
+        format!("{unicast} and not ({discovery}) and not ({})", self.on_the_cable())
     }
 
     /// Wireshark's preferences for these keys.

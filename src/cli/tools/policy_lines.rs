@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use crate::apply::aim_at;
 use crate::keyfile::SaCommand;
 use crate::policy::PolicySa;
-use crate::policy::derive::{Derived, derive};
+use crate::policy::derive::{Derived, Rules, derive};
 
 /// The comment for a file of `commands`, whose first one adds an SA from one host to the other.
 pub(super) fn comment(commands: &[SaCommand]) -> String {
@@ -22,7 +22,7 @@ pub(super) fn comment(commands: &[SaCommand]) -> String {
     let destinations: HashSet<IpAddr> = first.targets.iter().filter_map(|target| target.dst).collect();
     // The file may be made on either host, or on a third, and the file is copied to the other: print both.
     for host in [sources, destinations] {
-        let derived = derive(&sas.iter().collect::<Vec<_>>(), &|addr| host.contains(&addr));
+        let derived = derive(&sas.iter().collect::<Vec<_>>(), &|addr| host.contains(&addr), Rules::default());
         write_host(&mut text, &host, &derived, &sas);
     }
     text
@@ -86,7 +86,7 @@ mod tests {
     /// What the service installs on the host that has `local`.
     fn installed(commands: &[SaCommand], local: &str) -> Vec<String> {
         let sas: Vec<PolicySa> = commands.iter().map(|command| PolicySa::of_request(&command.request).unwrap()).collect();
-        let derived = derive(&sas.iter().collect::<Vec<_>>(), &|addr| addr.to_string() == local);
+        let derived = derive(&sas.iter().collect::<Vec<_>>(), &|addr| addr.to_string() == local, Rules::default());
         assert_eq!(derived.without, []);
         derived.policies.iter().map(ToString::to_string).collect()
     }
@@ -131,21 +131,24 @@ mod tests {
 
     #[test]
     fn comment_for_ipv6() {
-        assert_policies(
-            SIX,
-            "",
-            "",
-            [
-                &[
-                    "src fd00::1/128 dst fd00::2/128 dir out priority 10006 tmpl proto esp mode transport",
-                    "src fd00::2/128 dst fd00::1/128 dir in priority 10006 tmpl proto esp mode transport",
-                ],
-                &[
-                    "src fd00::1/128 dst fd00::2/128 dir in priority 10006 tmpl proto esp mode transport",
-                    "src fd00::2/128 dst fd00::1/128 dir out priority 10006 tmpl proto esp mode transport",
-                ],
-            ],
-        );
+        let discovery = |src, dst, direction| {
+            ["135", "136"].map(|icmp_type| {
+                format!("src {src}/128 dst {dst}/128 proto 58 type {icmp_type} dir {direction} priority 10001")
+            })
+        };
+        let of_host = |own| {
+            let protecting = |src, dst, direction| {
+                format!("src {src}/128 dst {dst}/128 dir {direction} priority 10006 tmpl proto esp mode transport")
+            };
+            let ([near, far], [first, second]) = (SIX, if own == SIX[0] { ["out", "in"] } else { ["in", "out"] });
+            let mut policies = vec![protecting(near, far, first), protecting(far, near, second)];
+            policies.extend(discovery(near, far, first));
+            policies.extend(discovery(far, near, second));
+            policies
+        };
+        let expected = [of_host(SIX[0]), of_host(SIX[1])];
+        let expected = expected.each_ref().map(|policies| policies.iter().map(String::as_str).collect::<Vec<_>>());
+        assert_policies(SIX, "", "", [&expected[0], &expected[1]]);
     }
 
     #[test]

@@ -9,8 +9,13 @@
 //! | AH and ESP for the same packets | one policy with the templates of both: ESP inside AH |
 //! | several SAs that differ in SPI and keys only | one policy |
 //! | inbound, ESP in UDP | also an `in` policy that passes the UDP packets, if another policy would drop them |
+//! | IPv6, if the selector includes them | also `in` or `out` policies that pass neighbour discovery: see [`neighbours`] |
+
+mod neighbours;
 
 use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
 
 use super::conflicts::Bundles;
 use super::{Directions, Net, Policy, PolicyAction, PolicyDirection, PolicyId, PolicySa, PortMask, Selector, Template};
@@ -49,6 +54,20 @@ impl NoPolicy {
     }
 }
 
+/// The settings of manual-key.toml about derived policies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Rules {
+    /// Whether neighbour discovery passes in the clear.
+    pub(crate) pass_neighbour_discovery: bool,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self { pass_neighbour_discovery: true }
+    }
+}
+
 /// The result of [`derive`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Derived {
@@ -63,7 +82,7 @@ pub(crate) struct Derived {
 
 /// Computes the policies that `sas` need. `is_local` tells whether an address belongs to this host.
 #[must_use]
-pub(crate) fn derive(sas: &[&PolicySa], is_local: &dyn Fn(IpAddr) -> bool) -> Derived {
+pub(crate) fn derive(sas: &[&PolicySa], is_local: &dyn Fn(IpAddr) -> bool, rules: Rules) -> Derived {
     let mut bundles = Bundles::default();
     let mut derived = Derived::default();
     for (position, sa) in sas.iter().enumerate() {
@@ -81,6 +100,12 @@ pub(crate) fn derive(sas: &[&PolicySa], is_local: &dyn Fn(IpAddr) -> bool) -> De
         if derived.policies.iter().all(|policy| policy.id != bypass.id) {
             derived.policies.push(bypass);
         }
+    }
+    if rules.pass_neighbour_discovery {
+        let passes = neighbours::missing_passes(&derived.policies);
+        derived.policies.extend(passes.into_iter().map(|id| allow(id, Vec::new())));
+        let possible: Vec<PolicyId> = derived.keep_if_present.iter().flat_map(neighbours::passes).collect();
+        derived.keep_if_present.extend(possible);
     }
     derived
 }

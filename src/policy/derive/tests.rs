@@ -40,7 +40,7 @@ fn linux(request: Request, linux: LinuxExtras) -> Request {
 fn derived(requests: &[Request]) -> Derived {
     let local = ["10.0.0.1", "fd00::1"].map(|addr| addr.parse::<IpAddr>().unwrap());
     let sas: Vec<PolicySa> = requests.iter().map(|request| PolicySa::of_request(request).unwrap()).collect();
-    derive(&sas.iter().collect::<Vec<_>>(), &|addr| local.contains(&addr))
+    derive(&sas.iter().collect::<Vec<_>>(), &|addr| local.contains(&addr), Rules::default())
 }
 
 #[track_caller]
@@ -66,7 +66,14 @@ fn derive_transport_mode_by_the_local_address() {
         ],
     );
     let six = Request { src: host("fd00::1"), dst: host("fd00::2"), ..esp() };
-    assert_policies(&[six], &["src fd00::1/128 dst fd00::2/128 dir out priority 10006 tmpl proto esp mode transport"]);
+    assert_policies(
+        &[six],
+        &[
+            "src fd00::1/128 dst fd00::2/128 dir out priority 10006 tmpl proto esp mode transport",
+            "src fd00::1/128 dst fd00::2/128 proto 58 type 135 dir out priority 10001",
+            "src fd00::1/128 dst fd00::2/128 proto 58 type 136 dir out priority 10001",
+        ],
+    );
 }
 
 #[test]
@@ -199,6 +206,35 @@ fn derive_a_bypass_for_udp_that_a_policy_would_drop() {
     let all = Request { inner_src: net("0.0.0.0", 0).into(), inner_dst: net("0.0.0.0", 0).into(), ..back() };
     let texts: Vec<String> = derived(&[natt(all)]).policies.iter().map(Policy::to_string).collect();
     assert!(texts.contains(&bypass.to_owned()), "{texts:?}");
+}
+
+#[test]
+fn derive_passes_for_neighbour_discovery_once_and_not_instead_of_an_sa() {
+    let six = |request| Request { src: host("fd00::1"), dst: host("fd00::2"), ..request };
+    let solicitations = Request { src: end("fd00::1", 135, 58), dst: end("fd00::2", 0, 58), ..esp() };
+    let texts = |requests: &[Request], rules| {
+        let sas: Vec<PolicySa> = requests.iter().map(|request| PolicySa::of_request(request).unwrap()).collect();
+        let derived = derive(&sas.iter().collect::<Vec<_>>(), &|addr| addr.to_string() == "fd00::1", rules);
+        derived.policies.iter().map(Policy::to_string).collect::<Vec<_>>()
+    };
+    let all = texts(&[six(esp()), six(ah(esp())), solicitations], Rules::default());
+    let discovery: Vec<&String> = all.iter().filter(|text| text.contains(" type 13")).collect();
+    assert_eq!(
+        discovery,
+        [
+            "src fd00::1/128 dst fd00::2/128 proto 58 type 135 dir out priority 10001 tmpl proto esp mode transport",
+            "src fd00::1/128 dst fd00::2/128 proto 58 type 136 dir out priority 10001",
+        ]
+    );
+    assert_eq!(texts(&[six(esp())], Rules { pass_neighbour_discovery: false }).len(), 1);
+}
+
+#[test]
+fn derive_keeps_the_passes_of_sas_whose_direction_is_unknown() {
+    let far = Request { src: host("fd00::8"), dst: host("fd00::9"), ..esp() };
+    let kept: Vec<String> = derived(&[far]).keep_if_present.iter().map(PolicyId::to_string).collect();
+    assert_eq!(kept.len(), 7, "{kept:?}");
+    assert!(kept.contains(&"src fd00::8/128 dst fd00::9/128 proto 58 type 135 dir in".to_owned()), "{kept:?}");
 }
 
 #[test]

@@ -4,5 +4,6 @@ pub(super) mod af_key;
 mod check;
 mod direction;
 mod errors;
+pub(super) mod neighbours;
 pub(super) mod side_store;
 pub(super) mod xfrm;

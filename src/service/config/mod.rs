@@ -9,6 +9,7 @@ pub(crate) mod supervisor;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::policy::derive::Rules;
 use crate::policy::ssh_lockout::SshSession;
 use crate::redact::mask;
 use crate::sadb::{SADB_VARIABLE, SadbTarget};
@@ -39,6 +40,7 @@ pub(crate) struct Protection {
     pub(crate) from_sas: bool,
     /// Whether they remain after a stop.
     pub(crate) keep_on_stop: bool,
+    pub(crate) rules: Rules,
 }
 
 /// Where sequence numbers are saved.
@@ -150,7 +152,7 @@ impl Config {
         let is_test = !sadb.is_of_system() && (overrides.sadb.is_some() || environment(SADB_VARIABLE).is_some());
         let protection = match overrides.policy {
             None if is_test => Protection::default(),
-            policy => protection(policy.unwrap_or(properties.policy), properties.on_stop, &sadb, IS_LINUX)?,
+            policy => protection(policy.unwrap_or(properties.policy), &properties, &sadb, IS_LINUX)?,
         };
         Ok(Self {
             sadb,
@@ -244,10 +246,11 @@ fn sequence_dirs(carry: CarrySequence, directory: Option<&PathBuf>, environment:
 
 fn protection(
     policy: PolicyMode,
-    on_stop: Option<OnStop>,
+    properties: &Properties,
     sadb: &SadbTarget,
     is_linux: bool,
 ) -> Result<Protection, ConfigError> {
+    let on_stop = properties.on_stop;
     match (policy, on_stop) {
         (PolicyMode::None, None | Some(OnStop::Open)) => return Ok(Protection::default()),
         (PolicyMode::None, Some(OnStop::Closed)) => return Err(ConfigError::NoPoliciesToKeep),
@@ -257,9 +260,13 @@ fn protection(
     let keep_on_stop = on_stop != Some(OnStop::Open);
     match sadb {
         _ if !is_linux => Err(ConfigError::PolicyService),
-        SadbTarget::Auto | SadbTarget::Xfrm => Ok(Protection { from_sas: true, keep_on_stop }),
+        SadbTarget::Auto | SadbTarget::Xfrm => Ok(Protection { from_sas: true, keep_on_stop, rules: rules(properties) }),
         other => Err(ConfigError::PolicySadb { sadb: other.clone() }),
     }
+}
+
+fn rules(properties: &Properties) -> Rules {
+    Rules { pass_neighbour_discovery: properties.pass_neighbour_discovery }
 }
 
 #[cfg(test)]
@@ -332,10 +339,12 @@ mod tests {
         let error = |text: &str| protection(text).unwrap_err().to_string();
         assert!(error("on_stop = \"closed\"").contains("requires policy = \"from-sas\""));
         if IS_LINUX {
-            let closed = Protection { from_sas: true, keep_on_stop: true };
+            let closed = Protection { from_sas: true, keep_on_stop: true, rules: Rules::default() };
             assert_eq!(protection("policy = \"from-sas\"\non_stop = \"closed\"\nsadb = \"xfrm\"").unwrap(), closed);
             assert_eq!(protection("policy = \"from-sas\"").unwrap(), closed, "the default");
             assert!(!protection("policy = \"from-sas\"\non_stop = \"open\"").unwrap().keep_on_stop);
+            let rules = protection("policy = \"from-sas\"\npass_neighbour_discovery = false").unwrap().rules;
+            assert!(!rules.pass_neighbour_discovery);
             for sadb in ["pfkey", "model", "unix:/s"] {
                 let text = format!("policy = \"from-sas\"\nsadb = \"{sadb}\"");
                 let error = error(&text);
@@ -357,7 +366,8 @@ mod tests {
 
     #[test]
     fn protection_fails_off_linux() {
-        let protection = |policy| protection(policy, None, &SadbTarget::Auto, false).map_err(|error| error.to_string());
+        let protection =
+            |policy| protection(policy, &Properties::default(), &SadbTarget::Auto, false).map_err(|error| error.to_string());
         assert!(protection(PolicyMode::FromSas).unwrap_err().contains("svc:/network/ipsec/policy"));
         assert_eq!(protection(PolicyMode::None).unwrap(), Protection::default());
     }

@@ -23,6 +23,8 @@ pub(crate) struct Properties {
     pub(crate) policy: PolicyMode,
     /// Whether policies remain after a stop; `None`: they remain, if the service installs policies.
     pub(crate) on_stop: Option<OnStop>,
+    /// Whether the policies let IPv6 neighbour discovery pass in the clear.
+    pub(crate) pass_neighbour_discovery: bool,
     /// Whether the daemon restores SAs and policies that another program removes.
     pub(crate) repair: bool,
     /// Whether a keys file without an `add` is loaded.
@@ -40,6 +42,7 @@ impl Default for Properties {
             hold_natt_ports: false,
             policy: PolicyMode::default(),
             on_stop: None,
+            pass_neighbour_discovery: true,
             repair: true,
             allow_empty: false,
         }

@@ -7,7 +7,7 @@ use super::keys::{Action, FileCommand};
 use crate::apply::aim_at;
 use crate::keyfile::Verb;
 use crate::policy::PolicySa;
-use crate::policy::derive::{Derived, derive};
+use crate::policy::derive::{Derived, Rules, derive};
 use crate::sa::SaType;
 
 /// First line of the command that adds the SA, and the SA.
@@ -39,7 +39,7 @@ pub(crate) fn file_sas(commands: &mut [FileCommand]) -> Vec<FileSa> {
 }
 
 /// The policies for `sas`. `local` are the addresses of this system.
-pub(crate) fn derive_policies(sas: &[FileSa], local: &HashSet<IpAddr>) -> Derived {
+pub(crate) fn derive_policies(sas: &[FileSa], local: &HashSet<IpAddr>, rules: Rules) -> Derived {
     let sas: Vec<&PolicySa> = sas.iter().map(|(_, sa)| sa).collect();
-    derive(&sas, &|addr| local.contains(&addr))
+    derive(&sas, &|addr| local.contains(&addr), rules)
 }

@@ -55,6 +55,7 @@ pub(super) fn waiting(derived: &Derived) -> Vec<usize> {
 mod tests {
     use super::*;
     use crate::names::Vocabulary;
+    use crate::policy::derive::Rules;
     use crate::service::load::file_sas::{derive_policies, file_sas};
     use crate::service::load::keys;
 
@@ -65,7 +66,7 @@ mod tests {
         let local = |addrs: &[[u8; 4]]| addrs.iter().map(|addr| IpAddr::from(*addr)).collect::<HashSet<_>>();
         let pending_with = |addrs: &[[u8; 4]]| {
             let sas = file_sas(&mut keys::parse(text, Vocabulary::Linux).unwrap());
-            let derived = derive_policies(&sas, &local(addrs));
+            let derived = derive_policies(&sas, &local(addrs), Rules::default());
             LoadedSas::new(sas, waiting(&derived))
         };
         assert!(pending_with(&[[10, 0, 0, 1]]).waiting.is_empty());

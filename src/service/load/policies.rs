@@ -78,7 +78,7 @@ impl Loader<'_> {
         local: &HashSet<IpAddr>,
         target: &mut Target,
     ) -> Result<InstalledPolicies, Failure> {
-        let desired = derive_policies(sas, local);
+        let desired = derive_policies(sas, local, self.config.protection.rules);
         self.warn_without_policy(sas, desired.without.iter().filter(|(_, why)| *why != NoPolicy::UnknownDirection));
         let waiting = pending::waiting(&desired);
         Ok(InstalledPolicies { waiting, ..self.install(desired, target)? })
@@ -124,7 +124,7 @@ impl Loader<'_> {
             return Ok(Derived::default());
         }
         let local = self.local_addresses()?;
-        let desired = derive_policies(sas, &local);
+        let desired = derive_policies(sas, &local, self.config.protection.rules);
         self.warn_without_policy(sas, desired.without.iter());
         Ok(desired)
     }

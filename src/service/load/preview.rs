@@ -51,7 +51,7 @@ impl Loader<'_> {
         let Ok(mut commands) = keys::parse(&file.contents, self.config.sadb.vocabulary()) else { return };
         let record = self.config.state.as_deref().map(OwnedPolicies::read);
         let (Ok(local), Some(Ok(owned))) = (local_addresses(), record) else { return };
-        let desired = derive_policies(&file_sas(&mut commands), &local);
+        let desired = derive_policies(&file_sas(&mut commands), &local, self.config.protection.rules);
         let Some(spd) = target.sadb.spd() else { return };
         let Ok(installed) = spd.policies() else { return };
         self.warn_of_lockout(&desired.policies, &owned.steps(&desired, &installed));

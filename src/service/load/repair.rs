@@ -80,7 +80,7 @@ impl Loader<'_> {
         }
         let local = self.local_addresses()?;
         let lost_ids: HashSet<_> = lost.iter().map(|policy| policy.id).collect();
-        let mut desired: Derived = derive_policies(&outcome.loaded.sas, &local);
+        let mut desired: Derived = derive_policies(&outcome.loaded.sas, &local, self.config.protection.rules);
         desired.policies.retain(|policy| lost_ids.contains(&policy.id));
         let installation = owned.install(&desired, spd).map_err(|error| self.fail_sadb(&error))?;
         if let Some(id) = installation.steps.conflicts.first() {

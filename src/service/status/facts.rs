@@ -10,6 +10,7 @@ use super::state;
 use super::unmatched::Unmatched;
 use crate::policy::ListedPolicy;
 use crate::policy::coverage::{Coverage, NotLocalSas, UnprotectedSas};
+use crate::policy::derive::Rules;
 use crate::reconcile::{self, FingerprintKey, Goal, Mismatch, StepKind};
 use crate::redact::without_hex_runs;
 use crate::sa::SaId;
@@ -30,6 +31,8 @@ pub(super) struct Facts {
     pub(super) warn: u64,
     /// Whether the service installs policies.
     pub(super) from_sas: bool,
+    /// Those of the policies that it installs.
+    pub(super) rules: Rules,
     pub(super) file: Option<PathBuf>,
     /// The start of a command line of `ipseckey` for the SADB.
     pub(super) ipseckey: String,
@@ -140,7 +143,7 @@ impl Facts {
         local: &HashSet<std::net::IpAddr>,
     ) -> Vec<LostPolicy> {
         match sas.filter(|_| self.from_sas) {
-            Some(sas) => policies.lost(&derive_policies(sas, local), installed),
+            Some(sas) => policies.lost(&derive_policies(sas, local, self.rules), installed),
             None => policies.unlisted(installed),
         }
     }

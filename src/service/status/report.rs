@@ -77,6 +77,7 @@ impl Report {
             now: unix_now(),
             warn: args.warn,
             from_sas: record.as_ref().is_some_and(|record| record.from_sas),
+            rules: record.as_ref().map(|record| record.rules).unwrap_or_default(),
             file,
             ..Facts::default()
         };

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::policy::derive::Rules;
 use crate::service::config::Config;
 use crate::service::load::outcome::{LoadOutcome, State};
 use crate::service::records::file_digest::FileDigest;
@@ -38,6 +39,9 @@ pub(crate) struct StateRecord {
     /// Whether the service installs policies.
     #[serde(default)]
     pub(crate) from_sas: bool,
+    /// Those of the policies that it installs.
+    #[serde(default)]
+    pub(crate) rules: Rules,
     /// Inode of the network namespace; `None` on systems without namespaces.
     pub(crate) namespace: Option<u64>,
     /// Whether the file belongs to root or the caller. Otherwise a user without any rights may have written it, and nothing that it
@@ -73,6 +77,7 @@ impl StateRecord {
             sadb: config.sadb.to_word().to_string_lossy().into_owned(),
             pid,
             from_sas: config.protection.from_sas,
+            rules: config.protection.rules,
             namespace: network_namespace(),
             is_trusted: true,
         }

@@ -51,7 +51,7 @@ impl Unmatched {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::derive::derive;
+    use crate::policy::derive::{Rules, derive};
     use crate::sa::{Endpoint, Request, SaType, Spi};
 
     fn sa(spi: u32, last: u8) -> PolicySa {
@@ -63,7 +63,7 @@ mod tests {
     #[test]
     fn unmatched_counts_and_lists_sas_and_own_policies() {
         let local = |addr| addr == std::net::IpAddr::from([10, 0, 0, 1]);
-        let policies = derive(&[&sa(1, 2), &sa(1, 3), &sa(1, 4)], &local).policies;
+        let policies = derive(&[&sa(1, 2), &sa(1, 3), &sa(1, 4)], &local, Rules::default()).policies;
         let installed: Vec<ListedPolicy> = policies.into_iter().map(|policy| ListedPolicy { policy, added: 7 }).collect();
         let unmatched = Unmatched::among(&[sa(1, 2), sa(0x99, 9)], &installed, &|one| *one != installed[2]);
         let mut text = Vec::new();

@@ -51,6 +51,14 @@ impl NetlinkSocket {
         Self::open(libc::NETLINK_ROUTE, (libc::RTMGRP_IPV4_IFADDR | libc::RTMGRP_IPV6_IFADDR).cast_unsigned())
     }
 
+    /// Opens a socket for requests to rtnetlink(7).
+    ///
+    /// # Errors
+    /// Those of socket(2) and bind(2).
+    pub(crate) fn route() -> io::Result<Self> {
+        Self::open(libc::NETLINK_ROUTE, 0)
+    }
+
     fn open(protocol: libc::c_int, groups: u32) -> io::Result<Self> {
         // SAFETY: socket(2) takes three integers and no pointers.
         let raw = unsafe { libc::socket(libc::AF_NETLINK, libc::SOCK_RAW | libc::SOCK_CLOEXEC, protocol) };

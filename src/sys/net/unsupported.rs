@@ -56,6 +56,12 @@ pub(crate) mod netlink {
             Err(io::ErrorKind::Unsupported.into())
         }
 
+        /// # Errors
+        /// Always `Unsupported`.
+        pub(crate) fn route() -> io::Result<Self> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+
         pub(crate) fn port(&self) -> u32 {
             match self.never {}
         }

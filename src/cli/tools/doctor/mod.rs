@@ -2,6 +2,7 @@
 
 mod kernel;
 mod keys_file;
+mod neighbours;
 mod policies;
 mod report;
 mod sas;
@@ -53,6 +54,9 @@ impl Doctor {
                 sas::compare(&self.file, &desired.ids, &actual.ids, &expired, &mut report);
             }
             policies::check(session, &actual.policy_sas, &mut report);
+            if session.vocabulary() == Vocabulary::Linux {
+                neighbours::check(&actual.policy_sas, &mut report);
+            }
         }
         if session.vocabulary() == Vocabulary::Linux {
             sas::key_managers(&mut report);

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use crate::apply::aim_at;
 use crate::convert::ImportedPolicy;
 use crate::keyfile::SaCommand;
-use crate::policy::derive::derive;
+use crate::policy::derive::{Rules, derive};
 use crate::policy::{PolicyDirection, PolicyId, PolicySa};
 use crate::sys::net::interfaces::is_local;
 
@@ -39,8 +39,8 @@ fn other(policy: &ImportedPolicy) -> String {
 fn derived(policies: &[ImportedPolicy], commands: &[SaCommand]) -> HashSet<PolicyId> {
     let own = own_addresses(policies);
     let sas: Vec<PolicySa> = commands.iter().flat_map(associations).collect();
-    let derived =
-        derive(&sas.iter().collect::<Vec<_>>(), &|addr| if own.is_empty() { is_local(addr) } else { own.contains(&addr) });
+    let is_own = |addr: IpAddr| if own.is_empty() { is_local(addr) } else { own.contains(&addr) };
+    let derived = derive(&sas.iter().collect::<Vec<_>>(), &is_own, Rules::default());
     derived.policies.into_iter().map(|policy| policy.id).collect()
 }
 

@@ -3,6 +3,7 @@ use std::net::IpAddr;
 
 use super::*;
 use crate::names::Vocabulary;
+use crate::policy::derive::Rules;
 use crate::sa::DiagnosticCode;
 use crate::service::load::file_sas::{derive_policies, file_sas};
 use crate::service::load::keys::{self, Action, FileCommand};
@@ -76,7 +77,7 @@ fn commands(text: &str) -> Vec<FileCommand> {
 }
 
 fn derived(text: &str, local: &[IpAddr]) -> Derived {
-    derive_policies(&file_sas(&mut commands(text)), &local.iter().copied().collect())
+    derive_policies(&file_sas(&mut commands(text)), &local.iter().copied().collect(), Rules::default())
 }
 
 fn policies(text: &str) -> Derived {
