@@ -15,6 +15,8 @@ use super::unprotected::ProtectionCheck;
 use crate::apply::{self, Outcome as Applied, Queue};
 use crate::keyfile::{Command, Diagnostic, Location, ParsedCommand, SaCommand, Verb};
 use crate::names::Vocabulary;
+use crate::policy::PolicySa;
+use crate::policy::reqid::ServicePolicies;
 use crate::sa::{Masked, SaId};
 use crate::sadb::{MonitorMode, Sadb, SadbError};
 
@@ -25,6 +27,8 @@ pub(super) struct Executor<'s, 'a> {
     repeats: Option<RepeatLimiter>,
     /// During a load: whether policies use the added SAs.
     protection: Option<ProtectionCheck>,
+    /// Which additions get the reqid of the service; `None` before the first addition without a reqid.
+    service_policies: Option<ServicePolicies>,
     counts: Counts,
     /// The outcome of the last command in this block.
     last: Outcome,
@@ -50,6 +54,7 @@ impl<'s, 'a> Executor<'s, 'a> {
             queue: Queue::default(),
             repeats: None,
             protection: None,
+            service_policies: None,
             counts: Counts::default(),
             last: Outcome::Done,
         }
@@ -93,10 +98,13 @@ impl<'s, 'a> Executor<'s, 'a> {
             self.send_queued(text);
         }
         let command = match self.session.accept(item.outcome.ok(), &item.diagnostics, text) {
-            Some(Command::Sa(command)) => match self.enqueue(command, item.location, text) {
-                Some(command) => Some(Command::Sa(command)),
-                None => return Outcome::Queued,
-            },
+            Some(Command::Sa(mut command)) => {
+                self.set_reqid(&mut command);
+                match self.enqueue(command, item.location, text) {
+                    Some(command) => Some(Command::Sa(command)),
+                    None => return Outcome::Queued,
+                }
+            }
             command => command,
         };
         // Order matters: a delete or a flush must not overtake the additions before it.
@@ -126,6 +134,20 @@ impl<'s, 'a> Executor<'s, 'a> {
                 self.session.output.print_failure(&Diagnostic::refused(location, error.to_string(), None), &error, text);
                 Outcome::Failed
             }
+        }
+    }
+
+    /// Gives an addition without a reqid that of the service, if the service's policies are for its packets.
+    fn set_reqid(&mut self, command: &mut SaCommand) {
+        if command.verb != Verb::Add || command.request.linux.reqid != 0 {
+            return;
+        }
+        // One list: a load changes no policies.
+        let session = &self.session;
+        let policies = self.service_policies.get_or_insert_with(|| session.service_policies());
+        let reqid = of_targets(command, |sa| policies.reqid_of(sa));
+        if reqid != 0 {
+            command.request.linux.reqid = reqid;
         }
     }
 
@@ -228,6 +250,18 @@ impl<'s, 'a> Executor<'s, 'a> {
         output.print_monitor_heading(hearing);
         sadb.monitor(hearing, &mut |message| output.print_event(message))
     }
+}
+
+/// The greatest result of `each` for the SAs that `command` adds.
+fn of_targets(command: &mut SaCommand, each: impl Fn(&PolicySa) -> u32) -> u32 {
+    let addresses = (command.request.src, command.request.dst);
+    let mut greatest = 0;
+    for target in &command.targets {
+        apply::aim_at(&mut command.request, *target);
+        greatest = greatest.max(PolicySa::of_request(&command.request).as_ref().map_or(0, &each));
+    }
+    (command.request.src, command.request.dst) = addresses;
+    greatest
 }
 
 /// The marks of the SAs that differ from `id` in nothing else. Empty if the SADB does not list its SAs.

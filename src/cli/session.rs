@@ -10,6 +10,7 @@ use super::report::Excerpt;
 use super::settings::Settings;
 use crate::keyfile::{Code, Diagnostic, HostsFile, Options, Resolver, Setting, Severity, SystemResolver};
 use crate::names::Vocabulary;
+use crate::policy::reqid::ServicePolicies;
 use crate::sadb::{LoadLock, LockError, Sadb, SadbError, SadbTarget};
 use crate::sys::fs::settings_file;
 
@@ -80,6 +81,14 @@ impl<'a> Session<'a> {
     /// See [`Connection::open`].
     pub(super) fn open(&self) -> Result<RefMut<'_, dyn Sadb + 'static>, SadbError> {
         self.connection.open()
+    }
+
+    /// The policies of the service that are installed; none if they cannot be listed.
+    pub(super) fn service_policies(&self) -> ServicePolicies {
+        // A command that changes the SADB reports the error.
+        let Ok(mut sadb) = self.open() else { return ServicePolicies::default() };
+        let listed = sadb.spd().and_then(|spd| spd.policies().ok()).unwrap_or_default();
+        ServicePolicies::among(&listed)
     }
 
     /// The connection, for completion at the prompt; `None` under `-v`, which would print requests that the user has not typed.

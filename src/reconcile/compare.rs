@@ -10,8 +10,8 @@ use crate::reconcile::fingerprint::FingerprintKey;
 use crate::reconcile::live::Backend;
 use crate::redact::{Expected, is_citable, mask};
 use crate::sa::{
-    EncrAlg, Endpoint, Flags, Identity, InnerEndpoint, Lifetime, Masked, NATT_PORT, Offload, Request, SaState, SaType,
-    XfrmMode,
+    EncrAlg, Endpoint, Flags, Identity, InnerEndpoint, Lifetime, Masked, NATT_PORT, Offload, Request, SERVICE_REQID,
+    SaState, SaType, XfrmMode,
 };
 use crate::secret::Key;
 
@@ -135,7 +135,7 @@ pub(crate) const FIELDS: &[ComparedField] = &[
     limit("idle_usetime", |request| limits(*request.idle).usetime),
     limit("soft_packets", |request| request.linux.soft_packets),
     limit("hard_packets", |request| request.linux.hard_packets),
-    number("reqid", |request| request.linux.reqid.into(), InPlace::Never),
+    number("reqid", |request| request.linux.reqid.into(), InPlace::Never).same_if(same_reqid),
     number("if_id", |request| request.linux.if_id.into(), InPlace::Xfrm),
     number("tfcpad", |request| request.linux.tfcpad.into(), InPlace::Never),
     number("flag", |request| request.linux.flags.0.into(), InPlace::Never),
@@ -146,6 +146,12 @@ pub(crate) const FIELDS: &[ComparedField] = &[
         same_offload,
     ),
 ];
+
+/// A command without a reqid leaves it to the service, which has added the SA with its own.
+fn same_reqid(sas: &Comparison<'_>) -> bool {
+    let (desired, actual) = (sas.desired.linux.reqid, sas.actual.linux.reqid);
+    desired == actual || (desired == 0 && actual == SERVICE_REQID)
+}
 
 impl Comparison<'_> {
     /// The fields in which the two differ.

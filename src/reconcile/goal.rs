@@ -117,6 +117,17 @@ impl Goal {
         self
     }
 
+    /// Gives SAs without a reqid that of `reqid_of`; 0 for none.
+    pub(crate) fn set_reqids(&mut self, reqid_of: &dyn Fn(&Request) -> u32) {
+        for request in self.sas.iter_mut().map(|desired| &mut desired.request).filter(|request| request.linux.reqid == 0) {
+            let reqid = reqid_of(request);
+            // A request without properties of Linux has no memory for them.
+            if reqid != 0 {
+                request.linux.reqid = reqid;
+            }
+        }
+    }
+
     fn add(&mut self, line: u32, id: SaId, mut request: Box<Request>) -> Result<(), GoalError> {
         // Apart from the request, because either command of a pair may have it: `finish` sets it for both.
         let pair = request.pair_spi.take();

@@ -115,6 +115,10 @@ pub(crate) struct Offload {
     pub(crate) whole_packet: bool,
 }
 
+/// The request ID of the service's SAs that have none of their own: "mk" and zeros. It keeps them apart from the SAs of strongSwan,
+/// which counts from 1, and libreswan, which counts from 16384.
+pub(crate) const SERVICE_REQID: u32 = 0x6d6b_0000;
+
 /// The properties that only Linux XFRM has. The defaults set nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct LinuxExtras {

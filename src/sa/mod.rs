@@ -15,7 +15,7 @@ mod sparse;
 pub(crate) use id::NATT_PORT;
 pub(crate) use id::SaId;
 pub(crate) use lifetime::{Lifetime, LifetimeKind};
-pub(crate) use linux::{LinuxExtras, LinuxInfo, Masked, Offload, XfrmFlags, XfrmMode};
+pub(crate) use linux::{LinuxExtras, LinuxInfo, Masked, Offload, SERVICE_REQID, XfrmFlags, XfrmMode};
 pub(crate) use message::{
     AddressInfo, AddressRole, Association, Combination, ExtendedAlgorithm, ExtendedCombination, Extension, Identity,
     KeyRole, Message, Side, SupportedAlgorithm,

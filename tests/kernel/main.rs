@@ -32,6 +32,7 @@ mod protection_throughout;
 mod reconcile;
 mod refusals;
 mod repair;
+mod reqid;
 mod restart;
 mod rights;
 mod service;

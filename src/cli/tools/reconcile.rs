@@ -11,6 +11,7 @@ use super::parse_file::parse_file;
 use crate::cli::exit::Exit;
 use crate::cli::session::Session;
 use crate::keyfile;
+use crate::policy::PolicySa;
 use crate::reconcile::{self, FingerprintKey, Goal, GoalError, Plan, PlanOptions, PlanScope, Summary};
 use crate::redact::shown;
 
@@ -115,7 +116,17 @@ impl Reconcile {
             let expected = "expected at least one add; if it is meant to be empty, use --allow-empty";
             return Err(Failure::new(format!("{name} adds no SA: {expected}")));
         }
-        Ok(Some(if self.inbound { goal.inbound() } else { goal }))
+        let mut goal = if self.inbound { goal.inbound() } else { goal };
+        set_reqids(&mut goal, session);
+        Ok(Some(goal))
+    }
+}
+
+/// SAs without a reqid get that of the service if its policies are for their packets, as they get it from the service.
+fn set_reqids(goal: &mut Goal, session: &Session<'_>) {
+    let policies = session.service_policies();
+    if !policies.is_empty() {
+        goal.set_reqids(&|request| PolicySa::of_request(request).map_or(0, |sa| policies.reqid_of(&sa)));
     }
 }
 

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use crate::policy::derive::Rules;
 use crate::policy::ssh_lockout::SshSession;
 use crate::redact::mask;
+use crate::sa::SERVICE_REQID;
 use crate::sadb::{SADB_VARIABLE, SadbTarget};
 use crate::service::config::properties::{CarrySequence, OnStop, PolicyMode, Properties, RefreshMode, Scope, parse};
 use crate::service::config::supervisor::{Environment, Supervisor};
@@ -41,6 +42,18 @@ pub(crate) struct Protection {
     /// Whether they remain after a stop.
     pub(crate) keep_on_stop: bool,
     pub(crate) rules: Rules,
+}
+
+impl Protection {
+    /// The request ID of SAs whose command has none; 0 for none.
+    pub(crate) fn reqid(&self) -> u32 {
+        service_reqid(self.from_sas)
+    }
+}
+
+/// With policies of its own the service has a request ID of its own: a template then means its SAs only.
+pub(crate) fn service_reqid(from_sas: bool) -> u32 {
+    if from_sas { SERVICE_REQID } else { 0 }
 }
 
 /// Where sequence numbers are saved.

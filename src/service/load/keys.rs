@@ -83,9 +83,11 @@ pub(crate) struct Faults {
 
 /// All commands of `text`, up to a `quit` if there is one. The commands after it are checked as well, as `ipseckey -c` does.
 ///
+/// Additions without a reqid get `reqid`.
+///
 /// # Errors
 /// [`Faults`] if any command has an error.
-pub(crate) fn parse(text: &[u8], vocabulary: Vocabulary) -> Result<Vec<FileCommand>, Faults> {
+pub(crate) fn parse(text: &[u8], vocabulary: Vocabulary, reqid: u32) -> Result<Vec<FileCommand>, Faults> {
     let resolver = SystemResolver::default();
     let options = Options { vocabulary, numeric: false, setting: Setting::File, resolver: &resolver };
     let mut valid = Vec::new();
@@ -104,7 +106,17 @@ pub(crate) fn parse(text: &[u8], vocabulary: Vocabulary) -> Result<Vec<FileComma
             Ok(Class::NotAllowed) | Err(_) => lines.push(line),
         }
     }
+    valid.iter_mut().for_each(|command| set_reqid(command, reqid));
     if lines.is_empty() { Ok(valid) } else { Err(Faults { commands, lines }) }
+}
+
+fn set_reqid(command: &mut FileCommand, reqid: u32) {
+    if let Action::Sa(SaCommand { verb: Verb::Add, request, .. }) = &mut command.action
+        && request.linux.reqid == 0
+        && reqid != 0
+    {
+        request.linux.reqid = reqid;
+    }
 }
 
 enum Class {
@@ -133,7 +145,7 @@ mod tests {
         "add ah spi 0x90125 src 192.0.2.1 dst 192.0.2.2 authalg md5 authkey 1234567890abcdef1234567890abcdef\n";
 
     fn lines_of(text: &str) -> Result<Vec<u32>, Faults> {
-        let commands = parse(text.as_bytes(), Vocabulary::Illumos)?;
+        let commands = parse(text.as_bytes(), Vocabulary::Illumos, 0)?;
         Ok(commands.iter().map(|command| command.line).collect())
     }
 

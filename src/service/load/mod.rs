@@ -6,6 +6,7 @@
 mod adopt;
 mod apply;
 mod assess;
+mod beside;
 pub(crate) mod encap_ports;
 pub(crate) mod file_sas;
 pub(crate) mod foreign;
@@ -116,6 +117,7 @@ impl<'a> Loader<'a> {
         let policies = self.remove_stale_policies(policies, &mut target)?;
         let verified = self.verify(&applied, &mut target);
         outcome.unprotected = self.assess(&sas, &mut target)?;
+        self.warn_of_neighbours(&sas, &mut target);
         let result = verified.and_then(|()| self.report(applied, outcome));
         if show {
             self.show(&mut target)?;

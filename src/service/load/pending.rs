@@ -65,7 +65,7 @@ mod tests {
                      authkey 53e0b4ed29b1a2e0e4a5d9c2f4a7b6c8d1e3f507 reqid 7\n";
         let local = |addrs: &[[u8; 4]]| addrs.iter().map(|addr| IpAddr::from(*addr)).collect::<HashSet<_>>();
         let pending_with = |addrs: &[[u8; 4]]| {
-            let sas = file_sas(&mut keys::parse(text, Vocabulary::Linux).unwrap());
+            let sas = file_sas(&mut keys::parse(text, Vocabulary::Linux, 0).unwrap());
             let derived = derive_policies(&sas, &local(addrs), Rules::default());
             LoadedSas::new(sas, waiting(&derived))
         };

@@ -95,7 +95,7 @@ impl<'a> Loader<'a> {
         sadb: SadbState,
         outcome: &mut LoadOutcome,
     ) -> Result<Vec<FileCommand>, Failure> {
-        let parsed = keys::parse(&file.contents, self.config.sadb.vocabulary());
+        let parsed = keys::parse(&file.contents, self.config.sadb.vocabulary(), self.config.protection.reqid());
         // None of a file with errors: nothing of it is applied.
         outcome.encap_ports = parsed.as_deref().map(encap_ports::encap_ports).unwrap_or_default();
         let commands = parsed.map_err(|Faults { commands, lines }| {

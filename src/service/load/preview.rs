@@ -37,6 +37,7 @@ impl Loader<'_> {
             None if from_sas => return Err(self.fail_no_spd()),
             None => return Ok(PolicySteps::default()),
         };
+        self.warn_of_neighbours(sas, target);
         let steps = owned.steps(&desired, &installed);
         steps.conflicts.iter().for_each(|id| self.log.event(&event::policy::conflict(id)));
         self.warn_of_lockout(&desired.policies, &steps);
@@ -48,7 +49,10 @@ impl Loader<'_> {
         if self.config.session.is_none() || !self.config.protection.from_sas {
             return;
         }
-        let Ok(mut commands) = keys::parse(&file.contents, self.config.sadb.vocabulary()) else { return };
+        let Ok(mut commands) = keys::parse(&file.contents, self.config.sadb.vocabulary(), self.config.protection.reqid())
+        else {
+            return;
+        };
         let record = self.config.state.as_deref().map(OwnedPolicies::read);
         let (Ok(local), Some(Ok(owned))) = (local_addresses(), record) else { return };
         let desired = derive_policies(&file_sas(&mut commands), &local, self.config.protection.rules);

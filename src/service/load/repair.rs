@@ -155,7 +155,7 @@ impl Loader<'_> {
         if !outcome.digest.as_ref().is_some_and(|digest| digest.matches(&file.contents)) {
             return Ok(None);
         }
-        let commands = keys::parse(&file.contents, self.config.sadb.vocabulary()).ok();
+        let commands = keys::parse(&file.contents, self.config.sadb.vocabulary(), self.config.protection.reqid()).ok();
         Ok(commands.map(|commands| adopt::only(commands, lost)))
     }
 

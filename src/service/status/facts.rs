@@ -15,6 +15,7 @@ use crate::reconcile::{self, FingerprintKey, Goal, Mismatch, StepKind};
 use crate::redact::without_hex_runs;
 use crate::sa::SaId;
 use crate::sadb::{Sadb, SadbError, SadbTarget};
+use crate::service::config::service_reqid;
 use crate::service::exit::Reason;
 use crate::service::load::file_sas::{FileSa, derive_policies, file_sas};
 use crate::service::load::{encap_ports, keys};
@@ -117,7 +118,9 @@ impl Facts {
         if self.changed == Some(true) {
             return Ok(None);
         }
-        let Ok(mut commands) = keys::parse(&read.contents, target.vocabulary()) else { return Ok(None) };
+        let Ok(mut commands) = keys::parse(&read.contents, target.vocabulary(), service_reqid(self.from_sas)) else {
+            return Ok(None);
+        };
         drop(read.contents);
         let unbound_ports = encap_ports::unbound(&encap_ports::encap_ports(&commands), target).collect();
         let sas = file_sas(&mut commands);

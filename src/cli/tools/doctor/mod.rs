@@ -52,6 +52,7 @@ impl Doctor {
             if let Some(desired) = &desired {
                 let expired = expired_sas(desired.lifetimes.iter().map(|(id, hard)| (*id, *hard)));
                 sas::compare(&self.file, &desired.ids, &actual.ids, &expired, &mut report);
+                sas::compare_reqids(&desired.ids, &actual.policy_sas, &mut report);
             }
             policies::check(session, &actual.policy_sas, &mut report);
             if session.vocabulary() == Vocabulary::Linux {

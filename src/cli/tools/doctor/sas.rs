@@ -7,6 +7,7 @@ use std::path::Path;
 use super::report::{HealthReport, counted};
 use crate::cli::session::Session;
 use crate::policy::PolicySa;
+use crate::policy::reqid::shared;
 use crate::redact::shell_word;
 use crate::sa::{SaId, SaType};
 use crate::sadb::SadbError;
@@ -15,6 +16,9 @@ use crate::show;
 use crate::sys::process::key_managers::KEY_MANAGERS;
 
 const CONFIG: &str = "/etc/inet/manual-key.toml";
+
+/// Findings about request IDs that are printed.
+const REQIDS: usize = 3;
 
 #[derive(Default)]
 pub(super) struct ActualSas {
@@ -82,6 +86,23 @@ pub(super) fn compare(
     }
 }
 
+/// Reports SAs of the file that share their reqid with others, `actual` being all SAs of the SADB.
+pub(super) fn compare_reqids(desired: &HashSet<SaId>, actual: &[PolicySa], report: &mut HealthReport) {
+    let (own, others): (Vec<&PolicySa>, Vec<&PolicySa>) = actual.iter().partition(|sa| desired.contains(&sa.id));
+    for (at, other) in shared(&own, others.into_iter()).into_iter().take(REQIDS) {
+        let found = format!(
+            "{} has reqid {}, as {other} has, which is not in the file, and the same addresses and mode: packets of one may \
+             pass through the other",
+            own[at].id, own[at].reqid
+        );
+        report.warn(
+            "SAs",
+            found,
+            "remove reqid from the command: with policy = \"from-sas\" the service sets one of its own",
+        );
+    }
+}
+
 fn are(count: usize) -> &'static str {
     if count == 1 { "is" } else { "are" }
 }
@@ -125,7 +146,7 @@ fn compare_managers(processes: impl Iterator<Item = String>, config: &str, repor
 mod tests {
     use super::*;
     use crate::cli::tools::doctor::report::Level;
-    use crate::sa::Spi;
+    use crate::sa::{Endpoint, LinuxExtras, Request, Spi};
 
     fn ids(spis: &[u32]) -> HashSet<SaId> {
         let dst = [192, 0, 2, 1].into();
@@ -141,6 +162,25 @@ mod tests {
         let mut healthy = HealthReport::default();
         compare(Path::new("keys"), &ids(&[1]), &ids(&[1]), &[], &mut healthy);
         assert!(healthy.words().is_empty());
+    }
+
+    #[test]
+    fn compare_reqids_reports_sas_of_other_programs() {
+        let sa = |spi: u32, reqid: u32| {
+            let end = |last| Some(Endpoint { addr: [192, 0, 2, last].into(), port: 0, proto: 0 });
+            let linux = LinuxExtras { reqid, ..LinuxExtras::default() }.into();
+            let sa_type = SaType::ESP;
+            let request = Request { sa_type, spi: Spi(spi), src: end(2), dst: end(1), linux, ..Request::default() };
+            PolicySa::of_request(&request).unwrap()
+        };
+        let mut report = HealthReport::default();
+        compare_reqids(&ids(&[1]), &[sa(1, 7), sa(2, 7), sa(3, 8)], &mut report);
+        assert_eq!(report.words(), [(Level::Warning, "SAs")]);
+        let found = &report.findings()[0].found;
+        assert!(found.starts_with("esp spi 0x1 dst 192.0.2.1 has reqid 7, as esp spi 0x2 "), "{found}");
+        let mut apart = HealthReport::default();
+        compare_reqids(&ids(&[1, 2]), &[sa(1, 7), sa(2, 7), sa(3, 8)], &mut apart);
+        assert!(apart.words().is_empty());
     }
 
     #[test]

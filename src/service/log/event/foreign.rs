@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{Count, Event};
+use super::{Count, Event, Lines};
+use crate::sa::SaId;
 use crate::service::log::catalogue::Entry;
 
 /// SAs without a record of the service that a flush or a plan removes.
@@ -59,6 +60,27 @@ pub(crate) fn removed_foreign(removed: &ForeignSas, managers: &[String]) -> Even
     Event::warning(text).entry(&REMOVED_FOREIGN).field("IPSECKEY_FOREIGN", removed.count)
 }
 
+const SHARED_REQID: Entry = Entry {
+    id: "43cf0ac7663f4cb99606adf49cdd24f3",
+    subject: "An SA of the service has the request ID of another program's SA",
+    documentation: "man:manual-key.toml(5)",
+    text: "Both SAs have the same source, destination, mode and request ID. A policy names\n\
+           its SAs by these, so that packets may pass through the other program's SA, under\n\
+           its keys, and are lost when it ends. IKE daemons count request IDs from 1 or\n\
+           from 16384. Remove reqid from the command of the keys file: the service then\n\
+           gives the SA a request ID of its own.",
+};
+
+/// `line` is that of the command that adds the SA, `other` the SA of another program.
+pub(crate) fn shared_reqid(line: u32, reqid: u32, other: &SaId) -> Event {
+    let text = format!(
+        "{}: warning: reqid {reqid} is also that of {other}, which another program has added with the same addresses and mode: \
+         packets may pass through it; remove reqid from the command, then run manual-key refresh",
+        Lines(&[line])
+    );
+    Event::warning(text).entry(&SHARED_REQID).lines(&[line])
+}
+
 /// The entries of this file, for the catalogue.
 #[cfg(test)]
-pub(in crate::service::log) const ENTRIES: &[&Entry] = &[&REMOVED_FOREIGN];
+pub(in crate::service::log) const ENTRIES: &[&Entry] = &[&REMOVED_FOREIGN, &SHARED_REQID];

@@ -45,7 +45,7 @@ fn expiry() -> Expiry {
 /// The step of an SA that an empty SADB lacks.
 fn missing_sa() -> Step {
     let text = b"add ah spi 0x90125 src 192.0.2.1 dst 192.0.2.2 authalg md5 authkey 1234567890abcdef1234567890abcdef\n";
-    let goal = keys::goal(keys::parse(text, Vocabulary::Linux).unwrap()).unwrap();
+    let goal = keys::goal(keys::parse(text, Vocabulary::Linux, 0).unwrap()).unwrap();
     reconcile::verify(&goal, &mut *SadbTarget::Model.open().unwrap(), FingerprintKey::random().unwrap()).unwrap().remove(0)
 }
 
@@ -70,6 +70,7 @@ pub(in crate::service::log) fn samples() -> Vec<Event> {
         load::disabled(true, AfterStop::Kept { instance: Some("north") }),
         foreign::removed_foreign(&foreign_sas(), &["charon (pid 7)".to_owned()]),
         counter_mode::used(&[3, 7], CarrySequence::Run),
+        foreign::shared_reqid(3, 7, &id),
         load::empty(file),
         load::nothing_to_add(file, SadbState::Unchanged, None),
         load::invalid_file(file, 12, &[3, 7], SadbState::Empty),

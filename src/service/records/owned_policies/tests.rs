@@ -73,7 +73,7 @@ const KEYS: &str = "encr_alg null auth_alg sha1 authkey 53e0b4ed29b1a2e0e4a5d9c2
 
 fn commands(text: &str) -> Vec<FileCommand> {
     let text = text.replace("KEYS", KEYS);
-    keys::parse(text.as_bytes(), Vocabulary::Linux).unwrap_or_else(|faults| panic!("{faults:?} in {text}"))
+    keys::parse(text.as_bytes(), Vocabulary::Linux, 0).unwrap_or_else(|faults| panic!("{faults:?} in {text}"))
 }
 
 fn derived(text: &str, local: &[IpAddr]) -> Derived {
