@@ -3,16 +3,8 @@
 use std::net::IpAddr;
 
 use super::{Net, PortMask, Selector};
+use crate::sa::direction::Directions;
 use crate::sa::{AddressInfo, AddressRole, Flags, LinuxExtras, Message, NATT_PORT, Request, SaId, XfrmMode};
-
-/// The directions of an SA; multicast SAs have both.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Directions {
-    /// For packets that this host receives.
-    pub(crate) inbound: bool,
-    /// For packets that this host sends.
-    pub(crate) outbound: bool,
-}
 
 /// The properties of an SA that policies depend on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,7 +105,7 @@ impl PolicySa {
             mode,
             reqid: extras.reqid,
             if_id: extras.if_id,
-            declared: Directions { inbound: flags.has(Flags::INBOUND), outbound: flags.has(Flags::OUTBOUND) },
+            declared: Directions::declared(flags),
             selector,
             udp_port: None,
             is_offloaded: extras.offload.as_ref().is_some_and(|offload| offload.whole_packet),

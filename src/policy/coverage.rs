@@ -6,8 +6,9 @@ use std::net::IpAddr;
 
 use super::derive::directions;
 use super::unmatched::{destination, uses};
-use super::{Directions, Net, Policy, PolicyAction, PolicyDirection, PolicySa, Selector};
+use super::{Net, Policy, PolicyAction, PolicyDirection, PolicySa, Selector};
 use crate::sa::SaId;
+use crate::sa::direction::Directions;
 
 /// Upper limit of the peers that a message names.
 const NAMED_PEERS: usize = 3;

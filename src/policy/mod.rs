@@ -18,7 +18,7 @@ pub(crate) mod unmatched;
 
 use std::net::IpAddr;
 
-pub(crate) use association::{Directions, PolicySa, udp_port};
+pub(crate) use association::{PolicySa, udp_port};
 pub(crate) use id::PolicyId;
 pub(crate) use selector::{Net, PortMask, Selector};
 

@@ -4,8 +4,9 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use crate::policy::{Directions, Policy, PolicyAction, PolicyDirection, PolicySa, Template};
+use crate::policy::{Policy, PolicyAction, PolicyDirection, PolicySa, Template};
 use crate::sa::XfrmMode;
+use crate::sa::direction::Directions;
 
 /// The result of [`unmatched`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -81,8 +82,8 @@ fn matches_reqid_and_mark(policy: &Policy, template: &Template, sa: &PolicySa) -
 
 fn matches_direction(policy: &Policy, sa: &PolicySa) -> bool {
     let opposite = match policy.id.direction {
-        PolicyDirection::Out => Directions { inbound: true, outbound: false },
-        PolicyDirection::In | PolicyDirection::Forward => Directions { inbound: false, outbound: true },
+        PolicyDirection::Out => Directions::INBOUND,
+        PolicyDirection::In | PolicyDirection::Forward => Directions::OUTBOUND,
     };
     sa.declared != opposite
 }

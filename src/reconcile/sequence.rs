@@ -4,7 +4,7 @@
 //! therefore skips [`MARGIN`], for packets that were sent after the counter was read. That of an inbound SA continues exactly, and
 //! older packets count as received.
 
-use crate::sa::{Extension, Flags, Message, Request, XfrmFlags};
+use crate::sa::{Extension, Message, Request, XfrmFlags, direction};
 use crate::sys::net::interfaces::is_local;
 
 /// Sequence numbers that an outbound SA skips: more than the number of packets sent between reading the counter and the
@@ -61,19 +61,15 @@ fn next_to_send(sent: u64, margin: u64, request: &Request) -> u64 {
     if sent == 0 { 0 } else { next }
 }
 
-/// The direction that the request declares, otherwise whether its destination is local.
+/// Whether the SA that `request` adds is inbound only.
 pub(crate) fn is_inbound(request: &Request) -> bool {
-    match (request.flags.has(Flags::INBOUND), request.flags.has(Flags::OUTBOUND)) {
-        (true, false) => true,
-        (false, true) => false,
-        // Neither or both: a multicast SA counts as inbound where its group is joined.
-        _ => request.dst.is_some_and(|dst| is_local(dst.addr.to_canonical())),
-    }
+    direction::is_inbound(request, &is_local)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sa::Flags;
 
     fn start_value(counters: Counters, request: Request) -> Option<u64> {
         let mut request = request;

@@ -4,6 +4,7 @@
 //! kept and shown, not refused (RFC 2367 section 2; `pfkeyv2.h`).
 #![forbid(unsafe_code)]
 
+pub(crate) mod direction;
 mod id;
 mod lifetime;
 mod linux;

@@ -5,7 +5,7 @@
 //! | outbound | `out` |
 //! | inbound, transport mode | `in` |
 //! | inbound, tunnel or BEET mode | `in`, and `fwd` for the network behind this host |
-//! | inbound and outbound (multicast) | `in` and `out` |
+//! | inbound and outbound (multicast; the default of a group without a source) | `in` and `out` |
 //! | AH and ESP for the same packets | one policy with the templates of both: ESP inside AH |
 //! | several SAs that differ in SPI and keys only | one policy |
 //! | inbound, ESP in UDP | also an `in` policy that passes the UDP packets, if another policy would drop them |
@@ -18,7 +18,8 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::conflicts::Bundles;
-use super::{Directions, Net, Policy, PolicyAction, PolicyDirection, PolicyId, PolicySa, PortMask, Selector, Template};
+use super::{Net, Policy, PolicyAction, PolicyDirection, PolicyId, PolicySa, PortMask, Selector, Template};
+use crate::sa::direction::{self, Determined, Directions};
 use crate::sa::{Masked, XfrmMode};
 
 const IPPROTO_UDP: u8 = 17;
@@ -29,7 +30,7 @@ const NARROWEST: u32 = 10_000;
 /// Why an SA has no policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NoPolicy {
-    /// No direction flag, and not exactly one address is local.
+    /// No direction flag, and both addresses are local or neither is.
     #[error("its direction cannot be determined from its addresses; specify inbound or outbound")]
     UnknownDirection,
     /// A tunnel without inner addresses.
@@ -75,8 +76,11 @@ pub(crate) struct Derived {
     pub(crate) policies: Vec<Policy>,
     /// Positions of the SAs without a policy, and the reasons.
     pub(crate) without: Vec<(usize, NoPolicy)>,
-    /// Possible policies of SAs whose direction is unknown now, but may have been known when the host had other addresses. Installed
-    /// ones are not removed.
+    /// Positions of the SAs that only protect what this host sends to a group: what others send to it is accepted unprotected.
+    pub(crate) one_way_groups: Vec<usize>,
+    /// Positions of the SAs whose directions depend on addresses that may be configured later.
+    pub(crate) provisional: Vec<usize>,
+    /// Possible policies of these SAs, which they may have had when the host had other addresses. Installed ones are not removed.
     pub(crate) keep_if_present: Vec<PolicyId>,
 }
 
@@ -87,13 +91,15 @@ pub(crate) fn derive(sas: &[&PolicySa], is_local: &dyn Fn(IpAddr) -> bool, rules
     let mut derived = Derived::default();
     for (position, sa) in sas.iter().enumerate() {
         let added = policy_directions(sa, is_local).and_then(|directions| add(&mut bundles, position, sa, &directions));
-        if added == Err(NoPolicy::UnknownDirection) {
+        if !has_final_directions(sa, is_local) {
+            derived.provisional.push(position);
             let ids = ALL_DIRECTIONS.iter().filter_map(|direction| policy_id(sa, *direction));
             derived.keep_if_present.extend(ids);
         }
         derived.without.extend(added.err().map(|reason| (position, reason)));
     }
     derived.policies = bundles.into_templates().map(|(id, templates)| allow(id, templates)).collect();
+    derived.one_way_groups = one_way_groups(sas, &derived.policies);
     // Last, because a bypass is needed only where one of these policies matches the UDP packets.
     let bypasses: Vec<Policy> = sas.iter().filter_map(|sa| udp_bypass_policy(sa, &derived.policies, is_local)).collect();
     for bypass in bypasses {
@@ -145,24 +151,29 @@ fn policy_directions(sa: &PolicySa, is_local: &dyn Fn(IpAddr) -> bool) -> Result
     Ok(directions)
 }
 
-/// The directions of an SA: those that it declares, otherwise by the one address that is local. `None` if both are or neither is.
+/// The directions of an SA; `None` if they cannot be determined.
 #[must_use]
 pub(crate) fn directions(sa: &PolicySa, is_local: &dyn Fn(IpAddr) -> bool) -> Option<Directions> {
-    if sa.declared != Directions::default() {
-        return Some(sa.declared);
-    }
-    match (sa.src.is_some_and(is_local), is_local(sa.id.dst)) {
-        (false, false) | (true, true) => None,
-        (outbound, inbound) => Some(Directions { inbound, outbound }),
-    }
+    determine(sa, is_local).map(|determined| determined.directions)
+}
+
+/// Whether the directions of an SA are known, and no address that is configured later can change them.
+#[must_use]
+pub(crate) fn has_final_directions(sa: &PolicySa, is_local: &dyn Fn(IpAddr) -> bool) -> bool {
+    determine(sa, is_local).is_some_and(|determined| determined.is_final)
+}
+
+fn determine(sa: &PolicySa, is_local: &dyn Fn(IpAddr) -> bool) -> Option<Determined> {
+    direction::directions(sa.declared, sa.src, sa.id.dst, is_local)
 }
 
 /// Adds the templates of an SA to the policies of its directions.
 fn add(bundles: &mut Bundles, position: usize, sa: &PolicySa, directions: &[PolicyDirection]) -> Result<(), NoPolicy> {
     let selector = sa.selector.ok_or(NoPolicy::NoInnerSelector)?;
     let is_in = directions.contains(&PolicyDirection::In);
-    // In a tunnel such a selector is usual: it applies to decapsulated packets only.
-    if is_in && selector.proto == 0 && selector.src.free_bits() > 0 && sa.mode == XfrmMode::TRANSPORT {
+    // In a tunnel such a selector is usual: it applies to decapsulated packets only. That of a group applies to its packets only.
+    let is_group = selector.dst.addr().is_multicast();
+    if is_in && !is_group && selector.proto == 0 && selector.src.free_bits() > 0 && sa.mode == XfrmMode::TRANSPORT {
         return Err(NoPolicy::TooBroad);
     }
     if sa.is_offloaded {
@@ -171,6 +182,18 @@ fn add(bundles: &mut Bundles, position: usize, sa: &PolicySa, directions: &[Poli
     let template = template(sa, &selector);
     let mut ids = directions.iter().filter_map(|direction| policy_id(sa, *direction));
     ids.try_for_each(|id| bundles.add(position, id, template)).map_err(NoPolicy::Conflict)
+}
+
+/// Positions of the SAs that are outbound for a group and any source, while no policy protects inbound packets to the group.
+fn one_way_groups(sas: &[&PolicySa], policies: &[Policy]) -> Vec<usize> {
+    let is_for_group = |sa: &PolicySa| sa.declared == Directions::OUTBOUND && sa.id.dst.is_multicast() && sa.src.is_none();
+    let is_inbound = |policy: &Policy, sa: &PolicySa| {
+        let Selector { dst, proto, .. } = policy.id.selector;
+        let is_same = sa.selector.is_some_and(|selector| selector.proto == proto);
+        policy.id.direction == PolicyDirection::In && dst == Net::host(sa.id.dst) && is_same
+    };
+    let is_one_way = |sa: &PolicySa| is_for_group(sa) && !policies.iter().any(|policy| is_inbound(policy, sa));
+    sas.iter().enumerate().filter(|(_, sa)| is_one_way(sa)).map(|(position, _)| position).collect()
 }
 
 fn allow(id: PolicyId, templates: Vec<Template>) -> Policy {

@@ -95,6 +95,42 @@ fn derive_multicast_in_both_directions() {
 }
 
 #[test]
+fn derive_directions_of_groups_and_open_sources() {
+    let six = |src: Option<&str>, dst| Request { src: src.and_then(host), dst: end(dst, 0, 89), ..ah(esp()) };
+    let directions = |request| {
+        let policies = derived(&[request]).policies;
+        policies.iter().map(|policy| policy.id.direction).collect::<Vec<_>>()
+    };
+    use PolicyDirection::{In, Out};
+    assert_eq!(directions(six(None, "ff02::5")), [Out, In]);
+    assert_eq!(directions(six(Some("fd00::1"), "ff02::5")), [Out]);
+    assert_eq!(directions(six(Some("fd00::2"), "ff02::5")), [In]);
+    assert_eq!(directions(six(None, "fd00::2")), [Out]);
+    assert_eq!(directions(six(None, "fd00::1")), [In]);
+    // An address that is configured later changes the second and third of these.
+    let all = [six(None, "ff02::5"), six(Some("fd00::2"), "ff02::5"), six(None, "fd00::2"), six(None, "fd00::1")];
+    assert_eq!(derived(&all).provisional, [1, 2]);
+    let without_protocol = Request { src: None, dst: end("ff02::5", 0, 0), ..ah(esp()) };
+    assert_eq!(derived(&[without_protocol]).without, [], "a group is not all traffic");
+}
+
+#[test]
+fn derive_finds_groups_that_are_protected_one_way() {
+    let group = |src: Option<&str>, flags, spi| Request {
+        flags,
+        spi: Spi(spi),
+        src: src.and_then(host),
+        dst: end("ff02::5", 0, 89),
+        ..ah(esp())
+    };
+    let one_way = |requests: &[Request]| derived(requests).one_way_groups;
+    assert_eq!(one_way(&[group(None, Flags::OUTBOUND, 1)]), [0]);
+    assert_eq!(one_way(&[group(None, Flags::OUTBOUND, 1), group(Some("fd00::2"), Flags::INBOUND, 2)]), [0; 0]);
+    assert_eq!(one_way(&[group(Some("fd00::1"), Flags::OUTBOUND, 1)]), [0; 0], "the SA of this sender");
+    assert_eq!(one_way(&[group(None, Flags::default(), 1)]), [0; 0]);
+}
+
+#[test]
 fn derive_gives_narrower_selectors_a_lower_priority() {
     let web = Request { src: end("10.0.0.1", 0, 6), dst: end("10.0.0.2", 80, 6), ..esp() };
     let all = Request { src: end("10.0.0.1", 1024, 6), dst: end("10.0.0.2", 80, 6), ..esp() };

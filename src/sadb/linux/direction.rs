@@ -1,6 +1,6 @@
 //! The direction of an SA.
 
-use crate::sa::{Flags, Request, SaId};
+use crate::sa::{Flags, Request, direction};
 use crate::sys::net::interfaces::is_local;
 use crate::wire::xfrm::number::{DIRECTION_IN, DIRECTION_OUT};
 
@@ -21,12 +21,12 @@ impl SaDirection {
         }
     }
 
-    /// The direction of the flags or else, if something depends on it, inbound for a local destination.
-    pub(super) fn guess(request: &Request, id: &SaId) -> Self {
+    /// The direction of the flags or else, if something depends on it, that of the addresses.
+    pub(super) fn guess(request: &Request) -> Self {
         let natt = request.natt_local.is_some() || request.natt_remote.is_some();
         let matters = natt || request.replay_value.is_some() || request.linux.offload.is_some();
         // The local addresses are looked up only if needed: that is a netlink dump for each command.
-        let guessed = || if matters && is_local(id.dst) { Self::In } else { Self::Out };
+        let guessed = || if matters && direction::is_inbound(request, &is_local) { Self::In } else { Self::Out };
         Self::from_flags(request.flags).unwrap_or_else(guessed)
     }
 

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::net::IpAddr;
 
 use super::file_sas::FileSa;
-use crate::policy::derive::{Derived, NoPolicy, directions};
+use crate::policy::derive::has_final_directions;
 use crate::sa::SaId;
 use crate::service::log::event::daemon::Expiry;
 
@@ -20,7 +20,7 @@ pub(crate) struct LoadedSas {
 }
 
 impl LoadedSas {
-    /// `waiting` is the result of [`waiting`] for `sas`.
+    /// `waiting` are those whose directions depend on addresses that may be configured later.
     pub(super) fn new(sas: Vec<FileSa>, waiting: Vec<usize>) -> Self {
         let ids = sas.iter().map(|(_, sa)| sa.id).collect();
         Self { sas, waiting, ids }
@@ -38,17 +38,11 @@ impl LoadedSas {
         ids.filter(move |id| is_gone && (id.sa_type, id.spi, Some(id.dst)) == (sa_type, spi, dst))
     }
 
-    /// Whether the direction of at least one waiting SA is known with the addresses `local`.
+    /// Whether the addresses `local` determine the directions of at least one waiting SA.
     pub(super) fn is_ready(&self, local: &HashSet<IpAddr>) -> bool {
         let is_local = |addr: IpAddr| local.contains(&addr);
-        self.waiting.iter().filter_map(|at| self.sas.get(*at)).any(|(_, sa)| directions(sa, &is_local).is_some())
+        self.waiting.iter().filter_map(|at| self.sas.get(*at)).any(|(_, sa)| has_final_directions(sa, &is_local))
     }
-}
-
-/// Positions of the SAs whose direction is unknown.
-pub(super) fn waiting(derived: &Derived) -> Vec<usize> {
-    let is_waiting = |(at, why): &(usize, NoPolicy)| (*why == NoPolicy::UnknownDirection).then_some(*at);
-    derived.without.iter().filter_map(is_waiting).collect()
 }
 
 #[cfg(test)]
@@ -67,7 +61,7 @@ mod tests {
         let pending_with = |addrs: &[[u8; 4]]| {
             let sas = file_sas(&mut keys::parse(text, Vocabulary::Linux, 0).unwrap());
             let derived = derive_policies(&sas, &local(addrs), Rules::default());
-            LoadedSas::new(sas, waiting(&derived))
+            LoadedSas::new(sas, derived.provisional)
         };
         assert!(pending_with(&[[10, 0, 0, 1]]).waiting.is_empty());
         let pending = pending_with(&[[10, 0, 0, 9]]);

@@ -6,7 +6,6 @@ use std::net::IpAddr;
 use super::file_sas::{FileSa, derive_policies, file_sas};
 use super::keys::FileCommand;
 use super::outcome::{Failure, LoadOutcome};
-use super::pending;
 use super::{Loader, Target};
 use crate::policy::derive::{Derived, NoPolicy};
 use crate::sa::SaId;
@@ -43,7 +42,7 @@ impl Loader<'_> {
     /// [`Self::remove_stale_policies`].
     pub(super) fn install_policies(&mut self, sas: &[FileSa], target: &mut Target) -> Result<InstalledPolicies, Failure> {
         let desired = if self.config.protection.from_sas { self.derive_and_warn(sas)? } else { Derived::default() };
-        let waiting = pending::waiting(&desired);
+        let waiting = desired.provisional.clone();
         Ok(InstalledPolicies { waiting, ..self.install(desired, target)? })
     }
 
@@ -80,7 +79,7 @@ impl Loader<'_> {
     ) -> Result<InstalledPolicies, Failure> {
         let desired = derive_policies(sas, local, self.config.protection.rules);
         self.warn_without_policy(sas, desired.without.iter().filter(|(_, why)| *why != NoPolicy::UnknownDirection));
-        let waiting = pending::waiting(&desired);
+        let waiting = desired.provisional.clone();
         Ok(InstalledPolicies { waiting, ..self.install(desired, target)? })
     }
 
@@ -126,6 +125,11 @@ impl Loader<'_> {
         let local = self.local_addresses()?;
         let desired = derive_policies(sas, &local, self.config.protection.rules);
         self.warn_without_policy(sas, desired.without.iter());
+        let one_way: Vec<&FileSa> = desired.one_way_groups.iter().filter_map(|at| sas.get(*at)).collect();
+        if !one_way.is_empty() {
+            let (lines, names) = lines_and_names(&one_way);
+            self.log.event(&event::policy::one_way_group(&lines, &names));
+        }
         Ok(desired)
     }
 
@@ -144,10 +148,7 @@ impl Loader<'_> {
             }
         }
         for (why, found) in by_reason {
-            let mut lines: Vec<u32> = found.iter().map(|(line, _)| *line).collect();
-            // A command with several targets occurs once for each.
-            lines.dedup();
-            let names: Vec<SaId> = found.iter().map(|(_, sa)| sa.id).collect();
+            let (lines, names) = lines_and_names(&found);
             self.log.event(&event::policy::no_policy(&lines, &names, why, self.is_daemon));
         }
     }
@@ -205,4 +206,12 @@ impl Loader<'_> {
     pub(super) fn fail_no_spd(&mut self) -> Failure {
         self.fail_sadb(&SadbError::Unsupported(NO_SPD.to_owned()))
     }
+}
+
+/// The lines of the commands that add `sas`, and the identities of the SAs.
+fn lines_and_names(sas: &[&FileSa]) -> (Vec<u32>, Vec<SaId>) {
+    let mut lines: Vec<u32> = sas.iter().map(|(line, _)| *line).collect();
+    // A command with several targets occurs once for each.
+    lines.dedup();
+    (lines, sas.iter().map(|(_, sa)| sa.id).collect())
 }

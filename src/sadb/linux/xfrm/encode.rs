@@ -86,7 +86,7 @@ pub(super) fn encode_sa(request: &Request) -> Result<(SaInfo, Vec<Attribute>), S
     let id = sa_id(request)?;
     let algorithms = check::check_add(request)?;
     let src = source(request, &id)?;
-    let direction = SaDirection::guess(request, &id);
+    let direction = SaDirection::guess(request);
     let (window, replay) = replay(request, direction)?;
     let extras = &request.linux;
     let mode = request.mode();

@@ -115,7 +115,7 @@ impl Xfrm {
     pub(super) fn update_live(&mut self, request: &Request, id: &SaId, live: &LiveSa) -> Result<(), SadbError> {
         let mut info = live.info;
         encode::merge_limits(&mut info.limits, request);
-        let direction = direction_of(live, request, id);
+        let direction = direction_of(live, request);
         // The kernel changes the ports of an existing encapsulation, but neither adds nor removes one.
         let encap = encode::encode_encap(request, direction).or(find_encap(live));
         let extras = encode::encode_extras(&request.linux, direction)?;
@@ -196,12 +196,12 @@ fn with_counter(attribute: &Attribute, direction: SaDirection, value: u64) -> Re
 }
 
 /// The direction of the live SA or else of the request or else by its addresses.
-fn direction_of(live: &LiveSa, request: &Request, id: &SaId) -> SaDirection {
+fn direction_of(live: &LiveSa, request: &Request) -> SaDirection {
     let current = live.attributes.iter().find_map(|attribute| match attribute {
         Attribute::Direction(number) => SaDirection::from_number(*number),
         _ => None,
     });
-    current.unwrap_or_else(|| SaDirection::guess(request, id))
+    current.unwrap_or_else(|| SaDirection::guess(request))
 }
 
 /// The attributes of the live SA: UPDSA validates a whole SA.

@@ -37,6 +37,26 @@ pub(crate) fn no_policy(lines: &[u32], sas: &[SaId], why: NoPolicy, is_pending: 
     Event::warning(text).entry(&NO_POLICY).lines(lines)
 }
 
+const ONE_WAY_GROUP: Entry = Entry {
+    id: "d66188597010447bada826e65bba603d",
+    subject: "SAs of a group are outbound only",
+    documentation: "man:ipseckeys(5)",
+    text: "These SAs protect what this system sends to a multicast group. What other systems\n\
+           send to the group is accepted unprotected, since the keys file declares the SAs\n\
+           as outbound. Without a direction they protect both.",
+};
+
+/// `lines`: the first lines of the commands.
+pub(crate) fn one_way_group(lines: &[u32], sas: &[SaId]) -> Event {
+    let text = format!(
+        "{}: warning: outbound alone for the group of {}: packets that other hosts send to it are accepted unprotected; remove \
+         outbound, or add inbound",
+        Lines(lines),
+        SaNames(sas)
+    );
+    Event::warning(text).entry(&ONE_WAY_GROUP).lines(lines)
+}
+
 /// The first few SAs of a list.
 struct SaNames<'a>(&'a [SaId]);
 
@@ -182,4 +202,4 @@ pub(crate) fn no_addresses(error: &io::Error) -> Event {
 /// The entries of this file, for the catalogue.
 #[cfg(test)]
 pub(in crate::service::log) const ENTRIES: &[&Entry] =
-    &[&NO_POLICY, &NOT_INSTALLED, &NOT_LOCAL, &CONFLICT, &INSTALLED, &REMOVED, &KEPT, &NO_ADDRESSES];
+    &[&NO_POLICY, &ONE_WAY_GROUP, &NOT_INSTALLED, &NOT_LOCAL, &CONFLICT, &INSTALLED, &REMOVED, &KEPT, &NO_ADDRESSES];

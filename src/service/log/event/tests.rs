@@ -84,6 +84,7 @@ pub(in crate::service::log) fn samples() -> Vec<Event> {
         load::unreadable_file(&FileError::Unreadable { path: file.to_owned(), source: io_error() }),
         load::sadb_failed(&refusal()),
         policy::no_policy(&[3], &[id], NoPolicy::UnknownDirection, true),
+        policy::one_way_group(&[3], &[id]),
         policy::not_local(&coverage().not_local, true),
         policy::incomplete(2),
         policy::refused(&policy_id(), &refusal()),
