@@ -56,7 +56,7 @@ complete -c ipseckey -n "__fish_ipseckey_needs_command" -f -a "doctor" -d 'Check
 complete -c ipseckey -n "__fish_ipseckey_needs_command" -f -a "explain" -d 'Explain an error or warning by its code, such as IK003'
 complete -c ipseckey -n "__fish_ipseckey_needs_command" -f -a "plan" -d 'Show what `reconcile` would change'
 complete -c ipseckey -n "__fish_ipseckey_needs_command" -f -a "reconcile" -d 'Change the SADB to match FILE with the fewest changes'
-complete -c ipseckey -n "__fish_ipseckey_using_subcommand genkey" -s o -l output -d 'Write to FILE, which must not exist and gets mode 0600' -r -F
+complete -c ipseckey -n "__fish_ipseckey_using_subcommand genkey" -s o -l output -d 'Write to FILE, which must not exist and gets mode 0600, or with - to standard output' -r -F
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand genkey" -l color -d 'Colour diagnostics' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -69,7 +69,7 @@ complete -c ipseckey -n "__fish_ipseckey_using_subcommand genkey" -l json -d 'Pr
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand genkey" -l show-keys -d 'Include keys in the output of --json'
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand genkey" -s h -l help -d 'Print help'
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand generate" -l bits -d 'Length of the encryption keys [default: the longest that the cipher supports]' -r
-complete -c ipseckey -n "__fish_ipseckey_using_subcommand generate" -s o -l output -d 'Write to FILE, which must not exist and gets mode 0600' -r -F
+complete -c ipseckey -n "__fish_ipseckey_using_subcommand generate" -s o -l output -d 'Write to FILE, which must not exist and gets mode 0600, or with - to standard output' -r -F
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand generate" -l peer -d 'For illumos: write the keys file of the host with the address dst to a new FILE of mode 0600' -r -F
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand generate" -l color -d 'Colour diagnostics' -r -f -a "auto\t''
 always\t''
@@ -93,7 +93,7 @@ unix:\t''"
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand algs" -l json -d 'Print JSON, one object a line'
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand algs" -l show-keys -d 'Include keys in the output of --json'
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand algs" -s h -l help -d 'Print help'
-complete -c ipseckey -n "__fish_ipseckey_using_subcommand import" -s o -l output -d 'Write to FILE, which must not exist and gets mode 0600' -r -F
+complete -c ipseckey -n "__fish_ipseckey_using_subcommand import" -s o -l output -d 'Write to FILE, which must not exist and gets mode 0600, or with - to standard output' -r -F
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand import" -l color -d 'Colour diagnostics' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -105,7 +105,7 @@ unix:\t''"
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand import" -l json -d 'Print JSON, one object a line'
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand import" -l show-keys -d 'Include keys in the output of --json'
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand import" -s h -l help -d 'Print help'
-complete -c ipseckey -n "__fish_ipseckey_using_subcommand export" -s o -l output -d 'Write to FILE, which must not exist and gets mode 0600' -r -F
+complete -c ipseckey -n "__fish_ipseckey_using_subcommand export" -s o -l output -d 'Write to FILE, which must not exist and gets mode 0600, or with - to standard output' -r -F
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand export" -l color -d 'Colour diagnostics' -r -f -a "auto\t''
 always\t''
 never\t''"

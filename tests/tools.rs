@@ -50,6 +50,16 @@ fn generate_writes_the_given_keywords() {
 }
 
 #[test]
+fn generate_and_genkey_write_to_standard_output_for_a_dash() {
+    let model = Model::start(&[]);
+    let generate = [&["generate", "ah"], &ADDRESSES[..], &["-o", "-"]].concat();
+    let keys = model.ok(&generate);
+    assert_eq!(keys.matches("add ah spi 0x").count(), 2, "{keys}");
+    assert_eq!(model.ok(&["genkey", "hmac-sha256", "-o", "-"]).trim().len(), 64);
+    assert!(!std::path::Path::new("-").exists());
+}
+
+#[test]
 fn genkey_refuses_a_readable_standard_output() {
     let model = Model::start(&[]);
     let path = model.path("shared");

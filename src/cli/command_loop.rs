@@ -8,7 +8,7 @@ use super::expected_refusals::ExpectedRefusals;
 use super::output::Output;
 use super::report::Excerpt;
 use super::session::Session;
-use crate::keyfile::{self, Checker, Diagnostic, DuplicateTupleCounter, Options, ParsedCommand, Resolver, Setting};
+use crate::keyfile::{self, Checker, Code, Diagnostic, DuplicateTupleCounter, Options, ParsedCommand, Resolver, Setting};
 use crate::names::Vocabulary;
 use crate::sys::fs::keys_file::FileError;
 
@@ -118,6 +118,8 @@ pub(super) struct CommandLoop {
     resolver: Rc<dyn Resolver>,
     output: Output,
     lints: Lints,
+    /// Whether the warning about anti-replay has been given.
+    has_warned_of_replay: bool,
     commands: usize,
     /// Bytes of the blocks that are finished.
     finished_len: u64,
@@ -128,7 +130,7 @@ impl CommandLoop {
         let resolver = session.resolver();
         let Options { vocabulary, numeric, .. } = session.options(Setting::File, &*resolver);
         let output = session.output.clone();
-        Self { vocabulary, numeric, resolver, output, lints, commands: 0, finished_len: 0 }
+        Self { vocabulary, numeric, resolver, output, lints, has_warned_of_replay: false, commands: 0, finished_len: 0 }
     }
 
     /// Gives the commands of `source` to `handler`, until the end or until the handler breaks.
@@ -156,10 +158,22 @@ impl CommandLoop {
             self.commands += 1;
             self.output.progress().step(self.commands, self.finished_len + item.location.start as u64);
             self.lints.check(&mut item, text.text);
+            self.drop_repeated(&mut item, setting);
             handler.command(item, text)?;
         }
         // `location.start` counts from the start of the block.
         self.finished_len += text.text.len() as u64;
         ControlFlow::Continue(handler.end_block(&commands.take_trailing_warnings(), text))
+    }
+    /// Drops the warning about anti-replay after the first one of a file: it is about all SAs with a window alike.
+    fn drop_repeated(&mut self, item: &mut ParsedCommand, setting: Setting) {
+        if setting == Setting::Prompt {
+            return;
+        }
+        item.diagnostics.retain(|diagnostic| {
+            let is_repeated = self.has_warned_of_replay && diagnostic.code == Code::ReplayWithManualKey;
+            self.has_warned_of_replay |= diagnostic.code == Code::ReplayWithManualKey;
+            !is_repeated
+        });
     }
 }

@@ -74,7 +74,8 @@ impl<'a> Guard<'a> {
         thread::spawn(move || out.lines().for_each(drop));
         // Written after the load, also of a daemon whose SAs wait for their policies.
         let pid = format!("\"pid\":{},", child.id());
-        let is_loaded = || fs::read_to_string(self.path("run/state.json")).is_ok_and(|state| state.contains(&pid));
+        let is_of_load = |state: &str| state.contains(&pid) && !state.contains("\"state\":\"starting\"");
+        let is_loaded = || fs::read_to_string(self.path("run/state.json")).is_ok_and(|state| is_of_load(&state));
         while !is_loaded() {
             assert!(child.try_wait().expect("a child").is_none(), "{:?}", child.wait_with_output());
             thread::sleep(Duration::from_millis(20));

@@ -28,7 +28,7 @@ pub(crate) struct Running<'a> {
 
 impl<'a> Running<'a> {
     /// Starts the daemon with `options` on the bench's SADB and the keys file `file`.
-    fn start(bench: &'a Bench, file: &Path, options: &[&str]) -> Self {
+    pub(crate) fn start(bench: &'a Bench, file: &Path, options: &[&str]) -> Self {
         let socket = bench.path("notify");
         let _ = fs::remove_file(&socket);
         let notices = read_all(UnixDatagram::bind(&socket).unwrap());
@@ -47,7 +47,7 @@ impl<'a> Running<'a> {
 
     /// The next notification with the line `line`.
     #[track_caller]
-    fn wait_for(&self, line: &str) -> String {
+    pub(crate) fn wait_for(&self, line: &str) -> String {
         loop {
             let notice = self.notices.recv_timeout(LONG);
             let notice = notice.unwrap_or_else(|error| panic!("no {line}: {error}: {}", self.log()));

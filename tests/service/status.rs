@@ -1,10 +1,12 @@
 //! `manual-key status` of a service that runs, is stopped or was killed, for root and other users.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
+use nix::fcntl::{Flock, FlockArg};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
@@ -36,6 +38,30 @@ impl Bench {
         let [sa_type, spi, dst] = ["sa_type", "spi", "dst"].map(|name| lost[name].as_str().unwrap());
         self.ipseckey(&["delete", sa_type, "spi", spi, "dst", dst]);
     }
+}
+
+#[test]
+fn status_is_starting_until_the_first_load_has_ended() {
+    let bench = Bench::with_model();
+    let file = bench.file("keys", ONE);
+    // The load waits for its turn.
+    let socket = bench.spec().strip_prefix("unix:").unwrap().to_owned();
+    let lock = File::create(format!("{socket}.lock")).unwrap();
+    let held = Flock::lock(lock, FlockArg::LockExclusive).unwrap();
+    let running = Running::start(&bench, &file, &[]);
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while bench.status()["state"] != "starting" {
+        assert!(Instant::now() < deadline, "{}", bench.status());
+    }
+    let status = bench.status();
+    assert_eq!((&status["pid"], &status["missing"]), (&running.child.id().into(), &0.into()), "{status}");
+    assert_eq!(bench.check_status(3), "UNKNOWN: the keys file is being loaded\n");
+    drop(held);
+    running.wait_for("READY=1");
+    assert_eq!(bench.status()["state"], "online");
+    // A refresh is no start.
+    running.refresh().expect(0);
+    assert_eq!(bench.status()["state"], "online");
 }
 
 #[test]

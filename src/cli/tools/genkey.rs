@@ -42,7 +42,7 @@ pub(super) fn output_option() -> Arg {
         .long("output")
         .value_name("FILE")
         .value_parser(value_parser!(PathBuf))
-        .help("Write to FILE, which must not exist and gets mode 0600")
+        .help("Write to FILE, which must not exist and gets mode 0600, or with - to standard output")
 }
 
 impl From<&mut ArgMatches> for Genkey {

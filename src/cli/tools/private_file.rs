@@ -9,12 +9,12 @@ use crate::cli::private_output::private_stdout;
 use crate::redact::{shell_word, shown};
 use crate::sys::fs::atomic_write;
 
-/// Writes `contents` to a new file at `path`, or without one to standard output.
+/// Writes `contents` to a new file at `path`; without one, or with the path `-`, to standard output.
 ///
 /// # Errors
 /// The file exists or cannot be written; other users can read the file that is standard output.
 pub(super) fn write(path: Option<&Path>, contents: &[u8]) -> Result<(), Failure> {
-    match path {
+    match path.filter(|path| *path != Path::new("-")) {
         Some(path) => create(path, contents),
         None => {
             let mut out = private_stdout()?;

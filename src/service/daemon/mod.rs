@@ -196,7 +196,11 @@ impl Daemon<'_> {
     fn load(&mut self) -> Result<(), Reason> {
         let mut outcome = match self.configure() {
             Ok(config) => {
+                let is_first = self.config.is_none();
                 let config = self.config.insert(config);
+                if is_first {
+                    state::save(config, &LoadOutcome::starting(), Some(std::process::id()));
+                }
                 let mut loader = Loader::new(config, self.supervisor, &mut self.log).for_daemon();
                 let outcome = loader.load(self.args.show);
                 self.idle.reset();

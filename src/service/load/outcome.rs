@@ -18,6 +18,8 @@ use crate::service::records::file_digest::FileDigest;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum State {
+    /// The first load has not ended.
+    Starting,
     /// The keys file is loaded, and policies use its SAs.
     Online,
     /// The keys file is loaded, but traffic that it is intended for may pass in the clear or be lost.
@@ -32,6 +34,7 @@ pub(crate) enum State {
 impl State {
     pub(crate) fn word(self) -> &'static str {
         match self {
+            Self::Starting => "starting",
             Self::Online => "online",
             Self::Degraded => "degraded",
             Self::Maintenance => "maintenance",
@@ -78,6 +81,11 @@ impl LoadOutcome {
     /// The outcome of a stop that logged `text`.
     pub(crate) fn stopped(text: String) -> Self {
         Self { state: State::Disabled, text, ..Self::default() }
+    }
+
+    /// Before the first load of the daemon.
+    pub(crate) fn starting() -> Self {
+        Self { state: State::Starting, text: "the keys file is being loaded".to_owned(), ..Self::default() }
     }
 
     /// Sets state, text and reason by the result of the load.

@@ -116,6 +116,11 @@ impl Report {
         self.changed = facts.changed;
         match self.state {
             None => self.problems = vec![Problem::unknown("the state of the service cannot be read", Reason::Permission)],
+            // SAs and policies are being added.
+            Some(State::Starting) => {
+                facts.sas.missing = 0;
+                self.problems = vec![Problem::unknown(self.reason.clone(), Reason::Drift)];
+            }
             // The SAs of a stopped service are not missing.
             Some(State::Disabled) => {
                 facts.sas.missing = 0;

@@ -64,14 +64,15 @@ impl StateRecord {
         let now = unix_now();
         let state = outcome.state;
         // After a failure the daemon exits.
-        let pid = pid.filter(|_| matches!(state, State::Online | State::Degraded));
+        let pid = pid.filter(|_| matches!(state, State::Starting | State::Online | State::Degraded));
+        let file = outcome.file.as_ref().map(|file| file.to_string_lossy().into_owned());
         // A restart begins a new state, even with the same result.
         let same = previous.filter(|previous| previous.state == state && previous.pid == pid);
         Self {
             state,
             since: same.map_or(now, |previous| previous.since),
             reason: outcome.text.clone(),
-            file: outcome.file.as_ref().map(|file| file.to_string_lossy().into_owned()),
+            file: file.or_else(|| previous.filter(|_| state == State::Starting)?.file.clone()),
             loaded: if outcome.is_applied { Some(now) } else { previous.and_then(|previous| previous.loaded) },
             added: outcome.sas,
             sadb: config.sadb.to_word().to_string_lossy().into_owned(),
