@@ -12,7 +12,7 @@ use crate::reconcile::live::{ActualSa, Backend};
 use crate::reconcile::pairs::{PairChanges, set_pairs};
 use crate::reconcile::sequence::{Counters, MARGIN, is_inbound};
 use crate::reconcile::step::{Difference, Plan, SaChange, Step, StepKind};
-use crate::sa::{Flags, Request, SaId, SaType, Spi};
+use crate::sa::{Flags, Request, SERVICE_REQID, SaId, SaType, Spi};
 use crate::sadb::{Sadb, SadbError};
 use crate::sys::time::unix_now;
 
@@ -130,6 +130,12 @@ struct Candidate<'a> {
     differing: Vec<&'static ComparedField>,
 }
 
+/// Whether the SA is that of the file, but for the reqid of the service: it may be replaced, whichever program has added it.
+fn lacks_reqid(desired: &DesiredSa, actual: &ActualSa, differing: &[&ComparedField]) -> bool {
+    let is_only_difference = matches!(differing, [field] if field.word == "reqid") && desired.pair == actual.pair;
+    is_only_difference && (actual.request.linux.reqid, desired.request.linux.reqid) == (0, SERVICE_REQID)
+}
+
 /// The SAs that the dump has listed.
 struct VisitedSas {
     /// SAs of the file, by position.
@@ -216,9 +222,10 @@ impl<'a> Planner<'a> {
         let differing = comparison(desired, &actual).differing_fields();
         // A dead or larval SA has the identity, but protects no packet.
         let is_usable = actual.is_alive && !actual.has_unknown_algorithm;
+        let may_change = self.options.scope.may_change(&actual) || (is_usable && lacks_reqid(desired, &actual, &differing));
         if differing.is_empty() && is_usable && desired.pair == actual.pair {
             self.kept += 1;
-        } else if !self.options.scope.may_change(&actual) {
+        } else if !may_change {
             // Kept for `finish`: the dump is read to its end, and the first error is reported.
             self.error.get_or_insert(PlanError::Foreign { line: desired.line, id: actual.id });
         } else {

@@ -4,7 +4,7 @@ use crate::reconcile::fingerprint::FingerprintKey;
 use crate::reconcile::live::ActualSa;
 use crate::reconcile::sequence::Counters;
 use crate::reconcile::snapshot::SequenceSnapshot;
-use crate::sa::{Request, SaId, SaType, Spi};
+use crate::sa::{Request, SERVICE_REQID, SaId, SaType, Spi};
 use crate::sadb::PairScope;
 
 /// The kinds of steps, in the order in which a plan has them.
@@ -60,6 +60,15 @@ pub(crate) struct SaChange {
 }
 
 impl SaChange {
+    /// Whether the SA only lacks the reqid of the service: `ipseckey` has added it from the same file, before the service's policies
+    /// were there.
+    pub(crate) fn lacks_reqid(&self) -> bool {
+        let of_request = self.request.as_ref().map(|request| request.linux.reqid);
+        let of_actual = self.actual.as_ref().map(|actual| actual.request.linux.reqid);
+        let is_only_difference = matches!(&*self.differences, [Difference { field: "reqid", .. }]);
+        is_only_difference && (of_actual, of_request) == (Some(0), Some(SERVICE_REQID))
+    }
+
     /// What an update of the SA changes. X_UPDATEPAIR also changes the other copy of an SA that illumos keeps in both of its
     /// tables; UPDATE does not, and the SA would end with the limits of the copy that it did not change.
     pub(super) fn reach(&self) -> PairScope {
@@ -97,6 +106,11 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
+    /// A plan of some steps of another one.
+    pub(crate) fn of(steps: Vec<Step>) -> Self {
+        Self { steps, ..Self::default() }
+    }
+
     /// The sequence numbers of the SAs that the plan removes.
     pub(crate) fn removed(&self, fingerprint_key: FingerprintKey) -> impl Iterator<Item = SequenceSnapshot> {
         self.steps.iter().filter(|step| step.kind == StepKind::Remove).filter_map(move |step| {

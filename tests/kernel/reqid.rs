@@ -105,13 +105,18 @@ fn reqid_of_the_service_is_no_difference() {
     space.load(&newer.replace("0x1001", "0x1002").replace("0x2001", "0x2002"));
     assert_eq!(space.ip("xfrm state list").matches(OF_SERVICE).count(), 6, "{}", space.ip("xfrm state list"));
     // No policy is for these packets.
-    space.load(&newer.replace("10.0.0.2", "10.0.0.3"));
+    space.load(&newer.replace("10.0.0.2", "10.0.0.3").replace("0x2001", "0x2003"));
     assert_eq!(space.ip("xfrm state list").matches(OF_SERVICE).count(), 6);
-    // A service that finds an SA without the reqid replaces it.
-    space.ipseckey("flush").succeeded();
-    space.ip("xfrm policy flush");
-    space.load(&keys);
-    assert_eq!(space.ip("xfrm state list").matches("reqid 0").count(), 2);
-    let refreshed = guard.run("refresh");
-    assert_eq!((refreshed.status, space.ip("xfrm state list").matches(OF_SERVICE).count()), (0, 2), "{}", refreshed.err);
+    // `ipseckey -f` before the service has policies: the SAs lack the reqid, become the service's and get it.
+    for refresh in ["reconcile", "check-first"] {
+        guard.set(&format!("flush = \"owned\"\nrefresh = \"{refresh}\""));
+        guard.run("stop --open").succeeded();
+        space.ip("xfrm state flush");
+        space.load(&keys);
+        assert_eq!(space.ip("xfrm state list").matches("reqid 0").count(), 2);
+        let started = guard.run("start");
+        let found = space.ip("xfrm state list").matches(OF_SERVICE).count();
+        assert_eq!((started.status, found), (0, 2), "{refresh}: {}", started.err);
+        assert!(guard.query("status").contains("2 owned, 0 foreign, 0 missing"), "{}", guard.query("status"));
+    }
 }

@@ -1,4 +1,4 @@
-//! `flush = "owned"`: SAs of the keys file that another program has added, exactly as the file says, become the service's. So
+//! `flush = "owned"`: SAs of the keys file that another program has added, exactly as the file says (or without a reqid), become the service's. So
 //! ends a change of keys that `ipseckey reconcile` has prepared.
 
 use std::collections::HashSet;
@@ -17,7 +17,13 @@ impl Loader<'_> {
         let Some(goal) = goal.filter(|_| target.owned.is_some()) else { return Ok(HashSet::new()) };
         let key = self.fingerprint_key()?;
         let steps = reconcile::verify(goal, &mut *target.sadb, key).map_err(|error| self.fail_sadb(&error))?;
-        let differing: HashSet<SaId> = steps.iter().map(Step::id).collect();
+        let (lacking, differing): (Vec<Step>, Vec<Step>) = steps.into_iter().partition(|step| step.change.lacks_reqid());
+        let mut differing: HashSet<SaId> = differing.iter().map(Step::id).collect();
+        let ids: Vec<SaId> = lacking.iter().map(Step::id).collect();
+        // They would not serve the policies. If they cannot be replaced, their addition tells why.
+        if !ids.is_empty() && reconcile::execute(Plan::of(lacking), &mut *target.sadb, &mut |_| {}).is_err() {
+            differing.extend(ids);
+        }
         Ok(goal.ids().filter(|id| !differing.contains(id)).collect())
     }
 }
