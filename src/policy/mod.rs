@@ -10,6 +10,7 @@ mod conflicts;
 pub(crate) mod coverage;
 pub(crate) mod derive;
 mod id;
+pub(crate) mod precedence;
 pub(crate) mod reqid;
 mod selector;
 pub(crate) mod ssh_lockout;

@@ -97,6 +97,12 @@ impl PortMask {
         if port == 0 { Self::ANY } else { Self { value: port, mask: u16::MAX } }
     }
 
+    /// Whether the mask matches every port that `other` does.
+    #[must_use]
+    pub(crate) fn covers(self, other: Self) -> bool {
+        self.mask & !other.mask == 0 && (self.value ^ other.value) & self.mask == 0
+    }
+
     /// Whether the two have a port in common.
     #[must_use]
     pub(crate) fn overlaps(self, other: Self) -> bool {
@@ -153,6 +159,17 @@ impl Selector {
         Self { src, dst, proto: 0, src_ports: PortMask::ANY, dst_ports: PortMask::ANY, interface: 0 }
     }
 
+    /// Whether the selector matches every packet that `other` does.
+    #[must_use]
+    pub(crate) fn covers(&self, other: &Self) -> bool {
+        self.src.covers(other.src)
+            && self.dst.covers(other.dst)
+            && (self.proto == 0 || self.proto == other.proto)
+            && self.src_ports.covers(other.src_ports)
+            && self.dst_ports.covers(other.dst_ports)
+            && (self.interface == 0 || self.interface == other.interface)
+    }
+
     /// Whether a packet can match both.
     #[must_use]
     pub(crate) fn overlaps(&self, other: &Self) -> bool {
@@ -187,6 +204,18 @@ mod tests {
         assert!(net("10.1.0.0/16").overlaps(net("10.0.0.0/8")) && !net("10.1.0.0/16").overlaps(net("10.2.0.0/16")));
         assert!(!net("0.0.0.0/0").overlaps(net("::/0")));
         assert!(net("::/0").covers(Net::host("fd00::1".parse().unwrap())));
+    }
+
+    #[test]
+    fn selectors_cover_narrower_ones() {
+        let all = Selector::between(net("10.0.0.0/24"), net("10.0.1.0/24"));
+        let web = Selector { proto: 6, dst_ports: PortMask::exactly(80), ..all };
+        let some = Selector { dst_ports: PortMask { value: 64, mask: 0xffc0 }, ..web };
+        let host = Selector { src: net("10.0.0.1/32"), ..web };
+        for (wide, narrow) in [(all, web), (web, host), (some, web), (all, host), (all, Selector { interface: 3, ..all })] {
+            assert!(wide.covers(&narrow) && !narrow.covers(&wide), "{wide:?} {narrow:?}");
+        }
+        assert!(web.covers(&web) && !web.covers(&Selector { proto: 17, ..web }));
     }
 
     #[test]

@@ -57,7 +57,7 @@ impl SshSession {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::derive::priority;
+    use crate::policy::derive::{DEFAULT_PRIORITY, priority};
     use crate::policy::{PolicyId, Template};
     use crate::sa::{SaType, XfrmMode};
 
@@ -68,7 +68,7 @@ mod tests {
         Policy {
             id: PolicyId { direction: PolicyDirection::In, selector, mark: None, if_id: 0 },
             action: PolicyAction::Allow,
-            priority: priority(&selector),
+            priority: priority(&selector, DEFAULT_PRIORITY),
             templates: if is_protected { vec![esp] } else { vec![] },
         }
     }

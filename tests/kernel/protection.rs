@@ -362,6 +362,37 @@ fn policies_stay_when_the_keys_file_becomes_empty() {
 
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
+fn policy_priority_beside_the_policies_of_another_program() {
+    let hosts = Hosts::new();
+    let tunnel = Protection { mode: "tunnel", ..Protection::ESP };
+    let keys = tunnel.keys().replace("10.1.0.1", "10.0.0.0/8").replace("10.2.0.1", "10.0.0.0/8");
+    let (host, service) = (&hosts.here, Guard::new(&hosts.here, &keys, ""));
+    // As strongSwan's for a child between two networks.
+    let narrow = "src 10.1.0.0/16 dst 10.2.0.0/16 dir out";
+    let tmpl = "tmpl src 10.0.0.1 dst 10.0.0.2 proto esp reqid 1 mode tunnel";
+    host.ip(&format!("xfrm policy add {narrow} priority 375423 {tmpl}"));
+    let used = || host.ip("xfrm policy list dir out");
+    let shadowed = format!("warning: another program's policy {narrow}, priority 375423, gets no packets any more");
+    for method in ["plan", "start", "plan"] {
+        let printed = service.run(method).err;
+        assert!(printed.contains(&shadowed) && printed.contains("set policy_priority above 375423"), "{method}: {printed}");
+    }
+    service.set("policy_priority = 500000");
+    assert_eq!(service.run("refresh").err, "", "{}", used());
+    assert!(used().contains("priority 500390"), "{}", used());
+    assert_eq!(service.run("plan").err, "");
+    assert_eq!(service.query("status").matches("problem").count(), 0, "{}", service.query("status"));
+
+    // The other way round.
+    host.ip("xfrm policy add src 10.0.0.0/7 dst 10.0.0.0/7 dir out priority 5 action block");
+    let started = service.run("refresh").err;
+    let expected = "warning: the service's policy src 10.0.0.0/8 dst 10.0.0.0/8 dir out, priority 500390, gets no packets: \
+                    another program's policy src 10.0.0.0/7 dst 10.0.0.0/7 dir out, priority 5, precedes it";
+    assert!(started.contains(expected), "{started}");
+}
+
+#[test]
+#[ignore = "needs a kernel: tests/kernel/run"]
 fn policy_priority_prefers_the_narrower_selector() {
     let hosts = Hosts::new();
     let (here, there) = Protection::ESP.outer();

@@ -23,9 +23,9 @@ use crate::sa::direction::{self, Determined, Directions};
 use crate::sa::{Masked, XfrmMode};
 
 const IPPROTO_UDP: u8 = 17;
-/// The priority of the narrowest selector. Policies of `ip xfrm policy` have 0 by default and take precedence; those of IKE
-/// daemons have 100,000 and more.
-const NARROWEST: u32 = 10_000;
+/// The default of the setting `policy_priority`, the priority of the narrowest selector. Policies of `ip xfrm policy` have 0 by
+/// default and take precedence; those of IKE daemons have 300,000 and more.
+pub(crate) const DEFAULT_PRIORITY: u32 = 10_000;
 
 /// Why an SA has no policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -61,11 +61,13 @@ impl NoPolicy {
 pub(crate) struct Rules {
     /// Whether neighbour discovery passes in the clear.
     pub(crate) pass_neighbour_discovery: bool,
+    /// The priority of the narrowest selector.
+    pub(crate) priority: u32,
 }
 
 impl Default for Rules {
     fn default() -> Self {
-        Self { pass_neighbour_discovery: true }
+        Self { pass_neighbour_discovery: true, priority: DEFAULT_PRIORITY }
     }
 }
 
@@ -98,10 +100,11 @@ pub(crate) fn derive(sas: &[&PolicySa], is_local: &dyn Fn(IpAddr) -> bool, rules
         }
         derived.without.extend(added.err().map(|reason| (position, reason)));
     }
-    derived.policies = bundles.into_templates().map(|(id, templates)| allow(id, templates)).collect();
+    derived.policies = bundles.into_templates().map(|(id, templates)| allow(id, templates, rules)).collect();
     derived.one_way_groups = one_way_groups(sas, &derived.policies);
     // Last, because a bypass is needed only where one of these policies matches the UDP packets.
-    let bypasses: Vec<Policy> = sas.iter().filter_map(|sa| udp_bypass_policy(sa, &derived.policies, is_local)).collect();
+    let bypasses: Vec<Policy> =
+        sas.iter().filter_map(|sa| udp_bypass_policy(sa, &derived.policies, is_local, rules)).collect();
     for bypass in bypasses {
         if derived.policies.iter().all(|policy| policy.id != bypass.id) {
             derived.policies.push(bypass);
@@ -109,20 +112,21 @@ pub(crate) fn derive(sas: &[&PolicySa], is_local: &dyn Fn(IpAddr) -> bool, rules
     }
     if rules.pass_neighbour_discovery {
         let passes = neighbours::missing_passes(&derived.policies);
-        derived.policies.extend(passes.into_iter().map(|id| allow(id, Vec::new())));
+        derived.policies.extend(passes.into_iter().map(|id| allow(id, Vec::new(), rules)));
         let possible: Vec<PolicyId> = derived.keep_if_present.iter().flat_map(neighbours::passes).collect();
         derived.keep_if_present.extend(possible);
     }
     derived
 }
 
-/// The priority of a policy with this selector. A narrower selector has a lower number, which takes precedence.
+/// The priority of a policy with this selector; `narrowest` is that of the narrowest one. A narrower selector has a lower number,
+/// which takes precedence.
 #[must_use]
-pub(crate) fn priority(selector: &Selector) -> u32 {
+pub(crate) fn priority(selector: &Selector, narrowest: u32) -> u32 {
     let free_bits = u32::from(selector.src.free_bits()) + u32::from(selector.dst.free_bits());
     let any_port = |ports: PortMask| u32::from(ports == PortMask::ANY);
     let any_proto = if selector.proto == 0 { 4 } else { 0 };
-    NARROWEST + 8 * free_bits + any_proto + any_port(selector.src_ports) + any_port(selector.dst_ports)
+    narrowest + 8 * free_bits + any_proto + any_port(selector.src_ports) + any_port(selector.dst_ports)
 }
 
 const ALL_DIRECTIONS: [PolicyDirection; 3] = [PolicyDirection::In, PolicyDirection::Out, PolicyDirection::Forward];
@@ -196,8 +200,8 @@ fn one_way_groups(sas: &[&PolicySa], policies: &[Policy]) -> Vec<usize> {
     sas.iter().enumerate().filter(|(_, sa)| is_one_way(sa)).map(|(position, _)| position).collect()
 }
 
-fn allow(id: PolicyId, templates: Vec<Template>) -> Policy {
-    Policy { id, action: PolicyAction::Allow, priority: priority(&id.selector), templates }
+fn allow(id: PolicyId, templates: Vec<Template>, rules: Rules) -> Policy {
+    Policy { id, action: PolicyAction::Allow, priority: priority(&id.selector, rules.priority), templates }
 }
 
 /// The template that matches `sa`. In transport mode its addresses are unspecified: those of the packets apply.
@@ -210,7 +214,7 @@ fn template(sa: &PolicySa, selector: &Selector) -> Template {
 
 /// A policy that passes the UDP packets around inbound ESP, if one of `policies` matches them. The kernel checks the policies for
 /// the UDP packet first, before the encapsulation socket has it decapsulated (udp_queue_rcv_one_skb in net/ipv4/udp.c).
-fn udp_bypass_policy(sa: &PolicySa, policies: &[Policy], is_local: &dyn Fn(IpAddr) -> bool) -> Option<Policy> {
+fn udp_bypass_policy(sa: &PolicySa, policies: &[Policy], is_local: &dyn Fn(IpAddr) -> bool, rules: Rules) -> Option<Policy> {
     let port = sa.udp_port?;
     let Directions { inbound, .. } = directions(sa, is_local)?;
     // Only the destination port: NAT may have changed the source port.
@@ -222,7 +226,7 @@ fn udp_bypass_policy(sa: &PolicySa, policies: &[Policy], is_local: &dyn Fn(IpAdd
     };
     let matching = policies.iter().find(|policy| inbound && matches_udp(policy))?;
     let id = PolicyId { direction: PolicyDirection::In, selector, mark: matching.id.mark, if_id: 0 };
-    Some(allow(id, Vec::new()))
+    Some(allow(id, Vec::new(), rules))
 }
 
 #[cfg(test)]

@@ -262,7 +262,7 @@ fn derive_passes_for_neighbour_discovery_once_and_not_instead_of_an_sa() {
             "src fd00::1/128 dst fd00::2/128 proto 58 type 136 dir out priority 10001",
         ]
     );
-    assert_eq!(texts(&[six(esp())], Rules { pass_neighbour_discovery: false }).len(), 1);
+    assert_eq!(texts(&[six(esp())], Rules { pass_neighbour_discovery: false, ..Rules::default() }).len(), 1);
 }
 
 #[test]

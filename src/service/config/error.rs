@@ -20,7 +20,7 @@ pub(crate) enum ConfigError {
     Unsafe(PrivacyFinding),
     /// manual-key.toml cannot be parsed.
     #[error(
-        "{}:{line}: {what}; expected the keys config_file, sadb, refresh, flush, carry_sequence, hold_natt_ports, policy, on_stop, pass_neighbour_discovery, repair and allow_empty, each once",
+        "{}:{line}: {what}; expected the keys config_file, sadb, refresh, flush, carry_sequence, hold_natt_ports, policy, on_stop, policy_priority, pass_neighbour_discovery, repair and allow_empty, each once",
         shown(path)
     )]
     Wrong {

@@ -279,7 +279,7 @@ fn protection(
 }
 
 fn rules(properties: &Properties) -> Rules {
-    Rules { pass_neighbour_discovery: properties.pass_neighbour_discovery }
+    Rules { pass_neighbour_discovery: properties.pass_neighbour_discovery, priority: properties.policy_priority.0 }
 }
 
 #[cfg(test)]
@@ -357,7 +357,12 @@ mod tests {
             assert_eq!(protection("policy = \"from-sas\"").unwrap(), closed, "the default");
             assert!(!protection("policy = \"from-sas\"\non_stop = \"open\"").unwrap().keep_on_stop);
             let rules = protection("policy = \"from-sas\"\npass_neighbour_discovery = false").unwrap().rules;
-            assert!(!rules.pass_neighbour_discovery);
+            assert!(!rules.pass_neighbour_discovery && rules.priority == 10_000);
+            assert_eq!(protection("policy = \"from-sas\"\npolicy_priority = 500000").unwrap().rules.priority, 500_000);
+            for wrong in ["4000000001", "-1", "\"low\""] {
+                let error = protection(&format!("policy_priority = {wrong}")).unwrap_err().to_string();
+                assert!(error.contains("manual-key.toml:1: "), "{error}");
+            }
             for sadb in ["pfkey", "model", "unix:/s"] {
                 let text = format!("policy = \"from-sas\"\nsadb = \"{sadb}\"");
                 let error = error(&text);

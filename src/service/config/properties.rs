@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::Deserialize;
 
+use crate::policy::derive::DEFAULT_PRIORITY;
 use crate::sys::fs::keys_file::KEYS_FILE;
 
 /// The keys of manual-key.toml with their defaults.
@@ -23,6 +24,8 @@ pub(crate) struct Properties {
     pub(crate) policy: PolicyMode,
     /// Whether policies remain after a stop; `None`: they remain, if the service installs policies.
     pub(crate) on_stop: Option<OnStop>,
+    /// The priority of the policy with the narrowest selector.
+    pub(crate) policy_priority: PolicyPriority,
     /// Whether the policies let IPv6 neighbour discovery pass in the clear.
     pub(crate) pass_neighbour_discovery: bool,
     /// Whether the daemon restores SAs and policies that another program removes.
@@ -42,6 +45,7 @@ impl Default for Properties {
             hold_natt_ports: false,
             policy: PolicyMode::default(),
             on_stop: None,
+            policy_priority: PolicyPriority::default(),
             pass_neighbour_discovery: true,
             repair: true,
             allow_empty: false,
@@ -116,6 +120,30 @@ impl FromStr for PolicyMode {
             "from-sas" => Ok(Self::FromSas),
             _ => Err("expected none or from-sas"),
         }
+    }
+}
+
+/// `policy_priority` in manual-key.toml: 0 to [`PolicyPriority::MAX`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "u32")]
+pub(crate) struct PolicyPriority(pub(crate) u32);
+
+impl PolicyPriority {
+    /// The widest selector has 2054 more, and priorities have 32 bits.
+    const MAX: u32 = 4_000_000_000;
+}
+
+impl Default for PolicyPriority {
+    fn default() -> Self {
+        Self(DEFAULT_PRIORITY)
+    }
+}
+
+impl TryFrom<u32> for PolicyPriority {
+    type Error = &'static str;
+
+    fn try_from(value: u32) -> Result<Self, Self::Error> {
+        if value <= Self::MAX { Ok(Self(value)) } else { Err("invalid value, expected a number from 0 to 4000000000") }
     }
 }
 

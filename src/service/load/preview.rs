@@ -37,7 +37,8 @@ impl Loader<'_> {
             None if from_sas => return Err(self.fail_no_spd()),
             None => return Ok(PolicySteps::default()),
         };
-        self.warn_of_neighbours(sas, target);
+        self.warn_of_shared_reqids(sas, target);
+        self.warn_of_shadows(&desired.policies.iter().collect::<Vec<_>>(), &installed, &owned);
         let steps = owned.steps(&desired, &installed);
         steps.conflicts.iter().for_each(|id| self.log.event(&event::policy::conflict(id)));
         self.warn_of_lockout(&desired.policies, &steps);

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Count, Event, Lines};
+use crate::policy::precedence::Shadow;
 use crate::sa::SaId;
 use crate::service::log::catalogue::Entry;
 
@@ -81,6 +82,45 @@ pub(crate) fn shared_reqid(line: u32, reqid: u32, other: &SaId) -> Event {
     Event::warning(text).entry(&SHARED_REQID).lines(&[line])
 }
 
+const SHADOW: Entry = Entry {
+    id: "bea4aa9c267b419698eecb6b4bbabdfc",
+    subject: "A policy gets no packets, since another one precedes it",
+    documentation: "man:manual-key.toml(5)",
+    text: "Of the policies that match a packet, the one with the lowest priority number\n\
+           applies, also if its selector is wider. One of the two is the service's, the\n\
+           other one is of another program: @IPSECKEY_POLICY@\n\
+           The numbers of the service begin at the setting policy_priority of\n\
+           manual-key.toml; IKE daemons use higher ones than its default.",
+};
+
+/// `count`: foreign policies that get no packets since those of the service precede them; `first` is the first of them.
+pub(crate) fn shadows(count: usize, first: &Shadow<'_>) -> Event {
+    let Shadow { by, of } = first;
+    let more = more(count);
+    let text = format!(
+        "warning: another program's policy {}, priority {}{more}, gets no packets any more: the service's policy {}, priority {}, \
+         precedes it; narrow its SA, or set policy_priority above {}",
+        of.id, of.priority, by.id, by.priority, of.priority
+    );
+    Event::warning(text).entry(&SHADOW).field("IPSECKEY_POLICY", of.id)
+}
+
+/// `count`: policies of the service that get no packets since foreign ones precede them; `first` is the first of them.
+pub(crate) fn shadowed(count: usize, first: &Shadow<'_>) -> Event {
+    let Shadow { by, of } = first;
+    let more = more(count);
+    let text = format!(
+        "warning: the service's policy {}, priority {}{more}, gets no packets: another program's policy {}, priority {}, \
+         precedes it, and its packets do not pass through the SAs of the keys file; remove it, or set a lower policy_priority",
+        of.id, of.priority, by.id, by.priority
+    );
+    Event::warning(text).entry(&SHADOW).field("IPSECKEY_POLICY", by.id)
+}
+
+fn more(count: usize) -> String {
+    if count > 1 { format!(" (and {} more)", count - 1) } else { String::new() }
+}
+
 /// The entries of this file, for the catalogue.
 #[cfg(test)]
-pub(in crate::service::log) const ENTRIES: &[&Entry] = &[&REMOVED_FOREIGN, &SHARED_REQID];
+pub(in crate::service::log) const ENTRIES: &[&Entry] = &[&REMOVED_FOREIGN, &SHARED_REQID, &SHADOW];

@@ -9,7 +9,7 @@ use super::*;
 use crate::names::Vocabulary;
 use crate::policy::coverage::Coverage;
 use crate::policy::derive::NoPolicy;
-use crate::policy::{Net, PolicyDirection, PolicyId, PolicySa, Selector};
+use crate::policy::{Net, PolicyAction, PolicyDirection, PolicyId, PolicySa, Selector};
 use crate::reconcile::{self, ExecuteError, FingerprintKey, GoalError, Step, Summary};
 use crate::sa::{Endpoint, LifetimeKind, Request, SaId, SaType, Spi};
 use crate::sadb::{SadbError, SadbTarget};
@@ -61,6 +61,8 @@ fn io_error() -> io::Error {
 pub(in crate::service::log) fn samples() -> Vec<Event> {
     let file = Path::new(FILE);
     let id = SaId { sa_type: SaType::ESP, spi: Spi(0x1001), dst: [192, 0, 2, 2].into(), mark: None };
+    let wide = crate::policy::Policy { id: policy_id(), action: PolicyAction::Allow, priority: 3, templates: Vec::new() };
+    let shadow = crate::policy::precedence::Shadow { by: &wide, of: &wide };
     let failed = ExecuteError { line: Some(3), id, source: refusal(), foreign: Vec::new(), not_restored: Vec::new() };
     vec![
         load::online(2, file),
@@ -71,6 +73,8 @@ pub(in crate::service::log) fn samples() -> Vec<Event> {
         foreign::removed_foreign(&foreign_sas(), &["charon (pid 7)".to_owned()]),
         counter_mode::used(&[3, 7], CarrySequence::Run),
         foreign::shared_reqid(3, 7, &id),
+        foreign::shadows(2, &shadow),
+        foreign::shadowed(1, &shadow),
         load::empty(file),
         load::nothing_to_add(file, SadbState::Unchanged, None),
         load::invalid_file(file, 12, &[3, 7], SadbState::Empty),
