@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::{Net, PortMask, Selector};
 use crate::sa::direction::Directions;
-use crate::sa::{AddressInfo, AddressRole, Flags, LinuxExtras, Message, NATT_PORT, Request, SaId, XfrmMode};
+use crate::sa::{AddressInfo, AddressRole, Extension, Flags, LinuxExtras, Message, NATT_PORT, Request, SaId, XfrmMode};
 
 /// The properties of an SA that policies depend on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,7 +88,8 @@ impl PolicySa {
         };
         let id = SaId { sa_type: message.sa_type, spi: association.spi, dst, mark: extras.mark };
         let udp_port = address(AddressRole::NattLocal).map(|info| info.port);
-        Some(Self { udp_port, ..Self::new(id, src, association.flags, extras, mode, selector) })
+        let sa = Self { udp_port, ..Self::new(id, src, association.flags, extras, mode, selector) };
+        Some(Self { reqid: reqid(message).unwrap_or(sa.reqid), ..sa })
     }
 
     fn new(
@@ -117,6 +118,14 @@ impl PolicySa {
     pub(crate) fn src_or_any(&self) -> IpAddr {
         self.src.unwrap_or(Net::any(self.id.dst).addr())
     }
+}
+
+/// The request ID as PF_KEY of Linux reports it.
+fn reqid(message: &Message) -> Option<u32> {
+    message.extensions.iter().find_map(|extension| match extension {
+        Extension::SecondAssociation { reqid, .. } => Some(*reqid),
+        _ => None,
+    })
 }
 
 /// The local UDP port of the SA that `request` adds, if its ESP is encapsulated in UDP.
