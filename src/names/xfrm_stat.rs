@@ -50,6 +50,7 @@ pub(crate) const TABLE: &[XfrmCounter] = &[
         "packets from an SA without a matching policy",
         "compare `ip xfrm policy`: hosts need `dir in`, networks behind a tunnel `dir fwd` as well",
     ),
+    row("XfrmInPolError", "inbound packets for which the policies could not be looked up", MEMORY),
     row("XfrmInPolBlock", "packets blocked by a policy", "look for `action block` in `ip xfrm policy`"),
     row("XfrmOutError", "outbound packets dropped for another reason", MEMORY),
     row(
@@ -57,6 +58,7 @@ pub(crate) const TABLE: &[XfrmCounter] = &[
         "packets without a route to the end of the tunnel",
         "check `ip route get` for the tunnel endpoint",
     ),
+    row("XfrmOutBundleCheckError", "packets whose route or SA changed while they were sent", "nothing to do"),
     row(
         "XfrmOutNoStates",
         "packets that require protection without a matching SA",
@@ -68,7 +70,34 @@ pub(crate) const TABLE: &[XfrmCounter] = &[
     row("XfrmOutStateExpired", "packets for an SA past its lifetime", "load new keys on both hosts"),
     row("XfrmOutPolBlock", "packets blocked by a policy", "look for `action block` in `ip xfrm policy`"),
     row("XfrmOutPolDead", "packets for a policy that is being removed", "nothing to do"),
+    row("XfrmOutPolError", "outbound packets for which the policies could not be looked up", MEMORY),
+    row(
+        "XfrmFwdHdrError",
+        "forwarded packets with a malformed header",
+        "check the network between the hosts for corruption",
+    ),
     row("XfrmOutStateInvalid", "packets for an SA that is not in use", "check its state with `ipseckey dump`"),
+    row(
+        "XfrmAcquireError",
+        "packets that wait for an SA that no IKE daemon negotiates",
+        "add the SA, or use the mode and reqid of the template of the policy",
+    ),
+    row(
+        "XfrmOutStateDirError",
+        "outbound packets for an SA that is said to be inbound",
+        "say outbound for the SA in the keys file of this host",
+    ),
+    row(
+        "XfrmInStateDirError",
+        "inbound packets for an SA that is said to be outbound",
+        "say inbound for the SA in the keys file of this host",
+    ),
+    row("XfrmInIptfsError", "inbound IP-TFS packets dropped", "compare the IP-TFS parameters of the two hosts"),
+    row(
+        "XfrmOutNoQueueSpace",
+        "outbound packets dropped because the queue of IP-TFS was full",
+        "raise its maximum queue size",
+    ),
 ];
 
 /// The counters of `text`, the contents of the file, that are not zero.
@@ -87,7 +116,7 @@ mod tests {
 
     #[test]
     fn counted_omits_zero_counters() {
-        let text = "XfrmInError             \t0\nXfrmInNoStates          \t17\nXfrmFwdHdrError  3\nXfrmOutNoStates  1\n";
+        let text = "XfrmInError             \t0\nXfrmInNoStates          \t17\nXfrmOutNoSuchError  3\nXfrmOutNoStates  1\n";
         let found: Vec<_> = counted(text).map(|(row, value)| (row.name, value)).collect();
         assert_eq!(found, [("XfrmInNoStates", 17), ("XfrmOutNoStates", 1)]);
     }

@@ -155,18 +155,32 @@ fn state(combination: &Combination, path: &Path, spi: u32) -> String {
     )
 }
 
+/// Whether this kernel has the algorithms: newer ones lack RIPEMD-160.
+fn has_algorithms(space: &Space, combination: &Combination) -> bool {
+    if !combination.words.contains("rmd160") {
+        return true;
+    }
+    let path = &PATHS[0].words;
+    let ran = space.try_load(&format!("add {} spi 0x999 {path} {}\n", combination.sa_type, combination.words));
+    space.ipseckey("flush").succeeded();
+    assert!(ran.status == 0 || ran.err.contains("this kernel has no hmac(rmd160)"), "{ran:?}");
+    ran.status == 0
+}
+
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
 fn xfrm_algorithms_with_each_key_length_mode_and_family() {
+    let space = Space::new();
+    let combinations: Vec<_> =
+        combinations().into_iter().filter(|combination| has_algorithms(&space, combination)).collect();
     let (mut keys, mut expected) = (String::new(), Vec::new());
     for path in PATHS {
-        for combination in combinations() {
+        for combination in &combinations {
             let spi = 0x1000 + u32::try_from(expected.len()).expect("few");
             writeln!(keys, "add {} spi {spi:#x} {} {}", combination.sa_type, path.words, combination.words).expect("writes");
-            expected.push(state(&combination, path, spi));
+            expected.push(state(combination, path, spi));
         }
     }
-    let space = Space::new();
     space.load(&keys);
     let found = space.states();
     assert_eq!(found.len(), expected.len());

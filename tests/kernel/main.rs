@@ -12,6 +12,7 @@ mod capture;
 mod cases;
 mod check;
 mod confirm;
+mod directions;
 mod discovery;
 mod doctor;
 mod exchange;

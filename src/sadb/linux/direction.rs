@@ -1,6 +1,6 @@
 //! The direction of an SA.
 
-use crate::sa::{Flags, Request, direction};
+use crate::sa::{Endpoint, Flags, Request, SaId, XfrmFlags, direction};
 use crate::sys::net::interfaces::is_local;
 use crate::wire::xfrm::number::{DIRECTION_IN, DIRECTION_OUT};
 
@@ -19,6 +19,48 @@ impl SaDirection {
             (false, true) => Some(Self::Out),
             _ => None,
         }
+    }
+
+    /// The direction for the kernel: `None` if Linux 6.10 and later refuse the SA with it, although older kernels, which ignore
+    /// the attribute, add it. The side store holds the direction then, as it does on older kernels.
+    pub(super) fn for_kernel(request: &Request) -> Option<Self> {
+        Self::from_flags(request.flags).filter(|direction| !direction.conflicts_with(request))
+    }
+
+    /// Whether Linux 6.10 and later refuse the SA with this direction (`verify_newsa_info` and `verify_sa_dir_flags` in
+    /// net/xfrm/xfrm_user.c): it has settings of the other direction.
+    fn conflicts_with(self, request: &Request) -> bool {
+        let of_inbound = [XfrmFlags::DECAP_DSCP, XfrmFlags::WILDRECV, XfrmFlags::ICMP];
+        let of_outbound = [XfrmFlags::NOPMTUDISC, XfrmFlags::DONT_ENCAP_DSCP, XfrmFlags::OSEQ_MAY_WRAP];
+        let has_any = |flags: [XfrmFlags; 3]| flags.into_iter().any(|flag| request.linux.flags.has(flag));
+        match self {
+            Self::In => has_any(of_outbound),
+            Self::Out => request.replay != 0 || has_any(of_inbound),
+        }
+    }
+
+    /// Whether the SA is said to be outbound although its destination is an address of this host, or inbound although its source
+    /// is one. Linux 6.10 and later drop each packet of such an SA.
+    pub(super) fn contradicts_addresses(self, request: &Request) -> bool {
+        let is_here = |end: Option<Endpoint>| end.is_some_and(|end| is_local(end.addr.to_canonical()));
+        let (from_here, to_here) = (is_here(request.src), is_here(request.dst));
+        match self {
+            Self::Out => to_here && !from_here,
+            Self::In => from_here && !to_here,
+        }
+    }
+
+    /// The warning about an SA whose direction contradicts its addresses.
+    pub(super) fn contradiction(self, id: &SaId) -> String {
+        let (keyword, address, other) = match self {
+            Self::Out => ("outbound", "destination", "inbound"),
+            Self::In => ("inbound", "source", "outbound"),
+        };
+        format!(
+            "SPI {:#x} to {}: {keyword}, but its {address} is an address of this host: Linux 6.10 and later drop its packets; \
+             specify {other} in the keys file of this host",
+            id.spi.0, id.dst
+        )
     }
 
     /// The direction of the flags or else, if something depends on it, that of the addresses.

@@ -35,6 +35,9 @@ pub(in crate::sadb::linux) struct SideEntry {
     pub(in crate::sadb::linux) natt_local: Option<IpAddr>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     direction: Option<u8>,
+    /// The anti-replay window of the request, if the kernel requires another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in crate::sadb::linux) window: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     src_identity: Option<StoredIdentity>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -75,6 +75,9 @@ pub(super) fn decode_sa(
     let mut parts = SaParts::default();
     attributes.into_iter().for_each(|attribute| parts.take(attribute));
     parts.take_info(info);
+    if let Some(window) = side_entry.and_then(|entry| entry.window) {
+        parts.linux.replay_window = window;
+    }
     let mut message = empty_message(kind, info.proto, origin);
     let association = association(info, &parts, state.unwrap_or_else(|| state_of(info, &parts)), side_entry);
     let is_inbound = || info.dst.ip(info.family).is_some_and(is_local);

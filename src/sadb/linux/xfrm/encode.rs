@@ -18,6 +18,8 @@ use crate::wire::xfrm::{Attribute, Body, SaInfo, UserSaId};
 
 /// The largest anti-replay window (`XFRMA_REPLAY_ESN_MAX`).
 const MAX_WINDOW: u32 = 4096;
+/// The smallest anti-replay window of an SA with ESN, on kernels that require one.
+const MIN_ESN_WINDOW: u32 = 32;
 /// The largest anti-replay window without `REPLAY_ESN_VAL`. The kernel silently truncates a larger one.
 const MAX_LEGACY_WINDOW: u32 = 32;
 
@@ -109,8 +111,8 @@ pub(super) fn encode_sa(request: &Request) -> Result<(SaInfo, Vec<Attribute>), S
     attributes.extend(replay);
     attributes.extend(encode_encap(request, direction).map(Attribute::Encap));
     attributes.extend(encode_extras(extras, direction)?);
-    // Always sent: kernels before 6.10 ignore XFRMA_SA_DIR.
-    attributes.extend(SaDirection::from_flags(request.flags).map(|direction| Attribute::Direction(direction.number())));
+    // Kernels before 6.10 ignore XFRMA_SA_DIR.
+    attributes.extend(SaDirection::for_kernel(request).map(|direction| Attribute::Direction(direction.number())));
     Ok((info, attributes))
 }
 
@@ -223,6 +225,32 @@ pub(super) fn merge_limits(limits: &mut LifetimeLimits, request: &Request) {
     }
 }
 
+/// Whether the SA is outbound, has ESN and no window: Linux 6.10 and later add it with its direction, older kernels require a
+/// window (`xfrm_init_replay` in net/xfrm/xfrm_replay.c).
+pub(super) fn is_outbound_esn_without_window(request: &Request) -> bool {
+    let is_esn = request.linux.flags.has(XfrmFlags::ESN);
+    is_esn && request.replay == 0 && SaDirection::from_flags(request.flags) == Some(SaDirection::Out)
+}
+
+/// Whether the SA is in transport mode, with the flag af-unspec: Linux 5.10 requires a family in its selector.
+pub(super) fn is_transport_af_unspec(request: &Request) -> bool {
+    request.linux.flags.has(XfrmFlags::AF_UNSPEC) && request.mode() == XfrmMode::TRANSPORT
+}
+
+/// Changes an encoded SA to the form that older kernels require: a window with ESN, a family in the selector.
+pub(super) fn adapt_to_older_kernel(info: &mut SaInfo, attributes: &mut [Attribute]) {
+    if info.selector.family == 0 {
+        info.selector.family = info.family;
+    }
+    for attribute in attributes {
+        if let Attribute::ReplayEsn(replay) = attribute
+            && replay.window == 0
+        {
+            (replay.window, replay.bitmap) = (MIN_ESN_WINDOW, vec![0]);
+        }
+    }
+}
+
 /// The window in the fixed part, and `REPLAY_VAL` or `REPLAY_ESN_VAL` if needed.
 fn replay(request: &Request, direction: SaDirection) -> Result<(u8, Option<Attribute>), SadbError> {
     let window = request.replay;
@@ -242,7 +270,12 @@ fn replay(request: &Request, direction: SaDirection) -> Result<(u8, Option<Attri
     let seen = if received == 0 { 0 } else { u32::MAX };
     if window > MAX_LEGACY_WINDOW || is_esn {
         // REPLAY_ESN_VAL serves windows above 32 packets without ESN as well; replay_window in the fixed part is 0 then.
-        let bitmap = vec![seen; window.div_ceil(32).max(1) as usize];
+        let (window, words) = match SaDirection::for_kernel(request) {
+            Some(SaDirection::Out) if window == 0 => (0, 0),
+            _ if is_outbound_esn_without_window(request) => (MIN_ESN_WINDOW, 1),
+            _ => (window, window.div_ceil(32).max(1)),
+        };
+        let bitmap = vec![seen; words as usize];
         return Ok((0, Some(Attribute::ReplayEsn(ReplayStateEsn { sent, received, window, bitmap }))));
     }
     if request.replay_value.is_none() {

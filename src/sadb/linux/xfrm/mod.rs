@@ -19,6 +19,8 @@ mod update;
 use std::io;
 use std::path::Path;
 
+use nix::errno::Errno;
+
 use crate::names::Vocabulary;
 use crate::sa::{Extension, Message, MessageType, Request, SaId, SaType};
 use crate::sadb::changes::ChangeVisitor;
@@ -48,6 +50,17 @@ pub(crate) struct LiveSa {
     attributes: Vec<Attribute>,
     byte_len: usize,
     seq: u32,
+}
+
+impl LiveSa {
+    /// The anti-replay window of an SA with ESN or a window above 32; 0 without.
+    fn esn_window(&self) -> u32 {
+        let window = |attribute: &Attribute| match attribute {
+            Attribute::ReplayEsn(replay) => Some(replay.window),
+            _ => None,
+        };
+        self.attributes.iter().find_map(window).unwrap_or(0)
+    }
 }
 
 /// The SAD of the Linux kernel in this thread's network namespace.
@@ -103,6 +116,13 @@ impl Xfrm {
         outcome
     }
 
+    /// Adds an SA that a newer kernel would have added as it was sent first.
+    fn add_to_older_kernel(&mut self, request: &Request, context: &RequestContext) -> Result<(), SadbError> {
+        let (mut info, mut attributes) = encode::encode_sa(request)?;
+        encode::adapt_to_older_kernel(&mut info, &mut attributes);
+        self.request_with_retry(kind::NEWSA, &Body::Sa(Box::new(info), attributes), context)
+    }
+
     fn get_live(&mut self, id: &SaId) -> Result<LiveSa, SadbError> {
         let body = encode::sa_id_body(id);
         let trace = &mut self.trace;
@@ -151,6 +171,12 @@ impl Xfrm {
         let holds_direction = live.attributes.iter().any(|attribute| matches!(attribute, Attribute::Direction(_)));
         if let (Some(direction), false) = (direction, holds_direction) {
             entry.set_direction(direction);
+        }
+        if let Some(direction) = direction.filter(|direction| direction.contradicts_addresses(request)) {
+            self.warnings.warn(&direction.contradiction(id));
+        }
+        if encode::is_outbound_esn_without_window(request) && live.esn_window() != 0 {
+            entry.window = Some(0);
         }
         if request.linux.offload.is_some() && !live.attributes.iter().any(|a| matches!(a, Attribute::Offload(_))) {
             self.warnings.warn("offload: not supported by the device; the SA is processed in software");
@@ -214,6 +240,13 @@ fn add_operation(request: &Request) -> Result<Operation, SadbError> {
     Ok((kind::NEWSA, Body::Sa(Box::new(info), attributes), add_context(&encode::sa_id(request)?, request)))
 }
 
+/// Whether an older kernel may have refused the SA for its form; 4.18 and 5.10 say no reason with their errno.
+fn requires_older_form(request: &Request, error: &SadbError) -> bool {
+    let is_refused_with = |expected: Errno| matches!(error, SadbError::Refused { errno, .. } if *errno == expected as i32);
+    (encode::is_outbound_esn_without_window(request) && is_refused_with(Errno::EINVAL))
+        || (encode::is_transport_af_unspec(request) && is_refused_with(Errno::EPROTONOSUPPORT))
+}
+
 /// Whether a new SA has to be read back or needs a side-store entry.
 fn needs_follow_up(request: &Request) -> bool {
     let mut entry = SideEntry::default();
@@ -227,7 +260,12 @@ impl Sadb for Xfrm {
         let id = encode::sa_id(request)?;
         // Before the SA is added: a pairing that cannot succeed changes nothing.
         let peer = self.find_new_peer(request.pair_spi, &id, &info, None)?;
-        self.request_with_retry(kind::NEWSA, &Body::Sa(Box::new(info), attributes), &add_context(&id, request))?;
+        let context = add_context(&id, request);
+        let outcome = self.request_with_retry(kind::NEWSA, &Body::Sa(Box::new(info), attributes), &context);
+        match outcome {
+            Err(error) if requires_older_form(request, &error) => self.add_to_older_kernel(request, &context)?,
+            outcome => outcome?,
+        }
         let stored = self.store_extras(request, &id, peer);
         if stored.is_err() {
             // ipseckey(1M): if the pairing fails, the SA is removed.
@@ -248,7 +286,9 @@ impl Sadb for Xfrm {
         }
         let outcomes = self.client.request_all(requests.iter().copied().map(add_operation));
         let finish = |(request, outcome): (&&Request, _)| match outcome {
-            Err(error) if self.retry_budget.should_retry(&error) => self.add(request),
+            Err(error) if requires_older_form(request, &error) || self.retry_budget.should_retry(&error) => {
+                self.add(request)
+            }
             outcome => outcome,
         };
         requests.iter().zip(outcomes).map(finish).collect()
@@ -311,7 +351,9 @@ impl Sadb for Xfrm {
         match added.unwrap_or(Err(SadbError::OutcomeUnknown)) {
             // The deletion's outcome carries the error.
             Err(SadbError::OutcomeUnknown) => return deleted.unwrap_or(Err(SadbError::OutcomeUnknown)),
-            Err(error) if self.retry_budget.should_retry(&error) => return self.add(new),
+            Err(error) if requires_older_form(new, &error) || self.retry_budget.should_retry(&error) => {
+                return self.add(new);
+            }
             outcome => outcome?,
         }
         // The new SA may have been added in the same second, so the add time does not invalidate the old entry.
