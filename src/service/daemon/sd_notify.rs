@@ -15,6 +15,7 @@ pub(super) use system::{status, watchdog, watchdog_interval};
 mod system {
     use std::time::Duration;
 
+    use nix::time::{ClockId, clock_gettime};
     use sd_notify::NotifyState;
 
     use super::Readiness;
@@ -27,12 +28,18 @@ mod system {
             Readiness::Ready => states.push(NotifyState::Ready),
             Readiness::Reloading => {
                 states.push(NotifyState::Reloading);
-                // Required with RELOADING=1 by Type=notify-reload (systemd.service(5)).
-                states.extend(NotifyState::monotonic_usec_now().ok());
+                states.extend(monotonic_usec().map(NotifyState::MonotonicUsec));
             }
             Readiness::Stopping => states.push(NotifyState::Stopping),
         }
         let _ = sd_notify::notify(&states);
+    }
+
+    /// The time that Type=notify-reload requires with RELOADING=1 (systemd.service(5)). That of the crate overflows on 32-bit
+    /// systems 36 minutes after the boot.
+    fn monotonic_usec() -> Option<i128> {
+        let now = Duration::from(clock_gettime(ClockId::CLOCK_MONOTONIC).ok()?);
+        i128::try_from(now.as_micros()).ok()
     }
 
     pub(in crate::service::daemon) fn watchdog() {

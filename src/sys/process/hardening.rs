@@ -103,30 +103,44 @@ fn wipe_pages(count: usize) {
     black_box(&mut page);
 }
 
-/// The number of bytes below the caller that were ever touched, by mincore(2). Untouched pages hold no data.
+/// The number of bytes below the caller that were ever touched, by mincore(2). Untouched pages hold no data. All of them if
+/// mincore(2) fails.
 #[cfg(target_os = "linux")]
 fn used_stack() -> usize {
-    const PAGES: usize = DEPTH / PAGE;
-    let here = PAGES as u8;
-    let top = (&raw const here).addr() / PAGE * PAGE;
+    used_stack_in_pages_of(page_size())
+}
+
+/// The size of a page: 16 or 64 KiB on some ARM and POWER kernels.
+#[cfg(target_os = "linux")]
+fn page_size() -> usize {
+    let size = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).ok().flatten();
+    size.and_then(|size| usize::try_from(size).ok()).map_or(PAGE, |size| size.clamp(PAGE, DEPTH))
+}
+
+/// [`used_stack`] on a system with pages of that size.
+#[cfg(target_os = "linux")]
+fn used_stack_in_pages_of(page: usize) -> usize {
+    let pages = DEPTH / page;
+    let here = 0_u8;
+    let top = (&raw const here).addr() / page * page;
     let (mut seen, mut used) = (0, 0);
-    let mut step = PAGES;
+    let mut step = pages;
     // mincore(2) fails with ENOMEM for unmapped pages, and the stack may end within this range: halve the step then.
     while step > 0 {
-        let mut touched = [0_u8; PAGES];
-        let from = top - (seen + step) * PAGE;
-        // SAFETY: mincore(2) writes one byte for each page of the range into `touched`, which has as many, and accesses no other
-        // memory.
+        let mut touched = [0_u8; DEPTH / PAGE];
+        let from = top - (seen + step) * page;
+        // SAFETY: mincore(2) writes one byte for each page of the range into `touched`, which has at least as many, and accesses
+        // no other memory.
         let is_mapped =
-            unsafe { nix::libc::mincore(std::ptr::without_provenance_mut(from), step * PAGE, touched.as_mut_ptr()) } == 0;
+            unsafe { nix::libc::mincore(std::ptr::without_provenance_mut(from), step * page, touched.as_mut_ptr()) } == 0;
         if is_mapped {
             let lowest = touched.iter().take(step).position(|page| page & 1 == 1);
             used = lowest.map_or(used, |lowest| seen + step - lowest);
             seen += step;
         }
-        step = if seen == PAGES { 0 } else { step / 2 };
+        step = if seen == pages { 0 } else { step / 2 };
     }
-    used * PAGE
+    if seen == 0 { DEPTH } else { used * page }
 }
 
 /// All of it: mincore(2) of other systems differs.

@@ -1,5 +1,7 @@
 //! The fixed parts of XFRM messages (`linux/xfrm.h`), each with its read and write function.
 //!
+//! Sizes are those of machines that align `u64` to 8 bytes; see [`TAIL_PADDING`].
+//!
 //! ```text
 //! xfrm_usersa_info, 224 bytes: selector 56 | dst 16 spi 4 proto 1 pad 3 | src 16 | limits 64 | current 32 | drops 12
 //!                              seq 4 | reqid 4 | family 2 mode 1 window 1 | flags 1 pad 7
@@ -10,6 +12,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use super::number::{FAMILY_INET, FAMILY_INET6};
 use crate::wire::reader::{ReadError, Reader};
 use crate::wire::writer::Writer;
+
+/// The bytes between the fields of a structure and its size, where the fields end 4 bytes after a multiple of 8 and a `u64` is
+/// among them. The ABI of 32-bit x86 aligns `u64` to 4 bytes (net/xfrm/xfrm_compat.c has both layouts), that of ARM to 8.
+pub(super) const TAIL_PADDING: usize = if cfg!(target_arch = "x86") { 0 } else { 4 };
 
 /// `xfrm_address_t`: 4 or 16 bytes; the family is in another field.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -223,8 +229,7 @@ impl SaInfo {
             replay_window: reader.u8()?,
             flags: reader.u8()?,
         };
-        // `flags` is byte 216. 64-bit machines pad the struct to 224 bytes; the i386 ABI, which aligns u64 to 4, to 220.
-        reader.skip(7)?;
+        reader.skip(3 + TAIL_PADDING)?;
         Ok(info)
     }
 
@@ -240,7 +245,8 @@ impl SaInfo {
             writer.u32(value);
         }
         writer.u16(self.family);
-        writer.bytes(&[self.mode, self.replay_window, self.flags, 0, 0, 0, 0, 0, 0, 0]);
+        writer.bytes(&[self.mode, self.replay_window, self.flags, 0, 0, 0]);
+        writer.bytes(&[0; TAIL_PADDING]);
     }
 }
 

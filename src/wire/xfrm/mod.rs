@@ -18,6 +18,7 @@ pub(crate) use error::NetlinkError;
 pub(crate) use fixed::{EventId, SaInfo, UserSaId};
 pub(crate) use policy::{PolicyInfo, UserPolicyId, XfrmTemplate};
 
+use self::fixed::TAIL_PADDING;
 use self::number::{flag, kind};
 use crate::secret::Buffer;
 use crate::wire::reader::{ReadError, Reader};
@@ -126,8 +127,8 @@ fn write_body(writer: &mut Writer, body: &Body) -> Result<(), WriteError> {
         }
         Body::Expire(info, hard, attributes) => {
             info.write(writer);
-            // `struct xfrm_user_expire` is padded to the alignment of the SA in it.
-            writer.bytes(&[u8::from(*hard), 0, 0, 0, 0, 0, 0, 0]);
+            writer.bytes(&[u8::from(*hard), 0, 0, 0]);
+            writer.bytes(&[0; TAIL_PADDING]);
             attributes
         }
         Body::Event(event, attributes) => {
@@ -208,7 +209,7 @@ fn read_body(header: NetlinkHeader, mut reader: Reader<'_>) -> Result<Body, Read
         kind::FLUSHSA => Body::Flush(r.u8()?),
         kind::EXPIRE => {
             let (info, hard) = (Box::new(SaInfo::read(r)?), r.u8()? != 0);
-            r.skip(7)?;
+            r.skip(3 + TAIL_PADDING)?;
             Body::Expire(info, hard, read_attributes(r)?)
         }
         kind::NEWAE | kind::GETAE => Body::Event(EventId::read(r)?, read_attributes(r)?),

@@ -7,7 +7,7 @@
 //!                                  auth algorithms 4 | encryption 4 | compression 4
 //! ```
 
-use super::fixed::{CurrentLifetime, LifetimeLimits, RawAddress, XfrmSelector};
+use super::fixed::{CurrentLifetime, LifetimeLimits, RawAddress, TAIL_PADDING, XfrmSelector};
 use crate::wire::reader::{ReadError, Reader};
 use crate::wire::writer::Writer;
 
@@ -44,8 +44,7 @@ impl PolicyInfo {
             flags: reader.u8()?,
             share: reader.u8()?,
         };
-        // 164 bytes of fields, padded to the alignment of the 64-bit limits.
-        reader.skip(4)?;
+        reader.skip(TAIL_PADDING)?;
         Ok(info)
     }
 
@@ -55,7 +54,8 @@ impl PolicyInfo {
         self.current.write(writer);
         writer.u32(self.priority);
         writer.u32(self.index);
-        writer.bytes(&[self.direction, self.action, self.flags, self.share, 0, 0, 0, 0]);
+        writer.bytes(&[self.direction, self.action, self.flags, self.share]);
+        writer.bytes(&[0; TAIL_PADDING]);
     }
 }
 
