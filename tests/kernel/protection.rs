@@ -1,11 +1,10 @@
 //! `policy = "from-sas"`: one keys file and `manual-key` on both hosts, and the packets on the cable.
 
 use std::fs;
-use std::io::Write;
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::process::Command;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::sys::socket::{setsockopt, sockopt};
 use nix::unistd::Pid;
@@ -486,35 +485,4 @@ fn refresh_of_a_thousand_unchanged_sas_sends_nothing() {
     assert_eq!(hosts.here.ip("xfrm policy list").matches("dir ").count(), MANY);
     service.run("stop --open").succeeded();
     assert_eq!(hosts.here.ip("xfrm policy list"), "");
-}
-
-/// Repetitions; the minimum counts, because other processes use this machine, too.
-const ROUNDS: usize = 12;
-
-#[test]
-#[ignore = "needs a kernel: tests/kernel/run"]
-fn policies_add_at_most_half_to_the_start_time() {
-    let space = Space::new();
-    space.ip("addr add 10.0.0.1/8 dev lo");
-    let service = Guard::new(&space, &many(), "");
-    let time = |policy: &str| {
-        fs::write(service.path("toml"), format!("config_file = \"{}\"\npolicy = \"{policy}\"\n", service.path("keys")))
-            .expect("writes");
-        let began = Instant::now();
-        service.run("start").succeeded();
-        let time = began.elapsed();
-        let count = if policy == "none" { 0 } else { MANY };
-        assert_eq!(space.ip("xfrm policy list").matches("dir ").count(), count);
-        service.run("stop --open").succeeded();
-        time
-    };
-    let (mut without, mut with) = (Duration::MAX, Duration::MAX);
-    for round in 0..ROUNDS {
-        (without, with) = (without.min(time("none")), with.min(time("from-sas")));
-        if round > 1 && with < without * 3 / 2 {
-            let _ = writeln!(std::io::stderr(), "{MANY} SAs: start {without:?}, {with:?} with policies");
-            return;
-        }
-    }
-    panic!("{without:?} without policies, {with:?} with");
 }
