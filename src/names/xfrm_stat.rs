@@ -84,13 +84,13 @@ pub(crate) const TABLE: &[XfrmCounter] = &[
     ),
     row(
         "XfrmOutStateDirError",
-        "outbound packets for an SA that is said to be inbound",
-        "say outbound for the SA in the keys file of this host",
+        "outbound packets for an SA with the direction inbound",
+        "specify outbound for the SA in the keys file of this host",
     ),
     row(
         "XfrmInStateDirError",
-        "inbound packets for an SA that is said to be outbound",
-        "say inbound for the SA in the keys file of this host",
+        "inbound packets for an SA with the direction outbound",
+        "specify inbound for the SA in the keys file of this host",
     ),
     row("XfrmInIptfsError", "inbound IP-TFS packets dropped", "compare the IP-TFS parameters of the two hosts"),
     row(

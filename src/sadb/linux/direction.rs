@@ -39,7 +39,7 @@ impl SaDirection {
         }
     }
 
-    /// Whether the SA is said to be outbound although its destination is an address of this host, or inbound although its source
+    /// Whether the SA is declared outbound although its destination is an address of this host, or inbound although its source
     /// is one. Linux 6.10 and later drop each packet of such an SA.
     pub(super) fn contradicts_addresses(self, request: &Request) -> bool {
         let is_here = |end: Option<Endpoint>| end.is_some_and(|end| is_local(end.addr.to_canonical()));
