@@ -157,7 +157,7 @@ impl CommandSource for InputBlocks {
 }
 
 /// A buffer that is never swapped out.
-fn locked(len: usize) -> Buffer {
+pub(super) fn locked(len: usize) -> Buffer {
     let buffer = Buffer::zeroed(len);
     hardening::lock(&buffer);
     buffer

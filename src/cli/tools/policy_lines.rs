@@ -29,7 +29,7 @@ pub(super) fn comment(commands: &[SaCommand]) -> String {
 }
 
 /// The SAs that a command adds, one for each target.
-fn associations(command: &SaCommand) -> Vec<PolicySa> {
+pub(super) fn associations(command: &SaCommand) -> Vec<PolicySa> {
     let mut request = command.request.duplicate();
     let each = |target| {
         aim_at(&mut request, target);

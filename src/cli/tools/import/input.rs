@@ -5,13 +5,13 @@ use std::io::{self, Read};
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
+use crate::cli::input_blocks::locked;
 use crate::cli::session::Session;
 use crate::cli::tools::failure::Failure;
 use crate::keyfile;
 use crate::redact::shown;
 use crate::secret::Buffer;
 use crate::sys::fs::keys_file::{self, FileError, FileOrigin, MAX_LEN};
-use crate::sys::process::hardening;
 
 /// Bytes of the first buffer.
 const CHUNK: usize = 64 * 1024;
@@ -69,13 +69,6 @@ fn read_all(mut source: impl Read) -> io::Result<Buffer> {
             Err(error) => return Err(error),
         }
     }
-}
-
-/// A buffer that is not swapped out.
-fn locked(len: usize) -> Buffer {
-    let buffer = Buffer::zeroed(len);
-    hardening::lock(&buffer);
-    buffer
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::net::IpAddr;
 
-use crate::apply::aim_at;
+use crate::cli::tools::policy_lines::associations;
 use crate::convert::ImportedPolicy;
 use crate::keyfile::SaCommand;
 use crate::policy::derive::{Rules, derive};
@@ -59,14 +59,4 @@ fn own_addresses(policies: &[ImportedPolicy]) -> HashSet<IpAddr> {
         own.extend(tunnels);
     }
     own
-}
-
-/// The SAs that a command adds, one for each target.
-fn associations(command: &SaCommand) -> Vec<PolicySa> {
-    let mut request = command.request.duplicate();
-    let each = |target| {
-        aim_at(&mut request, target);
-        PolicySa::of_request(&request)
-    };
-    command.targets.iter().copied().filter_map(each).collect()
 }

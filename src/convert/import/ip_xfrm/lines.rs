@@ -2,8 +2,8 @@
 
 use super::algorithm::Algorithm;
 use super::command::{FlagSet, direction, mode, set_encap, set_limit};
-use super::printed::{Part, unknown};
 use super::sa::{Encap, XfrmSa};
+use super::sections::{Section, unknown};
 use super::values::{address, mark, next_u32, number};
 use crate::convert::import::writer::{Cursor, Untranslatable};
 use crate::names::linux::FLAGS;
@@ -105,9 +105,9 @@ pub(super) fn encap<'t>(words: &mut Cursor<'_, 't>, sa: &mut XfrmSa<'t>) -> Resu
 pub(super) fn replay_context(
     words: &mut Cursor<'_, '_>,
     sa: &mut XfrmSa<'_>,
-    part: &mut Part,
+    part: &mut Section,
 ) -> Result<(), Untranslatable> {
-    *part = Part::Bitmap;
+    *part = Section::Bitmap;
     if words.peek() == Some("esn") {
         words.skip(2);
         return Ok(());

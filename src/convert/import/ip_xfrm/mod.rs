@@ -7,6 +7,7 @@ mod lines;
 mod policy;
 mod printed;
 mod sa;
+mod sections;
 mod selector;
 #[cfg(test)]
 mod tests;

@@ -5,58 +5,14 @@
 use super::command::direction;
 use super::lines::{algorithm, encap, esn_counters, identity, limits, marks, offload, replay_context, window_and_flags};
 use super::sa::XfrmSa;
+use super::sections::{LINES, Section, unknown};
 use super::values::{address, mark, next_u32};
 use crate::convert::import::statements::Token;
 use crate::convert::import::writer::{Cursor, Untranslatable};
-use crate::redact::{Expected, cited};
 
 /// A printed state: its lines with their numbers. The first is that of the addresses.
 pub(super) struct Printed<'t> {
     pub(super) lines: Vec<(u32, &'t str)>,
-}
-
-/// First words of the lines after the addresses, besides counts and words of a bitmap.
-pub(super) const LINES: &[&str] = &[
-    "proto",
-    "replay-window",
-    "mark",
-    "output-mark",
-    "auth",
-    "auth-trunc",
-    "aead",
-    "enc",
-    "comp",
-    "encap",
-    "coa",
-    "lastused",
-    "anti-replay",
-    "seq-hi",
-    "replay_window",
-    "crypto",
-    "if_id",
-    "tfcpad",
-    "dir",
-    "pcpu-num",
-    "nat-keepalive-interval",
-    "sel",
-    "lifetime",
-    "limit:",
-    "expire",
-    "add",
-    "stats:",
-    "security",
-    "tmpl",
-    "hard",
-];
-
-/// The part of the output that a line belongs to.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Part {
-    Properties,
-    /// Words of the anti-replay bitmap.
-    Bitmap,
-    /// Counts and times, which a new SA does not have.
-    Counts,
 }
 
 /// Whether a line is the first one of a printed state or policy.
@@ -88,7 +44,7 @@ impl<'t> Printed<'t> {
 
     /// Reads the state.
     pub(super) fn read(&self, sa: &mut XfrmSa<'t>) -> Result<(), Untranslatable> {
-        let mut part = Part::Properties;
+        let mut part = Section::Properties;
         for (_, line) in &self.lines {
             let words: Vec<Token<'t>> = tokens(line);
             read_line(&mut Cursor::new(&words), sa, &mut part)?;
@@ -106,15 +62,15 @@ fn tokens(line: &str) -> Vec<Token<'_>> {
     line.split_whitespace().flat_map(separate).map(|text| Token { text, quoted: false, unset: false }).collect()
 }
 
-fn read_line<'t>(words: &mut Cursor<'_, 't>, sa: &mut XfrmSa<'t>, part: &mut Part) -> Result<(), Untranslatable> {
+fn read_line<'t>(words: &mut Cursor<'_, 't>, sa: &mut XfrmSa<'t>, part: &mut Section) -> Result<(), Untranslatable> {
     let Some(first) = words.next() else { return Ok(()) };
     match (*part, first.text) {
-        (Part::Bitmap, word) if word.len() == 8 && word.bytes().all(|byte| byte.is_ascii_hexdigit()) => return Ok(()),
-        (Part::Counts, word) if word.starts_with(|c: char| c.is_ascii_digit()) => return Ok(()),
-        (Part::Counts, "add" | "replay-window") => return Ok(()),
+        (Section::Bitmap, word) if word.len() == 8 && word.bytes().all(|byte| byte.is_ascii_hexdigit()) => return Ok(()),
+        (Section::Counts, word) if word.starts_with(|c: char| c.is_ascii_digit()) => return Ok(()),
+        (Section::Counts, "add" | "replay-window") => return Ok(()),
         _ => {}
     }
-    *part = Part::Properties;
+    *part = Section::Properties;
     match first.text {
         "Deleted" | "Updated" | "Expired" => return read_line(words, sa, part),
         "src" => {
@@ -134,7 +90,7 @@ fn read_line<'t>(words: &mut Cursor<'_, 't>, sa: &mut XfrmSa<'t>, part: &mut Par
             let window = next_u32(words, "replay_window")?;
             sa.window = sa.window.max(window);
             words.skip(2);
-            *part = Part::Bitmap;
+            *part = Section::Bitmap;
         }
         "crypto" => offload(words, sa)?,
         "if_id" => sa.if_id = next_u32(words, "if_id")?,
@@ -146,7 +102,7 @@ fn read_line<'t>(words: &mut Cursor<'_, 't>, sa: &mut XfrmSa<'t>, part: &mut Par
         // Counts and times of the live SA.
         "lifetime" | "stats:" => {
             words.skip(1);
-            *part = Part::Counts;
+            *part = Section::Counts;
         }
         "lastused" => words.skip(2),
         "hard" => words.skip(1),
@@ -181,8 +137,4 @@ fn foreign(word: &str, words: &mut Cursor<'_, '_>, sa: &mut XfrmSa<'_>) -> Resul
         _ => return Err(unknown(word)),
     }
     Ok(())
-}
-
-pub(super) fn unknown(word: &str) -> String {
-    format!("unknown word {} in the output of `ip xfrm state`", cited(word, Expected::OneOf(LINES)))
 }

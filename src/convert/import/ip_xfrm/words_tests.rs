@@ -218,7 +218,7 @@ fn the_tables_have_each_word() {
     }
     let printed: Vec<&str> = PRINTED.iter().flat_map(|row| row.0.split_whitespace()).collect();
     let elsewhere = ["proto", "replay-window", "auth", "auth-trunc", "aead", "enc", "seq-hi", "replay_window"];
-    for word in super::printed::LINES {
+    for word in super::sections::LINES {
         assert!(printed.contains(word) || elsewhere.contains(word), "{word}");
     }
 }

@@ -1,8 +1,18 @@
 //! Splits a script into commands (POSIX, Shell Command Language, 2.2 to 2.7).
 
-use super::words::{OpenWord, expansion};
+use super::variables::expansion;
 use super::{Shell, Span};
 use crate::secret::{Buffer, Full};
+
+/// The word that is being read.
+#[derive(Default)]
+pub(super) struct OpenWord {
+    pub(super) start: usize,
+    pub(super) quoted: bool,
+    pub(super) unset: bool,
+    /// Whether it exists: `''` is a word.
+    pub(super) exists: bool,
+}
 
 /// A here-document whose lines follow.
 struct HereDocument {

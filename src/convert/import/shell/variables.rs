@@ -66,3 +66,32 @@ pub(in crate::convert::import) fn is_citable_name(name: &str) -> bool {
     let is_one_case = !(has(char::is_ascii_uppercase) && has(char::is_ascii_lowercase));
     is_name(name) && is_one_case && name.len() <= 24 && longest_run < 6
 }
+
+/// The expansion that `text`, which begins with `$` or a backquote, begins with.
+pub(super) fn expansion(text: &str) -> &str {
+    let rest = text.get(1..).unwrap_or_default();
+    let len = match rest.chars().next() {
+        _ if text.starts_with('`') => rest.find('`').map_or(rest.len(), |at| at + 1),
+        Some('(') => balanced(rest, '(', ')'),
+        Some('{') => balanced(rest, '{', '}'),
+        Some(c) if c.is_ascii_digit() || "@*#?!-$".contains(c) => 1,
+        _ => rest.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_').count(),
+    };
+    &text[..=len]
+}
+
+/// The length up to the bracket that closes the first one.
+fn balanced(text: &str, opening: char, closing: char) -> usize {
+    let mut depth = 0_u32;
+    for (at, c) in text.char_indices() {
+        if c == opening {
+            depth += 1;
+        } else if c == closing {
+            depth = depth.saturating_sub(1);
+            if depth == 0 {
+                return at + 1;
+            }
+        }
+    }
+    text.len()
+}

@@ -1,19 +1,9 @@
 //! Words: quoting and expansions (POSIX, Shell Command Language, 2.2 and 2.6).
 
 use super::Span;
-use super::lexer::Lexer;
-use super::variables::is_name;
+use super::lexer::{Lexer, OpenWord};
+use super::variables::{expansion, is_name};
 use crate::secret::{Buffer, Full};
-
-/// The word that is being read.
-#[derive(Default)]
-pub(super) struct OpenWord {
-    pub(super) start: usize,
-    pub(super) quoted: bool,
-    pub(super) unset: bool,
-    /// Whether it exists: `''` is a word.
-    pub(super) exists: bool,
-}
 
 impl<'p> Lexer<'_, '_, 'p> {
     /// Appends the value of `expansion`, or the expansion itself if the value is unknown. Returns whether it is unknown.
@@ -166,33 +156,4 @@ impl<'p> Lexer<'_, '_, 'p> {
         self.open.exists = self.open.start < self.shell.arena.len();
         Ok(())
     }
-}
-
-/// The expansion that `text`, which begins with `$` or a backquote, begins with.
-pub(super) fn expansion(text: &str) -> &str {
-    let rest = text.get(1..).unwrap_or_default();
-    let len = match rest.chars().next() {
-        _ if text.starts_with('`') => rest.find('`').map_or(rest.len(), |at| at + 1),
-        Some('(') => balanced(rest, '(', ')'),
-        Some('{') => balanced(rest, '{', '}'),
-        Some(c) if c.is_ascii_digit() || "@*#?!-$".contains(c) => 1,
-        _ => rest.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_').count(),
-    };
-    &text[..=len]
-}
-
-/// The length up to the bracket that closes the first one.
-fn balanced(text: &str, opening: char, closing: char) -> usize {
-    let mut depth = 0_u32;
-    for (at, c) in text.char_indices() {
-        if c == opening {
-            depth += 1;
-        } else if c == closing {
-            depth = depth.saturating_sub(1);
-            if depth == 0 {
-                return at + 1;
-            }
-        }
-    }
-    text.len()
 }
