@@ -81,7 +81,7 @@ pub(super) fn decode_sa(
     let mut message = empty_message(kind, info.proto, origin);
     let association = association(info, &parts, state.unwrap_or_else(|| state_of(info, &parts)), side_entry);
     let is_inbound = || info.dst.ip(info.family).is_some_and(is_local);
-    inexpressible::complete(info, &mut parts.linux, association.flags, is_inbound());
+    inexpressible::complete(info, &mut parts.linux, association.flags, &is_inbound);
     let ext = &mut message.extensions;
     ext.push(Extension::Association(association));
     ext.extend(lifetimes(info, side_entry));

@@ -1,7 +1,7 @@
 //! The properties of an SA of the kernel that a keys file has no words for.
 
 use crate::names::linux;
-use crate::sa::{Flags, LinuxInfo, XfrmMode};
+use crate::sa::{Flags, LinuxInfo, Offload, XfrmMode};
 use crate::sys::net::netlink::interface_name;
 use crate::wire::xfrm::attribute::Encap;
 use crate::wire::xfrm::fixed::XfrmSelector;
@@ -50,8 +50,9 @@ pub(super) fn encap(encap: &Encap) -> Option<String> {
 }
 
 /// Completes `linux` by the properties of the fixed part, and of the values in `linux` itself. The number of the message that has added
-/// the SA (`seq`) is no property. `is_inbound`: whether an add of this SA takes it for inbound, if its flags do not say.
-pub(super) fn complete(info: &SaInfo, linux: &mut LinuxInfo, flags: Flags, is_inbound: bool) {
+/// the SA (`seq`) is no property. `is_inbound`: whether an add of this SA takes it for inbound, if its flags do not say; called only if
+/// something depends on it, since it may read the addresses of this host.
+pub(super) fn complete(info: &SaInfo, linux: &mut LinuxInfo, flags: Flags, is_inbound: &dyn Fn() -> bool) {
     if linux::mode_word(XfrmMode(info.mode)).is_none() {
         let word = MODES.iter().find(|row| row.0 == info.mode).map(|row| row.1.to_owned());
         linux.inexpressible.push(format!("mode {}", word.unwrap_or_else(|| info.mode.to_string())));
@@ -64,7 +65,8 @@ pub(super) fn complete(info: &SaInfo, linux: &mut LinuxInfo, flags: Flags, is_in
     counters(linux, flags, is_inbound);
     // The device takes packets of one direction, which an add derives from the addresses.
     let has_direction = flags.has(Flags::INBOUND) || flags.has(Flags::OUTBOUND);
-    if let Some(offload) = linux.extras.offload.as_ref().filter(|offload| !has_direction && offload.inbound != is_inbound) {
+    let is_other = |offload: &&Offload| !has_direction && offload.inbound != is_inbound();
+    if let Some(offload) = linux.extras.offload.as_ref().filter(is_other) {
         linux.inexpressible.push(format!("offload dir {} without dir", if offload.inbound { "in" } else { "out" }));
     }
 }
@@ -87,11 +89,14 @@ fn selector(selector: &XfrmSelector, linux: &mut LinuxInfo) {
 }
 
 /// A keys file has the sequence number of one direction.
-fn counters(linux: &mut LinuxInfo, flags: Flags, is_inbound: bool) {
+fn counters(linux: &mut LinuxInfo, flags: Flags, is_inbound: &dyn Fn() -> bool) {
+    if (linux.sent_seq, linux.received_seq) == (0, 0) {
+        return;
+    }
     let is_inbound = match (flags.has(Flags::INBOUND), flags.has(Flags::OUTBOUND)) {
         (true, false) => true,
         (false, true) => false,
-        _ => is_inbound,
+        _ => is_inbound(),
     };
     let (word, other) = if is_inbound { ("replay-oseq", linux.sent_seq) } else { ("replay-seq", linux.received_seq) };
     if other != 0 {
