@@ -216,7 +216,8 @@ fn plan_and_status_report_policies_and_ssh_lockout() {
     };
     let reported = plan("10.0.0.2 40000 10.0.0.1 22");
     assert_eq!(reported.status, 3, "{reported:?}");
-    let expected = "add     policy src 10.0.0.2/32 dst 10.0.0.1/32 dir in priority 10006 tmpl proto esp mode transport\n";
+    let expected = "add     policy src 10.0.0.2/32 dst 10.0.0.1/32 dir in priority 10006 tmpl proto esp \
+                    reqid 1835728896 mode transport\n";
     assert!(reported.out.contains(expected) && reported.out.contains("2 added"), "{}", reported.out);
     let cut = "src 10.0.0.2/32 dst 10.0.0.1/32 dir in: this session over SSH from 10.0.0.2 would be cut off";
     assert!(reported.err.contains(cut), "{}", reported.err);

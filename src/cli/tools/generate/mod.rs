@@ -20,7 +20,7 @@ use crate::cli::tools::{policy_lines, private_file};
 use crate::names::keywords::{self, Field, Keyword, Usage, Value};
 use crate::names::{Vocabulary, algorithms};
 use crate::redact::{self, Expected, cited};
-use crate::sa::{NATT_PORT, SERVICE_REQID};
+use crate::sa::NATT_PORT;
 use crate::secret::Buffer;
 use crate::show;
 
@@ -131,8 +131,6 @@ struct SaPair<'w> {
     swaps_ports: bool,
     encr: Option<(&'static str, Recipe)>,
     auth: Option<(&'static str, Recipe)>,
-    /// `None` if the words have one, `reqid 0` included, and for illumos.
-    reqid: Option<u32>,
 }
 
 impl<'w> SaPair<'w> {
@@ -159,8 +157,7 @@ impl<'w> SaPair<'w> {
             swaps_ports: !given(Field::Proto).or(given(Field::InnerProto)).is_some_and(|number| ICMP.contains(&number)),
             encr: encr.map(|row| (row.names[0], Recipe::of_encr(row))),
             auth: auth.map(|row| (row.names[0], Recipe::of_auth(row))),
-            reqid: Some(SERVICE_REQID).filter(|_| vocabulary == Vocabulary::Linux && given(Field::Reqid).is_none()),
-            words: words.iter().filter(|(row, values)| row.field != Field::Reqid || values != &["0"]).cloned().collect(),
+            words,
         })
     }
 
@@ -218,9 +215,6 @@ impl<'w> SaPair<'w> {
                     write!(out, " nat_rport {NATT_PORT}")?;
                 }
             }
-        }
-        if let Some(reqid) = self.reqid {
-            write!(out, " reqid {reqid}")?;
         }
         for (role, algorithm, bits) in [("encr", self.encr, bits), ("auth", self.auth, None)] {
             let Some((name, recipe)) = algorithm else { continue };
@@ -396,17 +390,6 @@ mod tests {
     fn generate_keeps_type_and_code_of_icmp_on_the_way_back() {
         let text = way_back("src 192.0.2.1 dst 192.0.2.2 proto 1 sport 8").unwrap();
         assert!(text.contains("src 192.0.2.2 sport 8 dst 192.0.2.1 proto 1"), "{text}");
-    }
-
-    #[test]
-    fn generate_writes_the_reqid_of_the_service_unless_one_is_given() {
-        let text = way_back("src 192.0.2.1 dst 192.0.2.2").unwrap();
-        assert!(text.contains("dst 192.0.2.1 reqid 1835728896 \\\n"), "{text}");
-        for (words, expected) in [("reqid 7", Some(" reqid 7 ")), ("reqid 0", None)] {
-            let text = way_back(&format!("src 192.0.2.1 dst 192.0.2.2 {words}")).unwrap();
-            let found = text.find(" reqid ");
-            assert_eq!(found, expected.and_then(|expected| text.find(expected)), "{text}");
-        }
     }
 
     #[test]
