@@ -31,11 +31,18 @@ fn pfkey_state_matches_case_files() {
     assert_state_matches_case_files("pfkey");
 }
 
+/// The state of an SA with the flag af-unspec without the selector that Linux 5.10 requires.
+fn without_required_selector(state: &str) -> String {
+    const OPEN: &str = "\tsel src 0.0.0.0/0 dst 0.0.0.0/0 uid 0\n";
+    if state.contains(" af-unspec") { state.replace(OPEN, "") } else { state.to_owned() }
+}
+
 fn assert_state_matches_case_files(sadb: &'static str) {
     for case in cases(sadb) {
         let space = Space::with_sadb(sadb);
         space.load(&fs::read_to_string(&case).expect("keys"));
-        snapbox::assert_data_eq!(space.states().concat(), Data::read_from(&case.with_extension("state"), None).raw());
+        let states: String = space.states().iter().map(|state| without_required_selector(state)).collect();
+        snapbox::assert_data_eq!(states, Data::read_from(&case.with_extension("state"), None).raw());
         let dump = case.with_extension("dump");
         if dump.exists() {
             let found = without_times(&space.ipseckey("dump").succeeded());
