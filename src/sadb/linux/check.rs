@@ -2,9 +2,10 @@
 
 use crate::names::algorithms::{Auth, Encr, KeyBits, auth_by_number, encr_by_number};
 use crate::names::weak_keys;
-use crate::sa::{AuthAlg, EncrAlg, Flags, Lifetime, Request, SaState, SaType, XfrmFlags, XfrmMode};
+use crate::sa::{AuthAlg, EncrAlg, Lifetime, Request, SaState, SaType, XfrmFlags, XfrmMode};
 use crate::sadb::SadbError;
 use crate::sadb::error::refuse;
+use crate::sadb::linux::direction::SaDirection;
 use crate::secret::Key;
 
 /// The algorithms of a new SA, checked.
@@ -46,7 +47,7 @@ pub(super) fn check_add(request: &Request) -> Result<Algorithms, SadbError> {
 fn check_kernel_rules(request: &Request) -> Result<(), SadbError> {
     let (linux, mode) = (&request.linux, request.mode());
     // An outbound SA has no window, and needs none on kernels that know the direction.
-    let is_outbound = request.flags.has(Flags::OUTBOUND) && !request.flags.has(Flags::INBOUND);
+    let is_outbound = SaDirection::from_flags(request.flags) == Some(SaDirection::Out);
     if linux.flags.has(XfrmFlags::ESN) && request.replay == 0 && !is_outbound {
         return refuse("esn without replay: ESN needs an anti-replay window on Linux: add replay 32".into());
     }
@@ -240,7 +241,7 @@ fn is_weak(cipher: EncrAlg, key: &Key) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sa::{Endpoint, InnerEndpoint, LinuxExtras, Spi};
+    use crate::sa::{Endpoint, Flags, InnerEndpoint, LinuxExtras, Spi};
 
     fn esp() -> Request {
         Request {

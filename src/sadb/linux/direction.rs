@@ -1,5 +1,6 @@
 //! The direction of an SA.
 
+use crate::sa::direction::Directions;
 use crate::sa::{Endpoint, Flags, Request, SaId, XfrmFlags, direction};
 use crate::sys::net::interfaces::is_local;
 use crate::wire::xfrm::number::{DIRECTION_IN, DIRECTION_OUT};
@@ -14,9 +15,9 @@ pub(super) enum SaDirection {
 impl SaDirection {
     /// The direction of the flags; `None` for both or neither.
     pub(super) fn from_flags(flags: Flags) -> Option<Self> {
-        match (flags.has(Flags::INBOUND), flags.has(Flags::OUTBOUND)) {
-            (true, false) => Some(Self::In),
-            (false, true) => Some(Self::Out),
+        match Directions::declared(flags) {
+            Directions::INBOUND => Some(Self::In),
+            Directions::OUTBOUND => Some(Self::Out),
             _ => None,
         }
     }

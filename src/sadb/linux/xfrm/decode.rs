@@ -80,8 +80,7 @@ pub(super) fn decode_sa(
     }
     let mut message = empty_message(kind, info.proto, origin);
     let association = association(info, &parts, state.unwrap_or_else(|| state_of(info, &parts)), side_entry);
-    let is_inbound = || info.dst.ip(info.family).is_some_and(is_local);
-    inexpressible::complete(info, &mut parts.linux, association.flags, &is_inbound);
+    inexpressible::complete(info, &mut parts.linux, association.flags, &|| has_local_destination(info));
     let ext = &mut message.extensions;
     ext.push(Extension::Association(association));
     ext.extend(lifetimes(info, side_entry));
@@ -325,12 +324,17 @@ fn addresses(info: &SaInfo, parts: &mut SaParts, flags: Flags, side_entry: Optio
     found.into_iter().flatten().collect()
 }
 
+/// Whether the destination is an address of this host: an SA without a direction is inbound then.
+fn has_local_destination(info: &SaInfo) -> bool {
+    info.dst.ip(info.family).is_some_and(is_local)
+}
+
 /// The ports of UDP encapsulation with their addresses.
 fn natt(info: &SaInfo, encap: &Encap, flags: Flags, side_entry: Option<&SideEntry>) -> [Option<Extension>; 2] {
     let inbound = if flags.has(Flags::INBOUND) || flags.has(Flags::OUTBOUND) {
         flags.has(Flags::INBOUND)
     } else {
-        info.dst.ip(info.family).is_some_and(is_local)
+        has_local_destination(info)
     };
     let (src, dst) = (info.src.ip(info.family), info.dst.ip(info.family));
     let (local, remote) = if inbound { (dst, src) } else { (src, dst) };

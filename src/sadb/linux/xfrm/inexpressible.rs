@@ -2,6 +2,7 @@
 
 use crate::names::linux;
 use crate::sa::{Flags, LinuxInfo, Offload, XfrmMode};
+use crate::sadb::linux::direction::SaDirection;
 use crate::sys::net::netlink::interface_name;
 use crate::wire::xfrm::attribute::Encap;
 use crate::wire::xfrm::fixed::XfrmSelector;
@@ -93,11 +94,7 @@ fn counters(linux: &mut LinuxInfo, flags: Flags, is_inbound: &dyn Fn() -> bool) 
     if (linux.sent_seq, linux.received_seq) == (0, 0) {
         return;
     }
-    let is_inbound = match (flags.has(Flags::INBOUND), flags.has(Flags::OUTBOUND)) {
-        (true, false) => true,
-        (false, true) => false,
-        _ => is_inbound(),
-    };
+    let is_inbound = SaDirection::from_flags(flags).map_or_else(is_inbound, |direction| direction == SaDirection::In);
     let (word, other) = if is_inbound { ("replay-oseq", linux.sent_seq) } else { ("replay-seq", linux.received_seq) };
     if other != 0 {
         linux.lost.push(format!("{word} {other:#x}"));
