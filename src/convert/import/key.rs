@@ -3,7 +3,7 @@
 use super::statements::Token;
 use super::writer::{CommandWriter, Untranslatable};
 
-/// Writes a key. `allows` tells whether the algorithm has keys of so many bits; it is asked for keys in characters only, since any
+/// Writes a key. `allows`: whether the algorithm has keys of so many bits; called for keys in characters only, since any
 /// text is one.
 pub(super) fn write(
     writer: &mut CommandWriter,

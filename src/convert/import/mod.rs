@@ -62,7 +62,7 @@ pub(crate) struct Imported {
     pub(crate) policies: Vec<ImportedPolicy>,
 }
 
-/// Translates `text` to a keys file. `is_local` tells whether an address belongs to this host: some properties depend on the
+/// Translates `text` to a keys file. `is_local`: whether an address belongs to this host: some properties depend on the
 /// direction of an SA.
 ///
 /// # Errors

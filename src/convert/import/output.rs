@@ -33,7 +33,7 @@ pub(super) struct Output<'l> {
 }
 
 impl<'l> Output<'l> {
-    /// For a source of `len` bytes. `is_local` tells whether an address belongs to this host.
+    /// For a source of `len` bytes. `is_local`: whether an address belongs to this host.
     ///
     /// # Errors
     /// There is not enough memory.

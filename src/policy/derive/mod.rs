@@ -86,7 +86,7 @@ pub(crate) struct Derived {
     pub(crate) keep_if_present: Vec<PolicyId>,
 }
 
-/// Computes the policies that `sas` need. `is_local` tells whether an address belongs to this host.
+/// Computes the policies that `sas` need. `is_local`: whether an address belongs to this host.
 #[must_use]
 pub(crate) fn derive(sas: &[&PolicySa], is_local: &dyn Fn(IpAddr) -> bool, rules: Rules) -> Derived {
     let mut bundles = Bundles::default();

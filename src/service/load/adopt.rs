@@ -20,7 +20,7 @@ impl Loader<'_> {
         let (lacking, differing): (Vec<Step>, Vec<Step>) = steps.into_iter().partition(|step| step.change.lacks_reqid());
         let mut differing: HashSet<SaId> = differing.iter().map(Step::id).collect();
         let ids: Vec<SaId> = lacking.iter().map(Step::id).collect();
-        // They would not serve the policies. If they cannot be replaced, their addition tells why.
+        // They would not serve the policies. If they cannot be replaced, their addition fails with the reason.
         if !ids.is_empty() && reconcile::execute(Plan::of(lacking), &mut *target.sadb, &mut |_| {}).is_err() {
             differing.extend(ids);
         }

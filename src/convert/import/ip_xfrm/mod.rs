@@ -129,7 +129,7 @@ fn import_printed(printed: &Printed<'_>, output: &mut Output<'_>) -> Result<(), 
     })
 }
 
-/// Writes an SA that was read as far as `read` tells.
+/// Writes an SA; `read` is the outcome of reading it.
 fn add(
     sa: &XfrmSa<'_>,
     read: Result<(), Untranslatable>,

@@ -116,7 +116,7 @@ fn masked(mark: Masked) -> String {
 }
 
 impl XfrmSa<'_> {
-    /// Writes the command that adds the SA. `is_local` tells whether an address belongs to this host.
+    /// Writes the command that adds the SA. `is_local`: whether an address belongs to this host.
     pub(super) fn write(&self, writer: &mut CommandWriter, is_local: &dyn Fn(IpAddr) -> bool) -> Result<(), Untranslatable> {
         let direction =
             self.direction.unwrap_or_else(|| if self.dst.is_some_and(is_local) { Direction::In } else { Direction::Out });
