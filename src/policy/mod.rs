@@ -11,6 +11,7 @@ pub(crate) mod coverage;
 pub(crate) mod derive;
 mod id;
 pub(crate) mod precedence;
+pub(crate) mod protocols;
 pub(crate) mod reqid;
 mod selector;
 pub(crate) mod ssh_lockout;

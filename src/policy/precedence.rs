@@ -26,7 +26,7 @@ pub(crate) struct Shadows<'a> {
 pub(crate) fn shadows<'a>(own: &[&'a Policy], foreign: &[&'a Policy]) -> Shadows<'a> {
     let mut found = Shadows::default();
     // Those that only let packets pass are narrow, and it is their purpose to precede others.
-    let own: Vec<&Policy> = own.iter().copied().filter(|policy| !policy.templates.is_empty()).collect();
+    let own: Vec<&Policy> = own.iter().copied().filter(|policy| !is_pass(policy)).collect();
     for foreign in foreign.iter().copied().take(COMPARISONS / own.len().max(1)) {
         for own in &own {
             if own.priority < foreign.priority && covers(&own.id, &foreign.id) {
@@ -43,6 +43,10 @@ pub(crate) fn shadows<'a>(own: &[&'a Policy], foreign: &[&'a Policy]) -> Shadows
 fn covers(wide: &PolicyId, narrow: &PolicyId) -> bool {
     let has_mark = wide.mark.is_none() || wide.mark == narrow.mark;
     (wide.direction, wide.if_id) == (narrow.direction, narrow.if_id) && has_mark && wide.selector.covers(&narrow.selector)
+}
+
+fn is_pass(policy: &Policy) -> bool {
+    policy.action == PolicyAction::Allow && policy.templates.is_empty()
 }
 
 /// Whether the effect is the same: the service keeps a foreign policy that has the one of its own.

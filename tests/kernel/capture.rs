@@ -11,6 +11,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::hosts::Hosts;
+use crate::space::Space;
 
 /// A running capture to a file; ends when dropped.
 pub struct Capture {
@@ -21,6 +22,11 @@ pub struct Capture {
 impl Capture {
     /// Captures the packets between the hosts that match `filter` (pcap-filter(7)).
     pub fn start(hosts: &Hosts, filter: &str) -> Self {
+        Self::on(&hosts.switch, filter)
+    }
+
+    /// Captures what passes the first port of a switch.
+    pub fn on(switch: &Space, filter: &str) -> Self {
         let file =
             tempfile::Builder::new().suffix(".pcap").tempfile().expect("a file").into_temp_path().keep().expect("stays");
         let mut command = Command::new("tcpdump");
@@ -29,7 +35,7 @@ impl Capture {
             .args(["-n", "-s", "2000", "-U", "--immediate-mode", "-Z", "root", "-i", "port1", "-w"])
             .arg(&file)
             .arg(filter);
-        let mut tcpdump = hosts.switch.spawn(command);
+        let mut tcpdump = switch.spawn(command);
         let mut line = String::new();
         BufReader::new(tcpdump.stderr.as_mut().expect("a pipe")).read_line(&mut line).expect("prints something");
         assert!(line.contains("listening on"), "tcpdump: {line}");

@@ -9,6 +9,7 @@
 //! | AH and ESP for the same packets | one policy with the templates of both: ESP inside AH |
 //! | several SAs that differ in SPI and keys only | one policy |
 //! | inbound, ESP in UDP | also an `in` policy that passes the UDP packets, if another policy would drop them |
+//! | the setting `protect` | `in` and `out` policies that drop all other packets of the protocol: see [`Protocols`] |
 //! | IPv6, if the selector includes them | also `in` or `out` policies that pass neighbour discovery: see [`neighbours`] |
 
 mod neighbours;
@@ -18,6 +19,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::conflicts::Bundles;
+use super::protocols::Protocols;
 use super::{Net, Policy, PolicyAction, PolicyDirection, PolicyId, PolicySa, PortMask, Selector, Template};
 use crate::sa::direction::{self, Determined, Directions};
 use crate::sa::{Masked, XfrmMode};
@@ -26,6 +28,8 @@ const IPPROTO_UDP: u8 = 17;
 /// The default of the setting `policy_priority`, the priority of the narrowest selector. Policies of `ip xfrm policy` have 0 by
 /// default and take precedence; those of IKE daemons have 300,000 and more.
 pub(crate) const DEFAULT_PRIORITY: u32 = 10_000;
+/// The difference between the priorities of the widest and the narrowest selector.
+pub(crate) const PRIORITY_RANGE: u32 = 8 * 256 + 4 + 2;
 
 /// Why an SA has no policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -63,11 +67,13 @@ pub(crate) struct Rules {
     pub(crate) pass_neighbour_discovery: bool,
     /// The priority of the narrowest selector.
     pub(crate) priority: u32,
+    /// Protocols whose packets are dropped unless the policy of an SA matches them.
+    pub(crate) protect: Protocols,
 }
 
 impl Default for Rules {
     fn default() -> Self {
-        Self { pass_neighbour_discovery: true, priority: DEFAULT_PRIORITY }
+        Self { pass_neighbour_discovery: true, priority: DEFAULT_PRIORITY, protect: Protocols::default() }
     }
 }
 
@@ -116,6 +122,10 @@ pub(crate) fn derive(sas: &[&PolicySa], is_local: &dyn Fn(IpAddr) -> bool, rules
         let possible: Vec<PolicyId> = derived.keep_if_present.iter().flat_map(neighbours::passes).collect();
         derived.keep_if_present.extend(possible);
     }
+    let blocks: Vec<Policy> = rules.protect.blocks().map(|id| block(id, rules)).collect();
+    let is_new = |block: &Policy| derived.policies.iter().all(|policy| policy.id != block.id);
+    let new: Vec<Policy> = blocks.into_iter().filter(is_new).collect();
+    derived.policies.extend(new);
     derived
 }
 
@@ -202,6 +212,12 @@ fn one_way_groups(sas: &[&PolicySa], policies: &[Policy]) -> Vec<usize> {
 
 fn allow(id: PolicyId, templates: Vec<Template>, rules: Rules) -> Policy {
     Policy { id, action: PolicyAction::Allow, priority: priority(&id.selector, rules.priority), templates }
+}
+
+/// A policy that applies to what no policy of an SA matches.
+fn block(id: PolicyId, rules: Rules) -> Policy {
+    let priority = rules.priority + PRIORITY_RANGE + 1;
+    Policy { id, action: PolicyAction::Block, priority, templates: Vec::new() }
 }
 
 /// The template that matches `sa`. In transport mode its addresses are unspecified: those of the packets apply.

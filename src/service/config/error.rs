@@ -20,7 +20,7 @@ pub(crate) enum ConfigError {
     Unsafe(PrivacyFinding),
     /// manual-key.toml cannot be parsed.
     #[error(
-        "{}:{line}: {what}; expected the keys config_file, sadb, refresh, flush, carry_sequence, hold_natt_ports, policy, on_stop, policy_priority, pass_neighbour_discovery, repair and allow_empty, each once",
+        "{}:{line}: {what}; expected the keys config_file, sadb, refresh, flush, carry_sequence, hold_natt_ports, policy, on_stop, protect, policy_priority, pass_neighbour_discovery, repair and allow_empty, each once",
         shown(path)
     )]
     Wrong {
@@ -44,6 +44,8 @@ pub(crate) enum ConfigError {
     PolicySadb { sadb: SadbTarget },
     #[error("on_stop = \"closed\" keeps the policies, and requires policy = \"from-sas\"")]
     NoPoliciesToKeep,
+    #[error("protect drops what no policy of an SA matches, and requires policy = \"from-sas\"")]
+    NoPoliciesToPrecede,
     /// An unknown value of `sadb` or `IPSECKEY_SADB`.
     #[error("sadb = {word:?}: {source}")]
     Sadb { word: String, source: UnknownTarget },

@@ -265,6 +265,7 @@ fn protection(
 ) -> Result<Protection, ConfigError> {
     let on_stop = properties.on_stop;
     match (policy, on_stop) {
+        (PolicyMode::None, _) if !properties.protect.is_empty() => return Err(ConfigError::NoPoliciesToPrecede),
         (PolicyMode::None, None | Some(OnStop::Open)) => return Ok(Protection::default()),
         (PolicyMode::None, Some(OnStop::Closed)) => return Err(ConfigError::NoPoliciesToKeep),
         (PolicyMode::FromSas, _) => {}
@@ -279,7 +280,11 @@ fn protection(
 }
 
 fn rules(properties: &Properties) -> Rules {
-    Rules { pass_neighbour_discovery: properties.pass_neighbour_discovery, priority: properties.policy_priority.0 }
+    Rules {
+        pass_neighbour_discovery: properties.pass_neighbour_discovery,
+        priority: properties.policy_priority.0,
+        protect: properties.protect,
+    }
 }
 
 #[cfg(test)]
@@ -359,6 +364,10 @@ mod tests {
             let rules = protection("policy = \"from-sas\"\npass_neighbour_discovery = false").unwrap().rules;
             assert!(!rules.pass_neighbour_discovery && rules.priority == 10_000);
             assert_eq!(protection("policy = \"from-sas\"\npolicy_priority = 500000").unwrap().rules.priority, 500_000);
+            let protect = protection("policy = \"from-sas\"\nprotect = [\"ripng\", \"ospf\"]").unwrap().rules.protect;
+            assert_eq!(protect.names(), ["ospf", "ripng"]);
+            assert!(error("protect = [\"ospf\"]").contains("requires policy = \"from-sas\""));
+            assert!(error("policy = \"from-sas\"\nprotect = [\"bgp\"]").contains("expected a list of \"ospf\""));
             for wrong in ["4000000001", "-1", "\"low\""] {
                 let error = protection(&format!("policy_priority = {wrong}")).unwrap_err().to_string();
                 assert!(error.contains("manual-key.toml:1: "), "{error}");

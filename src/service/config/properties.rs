@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::Deserialize;
 
 use crate::policy::derive::DEFAULT_PRIORITY;
+use crate::policy::protocols::Protocols;
 use crate::sys::fs::keys_file::KEYS_FILE;
 
 /// The keys of manual-key.toml with their defaults.
@@ -24,6 +25,8 @@ pub(crate) struct Properties {
     pub(crate) policy: PolicyMode,
     /// Whether policies remain after a stop; `None`: they remain, if the service installs policies.
     pub(crate) on_stop: Option<OnStop>,
+    /// Protocols of which only what SAs protect passes.
+    pub(crate) protect: Protocols,
     /// The priority of the policy with the narrowest selector.
     pub(crate) policy_priority: PolicyPriority,
     /// Whether the policies let IPv6 neighbour discovery pass in the clear.
@@ -45,6 +48,7 @@ impl Default for Properties {
             hold_natt_ports: false,
             policy: PolicyMode::default(),
             on_stop: None,
+            protect: Protocols::default(),
             policy_priority: PolicyPriority::default(),
             pass_neighbour_discovery: true,
             repair: true,
@@ -129,7 +133,7 @@ impl FromStr for PolicyMode {
 pub(crate) struct PolicyPriority(pub(crate) u32);
 
 impl PolicyPriority {
-    /// The widest selector has 2054 more, and priorities have 32 bits.
+    /// The policies of `protect` have 2055 more, and priorities have 32 bits.
     const MAX: u32 = 4_000_000_000;
 }
 

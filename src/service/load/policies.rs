@@ -119,7 +119,7 @@ impl Loader<'_> {
     /// The policies for `sas`, and warnings for SAs that have none.
     pub(super) fn derive_and_warn(&mut self, sas: &[FileSa]) -> Result<Derived, Failure> {
         // Systems without policies need not list their addresses.
-        if sas.is_empty() {
+        if sas.is_empty() && self.config.protection.rules.protect.is_empty() {
             return Ok(Derived::default());
         }
         let local = self.local_addresses()?;

@@ -44,6 +44,9 @@ pub(super) struct Report {
     changed: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     added: Option<usize>,
+    /// The protocols of the setting `protect`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    protect: Vec<&'static str>,
     #[serde(flatten)]
     sas: Option<Sas>,
     /// The worst first.
@@ -103,7 +106,9 @@ impl Report {
         let StateRecord { state, since, reason, file, loaded, added, pid, .. } = record.clone();
         // As everything that other users may have written.
         let (reason, file) = (printable(reason.as_bytes()), file.map(|file| printable(file.as_bytes())));
-        *self = Self { state: Some(state), since: Some(since), reason, pid, file, loaded, added, ..Self::default() };
+        let protect = record.rules.protect.names();
+        *self =
+            Self { state: Some(state), since: Some(since), reason, pid, file, loaded, added, protect, ..Self::default() };
         if let Some(pid) = pid.filter(|pid| !is_alive(*pid)) {
             self.state = Some(State::Maintenance);
             self.reason = format!("process {pid} exited unexpectedly; its SAs are still loaded");
@@ -210,6 +215,9 @@ impl Report {
         }
         if let Some(sas) = &self.sas {
             sas.write_text(out)?;
+        }
+        if !self.protect.is_empty() {
+            writeln!(out, "protect   {}", self.protect.join(", "))?;
         }
         // The problems of a service that is not running are its state and reason.
         if matches!(self.state, Some(State::Online | State::Degraded)) {

@@ -3,6 +3,7 @@
 use super::report::HealthReport;
 use crate::cli::session::Session;
 use crate::names::sa_types;
+use crate::policy::protocols::open_protocols;
 use crate::policy::unmatched::unmatched;
 use crate::policy::{Policy, PolicyDirection, PolicySa};
 use crate::sadb::Spd;
@@ -16,6 +17,7 @@ pub(super) fn check(session: &Session<'_>, sas: &[PolicySa], report: &mut Health
         Ok(Some(listed)) => {
             let policies: Vec<&Policy> = listed.iter().map(|listed| &listed.policy).collect();
             compare(&policies, sas, report);
+            warn_of_open_protocols(&policies, sas, report);
         }
         // On illumos ipsecconf(8) manages the policies.
         Ok(None) => {}
@@ -59,6 +61,18 @@ fn compare(policies: &[&Policy], sas: &[PolicySa], report: &mut HealthReport) {
             "policies",
             format!("{outbound} outbound, {inbound} inbound; every SA has a policy, and every policy has an SA"),
         );
+    }
+}
+
+/// The daemon of a protocol listens on all addresses of the host, also on those without an SA.
+fn warn_of_open_protocols(policies: &[&Policy], sas: &[PolicySa], report: &mut HealthReport) {
+    for protocol in open_protocols(sas, policies) {
+        let name = protocol.name;
+        let found = format!(
+            "SAs protect {name} to some addresses; its packets to all other addresses of this host are accepted unprotected, \
+             from any host"
+        );
+        report.warn("policies", found, format!("set protect = [\"{name}\"] in manual-key.toml, with policy = \"from-sas\""));
     }
 }
 
