@@ -219,7 +219,7 @@ _ipseckey_options() {
             return 0
             ;;
         ipseckey__subcmd__generate)
-            opts="-o -h --bits --output --peer --json --show-keys --color --sadb --help esp ah"
+            opts="-o -h --bits --ah --output --peer --json --show-keys --color --sadb --help esp ah ospfv3 ripng pim"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

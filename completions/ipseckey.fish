@@ -79,6 +79,7 @@ xfrm\t''
 pfkey\t''
 model\t''
 unix:\t''"
+complete -c ipseckey -n "__fish_ipseckey_using_subcommand generate" -l ah -d 'For a routing protocol: AH instead of ESP'
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand generate" -l json -d 'Print JSON, one object a line'
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand generate" -l show-keys -d 'Include keys in the output of --json'
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand generate" -s h -l help -d 'Print help'

@@ -55,7 +55,10 @@ impl ProtectionCheck {
         if self.may_have_removed {
             self.coverage = self.recount(sadb).ok().flatten();
         }
-        let unprotected = self.coverage.filter(|coverage| coverage.unprotected.count > 0)?.unprotected;
+        let (unprotected, _) = self.coverage?.finish();
+        if unprotected.count == 0 {
+            return None;
+        }
         let file = shell_word(file);
         let fix = format!("manual-key start --policy from-sas --config-file {file}");
         Some(format!("warning: {unprotected}; to protect it: {fix}"))

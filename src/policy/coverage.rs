@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use super::derive::directions;
-use super::unmatched::{destination, uses};
+use super::unmatched::{Service, destination, service};
 use super::{Net, Policy, PolicyAction, PolicyDirection, PolicySa, Selector};
 use crate::sa::SaId;
 use crate::sa::direction::Directions;
@@ -40,17 +40,32 @@ impl PolicyIndex {
 
     /// Whether a policy uses `sa` for each of its directions; for any direction if they are unknown.
     pub(crate) fn covers(&self, sa: &PolicySa, directions: Option<Directions>) -> bool {
-        let Some(Directions { inbound, outbound }) = directions else { return self.is_used(sa, &|_| true) };
+        let Some(directions) = directions else { return self.is_used(sa, &|_| true) };
+        let sends = !directions.outbound || self.is_used(sa, &|direction| direction == PolicyDirection::Out);
+        sends && self.covers_inbound(sa, directions)
+    }
+
+    fn covers_inbound(&self, sa: &PolicySa, directions: Directions) -> bool {
         // A tunnel may be for this host alone, so that `fwd` is not required.
-        let is_in = |direction| direction != PolicyDirection::Out;
-        (!outbound || self.is_used(sa, &|direction| direction == PolicyDirection::Out))
-            && (!inbound || self.is_used(sa, &is_in))
+        !directions.inbound || self.is_used(sa, &|direction| direction != PolicyDirection::Out)
+    }
+
+    /// The position of a policy that sends through SAs with another request ID instead, if `sa` is covered otherwise.
+    fn sends_otherwise(&self, sa: &PolicySa, directions: Option<Directions>) -> Option<usize> {
+        let directions = directions.filter(|directions| directions.outbound && self.covers_inbound(sa, *directions));
+        directions.and_then(|_| self.with(sa, Service::WithOtherReqid).next())
     }
 
     fn is_used(&self, sa: &PolicySa, is_wanted: &dyn Fn(PolicyDirection) -> bool) -> bool {
+        self.with(sa, Service::Serves).any(|at| is_wanted(self.policies[at].id.direction))
+    }
+
+    /// The positions of the policies for which `sa` is of that service.
+    fn with(&self, sa: &PolicySa, wanted: Service) -> impl Iterator<Item = usize> {
         let candidates = self.by_dst.get(&sa.id.dst).map_or(&[][..], Vec::as_slice).iter().chain(&self.others);
-        candidates.map(|at| &self.policies[*at]).any(|policy| {
-            is_wanted(policy.id.direction) && policy.templates.iter().any(|template| uses(policy, template, sa))
+        candidates.copied().filter(move |at| {
+            let policy = &self.policies[*at];
+            policy.templates.iter().any(|template| service(policy, template, sa) == wanted)
         })
     }
 }
@@ -59,8 +74,12 @@ impl PolicyIndex {
 pub(crate) struct Coverage {
     policies: PolicyIndex,
     local: HashSet<IpAddr>,
-    pub(crate) unprotected: UnprotectedSas,
-    pub(crate) not_local: NotLocalSas,
+    /// Positions of the policies that send through one of the SAs.
+    served: HashSet<usize>,
+    /// SAs that no policy uses, each with the position of one that sends through SAs with another request ID.
+    with_other_reqid: Vec<(usize, PolicySa)>,
+    unprotected: UnprotectedSas,
+    not_local: NotLocalSas,
 }
 
 impl Coverage {
@@ -69,6 +88,8 @@ impl Coverage {
         Self {
             policies: PolicyIndex::new(policies),
             local,
+            served: HashSet::new(),
+            with_other_reqid: Vec::new(),
             unprotected: UnprotectedSas::default(),
             not_local: NotLocalSas::default(),
         }
@@ -78,10 +99,24 @@ impl Coverage {
         let is_local = |addr: IpAddr| addr.is_loopback() || self.local.contains(&addr);
         let directions = directions(sa, &is_local);
         self.unprotected.total += 1;
+        self.served.extend(self.policies.with(sa, Service::Serves));
         if !self.policies.covers(sa, directions) {
-            self.unprotected.add(sa, directions);
+            match self.policies.sends_otherwise(sa, directions) {
+                Some(policy) => self.with_other_reqid.push((policy, sa.clone())),
+                None => self.unprotected.add(sa, directions),
+            }
         }
         self.not_local.add(sa, &is_local);
+    }
+
+    /// The SAs that no policy uses, and those without an address of this host, when all are noted.
+    pub(crate) fn finish(mut self) -> (UnprotectedSas, NotLocalSas) {
+        for (policy, sa) in &self.with_other_reqid {
+            if !self.served.contains(policy) {
+                self.unprotected.add(sa, Some(Directions::OUTBOUND));
+            }
+        }
+        (self.unprotected, self.not_local)
     }
 }
 
@@ -205,10 +240,10 @@ mod tests {
         PolicySa::of_request(&request(spi, src, dst)).unwrap()
     }
 
-    fn coverage(policies: Vec<Policy>, sas: &[PolicySa]) -> Coverage {
+    fn coverage(policies: Vec<Policy>, sas: &[PolicySa]) -> (UnprotectedSas, NotLocalSas) {
         let mut coverage = Coverage::new(policies, HashSet::from([addr(1)]));
         sas.iter().for_each(|sa| coverage.note(sa));
-        coverage
+        coverage.finish()
     }
 
     fn policies(sas: &[PolicySa]) -> Vec<Policy> {
@@ -218,17 +253,17 @@ mod tests {
     #[test]
     fn note_counts_sas_without_a_policy_and_names_their_peers() {
         let sas = [sa(1, 1, 2), sa(2, 2, 1)];
-        assert_eq!(coverage(policies(&sas), &sas).unprotected.count, 0);
-        let none = coverage(Vec::new(), &sas).unprotected;
+        assert_eq!(coverage(policies(&sas), &sas).0.count, 0);
+        let none = coverage(Vec::new(), &sas).0;
         assert_eq!(none.to_string(), "no policy uses these 2 SAs: traffic to 192.0.2.2 is NOT protected");
         assert_eq!(none.named, [sas[0].id, sas[1].id]);
         let many: Vec<PolicySa> = (2..=5).map(|last| sa(9, 1, last)).collect();
-        let text = coverage(policies(&many[..0]), &many).unprotected.to_string();
+        let text = coverage(policies(&many[..0]), &many).0.to_string();
         assert_eq!(
             text,
             "no policy uses these 4 SAs: traffic to 192.0.2.2, 192.0.2.3, 192.0.2.4 and others is NOT protected"
         );
-        let one = coverage(policies(&many[..3]), &many).unprotected.to_string();
+        let one = coverage(policies(&many[..3]), &many).0.to_string();
         assert_eq!(one, "no policy uses 1 of the 4 SAs: traffic to 192.0.2.5 is NOT protected");
     }
 
@@ -238,16 +273,27 @@ mod tests {
         let group = PolicySa::of_request(&Request { flags: both, ..request(1, 1, 9) }).unwrap();
         let mut of_group = policies(std::slice::from_ref(&group));
         assert_eq!(of_group.len(), 2);
-        assert_eq!(coverage(of_group.clone(), std::slice::from_ref(&group)).unprotected.count, 0);
+        assert_eq!(coverage(of_group.clone(), std::slice::from_ref(&group)).0.count, 0);
         of_group.pop();
-        assert_eq!(coverage(of_group, std::slice::from_ref(&group)).unprotected.count, 1);
+        assert_eq!(coverage(of_group, std::slice::from_ref(&group)).0.count, 1);
+    }
+
+    #[test]
+    fn covers_an_sa_whose_packets_pass_through_another_reqid() {
+        let numbered = |spi, reqid| PolicySa { reqid, ..sa(spi, 1, 2) };
+        let old = policies(&[numbered(1, 1)]);
+        assert_eq!(coverage(old.clone(), &[numbered(2, 2), numbered(1, 1)]).0.count, 0);
+        assert_eq!(coverage(old.clone(), &[numbered(2, 2)]).0.count, 1, "no SA for the policy");
+        let both = Directions { inbound: true, outbound: true };
+        let both = [numbered(1, 1), PolicySa { declared: both, ..numbered(2, 2) }];
+        assert_eq!(coverage(old, &both).0.count, 1, "nothing requires it for packets that come in");
     }
 
     #[test]
     fn covers_ignores_policies_that_block() {
         let sas = [sa(1, 1, 2)];
         let blocking = policies(&sas).into_iter().map(|policy| Policy { action: PolicyAction::Block, ..policy });
-        assert_eq!(coverage(blocking.collect(), &sas).unprotected.count, 1);
+        assert_eq!(coverage(blocking.collect(), &sas).0.count, 1);
     }
 
     #[test]
@@ -258,25 +304,25 @@ mod tests {
             PolicySa::of_request(&request).unwrap()
         };
         let sas = [tunnel(1, 2, 1, 2), tunnel(2, 1, 2, 1)];
-        let text = coverage(Vec::new(), &sas).unprotected.to_string();
+        let text = coverage(Vec::new(), &sas).0.to_string();
         assert_eq!(text, "no policy uses these 2 SAs: traffic to 10.2.0.0/16 is NOT protected");
         // Without `fwd` the tunnel protects what is for this host.
         let mut in_and_out = policies(&sas);
         in_and_out.retain(|policy| policy.id.direction != PolicyDirection::Forward);
-        assert_eq!(coverage(in_and_out, &sas).unprotected.count, 0);
+        assert_eq!(coverage(in_and_out, &sas).0.count, 0);
     }
 
     #[test]
     fn not_local_finds_a_file_for_another_host() {
-        let here = coverage(Vec::new(), &[sa(1, 1, 2), sa(2, 2, 1)]).not_local;
+        let here = coverage(Vec::new(), &[sa(1, 1, 2), sa(2, 2, 1)]).1;
         assert_eq!((here.count, here.are_all()), (0, false));
-        let mixed = coverage(Vec::new(), &[sa(1, 1, 2), sa(2, 3, 4), sa(3, 4, 3)]).not_local;
+        let mixed = coverage(Vec::new(), &[sa(1, 1, 2), sa(2, 3, 4), sa(3, 4, 3)]).1;
         assert_eq!(mixed.to_string(), "2 SAs have no address of this host (the first from 192.0.2.3 to 192.0.2.4)");
-        let other = coverage(Vec::new(), &[sa(2, 3, 4)]).not_local;
+        let other = coverage(Vec::new(), &[sa(2, 3, 4)]).1;
         let text = "the keys file is for another host: 1 SA has no address of this host (from 192.0.2.3 to 192.0.2.4)";
         assert_eq!(other.to_string(), text);
         let group = PolicySa { id: SaId { dst: [224, 0, 0, 5].into(), ..sa(1, 3, 4).id }, ..sa(1, 3, 4) };
         let open = PolicySa { src: None, ..sa(1, 3, 4) };
-        assert_eq!(coverage(Vec::new(), &[group, open]).not_local, NotLocalSas::default());
+        assert_eq!(coverage(Vec::new(), &[group, open]).1, NotLocalSas::default());
     }
 }

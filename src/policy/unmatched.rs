@@ -21,6 +21,7 @@ pub(crate) struct UnmatchedPositions {
 #[must_use]
 pub(crate) fn unmatched(policies: &[&Policy], sas: &[PolicySa]) -> UnmatchedPositions {
     let mut is_used = vec![false; sas.len()];
+    let mut with_other_reqid: Vec<usize> = Vec::new();
     let mut found = UnmatchedPositions::default();
     // A host may have 100,000 SAs and as many policies: most templates name a destination, and an index avoids the product.
     let mut by_dst: HashMap<IpAddr, Vec<usize>> = HashMap::new();
@@ -35,8 +36,16 @@ pub(crate) fn unmatched(policies: &[&Policy], sas: &[PolicySa]) -> UnmatchedPosi
                 Some(dst) => by_dst.get(&dst).map_or(&[][..], Vec::as_slice),
                 None => &all,
             };
-            for sa in candidates.iter().filter(|sa| uses(policy, template, &sas[**sa])) {
-                (is_used[*sa], is_matched) = (true, true);
+            with_other_reqid.clear();
+            for sa in candidates {
+                match service(policy, template, &sas[*sa]) {
+                    Service::Serves => (is_used[*sa], is_matched) = (true, true),
+                    Service::WithOtherReqid => with_other_reqid.push(*sa),
+                    Service::None => {}
+                }
+            }
+            if is_matched && !template.optional {
+                with_other_reqid.iter().for_each(|sa| is_used[*sa] = true);
             }
             is_complete &= is_matched;
         }
@@ -57,13 +66,30 @@ pub(super) fn destination(policy: &Policy, template: &Template) -> Option<IpAddr
     }
 }
 
+/// Whether an SA can serve a template.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Service {
+    Serves,
+    /// It would, outbound, with another request ID. If another SA serves the template, this one is the next or the last of shared
+    /// keys that are being changed; see docs/ospfv3.md.
+    WithOtherReqid,
+    None,
+}
+
 /// Whether `sa` can serve `template` of `policy`.
 #[must_use]
-pub(crate) fn uses(policy: &Policy, template: &Template, sa: &PolicySa) -> bool {
-    matches_type_and_mode(template, sa)
-        && matches_reqid_and_mark(policy, template, sa)
-        && matches_direction(policy, sa)
-        && matches_addresses(policy, template, sa)
+pub(super) fn service(policy: &Policy, template: &Template, sa: &PolicySa) -> Service {
+    let matches_rest =
+        matches_type_and_mode(template, sa) && matches_direction(policy, sa) && matches_addresses(policy, template, sa);
+    if matches_rest && matches_reqid_and_mark(policy, template, sa) {
+        return Service::Serves;
+    }
+    let numbered = Template { reqid: sa.reqid, ..*template };
+    let is_same_traffic = policy.id.direction == PolicyDirection::Out && sa.selector == Some(policy.id.selector);
+    if matches_rest && is_same_traffic && matches_reqid_and_mark(policy, &numbered, sa) {
+        return Service::WithOtherReqid;
+    }
+    Service::None
 }
 
 fn matches_type_and_mode(template: &Template, sa: &PolicySa) -> bool {
@@ -136,7 +162,7 @@ mod tests {
     }
 
     fn is_used(policy: &Policy, sa: &PolicySa) -> bool {
-        uses(policy, &policy.templates[0], sa)
+        service(policy, &policy.templates[0], sa) == Service::Serves
     }
 
     #[test]
@@ -150,6 +176,19 @@ mod tests {
         assert!(!is_used(&strict, &numbered) && !is_used(&strict, &sa(&request(1))));
         let interface = sa(&Request { linux: LinuxExtras { if_id: 3, ..LinuxExtras::default() }.into(), ..request(1) });
         assert!(!is_used(&policy(PolicyDirection::Out), &interface));
+    }
+
+    #[test]
+    fn unmatched_has_no_sa_whose_packets_pass_through_another_reqid() {
+        let numbered = |spi, reqid| {
+            let linux = LinuxExtras { reqid, ..LinuxExtras::default() };
+            sa(&Request { linux: linux.into(), ..request(spi) })
+        };
+        let mut policy = policy(PolicyDirection::Out);
+        policy.templates[0].reqid = 1;
+        assert_eq!(unmatched(&[&policy], &[numbered(1, 1), numbered(2, 2)]), UnmatchedPositions::default());
+        let found = unmatched(&[&policy], &[numbered(2, 2)]);
+        assert_eq!(found, UnmatchedPositions { sas: vec![0], policies: vec![0] });
     }
 
     #[test]

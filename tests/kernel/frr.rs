@@ -119,6 +119,12 @@ impl Router {
         };
         wait_until(&format!("router {}: not {count} full neighbours", self.number), is_full);
     }
+
+    /// How often an adjacency was lost.
+    pub fn flaps(&self) -> usize {
+        let log = fs::read_to_string(self.path("ospf6d.log")).expect("the log");
+        log.lines().filter(|line| line.contains("Full -> ")).count()
+    }
 }
 
 impl Drop for Router {

@@ -33,8 +33,23 @@ impl<'a> Guard<'a> {
 
     /// Writes the keys file.
     pub fn write(&self, keys: &str) {
-        fs::write(self.path("keys"), keys).expect("writes");
-        fs::set_permissions(self.path("keys"), fs::Permissions::from_mode(0o600)).expect("is permitted");
+        self.write_as("keys", keys);
+    }
+
+    /// Writes a file beside the keys file.
+    pub fn write_as(&self, name: &str, keys: &str) {
+        fs::write(self.path(name), keys).expect("writes");
+        fs::set_permissions(self.path(name), fs::Permissions::from_mode(0o600)).expect("is permitted");
+    }
+
+    /// Runs commands of a document, in which /etc/inet/secret/ipseckeys is the keys file.
+    pub fn shell(&self, commands: &str) -> Ran {
+        let commands = commands.replace("/etc/inet/secret", &self.path("")).replace("ipseckeys", "keys");
+        let mut command = Command::new("bash");
+        command.args(["-e", "-c", &commands]).env("RUNTIME_DIRECTORY", self.path("run"));
+        let programs = std::path::Path::new(env!("CARGO_BIN_EXE_manual-key")).parent().expect("a directory");
+        command.env("PATH", format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", programs.display()));
+        self.host.run(command)
     }
 
     /// Writes manual-key.toml.

@@ -6,6 +6,7 @@
 //! | inbound, transport mode | `in` |
 //! | inbound, tunnel or BEET mode | `in`, and `fwd` for the network behind this host |
 //! | inbound and outbound (multicast; the default of a group without a source) | `in` and `out` |
+//! | several SAs that differ in the reqid, too | one policy: `out` with the first reqid, `in` with any |
 //! | AH and ESP for the same packets | one policy with the templates of both: ESP inside AH |
 //! | several SAs that differ in SPI and keys only | one policy |
 //! | inbound, ESP in UDP | also an `in` policy that passes the UDP packets, if another policy would drop them |
@@ -18,7 +19,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::conflicts::Bundles;
+use super::conflicts::{Bundles, Use};
 use super::protocols::Protocols;
 use super::{Net, Policy, PolicyAction, PolicyDirection, PolicyId, PolicySa, PortMask, Selector, Template};
 use crate::sa::direction::{self, Determined, Directions};
@@ -47,7 +48,7 @@ pub(crate) enum NoPolicy {
     #[error("it is offloaded to a network device, which needs a policy with the same offload; add it with ip xfrm policy")]
     Offloaded,
     /// The SA at this position has a different template for the same packets.
-    #[error("conflicts with the policy of an earlier SA for the same traffic (mode, reqid or tunnel endpoints)")]
+    #[error("conflicts with the policy of an earlier SA for the same traffic (mode or tunnel endpoints)")]
     Conflict(usize),
 }
 
@@ -86,6 +87,8 @@ pub(crate) struct Derived {
     pub(crate) without: Vec<(usize, NoPolicy)>,
     /// Positions of the SAs that only protect what this host sends to a group: what others send to it is accepted unprotected.
     pub(crate) one_way_groups: Vec<usize>,
+    /// Positions of the SAs that are outbound, but not used, since an earlier SA for the same packets has another reqid.
+    pub(crate) unused_outbound: Vec<usize>,
     /// Positions of the SAs whose directions depend on addresses that may be configured later.
     pub(crate) provisional: Vec<usize>,
     /// Possible policies of these SAs, which they may have had when the host had other addresses. Installed ones are not removed.
@@ -104,7 +107,11 @@ pub(crate) fn derive(sas: &[&PolicySa], is_local: &dyn Fn(IpAddr) -> bool, rules
             let ids = ALL_DIRECTIONS.iter().filter_map(|direction| policy_id(sa, *direction));
             derived.keep_if_present.extend(ids);
         }
-        derived.without.extend(added.err().map(|reason| (position, reason)));
+        match added {
+            Ok(Use::Used) => {}
+            Ok(Use::Unused) => derived.unused_outbound.push(position),
+            Err(reason) => derived.without.push((position, reason)),
+        }
     }
     derived.policies = bundles.into_templates().map(|(id, templates)| allow(id, templates, rules)).collect();
     derived.one_way_groups = one_way_groups(sas, &derived.policies);
@@ -182,7 +189,7 @@ fn determine(sa: &PolicySa, is_local: &dyn Fn(IpAddr) -> bool) -> Option<Determi
 }
 
 /// Adds the templates of an SA to the policies of its directions.
-fn add(bundles: &mut Bundles, position: usize, sa: &PolicySa, directions: &[PolicyDirection]) -> Result<(), NoPolicy> {
+fn add(bundles: &mut Bundles, position: usize, sa: &PolicySa, directions: &[PolicyDirection]) -> Result<Use, NoPolicy> {
     let selector = sa.selector.ok_or(NoPolicy::NoInnerSelector)?;
     let is_in = directions.contains(&PolicyDirection::In);
     // In a tunnel such a selector is usual: it applies to decapsulated packets only. That of a group applies to its packets only.
@@ -194,8 +201,14 @@ fn add(bundles: &mut Bundles, position: usize, sa: &PolicySa, directions: &[Poli
         return Err(NoPolicy::Offloaded);
     }
     let template = template(sa, &selector);
-    let mut ids = directions.iter().filter_map(|direction| policy_id(sa, *direction));
-    ids.try_for_each(|id| bundles.add(position, id, template)).map_err(NoPolicy::Conflict)
+    let ids = directions.iter().filter_map(|direction| policy_id(sa, *direction));
+    let mut uses = Use::Used;
+    for id in ids {
+        if bundles.add(position, id, template).map_err(NoPolicy::Conflict)? == Use::Unused {
+            uses = Use::Unused;
+        }
+    }
+    Ok(uses)
 }
 
 /// Positions of the SAs that are outbound for a group and any source, while no policy protects inbound packets to the group.

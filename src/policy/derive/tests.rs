@@ -290,10 +290,37 @@ fn derive_no_policy_if_direction_or_selector_is_unknown() {
 
 #[test]
 fn derive_reports_conflicting_templates() {
-    let numbered = linux(esp(), LinuxExtras { reqid: 7, ..LinuxExtras::default() });
-    assert_without(&[ah(esp()), esp(), numbered], &[(2, NoPolicy::Conflict(1))]);
+    let beet = linux(esp(), LinuxExtras { mode: Some(XfrmMode::BEET), ..LinuxExtras::default() });
+    let hosts = |request: Request| Request {
+        inner_src: net("10.0.0.1", 32).into(),
+        inner_dst: net("10.0.0.2", 32).into(),
+        ..request
+    };
+    assert_without(&[ah(esp()), esp(), hosts(beet)], &[(2, NoPolicy::Conflict(1))]);
     let other = Request { dst: host("10.0.0.3"), ..tunnel(esp(), "10.1.0.0", "10.2.0.0") };
     assert_without(&[tunnel(esp(), "10.1.0.0", "10.2.0.0"), other], &[(1, NoPolicy::Conflict(0))]);
+}
+
+#[test]
+fn derive_sends_with_the_first_reqid_and_accepts_all() {
+    let group = |spi, reqid| {
+        let request = Request { src: None, dst: host("ff02::5"), spi: Spi(spi), ..esp() };
+        linux(request, LinuxExtras { reqid, ..LinuxExtras::default() })
+    };
+    let out = "src ::/0 dst ff02::5/128 dir out priority 11030 tmpl proto esp reqid 1 mode transport";
+    let any = "src ::/0 dst ff02::5/128 dir in priority 11030 tmpl proto esp mode transport";
+    let derived = |requests: &[Request]| {
+        let derived = derived(requests);
+        let texts: Vec<String> = derived.policies.iter().map(Policy::to_string).collect();
+        let protecting: Vec<String> = texts.into_iter().filter(|text| text.contains("tmpl")).collect();
+        (protecting, derived.unused_outbound)
+    };
+    let (policies, unused) = derived(&[group(7, 1), group(8, 2), group(9, 3)]);
+    assert_eq!((policies, unused), (vec![out.to_owned(), any.to_owned()], vec![1, 2]));
+    let (policies, unused) = derived(&[group(8, 2), group(7, 1)]);
+    assert_eq!((policies, unused), (vec![out.replace("reqid 1", "reqid 2"), any.to_owned()], vec![1]));
+    let (policies, unused) = derived(&[group(8, 2), group(9, 2)]);
+    assert!(policies[1].contains("reqid 2") && unused.is_empty(), "{policies:?}");
 }
 
 #[test]

@@ -15,7 +15,7 @@ impl Loader<'_> {
         let policies = listed.into_iter().map(|listed| listed.policy).collect();
         let mut coverage = Coverage::new(policies, self.local_addresses()?);
         sas.iter().for_each(|(_, sa)| coverage.note(sa));
-        let Coverage { unprotected, not_local, .. } = coverage;
+        let (unprotected, not_local) = coverage.finish();
         if not_local.count > 0 {
             self.log.event(&event::policy::not_local(&not_local, self.is_daemon));
         }

@@ -12,8 +12,8 @@ use crate::sa::SaId;
 use crate::sadb::SadbError;
 use crate::service::config::dirs;
 use crate::service::exit::Reason;
-use crate::service::log::event;
 use crate::service::log::event::load::AfterStop;
+use crate::service::log::event::{self, Event};
 use crate::service::records::owned_policies::{Installation, OwnedPolicies};
 use crate::sys::net::interfaces::local_addresses;
 
@@ -125,12 +125,18 @@ impl Loader<'_> {
         let local = self.local_addresses()?;
         let desired = derive_policies(sas, &local, self.config.protection.rules);
         self.warn_without_policy(sas, desired.without.iter());
-        let one_way: Vec<&FileSa> = desired.one_way_groups.iter().filter_map(|at| sas.get(*at)).collect();
-        if !one_way.is_empty() {
-            let (lines, names) = lines_and_names(&one_way);
-            self.log.event(&event::policy::one_way_group(&lines, &names));
-        }
+        self.report_sas(sas, &desired.one_way_groups, event::policy::one_way_group);
+        self.report_sas(sas, &desired.unused_outbound, event::policy::unused_outbound);
         Ok(desired)
+    }
+
+    /// Logs one event about the SAs at `positions`, if there are any.
+    fn report_sas(&mut self, sas: &[FileSa], positions: &[usize], event: fn(&[u32], &[SaId]) -> Event) {
+        let found: Vec<&FileSa> = positions.iter().filter_map(|at| sas.get(*at)).collect();
+        if !found.is_empty() {
+            let (lines, names) = lines_and_names(&found);
+            self.log.event(&event(&lines, &names));
+        }
     }
 
     pub(super) fn local_addresses(&mut self) -> Result<HashSet<IpAddr>, Failure> {

@@ -104,7 +104,8 @@ impl Facts {
             self.lost_policies = self.lost(&policies, &installed, file.as_ref().map(|file| &*file.sas), &local);
             let mut coverage = Coverage::new(installed.into_iter().map(|listed| listed.policy).collect(), local);
             listing.own.iter().for_each(|sa| coverage.note(sa));
-            (self.unprotected, self.not_local) = (Some(coverage.unprotected), Some(coverage.not_local));
+            let (unprotected, not_local) = coverage.finish();
+            (self.unprotected, self.not_local) = (Some(unprotected), Some(not_local));
         }
         Ok(())
     }

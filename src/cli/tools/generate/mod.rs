@@ -1,15 +1,16 @@
 //! `generate`: a complete keys file for two hosts, an SA for each direction, with random SPIs and keys.
 //!
 //! The file is parsed and checked like any keys file before it is written. For illumos, SAs have a direction, which differs from
-//! host to host: there are two files, with the same keys.
+//! host to host: there are two files, with the same keys. For routing protocols [`routing`] makes one file for all routers of a link.
 
 mod directions;
+mod routing;
 
 use std::io::Write;
 use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
-use clap::{Arg, ArgMatches, Command, value_parser};
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use crate::cli::exit::Exit;
 use crate::cli::session::Session;
@@ -23,6 +24,7 @@ use crate::redact::{self, Expected, cited};
 use crate::sa::NATT_PORT;
 use crate::secret::Buffer;
 use crate::show;
+use routing::{LinkSas, Routing};
 
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::cli) struct Generate {
@@ -31,6 +33,7 @@ pub(in crate::cli) struct Generate {
     bits: Option<u16>,
     output: Option<PathBuf>,
     peer: Option<PathBuf>,
+    is_ah: bool,
 }
 
 pub(in crate::cli::tools) fn command() -> Command {
@@ -42,21 +45,24 @@ pub(in crate::cli::tools) fn command() -> Command {
              key of 256 bits, that of auth_alg HMAC-SHA-256. SPIs and keys are random. All other keywords of `add` may be given, \
              for the direction from src to dst.\n\n\
              With an SADB of illumos (elsewhere: --sadb model), which may start the service before it has its addresses, each SA is \
-             `inbound` or `outbound`. The file is then for the host with the address src, and --peer writes that for the other host.",
+             `inbound` or `outbound`. The file is then for the host with the address src, and --peer writes that for the other host.\n\n\
+             Example: ipseckey generate ospfv3 fe80::1 fe80::2 fe80::3 -o ipseckeys\n\n\
+             For a routing protocol all routers of a link use one file, with one SPI and key: an SA for each group of the protocol and \
+             for each of the given link-local addresses. The default is ESP without encryption (encr_alg null).",
         )
         .arg(
             Arg::new("type")
                 .value_name("SA_TYPE")
                 .required(true)
-                .value_parser(PossibleValuesParser::new(["esp", "ah"]))
-                .help("The protocol"),
+                .value_parser(PossibleValuesParser::new(["esp", "ah"].into_iter().chain(routing::names())))
+                .help("The protocol of the SAs, or a routing protocol"),
         )
         .arg(
             Arg::new("words")
                 .value_name("KEYWORD VALUE")
                 .required(true)
                 .num_args(1..)
-                .help("src ADDRESS dst ADDRESS, and other keywords of `add`"),
+                .help("src ADDRESS dst ADDRESS, and other keywords of `add`; for a routing protocol ADDRESS..."),
         )
         .arg(
             Arg::new("bits")
@@ -65,6 +71,7 @@ pub(in crate::cli::tools) fn command() -> Command {
                 .value_parser(value_parser!(u16))
                 .help("Length of the encryption keys [default: the longest that the cipher supports]"),
         )
+        .arg(Arg::new("ah").long("ah").action(ArgAction::SetTrue).help("For a routing protocol: AH instead of ESP"))
         .arg(output_option())
         .arg(
             Arg::new("peer")
@@ -83,12 +90,19 @@ impl From<&mut ArgMatches> for Generate {
             bits: matches.remove_one("bits"),
             output: matches.remove_one("output"),
             peer: matches.remove_one("peer"),
+            is_ah: matches.get_flag("ah"),
         }
     }
 }
 
 impl Generate {
     pub(in crate::cli::tools) fn run(&self, session: &Session<'_>) -> Result<Exit, Failure> {
+        if let Some(routing) = routing::by_name(&self.sa_type) {
+            return self.run_routing(routing, session);
+        }
+        if self.is_ah {
+            return Err(Failure::new("--ah is for routing protocols: give ah instead of esp"));
+        }
         let pair = SaPair::parse(&self.sa_type, &self.words, session.vocabulary())?;
         if self.peer.is_some() && !pair.has_directions {
             return Err(Failure::new("--peer is for illumos only (--sadb model): on Linux both hosts use the same file"));
@@ -105,6 +119,20 @@ impl Generate {
             Some(peer) => private_file::write_both(self.output.as_deref(), &own, peer, &pair.for_peer(&text)?)?,
             None => private_file::write(self.output.as_deref(), &own)?,
         }
+        Ok(Exit::Done)
+    }
+}
+
+impl Generate {
+    fn run_routing(&self, routing: &'static Routing, session: &Session<'_>) -> Result<Exit, Failure> {
+        if self.peer.is_some() {
+            return Err(Failure::new("--peer is for two hosts: all routers of a link use the same file"));
+        }
+        let text = LinkSas::parse(routing, self.is_ah, &self.words, session.vocabulary())?.text(self.bits)?;
+        if parse_text("the new file", &text, session).is_none() {
+            return Ok(Exit::Failed);
+        }
+        private_file::write(self.output.as_deref(), &text)?;
         Ok(Exit::Done)
     }
 }
@@ -323,15 +351,24 @@ fn unknown(name: &str) -> Failure {
     Failure::new(format!("no such algorithm: {}: {advice}", cited(name, Expected::Nothing)))
 }
 
-/// Two different SPIs above the range that IANA has reserved (RFC 4303 section 2.1).
+/// Two different SPIs.
 fn two_spis() -> Result<[u32; 2], Failure> {
+    loop {
+        let spis @ [one, other] = [random_spi()?, random_spi()?];
+        if one != other {
+            return Ok(spis);
+        }
+    }
+}
+
+/// A random SPI above the range that IANA has reserved (RFC 4303 section 2.1): files made at different times can be loaded side by
+/// side while keys are exchanged.
+fn random_spi() -> Result<u32, Failure> {
     const FIRST: u32 = 0x1000_0000;
     loop {
-        // Random SPIs: two files made at different times can be loaded side by side while keys are exchanged.
-        let spi = || getrandom::u32().map_err(|error| Failure::new(format!("no random bytes: {error}")));
-        let spis @ [one, other] = [spi()?, spi()?];
-        if one != other && one >= FIRST && other >= FIRST {
-            return Ok(spis);
+        let spi = getrandom::u32().map_err(|error| Failure::new(format!("no random bytes: {error}")))?;
+        if spi >= FIRST {
+            return Ok(spi);
         }
     }
 }

@@ -57,6 +57,25 @@ pub(crate) fn one_way_group(lines: &[u32], sas: &[SaId]) -> Event {
     Event::warning(text).entry(&ONE_WAY_GROUP).lines(lines)
 }
 
+const UNUSED_OUTBOUND: Entry = Entry {
+    id: "1e0ba1c2b4fc4ac08d76e5b1a3ad2f07",
+    subject: "SAs are not used for sending",
+    documentation: "man:manual-key.toml(5)",
+    text: "Earlier SAs of the keys file for the same packets have another reqid. This system\n\
+           sends through those, and accepts packets of both. This is a step of a change of\n\
+           keys that several systems share; otherwise remove the reqid.",
+};
+
+/// `lines`: the first lines of the commands.
+pub(crate) fn unused_outbound(lines: &[u32], sas: &[SaId]) -> Event {
+    let text = format!(
+        "{}: no packet is sent through {}: the SAs of earlier lines for the same packets have another reqid",
+        Lines(lines),
+        SaNames(sas)
+    );
+    Event::info(text).entry(&UNUSED_OUTBOUND).lines(lines)
+}
+
 /// The first few SAs of a list.
 struct SaNames<'a>(&'a [SaId]);
 
@@ -201,5 +220,15 @@ pub(crate) fn no_addresses(error: &io::Error) -> Event {
 
 /// The entries of this file, for the catalogue.
 #[cfg(test)]
-pub(in crate::service::log) const ENTRIES: &[&Entry] =
-    &[&NO_POLICY, &ONE_WAY_GROUP, &NOT_INSTALLED, &NOT_LOCAL, &CONFLICT, &INSTALLED, &REMOVED, &KEPT, &NO_ADDRESSES];
+pub(in crate::service::log) const ENTRIES: &[&Entry] = &[
+    &NO_POLICY,
+    &ONE_WAY_GROUP,
+    &UNUSED_OUTBOUND,
+    &NOT_INSTALLED,
+    &NOT_LOCAL,
+    &CONFLICT,
+    &INSTALLED,
+    &REMOVED,
+    &KEPT,
+    &NO_ADDRESSES,
+];

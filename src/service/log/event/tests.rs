@@ -7,7 +7,7 @@ use super::foreign::ForeignSas;
 use super::load::{AfterStop, SadbState};
 use super::*;
 use crate::names::Vocabulary;
-use crate::policy::coverage::Coverage;
+use crate::policy::coverage::{Coverage, NotLocalSas, UnprotectedSas};
 use crate::policy::derive::NoPolicy;
 use crate::policy::{Net, PolicyAction, PolicyDirection, PolicyId, PolicySa, Selector};
 use crate::reconcile::{self, ExecuteError, FingerprintKey, GoalError, Step, Summary};
@@ -67,7 +67,7 @@ pub(in crate::service::log) fn samples() -> Vec<Event> {
     vec![
         load::online(2, file),
         load::reconciled(Summary::default(), 2, file),
-        load::degraded(&load::online(2, file), &coverage().unprotected, false),
+        load::degraded(&load::online(2, file), &coverage().0, false),
         confirm::not_confirmed(),
         load::disabled(true, AfterStop::Kept { instance: Some("north") }),
         foreign::removed_foreign(&foreign_sas(), &["charon (pid 7)".to_owned()]),
@@ -89,7 +89,8 @@ pub(in crate::service::log) fn samples() -> Vec<Event> {
         load::sadb_failed(&refusal()),
         policy::no_policy(&[3], &[id], NoPolicy::UnknownDirection, true),
         policy::one_way_group(&[3], &[id]),
-        policy::not_local(&coverage().not_local, true),
+        policy::unused_outbound(&[3], &[id]),
+        policy::not_local(&coverage().1, true),
         policy::incomplete(2),
         policy::refused(&policy_id(), &refusal()),
         policy::missing(&policy_id()),
@@ -115,19 +116,19 @@ pub(in crate::service::log) fn samples() -> Vec<Event> {
 }
 
 /// That of two SAs between other hosts, without policies.
-fn coverage() -> Coverage {
+fn coverage() -> (UnprotectedSas, NotLocalSas) {
     let mut coverage = Coverage::new(Vec::new(), HashSet::new());
     for (spi, src, dst) in [(0x1001, 1, 2), (0x1002, 2, 1)] {
         let end = |last| Some(Endpoint { addr: [192, 0, 2, last].into(), port: 0, proto: 0 });
         let request = Request { sa_type: SaType::ESP, spi: Spi(spi), src: end(src), dst: end(dst), ..Request::default() };
         coverage.note(&PolicySa::of_request(&request).unwrap());
     }
-    coverage
+    coverage.finish()
 }
 
 #[test]
 fn degraded_names_the_peers_and_the_remedy() {
-    let text = load::degraded(&load::online(2, Path::new(FILE)), &coverage().unprotected, false).to_string();
+    let text = load::degraded(&load::online(2, Path::new(FILE)), &coverage().0, false).to_string();
     let expected = format!(
         "degraded: 2 SAs from {FILE}; warning: no policy uses these 2 SAs: traffic to 192.0.2.2, 192.0.2.1 is NOT protected; to \
          protect it: set policy = \"from-sas\" in manual-key.toml, then run manual-key refresh"
