@@ -39,11 +39,23 @@ _ipseckey_options() {
             ipseckey,import)
                 cmd="ipseckey__subcmd__import"
                 ;;
+            ipseckey,list)
+                cmd="ipseckey__subcmd__show"
+                ;;
+            ipseckey,ls)
+                cmd="ipseckey__subcmd__show"
+                ;;
             ipseckey,plan)
                 cmd="ipseckey__subcmd__plan"
                 ;;
             ipseckey,reconcile)
                 cmd="ipseckey__subcmd__reconcile"
+                ;;
+            ipseckey,show)
+                cmd="ipseckey__subcmd__show"
+                ;;
+            ipseckey,status)
+                cmd="ipseckey__subcmd__show"
                 ;;
             *)
                 ;;
@@ -52,7 +64,7 @@ _ipseckey_options() {
 
     case "${cmd}" in
         ipseckey)
-            opts="-c -f -s -n -p -v -h -V --hosts --deny-weak --allow-empty --json --sarif --show-keys --color --sadb --help --version genkey generate algs import export doctor explain plan reconcile"
+            opts="-c -f -s -n -p -v -h -V --hosts --deny-weak --allow-empty --json --sarif --show-keys --color --sadb --help --version show list ls status genkey generate algs import export doctor explain plan reconcile"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -360,6 +372,28 @@ _ipseckey_options() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        ipseckey__subcmd__show)
+            opts="-h --json --show-keys --color --sadb --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --sadb)
+                    COMPREPLY=($(compgen -W "auto xfrm pfkey model unix:" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
     esac
 }
 
@@ -368,7 +402,7 @@ _ipseckey() {
     COMPREPLY=()
     local word first="" cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
     local commands="delete delete-pair get flush dump save monitor passive_monitor pmonitor help"
-    local tools="genkey generate algs import export doctor explain plan reconcile"
+    local tools="show genkey generate algs import export doctor explain plan reconcile"
     local keywords="spi pair-spi replay state auth_alg authalg encr_alg encralg soft_alloc soft_bytes soft_addtime soft_usetime hard_alloc hard_bytes hard_addtime hard_usetime saddr srcaddr src daddr dstaddr dst proxyaddr proxy innersrc isrc innerdst idst sport dport innersport isport innerdport idport proto ulp iproto iulp saddr6 srcaddr6 src6 daddr6 dstaddr6 dst6 proxyaddr6 proxy6 innersrc6 isrc6 innerdst6 idst6 authkey encrkey srcidtype dstidtype nat_loc nat_rem nat_lport nat_rport encap outbound inbound reserved_bits replay_value idle_addtime idle_usetime mode reqid mark if_id output-mark offload offload-packet tfcpad esn flag soft_packets hard_packets icv"
     local auth="hmac-md5 hmac-sha1 hmac-sha256 hmac-sha384 hmac-sha512 hmac-rmd160 aes-xcbc hmac-sm3 aes-cmac"
     local encr="des-cbc 3des-cbc cast5-cbc blowfish-cbc null aes-cbc aes-ctr aes-ccm8 aes-ccm12 aes-ccm aes-gcm8 aes-gcm12 aes-gcm camellia-cbc aes-gmac sm4-cbc serpent-cbc twofish-cbc chacha20-poly1305"
@@ -391,7 +425,7 @@ _ipseckey() {
     genkey) mapfile -t COMPREPLY < <(compgen -W "$auth $encr" -- "$cur") && return ;;
     import) mapfile -t COMPREPLY < <(compgen -W "setkey ip-xfrm ipsec.conf" -- "$cur") && return ;;
     export) mapfile -t COMPREPLY < <(compgen -W "setkey ip-xfrm ipsec.conf wireshark tcpdump" -- "$cur") && return ;;
-    help) mapfile -t COMPREPLY < <(compgen -W "add update update-pair delete delete-pair get flush dump save monitor passive_monitor pmonitor help quit exit attr" -- "$cur") && return ;;
+    help) mapfile -t COMPREPLY < <(compgen -W "add update update-pair delete delete-pair get flush dump show list ls status save monitor passive_monitor pmonitor help quit exit attr" -- "$cur") && return ;;
     explain) mapfile -t COMPREPLY < <(compgen -W "$(ipseckey explain 2>/dev/null | cut -d' ' -f1)" -- "$cur") && return ;;
     esac
 

@@ -47,6 +47,10 @@ complete -c ipseckey -n "__fish_ipseckey_needs_command" -l sarif -d 'Print the e
 complete -c ipseckey -n "__fish_ipseckey_needs_command" -l show-keys -d 'Include keys in the output of --json'
 complete -c ipseckey -n "__fish_ipseckey_needs_command" -s h -l help -d 'Print help'
 complete -c ipseckey -n "__fish_ipseckey_needs_command" -s V -l version -d 'Print version'
+complete -c ipseckey -n "__fish_ipseckey_needs_command" -f -a "show" -d 'Show the links to other hosts, and what looks wrong'
+complete -c ipseckey -n "__fish_ipseckey_needs_command" -f -a "list" -d 'Show the links to other hosts, and what looks wrong'
+complete -c ipseckey -n "__fish_ipseckey_needs_command" -f -a "ls" -d 'Show the links to other hosts, and what looks wrong'
+complete -c ipseckey -n "__fish_ipseckey_needs_command" -f -a "status" -d 'Show the links to other hosts, and what looks wrong'
 complete -c ipseckey -n "__fish_ipseckey_needs_command" -f -a "genkey" -d 'Print a random key for an algorithm'
 complete -c ipseckey -n "__fish_ipseckey_needs_command" -f -a "generate" -d 'Write a keys file for two hosts, with random SPIs and keys'
 complete -c ipseckey -n "__fish_ipseckey_needs_command" -f -a "algs" -d 'List the algorithms that the SADB supports, with their key lengths'
@@ -56,6 +60,50 @@ complete -c ipseckey -n "__fish_ipseckey_needs_command" -f -a "doctor" -d 'Check
 complete -c ipseckey -n "__fish_ipseckey_needs_command" -f -a "explain" -d 'Explain an error or warning by its code, such as IK003'
 complete -c ipseckey -n "__fish_ipseckey_needs_command" -f -a "plan" -d 'Show what `reconcile` would change'
 complete -c ipseckey -n "__fish_ipseckey_needs_command" -f -a "reconcile" -d 'Change the SADB to match FILE with the fewest changes'
+complete -c ipseckey -n "__fish_ipseckey_using_subcommand show" -l color -d 'Colour diagnostics' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c ipseckey -n "__fish_ipseckey_using_subcommand show" -l sadb -d 'auto, xfrm, pfkey, model or unix:PATH [default: $IPSECKEY_SADB, else auto]' -r -f -a "auto\t''
+xfrm\t''
+pfkey\t''
+model\t''
+unix:\t''"
+complete -c ipseckey -n "__fish_ipseckey_using_subcommand show" -l json -d 'Print JSON, one object a line'
+complete -c ipseckey -n "__fish_ipseckey_using_subcommand show" -l show-keys -d 'Include keys in the output of --json'
+complete -c ipseckey -n "__fish_ipseckey_using_subcommand show" -s h -l help -d 'Print help'
+complete -c ipseckey -n "__fish_ipseckey_using_subcommand list" -l color -d 'Colour diagnostics' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c ipseckey -n "__fish_ipseckey_using_subcommand list" -l sadb -d 'auto, xfrm, pfkey, model or unix:PATH [default: $IPSECKEY_SADB, else auto]' -r -f -a "auto\t''
+xfrm\t''
+pfkey\t''
+model\t''
+unix:\t''"
+complete -c ipseckey -n "__fish_ipseckey_using_subcommand list" -l json -d 'Print JSON, one object a line'
+complete -c ipseckey -n "__fish_ipseckey_using_subcommand list" -l show-keys -d 'Include keys in the output of --json'
+complete -c ipseckey -n "__fish_ipseckey_using_subcommand list" -s h -l help -d 'Print help'
+complete -c ipseckey -n "__fish_ipseckey_using_subcommand ls" -l color -d 'Colour diagnostics' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c ipseckey -n "__fish_ipseckey_using_subcommand ls" -l sadb -d 'auto, xfrm, pfkey, model or unix:PATH [default: $IPSECKEY_SADB, else auto]' -r -f -a "auto\t''
+xfrm\t''
+pfkey\t''
+model\t''
+unix:\t''"
+complete -c ipseckey -n "__fish_ipseckey_using_subcommand ls" -l json -d 'Print JSON, one object a line'
+complete -c ipseckey -n "__fish_ipseckey_using_subcommand ls" -l show-keys -d 'Include keys in the output of --json'
+complete -c ipseckey -n "__fish_ipseckey_using_subcommand ls" -s h -l help -d 'Print help'
+complete -c ipseckey -n "__fish_ipseckey_using_subcommand status" -l color -d 'Colour diagnostics' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c ipseckey -n "__fish_ipseckey_using_subcommand status" -l sadb -d 'auto, xfrm, pfkey, model or unix:PATH [default: $IPSECKEY_SADB, else auto]' -r -f -a "auto\t''
+xfrm\t''
+pfkey\t''
+model\t''
+unix:\t''"
+complete -c ipseckey -n "__fish_ipseckey_using_subcommand status" -l json -d 'Print JSON, one object a line'
+complete -c ipseckey -n "__fish_ipseckey_using_subcommand status" -l show-keys -d 'Include keys in the output of --json'
+complete -c ipseckey -n "__fish_ipseckey_using_subcommand status" -s h -l help -d 'Print help'
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand genkey" -s o -l output -d 'Write to FILE, which must not exist and gets mode 0600, or with - to standard output' -r -F
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand genkey" -l color -d 'Colour diagnostics' -r -f -a "auto\t''
 always\t''
@@ -171,7 +219,7 @@ complete -c ipseckey -n "__fish_ipseckey_using_subcommand reconcile" -s h -l hel
 
 # The words of the command language.
 set -l commands delete delete-pair get flush dump save monitor passive_monitor pmonitor help
-set -l tools genkey generate algs import export doctor explain plan reconcile
+set -l tools show genkey generate algs import export doctor explain plan reconcile
 set -l keywords spi pair-spi replay state auth_alg authalg encr_alg encralg soft_alloc soft_bytes soft_addtime soft_usetime hard_alloc hard_bytes hard_addtime hard_usetime saddr srcaddr src daddr dstaddr dst proxyaddr proxy innersrc isrc innerdst idst sport dport innersport isport innerdport idport proto ulp iproto iulp saddr6 srcaddr6 src6 daddr6 dstaddr6 dst6 proxyaddr6 proxy6 innersrc6 isrc6 innerdst6 idst6 authkey encrkey srcidtype dstidtype nat_loc nat_rem nat_lport nat_rport encap outbound inbound reserved_bits replay_value idle_addtime idle_usetime mode reqid mark if_id output-mark offload offload-packet tfcpad esn flag soft_packets hard_packets icv
 set -l auth hmac-md5 hmac-sha1 hmac-sha256 hmac-sha384 hmac-sha512 hmac-rmd160 aes-xcbc hmac-sm3 aes-cmac
 set -l encr des-cbc 3des-cbc cast5-cbc blowfish-cbc null aes-cbc aes-ctr aes-ccm8 aes-ccm12 aes-ccm aes-gcm8 aes-gcm12 aes-gcm camellia-cbc aes-gmac sm4-cbc serpent-cbc twofish-cbc chacha20-poly1305
@@ -191,5 +239,5 @@ complete -c ipseckey -n "__fish_seen_subcommand_from genkey" -a "$auth $encr"
 complete -c ipseckey -n "__fish_seen_subcommand_from import" -F -a "setkey ip-xfrm ipsec.conf"
 complete -c ipseckey -n "__fish_seen_subcommand_from export" -F -a "setkey ip-xfrm ipsec.conf wireshark tcpdump"
 complete -c ipseckey -n "__fish_seen_subcommand_from doctor save plan reconcile" -F
-complete -c ipseckey -n "__fish_seen_subcommand_from help" -a "add update update-pair delete delete-pair get flush dump save monitor passive_monitor pmonitor help quit exit attr"
+complete -c ipseckey -n "__fish_seen_subcommand_from help" -a "add update update-pair delete delete-pair get flush dump show list ls status save monitor passive_monitor pmonitor help quit exit attr"
 complete -c ipseckey -n "__fish_seen_subcommand_from explain" -a "(ipseckey explain 2>/dev/null | cut -d' ' -f1)"

@@ -68,7 +68,7 @@ model\t''
 unix:\t''"
 complete -c manual-key -n "__fish_manual_key_using_subcommand start" -l flush -d 'SAs to flush: all, or owned (added by this service)' -r -f -a "all\t''
 owned\t''"
-complete -c manual-key -n "__fish_manual_key_using_subcommand start" -l show -d 'Print the resulting SAs, keys masked'
+complete -c manual-key -n "__fish_manual_key_using_subcommand start" -l show -d 'Print the resulting links, without keys'
 complete -c manual-key -n "__fish_manual_key_using_subcommand start" -l allow-unsafe-file -d 'Warn of files that other users can read or change, instead of refusing them'
 complete -c manual-key -n "__fish_manual_key_using_subcommand start" -l allow-empty -d 'Accept a keys file without an add command'
 complete -c manual-key -n "__fish_manual_key_using_subcommand start" -s h -l help -d 'Print help'
@@ -83,7 +83,7 @@ model\t''
 unix:\t''"
 complete -c manual-key -n "__fish_manual_key_using_subcommand refresh" -l flush -d 'SAs to flush: all, or owned (added by this service)' -r -f -a "all\t''
 owned\t''"
-complete -c manual-key -n "__fish_manual_key_using_subcommand refresh" -l show -d 'Print the resulting SAs, keys masked'
+complete -c manual-key -n "__fish_manual_key_using_subcommand refresh" -l show -d 'Print the resulting links, without keys'
 complete -c manual-key -n "__fish_manual_key_using_subcommand refresh" -l allow-unsafe-file -d 'Warn of files that other users can read or change, instead of refusing them'
 complete -c manual-key -n "__fish_manual_key_using_subcommand refresh" -l allow-empty -d 'Accept a keys file without an add command'
 complete -c manual-key -n "__fish_manual_key_using_subcommand refresh" -s h -l help -d 'Print help'

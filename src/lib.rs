@@ -8,6 +8,7 @@ mod convert;
 #[cfg(feature = "internals")]
 pub mod internals;
 mod keyfile;
+mod links;
 mod model;
 mod names;
 mod policy;

@@ -21,12 +21,14 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("apply", &["keyfile", "names", "sa", "sadb"]),
     ("reconcile", &["apply", "keyfile", "names", "redact", "sa", "sadb", "secret", "sys"]),
     ("convert", &["keyfile", "names", "policy", "redact", "sa", "secret", "show"]),
+    ("links", &["names", "policy", "sa", "sadb"]),
     (
         "cli",
         &[
             "apply",
             "convert",
             "keyfile",
+            "links",
             "names",
             "policy",
             "reconcile",
@@ -58,7 +60,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "wire",
         ],
     ),
-    ("service", &["apply", "keyfile", "names", "policy", "reconcile", "redact", "sa", "sadb", "secret", "show", "sys"]),
+    (
+        "service",
+        &["apply", "keyfile", "links", "names", "policy", "reconcile", "redact", "sa", "sadb", "secret", "show", "sys"],
+    ),
 ];
 
 fn sources(directory: &Path, found: &mut Vec<PathBuf>) {

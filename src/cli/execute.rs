@@ -11,6 +11,7 @@ use super::refusal::{refusal, with_marks};
 use super::repeat_limit::RepeatLimiter;
 use super::report::{Counts, Excerpt};
 use super::session::Session;
+use super::show::parse_peer;
 use super::unprotected::ProtectionCheck;
 use crate::apply::{self, Outcome as Applied, Queue};
 use crate::keyfile::{Command, Diagnostic, Location, ParsedCommand, SaCommand, Verb};
@@ -124,6 +125,7 @@ impl<'s, 'a> Executor<'s, 'a> {
             Command::Help(topic) => return self.help(topic.as_deref()).into(),
             Command::Flush(sa_type) => self.session.open().and_then(|mut sadb| sadb.flush(sa_type)),
             Command::Dump(sa_type) => self.session.dump(sa_type),
+            Command::Show(peer) => return self.show(peer.as_deref()).into(),
             Command::Save(sa_type, file) => return self.session.save(sa_type, file.as_deref()).into(),
             Command::Monitor => self.monitor(MonitorMode::All),
             Command::PassiveMonitor => self.monitor(MonitorMode::Passive),
@@ -240,6 +242,19 @@ impl<'s, 'a> Executor<'s, 'a> {
             }
             Err(error) => output.note_write_error(Err(error)).is_break(),
         }
+    }
+
+    fn show(&self, peer: Option<&str>) -> bool {
+        let output = &self.session.output;
+        let net = peer.map(parse_peer);
+        if net == Some(None) {
+            output.print_message("show: expected an address or a network, such as 192.0.2.2 or 10.0.0.0/8");
+            return false;
+        }
+        self.session.show(net.flatten()).unwrap_or_else(|error| {
+            output.print_message(&format!("show: {error}"));
+            false
+        })
     }
 
     fn monitor(&mut self, hearing: MonitorMode) -> Result<(), SadbError> {

@@ -21,6 +21,7 @@ mod report;
 mod save;
 mod session;
 mod settings;
+mod show;
 mod standard_input;
 mod tools;
 mod unprotected;

@@ -19,6 +19,7 @@ use crate::sadb::{MonitorMode, SadbError};
 use crate::secret;
 use crate::show::{self, HostTable, Names, SystemNames, json, message};
 use crate::sys::fs::keys_file::PrivacyFinding;
+use crate::sys::terminal;
 use crate::sys::time::unix_now;
 
 #[derive(Clone)]
@@ -252,11 +253,10 @@ fn of_this_system(errno: u8) -> Option<&'static str> {
     Some(Errno::from_raw(i32::from(errno)).desc())
 }
 
-/// For NO_COLOR see <https://no-color.org>.
 fn uses_color(color: Color, stream: &impl IsTerminal) -> bool {
     match color {
         Color::Always => true,
         Color::Never => false,
-        Color::Auto => stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+        Color::Auto => terminal::wants_color(stream),
     }
 }

@@ -14,6 +14,8 @@ pub(crate) enum Command {
     Flush(SaType),
     /// `dump [SA_TYPE]`; without a type, every SA.
     Dump(SaType),
+    /// `show [PEER]`, the words as typed.
+    Show(Option<String>),
     /// `save SA_TYPE [FILE]`; `None` is standard output.
     Save(SaType, Option<PathBuf>),
     Monitor,

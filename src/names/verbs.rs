@@ -29,6 +29,7 @@ pub(crate) enum Action {
     Sa(Verb),
     Flush,
     Dump,
+    Show,
     Save,
     Monitor,
     PassiveMonitor,
@@ -56,6 +57,9 @@ const EVERYWHERE: &[Setting] = &[Setting::File, Setting::Prompt, Setting::Shell]
 const NOT_IN_SHELL: &[Setting] = &[Setting::File, Setting::Prompt];
 /// Commands that only print.
 const NOT_IN_FILE: &[Setting] = &[Setting::Prompt, Setting::Shell];
+
+/// From the shell it is a tool, which has options.
+const PROMPT_ONLY: &[Setting] = &[Setting::Prompt];
 
 /// Every command, in the order of the help.
 pub(crate) const TABLE: &[Row] = &[
@@ -122,6 +126,14 @@ pub(crate) const TABLE: &[Row] = &[
         form: "dump [SA_TYPE]",
         about: "Show all SAs, or all of one type.",
         example: "dump esp",
+    },
+    Row {
+        words: &["show", "list", "ls", "status"],
+        action: Action::Show,
+        allowed: PROMPT_ONLY,
+        form: "show [PEER]",
+        about: "Show the links to other hosts in a table, and what looks wrong. PEER is an address or a network.",
+        example: "show 198.51.100.7",
     },
     Row {
         words: &["save"],

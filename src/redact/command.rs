@@ -66,7 +66,7 @@ fn after_verb(action: Action) -> Place {
     match action {
         Action::Sa(_) | Action::Flush | Action::Dump | Action::Save => Place::SaType,
         Action::Help => Place::Topic,
-        Action::Monitor | Action::PassiveMonitor | Action::Quit => Place::Hidden,
+        Action::Show | Action::Monitor | Action::PassiveMonitor | Action::Quit => Place::Hidden,
     }
 }
 

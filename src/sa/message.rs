@@ -301,6 +301,15 @@ impl Message {
         self.lifetime(LifetimeKind::Current).map_or(0, |current| current.addtime)
     }
 
+    /// When the soft or hard lifetime in seconds is over, in seconds since 1970; `None` without a limit.
+    #[must_use]
+    pub(crate) fn expiry(&self, kind: LifetimeKind) -> Option<u64> {
+        let limit = self.lifetime(kind)?;
+        let Lifetime { addtime, usetime, .. } = *self.lifetime(LifetimeKind::Current)?;
+        let after = |start: u64, limit: u64| (start != 0 && limit != 0).then(|| start.saturating_add(limit));
+        after(addtime, limit.addtime).into_iter().chain(after(usetime, limit.usetime)).min()
+    }
+
     /// The values of Linux XFRM beyond PF_KEY; `None` from other backends.
     #[must_use]
     pub(crate) fn linux(&self) -> Option<&LinuxInfo> {

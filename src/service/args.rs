@@ -191,7 +191,7 @@ fn path(name: &'static str, value: &'static str, help: &'static str) -> Arg {
 fn with_options(method: Method, command: Command) -> Command {
     let command = match method {
         Method::Start | Method::Refresh => command.args([
-            flag("show", "Print the resulting SAs, keys masked"),
+            flag("show", "Print the resulting links, without keys"),
             Arg::new("confirm")
                 .long("confirm")
                 .value_name("SECONDS")

@@ -29,7 +29,9 @@ pub(crate) use date::local;
 #[cfg(feature = "internals")]
 pub(crate) use date::utc;
 pub(crate) use key::write_key;
-pub(crate) use names::{HostTable, Names, NoNames, SystemNames};
+#[cfg(any(test, feature = "internals"))]
+pub(crate) use names::NoNames;
+pub(crate) use names::{HostTable, Names, SystemNames};
 
 pub(crate) struct Style<'a> {
     /// `-n`: numbers instead of names.

@@ -25,8 +25,10 @@ pub(crate) trait Names {
 }
 
 /// A source without names.
+#[cfg(any(test, feature = "internals"))]
 pub(crate) struct NoNames;
 
+#[cfg(any(test, feature = "internals"))]
 impl Names for NoNames {
     fn host(&self, _addr: IpAddr) -> Option<String> {
         None

@@ -6,6 +6,7 @@ pub(crate) mod fs;
 pub(crate) mod illumos;
 pub(crate) mod net;
 pub(crate) mod process;
+pub(crate) mod terminal;
 pub(crate) mod time;
 
 /// Whether this program was built for Linux.

@@ -39,6 +39,7 @@ mod reqid;
 mod restart;
 mod rights;
 mod service;
+mod show;
 mod space;
 #[path = "../support/mod.rs"]
 mod support;

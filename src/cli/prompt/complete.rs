@@ -54,9 +54,8 @@ fn candidates(words: &[&str], vocabulary: Vocabulary) -> Vec<&'static str> {
         [] => command_words().collect(),
         ["help" | "?"] => command_words().chain(["attr"]).collect(),
         ["flush" | "dump" | "save"] => vec!["ah", "esp", "all"],
-        ["help" | "?" | "flush" | "dump" | "save" | "monitor" | "passive_monitor" | "pmonitor" | "quit" | "exit", ..] => {
-            vec![]
-        }
+        ["help" | "?" | "flush" | "dump" | "save" | "monitor" | "passive_monitor" | "pmonitor" | "quit" | "exit", ..]
+        | ["show" | "list" | "ls" | "status", ..] => vec![],
         [_] => vec!["ah", "esp"],
         [.., "auth_alg" | "authalg"] => vocabulary.auth_algs().flat_map(|row| row.names).copied().collect(),
         [.., "encr_alg" | "encralg"] => vocabulary.encr_algs().flat_map(|row| row.names).copied().collect(),

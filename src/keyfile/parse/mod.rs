@@ -143,6 +143,7 @@ impl<'o, 't, W: WordSource<'t> + Clone> Parser<'o, 't, W> {
             Action::Sa(verb) => self.sa_command(verb, word).map(Command::Sa),
             Action::Flush => self.only_sa_type(word).map(Command::Flush),
             Action::Dump => self.only_sa_type(word).map(Command::Dump),
+            Action::Show => self.show(word),
             Action::Save => self.save(word),
             Action::Monitor => self.at_end(word, Command::Monitor),
             Action::PassiveMonitor => self.at_end(word, Command::PassiveMonitor),
@@ -192,6 +193,12 @@ impl<'o, 't, W: WordSource<'t> + Clone> Parser<'o, 't, W> {
         let sa_type = self.sa_type(word);
         let file = self.next().map(|word| Path::new(OsStr::from_bytes(word.bytes)).to_owned());
         self.at_end(verb, Command::Save(sa_type?, file))
+    }
+
+    fn show(&mut self, verb: Word<'t>) -> Option<Command> {
+        // An address is ASCII, so bytes that are not UTF-8 can be replaced.
+        let peer = self.next().map(|word| String::from_utf8_lossy(word.bytes).into_owned());
+        self.at_end(verb, Command::Show(peer))
     }
 
     /// Words after the topic are ignored.

@@ -1,8 +1,6 @@
 //! Applies the commands of a keys file, records the added SAs, and reports.
 
 use std::collections::HashSet;
-use std::io;
-use std::ops::ControlFlow;
 use std::path::Path;
 
 use super::keys::{self, Action, FileCommand, goal};
@@ -10,15 +8,12 @@ use super::outcome::{Applied, Failure, LoadOutcome};
 use super::{Loader, Target, adopt};
 use crate::apply::{self, Outcome, Queue};
 use crate::keyfile::Verb;
-use crate::names::errnos;
 use crate::reconcile::Goal;
-use crate::sa::{Request, SaId, SaType};
+use crate::sa::{Request, SaId};
 use crate::sadb::SadbError;
 use crate::service::exit::Reason;
 use crate::service::log::event::{self, Event};
 use crate::service::records::owned_sas::OwnedSas;
-use crate::show::{self, message::print_entry};
-use crate::sys::time::unix_now;
 
 /// Counts while commands are applied.
 #[derive(Default)]
@@ -193,29 +188,6 @@ impl Loader<'_> {
             Some(unprotected) => event::load::degraded(&loaded, unprotected, self.config.protection.from_sas),
             None => loaded,
         }
-    }
-
-    /// Prints every SA as `ipseckey -np dump` does: numeric, keys masked.
-    pub(super) fn show(&mut self, target: &mut Target) -> Result<(), Failure> {
-        let mut out = io::stdout().lock();
-        // Numeric: a load must not wait for a name server that is reached through these SAs.
-        let style = show::Style {
-            numeric: true,
-            paranoid: true,
-            verbose: false,
-            timestamp: false,
-            now: unix_now(),
-            date: show::local,
-            errno: errnos::illumos,
-            names: &show::NoNames,
-        };
-        // EPIPE: the reader has seen enough, as head(1) does.
-        let dumped = target.sadb.dump(SaType::UNSPEC, &mut |sa| match print_entry(&mut out, sa, &style) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(_) => ControlFlow::Break(()),
-        });
-        drop(out);
-        dumped.map_err(|error| self.fail_sadb(&error))
     }
 }
 

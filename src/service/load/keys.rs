@@ -131,9 +131,12 @@ fn classify(command: Command) -> Class {
         Command::Sa(command) => Class::Action(Action::Sa(command)),
         Command::Flush(sa_type) => Class::Action(Action::Flush(sa_type)),
         Command::Quit => Class::Quit,
-        Command::Dump(_) | Command::Save(..) | Command::Monitor | Command::PassiveMonitor | Command::Help(_) => {
-            Class::NotAllowed
-        }
+        Command::Dump(_)
+        | Command::Show(_)
+        | Command::Save(..)
+        | Command::Monitor
+        | Command::PassiveMonitor
+        | Command::Help(_) => Class::NotAllowed,
     }
 }
 

@@ -20,6 +20,7 @@ mod reconcile;
 pub(crate) mod repair;
 pub(crate) mod rollback;
 mod sequence;
+mod show;
 mod verify;
 
 use crate::reconcile::Goal;

@@ -12,7 +12,7 @@ use super::remaining::Remaining;
 use super::unmatched::Unmatched;
 use crate::names::sa_types;
 use crate::policy::PolicySa;
-use crate::sa::{AddressRole, Lifetime, LifetimeKind, Message, SaId, SaState, SaType, Spi};
+use crate::sa::{AddressRole, LifetimeKind, Message, SaId, SaState, SaType, Spi};
 use crate::sadb::{Sadb, SadbError};
 use crate::service::records::owned_sas::OwnedSas;
 use crate::show;
@@ -123,14 +123,14 @@ impl Sas {
             return;
         }
         self.owned += 1;
-        let soft = end(message, LifetimeKind::Soft).is_some_and(|at| at <= now);
+        let soft = message.expiry(LifetimeKind::Soft).is_some_and(|at| at <= now);
         self.soft_expired += usize::from(soft);
-        let hard = end(message, LifetimeKind::Hard).filter(|at| *at > now);
+        let hard = message.expiry(LifetimeKind::Hard).filter(|at| *at > now);
         self.first_hard = self.first_hard.into_iter().chain(hard).min();
         let expiries: Vec<UpcomingExpiry> = [LifetimeKind::Soft, LifetimeKind::Hard]
             .into_iter()
             .filter_map(|kind| {
-                Some(UpcomingExpiry { lifetime: kind, at: end(message, kind)?, ..UpcomingExpiry::of(message)? })
+                Some(UpcomingExpiry { lifetime: kind, at: message.expiry(kind)?, ..UpcomingExpiry::of(message)? })
             })
             .filter(|expiry| expiry.at > now)
             .collect();
@@ -173,12 +173,4 @@ impl UpcomingExpiry {
 /// The SA of `message`, if its hard lifetime since its addition is over: illumos removes it up to 8 seconds later.
 fn expired(message: &Message, now: u64) -> Option<ExpiredSa> {
     ExpiredSa::new(message.id()?, message.add_time(), message.lifetime(LifetimeKind::Hard)?.addtime, now)
-}
-
-/// When a lifetime in seconds expires.
-fn end(message: &Message, kind: LifetimeKind) -> Option<u64> {
-    let limit = message.lifetime(kind)?;
-    let Lifetime { addtime, usetime, .. } = *message.lifetime(LifetimeKind::Current)?;
-    let after = |start: u64, limit: u64| (start != 0 && limit != 0).then(|| start.saturating_add(limit));
-    after(addtime, limit.addtime).into_iter().chain(after(usetime, limit.usetime)).min()
 }

@@ -1,0 +1,102 @@
+//! Links: the SAs between two hosts, both directions together, with what looks wrong.
+//!
+//! - [`Links`]: the SAs of an SADB in a compact form (`sa`), sorted by link;
+//! - [`Link`]: one link, a sum of its SAs; [`problem`]: the conditions under which it is not healthy;
+//! - [`table`] and [`json`]: links as text and as objects; `units`: short numbers.
+//!
+//! No key is read, and nothing here can hold one.
+#![forbid(unsafe_code)]
+
+pub(crate) mod json;
+mod link;
+mod problem;
+mod sa;
+mod store;
+pub(crate) mod table;
+mod units;
+
+use std::collections::HashSet;
+use std::net::IpAddr;
+use std::ops::ControlFlow;
+
+use crate::policy::coverage::PolicyIndex;
+use crate::policy::{ListedPolicy, Net};
+use crate::sa::SaType;
+use crate::sadb::{Sadb, SadbError, Spd};
+use link::Link;
+use sa::LinkSa;
+use store::Store;
+
+/// What the SAs of a listing are compared with.
+pub(crate) struct Surroundings {
+    /// The addresses of this host; `None` for a stand-in for the system's SADB, which has no addresses.
+    local: Option<HashSet<IpAddr>>,
+    /// `None` if the SADB has no SPD that can be listed.
+    policies: Option<PolicyIndex>,
+}
+
+impl Surroundings {
+    fn is_local(&self, addr: IpAddr) -> bool {
+        // All of 127.0.0.0/8 is local, but only 127.0.0.1 is listed.
+        self.local.as_ref().is_some_and(|local| addr.is_loopback() || local.contains(&addr))
+    }
+}
+
+/// The SAs of an SADB, sorted by link. About 100 bytes for each SA, so that an SADB with 50,000 SAs needs few megabytes.
+pub(crate) struct Links {
+    sas: Store<LinkSa>,
+    /// Positions in `sas`, sorted.
+    order: Vec<u32>,
+    /// Whether policies use the SAs is known.
+    has_policies: bool,
+    /// Seconds since 1970.
+    now: u64,
+}
+
+impl Links {
+    /// Lists the SAs of `sadb`; `local` are the addresses of this host, `None` for a stand-in for the system's SADB.
+    ///
+    /// # Errors
+    /// Those of listing policies and SAs.
+    pub(crate) fn read(sadb: &mut dyn Sadb, local: Option<HashSet<IpAddr>>, now: u64) -> Result<Self, SadbError> {
+        // Before the SAs: for each of them only the answer is kept.
+        let listed = sadb.spd().map(Spd::policies).transpose()?;
+        let policies = listed.map(|listed| PolicyIndex::new(listed.into_iter().map(of_listed).collect()));
+        let surroundings = Surroundings { local, policies };
+        let mut sas = Store::new();
+        sadb.dump(SaType::UNSPEC, &mut |message| {
+            LinkSa::of_message(message, &surroundings).into_iter().for_each(|sa| sas.push(sa));
+            ControlFlow::Continue(())
+        })?;
+        Ok(Self::new(sas, surroundings.policies.is_some(), now))
+    }
+
+    fn new(sas: Store<LinkSa>, has_policies: bool, now: u64) -> Self {
+        let mut order: Vec<u32> = (0..).take(sas.len()).collect();
+        order.sort_unstable_by_key(|at| sas.get(*at));
+        Self { sas, order, has_policies, now }
+    }
+
+    /// Keeps only the links with `net`: with a peer inside it, or with a tunnel to a network that has an address in common with it.
+    pub(crate) fn retain(&mut self, net: Net) {
+        self.order.retain(|at| self.sas.get(*at).is_with(net));
+    }
+
+    /// The links, in the order of the addresses of their peers.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Link> {
+        let is_same = |one: &u32, other: &u32| self.sas.get(*one).is_of_same_link(self.sas.get(*other));
+        self.order.chunk_by(is_same).filter_map(|link| Link::of_sas(link.iter().map(|at| self.sas.get(*at)), self.now))
+    }
+
+    /// Whether there is no SA.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.order.is_empty()
+    }
+}
+
+fn of_listed(listed: ListedPolicy) -> crate::policy::Policy {
+    listed.policy
+}
+
+#[cfg(test)]
+mod tests;
