@@ -329,7 +329,7 @@ _ipseckey_options() {
             return 0
             ;;
         ipseckey__subcmd__plan)
-            opts="-h --keep-others --inbound --allow-empty --json --show-keys --color --sadb --help"
+            opts="-h --keep-others --all --inbound --allow-empty --json --show-keys --color --sadb --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -351,7 +351,7 @@ _ipseckey_options() {
             return 0
             ;;
         ipseckey__subcmd__reconcile)
-            opts="-h --keep-others --inbound --allow-empty --json --show-keys --color --sadb --help"
+            opts="-h --keep-others --all --inbound --allow-empty --json --show-keys --color --sadb --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

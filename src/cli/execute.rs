@@ -4,10 +4,12 @@ use std::io;
 use std::ops::ControlFlow;
 use std::path::Path;
 
+use super::added_sas::AddedSas;
 use super::command_loop::{Handler, Outcome};
 use super::exit::Exit;
 use super::help;
-use super::refusal::{refusal, with_marks};
+use super::ownership::Ownership;
+use super::refusal::{of_foreign_sa, refusal, with_marks};
 use super::repeat_limit::RepeatLimiter;
 use super::report::{Counts, Excerpt};
 use super::session::Session;
@@ -18,8 +20,8 @@ use crate::keyfile::{Command, Diagnostic, Location, ParsedCommand, SaCommand, Ve
 use crate::names::Vocabulary;
 use crate::policy::PolicySa;
 use crate::policy::reqid::ServicePolicies;
-use crate::sa::{Masked, SaId};
-use crate::sadb::{MonitorMode, Sadb, SadbError};
+use crate::sa::{Masked, Request, SaId, SaType};
+use crate::sadb::{MonitorMode, Sadb, SadbError, SadbTarget};
 
 pub(super) struct Executor<'s, 'a> {
     session: &'s mut Session<'a>,
@@ -30,6 +32,10 @@ pub(super) struct Executor<'s, 'a> {
     protection: Option<ProtectionCheck>,
     /// Which additions get the reqid of the service; `None` before the first addition without a reqid.
     service_policies: Option<ServicePolicies>,
+    /// The record for `reconcile`.
+    added: AddedSas,
+    /// Read when an SA exists already.
+    ownership: Option<Ownership>,
     counts: Counts,
     /// The outcome of the last command in this block.
     last: Outcome,
@@ -43,6 +49,7 @@ impl Handler for Executor<'_, '_> {
 
     fn end_block(&mut self, rest: &[Diagnostic], text: Excerpt<'_>) -> Outcome {
         self.send_queued(text);
+        self.added.write();
         let _ = self.session.accept(Some(()), rest, text);
         std::mem::replace(&mut self.last, Outcome::Done)
     }
@@ -50,8 +57,11 @@ impl Handler for Executor<'_, '_> {
 
 impl<'s, 'a> Executor<'s, 'a> {
     pub(super) fn new(session: &'s mut Session<'a>) -> Self {
+        let added = AddedSas::of(session.target());
         Self {
             session,
+            added,
+            ownership: None,
             queue: Queue::default(),
             repeats: None,
             protection: None,
@@ -123,7 +133,7 @@ impl<'s, 'a> Executor<'s, 'a> {
             Command::Quit => return Outcome::Quit,
             Command::Sa(command) => return self.apply(command, location, text),
             Command::Help(topic) => return self.help(topic.as_deref()).into(),
-            Command::Flush(sa_type) => self.session.open().and_then(|mut sadb| sadb.flush(sa_type)),
+            Command::Flush(sa_type) => self.flush(sa_type),
             Command::Dump(sa_type) => self.session.dump(sa_type),
             Command::Show(peer) => return self.show(peer.as_deref()).into(),
             Command::Save(sa_type, file) => return self.session.save(sa_type, file.as_deref()).into(),
@@ -137,6 +147,14 @@ impl<'s, 'a> Executor<'s, 'a> {
                 Outcome::Failed
             }
         }
+    }
+
+    fn flush(&mut self, sa_type: SaType) -> Result<(), SadbError> {
+        self.session.open()?.flush(sa_type)?;
+        if sa_type == SaType::UNSPEC {
+            self.added.clear();
+        }
+        Ok(())
     }
 
     /// Gives an addition without a reqid that of the service, if the service's policies are for its packets.
@@ -174,8 +192,9 @@ impl<'s, 'a> Executor<'s, 'a> {
         }
         let Ok(mut sadb) = self.session.open() else { return };
         let (output, repeats, counts) = (&self.session.output, &mut self.repeats, &mut self.counts);
-        let protection = &mut self.protection;
+        let (protection, added) = (&mut self.protection, &mut self.added);
         protection.iter_mut().for_each(|protection| protection.prepare(&mut *sadb));
+        let mut failures = Vec::new();
         // One refused request does not stop the others: each reply is matched by its sequence number.
         self.queue.flush(&mut *sadb, &mut |location, request, outcome| {
             let failure = match outcome {
@@ -184,12 +203,19 @@ impl<'s, 'a> Executor<'s, 'a> {
             };
             counts.add(failure.is_none());
             if failure.is_none() {
-                protection.iter_mut().for_each(|protection| protection.added(request));
+                note_addition(request, protection, added);
             }
             if let Some(error) = failure.filter(|error| should_print(repeats, error)) {
-                output.print_failure(&refusal(Verb::Add, request, &error, location), &error, text);
+                failures.push((request.id(), refusal(Verb::Add, request, &error, location), error));
             }
         });
+        // After the batch: the SADB is asked about SAs that exist already.
+        for (id, diagnostic, error) in failures {
+            let is_foreign =
+                error.is_already_present() && is_foreign(id, &mut self.ownership, self.session.target(), &mut *sadb);
+            let diagnostic = if is_foreign { of_foreign_sa(diagnostic) } else { diagnostic };
+            output.print_failure(&diagnostic, &error, text);
+        }
     }
 
     fn apply(&mut self, command: SaCommand, location: Location, text: Excerpt<'_>) -> Outcome {
@@ -205,26 +231,31 @@ impl<'s, 'a> Executor<'s, 'a> {
                 return Outcome::Failed;
             }
         };
-        let protection = &mut self.protection;
+        let (protection, added) = (&mut self.protection, &mut self.added);
         protection.iter_mut().for_each(|protection| protection.prepare(&mut *sadb));
         // During a load of many commands, a dump for each missing SA would take too long. Only Linux has marks.
         let looks_for_marks = repeats.is_none() && verb != Verb::Add && self.session.vocabulary() == Vocabulary::Linux;
-        let mut missing = Vec::new();
+        let (mut missing, mut existing) = (Vec::new(), Vec::new());
         let all_done = apply::apply(command, &mut *sadb, &mut |request, outcome| match outcome {
-            Applied::Done if verb == Verb::Add => {
-                protection.iter_mut().for_each(|protection| protection.added(request));
-            }
+            Applied::Done if verb == Verb::Add => note_addition(request, protection, added),
             Applied::Done => protection.iter_mut().for_each(ProtectionCheck::other_command),
             Applied::Described(message) => output.print_sa(&message),
             Applied::Failed(error) if should_print(repeats, &error) => {
                 let diagnostic = refusal(verb, request, &error, location);
                 match request.id().filter(|id| looks_for_marks && error.is_missing() && id.mark.is_none()) {
                     Some(id) => missing.push((id, diagnostic, error)),
+                    None if error.is_already_present() => existing.push((request.id(), diagnostic, error)),
                     None => output.print_failure(&diagnostic, &error, text),
                 }
             }
             Applied::Failed(_) => {}
         });
+        for (id, diagnostic, error) in existing {
+            let is_foreign =
+                error.is_already_present() && is_foreign(id, &mut self.ownership, self.session.target(), &mut *sadb);
+            let diagnostic = if is_foreign { of_foreign_sa(diagnostic) } else { diagnostic };
+            output.print_failure(&diagnostic, &error, text);
+        }
         for (id, diagnostic, error) in missing {
             output.print_failure(&with_marks(diagnostic, &marks_of(id, &mut *sadb)), &error, text);
         }
@@ -265,6 +296,17 @@ impl<'s, 'a> Executor<'s, 'a> {
         output.print_monitor_heading(hearing);
         sadb.monitor(hearing, &mut |message| output.print_event(message))
     }
+}
+
+fn note_addition(request: &Request, protection: &mut Option<ProtectionCheck>, added: &mut AddedSas) {
+    protection.iter_mut().for_each(|protection| protection.added(request));
+    request.id().iter().for_each(|id| added.note(id));
+}
+
+/// Whether an SA that exists is of another program; false if that is unknown.
+fn is_foreign(id: Option<SaId>, ownership: &mut Option<Ownership>, target: &SadbTarget, sadb: &mut dyn Sadb) -> bool {
+    let Some(found) = id.and_then(|id| sadb.get(&id.request()).ok()) else { return false };
+    !ownership.get_or_insert_with(|| Ownership::read(target)).has_message(&found)
 }
 
 /// The greatest result of `each` for the SAs that `command` adds.

@@ -1,6 +1,7 @@
 //! The program `ipseckey`.
 #![forbid(unsafe_code)]
 
+mod added_sas;
 pub(crate) mod args;
 mod command_loop;
 mod connection;
@@ -12,6 +13,7 @@ mod getopt;
 mod help;
 mod input_blocks;
 mod output;
+mod ownership;
 mod private_output;
 mod progress;
 mod prompt;

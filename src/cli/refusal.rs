@@ -58,6 +58,14 @@ pub(super) fn with_marks(diagnostic: Diagnostic, marks: &[Masked]) -> Diagnostic
     diagnostic.help(format!("an SA with this SPI and destination has a mark, which is part of its identity: add {words}"))
 }
 
+/// The diagnostic of an SA that exists already and is not this program's or the service's.
+pub(super) fn of_foreign_sa(diagnostic: Diagnostic) -> Diagnostic {
+    diagnostic.help(
+        "another program has added it, such as an IKE daemon: choose another SPI; SAs are identified by protocol, SPI and \
+         destination, not by the source",
+    )
+}
+
 fn sa_type_word(sa_type: SaType) -> String {
     sa_types::by_number(sa_type).map_or_else(|| sa_type.0.to_string(), |row| row.word.to_owned())
 }

@@ -22,6 +22,8 @@ pub(crate) enum PlanScope<'a> {
     All,
     /// None: only SAs of the file are changed.
     Named,
+    /// Those for which the function returns true. SAs of the file are changed in any case.
+    RemoveOwned(&'a dyn Fn(&ActualSa) -> bool),
     /// Those for which the function returns true, by identity and time of addition. No other SA is changed either.
     Owned(&'a dyn Fn(&SaId, u64) -> bool),
 }
@@ -29,13 +31,17 @@ pub(crate) enum PlanScope<'a> {
 impl PlanScope<'_> {
     fn may_change(&self, actual: &ActualSa) -> bool {
         match self {
-            Self::All | Self::Named => true,
+            Self::All | Self::Named | Self::RemoveOwned(_) => true,
             Self::Owned(owns) => owns(&actual.id, actual.used.addtime),
         }
     }
 
     fn may_remove(&self, actual: &ActualSa) -> bool {
-        !matches!(self, Self::Named) && self.may_change(actual)
+        match self {
+            Self::Named => false,
+            Self::RemoveOwned(owns) => owns(actual),
+            Self::All | Self::Owned(_) => self.may_change(actual),
+        }
     }
 }
 

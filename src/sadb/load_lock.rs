@@ -12,6 +12,9 @@ use crate::sys::fs::lock::FileLock;
 /// Longer than a load of 100,000 SAs, shorter than the start timeout of a service manager (90 s in systemd).
 const TIMEOUT: Duration = Duration::from_secs(15);
 
+/// The directory of the files about the system's SADB.
+pub(crate) const RUNTIME_DIRECTORY: &str = if IS_ILLUMOS { "/var/run/ipseckey" } else { "/run/ipseckey" };
+
 /// The load lock; dropping it releases the lock.
 pub(crate) struct LoadLock {
     _lock: Option<FileLock>,
@@ -61,9 +64,7 @@ impl SadbTarget {
                 Some(name.into())
             }
             // XFRM and PF_KEY are two interfaces to one SADB, so they share a lock.
-            Self::Auto | Self::Xfrm | Self::PfKey => {
-                Some(Path::new(if IS_ILLUMOS { "/var/run" } else { "/run" }).join("ipseckey/load.lock"))
-            }
+            Self::Auto | Self::Xfrm | Self::PfKey => Some(Path::new(RUNTIME_DIRECTORY).join("load.lock")),
         }
     }
 }

@@ -25,7 +25,7 @@ pub(crate) use linux::neighbours::unresolved_neighbours;
 #[cfg(feature = "internals")]
 pub(crate) use linux::side_store::rewrite_side_store;
 pub(crate) use linux::xfrm::Xfrm;
-pub(crate) use load_lock::{LoadLock, LockError};
+pub(crate) use load_lock::{LoadLock, LockError, RUNTIME_DIRECTORY};
 pub(crate) use pfkey::client::PfKey;
 #[cfg(test)]
 pub(crate) use pfkey::embedded::Embedded;

@@ -43,6 +43,7 @@ use load::outcome::LoadOutcome;
 use log::{Log, event};
 use status::state;
 
+pub(crate) use records::service_sas::{ServiceSas, service_sas};
 pub(crate) use status::expired::{ExpiredSa, expired_sas};
 
 #[cfg(feature = "internals")]

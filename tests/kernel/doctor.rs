@@ -55,7 +55,7 @@ fn doctor_reports_unmatched_sas_and_policies() {
     space.ipseckey("flush");
     space.load(&sa(0x2002).replace("10.0.0.2", "10.0.0.3"));
     let (printed, _) = doctor(&space, &keys);
-    assert!(printed.contains("warning  SAs: 1 SA of the SADB is not in the file"), "{printed}");
+    assert!(printed.contains("warning  SAs: 1 SA of ipseckey or manual-key is not in the file"), "{printed}");
     let without_sa = "no SA for the policy src 10.0.0.1/32 dst 10.0.0.2/32 dir out: its packets are dropped";
     assert!(printed.contains(without_sa), "{printed}");
 }

@@ -38,6 +38,7 @@ mod repair;
 mod reqid;
 mod restart;
 mod rights;
+mod rotation;
 mod service;
 mod show;
 mod space;

@@ -90,13 +90,35 @@ const FOREIGN: &str = "xfrm state add src 10.0.0.9 dst 10.0.0.8 proto esp spi 0x
 
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
-fn reconcile_keep_others_keeps_foreign_sas() {
-    let space = Space::with_sadb("xfrm");
-    space.ip(FOREIGN);
-    with_file(&space, "reconcile --keep-others", &esp(0x100, "")).succeeded();
-    assert_eq!(space.states().len(), 2);
-    with_file(&space, "reconcile", &esp(0x100, "")).succeeded();
-    assert_eq!(space.states().len(), 1);
+fn reconcile_keeps_foreign_sas_unless_all_is_given() {
+    const KEPT: &str = "1 foreign SA, added by neither ipseckey nor manual-key, is kept; --all removes foreign SAs as well";
+    for sadb in ["xfrm", "pfkey"] {
+        let space = Space::with_sadb(sadb);
+        // PF_KEY cannot name an SA with a mark.
+        space.ip(&if sadb == "xfrm" { FOREIGN.to_owned() } else { FOREIGN.replace(" mark 0x2a mask 0xff", "") });
+        space.ip("xfrm state allocspi src 10.0.0.9 dst 10.0.0.8 proto esp reqid 9 mode tunnel min 0x5000 max 0x5000");
+        let foreign = space.states();
+        // Its own: added by a load, and by a former reconcile.
+        space.load(&esp(0x100, ""));
+        with_file(&space, "reconcile --keep-others", &esp(0x101, "")).succeeded();
+        assert_eq!(space.states().len(), 4, "{sadb}");
+        let planned = with_file(&space, "plan", &esp(0x102, ""));
+        assert!(
+            planned.err.contains(&KEPT.replacen("1 foreign SA,", "2 foreign SAs,", 1).replace(" is ", " are ")),
+            "{}",
+            planned.err
+        );
+        assert!(!planned.out.contains("0xc0ffee") && !planned.out.contains("0x5000"), "{}", planned.out);
+        assert!(planned.out.ends_with("1 added, 0 updated, 0 replaced, 2 removed, 0 kept, 2 foreign\n"), "{}", planned.out);
+        space.ip("xfrm state delete dst 10.0.0.8 proto esp spi 0x5000");
+        let done = with_file(&space, "reconcile", &esp(0x102, ""));
+        assert!(done.err.contains(KEPT), "{}", done.err);
+        done.succeeded();
+        assert_eq!(space.states().len(), 2, "{sadb}");
+        assert!(foreign.contains(&space.states()[0]), "{sadb}");
+        with_file(&space, "reconcile --all", &esp(0x102, "")).succeeded();
+        assert_eq!(space.states().len(), 1, "{sadb}");
+    }
 }
 
 /// `manual-key METHOD` of a separate service that reconciles its own SAs.

@@ -8,17 +8,21 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use super::failure::Failure;
 use super::parse_file::parse_file;
+use crate::cli::added_sas::AddedSas;
 use crate::cli::exit::Exit;
+use crate::cli::ownership::Ownership;
 use crate::cli::session::Session;
 use crate::keyfile;
 use crate::policy::PolicySa;
-use crate::reconcile::{self, FingerprintKey, Goal, GoalError, Plan, PlanOptions, PlanScope, Summary};
+use crate::reconcile::{self, ActualSa, FingerprintKey, Goal, GoalError, Plan, PlanOptions, PlanScope, Summary};
 use crate::redact::shown;
 
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::cli) struct Reconcile {
     file: PathBuf,
     keep_others: bool,
+    /// Remove the SAs of other programs, too.
+    all: bool,
     inbound: bool,
     allow_empty: bool,
     /// `plan`: print the differences and change nothing.
@@ -46,6 +50,13 @@ fn with_arguments(command: Command) -> Command {
         .arg(Arg::new("file").value_name("FILE").required(true).value_parser(value_parser!(PathBuf)).help("A keys file"))
         .arg(Arg::new("keep-others").long("keep-others").action(ArgAction::SetTrue).help("Keep SAs that FILE does not add"))
         .arg(
+            Arg::new("all")
+                .long("all")
+                .action(ArgAction::SetTrue)
+                .conflicts_with_all(["keep-others", "inbound"])
+                .help("Remove also SAs that neither ipseckey nor manual-key has added, such as those of an IKE daemon"),
+        )
+        .arg(
             Arg::new("inbound")
                 .long("inbound")
                 .action(ArgAction::SetTrue)
@@ -66,6 +77,7 @@ impl Reconcile {
         Self {
             file: matches.remove_one("file").unwrap_or_default(),
             keep_others,
+            all: matches.get_flag("all"),
             inbound,
             allow_empty: matches.get_flag("allow-empty"),
             plan,
@@ -84,16 +96,24 @@ impl Reconcile {
         }
         // A new one each time: a fingerprint in a log must not help to recognize a key later.
         let fingerprint_key = FingerprintKey::random().map_err(|error| Failure::new(format!("no random bytes: {error}")))?;
-        let scope = if self.keep_others { PlanScope::Named } else { PlanScope::All };
+        let ownership = Ownership::read(session.target());
+        let owns = |sa: &ActualSa| ownership.includes(sa);
+        let scope = match (self.keep_others, self.all) {
+            (true, _) => PlanScope::Named,
+            (false, true) => PlanScope::All,
+            (false, false) => PlanScope::RemoveOwned(&owns),
+        };
         let options = PlanOptions { scope, fingerprint_key, saved_counters: &|_, _| None };
         let mut sadb = session.open().map_err(Failure::of)?;
         let plan = reconcile::plan(&goal, &mut *sadb, &options).map_err(Failure::of)?;
-        if self.plan {
-            return Ok(print_plan(&plan, session));
-        }
-        // `execute` borrows the connection again; two borrows at a time would panic.
+        // What follows borrows the connection again; two borrows at a time would panic.
         drop(sadb);
-        execute(plan, &goal, fingerprint_key, session)
+        let foreign = plan.foreign;
+        let exit = if self.plan { print_plan(&plan, session) } else { execute(plan, &goal, fingerprint_key, session)? };
+        if foreign > 0 && !self.keep_others {
+            session.output.print_message(&kept(foreign));
+        }
+        Ok(exit)
     }
 
     /// The desired state; `None` if the file has errors, which have been printed.
@@ -120,6 +140,14 @@ impl Reconcile {
         set_reqids(&mut goal, session);
         Ok(Some(goal))
     }
+}
+
+/// `count`: SAs of other programs that a plan leaves.
+fn kept(count: usize) -> String {
+    let (sas, have) = if count == 1 { ("SA", "is") } else { ("SAs", "are") };
+    format!(
+        "{count} foreign {sas}, added by neither ipseckey nor manual-key, {have} kept; --all removes foreign SAs as well"
+    )
 }
 
 /// SAs without a reqid get that of the service if its policies are for their packets, as they get it from the service.
@@ -156,6 +184,11 @@ fn print_plan(plan: &Plan, session: &Session<'_>) -> Exit {
 /// Executes the plan, compares the SADB with the goal, and prints a summary.
 fn execute(plan: Plan, goal: &Goal, fingerprint_key: FingerprintKey, session: &Session<'_>) -> Result<Exit, Failure> {
     let (summary, is_idle) = (Summary::of(&plan), plan.steps.is_empty());
+    // Before they are added: an interruption must not leave SAs that no record has.
+    let mut added = AddedSas::of(session.target());
+    let recorded = added.read();
+    goal.ids().filter(|id| !recorded.contains(id)).for_each(|id| added.note(&id));
+    added.write();
     let mut sadb = session.open().map_err(Failure::of)?;
     let done = reconcile::execute(plan, &mut *sadb, &mut |_| {});
     // A plan without steps, or one that failed, has nothing to compare.

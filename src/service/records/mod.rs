@@ -6,3 +6,4 @@ mod owned_file;
 pub(crate) mod owned_policies;
 pub(crate) mod owned_sas;
 pub(crate) mod runtime_file;
+pub(crate) mod service_sas;

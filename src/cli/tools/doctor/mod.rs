@@ -49,12 +49,14 @@ impl Doctor {
         let desired = keys_file::check(&self.file, session, &mut report);
         // Without a list of SAs nothing can be compared, but the checks of the kernel may still show the cause.
         if let Some(actual) = sas::list(session, &mut report) {
+            let mut own = actual.own.clone();
             if let Some(desired) = &desired {
+                own.extend(&desired.ids);
                 let expired = expired_sas(desired.lifetimes.iter().map(|(id, hard)| (*id, *hard)));
-                sas::compare(&self.file, &desired.ids, &actual.ids, &expired, &mut report);
+                sas::compare(&self.file, &desired.ids, &actual, &expired, &mut report);
                 sas::compare_reqids(&desired.ids, &actual.policy_sas, &mut report);
             }
-            policies::check(session, &actual.policy_sas, &mut report);
+            policies::check(session, &actual.policy_sas, &own, &mut report);
             if session.vocabulary() == Vocabulary::Linux {
                 neighbours::check(&actual.policy_sas, &mut report);
             }

@@ -1,22 +1,27 @@
 //! Linux: SAs without a policy, and policies without an SA.
 
+use std::collections::HashSet;
+
 use super::report::HealthReport;
 use crate::cli::session::Session;
 use crate::names::sa_types;
 use crate::policy::protocols::open_protocols;
-use crate::policy::unmatched::unmatched;
+use crate::policy::unmatched::{UnmatchedPositions, unmatched};
 use crate::policy::{Policy, PolicyDirection, PolicySa};
+use crate::sa::{SERVICE_REQID, SaId};
 use crate::sadb::Spd;
+use crate::sys::process::key_managers;
 
 /// Findings of one kind that are printed in full; the rest is only counted.
 const LIMIT: usize = 3;
 
-/// Compares the policies of the kernel with `sas`.
-pub(super) fn check(session: &Session<'_>, sas: &[PolicySa], report: &mut HealthReport) {
+/// Compares the policies of the kernel with `sas`; `own` are those of the keys file, this program and the service.
+pub(super) fn check(session: &Session<'_>, sas: &[PolicySa], own: &HashSet<SaId>, report: &mut HealthReport) {
     match session.open().and_then(|mut sadb| sadb.spd().map(Spd::policies).transpose()) {
         Ok(Some(listed)) => {
             let policies: Vec<&Policy> = listed.iter().map(|listed| &listed.policy).collect();
-            compare(&policies, sas, report);
+            let managers = key_managers::running();
+            compare(&policies, sas, own, &managers, report);
             warn_of_open_protocols(&policies, sas, report);
         }
         // On illumos ipsecconf(8) manages the policies.
@@ -25,8 +30,16 @@ pub(super) fn check(session: &Session<'_>, sas: &[PolicySa], report: &mut Health
     }
 }
 
-fn compare(policies: &[&Policy], sas: &[PolicySa], report: &mut HealthReport) {
-    let unmatched = unmatched(policies, sas);
+/// `managers` are the IKE daemons that are running.
+fn compare(policies: &[&Policy], sas: &[PolicySa], own: &HashSet<SaId>, managers: &[String], report: &mut HealthReport) {
+    let mut unmatched = unmatched(policies, sas);
+    // The other program may install its policy later.
+    unmatched.sas.retain(|at| own.contains(&sas[*at].id));
+    let negotiated = if managers.is_empty() { Vec::new() } else { take_foreign(policies, &mut unmatched) };
+    if !negotiated.is_empty() {
+        let found = format!("{} of other programs without an SA; running: {}", negotiated.len(), managers.join(", "));
+        report.ok("policies", found);
+    }
     // A host with thousands of SAs usually has one cause for all of them.
     for sa in unmatched.sas.iter().take(LIMIT).map(|at| &sas[*at]) {
         let found =
@@ -41,14 +54,10 @@ fn compare(policies: &[&Policy], sas: &[PolicySa], report: &mut HealthReport) {
         let found = format!("{} more without a policy", unmatched.sas.len() - LIMIT);
         report.problem("policies", found, "as above");
     }
-    // A warning: with an IKE daemon, the first packet of a policy triggers the negotiation of its SA.
     for policy in unmatched.policies.iter().take(LIMIT).map(|at| policies[*at]) {
         let found = format!("no SA for the policy {}: its packets are dropped", policy.id);
-        let fix = format!(
-            "load its SA, or run `ip xfrm policy delete {}`, unless a key manager is about to add the SA",
-            policy.id
-        );
-        report.warn("policies", found, fix);
+        // Never to delete it: its packets would pass in the clear.
+        report.warn("policies", found, "load its SA");
     }
     if unmatched.policies.len() > LIMIT {
         let found = format!("{} more without an SA", unmatched.policies.len() - LIMIT);
@@ -74,6 +83,15 @@ fn warn_of_open_protocols(policies: &[&Policy], sas: &[PolicySa], report: &mut H
         );
         report.warn("policies", found, format!("set protect = [\"{name}\"] in manual-key.toml, with policy = \"from-sas\""));
     }
+}
+
+/// Takes out the policies without an SA that are not the service's: with an IKE daemon, the first packet of a policy triggers the
+/// negotiation of its SA.
+fn take_foreign(policies: &[&Policy], unmatched: &mut UnmatchedPositions) -> Vec<usize> {
+    let is_own = |at: &usize| policies[*at].templates.iter().any(|template| template.reqid == SERVICE_REQID);
+    let (own, foreign) = std::mem::take(&mut unmatched.policies).into_iter().partition(is_own);
+    unmatched.policies = own;
+    foreign
 }
 
 fn name(sa: &PolicySa) -> String {
@@ -104,10 +122,26 @@ mod tests {
         Policy { id, action: PolicyAction::Allow, priority: 0, templates: vec![esp] }
     }
 
+    fn own(spis: std::ops::RangeInclusive<u32>) -> HashSet<SaId> {
+        spis.map(|spi| sa(spi, 2).id).collect()
+    }
+
+    #[test]
+    fn compare_treats_objects_of_an_ike_daemon_as_information() {
+        let mut report = HealthReport::default();
+        let own_policy =
+            Policy { templates: vec![Template { reqid: SERVICE_REQID, ..policy(4).templates[0] }], ..policy(4) };
+        let managers = ["charon (pid 7)".to_owned()];
+        compare(&[&policy(3), &own_policy], &[sa(1, 2)], &HashSet::new(), &managers, &mut report);
+        assert_eq!(report.words(), [(Level::Ok, "policies"), (Level::Warning, "policies")]);
+        assert_eq!(report.findings()[0].found, "1 of other programs without an SA; running: charon (pid 7)");
+        assert_eq!(report.findings()[1].fix, "load its SA");
+    }
+
     #[test]
     fn compare_finds_nothing_where_sas_and_policies_match() {
         let mut report = HealthReport::default();
-        compare(&[&policy(2)], &[sa(1, 2)], &mut report);
+        compare(&[&policy(2)], &[sa(1, 2)], &own(1..=1), &[], &mut report);
         assert_eq!(report.words(), [(Level::Ok, "policies")]);
     }
 
@@ -115,12 +149,11 @@ mod tests {
     fn compare_reports_sas_and_policies_without_each_other() {
         let mut report = HealthReport::default();
         let sas: Vec<PolicySa> = (1..=5).map(|spi| sa(spi, 2)).collect();
-        compare(&[&policy(3)], &sas, &mut report);
+        compare(&[&policy(3)], &sas, &own(1..=5), &[], &mut report);
         let problem = (Level::Problem, "policies");
         assert_eq!(report.words(), [problem, problem, problem, problem, (Level::Warning, "policies")]);
-        let [first, _, _, rest, policy] = report.findings() else { panic!("five") };
+        let [first, _, _, rest, _] = report.findings() else { panic!("five") };
         assert!(first.found.contains("the esp SA with spi 0x1 and dst 10.0.0.2"), "{}", first.found);
         assert_eq!(rest.found, "2 more without a policy");
-        assert!(policy.fix.contains("`ip xfrm policy delete src 10.0.0.1/32 dst 10.0.0.3/32 dir out`"), "{}", policy.fix);
     }
 }

@@ -5,11 +5,12 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use super::report::{HealthReport, counted};
+use crate::cli::ownership::Ownership;
 use crate::cli::session::Session;
 use crate::policy::PolicySa;
 use crate::policy::reqid::shared;
 use crate::redact::shell_word;
-use crate::sa::{SaId, SaType};
+use crate::sa::{Message, SaId, SaState, SaType};
 use crate::sadb::SadbError;
 use crate::service::ExpiredSa;
 use crate::show;
@@ -20,25 +21,45 @@ const CONFIG: &str = "/etc/inet/manual-key.toml";
 /// Findings about request IDs that are printed.
 const REQIDS: usize = 3;
 
+/// The SAs of the SADB, without larval ones: a key manager has reserved their SPIs, and they protect nothing yet.
 #[derive(Default)]
 pub(super) struct ActualSas {
     pub(super) ids: HashSet<SaId>,
+    /// Those that this program or the service has added.
+    pub(super) own: HashSet<SaId>,
     pub(super) policy_sas: Vec<PolicySa>,
+    larval: usize,
+}
+
+impl ActualSas {
+    fn visit(&mut self, sa: &Message, ownership: &Ownership) {
+        let Some(id) = sa.id() else { return };
+        if sa.association().is_some_and(|association| association.state == SaState::LARVAL) {
+            self.larval += 1;
+            return;
+        }
+        self.ids.insert(id);
+        if ownership.has_message(sa) {
+            self.own.insert(id);
+        }
+        self.policy_sas.extend(PolicySa::of_message(sa));
+    }
 }
 
 /// The SAs of the SADB; `None` if they cannot be listed.
 pub(super) fn list(session: &Session<'_>, report: &mut HealthReport) -> Option<ActualSas> {
     let mut actual = ActualSas::default();
+    let ownership = Ownership::read(session.target());
     let listed = session.open().and_then(|mut sadb| {
         sadb.dump(SaType::UNSPEC, &mut |sa| {
-            actual.ids.extend(sa.id());
-            actual.policy_sas.extend(PolicySa::of_message(sa));
+            actual.visit(sa, &ownership);
             ControlFlow::Continue(())
         })
     });
     match listed {
         Ok(()) => {
-            report.ok("SADB", format!("holds {}", counted(actual.ids.len(), "SA")));
+            let larval = if actual.larval == 0 { String::new() } else { format!(", {} larval", actual.larval) };
+            report.ok("SADB", format!("holds {}{larval}", counted(actual.ids.len(), "SA")));
             Some(actual)
         }
         Err(error) => {
@@ -57,11 +78,11 @@ pub(super) fn list(session: &Session<'_>, report: &mut HealthReport) -> Option<A
 pub(super) fn compare(
     path: &Path,
     desired: &HashSet<SaId>,
-    actual: &HashSet<SaId>,
+    actual: &ActualSas,
     expired: &[ExpiredSa],
     report: &mut HealthReport,
 ) {
-    let gone = expired.iter().filter(|sa| !actual.contains(&sa.id));
+    let gone = expired.iter().filter(|sa| !actual.ids.contains(&sa.id));
     let gone_count = gone.clone().count();
     if let Some(ExpiredSa { id, at, hard_addtime }) = gone.min_by_key(|sa| sa.at) {
         let found = format!(
@@ -72,17 +93,19 @@ pub(super) fn compare(
         );
         report.problem("SAs", found, "replace the keys on both hosts (`ipseckey generate`), never load the same keys again");
     }
-    let missing = desired.difference(actual).count().saturating_sub(gone_count);
+    let missing = desired.difference(&actual.ids).count().saturating_sub(gone_count);
     if missing > 0 {
         let found = format!("of the file's {}, {missing} {} not in the SADB", counted(desired.len(), "SA"), are(missing));
         report.problem("SAs", found, format!("run `manual-key refresh` or `ipseckey -f {}`", shell_word(path)));
     }
-    let foreign = actual.difference(desired).count();
-    // A warning: on a host that also runs an IKE daemon, foreign SAs are normal.
-    if foreign > 0 {
-        let found = format!("{} of the SADB {} not in the file", counted(foreign, "SA"), are(foreign));
-        let fix = format!("run `ipseckey plan {}` to list them; another program or a user has added them", shell_word(path));
-        report.warn("SAs", found, fix);
+    let (own, foreign): (Vec<&SaId>, Vec<&SaId>) = actual.ids.difference(desired).partition(|id| actual.own.contains(id));
+    if !own.is_empty() {
+        let text = format!("{} of ipseckey or manual-key {} not in the file", counted(own.len(), "SA"), are(own.len()));
+        report.warn("SAs", text, format!("run `ipseckey plan {}` to list them", shell_word(path)));
+    }
+    // On a host that also runs an IKE daemon, they are normal.
+    if !foreign.is_empty() {
+        report.ok("SAs", format!("{} of other programs", counted(foreign.len(), "SA")));
     }
 }
 
@@ -153,14 +176,20 @@ mod tests {
         spis.iter().map(|spi| SaId { sa_type: SaType::ESP, spi: Spi(*spi), dst, mark: None }).collect()
     }
 
+    fn actual(all: &[u32], own: &[u32]) -> ActualSas {
+        ActualSas { ids: ids(all), own: ids(own), ..ActualSas::default() }
+    }
+
     #[test]
     fn compare_reports_missing_and_foreign_sas() {
         let mut report = HealthReport::default();
-        compare(Path::new("keys"), &ids(&[1, 2]), &ids(&[2, 3]), &[], &mut report);
-        assert_eq!(report.words(), [(Level::Problem, "SAs"), (Level::Warning, "SAs")]);
+        compare(Path::new("keys"), &ids(&[1, 2]), &actual(&[2, 3, 4, 5], &[2, 3]), &[], &mut report);
+        assert_eq!(report.words(), [(Level::Problem, "SAs"), (Level::Warning, "SAs"), (Level::Ok, "SAs")]);
         assert_eq!(report.findings()[0].found, "of the file's 2 SAs, 1 is not in the SADB");
+        assert_eq!(report.findings()[1].found, "1 SA of ipseckey or manual-key is not in the file");
+        assert_eq!(report.findings()[2].found, "2 SAs of other programs");
         let mut healthy = HealthReport::default();
-        compare(Path::new("keys"), &ids(&[1]), &ids(&[1]), &[], &mut healthy);
+        compare(Path::new("keys"), &ids(&[1]), &actual(&[1], &[1]), &[], &mut healthy);
         assert!(healthy.words().is_empty());
     }
 
@@ -187,7 +216,7 @@ mod tests {
     fn compare_asks_for_new_keys_after_an_expiry() {
         let mut report = HealthReport::default();
         let expired = ids(&[1]).into_iter().map(|id| ExpiredSa { id, at: 7, hard_addtime: 5 }).collect::<Vec<_>>();
-        compare(Path::new("keys"), &ids(&[1]), &ids(&[]), &expired, &mut report);
+        compare(Path::new("keys"), &ids(&[1]), &actual(&[], &[]), &expired, &mut report);
         assert_eq!(report.words(), [(Level::Problem, "SAs")]);
         let [finding] = report.findings() else { panic!("one") };
         assert!(finding.found.starts_with("of the file's 1 SA, 1 has expired, the first esp spi 0x1 "), "{}", finding.found);
