@@ -12,6 +12,7 @@ use crate::reconcile::Goal;
 use crate::sa::{Request, SaId};
 use crate::sadb::SadbError;
 use crate::service::exit::Reason;
+use crate::service::log::event::load::Existing;
 use crate::service::log::event::{self, Event};
 use crate::service::records::owned_sas::OwnedSas;
 
@@ -21,6 +22,18 @@ struct Progress {
     added: usize,
     ids: HashSet<SaId>,
     refused: Vec<u32>,
+}
+
+/// A request that the SADB has refused.
+struct Refusal {
+    id: Option<SaId>,
+    error: SadbError,
+}
+
+impl Refusal {
+    fn of(error: SadbError) -> Self {
+        Self { id: None, error }
+    }
 }
 
 impl Progress {
@@ -95,14 +108,11 @@ impl Loader<'_> {
     fn apply_one(&mut self, line: u32, action: Action, target: &mut Target, progress: &mut Progress) -> Result<(), Failure> {
         let mut failures = Vec::new();
         match action {
-            Action::Flush(sa_type) => match target.flush(sa_type) {
-                Ok(foreign) => self.report_foreign(&foreign),
-                Err(error) => failures.push(error),
-            },
+            Action::Flush(sa_type) => failures.extend(self.flush_type(sa_type, target).err().map(Refusal::of)),
             Action::Sa(command) => {
                 let adds = command.verb == Verb::Add;
                 apply::apply(command, &mut *target.sadb, &mut |request, outcome| match outcome {
-                    Outcome::Failed(error) => failures.push(error),
+                    Outcome::Failed(error) => failures.push(Refusal { id: request.id(), error }),
                     Outcome::Done if adds => progress.count(request),
                     Outcome::Done | Outcome::Described(_) => {}
                 });
@@ -112,28 +122,41 @@ impl Loader<'_> {
         for note in target.sadb.take_warnings() {
             self.log.event(&event::load::limitation(line, &note));
         }
-        self.note_failures(line, &failures, progress)
+        self.note_failures(line, &failures, target, progress)
     }
 
     /// Applies the additions in the queue.
     fn settle(&mut self, queue: &mut Queue<u32>, target: &mut Target, progress: &mut Progress) -> Result<(), Failure> {
         let mut failures = Vec::new();
         queue.flush(&mut *target.sadb, &mut |line, request, outcome| match outcome {
-            Outcome::Failed(error) => failures.push((line, error)),
+            Outcome::Failed(error) => failures.push((line, Refusal { id: request.id(), error })),
             Outcome::Done | Outcome::Described(_) => progress.count(request),
         });
-        failures.into_iter().try_for_each(|(line, error)| self.note_failures(line, &[error], progress))
+        failures.into_iter().try_for_each(|(line, refusal)| self.note_failures(line, &[refusal], target, progress))
     }
 
     /// Logs the failures of one command, and counts its line once: a command may have several targets.
-    fn note_failures(&mut self, line: u32, failures: &[SadbError], progress: &mut Progress) -> Result<(), Failure> {
-        if let Some(fatal) = failures.iter().find(|error| Reason::of_sadb_error(error) != Reason::Refused) {
+    fn note_failures(
+        &mut self,
+        line: u32,
+        failures: &[Refusal],
+        target: &mut Target,
+        progress: &mut Progress,
+    ) -> Result<(), Failure> {
+        let mut errors = failures.iter().map(|refusal| &refusal.error);
+        if let Some(fatal) = errors.find(|error| Reason::of_sadb_error(error) != Reason::Refused) {
             return Err(self.fail_sadb(fatal));
         }
         if !failures.is_empty() && progress.refused.last() != Some(&line) {
             progress.refused.push(line);
         }
-        failures.iter().for_each(|error| self.log.event(&event::load::command_refused(line, error)));
+        for Refusal { id, error } in failures {
+            let existing = id.filter(|_| error.is_already_present()).and_then(|id| {
+                // Of this load: the file adds it twice.
+                if progress.ids.contains(&id) { Some(Existing::Own) } else { target.existing(id) }
+            });
+            self.log.event(&event::load::command_refused(line, error, existing));
+        }
         Ok(())
     }
 

@@ -1,5 +1,7 @@
 //! `flush = "all"`: SAs that the service has not added are removed and reported, except those of other instances.
 
+use std::ops::ControlFlow;
+
 use super::{Loader, Target};
 use crate::reconcile::{Plan, StepKind};
 use crate::sa::{Message, SaId, SaState, SaType};
@@ -7,6 +9,7 @@ use crate::sadb::{Sadb, SadbError};
 use crate::service::config::{Config, dirs};
 use crate::service::log::event;
 use crate::service::log::event::foreign::ForeignSas;
+use crate::service::log::event::load::Existing;
 use crate::service::records::owned_sas::OwnedSas;
 use crate::sys::process::key_managers;
 
@@ -36,6 +39,19 @@ impl AllRecords {
 
     fn is_own(&self, id: &SaId, added: u64) -> bool {
         self.own.as_ref().is_some_and(|own| own.owns(*id, added))
+    }
+
+    /// The SAs of a type that the service has not added, without those of other instances.
+    fn foreign(&self, sa_type: SaType, sadb: &mut dyn Sadb) -> Result<ForeignSas, SadbError> {
+        let mut foreign = ForeignSas::default();
+        sadb.dump(sa_type, &mut |message| {
+            let is_recorded = |id: SaId| self.is_of_another(&id, message.add_time()) || self.is_own(&id, message.add_time());
+            if message.id().is_some_and(|id| !is_recorded(id)) {
+                add_message(&mut foreign, message);
+            }
+            ControlFlow::Continue(())
+        })?;
+        Ok(foreign)
     }
 
     /// Removes the SAs of a type, except those of other instances; returns those that the service has not added.
@@ -74,10 +90,40 @@ fn add_message(foreign: &mut ForeignSas, message: &Message) {
 }
 
 impl Loader<'_> {
-    /// Reports removed SAs, and the IKE daemons that may have added them.
+    /// Removes the SAs of a type that the service may remove, and reports those that it has not added: before, if an IKE daemon may
+    /// have added them.
+    ///
+    /// # Errors
+    /// Those of the dump, of the deletions and of the record.
+    pub(super) fn flush_type(&mut self, sa_type: SaType, target: &mut Target) -> Result<(), SadbError> {
+        // Only then: a list of all SAs takes its time.
+        let managers = if target.records.is_some() { key_managers::running() } else { Vec::new() };
+        let is_reported = match &target.records {
+            Some(records) if !managers.is_empty() => {
+                let foreign = records.foreign(sa_type, &mut *target.sadb)?;
+                self.announce_removal(&foreign, &managers);
+                true
+            }
+            _ => false,
+        };
+        let removed = target.flush(sa_type)?;
+        if !is_reported {
+            self.report_foreign(&removed);
+        }
+        Ok(())
+    }
+
+    /// Reports SAs that the next step removes.
+    pub(super) fn announce_removal(&mut self, foreign: &ForeignSas, managers: &[String]) {
+        if foreign.count > 0 {
+            self.log.event(&event::foreign::removing_foreign(foreign, managers));
+        }
+    }
+
+    /// Reports removed SAs.
     pub(super) fn report_foreign(&mut self, removed: &ForeignSas) {
         if removed.count > 0 {
-            self.log.event(&event::foreign::removed_foreign(removed, &key_managers::running()));
+            self.log.event(&event::foreign::removed_foreign(removed));
         }
     }
 }
@@ -89,7 +135,15 @@ impl Target {
     }
 
     /// Removes the SAs of a type that the service may remove; returns those that it has not added.
-    pub(super) fn flush(&mut self, sa_type: SaType) -> Result<ForeignSas, SadbError> {
+    /// Which program has added an SA that exists; `None` if that is unknown.
+    pub(super) fn existing(&mut self, id: SaId) -> Option<Existing> {
+        let added = self.sadb.get(&id.request()).ok()?.add_time();
+        let own = self.owned.as_ref().or_else(|| self.records.as_ref()?.own.as_ref())?;
+        // Not `owns`: the record has the SAs of this load already, with the time from which they may be added.
+        Some(if own.added_at(id) == Some(added) { Existing::Own } else { Existing::Foreign })
+    }
+
+    fn flush(&mut self, sa_type: SaType) -> Result<ForeignSas, SadbError> {
         match (&mut self.owned, &self.records) {
             (Some(owned), _) => owned.flush(sa_type, &mut *self.sadb)?,
             (None, Some(records)) => return records.flush(sa_type, &mut *self.sadb),

@@ -170,10 +170,9 @@ impl<'a> Loader<'a> {
     }
 
     fn flush_sas(&mut self, target: &mut Target) -> Result<(), Failure> {
-        let foreign = target.flush(SaType::UNSPEC).map_err(|error| self.fail_sadb(&error))?;
+        let flushed = self.flush_type(SaType::UNSPEC, target);
         target.sadb.take_warnings().iter().for_each(|note| self.log.event(&event::load::sadb_warning(note)));
-        self.report_foreign(&foreign);
-        Ok(())
+        flushed.map_err(|error| self.fail_sadb(&error))
     }
 
     /// Logs `event` and returns the failure that it explains.

@@ -17,6 +17,7 @@ use crate::service::exit::Reason;
 use crate::service::log::check_written;
 use crate::service::log::event;
 use crate::service::log::event::load::SadbState;
+use crate::sys::process::key_managers;
 
 impl Loader<'_> {
     /// Changes the SADB to match `goal`, with the fewest steps.
@@ -32,10 +33,14 @@ impl Loader<'_> {
             owned.intend_steps(ids).map_err(|error| self.fail_sadb(&error))?;
         }
         self.save_removed_sequence_numbers(&plan, target);
+        let managers = if foreign.count == 0 { Vec::new() } else { key_managers::running() };
+        if !managers.is_empty() {
+            self.announce_removal(&foreign, &managers);
+        }
         // Before the plan is consumed.
         let mut touched: HashSet<SaId> = plan.steps.iter().map(Step::id).collect();
         let failed = reconcile::execute(plan, &mut *target.sadb, &mut |_| self.log.progress()).err();
-        if failed.is_none() {
+        if failed.is_none() && managers.is_empty() {
             self.report_foreign(&foreign);
         }
         target.sadb.take_warnings().iter().for_each(|note| self.log.event(&event::load::sadb_warning(note)));
@@ -85,6 +90,8 @@ impl Loader<'_> {
         let goal = self.goal(&file.path, commands)?;
         let mut target = self.open()?;
         let plan = self.differences(&goal, &mut target)?;
+        let foreign = target.records.as_ref().map(|records| records.removed_by(&plan)).unwrap_or_default();
+        self.announce_removal(&foreign, &key_managers::running());
         let policies = self.preview_policies(&sas, &mut target)?;
         Ok((plan, policies))
     }

@@ -1,6 +1,7 @@
 //! The event of SAs that a load or a stop removes and the service has not added.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use super::{Count, Event, Lines};
 use crate::policy::precedence::Shadow;
@@ -28,6 +29,26 @@ impl ForeignSas {
     }
 }
 
+/// `3 SAs that this service has not added (reqid 1, 2; 1 larval)`.
+impl fmt::Display for ForeignSas {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SHOWN: usize = 8;
+        let mut details = Vec::new();
+        if !self.reqids.is_empty() {
+            let reqids: Vec<String> = self.reqids.iter().take(SHOWN).map(u32::to_string).collect();
+            let more = if self.reqids.len() > SHOWN { " and others" } else { "" };
+            details.push(format!("reqid {}{more}", reqids.join(", ")));
+        }
+        if self.larval > 0 {
+            details.push(format!("{} larval", self.larval));
+        }
+        let details = if details.is_empty() { String::new() } else { format!(" ({})", details.join("; ")) };
+        write!(f, "{} that this service has not added{details}", Count(self.count, "SA"))
+    }
+}
+
+const KEEP_FOREIGN: &str = "to keep the SAs of other programs: set flush = \"owned\" in manual-key.toml";
+
 const REMOVED_FOREIGN: Entry = Entry {
     id: "d3e08eb62ecd48fa8f6d6049e83d5eda",
     subject: "The service has removed SAs that it had not added",
@@ -39,26 +60,28 @@ const REMOVED_FOREIGN: Entry = Entry {
            To remove only the service's own SAs, set flush = \"owned\" in manual-key.toml.",
 };
 
-/// `managers` are the IKE daemons that are running.
-pub(crate) fn removed_foreign(removed: &ForeignSas, managers: &[String]) -> Event {
-    const SHOWN: usize = 8;
-    let mut details = Vec::new();
-    if !removed.reqids.is_empty() {
-        let reqids: Vec<String> = removed.reqids.iter().take(SHOWN).map(u32::to_string).collect();
-        let more = if removed.reqids.len() > SHOWN { " and others" } else { "" };
-        details.push(format!("reqid {}{more}", reqids.join(", ")));
-    }
-    if removed.larval > 0 {
-        details.push(format!("{} larval", removed.larval));
-    }
-    let details = if details.is_empty() { String::new() } else { format!(" ({})", details.join("; ")) };
-    let running = if managers.is_empty() { String::new() } else { format!("; running: {}", managers.join(", ")) };
-    let text = format!(
-        "warning: removed {} that this service has not added{details}{running}; to keep the SAs of other programs: set \
-         flush = \"owned\" in manual-key.toml",
-        Count(removed.count, "SA")
-    );
+pub(crate) fn removed_foreign(removed: &ForeignSas) -> Event {
+    let text = format!("warning: removed {removed}; {KEEP_FOREIGN}");
     Event::warning(text).entry(&REMOVED_FOREIGN).field("IPSECKEY_FOREIGN", removed.count)
+}
+
+const REMOVING_FOREIGN: Entry = Entry {
+    id: "5a23c12607104f698a4b2f7ca14990f3",
+    subject: "The service removes SAs that an IKE daemon may have added",
+    documentation: "man:manual-key.toml(5)",
+    text: "With flush = \"all\", the default, start, refresh and stop remove the SAs of other\n\
+           programs as well, except those of other instances of the service. The message\n\
+           names the IKE daemon that is running. It does not notice: its tunnels lose all\n\
+           packets until it negotiates new SAs.\n\
+           Number of SAs: @IPSECKEY_FOREIGN@.\n\
+           To remove only the service's own SAs, set flush = \"owned\" in manual-key.toml.",
+};
+
+/// `foreign` will be removed; `managers` are the IKE daemons that are running.
+pub(crate) fn removing_foreign(foreign: &ForeignSas, managers: &[String]) -> Event {
+    let running = if managers.is_empty() { String::new() } else { format!("; running: {}", managers.join(", ")) };
+    let text = format!("warning: removes {foreign}{running}; {KEEP_FOREIGN}");
+    Event::warning(text).entry(&REMOVING_FOREIGN).field("IPSECKEY_FOREIGN", foreign.count)
 }
 
 const SHARED_REQID: Entry = Entry {
@@ -123,4 +146,4 @@ fn more(count: usize) -> String {
 
 /// The entries of this file, for the catalogue.
 #[cfg(test)]
-pub(in crate::service::log) const ENTRIES: &[&Entry] = &[&REMOVED_FOREIGN, &SHARED_REQID, &SHADOW];
+pub(in crate::service::log) const ENTRIES: &[&Entry] = &[&REMOVED_FOREIGN, &REMOVING_FOREIGN, &SHARED_REQID, &SHADOW];

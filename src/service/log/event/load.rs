@@ -196,8 +196,21 @@ const REFUSED_COMMAND: Entry = Entry {
     text: "The command starts in line @IPSECKEY_LINE@ of the keys file. The message contains the kernel's error.",
 };
 
-pub(crate) fn command_refused(line: u32, error: &SadbError) -> Event {
-    let text = format!("line {line}: the SADB: {}", without_hex_runs(&error.to_string()));
+/// The program that has added the SA which a refused command would add again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Existing {
+    Own,
+    Foreign,
+}
+
+/// `existing`: the SA exists already.
+pub(crate) fn command_refused(line: u32, error: &SadbError, existing: Option<Existing>) -> Event {
+    let owner = match existing {
+        None => "",
+        Some(Existing::Own) => "; this service has added it",
+        Some(Existing::Foreign) => "; another program has added it, such as an IKE daemon: choose another SPI",
+    };
+    let text = format!("line {line}: the SADB: {}{owner}", without_hex_runs(&error.to_string()));
     Event::error(text).entry(&REFUSED_COMMAND).field("IPSECKEY_LINE", line)
 }
 

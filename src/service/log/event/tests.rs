@@ -70,7 +70,8 @@ pub(in crate::service::log) fn samples() -> Vec<Event> {
         load::degraded(&load::online(2, file), &coverage().0, false),
         confirm::not_confirmed(),
         load::disabled(true, AfterStop::Kept { instance: Some("north") }),
-        foreign::removed_foreign(&foreign_sas(), &["charon (pid 7)".to_owned()]),
+        foreign::removed_foreign(&foreign_sas()),
+        foreign::removing_foreign(&foreign_sas(), &["charon (pid 7)".to_owned()]),
         counter_mode::used(&[3, 7], CarrySequence::Run),
         foreign::shared_reqid(3, 7, &id),
         foreign::shadows(2, &shadow),
@@ -78,7 +79,7 @@ pub(in crate::service::log) fn samples() -> Vec<Event> {
         load::empty(file),
         load::nothing_to_add(file, SadbState::Unchanged, None),
         load::invalid_file(file, 12, &[3, 7], SadbState::Empty),
-        load::command_refused(3, &refusal()),
+        load::command_refused(3, &refusal(), Some(load::Existing::Foreign)),
         load::limitation(3, "no idle lifetimes"),
         load::partly_applied(file, 12, &[3]),
         load::not_reconcilable(file, &GoalError { line: 3, message: "get".to_owned() }),
@@ -191,7 +192,7 @@ fn how_to_see_errors_can_be_pasted_into_a_shell() {
 #[test]
 fn errors_of_an_sadb_are_masked() {
     assert!(samples().iter().all(|event| !event.to_string().contains("bde35972")));
-    assert!(load::command_refused(1, &refusal()).to_string().ends_with("key ..."));
+    assert!(load::command_refused(1, &refusal(), None).to_string().ends_with("key ..."));
 }
 
 #[test]
