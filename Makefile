@@ -18,6 +18,11 @@ MAN8 = $(wildcard man/*.8)
 UNITS = $(wildcard systemd/*.service)
 DOCS = README.md $(wildcard docs/*)
 EXAMPLES = $(wildcard examples/*) $(wildcard systemd/examples/*) systemd/manual-key.toml
+APPARMORDIR ?= $(SYSCONFDIR)/apparmor.d
+APPARMOR = $(wildcard packaging/apparmor/*)
+# Sources: a module is compiled with the headers of the distribution's policy, see docs/confinement.md.
+SELINUXDIR ?= $(DATADIR)/ipseckey/selinux
+SELINUX = $(wildcard packaging/selinux/*)
 # The service has policies on Linux only.
 SYSTEM := $(shell uname -s)
 CONFIG = $(DESTDIR)$(SYSCONFDIR)/inet/manual-key.toml
@@ -59,6 +64,12 @@ install:
 	done
 	$(INSTALL) -m 644 $(PROGRAMS:%=completions/_%) $(DESTDIR)$(DATADIR)/zsh/site-functions
 	$(INSTALL) -m 644 $(PROGRAMS:%=completions/%.fish) $(DESTDIR)$(DATADIR)/fish/vendor_completions.d
+	[ ! -d $(APPARMORDIR) ] || $(INSTALL) -d $(DESTDIR)$(APPARMORDIR)
+	[ ! -d $(APPARMORDIR) ] || { $(call install_text,$(APPARMOR),$(DESTDIR)$(APPARMORDIR)); }
+	$(INSTALL) -d $(DESTDIR)$(SELINUXDIR)
+	$(call install_text,$(SELINUX),$(DESTDIR)$(SELINUXDIR))
+	@[ -n "$(DESTDIR)" ] || [ ! -d $(APPARMORDIR) ] || printf '%s\n' 'Now run:' \
+		'    apparmor_parser --replace $(APPARMOR:packaging/apparmor/%=$(APPARMORDIR)/%)'
 	@[ -n "$(DESTDIR)" ] || ! command -v systemctl >/dev/null || printf '%s\n' 'Now run:' \
 		'    systemctl daemon-reload' '    journalctl --update-catalog' '    systemd-tmpfiles --create ipseckey.conf'
 
@@ -68,6 +79,8 @@ uninstall:
 	$(RM) $(MAN5:man/%=$(DESTDIR)$(MANDIR)/man5/%) $(MAN8:man/%=$(DESTDIR)$(MANDIR)/man8/%)
 	$(RM) $(UNITS:systemd/%=$(DESTDIR)$(UNITDIR)/%) $(DESTDIR)$(TMPFILESDIR)/ipseckey.conf
 	$(RM) $(DESTDIR)$(CATALOGDIR)/manual-key.catalog
+	$(RM) $(APPARMOR:packaging/apparmor/%=$(DESTDIR)$(APPARMORDIR)/%)
+	$(RM) -r $(DESTDIR)$(SELINUXDIR)
 	$(RM) -r $(DESTDIR)$(DOCDIR)
 	$(RM) $(PROGRAMS:%=$(DESTDIR)$(DATADIR)/bash-completion/completions/%)
 	$(RM) $(PROGRAMS:%=$(DESTDIR)$(DATADIR)/zsh/site-functions/_%)
