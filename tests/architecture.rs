@@ -167,13 +167,15 @@ fn modules_forbid_unsafe_code() {
     }
 }
 
-/// The lists of tests in a document: the lines that begin with `- Tests:`, and the indented lines after them.
+/// The lists of tests in a document: the lines that begin with `- Tests:`, the indented lines after them, and tables with the column
+/// `test`.
 fn cited_tests(document: &str) -> String {
     let mut cited = String::new();
-    let mut is_list = false;
+    let (mut is_list, mut is_table) = (false, false);
     for line in document.lines() {
         is_list = line.starts_with("- Tests:") || is_list && line.starts_with("  ");
-        if is_list {
+        is_table = line.ends_with("| test |") || is_table && line.starts_with('|');
+        if is_list || is_table {
             cited.push_str(line);
             cited.push('\n');
         }

@@ -9,11 +9,14 @@ mod bench;
 #[cfg(target_os = "linux")]
 mod cell;
 mod damage;
+#[cfg(target_os = "linux")]
+mod dns;
 mod find;
 mod forms;
 mod places;
 mod sample;
 mod scan;
+mod typed;
 
 use std::collections::HashSet;
 use std::fs;
@@ -37,7 +40,11 @@ fn left_behind(bench: &Bench, keys: &Path) -> String {
 fn ipseckey(bench: &Bench, arguments: &[&str], input: &[u8]) -> Run {
     let hosts = bench.file("hosts", "192.0.2.1 me\n");
     let mut command = Command::new(env!("CARGO_BIN_EXE_ipseckey"));
-    command.args(["--sadb", &bench.spec(), "--hosts", hosts.to_str().unwrap()]).args(arguments);
+    command.args(["--sadb", &bench.spec()]);
+    if !arguments.contains(&"--hosts") {
+        command.args(["--hosts", hosts.to_str().unwrap()]);
+    }
+    command.args(arguments);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.env_clear().spawn().unwrap();
     // EPIPE: a program may exit before it has read all of its input.
@@ -58,7 +65,7 @@ fn sample_or_damaged(series: u64, seed: u64) -> KeysFile {
 
 /// Arguments of `ipseckey` whose whole output must contain no key.
 fn forms_without_keys(name: &str) -> Vec<Vec<&str>> {
-    let forms: [&[&str]; 15] = [
+    let forms: [&[&str]; 18] = [
         &["-c", name],
         &["-v", "-c", name],
         &["--deny-weak", "-c", name],
@@ -74,19 +81,25 @@ fn forms_without_keys(name: &str) -> Vec<Vec<&str>> {
         &["reconcile", name],
         &["--json", "reconcile", name],
         &["doctor", name],
+        &["--json", "plan", name],
+        &["--json", "doctor", name],
+        &["-p", "--hosts", name, "dump"],
     ];
     forms.map(<[&str]>::to_vec).to_vec()
 }
 
 /// Arguments of `ipseckey` whose standard output may contain keys; the last form reads commands from standard input.
 fn forms_with_keys(name: &str) -> Vec<Vec<&str>> {
-    let forms: [&[&str]; 9] = [
+    let forms: [&[&str]; 12] = [
         &["-v", "-f", name],
         &["-v", "reconcile", name],
         &["import", "setkey", name],
         &["import", "ip-xfrm", name],
         &["import", "ipsec.conf", name],
+        &["import", name],
         &["export", "setkey", name],
+        &["export", "ip-xfrm", name],
+        &["export", "ipsec.conf", name],
         &["export", "wireshark", name],
         &["export", "tcpdump", name],
         &[],
@@ -104,16 +117,17 @@ fn program_output_contains_no_key_of_damaged_files() {
         let path = bench.file("keys", "");
         fs::write(&path, &file.bytes).unwrap();
         let name = path.to_str().unwrap();
-        let typed = [&file.bytes, &b"\ndump\nsave all\n"[..]].concat();
+        let piped = [&file.bytes, &b"\ndump\nsave all\n"[..]].concat();
         let mut outputs = Vec::new();
         for arguments in forms_without_keys(name) {
             outputs.push(ipseckey(&bench, &arguments, b"").words());
         }
         // Their standard output contains valid keys; their standard error must contain none.
         for arguments in forms_with_keys(name) {
-            outputs.push(ipseckey(&bench, &arguments, &typed).stderr);
+            outputs.push(ipseckey(&bench, &arguments, &piped).stderr);
         }
-        outputs.push(ipseckey(&bench, &["-p"], &typed).words());
+        outputs.push(ipseckey(&bench, &["-p"], &piped).words());
+        outputs.push(typed::typed(&bench, &["-p"], &file.bytes));
         for method in ["check", "start", "refresh", "plan"] {
             let run = bench.method(method, &path);
             codes.insert(run.exit);
