@@ -48,8 +48,8 @@ fn installed_properties_are_valid_with_each_commented_line() {
         assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
         count += 1;
     }
-    // Twelve properties, two of which are set, and none.
-    assert_eq!(count, 11);
+    // Thirteen properties, two of which are set, and none.
+    assert_eq!(count, 12);
 }
 
 #[test]
