@@ -146,7 +146,7 @@ fn run_once(args: &Args, supervisor: &Supervisor, environment: Environment<'_>, 
 
 fn finish(config: &Config, outcome: &LoadOutcome, log: &mut dyn Log) -> Result<(), Reason> {
     if outcome.failure.is_none() {
-        udp_ports::warn_unbound(&outcome.encap_ports, config, log);
+        udp_ports::report_holders(&outcome.encap_ports, config, log);
     }
     state::save(config, outcome, None);
     outcome.result()

@@ -45,4 +45,5 @@ mod space;
 #[path = "../support/mod.rs"]
 mod support;
 mod traffic;
+mod udp_ports;
 mod volume;

@@ -61,6 +61,8 @@ enum Event {
     RepairDue,
     /// Addresses of this system have changed; an error ends the watch.
     AddressesChanged(io::Result<()>),
+    /// UDP ports that another program had are to be tried again.
+    PortsDue,
     /// SAs with idle lifetimes are due for a poll.
     IdlePoll,
 }
@@ -166,6 +168,7 @@ impl Daemon<'_> {
                 Event::Changed(change) => self.handle_change(change)?,
                 Event::RepairDue => self.repair_damage()?,
                 Event::AddressesChanged(change) => self.handle_address_change(change)?,
+                Event::PortsDue => self.ports.retry(&mut self.log),
                 Event::IdlePoll => self.poll_idle_sas()?,
                 Event::Stop => return self.stop(),
             }
@@ -182,7 +185,10 @@ impl Daemon<'_> {
             if self.repair.remaining().is_zero() {
                 return Event::RepairDue;
             }
-            let next = self.idle.remaining().min(self.repair.remaining());
+            if self.ports.remaining().is_zero() {
+                return Event::PortsDue;
+            }
+            let next = self.idle.remaining().min(self.repair.remaining()).min(self.ports.remaining());
             match events.recv_timeout(self.log.watchdog.remaining().min(next)) {
                 Ok(event) => return event,
                 Err(RecvTimeoutError::Timeout) => {}

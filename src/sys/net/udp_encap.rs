@@ -6,6 +6,7 @@ use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::{AsRawFd, OwnedFd};
 
+use crate::sys::process::{key_managers, socket_owner};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrIn, SockaddrIn6, bind, setsockopt, socket, sockopt};
 use nix::{libc, setsockopt_impl, sockopt_impl};
 
@@ -50,24 +51,45 @@ impl UdpPort {
 /// # Errors
 /// Those of reading /proc/net/udp.
 pub(crate) fn is_in_use(port: u16, is_ipv6: bool) -> io::Result<bool> {
+    Ok(inode(port, is_ipv6)?.is_some())
+}
+
+/// The program that has a socket on the port, such as `charon-systemd (pid 779)`; `None` if there is none. Without CAP_SYS_PTRACE
+/// the sockets of more privileged programs are hidden: then IKE daemons that are running are named, as they use the port.
+pub(crate) fn holder(port: u16, is_ipv6: bool) -> Option<String> {
+    let inode = inode(port, is_ipv6).ok()??;
+    Some(socket_owner::owner(inode).unwrap_or_else(|| match &key_managers::running()[..] {
+        [] => "another program".to_owned(),
+        running => format!("another program (running: {})", running.join(", ")),
+    }))
+}
+
+/// The inode of the first socket on the port.
+fn inode(port: u16, is_ipv6: bool) -> io::Result<Option<u64>> {
     // Of the thread's network namespace, not that of the process's first thread.
     let lists: &[&str] = if is_ipv6 { &["udp6"] } else { &["udp", "udp6"] };
     for list in lists {
         match fs::read_to_string(format!("/proc/thread-self/net/{list}")) {
-            Ok(text) if ports(&text).any(|held| held == port) => return Ok(true),
+            Ok(text) => {
+                if let Some((_, inode)) = sockets(&text).find(|(held, _)| *held == port) {
+                    return Ok(Some(inode));
+                }
+            }
             // A kernel without IPv6 has no udp6.
-            Err(error) if *list == "udp" || error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
+            Err(error) if *list == "udp6" && error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
         }
     }
-    Ok(false)
+    Ok(None)
 }
 
-/// The local ports of a socket list (proc(5), /proc/net/udp): hexadecimal, after the last colon of the second column.
-fn ports(list: &str) -> impl Iterator<Item = u16> {
+/// The local ports and inodes of a socket list (proc(5), /proc/net/udp): the port is hexadecimal, after the last colon of the second
+/// column, the inode in the tenth.
+fn sockets(list: &str) -> impl Iterator<Item = (u16, u64)> {
     list.lines().filter_map(|line| {
-        let (_, port) = line.split_whitespace().nth(1)?.rsplit_once(':')?;
-        u16::from_str_radix(port, 16).ok()
+        let mut columns = line.split_whitespace();
+        let (_, port) = columns.nth(1)?.rsplit_once(':')?;
+        Some((u16::from_str_radix(port, 16).ok()?, columns.nth(7)?.parse().ok()?))
     })
 }
 
@@ -97,12 +119,16 @@ mod tests {
         let port = socket.local_addr().unwrap().port();
         assert!(is_in_use(port, false).unwrap());
         assert!(!is_in_use(0, false).unwrap() && !is_in_use(0, true).unwrap());
+        let own = format!("(pid {})", std::process::id());
+        assert!(holder(port, false).unwrap().ends_with(&own));
+        assert_eq!(holder(0, false), None);
     }
 
     #[test]
-    fn ports_reads_the_list_of_ipv6() {
+    fn sockets_reads_the_list_of_ipv6() {
         let list = "  sl  local_address                         remote_address\n\
-                    \x20 12: 00000000000000000000000000000000:1194 00000000000000000000000000000000:0000 07\n";
-        assert_eq!(ports(list).collect::<Vec<_>>(), [4500]);
+                    \x20 12: 00000000000000000000000000000000:1194 00000000000000000000000000000000:0000 07 \
+                    00000000:00000000 00:00000000 00000000     0        0 18023 2 00000000deadbeef 0\n";
+        assert_eq!(sockets(list).collect::<Vec<_>>(), [(4500, 18023)]);
     }
 }

@@ -112,6 +112,11 @@ pub(crate) mod udp_encap {
         }
     }
 
+    /// Always `None`: unknown.
+    pub(crate) fn holder(_port: u16, _is_ipv6: bool) -> Option<String> {
+        None
+    }
+
     /// Always true, so that no port is reported as missing.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ mod neighbours;
 mod policies;
 mod report;
 mod sas;
+mod udp_ports;
 
 use std::path::PathBuf;
 
@@ -59,6 +60,7 @@ impl Doctor {
             policies::check(session, &actual.policy_sas, &own, &mut report);
             if session.vocabulary() == Vocabulary::Linux {
                 neighbours::check(&actual.policy_sas, &mut report);
+                udp_ports::check(&actual.policy_sas, &own, &mut report);
             }
         }
         if session.vocabulary() == Vocabulary::Linux {

@@ -84,11 +84,19 @@ pub(crate) fn udp_port_bound(port: u16) -> Event {
     Event::info(text).field("IPSECKEY_PORT", port)
 }
 
-/// Another program has the port: whether it receives ESP depends on its socket option.
-pub(crate) fn udp_port_in_use(port: u16) -> Event {
-    let text =
-        format!("UDP port {port} is in use by another program; ESP is received only if its socket has the option UDP_ENCAP");
+/// Another program has the port, `holder` if it has not closed it since: whether it receives ESP depends on its socket option.
+pub(crate) fn udp_port_in_use(port: u16, holder: Option<&str>) -> Event {
+    let text = format!(
+        "UDP port {port} is in use by {}; ESP is received only if its socket has the option UDP_ENCAP, as that of an IKE daemon \
+         has; the service takes the port when it is free, unless hold_natt_ports = false",
+        holder.unwrap_or("another program")
+    );
     Event::warning(text).entry(&NO_UDP_PORT).field("IPSECKEY_PORT", port)
+}
+
+/// Another program has the port, and the service is not to hold it.
+pub(crate) fn udp_port_held(port: u16, holder: &str) -> Event {
+    Event::info(format!("UDP port {port} is held by {holder}, which has to receive ESP in UDP")).field("IPSECKEY_PORT", port)
 }
 
 pub(crate) fn udp_port_failed(port: u16, error: &io::Error) -> Event {

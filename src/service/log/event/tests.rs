@@ -110,7 +110,8 @@ pub(in crate::service::log) fn samples() -> Vec<Event> {
             "ip (netlink port 7)",
             false,
         ),
-        daemon::udp_port_in_use(4500),
+        daemon::udp_port_in_use(4500, Some("charon (pid 7)")),
+        daemon::udp_port_held(4500, "charon (pid 7)"),
         daemon::udp_port_failed(4500, &io_error()),
         daemon::udp_port_unbound(4500),
     ]
