@@ -17,7 +17,7 @@ MAN5 = $(wildcard man/*.5)
 MAN8 = $(wildcard man/*.8)
 UNITS = $(wildcard systemd/*.service)
 DOCS = README.md $(wildcard docs/*)
-EXAMPLES = $(wildcard examples/*) $(wildcard systemd/examples/*) systemd/manual-key.toml
+EXAMPLES = $(filter-out examples/monitoring,$(wildcard examples/*)) $(wildcard examples/monitoring/*) $(wildcard systemd/examples/*) systemd/manual-key.toml
 APPARMORDIR ?= $(SYSCONFDIR)/apparmor.d
 APPARMOR = $(wildcard packaging/apparmor/*)
 # Sources: a module is compiled with the headers of the distribution's policy, see docs/confinement.md.

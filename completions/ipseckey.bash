@@ -373,7 +373,7 @@ _ipseckey_options() {
             return 0
             ;;
         ipseckey__subcmd__show)
-            opts="-h --json --show-keys --color --sadb --help"
+            opts="-h --openmetrics --prometheus --json --show-keys --color --sadb --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

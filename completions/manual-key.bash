@@ -258,7 +258,7 @@ _manual__key() {
             return 0
             ;;
         manual__subcmd__key__subcmd__status)
-            opts="-h --json --check --warn --instance --config --config-file --policy --sadb --flush --help"
+            opts="-h --json --openmetrics --prometheus --check --warn --instance --config --config-file --policy --sadb --flush --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

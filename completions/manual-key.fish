@@ -139,5 +139,7 @@ unix:\t''"
 complete -c manual-key -n "__fish_manual_key_using_subcommand status" -l flush -d 'SAs to flush: all, or owned (added by this service)' -r -f -a "all\t''
 owned\t''"
 complete -c manual-key -n "__fish_manual_key_using_subcommand status" -l json -d 'Print a JSON object'
+complete -c manual-key -n "__fish_manual_key_using_subcommand status" -l openmetrics -d 'Print metrics in the format OpenMetrics'
+complete -c manual-key -n "__fish_manual_key_using_subcommand status" -l prometheus -d 'Print metrics for the textfile collector of node_exporter'
 complete -c manual-key -n "__fish_manual_key_using_subcommand status" -l check -d 'Print one line with the worst problem; exit with 3 if there is one, 78 in maintenance, 1 if disabled, 77 without permission to read the state'
 complete -c manual-key -n "__fish_manual_key_using_subcommand status" -s h -l help -d 'Print help'

@@ -282,7 +282,7 @@ impl<'s, 'a> Executor<'s, 'a> {
             output.print_message("show: expected an address or a network, such as 192.0.2.2 or 10.0.0.0/8");
             return false;
         }
-        self.session.show(net.flatten()).unwrap_or_else(|error| {
+        self.session.show(net.flatten(), None).unwrap_or_else(|error| {
             output.print_message(&format!("show: {error}"));
             false
         })

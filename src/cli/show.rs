@@ -3,7 +3,8 @@
 use std::io::{self, Write};
 
 use super::session::Session;
-use crate::links::{Links, json, table};
+use crate::links::exposition::{Exposition, Syntax};
+use crate::links::{Links, json, metrics, table, xfrm_stat};
 use crate::policy::Net;
 use crate::sadb::SadbError;
 use crate::sys::net::interfaces::local_addresses;
@@ -23,11 +24,12 @@ pub(super) fn parse_peer(text: &str) -> Option<Net> {
 }
 
 impl Session<'_> {
-    /// Prints the links, or only those with `peer`. Returns false, with a message, if there is none with it.
+    /// Prints the links, or only those with `peer`; as metrics if `syntax` is given. Returns false, with a message, if there is
+    /// none with it.
     ///
     /// # Errors
     /// The SADB cannot be opened, or refuses to list its SAs or policies.
-    pub(super) fn show(&self, peer: Option<Net>) -> Result<bool, SadbError> {
+    pub(super) fn show(&self, peer: Option<Net>, syntax: Option<Syntax>) -> Result<bool, SadbError> {
         let mut links = self.read_links()?;
         if let Some(net) = peer {
             links.retain(net);
@@ -36,7 +38,10 @@ impl Session<'_> {
             self.output.print_message(&format!("show: no SA for {net}; `ipseckey show` lists all links"));
             return Ok(false);
         }
-        let _ = self.output.note_write_error(self.write_links(&links));
+        let _ = self.output.note_write_error(match syntax {
+            Some(syntax) => self.write_metrics(&links, syntax),
+            None => self.write_links(&links),
+        });
         Ok(true)
     }
 
@@ -52,6 +57,16 @@ impl Session<'_> {
             Some(_) => json::write(&mut out, links),
             None => table::write(&mut out, links, self.table_style()),
         }?;
+        out.flush()
+    }
+
+    fn write_metrics(&self, links: &Links, syntax: Syntax) -> io::Result<()> {
+        let mut out = io::BufWriter::new(io::stdout().lock());
+        let mut exposition = Exposition::new(&mut out, syntax);
+        // The counters of this system are not those of a stand-in.
+        let counters = if self.target().is_of_system() { xfrm_stat() } else { String::new() };
+        metrics::write(&mut exposition, links, &counters)?;
+        exposition.end()?;
         out.flush()
     }
 

@@ -2,13 +2,16 @@
 //!
 //! - [`Links`]: the SAs of an SADB in a compact form (`sa`), sorted by link;
 //! - [`Link`]: one link, a sum of its SAs; [`problem`]: the conditions under which it is not healthy;
-//! - [`table`] and [`json`]: links as text and as objects; `units`: short numbers.
+//! - [`table`] and [`json`]: links as text and as objects; `units`: short numbers;
+//! - [`metrics`]: metrics of SAs and links; [`exposition`]: their syntax.
 //!
 //! No key is read, and nothing here can hold one.
 #![forbid(unsafe_code)]
 
+pub(crate) mod exposition;
 pub(crate) mod json;
 mod link;
+pub(crate) mod metrics;
 mod problem;
 mod sa;
 mod store;
@@ -88,10 +91,20 @@ impl Links {
         self.order.chunk_by(is_same).filter_map(|link| Link::of_sas(link.iter().map(|at| self.sas.get(*at)), self.now))
     }
 
+    /// The SAs, in the order of their links.
+    fn sas(&self) -> impl Iterator<Item = &LinkSa> {
+        self.order.iter().map(|at| self.sas.get(*at))
+    }
+
     /// Whether there is no SA.
     pub(crate) fn is_empty(&self) -> bool {
         self.order.is_empty()
     }
+}
+
+/// The text of /proc/net/xfrm_stat; empty if the system has none.
+pub(crate) fn xfrm_stat() -> String {
+    std::fs::read_to_string("/proc/net/xfrm_stat").unwrap_or_default()
 }
 
 fn of_listed(listed: ListedPolicy) -> crate::policy::Policy {

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use super::Surroundings;
 use crate::policy::{Net, PolicySa, derive};
 use crate::sa::direction::{Directions, directions};
-use crate::sa::{AddressRole, Extension, Flags, LifetimeKind, Message, SaState, SaType, Spi, XfrmMode};
+use crate::sa::{AddressRole, Extension, Flags, LifetimeKind, Masked, Message, SaState, SaType, Spi, XfrmMode};
 
 /// The networks of a tunnel: of this host's side, and of the peer's.
 pub(super) type Nets = (Net, Net);
@@ -38,6 +38,8 @@ pub(super) struct LinkSa {
     /// When the SA was added, the newest first.
     pub(super) added: Reverse<Moment>,
     pub(super) spi: u32,
+    /// Linux: the mark, which is a part of the identity.
+    pub(super) mark: Option<Box<Masked>>,
     /// Whether a policy uses it; false also if that is unknown.
     pub(super) is_covered: bool,
     /// Whether one of its addresses is one of this host; true also if that is unknown.
@@ -85,6 +87,7 @@ impl LinkSa {
             direction,
             added: Reverse(moment(current.addtime)),
             spi: association.spi.0,
+            mark: sa.id.mark.map(Box::new),
             is_covered: surroundings.policies.as_ref().is_some_and(|policies| policies.covers(&sa, known)),
             is_here: surroundings.local.is_none()
                 || is_local(sa.id.dst)

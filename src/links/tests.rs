@@ -31,6 +31,7 @@ fn sa(peer: &str, direction: Direction, spi: u32) -> LinkSa {
         direction,
         added: Reverse(now() - 12 * DAY),
         spi,
+        mark: None,
         is_covered: true,
         is_here: true,
         counts_packets: true,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::StaticDefault;
 
 /// A value of which only the bits of a mask are used.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(from = "(u32, u32)", into = "(u32, u32)")]
 pub(crate) struct Masked {
     /// The value to compare or set.

@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
+use crate::links::exposition::Syntax;
 use crate::sadb::{SADB_VARIABLE, SadbTarget};
 use crate::service::config::properties::{PolicyMode, Scope};
 use crate::service::config::supervisor::{Environment, Supervisor};
@@ -83,6 +84,8 @@ pub(crate) struct Args {
     pub(crate) overrides: Overrides,
     pub(crate) show: bool,
     pub(crate) json: bool,
+    /// `--openmetrics` or `--prometheus`.
+    pub(crate) metrics: Option<Syntax>,
     /// `--check`: the exit status depends on the state.
     pub(crate) check: bool,
     /// `--warn`: seconds before an expiry that is a problem.
@@ -135,6 +138,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Arg
         overrides,
         show: is_set(of_method, "show"),
         json: is_set(of_method, "json"),
+        metrics: metrics(of_method),
         check: is_set(of_method, "check"),
         warn: of_method.try_get_one("warn").ok().flatten().copied().unwrap_or(DEFAULT_WARN),
         open: is_set(of_method, "open"),
@@ -146,6 +150,11 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Arg
 /// Whether an option is given. Each method has only its own options: for the others clap returns an error.
 fn is_set(matches: &ArgMatches, name: &str) -> bool {
     matches.try_get_one(name).ok().flatten().copied().unwrap_or(false)
+}
+
+fn metrics(matches: &ArgMatches) -> Option<Syntax> {
+    let syntaxes = [("openmetrics", Syntax::OpenMetrics), ("prometheus", Syntax::Prometheus)];
+    syntaxes.into_iter().find(|(option, _)| is_set(matches, option)).map(|(_, syntax)| syntax)
 }
 
 fn overrides(method: Method, matches: &ArgMatches) -> Overrides {
@@ -201,6 +210,13 @@ fn with_options(method: Method, command: Command) -> Command {
         Method::Plan => command.arg(flag("json", "Print JSON objects, one per line")),
         Method::Status => command.args([
             flag("json", "Print a JSON object"),
+            flag("openmetrics", "Print metrics in the format OpenMetrics").conflicts_with_all([
+                "json",
+                "check",
+                "prometheus",
+            ]),
+            flag("prometheus", "Print metrics for the textfile collector of node_exporter")
+                .conflicts_with_all(["json", "check"]),
             flag(
                 "check",
                 "Print one line with the worst problem; exit with 3 if there is one, 78 in maintenance, 1 if disabled, 77 \

@@ -26,6 +26,7 @@ mod idle;
 mod import;
 mod keep;
 mod life;
+mod metrics;
 mod missing;
 mod monitor;
 mod ospf;

@@ -1,16 +1,18 @@
 //! `ipseckey show`: the arguments. `cli::show` prints.
 
-use clap::{Arg, ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use crate::cli::exit::Exit;
 use crate::cli::session::Session;
 use crate::cli::show::parse_peer;
 use crate::cli::tools::failure::Failure;
+use crate::links::exposition::Syntax;
 use crate::policy::Net;
 
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::cli) struct Show {
     peer: Option<Net>,
+    metrics: Option<Syntax>,
 }
 
 pub(super) fn command() -> Command {
@@ -24,17 +26,27 @@ pub(super) fn command() -> Command {
                 .value_parser(|text: &str| parse_peer(text).ok_or("expected an address or a network"))
                 .help("Only links with this address or network"),
         )
+        .args([
+            flag("openmetrics", "Print metrics in the format OpenMetrics").conflicts_with("prometheus"),
+            flag("prometheus", "Print metrics for the textfile collector of node_exporter"),
+        ])
+}
+
+fn flag(name: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
 }
 
 impl From<&mut ArgMatches> for Show {
     fn from(matches: &mut ArgMatches) -> Self {
-        Self { peer: matches.remove_one("peer") }
+        let syntaxes = [("openmetrics", Syntax::OpenMetrics), ("prometheus", Syntax::Prometheus)];
+        let metrics = syntaxes.into_iter().find(|(option, _)| matches.get_flag(option)).map(|(_, syntax)| syntax);
+        Self { peer: matches.remove_one("peer"), metrics }
     }
 }
 
 impl Show {
     pub(super) fn run(&self, session: &Session<'_>) -> Result<Exit, Failure> {
-        let is_found = session.show(self.peer).map_err(Failure::of)?;
+        let is_found = session.show(self.peer, self.metrics).map_err(Failure::of)?;
         Ok(if is_found { Exit::Done } else { Exit::Failed })
     }
 }

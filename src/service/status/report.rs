@@ -26,9 +26,9 @@ use crate::sys::time::unix_now;
 #[derive(Default, Serialize)]
 pub(super) struct Report {
     #[serde(skip_serializing_if = "Option::is_none")]
-    state: Option<State>,
+    pub(super) state: Option<State>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    since: Option<u64>,
+    pub(super) since: Option<u64>,
     #[serde(skip_serializing_if = "String::is_empty")]
     reason: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -38,22 +38,25 @@ pub(super) struct Report {
     file: Option<String>,
     /// When it was applied, in seconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
-    loaded: Option<u64>,
+    pub(super) loaded: Option<u64>,
     /// Whether its content differs from the applied one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    changed: Option<bool>,
+    pub(super) changed: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     added: Option<usize>,
     /// The protocols of the setting `protect`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     protect: Vec<&'static str>,
     #[serde(flatten)]
-    sas: Option<Sas>,
+    pub(super) sas: Option<Sas>,
     /// The worst first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    problems: Vec<Problem>,
+    pub(super) problems: Vec<Problem>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     unknown: Vec<String>,
+    /// The SADB that the service uses; `None` if it cannot be found out.
+    #[serde(skip)]
+    pub(super) target: Option<SadbTarget>,
 }
 
 impl Report {
@@ -84,8 +87,9 @@ impl Report {
             file,
             ..Facts::default()
         };
-        let gathered = sadb(args, environment, record.as_ref())
-            .and_then(|target| facts.gather(&target, directory, &mut report.unknown));
+        let target = sadb(args, environment, record.as_ref());
+        report.target = target.as_ref().ok().cloned();
+        let gathered = target.and_then(|target| facts.gather(&target, directory, &mut report.unknown));
         report.judge(facts, gathered);
         report
     }

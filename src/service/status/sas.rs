@@ -25,7 +25,7 @@ const MAX_EXPIRIES: usize = 10;
 #[derive(Default, Serialize)]
 pub(super) struct Sas {
     pub(super) owned: usize,
-    foreign: usize,
+    pub(super) foreign: usize,
     /// SAs of the service, or of its loaded keys file, that the SADB does not have.
     pub(super) missing: usize,
     /// SAs of the service with a lifetime in seconds that has not expired.
