@@ -23,6 +23,7 @@ mod guard;
 mod hitless;
 mod hosts;
 mod idle;
+mod ike;
 mod import;
 mod keep;
 mod life;
