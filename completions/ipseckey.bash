@@ -373,12 +373,16 @@ _ipseckey_options() {
             return 0
             ;;
         ipseckey__subcmd__show)
-            opts="-h --openmetrics --prometheus --json --show-keys --color --sadb --help"
+            opts="-h --watch --openmetrics --prometheus --json --show-keys --color --sadb --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --watch)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -416,7 +420,7 @@ _ipseckey() {
     done
 
     case $prev in
-    --bits | --color | --hosts | --output | --peer | --sadb | -c | -f | -o | -s) _ipseckey_options "${COMP_WORDS[0]}" "$cur" "$prev" && return ;;
+    --bits | --color | --hosts | --output | --peer | --sadb | --watch | -c | -f | -o | -s) _ipseckey_options "${COMP_WORDS[0]}" "$cur" "$prev" && return ;;
     auth_alg | authalg) mapfile -t COMPREPLY < <(compgen -W "$auth" -- "$cur") && return ;;
     encr_alg | encralg) mapfile -t COMPREPLY < <(compgen -W "$encr" -- "$cur") && return ;;
     mode) mapfile -t COMPREPLY < <(compgen -W "transport tunnel beet" -- "$cur") && return ;;

@@ -60,6 +60,7 @@ complete -c ipseckey -n "__fish_ipseckey_needs_command" -f -a "doctor" -d 'Check
 complete -c ipseckey -n "__fish_ipseckey_needs_command" -f -a "explain" -d 'Explain an error or warning by its code, such as IK003'
 complete -c ipseckey -n "__fish_ipseckey_needs_command" -f -a "plan" -d 'Show what `reconcile` would change'
 complete -c ipseckey -n "__fish_ipseckey_needs_command" -f -a "reconcile" -d 'Change the SADB to match FILE with the fewest changes'
+complete -c ipseckey -n "__fish_ipseckey_using_subcommand show" -l watch -d 'Draw the table every SECONDS [2], with packets and bytes a second' -r
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand show" -l color -d 'Colour diagnostics' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -73,6 +74,7 @@ complete -c ipseckey -n "__fish_ipseckey_using_subcommand show" -l prometheus -d
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand show" -l json -d 'Print JSON, one object a line'
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand show" -l show-keys -d 'Include keys in the output of --json'
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand show" -s h -l help -d 'Print help'
+complete -c ipseckey -n "__fish_ipseckey_using_subcommand list" -l watch -d 'Draw the table every SECONDS [2], with packets and bytes a second' -r
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand list" -l color -d 'Colour diagnostics' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -86,6 +88,7 @@ complete -c ipseckey -n "__fish_ipseckey_using_subcommand list" -l prometheus -d
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand list" -l json -d 'Print JSON, one object a line'
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand list" -l show-keys -d 'Include keys in the output of --json'
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand list" -s h -l help -d 'Print help'
+complete -c ipseckey -n "__fish_ipseckey_using_subcommand ls" -l watch -d 'Draw the table every SECONDS [2], with packets and bytes a second' -r
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand ls" -l color -d 'Colour diagnostics' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -99,6 +102,7 @@ complete -c ipseckey -n "__fish_ipseckey_using_subcommand ls" -l prometheus -d '
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand ls" -l json -d 'Print JSON, one object a line'
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand ls" -l show-keys -d 'Include keys in the output of --json'
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand ls" -s h -l help -d 'Print help'
+complete -c ipseckey -n "__fish_ipseckey_using_subcommand status" -l watch -d 'Draw the table every SECONDS [2], with packets and bytes a second' -r
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand status" -l color -d 'Colour diagnostics' -r -f -a "auto\t''
 always\t''
 never\t''"

@@ -2,8 +2,11 @@
 
 mod support;
 
-use std::process::Output;
+use std::fs::File;
+use std::io::Read;
+use std::process::{Child, Output};
 
+use nix::pty::Winsize;
 use serde_json::Value;
 use support::model::{Model, succeeded};
 use support::schema::misfit;
@@ -87,6 +90,45 @@ fn show_prints_metrics_without_keys() {
     let problem = "ipsec_link_problem{peer=\"203.0.113.9\",local=\"192.0.2.1\",proto=\"ah\",mode=\"transport\",\
                    problem=\"no_inbound_sa\"} 1\n";
     assert!(text.contains(problem) && text.contains("limit=\"hard\"") && !text.contains("# EOF"), "{text}");
+}
+
+/// Starts `ipseckey` with these words on a terminal of that width.
+fn on_terminal(model: &Model, words: &[&str], columns: u16) -> (Child, File) {
+    let size = Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+    let pty = nix::pty::openpty(&size, None).unwrap();
+    let child = model.ipseckey(words).env("TERM", "xterm").stdout(pty.slave).spawn().unwrap();
+    (child, File::from(pty.master))
+}
+
+#[test]
+fn show_fits_terminals_of_40_80_and_120_columns() {
+    let model = model();
+    for columns in [40, 80, 120] {
+        let (mut child, mut screen) = on_terminal(&model, &["--color", "never", "show"], columns);
+        let mut text = String::new();
+        // EIO: the program has ended.
+        let _ = screen.read_to_string(&mut text);
+        assert!(child.wait().unwrap().success());
+        assert!(text.contains("198.51.100.7") && text.contains("2 links, 3 SAs"), "{text}");
+        assert!(text.lines().all(|line| line.trim_end().len() <= usize::from(columns)), "{columns}: {text}");
+        assert_eq!(text.contains("esp transport"), columns != 80, "{text}");
+    }
+}
+
+#[test]
+fn show_watch_draws_again_with_rates() {
+    let model = model();
+    let (mut child, mut screen) = on_terminal(&model, &["show", "--watch=1"], 80);
+    let (mut text, mut buffer) = (String::new(), [0; 4096]);
+    while text.matches("\x1b[H").count() < 3 {
+        let len = screen.read(&mut buffer).unwrap();
+        text.push_str(&String::from_utf8_lossy(&buffer[..len]));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let pictures: Vec<&str> = text.split("\x1b[H").skip(1).collect();
+    assert!(pictures[0].contains("every 1 s") && pictures[0].contains(" DATA ") && !pictures[0].contains("B/S"), "{text:?}");
+    assert!(pictures[1].contains(" B/S ") && pictures[1].contains("198.51.100.7"), "{text:?}");
 }
 
 #[test]

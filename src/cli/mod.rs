@@ -27,6 +27,7 @@ mod show;
 mod standard_input;
 mod tools;
 mod unprotected;
+mod watch;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -45,13 +45,13 @@ impl Session<'_> {
         Ok(true)
     }
 
-    fn read_links(&self) -> Result<Links, SadbError> {
+    pub(super) fn read_links(&self) -> Result<Links, SadbError> {
         // The addresses of this host say nothing about the SAs of a stand-in. Without its addresses, the directions are assumed.
         let local = if self.target().is_of_system() { local_addresses().ok() } else { None };
         Links::read(&mut *self.open()?, local, unix_now())
     }
 
-    fn write_links(&self, links: &Links) -> io::Result<()> {
+    pub(super) fn write_links(&self, links: &Links) -> io::Result<()> {
         let mut out = io::BufWriter::new(io::stdout().lock());
         match self.output.json() {
             Some(_) => json::write(&mut out, links),
@@ -70,7 +70,7 @@ impl Session<'_> {
         out.flush()
     }
 
-    fn table_style(&self) -> table::Style {
+    pub(super) fn table_style(&self) -> table::Style {
         let width = terminal::width(&io::stdout()).unwrap_or(table::DEFAULT_WIDTH);
         table::Style { width, has_color: self.output.colors() }
     }

@@ -3,6 +3,7 @@
 use std::iter;
 use std::net::IpAddr;
 
+use super::rates::Rates;
 use super::sa::{Direction, LinkSa, Moment, Nets};
 use crate::names::linux::mode_word;
 use crate::names::sa_types::type_word;
@@ -19,6 +20,8 @@ pub(super) struct Flow {
     pub(super) packets: Option<u64>,
     /// Of all SAs of the direction.
     pub(super) bytes: u64,
+    /// Packets and bytes a second, if an earlier listing is known.
+    pub(super) rate: Option<(u64, u64)>,
     /// The latest use; 0 if never or unknown.
     pub(super) last_used: Moment,
     /// Of the newest SA; 0 if unknown.
@@ -34,7 +37,7 @@ pub(super) struct Flow {
 }
 
 impl Flow {
-    fn add(&mut self, sa: &LinkSa) {
+    fn add(&mut self, sa: &LinkSa, rates: Option<&Rates>) {
         // The newest SA is the first of its direction.
         if self.sas == 0 {
             *self = Self {
@@ -50,6 +53,10 @@ impl Flow {
         self.sas += 1;
         self.packets = self.packets.map(|packets| packets.saturating_add(sa.packets));
         self.bytes = self.bytes.saturating_add(sa.bytes);
+        if let Some((packets, bytes)) = rates.map(|rates| rates.of(sa)) {
+            let (all_packets, all_bytes) = self.rate.unwrap_or_default();
+            self.rate = Some((all_packets.saturating_add(packets), all_bytes.saturating_add(bytes)));
+        }
         self.last_used = self.last_used.max(sa.last_used);
         self.replayed += u64::from(sa.replayed);
         self.unauthentic += u64::from(sa.unauthentic);
@@ -80,13 +87,13 @@ pub(crate) struct Link {
 
 impl Link {
     /// Sums up the SAs of a link, which are sorted. `None` without an SA.
-    pub(super) fn of_sas<'a>(mut sas: impl Iterator<Item = &'a LinkSa>, now: u64) -> Option<Self> {
+    pub(super) fn of_sas<'a>(mut sas: impl Iterator<Item = &'a LinkSa>, now: u64, rates: Option<&Rates>) -> Option<Self> {
         let first = sas.next()?;
         let (mut out, mut inbound) = (Flow::default(), Flow::default());
         let (mut is_group, mut is_here) = (false, false);
         for sa in iter::once(first).chain(sas) {
             let flow = if sa.direction == Direction::In { &mut inbound } else { &mut out };
-            flow.add(sa);
+            flow.add(sa, rates);
             is_group |= sa.direction == Direction::Both;
             is_here |= sa.is_here;
         }

@@ -13,6 +13,7 @@ pub(crate) mod json;
 mod link;
 pub(crate) mod metrics;
 mod problem;
+mod rates;
 mod sa;
 mod store;
 pub(crate) mod table;
@@ -27,6 +28,7 @@ use crate::policy::{ListedPolicy, Net};
 use crate::sa::SaType;
 use crate::sadb::{Sadb, SadbError, Spd};
 use link::Link;
+use rates::{Counters, Rates};
 use sa::LinkSa;
 use store::Store;
 
@@ -54,6 +56,8 @@ pub(crate) struct Links {
     has_policies: bool,
     /// Seconds since 1970.
     now: u64,
+    /// To show rates instead of sums.
+    rates: Option<Rates>,
 }
 
 impl Links {
@@ -77,7 +81,7 @@ impl Links {
     fn new(sas: Store<LinkSa>, has_policies: bool, now: u64) -> Self {
         let mut order: Vec<u32> = (0..).take(sas.len()).collect();
         order.sort_unstable_by_key(|at| sas.get(*at));
-        Self { sas, order, has_policies, now }
+        Self { sas, order, has_policies, now, rates: None }
     }
 
     /// Keeps only the links with `net`: with a peer inside it, or with a tunnel to a network that has an address in common with it.
@@ -88,7 +92,20 @@ impl Links {
     /// The links, in the order of the addresses of their peers.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Link> {
         let is_same = |one: &u32, other: &u32| self.sas.get(*one).is_of_same_link(self.sas.get(*other));
-        self.order.chunk_by(is_same).filter_map(|link| Link::of_sas(link.iter().map(|at| self.sas.get(*at)), self.now))
+        self.order.chunk_by(is_same).filter_map(move |link| {
+            let sas = link.iter().map(|at| self.sas.get(*at));
+            Link::of_sas(sas, self.now, self.rates.as_ref())
+        })
+    }
+
+    /// The counters, to compare a later listing with.
+    pub(crate) fn counters(&self) -> Counters {
+        Counters::new(self.sas())
+    }
+
+    /// Makes the table show rates since the listing of `before`.
+    pub(crate) fn compare(&mut self, before: Counters) {
+        self.rates = Some(Rates::since(before));
     }
 
     /// The SAs, in the order of their links.

@@ -15,7 +15,7 @@ pub(super) type Nets = (Net, Net);
 pub(super) type Moment = u32;
 
 /// The direction of an SA, as seen from the link's local address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Direction {
     Out,
     In,

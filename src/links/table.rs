@@ -99,14 +99,15 @@ fn spi(out: &mut String, flow: &Flow) -> fmt::Result {
 }
 
 fn packets(out: &mut String, flow: &Flow) -> fmt::Result {
-    match flow.packets {
+    match flow.packets.map(|packets| flow.rate.map_or(packets, |rate| rate.0)) {
         None => out.write_str("-"),
         Some(packets) => write!(out, "{}", Count(packets)),
     }
 }
 
 fn bytes(out: &mut String, flow: &Flow) -> fmt::Result {
-    if flow.sas == 0 { out.write_str("-") } else { write!(out, "{}", Count(flow.bytes)) }
+    let bytes = flow.rate.map_or(flow.bytes, |rate| rate.1);
+    if flow.sas == 0 { out.write_str("-") } else { write!(out, "{}", Count(bytes)) }
 }
 
 fn last_use(out: &mut String, link: &Link, is_short: bool) -> fmt::Result {
@@ -147,6 +148,7 @@ struct Layout {
     peer: usize,
     /// Column and width.
     columns: Vec<(usize, usize)>,
+    has_rates: bool,
 }
 
 /// The longest IPv4 address: the least width of a peer's column.
@@ -166,8 +168,21 @@ impl Layout {
             let rest: usize = columns.iter().map(|(_, width)| width + gap(is_short)).sum();
             let least = if may_wrap { SHORT_PEER.min(*peer) } else { *peer };
             let peer = (*peer).min(width.saturating_sub(rest));
-            (rest + least <= width).then_some(Self { is_short, peer, columns })
+            (rest + least <= width).then_some(Self { is_short, peer, columns, has_rates: links.rates.is_some() })
         })
+    }
+}
+
+impl Layout {
+    fn title(&self, column: usize) -> &'static str {
+        match (title(&COLUMNS[column], self.is_short), self.has_rates) {
+            ("PACKETS", true) => "PKT/S",
+            ("BYTES", true) => "B/S",
+            // No wider than the titles that were measured.
+            ("PKTS", true) => "P/S",
+            ("DATA", true) => "B/S",
+            (title, _) => title,
+        }
     }
 }
 
@@ -254,7 +269,7 @@ pub(crate) fn write(out: &mut dyn Write, links: &Links, style: Style) -> io::Res
 fn write_titles(out: &mut dyn Write, layout: &Layout, style: Style) -> io::Result<()> {
     let mut line = format!("{:<width$}", "PEER", width = layout.peer);
     for (at, width) in &layout.columns {
-        push_cell(&mut line, title(&COLUMNS[*at], layout.is_short), *at, *width, layout.is_short);
+        push_cell(&mut line, layout.title(*at), *at, *width, layout.is_short);
     }
     write_line(out, line.trim_end(), BOLD, style)
 }

@@ -197,3 +197,15 @@ fn retain_keeps_peers_and_networks_behind_them() {
 fn mode_words_have_three_letters_at_least() {
     assert!(MODES.iter().all(|(_, word)| word.len() >= 3));
 }
+
+#[test]
+fn compare_shows_rates_of_each_direction() {
+    let before = links(pair().to_vec());
+    let counters = before.counters();
+    let mut after = links(pair().map(|sa| LinkSa { packets: sa.packets + 1_000_000, ..sa }).to_vec());
+    after.compare(counters);
+    let link = after.iter().next().unwrap();
+    let (packets, bytes) = link.out.rate.unwrap();
+    assert!(packets > 0 && bytes == 0 && link.inbound.rate.is_some());
+    assert!(text(&after, 80).starts_with("PEER ") && text(&after, 80).contains("B/S"));
+}
