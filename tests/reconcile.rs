@@ -57,6 +57,21 @@ fn plan_prints_what_reconcile_does() {
 }
 
 #[test]
+fn reconcile_inbound_names_sas_for_both_directions() {
+    let model = Model::start(&["fe80::1"]);
+    let ah = |dst: &str| {
+        format!("add ah spi 0x1000 dst6 {dst} proto 89 auth_alg sha1 authkey 0102030405060708090a0b0c0d0e0f1011121314\n")
+    };
+    let done = run(&model, &["reconcile", "--inbound"], &(ah("ff02::5") + &ah("ff02::6") + &ah("fe80::2")));
+    let text = printed(&done);
+    assert_eq!(done.status.code(), Some(0), "{text}");
+    assert!(
+        text.contains("warning: 2 SAs are for both directions, and not added or changed") && text.contains("0 added"),
+        "{text}"
+    );
+}
+
+#[test]
 fn plan_masks_identities_that_may_be_keys() {
     let model = Model::start(&["192.0.2.1"]);
     model.load(&line(1, "srcidtype fqdn Dx4tPEtaaXiHlqW0w9Lh8A== dstidtype fqdn a.example"));

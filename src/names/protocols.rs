@@ -85,6 +85,14 @@ pub(crate) fn name(number: u8) -> Option<&'static str> {
     TABLE.iter().find(|row| row.0 == number).map(|row| row.1)
 }
 
+/// Whether daemons of the protocol with this number, such as those of FRR, write the header of IPv4 packets themselves.
+#[must_use]
+pub(crate) fn uses_raw_sockets(number: u8) -> bool {
+    const OSPF: u8 = 89;
+    const PIM: u8 = 103;
+    [OSPF, PIM].contains(&number)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

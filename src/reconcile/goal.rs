@@ -9,6 +9,7 @@ use rustc_hash::FxBuildHasher;
 use crate::apply::aim_at;
 use crate::keyfile::{SaCommand, Target, Verb};
 use crate::reconcile::sequence::is_inbound;
+use crate::sa::direction::is_shared;
 use crate::sa::{Flags, Request, SaId, SaType, Spi};
 
 /// An SA that a keys file defines.
@@ -106,6 +107,12 @@ impl Goal {
     /// False if the goal has no such SA.
     fn remove(&mut self, id: &SaId) -> bool {
         self.sas.find_entry(hash(id), |desired| desired.id() == *id).map(|entry| drop(entry.remove())).is_ok()
+    }
+
+    /// The number of SAs for both directions.
+    #[must_use]
+    pub(crate) fn shared_sas(&self) -> usize {
+        self.sas.iter().filter(|desired| is_shared(&desired.request)).count()
     }
 
     /// The inbound SAs only, without their pairs: the first step of a key change.

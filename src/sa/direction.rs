@@ -84,6 +84,16 @@ pub(crate) fn is_inbound(request: &Request, is_local: &dyn Fn(IpAddr) -> bool) -
     }
 }
 
+/// Whether the SA that `request` adds is for both directions, as those that all hosts of a group share.
+#[must_use]
+pub(crate) fn is_shared(request: &Request) -> bool {
+    let src = request.src.map(|src| src.addr.to_canonical()).filter(|src| !src.is_unspecified());
+    let Some(dst) = request.dst.map(|dst| dst.addr.to_canonical()) else { return false };
+    // Addresses of this host decide only about SAs for one direction.
+    let determined = directions(Directions::declared(request.flags), src, dst, &|_| false);
+    determined.is_some_and(|determined| determined.directions == Directions::BOTH)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -136,5 +146,9 @@ mod tests {
         assert!(is_inbound(HERE, HERE, Flags::default()) && !is_inbound(THERE, THERE, Flags::default()));
         assert!(is_inbound("::", GROUP, Flags::INBOUND) && !is_inbound("::", HERE, Flags::INBOUND | Flags::OUTBOUND));
         assert!(!super::is_inbound(&Request::default(), &is_here));
+        let is_shared = |src, dst, flags| is_shared(&Request { src: end(src), dst: end(dst), flags, ..Request::default() });
+        assert!(is_shared("::", GROUP, Flags::default()) && is_shared(HERE, THERE, Flags::INBOUND | Flags::OUTBOUND));
+        assert!(!is_shared(HERE, GROUP, Flags::default()) && !is_shared("::", GROUP, Flags::INBOUND));
+        assert!(!is_shared("::", HERE, Flags::default()) && !is_shared("::", THERE, Flags::default()));
     }
 }

@@ -27,13 +27,15 @@ impl Link {
         Self(switch)
     }
 
-    /// Connects `space` to port `number` with the interface `device`, which gets the address fe80::`number`.
+    /// Connects `space` to port `number` with the interface `device`, which gets the addresses fe80::`number`
+    /// and 10.0.0.`number`.
     pub fn plug(&self, space: &Space, device: &str, number: u8) {
         let path = self.0.path();
         space.ip(&format!("link add {device} type veth peer name port{number} netns {path}"));
         self.0.ip(&format!("link set port{number} up master switch"));
         space.ip(&format!("link set {device} addrgenmode none"));
         space.ip(&format!("addr add fe80::{number}/64 dev {device} nodad"));
+        space.ip(&format!("addr add 10.0.0.{number}/24 dev {device}"));
         space.ip(&format!("link set {device} up"));
     }
 }

@@ -40,6 +40,11 @@ fn keys(section: &str) -> Vec<String> {
     commands.lines().filter_map(generate).collect()
 }
 
+/// The SPI of a generated file.
+fn spi_of(keys: &str) -> &str {
+    keys.split_whitespace().skip_while(|word| *word != "spi").nth(1).expect("an SPI")
+}
+
 /// A service with the properties `settings`, without the `policy` that [`Guard`] has.
 fn service<'a>(router: &'a Router, keys: &str, settings: &str) -> Guard<'a> {
     let service = Guard::new(&router.space, keys, "");
@@ -84,14 +89,19 @@ impl Network {
         self.routers.iter().for_each(|router| router.wait_for_full(self.routers.len() - 1));
     }
 
-    /// Only packets that match `protected` have been sent.
     #[track_caller]
     fn assert_protected(self, protected: &str) {
-        let packets = self.capture.stop();
-        assert_ne!(packets.lines(protected), [""; 0]);
-        assert_eq!(packets.lines(&format!("not {protected}")), [""; 0], "packets in clear");
+        assert_protects(self.capture, protected);
         drop(self.link);
     }
+}
+
+/// Only packets that match `protected` have been sent.
+#[track_caller]
+fn assert_protects(capture: Capture, protected: &str) {
+    let packets = capture.stop();
+    assert_ne!(packets.lines(protected), [""; 0]);
+    assert_eq!(packets.lines(&format!("not {protected}")), [""; 0], "packets in clear");
 }
 
 #[test]
@@ -111,19 +121,62 @@ fn ospf_with_each_protocol() {
     }
 }
 
+/// The keys file of a router on two links, and a neighbour on each.
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
-fn ripng_with_a_generated_file() {
+fn ospf_on_two_links() {
+    let [first, second] = [Link::new(), Link::new()];
+    let routers = [Router::on(&first, 1), Router::on(&first, 2), Router::on(&second, 3)];
+    second.plug(&routers[0].space, "eth1", 1);
+    let captures = [&first, &second].map(|link| Capture::on(&link.0, IP6));
+    let shared = keys("The keys file").remove(0);
+    for router in &routers {
+        start_service(router, &shared, &settings());
+    }
+    routers[0].start_ospf6(&["eth0", "eth1"]);
+    routers[1..].iter().for_each(|router| router.start_ospf6(&["eth0"]));
+    for (router, neighbours) in routers.iter().zip([2, 1, 1]) {
+        router.wait_for_full(neighbours);
+    }
+    for capture in captures {
+        assert_protects(capture, "esp");
+    }
+    // A key for each link: the links would share the SA that was added last.
+    let other = shared.replace(spi_of(&shared), "0x1001");
+    let router = Router::new(4);
+    let service = service(&router, &(shared + &other), &settings());
+    let printed = service.run("plan").err;
+    let checked = service.shell("ipseckey -c /etc/inet/secret/ipseckeys").err;
+    assert!(printed.contains("a later SA for the same group has another SPI"), "{printed}");
+    assert!(checked.contains("warning[IK060]"), "{checked}");
+}
+
+#[test]
+#[ignore = "needs a kernel: tests/kernel/run"]
+fn ripng_and_pim_with_the_files_of_the_page() {
     let network = Network::new(2);
-    let settings = settings().replace("ospf", "ripng");
+    let pim = Capture::on(&network.link.0, "ip and not igmp");
+    let settings = settings().replace("[\"ospf\"]", "[\"ripng\", \"pim-ipv4\"]");
     network.routers[0].space.ip("addr add 2001:db8:1::1/64 dev lo nodad");
-    let shared = keys("RIPng and PIM").remove(0);
+    let of_pim = blocks("OSPF and PIM for IPv4", "keys").concat();
+    let shared = keys("RIPng and PIM").remove(0) + &of_pim;
     for router in &network.routers {
         start_service(router, &shared, &settings);
         router.start("zebra", "");
         router.start("ripngd", "router ripng\n network eth0\n redistribute connected\n timers basic 5 15 10\n");
+        router.start("pimd", "interface eth0\n ip pim\n ip pim hello 1 4\n");
     }
     wait_until("no route", || network.routers[1].show("show ipv6 ripng").contains("2001:db8:1::/64"));
+    for (router, other) in network.routers.iter().zip(["10.0.0.2", "10.0.0.1"]) {
+        wait_until("no neighbour", || router.show("show ip pim neighbor").contains(other));
+    }
+    assert_protects(pim, "esp");
+    let router = Router::new(3);
+    let limited = service(&router, &of_pim.replace("13 reqid", "13 proto 103 reqid"), &settings);
+    let printed = limited.run("plan").err;
+    let checked = limited.shell("ipseckey -c /etc/inet/secret/ipseckeys").err;
+    assert!(printed.contains("Linux does not see the protocol; remove proto"), "{printed}");
+    assert!(checked.contains("warning[IK061]"), "{checked}");
     network.assert_protected("esp");
 }
 
@@ -163,9 +216,8 @@ fn new_keys_lose_no_neighbour_of_ospf() {
             assert!(check.starts_with("OK: "), "{step}{check}");
         }
         for router in &network.routers {
-            let spi = new.split_whitespace().skip_while(|word| *word != "spi").nth(1).expect("an SPI");
             let states = router.space.ip("xfrm state list");
-            assert_eq!((states.matches("spi ").count(), states.matches(spi).count()), (4, 4), "{states}");
+            assert_eq!((states.matches("spi ").count(), states.matches(spi_of(&new)).count()), (4, 4), "{states}");
         }
     }
     let lost: Vec<u64> = network.routers.iter().zip(before).map(|(router, before)| lost(router) - before).collect();

@@ -136,6 +136,14 @@ impl Reconcile {
             let expected = "expected at least one add; if it is meant to be empty, use --allow-empty";
             return Err(Failure::new(format!("{name} adds no SA: {expected}")));
         }
+        if self.inbound && goal.shared_sas() > 0 {
+            let count = goal.shared_sas();
+            let sas = if count == 1 { "1 SA is".to_owned() } else { format!("{count} SAs are") };
+            session.output.print_message(&format!(
+                "warning: {sas} for both directions, and not added or changed: this host would send through them at once; to change \
+                 keys that several hosts share, see docs/ospfv3.md"
+            ));
+        }
         let mut goal = if self.inbound { goal.inbound() } else { goal };
         set_reqids(&mut goal, session);
         Ok(Some(goal))

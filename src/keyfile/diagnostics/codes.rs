@@ -71,6 +71,9 @@ codes! {
     56 BothTables "SA that illumos may keep in both of its tables."
     57 IllumosRefuses "Command that illumos refuses."
     58 IllumosChanges "Value that illumos changes."
+    59 OutboundGroup "SA of a group that is outbound only."
+    60 SeveralGroupKeys "Several keys for one multicast group."
+    61 RawSockets "IPv4 protocol that Linux does not see."
 }
 
 impl fmt::Display for Code {

@@ -1,6 +1,7 @@
 //! CommandWarnings of `-c` about valid commands: weak keys, duplicate SAs, missing authentication, peculiarities of illumos.
 
 pub(crate) mod duplicates;
+mod groups;
 mod illumos;
 pub(crate) mod tuple_count;
 
@@ -9,6 +10,7 @@ use crate::keyfile::command::{Command, SaCommand};
 use crate::keyfile::diagnostics::{Code, Diagnostic, Severity, Span};
 use crate::keyfile::lexer::{Lexer, WordSource};
 use crate::keyfile::lint::duplicates::DefinedSas;
+use crate::keyfile::lint::groups::Groups;
 use crate::keyfile::literals::address;
 use crate::keyfile::source::Location;
 use crate::names::Vocabulary;
@@ -26,6 +28,7 @@ use crate::secret::Key;
 pub(crate) struct Checker {
     vocabulary: Vocabulary,
     defined: DefinedSas,
+    groups: Groups,
     has_warned_about_names: bool,
 }
 
@@ -33,7 +36,7 @@ impl Checker {
     /// A checker for a new text of that vocabulary.
     #[must_use]
     pub(crate) fn new(vocabulary: Vocabulary) -> Self {
-        Self { vocabulary, defined: DefinedSas::default(), has_warned_about_names: false }
+        Self { vocabulary, defined: DefinedSas::default(), groups: Groups::default(), has_warned_about_names: false }
     }
 
     /// Checks the next command of `text`.
@@ -63,6 +66,9 @@ impl Checker {
         match command.verb {
             Verb::Add => {
                 warnings.check_add(command);
+                for found in self.groups.check(command, warnings.location.line, self.vocabulary) {
+                    warnings.push(found.code, found.field, found.message, Some(found.help));
+                }
                 for id in ids {
                     self.add(id, warnings);
                 }
@@ -270,6 +276,37 @@ mod tests {
     #[test]
     fn checker_accepts_a_good_command() {
         assert_eq!(check(&format!("add esp spi 0x100 dst 10.0.0.2 {GOOD}\n")), []);
+    }
+
+    #[test]
+    fn checker_finds_groups_that_are_outbound_only() {
+        let add = |words: &str| format!("add ah spi 256 dst6 ff02::5 proto 89 {words} {GOOD}\n");
+        assert_eq!(check(&add("outbound")), [(Code::OutboundGroup, 1)]);
+        for words in ["", "inbound", "inbound outbound", "src6 fe80::1 outbound"] {
+            assert_eq!(check(&add(words)), [], "{words}");
+        }
+        let from_others = format!("add ah spi 257 src6 fe80::2 dst6 ff02::5 inbound {GOOD}\n");
+        assert_eq!(check(&(from_others + &add("outbound"))), []);
+        assert_eq!(check(&format!("add ah spi 256 dst6 fe80::5 outbound {GOOD}\n")), []);
+    }
+
+    #[test]
+    fn checker_finds_rules_of_linux_for_groups() {
+        let hosts = HostsFile::default();
+        let options = Options { vocabulary: Vocabulary::Linux, numeric: true, setting: Setting::File, resolver: &hosts };
+        let check = |text: &str| {
+            let mut checker = Checker::new(Vocabulary::Linux);
+            let found = commands(text.as_bytes(), &options).flat_map(|item| checker.check(&item, text.as_bytes()));
+            found.map(|warning| (warning.code, warning.span.line)).collect::<Vec<_>>()
+        };
+        let add = |spi: u32, words: &str| format!("add ah spi {spi} dst6 {words} proto 89 {GOOD}\n");
+        assert_eq!(check(&(add(256, "ff02::5") + &add(257, "ff02::5"))), [(Code::SeveralGroupKeys, 2)]);
+        for other in ["ff02::6", "ff02::5 reqid 7", "ff02::5 inbound", "ff02::5 src6 fe80::1"] {
+            assert_eq!(check(&(add(256, "ff02::5") + &add(257, other))), [], "{other}");
+        }
+        let ipv4 = |words: &str| check(&format!("add ah spi 256 dst {words} {GOOD}\n"));
+        assert_eq!(ipv4("224.0.0.5 proto 89"), [(Code::RawSockets, 1)]);
+        assert_eq!((ipv4("224.0.0.5"), ipv4("224.0.0.9 proto 17 dport 520")), (vec![], vec![]));
     }
 
     #[test]

@@ -13,6 +13,7 @@
 //! | the setting `protect` | `in` and `out` policies that drop all other packets of the protocol: see [`Protocols`] |
 //! | IPv6, if the selector includes them | also `in` or `out` policies that pass neighbour discovery: see [`neighbours`] |
 
+mod groups;
 mod neighbours;
 
 use std::net::IpAddr;
@@ -87,6 +88,10 @@ pub(crate) struct Derived {
     pub(crate) without: Vec<(usize, NoPolicy)>,
     /// Positions of the SAs that only protect what this host sends to a group: what others send to it is accepted unprotected.
     pub(crate) one_way_groups: Vec<usize>,
+    /// Positions of the outbound SAs of IPv4 whose protocol the kernel does not see.
+    pub(crate) of_raw_sockets: Vec<usize>,
+    /// Positions of the SAs of a group that are never used for sending, since a later one for the same packets is.
+    pub(crate) shadowed_groups: Vec<usize>,
     /// Positions of the SAs that are outbound, but not used, since an earlier SA for the same packets has another reqid.
     pub(crate) unused_outbound: Vec<usize>,
     /// Positions of the SAs whose directions depend on addresses that may be configured later.
@@ -114,7 +119,9 @@ pub(crate) fn derive(sas: &[&PolicySa], is_local: &dyn Fn(IpAddr) -> bool, rules
         }
     }
     derived.policies = bundles.into_templates().map(|(id, templates)| allow(id, templates, rules)).collect();
-    derived.one_way_groups = one_way_groups(sas, &derived.policies);
+    derived.one_way_groups = groups::one_way(sas, &derived.policies);
+    derived.of_raw_sockets = groups::of_raw_sockets(sas, is_local);
+    derived.shadowed_groups = groups::shadowed(sas, is_local);
     // Last, because a bypass is needed only where one of these policies matches the UDP packets.
     let bypasses: Vec<Policy> =
         sas.iter().filter_map(|sa| udp_bypass_policy(sa, &derived.policies, is_local, rules)).collect();
@@ -209,18 +216,6 @@ fn add(bundles: &mut Bundles, position: usize, sa: &PolicySa, directions: &[Poli
         }
     }
     Ok(uses)
-}
-
-/// Positions of the SAs that are outbound for a group and any source, while no policy protects inbound packets to the group.
-fn one_way_groups(sas: &[&PolicySa], policies: &[Policy]) -> Vec<usize> {
-    let is_for_group = |sa: &PolicySa| sa.declared == Directions::OUTBOUND && sa.id.dst.is_multicast() && sa.src.is_none();
-    let is_inbound = |policy: &Policy, sa: &PolicySa| {
-        let Selector { dst, proto, .. } = policy.id.selector;
-        let is_same = sa.selector.is_some_and(|selector| selector.proto == proto);
-        policy.id.direction == PolicyDirection::In && dst == Net::host(sa.id.dst) && is_same
-    };
-    let is_one_way = |sa: &PolicySa| is_for_group(sa) && !policies.iter().any(|policy| is_inbound(policy, sa));
-    sas.iter().enumerate().filter(|(_, sa)| is_one_way(sa)).map(|(position, _)| position).collect()
 }
 
 fn allow(id: PolicyId, templates: Vec<Template>, rules: Rules) -> Policy {

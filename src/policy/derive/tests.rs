@@ -324,6 +324,30 @@ fn derive_sends_with_the_first_reqid_and_accepts_all() {
 }
 
 #[test]
+fn derive_finds_protocols_of_raw_sockets() {
+    let to = |dst, proto| Request { src: None, dst: end(dst, 0, proto), ..esp() };
+    let found = |request| derived(&[request]).of_raw_sockets;
+    assert_eq!((found(to("224.0.0.5", 89)), found(to("10.0.0.2", 103))), (vec![0], vec![0]));
+    for other in [to("224.0.0.5", 0), to("224.0.0.9", 17), to("ff02::5", 89), to("10.0.0.1", 89)] {
+        assert_eq!(found(other), [0; 0]);
+    }
+}
+
+#[test]
+fn derive_finds_groups_with_several_keys() {
+    let group = |spi, dst, reqid| {
+        let request = Request { src: None, dst: host(dst), spi: Spi(spi), ..esp() };
+        linux(request, LinuxExtras { reqid, ..LinuxExtras::default() })
+    };
+    let shadowed = |requests: &[Request]| derived(requests).shadowed_groups;
+    assert_eq!(shadowed(&[group(7, "ff02::5", 0), group(8, "ff02::6", 0), group(9, "ff02::5", 0)]), [0]);
+    assert_eq!(shadowed(&[group(7, "ff02::5", 1), group(9, "ff02::5", 2)]), [0; 0]);
+    let inbound = Request { flags: Flags::INBOUND, ..group(9, "ff02::5", 0) };
+    assert_eq!(shadowed(&[group(7, "ff02::5", 0), inbound]), [0; 0]);
+    assert_eq!(shadowed(&[group(7, "fd00::2", 0), group(9, "fd00::2", 0)]), [0; 0], "a change of keys of two hosts");
+}
+
+#[test]
 fn derived_policies_match_their_sas() {
     use crate::policy::unmatched::{UnmatchedPositions, unmatched};
     let natt = Request { natt_local: end("0.0.0.0", 0, 0).into(), ..back() };

@@ -126,6 +126,8 @@ impl Loader<'_> {
         let desired = derive_policies(sas, &local, self.config.protection.rules);
         self.warn_without_policy(sas, desired.without.iter());
         self.report_sas(sas, &desired.one_way_groups, event::policy::one_way_group);
+        self.report_sas(sas, &desired.of_raw_sockets, event::policy::of_raw_sockets);
+        self.report_sas(sas, &desired.shadowed_groups, event::policy::shadowed_group);
         self.report_sas(sas, &desired.unused_outbound, event::policy::unused_outbound);
         Ok(desired)
     }

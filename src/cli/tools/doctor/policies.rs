@@ -5,11 +5,13 @@ use std::collections::HashSet;
 use super::report::HealthReport;
 use crate::cli::session::Session;
 use crate::names::sa_types;
+use crate::policy::derive::{Derived, Rules, derive};
 use crate::policy::protocols::open_protocols;
 use crate::policy::unmatched::{UnmatchedPositions, unmatched};
 use crate::policy::{Policy, PolicyDirection, PolicySa};
 use crate::sa::{SERVICE_REQID, SaId};
 use crate::sadb::Spd;
+use crate::sys::net::interfaces::local_addresses;
 use crate::sys::process::key_managers;
 
 /// Findings of one kind that are printed in full; the rest is only counted.
@@ -21,7 +23,10 @@ pub(super) fn check(session: &Session<'_>, sas: &[PolicySa], own: &HashSet<SaId>
         Ok(Some(listed)) => {
             let policies: Vec<&Policy> = listed.iter().map(|listed| &listed.policy).collect();
             let managers = key_managers::running();
-            compare(&policies, sas, own, &managers, report);
+            let local = local_addresses().unwrap_or_default();
+            let derived = derive(&sas.iter().collect::<Vec<_>>(), &|addr| local.contains(&addr), Rules::default());
+            compare(&policies, sas, own, (&managers, &derived), report);
+            warn_of_groups(sas, &derived, own, report);
             warn_of_open_protocols(&policies, sas, report);
         }
         // On illumos ipsecconf(8) manages the policies.
@@ -30,8 +35,14 @@ pub(super) fn check(session: &Session<'_>, sas: &[PolicySa], own: &HashSet<SaId>
     }
 }
 
-/// `managers` are the IKE daemons that are running.
-fn compare(policies: &[&Policy], sas: &[PolicySa], own: &HashSet<SaId>, managers: &[String], report: &mut HealthReport) {
+/// `managers` are the IKE daemons that are running, `derived` is what `policy = "from-sas"` makes of `sas`.
+fn compare(
+    policies: &[&Policy],
+    sas: &[PolicySa],
+    own: &HashSet<SaId>,
+    (managers, derived): (&[String], &Derived),
+    report: &mut HealthReport,
+) {
     let mut unmatched = unmatched(policies, sas);
     // The other program may install its policy later.
     unmatched.sas.retain(|at| own.contains(&sas[*at].id));
@@ -41,14 +52,12 @@ fn compare(policies: &[&Policy], sas: &[PolicySa], own: &HashSet<SaId>, managers
         report.ok("policies", found);
     }
     // A host with thousands of SAs usually has one cause for all of them.
-    for sa in unmatched.sas.iter().take(LIMIT).map(|at| &sas[*at]) {
-        let found =
-            format!("no policy uses the {}: Linux sends packets through an SA only if a policy requires it", name(sa));
-        report.problem(
-            "policies",
-            found,
-            "set policy = \"from-sas\" in manual-key.toml, or run the `ip xfrm policy add` that `ipseckey generate` prints",
+    for at in unmatched.sas.iter().take(LIMIT) {
+        let found = format!(
+            "no policy uses the {}: Linux sends packets through an SA only if a policy requires it",
+            name(&sas[*at])
         );
+        report.problem("policies", found, how_to_protect(*at, derived));
     }
     if unmatched.sas.len() > LIMIT {
         let found = format!("{} more without a policy", unmatched.sas.len() - LIMIT);
@@ -69,6 +78,47 @@ fn compare(policies: &[&Policy], sas: &[PolicySa], own: &HashSet<SaId>, managers
         report.ok(
             "policies",
             format!("{outbound} outbound, {inbound} inbound; every SA has a policy, and every policy has an SA"),
+        );
+    }
+}
+
+/// The remedy for the SA at `position`, for which no policy is installed.
+fn how_to_protect(position: usize, derived: &Derived) -> String {
+    match derived.without.iter().find(|(at, _)| *at == position) {
+        Some((_, reason)) => format!("policy = \"from-sas\" makes no policy for it: {reason}"),
+        None => {
+            "set policy = \"from-sas\" in manual-key.toml and run manual-key refresh, or run the `ip xfrm policy add` that \
+                 `ipseckey generate` prints"
+                .to_owned()
+        }
+    }
+}
+
+/// SAs of groups that protect less than they seem to.
+fn warn_of_groups(sas: &[PolicySa], derived: &Derived, own: &HashSet<SaId>, report: &mut HealthReport) {
+    let some_of = |positions: &[usize]| {
+        let own_sas = positions.iter().map(|at| &sas[*at]).filter(|sa| own.contains(&sa.id));
+        own_sas.take(LIMIT).collect::<Vec<_>>()
+    };
+    for sa in some_of(&derived.one_way_groups) {
+        let found = format!("the {} is outbound only: what other hosts send to the group is accepted unprotected", name(sa));
+        report.warn("policies", found, "remove outbound from its command, or add inbound");
+    }
+    for sa in some_of(&derived.of_raw_sockets) {
+        let found = format!(
+            "the {} is limited to a protocol whose daemons write the IPv4 header themselves: Linux does not see it, and sends in the \
+             clear",
+            name(sa)
+        );
+        report.warn("policies", found, "remove proto from its command");
+    }
+    for sa in some_of(&derived.shadowed_groups) {
+        let found =
+            format!("the {} or another one of this group is never used for sending: Linux takes the newest", name(sa));
+        report.warn(
+            "policies",
+            found,
+            "use one SPI and key on all links; to change the keys, give the new SAs another reqid",
         );
     }
 }
@@ -103,6 +153,7 @@ fn name(sa: &PolicySa) -> String {
 mod tests {
     use super::*;
     use crate::cli::tools::doctor::report::Level;
+    use crate::policy::derive::NoPolicy;
     use crate::policy::{Net, PolicyAction, PolicyId, Selector, Template};
     use crate::sa::{Endpoint, Request, SaType, Spi, XfrmMode};
 
@@ -132,7 +183,7 @@ mod tests {
         let own_policy =
             Policy { templates: vec![Template { reqid: SERVICE_REQID, ..policy(4).templates[0] }], ..policy(4) };
         let managers = ["charon (pid 7)".to_owned()];
-        compare(&[&policy(3), &own_policy], &[sa(1, 2)], &HashSet::new(), &managers, &mut report);
+        compare(&[&policy(3), &own_policy], &[sa(1, 2)], &HashSet::new(), (&managers, &Derived::default()), &mut report);
         assert_eq!(report.words(), [(Level::Ok, "policies"), (Level::Warning, "policies")]);
         assert_eq!(report.findings()[0].found, "1 of other programs without an SA; running: charon (pid 7)");
         assert_eq!(report.findings()[1].fix, "load its SA");
@@ -141,19 +192,35 @@ mod tests {
     #[test]
     fn compare_finds_nothing_where_sas_and_policies_match() {
         let mut report = HealthReport::default();
-        compare(&[&policy(2)], &[sa(1, 2)], &own(1..=1), &[], &mut report);
+        compare(&[&policy(2)], &[sa(1, 2)], &own(1..=1), (&[], &Derived::default()), &mut report);
         assert_eq!(report.words(), [(Level::Ok, "policies")]);
+    }
+
+    #[test]
+    fn warn_of_groups_names_them() {
+        let derived = Derived { one_way_groups: vec![0], shadowed_groups: vec![1], ..Derived::default() };
+        let mut report = HealthReport::default();
+        warn_of_groups(&[sa(1, 2), sa(2, 2)], &derived, &own(1..=2), &mut report);
+        let [one_way, shadowed] = report.findings() else { panic!("two") };
+        assert!(one_way.found.contains("spi 0x1 ") && one_way.fix.contains("outbound"), "{}", one_way.found);
+        assert!(shadowed.found.contains("spi 0x2 ") && shadowed.fix.contains("reqid"), "{}", shadowed.found);
     }
 
     #[test]
     fn compare_reports_sas_and_policies_without_each_other() {
         let mut report = HealthReport::default();
         let sas: Vec<PolicySa> = (1..=5).map(|spi| sa(spi, 2)).collect();
-        compare(&[&policy(3)], &sas, &own(1..=5), &[], &mut report);
+        let derived = Derived { without: vec![(1, NoPolicy::TooBroad)], ..Derived::default() };
+        compare(&[&policy(3)], &sas, &own(1..=5), (&[], &derived), &mut report);
         let problem = (Level::Problem, "policies");
         assert_eq!(report.words(), [problem, problem, problem, problem, (Level::Warning, "policies")]);
-        let [first, _, _, rest, _] = report.findings() else { panic!("five") };
+        let [first, second, _, rest, _] = report.findings() else { panic!("five") };
         assert!(first.found.contains("the esp SA with spi 0x1 and dst 10.0.0.2"), "{}", first.found);
+        assert!(
+            first.fix.starts_with("set policy = \"from-sas\"") && second.fix.contains("specify src or proto"),
+            "{}",
+            second.fix
+        );
         assert_eq!(rest.found, "2 more without a policy");
     }
 }

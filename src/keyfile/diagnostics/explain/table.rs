@@ -304,4 +304,28 @@ pub(super) const TABLE: &[Explanation] = &[
         "add ah spi 0x1000 dst 198.51.100.7 isrc 10.1.0.1/16 idst 10.2.0.1/16 auth_alg sha256 authkey KEY64",
         "add ah spi 0x1000 dst 198.51.100.7 isrc 10.1.0.0/16 idst 10.2.0.0/16 auth_alg sha256 authkey KEY64",
     ),
+    row(
+        Code::OutboundGroup,
+        "The SA protects what this host sends to a multicast group, and what other hosts send to it is accepted unprotected. Without \
+         inbound and outbound an SA of a group that has no source is for both directions.",
+        "add ah spi 0x1000 dst6 ff02::5 proto 89 outbound auth_alg sha256 authkey KEY64",
+        "add ah spi 0x1000 dst6 ff02::5 proto 89 auth_alg sha256 authkey KEY64",
+    ),
+    row(
+        Code::SeveralGroupKeys,
+        "Linux sends to a group through the newest of the SAs that have the reqid of the policy, on all interfaces. A router on two \
+         links uses the same SPI and key on both. To change the keys, give the new SAs another reqid: the first one of the file is \
+         sent with, and all are accepted; see docs/ospfv3.md.",
+        "add ah spi 0x1000 dst6 ff02::5 proto 89 auth_alg sha256 authkey KEY64\n\
+         add ah spi 0x1001 dst6 ff02::5 proto 89 auth_alg sha256 authkey KEY64",
+        "add ah spi 0x1000 dst6 ff02::5 proto 89 auth_alg sha256 authkey KEY64",
+    ),
+    row(
+        Code::RawSockets,
+        "Daemons of OSPF and PIM, such as those of FRR, write the IPv4 header of their packets themselves. Linux then looks up policies \
+         and SAs with the protocol 255: those with proto 89 or 103 do not match, and the packets pass in the clear. Without proto the \
+         SA is for all packets to its destination. IPv6 is not affected.",
+        "add ah spi 0x1000 dst 224.0.0.13 proto 103 auth_alg sha256 authkey KEY64",
+        "add ah spi 0x1000 dst 224.0.0.13 auth_alg sha256 authkey KEY64",
+    ),
 ];

@@ -33,8 +33,9 @@ fn every_code_has_an_explanation() {
 fn examples_cause_their_code_and_corrections_none() {
     for row in TABLE {
         // An SADB refuses, not the parser; a file without an add is an error of the whole file; and an example of thousands of
-        // lines is of no use.
-        if ![Code::Refused, Code::NothingToAdd, Code::ManySasPerTuple].contains(&row.code) {
+        // lines is of no use. This test has the vocabulary of illumos, and the last two are rules of Linux.
+        let untried = [Code::Refused, Code::NothingToAdd, Code::ManySasPerTuple, Code::SeveralGroupKeys, Code::RawSockets];
+        if !untried.contains(&row.code) {
             assert!(found(row.wrong).contains(&row.code), "{}: {:?}", row.code, found(row.wrong));
         }
         assert_eq!(found(row.right), [], "{}", row.code);

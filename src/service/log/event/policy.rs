@@ -57,6 +57,47 @@ pub(crate) fn one_way_group(lines: &[u32], sas: &[SaId]) -> Event {
     Event::warning(text).entry(&ONE_WAY_GROUP).lines(lines)
 }
 
+const SHADOWED_GROUP: Entry = Entry {
+    id: "a4f7c1d0c0cf4f4e9f6c0f6e6c1b9d52",
+    subject: "A group has several keys",
+    documentation: "man:ipseckeys(5)",
+    text: "Linux sends to a multicast group through the newest SA with the reqid of the\n\
+           policy, on all interfaces: these SAs are never used for sending. Use the same SPI\n\
+           and key on all links of this system. To change the keys of a group, give the new\n\
+           SAs another reqid.",
+};
+
+/// `lines`: the first lines of the commands.
+pub(crate) fn shadowed_group(lines: &[u32], sas: &[SaId]) -> Event {
+    let text = format!(
+        "{}: warning: no packet is sent through {}: a later SA for the same group has another SPI, and Linux sends through the \
+         newest on all interfaces; use one SPI and key on all links, or another reqid to change the keys",
+        Lines(lines),
+        SaNames(sas)
+    );
+    Event::warning(text).entry(&SHADOWED_GROUP).lines(lines)
+}
+
+const OF_RAW_SOCKETS: Entry = Entry {
+    id: "5a1d3c8f0a5b4fb8b2c1f7f0a9d6e413",
+    subject: "SAs are limited to a protocol that the kernel does not see",
+    documentation: "man:ipseckeys(5)",
+    text: "Routing daemons write the IPv4 header of OSPF and PIM packets themselves. Linux then\n\
+           does not see the protocol, neither the policies nor the SAs match, and the packets\n\
+           are sent in the clear. Remove proto from the commands of these SAs.",
+};
+
+/// `lines`: the first lines of the commands.
+pub(crate) fn of_raw_sockets(lines: &[u32], sas: &[SaId]) -> Event {
+    let text = format!(
+        "{}: warning: what routing daemons send for {} may pass in the clear: they write the IPv4 header themselves, so that Linux \
+         does not see the protocol; remove proto",
+        Lines(lines),
+        SaNames(sas)
+    );
+    Event::warning(text).entry(&OF_RAW_SOCKETS).lines(lines)
+}
+
 const UNUSED_OUTBOUND: Entry = Entry {
     id: "1e0ba1c2b4fc4ac08d76e5b1a3ad2f07",
     subject: "SAs are not used for sending",
@@ -224,6 +265,8 @@ pub(in crate::service::log) const ENTRIES: &[&Entry] = &[
     &NO_POLICY,
     &ONE_WAY_GROUP,
     &UNUSED_OUTBOUND,
+    &SHADOWED_GROUP,
+    &OF_RAW_SOCKETS,
     &NOT_INSTALLED,
     &NOT_LOCAL,
     &CONFLICT,

@@ -91,6 +91,8 @@ pub(in crate::service::log) fn samples() -> Vec<Event> {
         policy::no_policy(&[3], &[id], NoPolicy::UnknownDirection, true),
         policy::one_way_group(&[3], &[id]),
         policy::unused_outbound(&[3], &[id]),
+        policy::shadowed_group(&[3], &[id]),
+        policy::of_raw_sockets(&[3], &[id]),
         policy::not_local(&coverage().1, true),
         policy::incomplete(2),
         policy::refused(&policy_id(), &refusal()),
