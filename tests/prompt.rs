@@ -81,3 +81,19 @@ fn control_c_drops_the_line_and_a_dumb_terminal_works() {
     dumb.press("quit\n");
     assert_eq!(dumb.child.wait().unwrap().code(), Some(0));
 }
+#[test]
+fn control_c_in_monitor_returns_to_the_prompt() {
+    use nix::sys::signal::{Signal, kill};
+
+    let mut terminal = Terminal::start("xterm");
+    for _ in 0..2 {
+        terminal.press("monitor\r");
+        // The handler of the signal is installed before the heading is printed.
+        terminal.until("monitoring the PF_KEY socket.");
+        kill(nix::unistd::Pid::from_raw(terminal.child.id().cast_signed()), Signal::SIGINT).unwrap();
+        terminal.until(PROMPT);
+    }
+    let shown = terminal.line("dump");
+    assert!(shown.contains("Dump succeeded for SA type 0."), "{shown:?}");
+    assert_eq!(terminal.end(), 0);
+}

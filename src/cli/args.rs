@@ -228,14 +228,34 @@ fn task(matches: &mut ArgMatches) -> Task {
         return Task::Save(file.into());
     }
     match matches.remove_many::<OsString>("words") {
-        Some(words) => Task::Words(words.map(OsStringExt::into_vec).collect()),
+        Some(words) => Task::Words(help_instead(words.map(OsStringExt::into_vec).collect())),
         None => Task::Interactive,
+    }
+}
+
+/// `help VERB` for the words `VERB --help` or `VERB -h`; other words as they are.
+fn help_instead(words: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+    match words.as_slice() {
+        [verb, option] if matches!(&**option, b"--help" | b"-h") && verbs::by_word(verb).is_some() => {
+            vec![b"help".to_vec(), verb.clone()]
+        }
+        _ => words,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn help_after_a_verb_is_the_help_of_that_verb() {
+        for option in ["--help", "-h"] {
+            let Task::Words(words) = args(&["dump", option]).unwrap().task else { panic!("no words") };
+            assert_eq!(words, [b"help".to_vec(), b"dump".to_vec()]);
+        }
+        let Task::Words(words) = args(&["bogus", "--help"]).unwrap().task else { panic!("no words") };
+        assert_eq!(words[0], b"bogus");
+    }
 
     fn args(words: &[&str]) -> Result<Args, clap::Error> {
         parse(std::iter::once("ipseckey").chain(words.iter().copied()).map(OsString::from), None)

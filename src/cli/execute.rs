@@ -1,6 +1,6 @@
 //! Carries out commands one after the other and prints what the SADB replies.
 
-use std::io;
+use std::io::{self, IsTerminal as _};
 use std::ops::ControlFlow;
 use std::path::Path;
 
@@ -16,12 +16,14 @@ use super::session::Session;
 use super::show::parse_peer;
 use super::unprotected::ProtectionCheck;
 use crate::apply::{self, Outcome as Applied, Queue};
-use crate::keyfile::{Command, Diagnostic, Location, ParsedCommand, SaCommand, Verb};
+use crate::keyfile::{Command, Diagnostic, Location, ParsedCommand, SaCommand, Setting, Verb};
 use crate::names::Vocabulary;
 use crate::policy::PolicySa;
 use crate::policy::reqid::ServicePolicies;
 use crate::sa::{Masked, Request, SaId, SaType};
 use crate::sadb::{MonitorMode, Sadb, SadbError, SadbTarget};
+use crate::sys::process::interrupt::{self, Interruptible};
+use crate::sys::terminal;
 
 pub(super) struct Executor<'s, 'a> {
     session: &'s mut Session<'a>,
@@ -137,8 +139,8 @@ impl<'s, 'a> Executor<'s, 'a> {
             Command::Dump(sa_type) => self.session.dump(sa_type),
             Command::Show(peer) => return self.show(peer.as_deref()).into(),
             Command::Save(sa_type, file) => return self.session.save(sa_type, file.as_deref()).into(),
-            Command::Monitor => self.monitor(MonitorMode::All),
-            Command::PassiveMonitor => self.monitor(MonitorMode::Passive),
+            Command::Monitor => self.monitor(MonitorMode::All, text.setting),
+            Command::PassiveMonitor => self.monitor(MonitorMode::Passive, text.setting),
         };
         match done {
             Ok(()) => Outcome::Done,
@@ -265,7 +267,8 @@ impl<'s, 'a> Executor<'s, 'a> {
 
     fn help(&self, topic: Option<&str>) -> bool {
         let output = &self.session.output;
-        match help::print(&mut io::stdout(), topic, self.session.vocabulary()) {
+        let width = terminal::width(&io::stdout()).unwrap_or(usize::MAX);
+        match help::print(&mut io::stdout(), topic, self.session.vocabulary(), width) {
             Ok(true) => true,
             Ok(false) => {
                 output.print_message("help: no such command (`help` lists them)");
@@ -288,13 +291,18 @@ impl<'s, 'a> Executor<'s, 'a> {
         })
     }
 
-    fn monitor(&mut self, hearing: MonitorMode) -> Result<(), SadbError> {
+    fn monitor(&mut self, hearing: MonitorMode, setting: Setting) -> Result<(), SadbError> {
         // A monitor runs until it is interrupted; other programs must be able to load meanwhile.
         self.session.release_load_lock();
         let output = &self.session.output;
         let mut sadb = self.session.open()?;
+        // At the prompt Ctrl-C ends the monitor, elsewhere the program.
+        let _interruptible = (setting == Setting::Prompt && io::stdin().is_terminal()).then(Interruptible::new);
         output.print_monitor_heading(hearing);
-        sadb.monitor(hearing, &mut |message| output.print_event(message))
+        match sadb.monitor(hearing, &mut |message| output.print_event(message)) {
+            Err(_) if interrupt::is_requested() => Ok(()),
+            ended => ended,
+        }
     }
 }
 

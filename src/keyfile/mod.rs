@@ -16,7 +16,7 @@ mod testing;
 pub(crate) use crate::names::verbs::{Setting, Verb};
 pub(crate) use command::{Command, SaCommand, Target};
 pub(crate) use diagnostics::explain::{Explanation, explanations};
-pub(crate) use diagnostics::render::{RenderStyle, render};
+pub(crate) use diagnostics::render::{MAX_WIDTH, RenderStyle, render, render_within};
 pub(crate) use diagnostics::{Code, Diagnostic, Severity, Span};
 pub(crate) use lint::Checker;
 pub(crate) use lint::tuple_count::DuplicateTupleCounter;

@@ -120,6 +120,32 @@ pub(crate) enum Value {
     XfrmFlags,
 }
 
+impl Value {
+    /// The value in the words of a synopsis; empty for a flag.
+    pub(crate) fn synopsis(self) -> &'static str {
+        match self {
+            Self::Nothing => "",
+            Self::Number(_) => "NUMBER",
+            Self::Lifetime(_, Limit::Allocations) => "FLOWS",
+            Self::Lifetime(_, Limit::Bytes) => "BYTES",
+            Self::Lifetime(_, Limit::Addtime | Limit::Usetime) => "SECONDS",
+            Self::State => "STATE",
+            Self::AuthAlg | Self::EncrAlg => "ALGORITHM",
+            Self::Encap => "udp",
+            Self::Key => "HEX[/BITS]",
+            Self::Address => "ADDRESS",
+            Self::Address6 => "IPV6",
+            Self::Prefix => "ADDRESS[/LEN]",
+            Self::Prefix6 => "IPV6[/LEN]",
+            Self::Identity => "TYPE IDENTITY",
+            Self::Mode => "MODE",
+            Self::Mark => "NUMBER[/MASK]",
+            Self::Device => "INTERFACE",
+            Self::XfrmFlags => "FLAG[,FLAG]",
+        }
+    }
+}
+
 /// Which commands may use a keyword.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Usage {
@@ -262,9 +288,14 @@ pub(crate) const TABLE: &[Keyword] = &[
 ];
 
 /// The keywords that commands may use, in the order of `help attr`.
-pub(crate) fn words(vocabulary: Vocabulary) -> impl Iterator<Item = &'static str> {
+pub(crate) fn usable(vocabulary: Vocabulary) -> impl Iterator<Item = &'static Keyword> {
     let known = TABLE.iter().filter(move |row| !row.only_linux || vocabulary == Vocabulary::Linux);
-    known.filter(|row| row.usage != Usage::Reserved).map(|row| row.word)
+    known.filter(|row| row.usage != Usage::Reserved)
+}
+
+/// The words of [`usable`].
+pub(crate) fn words(vocabulary: Vocabulary) -> impl Iterator<Item = &'static str> {
+    usable(vocabulary).map(|row| row.word)
 }
 
 /// Slots of the hash table: a power of two, five times the keywords, so that probes are short.

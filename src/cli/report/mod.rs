@@ -79,7 +79,7 @@ impl Report {
     pub(super) fn diagnostic(&self, diagnostic: &Diagnostic, text: Excerpt<'_>) -> io::Result<()> {
         match self {
             Self::Text(style) => {
-                text::print(&keyfile::render(diagnostic, text.name, text.text, *style));
+                text::print(&keyfile::render_within(diagnostic, text.name, text.text, *style, text::width()));
                 Ok(())
             }
             Self::Json => json::write_diagnostic(&mut io::stdout(), diagnostic, text.name),

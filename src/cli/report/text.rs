@@ -4,6 +4,12 @@ use std::io::{self, Write};
 
 use super::{Counts, Excerpt};
 use crate::keyfile::{self, Diagnostic, Setting};
+use crate::sys::terminal;
+
+/// The columns of the terminal; if standard error is none, those that nothing is cut to.
+pub(super) fn width() -> usize {
+    terminal::width(&io::stderr()).unwrap_or(keyfile::MAX_WIDTH)
+}
 
 pub(super) fn print(text: &str) {
     // Best effort: if standard error is closed, there is no other place to report that.

@@ -14,23 +14,39 @@ pub(crate) enum RenderStyle {
     Color,
 }
 
-/// Columns that cited lines are shortened to. A line with keys is long; the part around the problem is what matters.
-const WIDTH: usize = 140;
+/// Columns that cited lines are shortened to if the output is no terminal, or a wider one. A line with keys is long; the part
+/// around the problem is what matters.
+pub(crate) const MAX_WIDTH: usize = 140;
+/// In a narrower terminal lines are broken: an excerpt would show nothing.
+const MIN_WIDTH: usize = 30;
 
 /// Renders `diagnostic` about `text`, the contents of `file_name`, with a newline at the end. With an empty `text`, no line is
 /// cited.
 #[must_use]
 pub(crate) fn render(diagnostic: &Diagnostic, file_name: &str, text: &[u8], style: RenderStyle) -> String {
+    render_within(diagnostic, file_name, text, style, MAX_WIDTH)
+}
+
+/// [`render`] for a terminal with this number of columns: the cited line is cut around the caret, and notes have several lines.
+#[must_use]
+pub(crate) fn render_within(
+    diagnostic: &Diagnostic,
+    file_name: &str,
+    text: &[u8],
+    style: RenderStyle,
+    width: usize,
+) -> String {
+    let width = width.clamp(MIN_WIDTH, MAX_WIDTH);
     let mut out = headline(diagnostic, file_name, style);
     let command = text.get(diagnostic.location.start..diagnostic.location.end).unwrap_or_default();
     // The arguments of a shell command have no lines to cite.
     if command.is_empty() {
-        push_note(&mut out, "expected", diagnostic.expected.as_deref());
-        push_note(&mut out, "help", diagnostic.help.as_deref());
+        push_note(&mut out, "expected", diagnostic.expected.as_deref(), width);
+        push_note(&mut out, "help", diagnostic.help.as_deref(), width);
         return out;
     }
     let cited = citation::masked(command);
-    out.push_str(&snippet(diagnostic, &cited, style));
+    out.push_str(&snippet(diagnostic, &cited, style, width));
     out.push('\n');
     out
 }
@@ -48,14 +64,36 @@ fn headline(diagnostic: &Diagnostic, file_name: &str, style: RenderStyle) -> Str
     format!("{name}:{line}:{column}: {on}{word}[{code}]{off}{bold}: {message}{off}\n")
 }
 
-fn push_note(out: &mut String, title: &str, note: Option<&str>) {
+fn push_note(out: &mut String, title: &str, note: Option<&str>, width: usize) {
     if let Some(note) = note {
+        let indent = "  = : ".len() + title.len();
+        let note = broken(note, note_columns(width, indent)).replace('\n', &format!("\n{:indent$}", ""));
         out.push_str(&format!("  = {title}: {note}\n"));
     }
 }
 
+/// The columns for a note after `indent`. Only for a terminal that is narrower than [`MAX_WIDTH`] notes are broken.
+fn note_columns(width: usize, indent: usize) -> usize {
+    if width == MAX_WIDTH { usize::MAX } else { width.saturating_sub(indent) }
+}
+
+/// `note` with line breaks between words.
+fn broken(note: &str, columns: usize) -> String {
+    let (mut text, mut len) = (String::new(), 0);
+    for word in note.split(' ') {
+        if len > 0 {
+            let is_full = len + 1 + word.len() > columns;
+            text.push(if is_full { '\n' } else { ' ' });
+            len = if is_full { 0 } else { len + 1 };
+        }
+        text.push_str(word);
+        len += word.len();
+    }
+    text
+}
+
 /// The cited lines of the command with carets, the expected input, and help.
-fn snippet(diagnostic: &Diagnostic, cited: &str, style: RenderStyle) -> String {
+fn snippet(diagnostic: &Diagnostic, cited: &str, style: RenderStyle, width: usize) -> String {
     let renderer = match style {
         RenderStyle::Plain => Renderer::plain(),
         RenderStyle::Color => Renderer::styled(),
@@ -66,19 +104,26 @@ fn snippet(diagnostic: &Diagnostic, cited: &str, style: RenderStyle) -> String {
     };
     // The cited text starts with the command, not with the file.
     let first_line = usize::try_from(diagnostic.location.line).unwrap_or_default();
-    let primary = AnnotationKind::Primary
-        .span(range(cited, diagnostic.location, diagnostic.span))
-        .label(diagnostic.expected.as_ref().map(|expected| format!("expected {expected}")));
+    let expected = diagnostic.expected.as_ref().map(|expected| format!("expected {expected}"));
+    // Half a line fits beside the caret; a longer text gets lines of its own.
+    let is_beside = |text: &String| width == MAX_WIDTH || text.len() <= width / 2;
+    let (label, below) = if expected.as_ref().is_none_or(is_beside) { (expected, None) } else { (None, expected) };
+    let primary = AnnotationKind::Primary.span(range(cited, diagnostic.location, diagnostic.span)).label(label);
     let mut source = Snippet::source(cited).line_start(first_line).annotation(primary);
     if let Some((span, label)) = &diagnostic.related {
         source =
             source.annotation(AnnotationKind::Context.span(range(cited, diagnostic.location, *span)).label(label.as_str()));
     }
     let mut group = Group::with_level(level).element(source);
-    if let Some(help) = &diagnostic.help {
-        group = group.element(Level::HELP.message(help.as_str()));
+    // Beside the numbers of the lines, and behind `= help: `.
+    let columns = note_columns(width, first_line.to_string().len() + " = help: ".len() + 1);
+    if let Some(below) = below {
+        group = group.element(Level::NOTE.message(broken(&below, columns)));
     }
-    renderer.term_width(WIDTH).render(&[group])
+    if let Some(help) = &diagnostic.help {
+        group = group.element(Level::HELP.message(broken(help, columns)));
+    }
+    renderer.term_width(width).render(&[group])
 }
 
 /// The range of `span` in the cited command, on character boundaries.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::model::{Model, Settings, SocketId};
 use crate::sadb::Transport;
 use crate::secret::Buffer;
+use crate::sys::process::interrupt;
 use crate::sys::time::{Deadline, unix_now};
 
 /// Interval of [`Model::tick`] while the client waits for a message.
@@ -40,6 +41,9 @@ impl Transport for Embedded {
         loop {
             if let Some(message) = self.model.read(self.socket) {
                 return Ok(Some(message));
+            }
+            if interrupt::is_requested() {
+                return Err(io::ErrorKind::Interrupted.into());
             }
             let left = deadline.remaining().unwrap_or(TICK);
             if left.is_zero() {

@@ -12,6 +12,7 @@ use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, co
 
 use crate::secret::Buffer;
 use crate::sys::net::{Head, mmsg, no_sigpipe, peer};
+use crate::sys::process::interrupt;
 use crate::sys::time::Deadline;
 
 /// The longest PF_KEY message: 65,535 words of 8 bytes (RFC 2367 section 2.1, `sadb_msg_len`).
@@ -174,14 +175,17 @@ fn close_on_exec(fd: BorrowedFd<'_>) -> io::Result<()> {
     Ok(())
 }
 
-/// Waits until `fd` is readable; false at the deadline. A signal does not end the wait.
+/// Waits until `fd` is readable; false at the deadline. No signal ends the wait but SIGINT during [`interrupt::Interruptible`].
 ///
 /// # Errors
-/// Those of poll(2), except EINTR.
+/// Those of poll(2); EINTR for that SIGINT only.
 pub(crate) fn wait_readable(fd: BorrowedFd<'_>, deadline: &mut Deadline) -> io::Result<bool> {
     loop {
         // Computed for each attempt, so that signals do not extend the wait.
         let left = deadline.remaining();
+        if interrupt::is_requested() {
+            return Err(Errno::EINTR.into());
+        }
         let mut fds = [PollFd::new(fd, PollFlags::POLLIN)];
         match poll(&mut fds, left.map_or(PollTimeout::NONE, timeout)) {
             Ok(0) => return Ok(false),

@@ -3,6 +3,7 @@
 mod allocator;
 pub(crate) mod guard;
 pub(crate) mod hardening;
+pub(crate) mod interrupt;
 pub(crate) mod key_managers;
 pub(crate) mod memory;
 pub(crate) mod privilege;
