@@ -124,7 +124,7 @@ _ipseckey_options() {
                     return 0
                     ;;
                 --sadb)
-                    COMPREPLY=($(compgen -W "auto xfrm pfkey model unix:" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto xfrm pfkey model model:linux model:illumos unix:" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -146,7 +146,7 @@ _ipseckey_options() {
                     return 0
                     ;;
                 --sadb)
-                    COMPREPLY=($(compgen -W "auto xfrm pfkey model unix:" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto xfrm pfkey model model:linux model:illumos unix:" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -168,7 +168,7 @@ _ipseckey_options() {
                     return 0
                     ;;
                 --sadb)
-                    COMPREPLY=($(compgen -W "auto xfrm pfkey model unix:" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto xfrm pfkey model model:linux model:illumos unix:" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -190,7 +190,7 @@ _ipseckey_options() {
                     return 0
                     ;;
                 --sadb)
-                    COMPREPLY=($(compgen -W "auto xfrm pfkey model unix:" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto xfrm pfkey model model:linux model:illumos unix:" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -220,7 +220,7 @@ _ipseckey_options() {
                     return 0
                     ;;
                 --sadb)
-                    COMPREPLY=($(compgen -W "auto xfrm pfkey model unix:" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto xfrm pfkey model model:linux model:illumos unix:" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -258,7 +258,7 @@ _ipseckey_options() {
                     return 0
                     ;;
                 --sadb)
-                    COMPREPLY=($(compgen -W "auto xfrm pfkey model unix:" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto xfrm pfkey model model:linux model:illumos unix:" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -288,7 +288,7 @@ _ipseckey_options() {
                     return 0
                     ;;
                 --sadb)
-                    COMPREPLY=($(compgen -W "auto xfrm pfkey model unix:" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto xfrm pfkey model model:linux model:illumos unix:" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -318,7 +318,7 @@ _ipseckey_options() {
                     return 0
                     ;;
                 --sadb)
-                    COMPREPLY=($(compgen -W "auto xfrm pfkey model unix:" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto xfrm pfkey model model:linux model:illumos unix:" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -340,7 +340,7 @@ _ipseckey_options() {
                     return 0
                     ;;
                 --sadb)
-                    COMPREPLY=($(compgen -W "auto xfrm pfkey model unix:" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto xfrm pfkey model model:linux model:illumos unix:" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -362,7 +362,7 @@ _ipseckey_options() {
                     return 0
                     ;;
                 --sadb)
-                    COMPREPLY=($(compgen -W "auto xfrm pfkey model unix:" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto xfrm pfkey model model:linux model:illumos unix:" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -388,7 +388,7 @@ _ipseckey_options() {
                     return 0
                     ;;
                 --sadb)
-                    COMPREPLY=($(compgen -W "auto xfrm pfkey model unix:" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto xfrm pfkey model model:linux model:illumos unix:" -- "${cur}"))
                     return 0
                     ;;
                 *)

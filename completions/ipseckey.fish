@@ -32,10 +32,12 @@ complete -c ipseckey -n "__fish_ipseckey_needs_command" -l hosts -d 'Look up hos
 complete -c ipseckey -n "__fish_ipseckey_needs_command" -l color -d 'Colour diagnostics' -r -f -a "auto\t''
 always\t''
 never\t''"
-complete -c ipseckey -n "__fish_ipseckey_needs_command" -l sadb -d 'auto, xfrm, pfkey, model or unix:PATH [default: $IPSECKEY_SADB, else auto]' -r -f -a "auto\t''
+complete -c ipseckey -n "__fish_ipseckey_needs_command" -l sadb -d 'auto, xfrm, pfkey, model[:linux|:illumos] or unix:PATH [default: $IPSECKEY_SADB, else auto]' -r -f -a "auto\t''
 xfrm\t''
 pfkey\t''
 model\t''
+model:linux\t''
+model:illumos\t''
 unix:\t''"
 complete -c ipseckey -n "__fish_ipseckey_needs_command" -s n -d 'Print numbers instead of names, and look up none'
 complete -c ipseckey -n "__fish_ipseckey_needs_command" -s p -d 'Print X for every digit of a key, also with -s'
@@ -64,10 +66,12 @@ complete -c ipseckey -n "__fish_ipseckey_using_subcommand show" -l watch -d 'Dra
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand show" -l color -d 'Colour diagnostics' -r -f -a "auto\t''
 always\t''
 never\t''"
-complete -c ipseckey -n "__fish_ipseckey_using_subcommand show" -l sadb -d 'auto, xfrm, pfkey, model or unix:PATH [default: $IPSECKEY_SADB, else auto]' -r -f -a "auto\t''
+complete -c ipseckey -n "__fish_ipseckey_using_subcommand show" -l sadb -d 'auto, xfrm, pfkey, model[:linux|:illumos] or unix:PATH [default: $IPSECKEY_SADB, else auto]' -r -f -a "auto\t''
 xfrm\t''
 pfkey\t''
 model\t''
+model:linux\t''
+model:illumos\t''
 unix:\t''"
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand show" -l openmetrics -d 'Print metrics in the format OpenMetrics'
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand show" -l prometheus -d 'Print metrics for the textfile collector of node_exporter'
@@ -78,10 +82,12 @@ complete -c ipseckey -n "__fish_ipseckey_using_subcommand list" -l watch -d 'Dra
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand list" -l color -d 'Colour diagnostics' -r -f -a "auto\t''
 always\t''
 never\t''"
-complete -c ipseckey -n "__fish_ipseckey_using_subcommand list" -l sadb -d 'auto, xfrm, pfkey, model or unix:PATH [default: $IPSECKEY_SADB, else auto]' -r -f -a "auto\t''
+complete -c ipseckey -n "__fish_ipseckey_using_subcommand list" -l sadb -d 'auto, xfrm, pfkey, model[:linux|:illumos] or unix:PATH [default: $IPSECKEY_SADB, else auto]' -r -f -a "auto\t''
 xfrm\t''
 pfkey\t''
 model\t''
+model:linux\t''
+model:illumos\t''
 unix:\t''"
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand list" -l openmetrics -d 'Print metrics in the format OpenMetrics'
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand list" -l prometheus -d 'Print metrics for the textfile collector of node_exporter'
@@ -92,10 +98,12 @@ complete -c ipseckey -n "__fish_ipseckey_using_subcommand ls" -l watch -d 'Draw 
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand ls" -l color -d 'Colour diagnostics' -r -f -a "auto\t''
 always\t''
 never\t''"
-complete -c ipseckey -n "__fish_ipseckey_using_subcommand ls" -l sadb -d 'auto, xfrm, pfkey, model or unix:PATH [default: $IPSECKEY_SADB, else auto]' -r -f -a "auto\t''
+complete -c ipseckey -n "__fish_ipseckey_using_subcommand ls" -l sadb -d 'auto, xfrm, pfkey, model[:linux|:illumos] or unix:PATH [default: $IPSECKEY_SADB, else auto]' -r -f -a "auto\t''
 xfrm\t''
 pfkey\t''
 model\t''
+model:linux\t''
+model:illumos\t''
 unix:\t''"
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand ls" -l openmetrics -d 'Print metrics in the format OpenMetrics'
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand ls" -l prometheus -d 'Print metrics for the textfile collector of node_exporter'
@@ -106,10 +114,12 @@ complete -c ipseckey -n "__fish_ipseckey_using_subcommand status" -l watch -d 'D
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand status" -l color -d 'Colour diagnostics' -r -f -a "auto\t''
 always\t''
 never\t''"
-complete -c ipseckey -n "__fish_ipseckey_using_subcommand status" -l sadb -d 'auto, xfrm, pfkey, model or unix:PATH [default: $IPSECKEY_SADB, else auto]' -r -f -a "auto\t''
+complete -c ipseckey -n "__fish_ipseckey_using_subcommand status" -l sadb -d 'auto, xfrm, pfkey, model[:linux|:illumos] or unix:PATH [default: $IPSECKEY_SADB, else auto]' -r -f -a "auto\t''
 xfrm\t''
 pfkey\t''
 model\t''
+model:linux\t''
+model:illumos\t''
 unix:\t''"
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand status" -l openmetrics -d 'Print metrics in the format OpenMetrics'
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand status" -l prometheus -d 'Print metrics for the textfile collector of node_exporter'
@@ -120,10 +130,12 @@ complete -c ipseckey -n "__fish_ipseckey_using_subcommand genkey" -s o -l output
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand genkey" -l color -d 'Colour diagnostics' -r -f -a "auto\t''
 always\t''
 never\t''"
-complete -c ipseckey -n "__fish_ipseckey_using_subcommand genkey" -l sadb -d 'auto, xfrm, pfkey, model or unix:PATH [default: $IPSECKEY_SADB, else auto]' -r -f -a "auto\t''
+complete -c ipseckey -n "__fish_ipseckey_using_subcommand genkey" -l sadb -d 'auto, xfrm, pfkey, model[:linux|:illumos] or unix:PATH [default: $IPSECKEY_SADB, else auto]' -r -f -a "auto\t''
 xfrm\t''
 pfkey\t''
 model\t''
+model:linux\t''
+model:illumos\t''
 unix:\t''"
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand genkey" -l json -d 'Print JSON, one object a line'
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand genkey" -l show-keys -d 'Include keys in the output of --json'
@@ -134,10 +146,12 @@ complete -c ipseckey -n "__fish_ipseckey_using_subcommand generate" -l peer -d '
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand generate" -l color -d 'Colour diagnostics' -r -f -a "auto\t''
 always\t''
 never\t''"
-complete -c ipseckey -n "__fish_ipseckey_using_subcommand generate" -l sadb -d 'auto, xfrm, pfkey, model or unix:PATH [default: $IPSECKEY_SADB, else auto]' -r -f -a "auto\t''
+complete -c ipseckey -n "__fish_ipseckey_using_subcommand generate" -l sadb -d 'auto, xfrm, pfkey, model[:linux|:illumos] or unix:PATH [default: $IPSECKEY_SADB, else auto]' -r -f -a "auto\t''
 xfrm\t''
 pfkey\t''
 model\t''
+model:linux\t''
+model:illumos\t''
 unix:\t''"
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand generate" -l ah -d 'For a routing protocol: AH instead of ESP'
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand generate" -l json -d 'Print JSON, one object a line'
@@ -146,10 +160,12 @@ complete -c ipseckey -n "__fish_ipseckey_using_subcommand generate" -s h -l help
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand algs" -l color -d 'Colour diagnostics' -r -f -a "auto\t''
 always\t''
 never\t''"
-complete -c ipseckey -n "__fish_ipseckey_using_subcommand algs" -l sadb -d 'auto, xfrm, pfkey, model or unix:PATH [default: $IPSECKEY_SADB, else auto]' -r -f -a "auto\t''
+complete -c ipseckey -n "__fish_ipseckey_using_subcommand algs" -l sadb -d 'auto, xfrm, pfkey, model[:linux|:illumos] or unix:PATH [default: $IPSECKEY_SADB, else auto]' -r -f -a "auto\t''
 xfrm\t''
 pfkey\t''
 model\t''
+model:linux\t''
+model:illumos\t''
 unix:\t''"
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand algs" -l json -d 'Print JSON, one object a line'
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand algs" -l show-keys -d 'Include keys in the output of --json'
@@ -158,10 +174,12 @@ complete -c ipseckey -n "__fish_ipseckey_using_subcommand import" -s o -l output
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand import" -l color -d 'Colour diagnostics' -r -f -a "auto\t''
 always\t''
 never\t''"
-complete -c ipseckey -n "__fish_ipseckey_using_subcommand import" -l sadb -d 'auto, xfrm, pfkey, model or unix:PATH [default: $IPSECKEY_SADB, else auto]' -r -f -a "auto\t''
+complete -c ipseckey -n "__fish_ipseckey_using_subcommand import" -l sadb -d 'auto, xfrm, pfkey, model[:linux|:illumos] or unix:PATH [default: $IPSECKEY_SADB, else auto]' -r -f -a "auto\t''
 xfrm\t''
 pfkey\t''
 model\t''
+model:linux\t''
+model:illumos\t''
 unix:\t''"
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand import" -l json -d 'Print JSON, one object a line'
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand import" -l show-keys -d 'Include keys in the output of --json'
@@ -170,10 +188,12 @@ complete -c ipseckey -n "__fish_ipseckey_using_subcommand export" -s o -l output
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand export" -l color -d 'Colour diagnostics' -r -f -a "auto\t''
 always\t''
 never\t''"
-complete -c ipseckey -n "__fish_ipseckey_using_subcommand export" -l sadb -d 'auto, xfrm, pfkey, model or unix:PATH [default: $IPSECKEY_SADB, else auto]' -r -f -a "auto\t''
+complete -c ipseckey -n "__fish_ipseckey_using_subcommand export" -l sadb -d 'auto, xfrm, pfkey, model[:linux|:illumos] or unix:PATH [default: $IPSECKEY_SADB, else auto]' -r -f -a "auto\t''
 xfrm\t''
 pfkey\t''
 model\t''
+model:linux\t''
+model:illumos\t''
 unix:\t''"
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand export" -l json -d 'Print JSON, one object a line'
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand export" -l show-keys -d 'Include keys in the output of --json'
@@ -181,10 +201,12 @@ complete -c ipseckey -n "__fish_ipseckey_using_subcommand export" -s h -l help -
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand doctor" -l color -d 'Colour diagnostics' -r -f -a "auto\t''
 always\t''
 never\t''"
-complete -c ipseckey -n "__fish_ipseckey_using_subcommand doctor" -l sadb -d 'auto, xfrm, pfkey, model or unix:PATH [default: $IPSECKEY_SADB, else auto]' -r -f -a "auto\t''
+complete -c ipseckey -n "__fish_ipseckey_using_subcommand doctor" -l sadb -d 'auto, xfrm, pfkey, model[:linux|:illumos] or unix:PATH [default: $IPSECKEY_SADB, else auto]' -r -f -a "auto\t''
 xfrm\t''
 pfkey\t''
 model\t''
+model:linux\t''
+model:illumos\t''
 unix:\t''"
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand doctor" -l json -d 'Print JSON, one object a line'
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand doctor" -l show-keys -d 'Include keys in the output of --json'
@@ -192,10 +214,12 @@ complete -c ipseckey -n "__fish_ipseckey_using_subcommand doctor" -s h -l help -
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand explain" -l color -d 'Colour diagnostics' -r -f -a "auto\t''
 always\t''
 never\t''"
-complete -c ipseckey -n "__fish_ipseckey_using_subcommand explain" -l sadb -d 'auto, xfrm, pfkey, model or unix:PATH [default: $IPSECKEY_SADB, else auto]' -r -f -a "auto\t''
+complete -c ipseckey -n "__fish_ipseckey_using_subcommand explain" -l sadb -d 'auto, xfrm, pfkey, model[:linux|:illumos] or unix:PATH [default: $IPSECKEY_SADB, else auto]' -r -f -a "auto\t''
 xfrm\t''
 pfkey\t''
 model\t''
+model:linux\t''
+model:illumos\t''
 unix:\t''"
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand explain" -l json -d 'Print JSON, one object a line'
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand explain" -l show-keys -d 'Include keys in the output of --json'
@@ -203,10 +227,12 @@ complete -c ipseckey -n "__fish_ipseckey_using_subcommand explain" -s h -l help 
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand plan" -l color -d 'Colour diagnostics' -r -f -a "auto\t''
 always\t''
 never\t''"
-complete -c ipseckey -n "__fish_ipseckey_using_subcommand plan" -l sadb -d 'auto, xfrm, pfkey, model or unix:PATH [default: $IPSECKEY_SADB, else auto]' -r -f -a "auto\t''
+complete -c ipseckey -n "__fish_ipseckey_using_subcommand plan" -l sadb -d 'auto, xfrm, pfkey, model[:linux|:illumos] or unix:PATH [default: $IPSECKEY_SADB, else auto]' -r -f -a "auto\t''
 xfrm\t''
 pfkey\t''
 model\t''
+model:linux\t''
+model:illumos\t''
 unix:\t''"
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand plan" -l keep-others -d 'Keep SAs that FILE does not add'
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand plan" -l all -d 'Remove also SAs that neither ipseckey nor manual-key has added, such as those of an IKE daemon'
@@ -218,10 +244,12 @@ complete -c ipseckey -n "__fish_ipseckey_using_subcommand plan" -s h -l help -d 
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand reconcile" -l color -d 'Colour diagnostics' -r -f -a "auto\t''
 always\t''
 never\t''"
-complete -c ipseckey -n "__fish_ipseckey_using_subcommand reconcile" -l sadb -d 'auto, xfrm, pfkey, model or unix:PATH [default: $IPSECKEY_SADB, else auto]' -r -f -a "auto\t''
+complete -c ipseckey -n "__fish_ipseckey_using_subcommand reconcile" -l sadb -d 'auto, xfrm, pfkey, model[:linux|:illumos] or unix:PATH [default: $IPSECKEY_SADB, else auto]' -r -f -a "auto\t''
 xfrm\t''
 pfkey\t''
 model\t''
+model:linux\t''
+model:illumos\t''
 unix:\t''"
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand reconcile" -l keep-others -d 'Keep SAs that FILE does not add'
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand reconcile" -l all -d 'Remove also SAs that neither ipseckey nor manual-key has added, such as those of an IKE daemon'

@@ -65,7 +65,7 @@ _manual__key() {
                     return 0
                     ;;
                 --sadb)
-                    COMPREPLY=($(compgen -W "auto xfrm pfkey model unix:" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto xfrm pfkey model model:linux model:illumos unix:" -- "${cur}"))
                     return 0
                     ;;
                 --flush)
@@ -99,7 +99,7 @@ _manual__key() {
                     return 0
                     ;;
                 --sadb)
-                    COMPREPLY=($(compgen -W "auto xfrm pfkey model unix:" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto xfrm pfkey model model:linux model:illumos unix:" -- "${cur}"))
                     return 0
                     ;;
                 --flush)
@@ -133,7 +133,7 @@ _manual__key() {
                     return 0
                     ;;
                 --sadb)
-                    COMPREPLY=($(compgen -W "auto xfrm pfkey model unix:" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto xfrm pfkey model model:linux model:illumos unix:" -- "${cur}"))
                     return 0
                     ;;
                 --flush)
@@ -171,7 +171,7 @@ _manual__key() {
                     return 0
                     ;;
                 --sadb)
-                    COMPREPLY=($(compgen -W "auto xfrm pfkey model unix:" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto xfrm pfkey model model:linux model:illumos unix:" -- "${cur}"))
                     return 0
                     ;;
                 --flush)
@@ -205,7 +205,7 @@ _manual__key() {
                     return 0
                     ;;
                 --sadb)
-                    COMPREPLY=($(compgen -W "auto xfrm pfkey model unix:" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto xfrm pfkey model model:linux model:illumos unix:" -- "${cur}"))
                     return 0
                     ;;
                 --flush)
@@ -243,7 +243,7 @@ _manual__key() {
                     return 0
                     ;;
                 --sadb)
-                    COMPREPLY=($(compgen -W "auto xfrm pfkey model unix:" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto xfrm pfkey model model:linux model:illumos unix:" -- "${cur}"))
                     return 0
                     ;;
                 --flush)
@@ -285,7 +285,7 @@ _manual__key() {
                     return 0
                     ;;
                 --sadb)
-                    COMPREPLY=($(compgen -W "auto xfrm pfkey model unix:" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto xfrm pfkey model model:linux model:illumos unix:" -- "${cur}"))
                     return 0
                     ;;
                 --flush)
@@ -323,7 +323,7 @@ _manual__key() {
                     return 0
                     ;;
                 --sadb)
-                    COMPREPLY=($(compgen -W "auto xfrm pfkey model unix:" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto xfrm pfkey model model:linux model:illumos unix:" -- "${cur}"))
                     return 0
                     ;;
                 --flush)

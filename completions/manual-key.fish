@@ -28,10 +28,12 @@ end
 complete -c manual-key -n "__fish_manual_key_needs_command" -l config -d 'Configuration of the service [default: /etc/inet/manual-key.toml]' -r -F
 complete -c manual-key -n "__fish_manual_key_needs_command" -l config-file -d 'The keys file; overrides the configuration' -r -F
 complete -c manual-key -n "__fish_manual_key_needs_command" -l policy -d 'Linux: policies to install: none, or from-sas (those that the SAs need); overrides the configuration' -r
-complete -c manual-key -n "__fish_manual_key_needs_command" -l sadb -d 'The SADB: auto, xfrm, pfkey, unix:PATH or model' -r -f -a "auto\t''
+complete -c manual-key -n "__fish_manual_key_needs_command" -l sadb -d 'The SADB: auto, xfrm, pfkey, unix:PATH or model[:linux|:illumos]' -r -f -a "auto\t''
 xfrm\t''
 pfkey\t''
 model\t''
+model:linux\t''
+model:illumos\t''
 unix:\t''"
 complete -c manual-key -n "__fish_manual_key_needs_command" -l flush -d 'SAs to flush: all, or owned (added by this service)' -r -f -a "all\t''
 owned\t''"
@@ -47,10 +49,12 @@ complete -c manual-key -n "__fish_manual_key_needs_command" -f -a "status" -d 'S
 complete -c manual-key -n "__fish_manual_key_using_subcommand run" -l config -d 'Configuration of the service [default: /etc/inet/manual-key.toml]' -r -F
 complete -c manual-key -n "__fish_manual_key_using_subcommand run" -l config-file -d 'The keys file; overrides the configuration' -r -F
 complete -c manual-key -n "__fish_manual_key_using_subcommand run" -l policy -d 'Linux: policies to install: none, or from-sas (those that the SAs need); overrides the configuration' -r
-complete -c manual-key -n "__fish_manual_key_using_subcommand run" -l sadb -d 'The SADB: auto, xfrm, pfkey, unix:PATH or model' -r -f -a "auto\t''
+complete -c manual-key -n "__fish_manual_key_using_subcommand run" -l sadb -d 'The SADB: auto, xfrm, pfkey, unix:PATH or model[:linux|:illumos]' -r -f -a "auto\t''
 xfrm\t''
 pfkey\t''
 model\t''
+model:linux\t''
+model:illumos\t''
 unix:\t''"
 complete -c manual-key -n "__fish_manual_key_using_subcommand run" -l flush -d 'SAs to flush: all, or owned (added by this service)' -r -f -a "all\t''
 owned\t''"
@@ -61,10 +65,12 @@ complete -c manual-key -n "__fish_manual_key_using_subcommand start" -l confirm 
 complete -c manual-key -n "__fish_manual_key_using_subcommand start" -l config -d 'Configuration of the service [default: /etc/inet/manual-key.toml]' -r -F
 complete -c manual-key -n "__fish_manual_key_using_subcommand start" -l config-file -d 'The keys file; overrides the configuration' -r -F
 complete -c manual-key -n "__fish_manual_key_using_subcommand start" -l policy -d 'Linux: policies to install: none, or from-sas (those that the SAs need); overrides the configuration' -r
-complete -c manual-key -n "__fish_manual_key_using_subcommand start" -l sadb -d 'The SADB: auto, xfrm, pfkey, unix:PATH or model' -r -f -a "auto\t''
+complete -c manual-key -n "__fish_manual_key_using_subcommand start" -l sadb -d 'The SADB: auto, xfrm, pfkey, unix:PATH or model[:linux|:illumos]' -r -f -a "auto\t''
 xfrm\t''
 pfkey\t''
 model\t''
+model:linux\t''
+model:illumos\t''
 unix:\t''"
 complete -c manual-key -n "__fish_manual_key_using_subcommand start" -l flush -d 'SAs to flush: all, or owned (added by this service)' -r -f -a "all\t''
 owned\t''"
@@ -76,10 +82,12 @@ complete -c manual-key -n "__fish_manual_key_using_subcommand refresh" -l confir
 complete -c manual-key -n "__fish_manual_key_using_subcommand refresh" -l config -d 'Configuration of the service [default: /etc/inet/manual-key.toml]' -r -F
 complete -c manual-key -n "__fish_manual_key_using_subcommand refresh" -l config-file -d 'The keys file; overrides the configuration' -r -F
 complete -c manual-key -n "__fish_manual_key_using_subcommand refresh" -l policy -d 'Linux: policies to install: none, or from-sas (those that the SAs need); overrides the configuration' -r
-complete -c manual-key -n "__fish_manual_key_using_subcommand refresh" -l sadb -d 'The SADB: auto, xfrm, pfkey, unix:PATH or model' -r -f -a "auto\t''
+complete -c manual-key -n "__fish_manual_key_using_subcommand refresh" -l sadb -d 'The SADB: auto, xfrm, pfkey, unix:PATH or model[:linux|:illumos]' -r -f -a "auto\t''
 xfrm\t''
 pfkey\t''
 model\t''
+model:linux\t''
+model:illumos\t''
 unix:\t''"
 complete -c manual-key -n "__fish_manual_key_using_subcommand refresh" -l flush -d 'SAs to flush: all, or owned (added by this service)' -r -f -a "all\t''
 owned\t''"
@@ -91,10 +99,12 @@ complete -c manual-key -n "__fish_manual_key_using_subcommand stop" -l instance 
 complete -c manual-key -n "__fish_manual_key_using_subcommand stop" -l config -d 'Configuration of the service [default: /etc/inet/manual-key.toml]' -r -F
 complete -c manual-key -n "__fish_manual_key_using_subcommand stop" -l config-file -d 'The keys file; overrides the configuration' -r -F
 complete -c manual-key -n "__fish_manual_key_using_subcommand stop" -l policy -d 'Linux: policies to install: none, or from-sas (those that the SAs need); overrides the configuration' -r
-complete -c manual-key -n "__fish_manual_key_using_subcommand stop" -l sadb -d 'The SADB: auto, xfrm, pfkey, unix:PATH or model' -r -f -a "auto\t''
+complete -c manual-key -n "__fish_manual_key_using_subcommand stop" -l sadb -d 'The SADB: auto, xfrm, pfkey, unix:PATH or model[:linux|:illumos]' -r -f -a "auto\t''
 xfrm\t''
 pfkey\t''
 model\t''
+model:linux\t''
+model:illumos\t''
 unix:\t''"
 complete -c manual-key -n "__fish_manual_key_using_subcommand stop" -l flush -d 'SAs to flush: all, or owned (added by this service)' -r -f -a "all\t''
 owned\t''"
@@ -104,10 +114,12 @@ complete -c manual-key -n "__fish_manual_key_using_subcommand stop" -s h -l help
 complete -c manual-key -n "__fish_manual_key_using_subcommand check" -l config -d 'Configuration of the service [default: /etc/inet/manual-key.toml]' -r -F
 complete -c manual-key -n "__fish_manual_key_using_subcommand check" -l config-file -d 'The keys file; overrides the configuration' -r -F
 complete -c manual-key -n "__fish_manual_key_using_subcommand check" -l policy -d 'Linux: policies to install: none, or from-sas (those that the SAs need); overrides the configuration' -r
-complete -c manual-key -n "__fish_manual_key_using_subcommand check" -l sadb -d 'The SADB: auto, xfrm, pfkey, unix:PATH or model' -r -f -a "auto\t''
+complete -c manual-key -n "__fish_manual_key_using_subcommand check" -l sadb -d 'The SADB: auto, xfrm, pfkey, unix:PATH or model[:linux|:illumos]' -r -f -a "auto\t''
 xfrm\t''
 pfkey\t''
 model\t''
+model:linux\t''
+model:illumos\t''
 unix:\t''"
 complete -c manual-key -n "__fish_manual_key_using_subcommand check" -l flush -d 'SAs to flush: all, or owned (added by this service)' -r -f -a "all\t''
 owned\t''"
@@ -116,10 +128,12 @@ complete -c manual-key -n "__fish_manual_key_using_subcommand check" -s h -l hel
 complete -c manual-key -n "__fish_manual_key_using_subcommand plan" -l config -d 'Configuration of the service [default: /etc/inet/manual-key.toml]' -r -F
 complete -c manual-key -n "__fish_manual_key_using_subcommand plan" -l config-file -d 'The keys file; overrides the configuration' -r -F
 complete -c manual-key -n "__fish_manual_key_using_subcommand plan" -l policy -d 'Linux: policies to install: none, or from-sas (those that the SAs need); overrides the configuration' -r
-complete -c manual-key -n "__fish_manual_key_using_subcommand plan" -l sadb -d 'The SADB: auto, xfrm, pfkey, unix:PATH or model' -r -f -a "auto\t''
+complete -c manual-key -n "__fish_manual_key_using_subcommand plan" -l sadb -d 'The SADB: auto, xfrm, pfkey, unix:PATH or model[:linux|:illumos]' -r -f -a "auto\t''
 xfrm\t''
 pfkey\t''
 model\t''
+model:linux\t''
+model:illumos\t''
 unix:\t''"
 complete -c manual-key -n "__fish_manual_key_using_subcommand plan" -l flush -d 'SAs to flush: all, or owned (added by this service)' -r -f -a "all\t''
 owned\t''"
@@ -131,10 +145,12 @@ complete -c manual-key -n "__fish_manual_key_using_subcommand status" -l instanc
 complete -c manual-key -n "__fish_manual_key_using_subcommand status" -l config -d 'Configuration of the service [default: /etc/inet/manual-key.toml]' -r -F
 complete -c manual-key -n "__fish_manual_key_using_subcommand status" -l config-file -d 'The keys file; overrides the configuration' -r -F
 complete -c manual-key -n "__fish_manual_key_using_subcommand status" -l policy -d 'Linux: policies to install: none, or from-sas (those that the SAs need); overrides the configuration' -r
-complete -c manual-key -n "__fish_manual_key_using_subcommand status" -l sadb -d 'The SADB: auto, xfrm, pfkey, unix:PATH or model' -r -f -a "auto\t''
+complete -c manual-key -n "__fish_manual_key_using_subcommand status" -l sadb -d 'The SADB: auto, xfrm, pfkey, unix:PATH or model[:linux|:illumos]' -r -f -a "auto\t''
 xfrm\t''
 pfkey\t''
 model\t''
+model:linux\t''
+model:illumos\t''
 unix:\t''"
 complete -c manual-key -n "__fish_manual_key_using_subcommand status" -l flush -d 'SAs to flush: all, or owned (added by this service)' -r -f -a "all\t''
 owned\t''"

@@ -83,7 +83,7 @@ fn bash_completes_words_of_the_language() {
             "--keep-others",
             "--bits",
             "setkey ip-xfrm ipsec.conf",
-            "model",
+            "model model:linux model:illumos",
             "Cargo.lock",
         ]
     );

@@ -25,7 +25,7 @@ fn check_and_load_accept_the_examples() {
         succeeded(model.load(&text));
         let expected = text.lines().filter(|line| line.starts_with("add ")).count();
         assert_eq!(model.saved().matches("\nadd ").count(), expected, "{}", path.display());
-        for sadb in ["model", "xfrm"] {
+        for sadb in ["model:illumos", "model:linux", "xfrm"] {
             let keys = model.path("keys");
             fs::set_permissions(&keys, Permissions::from_mode(0o600)).unwrap();
             let output = Command::new(env!("CARGO_BIN_EXE_ipseckey"))

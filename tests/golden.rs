@@ -32,7 +32,7 @@ fn said(option: &str, file: &Path) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_ipseckey"))
         .env_clear()
         .current_dir(directory.path())
-        .args(["--sadb", "model", "--hosts", &format!("{GOLDEN}/hosts"), option])
+        .args(["--sadb", "model:illumos", "--hosts", &format!("{GOLDEN}/hosts"), option])
         .arg(name)
         .output()
         .unwrap();

@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     fn of_another_sadb_is_no_record() {
-        let mut added = AddedSas::of(&SadbTarget::Model);
+        let mut added = AddedSas::of(&"model".parse().unwrap());
         added.note(&id(1));
         added.write();
         assert!(added.path.is_none() && !added.read().contains(&id(1)));

@@ -186,7 +186,7 @@ pub fn save_loop(bytes: &[u8]) {
 
 /// Loads a file into an SADB of its own; everything in it then as text, and what failed.
 fn loaded_and_saved(text: &[u8]) -> (Vec<u8>, Vec<String>) {
-    let mut sadb = SadbTarget::Model.open().expect("the model needs nothing");
+    let mut sadb = SadbTarget::Model(Vocabulary::Illumos).open().expect("the model needs nothing");
     let failures = load(&mut *sadb, text);
     let (mut out, mut saver) = (Vec::new(), Saver::new(false));
     let mut save = |message: &Message| {

@@ -144,7 +144,7 @@ impl LoadedModel {
     pub fn new(count: usize) -> Self {
         let mut requests = requests(count + 1);
         let spare = requests.pop().expect("one more");
-        let mut sadb = SadbTarget::Model.open().expect("the model");
+        let mut sadb = SadbTarget::Model(Vocabulary::Illumos).open().expect("the model");
         for request in &requests {
             sadb.new_sequence();
             sadb.add(request).expect("adds");

@@ -17,6 +17,7 @@ mod inverse_acquire;
 mod keys;
 mod keysock;
 mod limits;
+pub(crate) mod linux;
 mod pair;
 mod parse;
 mod placement;

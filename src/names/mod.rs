@@ -19,8 +19,8 @@ pub(crate) mod xfrm_stat;
 /// The SADB whose keywords, algorithms and limits apply to a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Vocabulary {
-    /// illumos, the model and `unix:PATH`: the keywords of ipseckey(1M), the algorithms of `ipsecalgs`.
+    /// illumos, its model and `unix:PATH`: the keywords of ipseckey(1M), the algorithms of `ipsecalgs`.
     Illumos,
-    /// XFRM and PF_KEY of Linux: the same, and the keywords and algorithms of Linux.
+    /// XFRM and PF_KEY of Linux, and its model: the same, and the keywords and algorithms of Linux.
     Linux,
 }

@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn each_sadb_has_its_own_rules() {
-        let (xfrm, model) = (SadbTarget::Xfrm, SadbTarget::Model);
+        let (xfrm, model) = (SadbTarget::Xfrm, SadbTarget::Model(Vocabulary::Illumos));
         for target in [&xfrm, &model] {
             assert_eq!(refusal(target, &esp([10, 0, 0, 1], [10, 0, 0, 2])), "", "{target}");
             assert!(!refusal(target, &esp([10, 0, 0, 1], [0; 4])).is_empty(), "{target}");
@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn additions_are_checked_on_their_own() {
-        let mut check = AddCheck::new(&SadbTarget::Model);
+        let mut check = AddCheck::new(&SadbTarget::Model(Vocabulary::Illumos));
         assert!((0..3).all(|_| check.refusal(&esp([10, 0, 0, 1], [10, 0, 0, 2])).is_none()));
     }
 }

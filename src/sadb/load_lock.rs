@@ -56,7 +56,7 @@ impl SadbTarget {
     /// The lock file; `None` for a private SADB.
     fn lock_file(&self) -> Option<PathBuf> {
         match self {
-            Self::Model => None,
+            Self::Model(_) => None,
             // Each `sadb-model` is an SADB of its own.
             Self::Unix(socket) => {
                 let mut name = socket.clone().into_os_string();
@@ -72,10 +72,11 @@ impl SadbTarget {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::names::Vocabulary;
 
     #[test]
     fn lock_file_of_each_target() {
-        assert_eq!(SadbTarget::Model.lock_file(), None);
+        assert_eq!(SadbTarget::Model(Vocabulary::Illumos).lock_file(), None);
         assert_eq!(SadbTarget::Unix("/run/x".into()).lock_file(), Some("/run/x.lock".into()));
         assert_eq!(SadbTarget::Auto.lock_file(), SadbTarget::Xfrm.lock_file());
     }
@@ -84,6 +85,6 @@ mod tests {
     fn acquire_load_lock_without_a_directory() {
         let nowhere = SadbTarget::Unix("/proc/nowhere/sadb".into()).acquire_load_lock();
         assert!(matches!(nowhere, Err(LockError::Unavailable { .. })));
-        assert!(SadbTarget::Model.acquire_load_lock().is_ok());
+        assert!(SadbTarget::Model(Vocabulary::Illumos).acquire_load_lock().is_ok());
     }
 }

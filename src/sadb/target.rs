@@ -21,6 +21,9 @@ use crate::sys::{IS_ILLUMOS, IS_LINUX};
 /// The environment variable that `--sadb` overrides.
 pub(crate) const SADB_VARIABLE: &str = "IPSECKEY_SADB";
 
+/// The rules of `--sadb model`: those of this system.
+const MODEL_OF_SYSTEM: Vocabulary = if IS_LINUX { Vocabulary::Linux } else { Vocabulary::Illumos };
+
 /// A value of `--sadb`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) enum SadbTarget {
@@ -33,13 +36,13 @@ pub(crate) enum SadbTarget {
     PfKey,
     /// PF_KEYv2 in the illumos dialect on a Unix SOCK_SEQPACKET socket.
     Unix(PathBuf),
-    /// A private in-memory SADB that lives as long as the process.
-    Model,
+    /// A private in-memory SADB with the rules of Linux XFRM or of illumos. It lives as long as the process.
+    Model(Vocabulary),
 }
 
 /// An unknown value of `--sadb`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not an SADB: expected auto, xfrm, pfkey, model or unix:PATH")]
+#[error("not an SADB: expected auto, xfrm, pfkey, model, model:linux, model:illumos or unix:PATH")]
 pub(crate) struct UnknownTarget;
 
 impl FromStr for SadbTarget {
@@ -50,7 +53,9 @@ impl FromStr for SadbTarget {
             "auto" => Ok(Self::Auto),
             "xfrm" => Ok(Self::Xfrm),
             "pfkey" => Ok(Self::PfKey),
-            "model" => Ok(Self::Model),
+            "model" => Ok(Self::Model(MODEL_OF_SYSTEM)),
+            "model:linux" => Ok(Self::Model(Vocabulary::Linux)),
+            "model:illumos" => Ok(Self::Model(Vocabulary::Illumos)),
             _ => match word.strip_prefix("unix:") {
                 Some(path) if !path.is_empty() => Ok(Self::Unix(PathBuf::from(path))),
                 _ => Err(UnknownTarget),
@@ -74,7 +79,9 @@ impl SadbTarget {
             Self::Xfrm => "xfrm".into(),
             Self::PfKey => "pfkey".into(),
             Self::Unix(path) => [OsStr::new("unix:"), path.as_os_str()].into_iter().collect(),
-            Self::Model => "model".into(),
+            Self::Model(vocabulary) if *vocabulary == MODEL_OF_SYSTEM => "model".into(),
+            Self::Model(Vocabulary::Linux) => "model:linux".into(),
+            Self::Model(Vocabulary::Illumos) => "model:illumos".into(),
         }
     }
 
@@ -106,11 +113,18 @@ impl SadbTarget {
         }
     }
 
+    /// Whether it is in the memory of this process.
+    #[must_use]
+    pub(crate) fn is_model(&self) -> bool {
+        matches!(self, Self::Model(_))
+    }
+
     /// The vocabulary of a keys file for this SADB.
     #[must_use]
     pub(crate) fn vocabulary(&self) -> Vocabulary {
         match self {
             Self::Xfrm => Vocabulary::Linux,
+            Self::Model(vocabulary) => *vocabulary,
             Self::Auto | Self::PfKey if IS_LINUX => Vocabulary::Linux,
             _ => Vocabulary::Illumos,
         }
@@ -122,7 +136,8 @@ impl SadbTarget {
     /// [`SadbError::Unavailable`] with the missing socket, module or privilege, and how to get it.
     pub(crate) fn open(&self) -> Result<Box<dyn Sadb>, SadbError> {
         match self {
-            Self::Model => Ok(Box::new(Illumos::new(Embedded::new(Settings::default())))),
+            Self::Model(Vocabulary::Linux) => Ok(Box::new(Xfrm::model()?)),
+            Self::Model(Vocabulary::Illumos) => Ok(Box::new(Illumos::new(Embedded::new(Settings::default())))),
             Self::Unix(path) => Ok(Box::new(Illumos::new(unix_socket::connect(path)?))),
             Self::PfKey => open_pfkey(),
             Self::Xfrm => open_xfrm(),
@@ -166,7 +181,14 @@ mod tests {
         assert_eq!("unix:/run/x".parse(), Ok(SadbTarget::Unix("/run/x".into())));
         assert_eq!("unix:".parse::<SadbTarget>(), Err(UnknownTarget));
         assert_eq!("Model".parse::<SadbTarget>(), Err(UnknownTarget));
-        assert_eq!(SadbTarget::Model.vocabulary(), Vocabulary::Illumos);
+        assert_eq!("model:illumos".parse(), Ok(SadbTarget::Model(Vocabulary::Illumos)));
+        assert_eq!("model:bsd".parse::<SadbTarget>(), Err(UnknownTarget));
+        let own: SadbTarget = "model".parse().unwrap();
+        assert_eq!(own.vocabulary() == Vocabulary::Linux, IS_LINUX);
+        for vocabulary in [Vocabulary::Linux, Vocabulary::Illumos] {
+            let model = SadbTarget::Model(vocabulary);
+            assert_eq!((model.to_word().to_str().unwrap().parse(), model.vocabulary()), (Ok(model.clone()), vocabulary));
+        }
         assert_eq!(SadbTarget::Xfrm.vocabulary(), Vocabulary::Linux);
     }
 
@@ -181,7 +203,7 @@ mod tests {
     #[test]
     fn command_has_the_option_of_the_sadb() {
         assert!(SadbTarget::Auto.command("ipseckey").ends_with("ipseckey"));
-        assert!(SadbTarget::Model.command("ipseckey").ends_with("ipseckey --sadb model"));
+        assert!(SadbTarget::Model(MODEL_OF_SYSTEM).command("ipseckey").ends_with("ipseckey --sadb model"));
         // As tests and other programs name their directories.
         let random = SadbTarget::Unix("/tmp/.tmpZXKTzx/sadb".into());
         assert!(random.command("ipseckey").ends_with("--sadb unix:/tmp/.tmpZXKTzx/sadb"));

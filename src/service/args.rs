@@ -63,7 +63,7 @@ const METHODS: &[(&str, Method, &str)] = &[
     ("status", Method::Status, "Show service state, keys file, loaded and missing SAs, and the next expiries"),
 ];
 
-const SADB_HELP: &str = "The SADB: auto, xfrm, pfkey, unix:PATH or model";
+const SADB_HELP: &str = "The SADB: auto, xfrm, pfkey, unix:PATH or model[:linux|:illumos]";
 
 const FLUSH_HELP: &str = "SAs to flush: all, or owned (added by this service)";
 
@@ -108,7 +108,7 @@ impl Args {
     /// The privileges that the method needs. A method that changes the SADB has no use for files of other users, which it refuses.
     pub(crate) fn privileges(&self, environment: Environment<'_>) -> Privileges {
         let from_environment = || environment(SADB_VARIABLE)?.to_str()?.parse().ok();
-        let is_model = self.overrides.sadb.clone().or_else(from_environment) == Some(SadbTarget::Model);
+        let is_model = self.overrides.sadb.clone().or_else(from_environment).is_some_and(|sadb: SadbTarget| sadb.is_model());
         let is_strict = self.overrides.unsafe_files == UnsafeFiles::Refuse && self.method != Method::Status;
         if is_strict && !is_model { Privileges::Sadb } else { Privileges::SadbAndFiles }
     }
@@ -285,7 +285,7 @@ mod tests {
     fn parse_takes_options_before_and_after_the_method() {
         let args = parsed("manual-key --sadb model start --config-file /k --show").unwrap();
         assert_eq!((args.method, args.show), (Method::Start, true));
-        assert_eq!(args.overrides.sadb, Some(SadbTarget::Model));
+        assert!(args.overrides.sadb.is_some_and(|sadb| sadb.is_model()));
         assert_eq!(args.overrides.config_file, Some("/k".into()));
         assert_eq!(args.overrides.config, None);
         assert_eq!(parsed("manual-key stop --sadb model").unwrap().method, Method::Stop);

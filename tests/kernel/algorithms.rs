@@ -155,6 +155,13 @@ fn state(combination: &Combination, path: &Path, spi: u32) -> String {
     )
 }
 
+/// A request for each combination and path. RIPEMD-160 is left out: newer kernels lack it.
+pub fn requests() -> Vec<String> {
+    let all = combinations().into_iter().filter(|combination| !combination.words.contains("rmd160"));
+    let add = |one: &Combination, path: &Path| format!("add {} spi 0x1000 {} {}", one.sa_type, path.words, one.words);
+    all.flat_map(|one| PATHS.iter().map(move |path| add(&one, path))).collect()
+}
+
 /// Whether this kernel has the algorithms: newer ones lack RIPEMD-160.
 fn has_algorithms(space: &Space, combination: &Combination) -> bool {
     if !combination.words.contains("rmd160") {

@@ -68,6 +68,20 @@ fn cases(with_pairs: bool) -> Vec<String> {
     words.into_iter().flat_map(with_directions).collect()
 }
 
+/// Each keyword and each pair of keywords, with each direction.
+pub fn keywords_in_pairs() -> Vec<String> {
+    let keywords: Vec<&str> = DIRECTED.iter().chain(OTHERS).copied().collect();
+    let mut words: Vec<String> = keywords.iter().map(|words| (*words).to_owned()).collect();
+    for (index, first) in keywords.iter().enumerate() {
+        let others = keywords[index + 1..].iter().filter(|second| can_combine(first, second));
+        words.extend(others.map(|second| format!("{first} {second}")));
+    }
+    words
+        .into_iter()
+        .flat_map(|words| ["", "inbound ", "outbound "].map(|direction| format!("{direction}{words}")))
+        .collect()
+}
+
 /// "added", or the first line of the error.
 fn outcome(space: &Space, case: &str) -> String {
     let ran = space.try_load(&format!("add esp spi 0x100 {SA} {case}\n"));

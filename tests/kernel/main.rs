@@ -36,6 +36,7 @@ mod protection;
 mod protection_throughout;
 mod reconcile;
 mod refusals;
+mod rehearsal;
 mod repair;
 mod reqid;
 mod restart;

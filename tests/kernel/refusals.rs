@@ -94,6 +94,12 @@ fn whole(words: &str) -> String {
     words.replace("ENDS", ENDS).replace("AES", AES).replace("MD5", MD5)
 }
 
+/// The requests and the SAs that they are about, as a script. A device is one of the system.
+pub fn all_requests() -> String {
+    let requests = REQUESTS.iter().map(|row| row.0).filter(|request| !request.contains("nosuch0"));
+    whole(&format!("{BEFORE}{MARKED}{}", requests.collect::<Vec<_>>().join("\n")))
+}
+
 fn assert_refused_without_changes(sadb: &'static str, requests: &[(&str, &str)]) {
     let space = Space::with_sadb(sadb);
     space.load(&whole(BEFORE));

@@ -16,7 +16,7 @@ fn outcome(text: &str) -> Option<(bool, Vec<Code>)> {
     let hosts = HostsFile::default();
     let options = Options { vocabulary: Vocabulary::Illumos, numeric: true, setting: Setting::File, resolver: &hosts };
     let mut checker = Checker::new(Vocabulary::Illumos);
-    let mut sadb = SadbTarget::Model.open().expect("the model");
+    let mut sadb = SadbTarget::Model(Vocabulary::Illumos).open().expect("the model");
     let mut last = None;
     for item in commands(text.as_bytes(), &options) {
         let warnings = checker.check(&item, text.as_bytes()).iter().map(|warning| warning.code).collect();

@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use crate::apply::{self, Outcome};
 use crate::internals::saved_text::comparable;
 use crate::keyfile::{self, Command, HostsFile, Options, Setting};
+use crate::names::Vocabulary;
 use crate::sa::SaType;
 use crate::sadb::{Sadb, SadbTarget};
 use crate::show::save::Saver;
@@ -13,7 +14,7 @@ use proptest::prelude::*;
 /// Loads `text` into `sadb`; returns the lines that failed, with their errors.
 fn load(sadb: &mut dyn Sadb, text: &str) -> Vec<String> {
     let resolver = HostsFile::default();
-    let vocabulary = SadbTarget::Model.vocabulary();
+    let vocabulary = Vocabulary::Illumos;
     let options = Options { vocabulary, numeric: true, setting: Setting::File, resolver: &resolver };
     let mut failures = Vec::new();
     for item in keyfile::commands(text.as_bytes(), &options) {
@@ -50,7 +51,7 @@ fn saved(sadb: &mut dyn Sadb) -> (String, Vec<String>) {
 }
 
 fn model() -> Box<dyn Sadb> {
-    SadbTarget::Model.open().unwrap()
+    SadbTarget::Model(Vocabulary::Illumos).open().unwrap()
 }
 
 /// Hexadecimal digits of `bits` bits, none of them a weak DES key.

@@ -67,14 +67,14 @@ fn refresh_loads_again_and_stop_flushes() {
 #[test]
 fn start_show_of_the_examples_prints_links_without_keys() {
     let of_man_page: &[&str] = &["0x2112+1", "10.1.0.0/16 <-> 10.2.0.0/16", "2001:db8::2"];
-    for (name, count, links, parts) in [
-        ("ipseckeys", 4, "2 links, 4 SAs", &["192.0.2.2", "0x1001", "0x1002"][..]),
-        ("man-page.keys", 9, "5 links, 9 SAs", of_man_page),
+    for (sadb, name, count, links, parts) in [
+        ("model", "ipseckeys", 4, "2 links, 4 SAs", &["192.0.2.2", "0x1001", "0x1002"][..]),
+        ("model:illumos", "man-page.keys", 9, "5 links, 9 SAs", of_man_page),
     ] {
         let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name);
         let text = fs::read_to_string(&example).unwrap().replace("hard_bytes 16000000", "");
         let bench = Bench::new();
-        let arguments = ["start", "--sadb", "model", "--config-file", example.to_str().unwrap(), "--show"];
+        let arguments = ["start", "--sadb", sadb, "--config-file", example.to_str().unwrap(), "--show"];
         let run = bench.run_bare(&arguments).expect(0).tells_nothing_of(&text);
         assert!(run.stdout.contains(&format!("online: {count} SAs from ")), "{}", run.stdout);
         for part in parts.iter().chain([&links]) {

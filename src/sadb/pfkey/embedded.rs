@@ -1,4 +1,4 @@
-//! A model SADB in this process: `--sadb model`.
+//! A model SADB in this process: `--sadb model:illumos`.
 
 use std::io;
 use std::thread::sleep;

@@ -197,7 +197,7 @@ impl Config {
 }
 
 fn unsafe_files(overrides: &Overrides, sadb: Option<&SadbTarget>) -> UnsafeFiles {
-    if sadb == Some(&SadbTarget::Model) { UnsafeFiles::Warn } else { overrides.unsafe_files }
+    if sadb.is_some_and(SadbTarget::is_model) { UnsafeFiles::Warn } else { overrides.unsafe_files }
 }
 
 /// A service refuses symbolic links.
@@ -289,6 +289,7 @@ fn rules(properties: &Properties) -> Rules {
 
 #[cfg(test)]
 mod tests {
+    use crate::names::Vocabulary;
     use std::fs;
 
     use super::*;
@@ -317,18 +318,21 @@ mod tests {
         assert_eq!(config.keys_file().unwrap(), (PathBuf::from("/k"), FileOrigin::Service));
         assert!(config.hold_natt_ports);
         assert_eq!((config.sadb, config.refresh), (SadbTarget::PfKey, RefreshMode::CheckFirst));
-        let overrides =
-            Overrides { config_file: Some("/other".into()), sadb: Some(SadbTarget::Model), ..Overrides::default() };
+        let overrides = Overrides {
+            config_file: Some("/other".into()),
+            sadb: Some(SadbTarget::Model(Vocabulary::Illumos)),
+            ..Overrides::default()
+        };
         let config = load(text, overrides, &Supervisor::None).unwrap();
         assert_eq!(config.keys_file().unwrap(), (PathBuf::from("/other"), FileOrigin::User));
-        assert_eq!(config.sadb, SadbTarget::Model);
+        assert_eq!(config.sadb, SadbTarget::Model(Vocabulary::Illumos));
     }
 
     #[test]
     fn unsafe_files_are_refused_under_every_supervisor() {
         let fmri = "svc:/network/ipsec/manual-key:default".to_owned();
         let warn = Overrides { unsafe_files: UnsafeFiles::Warn, ..Overrides::default() };
-        let model = Overrides { sadb: Some(SadbTarget::Model), ..Overrides::default() };
+        let model = Overrides { sadb: Some(SadbTarget::Model(Vocabulary::Illumos)), ..Overrides::default() };
         for supervisor in [Supervisor::None, Supervisor::Systemd, Supervisor::Smf { fmri }] {
             let unsafe_files = |overrides: &Overrides| load("", overrides.clone(), &supervisor).unwrap().unsafe_files;
             assert_eq!(unsafe_files(&Overrides::default()), UnsafeFiles::Refuse);
@@ -386,7 +390,7 @@ mod tests {
             let overrides = Overrides { sadb: Some(sadb), ..Overrides::default() };
             load("policy = \"from-sas\"\non_stop = \"closed\"", overrides, &Supervisor::None)
         };
-        assert_eq!(load(SadbTarget::Model).unwrap().protection, Protection::default());
+        assert_eq!(load(SadbTarget::Model(Vocabulary::Illumos)).unwrap().protection, Protection::default());
         assert_eq!(load(SadbTarget::Unix("/s".into())).unwrap().protection, Protection::default());
         assert!(load(SadbTarget::PfKey).is_err(), "of the system");
     }

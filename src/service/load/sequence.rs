@@ -215,7 +215,7 @@ mod tests {
     #[test]
     fn save_all_without_directories_saves_nothing() {
         let mut sequence = SequenceState::read(&SequenceDirs::default()).unwrap();
-        sequence.save_all(&mut *crate::sadb::SadbTarget::Model.open().unwrap()).unwrap();
+        sequence.save_all(&mut *crate::sadb::SadbTarget::Model(crate::names::Vocabulary::Illumos).open().unwrap()).unwrap();
         assert!(sequence.entries.is_empty());
     }
 }

@@ -198,6 +198,7 @@ mod tests {
 
     use super::super::added::about_now;
     use super::*;
+    use crate::names::Vocabulary;
     use crate::sa::{EncrAlg, Masked, Request, SaState};
     use crate::sadb::SadbTarget;
     use crate::secret::Key;
@@ -250,7 +251,7 @@ mod tests {
     fn confirm_keeps_sas_if_the_clock_is_set() {
         let directory = tempfile::tempdir().unwrap();
         for intended in clocks() {
-            let mut sadb = SadbTarget::Model.open().unwrap();
+            let mut sadb = SadbTarget::Model(Vocabulary::Illumos).open().unwrap();
             sadb.add(&request()).unwrap();
             let mut owned = owned(directory.path(), &[(ID, intended)]);
             owned.confirm(&HashSet::from([ID]), &mut *sadb).unwrap();
@@ -266,7 +267,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let another_second = Added::At(about_now() - 3600);
         for intended in clocks().into_iter().chain([another_second]) {
-            let mut sadb = SadbTarget::Model.open().unwrap();
+            let mut sadb = SadbTarget::Model(Vocabulary::Illumos).open().unwrap();
             sadb.add(&request()).unwrap();
             let mut owned = owned(directory.path(), &[(ID, intended)]);
             // Another program's SA: the service's addition was refused.
@@ -279,7 +280,7 @@ mod tests {
     #[test]
     fn confirm_drops_entries_without_an_sa() {
         let directory = tempfile::tempdir().unwrap();
-        let mut sadb = SadbTarget::Model.open().unwrap();
+        let mut sadb = SadbTarget::Model(Vocabulary::Illumos).open().unwrap();
         let other = SaId { spi: Spi(2), ..ID };
         let mut owned = owned(directory.path(), &[(ID, Added::At(7)), (other, Added::Since(0))]);
         owned.confirm(&HashSet::from([other]), &mut *sadb).unwrap();

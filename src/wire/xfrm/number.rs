@@ -28,7 +28,6 @@ pub(crate) mod flag {
     #![allow(missing_docs, reason = "the names are those of linux/netlink.h")]
 
     pub(crate) const REQUEST: u16 = 0x1;
-    #[cfg(test)]
     pub(crate) const MULTI: u16 = 0x2;
     pub(crate) const ACK: u16 = 0x4;
     pub(crate) const DUMP_INTR: u16 = 0x10;

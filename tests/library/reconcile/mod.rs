@@ -72,7 +72,7 @@ fn saved(sadb: &mut dyn Sadb) -> Vec<String> {
 }
 
 fn model() -> Box<dyn Sadb> {
-    SadbTarget::Model.open().expect("the model")
+    SadbTarget::Model(Vocabulary::Illumos).open().expect("the model")
 }
 
 fn words(steps: &[Step]) -> Vec<String> {

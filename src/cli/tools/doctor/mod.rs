@@ -47,6 +47,7 @@ impl From<&mut ArgMatches> for Doctor {
 impl Doctor {
     pub(super) fn run(&self, session: &Session<'_>) -> Result<Exit, Failure> {
         let mut report = HealthReport::default();
+        let is_kernel = session.vocabulary() == Vocabulary::Linux && !session.target().is_model();
         let desired = keys_file::check(&self.file, session, &mut report);
         // Without a list of SAs nothing can be compared, but the checks of the kernel may still show the cause.
         if let Some(actual) = sas::list(session, &mut report) {
@@ -58,12 +59,12 @@ impl Doctor {
                 sas::compare_reqids(&desired.ids, &actual.policy_sas, &mut report);
             }
             policies::check(session, &actual.policy_sas, &own, &mut report);
-            if session.vocabulary() == Vocabulary::Linux {
+            if is_kernel {
                 neighbours::check(&actual.policy_sas, &mut report);
                 udp_ports::check(&actual.policy_sas, &own, &mut report);
             }
         }
-        if session.vocabulary() == Vocabulary::Linux {
+        if is_kernel {
             sas::key_managers(&mut report);
             kernel::check(session, desired.as_ref(), &mut report);
         } else {

@@ -44,7 +44,7 @@ pub(in crate::cli::tools) fn command() -> Command {
              The file holds an SA for each direction, and both hosts use the same file. The default of encr_alg is AES-CBC with a \
              key of 256 bits, that of auth_alg HMAC-SHA-256. SPIs and keys are random. All other keywords of `add` may be given, \
              for the direction from src to dst.\n\n\
-             With an SADB of illumos (elsewhere: --sadb model), which may start the service before it has its addresses, each SA is \
+             With an SADB of illumos (elsewhere: --sadb model:illumos), which may start the service before it has its addresses, each SA is \
              `inbound` or `outbound`. The file is then for the host with the address src, and --peer writes that for the other host.\n\n\
              Example: ipseckey generate ospfv3 fe80::1 fe80::2 fe80::3 -o ipseckeys\n\n\
              For a routing protocol all routers of a link use one file, with one SPI and key: an SA for each group of the protocol and \
@@ -105,7 +105,9 @@ impl Generate {
         }
         let pair = SaPair::parse(&self.sa_type, &self.words, session.vocabulary())?;
         if self.peer.is_some() && !pair.has_directions {
-            return Err(Failure::new("--peer is for illumos only (--sadb model): on Linux both hosts use the same file"));
+            return Err(Failure::new(
+                "--peer is for illumos only (--sadb model:illumos): on Linux both hosts use the same file",
+            ));
         }
         let text = pair.text(self.bits)?;
         // A mistake in the given words shows up here, with its place, before anything is written.

@@ -148,7 +148,7 @@ pub(super) const TABLE: &[Explanation] = &[
     ),
     row(
         Code::UnsupportedBySadb,
-        "Modes, request ids, marks and other properties of Linux XFRM do not exist in PF_KEY, so illumos and the model reject them.",
+        "Modes, request ids, marks and other properties of Linux XFRM do not exist in PF_KEY, so illumos and its model reject them.",
         "add ah spi 0x1000 dst 198.51.100.7 auth_alg sha256 authkey KEY64 reqid 7",
         "add ah spi 0x1000 dst 198.51.100.7 auth_alg sha256 authkey KEY64",
     ),
@@ -293,7 +293,7 @@ pub(super) const TABLE: &[Explanation] = &[
     row(
         Code::IllumosRefuses,
         "Every illumos kernel refuses such a command, or corrupts its memory, whatever SAs and addresses the host has. Reported with an \
-         SADB of illumos only: on illumos, and elsewhere with --sadb model.",
+         SADB of illumos only: on illumos, and elsewhere with --sadb model:illumos.",
         "add ah spi 0x1000 dst 198.51.100.7 auth_alg sha256 authkey KEY64 soft_addtime 7200 hard_addtime 3600",
         "add ah spi 0x1000 dst 198.51.100.7 auth_alg sha256 authkey KEY64 soft_addtime 3600 hard_addtime 7200",
     ),

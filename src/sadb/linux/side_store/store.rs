@@ -32,7 +32,8 @@ enum LogLine {
 
 /// The file of one network namespace, and the entries read from it.
 pub(in crate::sadb::linux) struct SideStore {
-    directory: PathBuf,
+    /// `None` for entries in memory only.
+    directory: Option<PathBuf>,
     stem: String,
     entries: HashMap<SaId, SideEntry>,
     lines: usize,
@@ -44,12 +45,15 @@ impl SideStore {
     /// Selects the file of this thread's network namespace in `directory`. It is opened when needed.
     pub(in crate::sadb::linux) fn new(directory: &Path) -> Self {
         Self {
-            directory: directory.to_path_buf(),
+            directory: Some(directory.to_path_buf()),
             stem: format!("xfrm-{}", network_namespace().unwrap_or(0)),
-            entries: HashMap::new(),
-            lines: 0,
-            read_to: (0, 0),
+            ..Self::in_memory()
         }
+    }
+
+    /// A store without a file, for an SADB of this process only.
+    pub(in crate::sadb::linux) fn in_memory() -> Self {
+        Self { directory: None, stem: String::new(), entries: HashMap::new(), lines: 0, read_to: (0, 0) }
     }
 
     /// Reads the file and returns the entry of an SA that the kernel added at `added`.
@@ -87,7 +91,7 @@ impl SideStore {
     pub(in crate::sadb::linux) fn put(&mut self, entries: Vec<(SaId, SideEntry)>) -> io::Result<()> {
         self.refresh()?;
         let lines: Vec<LogLine> = entries.into_iter().filter_map(|(id, entry)| self.line(id, entry)).collect();
-        if lines.is_empty() { Ok(()) } else { self.append(&lines) }
+        if lines.is_empty() { Ok(()) } else { self.append(lines) }
     }
 
     fn line(&self, id: SaId, entry: SideEntry) -> Option<LogLine> {
@@ -108,7 +112,7 @@ impl SideStore {
         if !self.entries.keys().any(|id| sa_type == SaType::UNSPEC || id.sa_type == sa_type) {
             return Ok(());
         }
-        self.append(&[LogLine::Clear(sa_type.0)])
+        self.append(vec![LogLine::Clear(sa_type.0)])
     }
 
     /// Removes the entries of an SA type for which `is_alive` is false: the kernel has no such SA.
@@ -125,7 +129,8 @@ impl SideStore {
 
     /// Reads the lines that other processes have written since the last read.
     pub(in crate::sadb::linux) fn refresh(&mut self) -> io::Result<()> {
-        match state_file::open_to_read(&self.path())? {
+        let Some(path) = self.path() else { return Ok(()) };
+        match state_file::open_to_read(&path)? {
             Some(mut file) => self.read_new(&mut file),
             None => {
                 // No process has stored an entry in this network namespace since boot.
@@ -183,10 +188,18 @@ impl SideStore {
         }
     }
 
-    fn append(&mut self, lines: &[LogLine]) -> io::Result<()> {
+    fn append(&mut self, lines: Vec<LogLine>) -> io::Result<()> {
+        let Some(directory) = self.directory.clone() else {
+            lines.into_iter().for_each(|line| self.apply(line));
+            return Ok(());
+        };
+        self.append_to(&directory, &lines)
+    }
+
+    fn append_to(&mut self, directory: &Path, lines: &[LogLine]) -> io::Result<()> {
         // A separate lock file: the data file is replaced by rename, so a lock on it would not exclude other processes.
-        let _lock = self.lock()?;
-        let mut file = state_file::open(&self.path())?;
+        let _lock = self.lock(directory)?;
+        let mut file = state_file::open(&self.file(directory, "json"))?;
         // Other processes may have appended since the last read; their lines count for the decision to rewrite.
         self.read_new(&mut file)?;
         file.seek(SeekFrom::End(0))?;
@@ -201,18 +214,18 @@ impl SideStore {
         }
         file.write_all(&text)?;
         self.read_new(&mut file)?;
-        if self.lines > 2 * self.entries.len() + SLACK { self.rewrite() } else { Ok(()) }
+        if self.lines > 2 * self.entries.len() + SLACK { self.rewrite(directory) } else { Ok(()) }
     }
 
     /// Atomically replaces the file with one that has a line for each entry.
-    fn rewrite(&mut self) -> io::Result<()> {
+    fn rewrite(&mut self, directory: &Path) -> io::Result<()> {
         // `append` holds the lock, so no other process writes to the old file meanwhile.
-        let new = self.directory.join(format!("{}.new", self.stem));
+        let new = self.file(directory, "new");
         let mut file = state_file::open(&new)?;
         file.set_len(0)?;
         let text = self.text()?;
         file.write_all(&text)?;
-        fs::rename(&new, self.path())?;
+        fs::rename(&new, self.file(directory, "json"))?;
         (self.lines, self.read_to) = (self.entries.len(), (file.metadata()?.ino(), text.len() as u64));
         Ok(())
     }
@@ -227,14 +240,19 @@ impl SideStore {
         Ok(text)
     }
 
-    fn lock(&self) -> io::Result<Flock<File>> {
-        let path = self.directory.join(format!("{}.lock", self.stem));
+    fn lock(&self, directory: &Path) -> io::Result<Flock<File>> {
+        let path = self.file(directory, "lock");
         state_file::create_directory_of(&path)?;
         Flock::lock(state_file::open(&path)?, FlockArg::LockExclusive).map_err(|(_, errno)| errno.into())
     }
 
-    fn path(&self) -> PathBuf {
-        self.directory.join(format!("{}.json", self.stem))
+    /// The path of the file; `None` for a store in memory.
+    fn path(&self) -> Option<PathBuf> {
+        self.directory.as_deref().map(|directory| self.file(directory, "json"))
+    }
+
+    fn file(&self, directory: &Path, extension: &str) -> PathBuf {
+        directory.join(format!("{}.{extension}", self.stem))
     }
 }
 
@@ -291,7 +309,7 @@ mod tests {
         let mut store = SideStore::new(directory.path());
         store.put(vec![(sa_id(1), SideEntry::new(3))]).unwrap();
         store.clear(SaType::UNSPEC).unwrap();
-        assert!(!store.path().exists());
+        assert!(!store.path().unwrap().exists());
     }
 
     #[test]
@@ -313,10 +331,10 @@ mod tests {
         for round in 0..1000 {
             one.put(vec![(sa_id(round % 3), entry(round))]).unwrap();
         }
-        let lines = fs::read_to_string(one.path()).unwrap().lines().count();
+        let lines = fs::read_to_string(one.path().unwrap()).unwrap().lines().count();
         assert!(lines <= 2 * 3 + SLACK, "{lines} lines for 3 entries");
         assert_eq!(other.get(&sa_id(0), 7).unwrap(), Some(&entry(999)));
-        OpenOptions::new().append(true).open(one.path()).unwrap().write_all(b"{\"Put\":[{").unwrap();
+        OpenOptions::new().append(true).open(one.path().unwrap()).unwrap().write_all(b"{\"Put\":[{").unwrap();
         other.put(vec![(sa_id(9), entry(1))]).unwrap();
         assert_eq!(one.get(&sa_id(9), 7).unwrap(), Some(&entry(1)));
         assert_eq!(one.get(&sa_id(0), 7).unwrap(), Some(&entry(999)));

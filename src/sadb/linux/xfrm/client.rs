@@ -7,9 +7,9 @@ use std::time::Duration;
 use nix::errno::Errno;
 
 use crate::sadb::SadbError;
-use crate::sadb::linux::errors::{RequestContext, operation_name, refused, unavailable};
+use crate::sadb::linux::errors::{RequestContext, operation_name, refused};
+use crate::sadb::linux::xfrm::kernel::{Kernel, NetlinkTransport};
 use crate::secret::Buffer;
-use crate::sys::net::netlink::NetlinkSocket;
 use crate::sys::time::Deadline;
 use crate::wire::xfrm::number;
 use crate::wire::xfrm::number::flag;
@@ -37,13 +37,13 @@ struct PendingRequest {
 
 /// A netlink socket, and the sequence number of the last request.
 pub(crate) struct NetlinkClient {
-    socket: NetlinkSocket,
+    socket: Box<dyn NetlinkTransport>,
     seq: u32,
 }
 
 impl NetlinkClient {
-    pub(crate) fn open() -> Result<Self, SadbError> {
-        let socket = NetlinkSocket::xfrm(0).map_err(unavailable)?;
+    pub(crate) fn open(kernel: &Kernel) -> Result<Self, SadbError> {
+        let socket = kernel.connect(0)?;
         // Not 1: a late reply to an earlier process with the same netlink port must not match.
         let seq = std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(1, |now| now.subsec_nanos());
         Ok(Self { socket, seq })

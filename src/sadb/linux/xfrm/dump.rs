@@ -26,6 +26,7 @@ impl Xfrm {
         // The pairs need a first pass over the SAD: the kernel lists the newest SA first, so a peer may come later.
         let add_times = if self.side_store.is_empty() { HashMap::new() } else { self.add_times(sa_type, filters())? };
         let (side_store, trace, pid) = (&self.side_store, &mut self.trace, std::process::id());
+        let kernel = &self.kernel;
         let mut tracer = |request: &[u8]| monitor::trace(trace.as_mut(), request);
         let mut has_skipped = false;
         let mut others = 0;
@@ -34,7 +35,9 @@ impl Xfrm {
             others += usize::from(is_of_other_type(&message));
             let Some((id, sa)) = listed_sa(message) else { return ControlFlow::Continue(()) };
             let origin = MessageOrigin { byte_len: sa.byte_len, seq: sa.seq, pid };
-            visit(&describe_listed(side_store, &id, sa, origin, &add_times))
+            let mut listed = describe_listed(side_store, &id, sa, origin, &add_times);
+            kernel.name_device(&mut listed);
+            visit(&listed)
         })?;
         self.others = others;
         Ok(has_skipped)

@@ -9,8 +9,8 @@ use crate::sadb::SadbError;
 use crate::sadb::linux::check;
 use crate::sadb::linux::check::{Algorithms, bits_with_salt};
 use crate::sadb::linux::direction::SaDirection;
+use crate::sadb::linux::xfrm::kernel::Kernel;
 use crate::secret::Key;
-use crate::sys::net::netlink::interface_index;
 use crate::wire::xfrm::attribute::{Algorithm, Encap, OffloadDevice, ReplayState, ReplayStateEsn};
 use crate::wire::xfrm::fixed::{LifetimeLimits, RawAddress, XfrmSelector, family_of};
 use crate::wire::xfrm::number::{ENCAP_ESP_IN_UDP, INFINITE, OFFLOAD_INBOUND, OFFLOAD_PACKET, PROTO_AH, PROTO_ESP, attr};
@@ -74,17 +74,17 @@ pub(super) fn type_of(proto: u8) -> SaType {
 /// Checks a request to add an SA, without the kernel.
 pub(super) fn check_add(request: &Request) -> Result<(), SadbError> {
     if request.linux.offload.is_none() {
-        return encode_sa(request).map(drop);
+        return encode_sa(request, &Kernel::System).map(drop);
     }
     check::check_add(request)?;
     // The device may be one of another system, or appear later.
     let mut rest = request.duplicate();
     rest.linux.offload = None;
-    encode_sa(&rest).map(drop)
+    encode_sa(&rest, &Kernel::System).map(drop)
 }
 
 /// Encodes the fixed part and the attributes of a new SA.
-pub(super) fn encode_sa(request: &Request) -> Result<(SaInfo, Vec<Attribute>), SadbError> {
+pub(super) fn encode_sa(request: &Request, kernel: &Kernel) -> Result<(SaInfo, Vec<Attribute>), SadbError> {
     let id = sa_id(request)?;
     let algorithms = check::check_add(request)?;
     let src = source(request, &id)?;
@@ -110,7 +110,7 @@ pub(super) fn encode_sa(request: &Request) -> Result<(SaInfo, Vec<Attribute>), S
     attributes.extend(algorithm_attributes(request, &algorithms));
     attributes.extend(replay);
     attributes.extend(encode_encap(request, direction).map(Attribute::Encap));
-    attributes.extend(encode_extras(extras, direction)?);
+    attributes.extend(encode_extras(extras, direction, kernel)?);
     // Kernels before 6.10 ignore XFRMA_SA_DIR.
     attributes.extend(SaDirection::for_kernel(request).map(|direction| Attribute::Direction(direction.number())));
     Ok((info, attributes))
@@ -338,7 +338,11 @@ pub(super) fn encode_encap(request: &Request, direction: SaDirection) -> Option<
 }
 
 /// The attributes for keywords that only Linux has.
-pub(super) fn encode_extras(extras: &LinuxExtras, direction: SaDirection) -> Result<Vec<Attribute>, SadbError> {
+pub(super) fn encode_extras(
+    extras: &LinuxExtras,
+    direction: SaDirection,
+    kernel: &Kernel,
+) -> Result<Vec<Attribute>, SadbError> {
     let mut attributes = Vec::new();
     let words = [(attr::IF_ID, extras.if_id), (attr::TFCPAD, extras.tfcpad), (attr::SA_EXTRA_FLAGS, extras.flags.0 >> 8)];
     attributes.extend(words.into_iter().filter(|(_, value)| *value != 0).map(|(kind, value)| Attribute::Word(kind, value)));
@@ -347,13 +351,13 @@ pub(super) fn encode_extras(extras: &LinuxExtras, direction: SaDirection) -> Res
     attributes.extend(mark.map(|mark| Attribute::Word(attr::SET_MARK, mark.value)));
     attributes.extend(mark.map(|mark| Attribute::Word(attr::SET_MARK_MASK, mark.mask)));
     if let Some(offload) = &extras.offload {
-        attributes.push(Attribute::Offload(offload_device(offload, direction)?));
+        attributes.push(Attribute::Offload(offload_device(offload, direction, kernel)?));
     }
     Ok(attributes)
 }
 
-fn offload_device(offload: &Offload, direction: SaDirection) -> Result<OffloadDevice, SadbError> {
-    let Some(ifindex) = interface_index(&offload.device) else {
+fn offload_device(offload: &Offload, direction: SaDirection, kernel: &Kernel) -> Result<OffloadDevice, SadbError> {
+    let Some(ifindex) = kernel.interface_index(&offload.device) else {
         return Err(SadbError::Unsupported(format!("offload: this system has no interface {}", offload.device)));
     };
     let inbound = if direction == SaDirection::In { OFFLOAD_INBOUND } else { 0 };

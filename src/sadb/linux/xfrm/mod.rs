@@ -11,6 +11,7 @@ mod dump;
 mod encode;
 mod flush;
 mod inexpressible;
+mod kernel;
 mod monitor;
 mod pairs;
 mod policies;
@@ -21,6 +22,7 @@ use std::path::Path;
 
 use nix::errno::Errno;
 
+use crate::model::linux::LinuxModel;
 use crate::names::Vocabulary;
 use crate::sa::{Extension, Message, MessageType, Request, SaId, SaType};
 use crate::sadb::changes::ChangeVisitor;
@@ -30,6 +32,7 @@ use crate::sadb::linux::side_store::{DIRECTORY, SideEntry, SideStore};
 use crate::sadb::linux::xfrm::client::{NetlinkClient, Operation};
 use crate::sadb::linux::xfrm::decode::MessageOrigin;
 pub(in crate::sadb::linux) use crate::sadb::linux::xfrm::dump::LISTED;
+use crate::sadb::linux::xfrm::kernel::Kernel;
 use crate::sadb::linux::xfrm::pairs::PeerSa;
 use crate::sadb::retry::{LOADING, RetryBudget};
 use crate::sadb::warnings::WarningLog;
@@ -63,8 +66,9 @@ impl LiveSa {
     }
 }
 
-/// The SAD of the Linux kernel in this thread's network namespace.
+/// The SAD of the Linux kernel in this thread's network namespace, or of a kernel in memory.
 pub(crate) struct Xfrm {
+    kernel: Kernel,
     client: NetlinkClient,
     side_store: SideStore,
     trace: Option<Trace>,
@@ -89,10 +93,22 @@ impl Xfrm {
     /// # Errors
     /// As [`Xfrm::open`].
     pub(crate) fn with_state_in(directory: &Path) -> Result<Self, SadbError> {
+        Self::with(Kernel::System, SideStore::new(directory))
+    }
+
+    /// An SAD in memory, without SAs.
+    ///
+    /// # Errors
+    /// None.
+    pub(crate) fn model() -> Result<Self, SadbError> {
+        Self::with(Kernel::Model(LinuxModel::default()), SideStore::in_memory())
+    }
+
+    fn with(kernel: Kernel, side_store: SideStore) -> Result<Self, SadbError> {
         clear_address_cache();
-        let side_store = SideStore::new(directory);
         Ok(Self {
-            client: NetlinkClient::open()?,
+            client: NetlinkClient::open(&kernel)?,
+            kernel,
             side_store,
             trace: None,
             warnings: WarningLog::default(),
@@ -118,7 +134,7 @@ impl Xfrm {
 
     /// Adds an SA that a newer kernel would have added as it was sent first.
     fn add_to_older_kernel(&mut self, request: &Request, context: &RequestContext) -> Result<(), SadbError> {
-        let (mut info, mut attributes) = encode::encode_sa(request)?;
+        let (mut info, mut attributes) = encode::encode_sa(request, &self.kernel)?;
         encode::adapt_to_older_kernel(&mut info, &mut attributes);
         self.request_with_retry(kind::NEWSA, &Body::Sa(Box::new(info), attributes), context)
     }
@@ -215,7 +231,9 @@ impl Xfrm {
             entry.pair = None;
         }
         let origin = MessageOrigin { byte_len: live.byte_len, seq: live.seq, pid: std::process::id() };
-        decode::decode_sa(kind, origin, &live.info, live.attributes, None, Some(&entry))
+        let mut message = decode::decode_sa(kind, origin, &live.info, live.attributes, None, Some(&entry));
+        self.kernel.name_device(&mut message);
+        message
     }
 }
 
@@ -235,8 +253,8 @@ fn add_context(id: &SaId, request: &Request) -> RequestContext {
     RequestContext { algorithms: algorithms_of(request), ..request_context(id) }
 }
 
-fn add_operation(request: &Request) -> Result<Operation, SadbError> {
-    let (info, attributes) = encode::encode_sa(request)?;
+fn add_operation(request: &Request, kernel: &Kernel) -> Result<Operation, SadbError> {
+    let (info, attributes) = encode::encode_sa(request, kernel)?;
     Ok((kind::NEWSA, Body::Sa(Box::new(info), attributes), add_context(&encode::sa_id(request)?, request)))
 }
 
@@ -256,7 +274,7 @@ fn needs_follow_up(request: &Request) -> bool {
 
 impl Sadb for Xfrm {
     fn add(&mut self, request: &Request) -> Result<(), SadbError> {
-        let (info, attributes) = encode::encode_sa(request)?;
+        let (info, attributes) = encode::encode_sa(request, &self.kernel)?;
         let id = encode::sa_id(request)?;
         // Before the SA is added: a pairing that cannot succeed changes nothing.
         let peer = self.find_new_peer(request.pair_spi, &id, &info, None)?;
@@ -284,7 +302,9 @@ impl Sadb for Xfrm {
         if !requests.iter().all(|request| self.batches(request)) {
             return requests.iter().map(|request| self.add(request)).collect();
         }
-        let outcomes = self.client.request_all(requests.iter().copied().map(add_operation));
+        let kernel = self.kernel.clone();
+        let operations = requests.iter().map(|request| add_operation(request, &kernel));
+        let outcomes = self.client.request_all(operations);
         let finish = |(request, outcome): (&&Request, _)| match outcome {
             Err(error) if requires_older_form(request, &error) || self.retry_budget.should_retry(&error) => {
                 self.add(request)
@@ -302,7 +322,7 @@ impl Sadb for Xfrm {
         let peer = self.find_new_peer(request.pair_spi, &id, &live.info, entry.pair)?;
         // Looked up before the new pairing is stored: the update applies to the present peer.
         let peer_to_update = if scope == PairScope::Pair { self.peer_of(&id, &live.info) } else { None };
-        self.update_live(request, &id, &live)?;
+        self.update_live(request, &id, &live, &entry)?;
         let mut changed = entry.clone();
         changed.merge_request(request);
         if changed != entry || peer.is_some() {
@@ -344,7 +364,7 @@ impl Sadb for Xfrm {
             self.delete(old, PairScope::One)?;
             return self.add(new);
         }
-        let add = add_operation(new)?;
+        let add = add_operation(new, &self.kernel)?;
         let delete = (kind::DELSA, encode::sa_id_body(&id), request_context(&id));
         let mut outcomes = self.client.request_all([delete, add].into_iter().map(Ok));
         let (added, deleted) = (outcomes.pop(), outcomes.pop());
@@ -388,7 +408,7 @@ impl Sadb for Xfrm {
     }
 
     fn monitor(&mut self, mode: MonitorMode, visit: Visitor<'_>) -> Result<(), SadbError> {
-        monitor::monitor(mode, self.client.port(), visit)
+        monitor::monitor(mode, &self.kernel, self.client.port(), visit)
     }
 
     fn idle_limited(&mut self) -> Result<Vec<Message>, SadbError> {
@@ -415,6 +435,10 @@ impl Sadb for Xfrm {
     /// Queries AF_ALG, the crypto API that XFRM takes its algorithms from. Without the modules for hashes or ciphers it seems
     /// empty.
     fn supported(&mut self) -> Result<Supported, SadbError> {
+        if self.kernel.is_model() {
+            let (auth, encr) = (Vocabulary::Linux.auth_algs(), Vocabulary::Linux.encr_algs());
+            return Ok(Supported { auth: auth.map(|row| row.number).collect(), encr: encr.map(|row| row.number).collect() });
+        }
         let failed = |source| SadbError::Unavailable { what: NO_AF_ALG.into(), source };
         let mut supported = Supported::default();
         for row in Vocabulary::Linux.auth_algs() {
@@ -432,11 +456,12 @@ impl Sadb for Xfrm {
     }
 
     fn spd(&mut self) -> Option<&mut dyn Spd> {
-        Some(self)
+        if self.kernel.is_model() { None } else { Some(self) }
     }
 
     fn watch_changes(&mut self, each: ChangeVisitor<'_>) -> Result<(), SadbError> {
-        changes::watch(each)
+        // No other process changes a kernel in memory.
+        if self.kernel.is_model() { Ok(()) } else { changes::watch(each) }
     }
 
     fn new_sequence(&mut self) {

@@ -5,13 +5,12 @@ use std::ops::ControlFlow;
 use nix::errno::Errno;
 
 use crate::sa::{Extension, LifetimeKind, Message, MessageType, SaState};
-use crate::sadb::linux::errors::unavailable;
 use crate::sadb::linux::xfrm::client::is_overrun;
 use crate::sadb::linux::xfrm::decode;
 use crate::sadb::linux::xfrm::decode::MessageOrigin;
 use crate::sadb::linux::xfrm::encode::type_of;
+use crate::sadb::linux::xfrm::kernel::Kernel;
 use crate::sadb::linux::xfrm::{MonitorMode, SadbError, Trace, Visitor};
-use crate::sys::net::netlink::NetlinkSocket;
 use crate::sys::time::Deadline;
 use crate::wire::xfrm;
 use crate::wire::xfrm::number::{GROUP_EXPIRE, GROUP_SA, kind};
@@ -19,13 +18,13 @@ use crate::wire::xfrm::{Attribute, Body, SaInfo, messages};
 
 /// Calls `each` for every change and expiry until it breaks. A message of type RESERVED with errno ENOBUFS reports events that
 /// were lost because the receive buffer was full.
-pub(crate) fn monitor(mode: MonitorMode, own_port: u32, each: Visitor<'_>) -> Result<(), SadbError> {
+pub(crate) fn monitor(mode: MonitorMode, kernel: &Kernel, own_port: u32, each: Visitor<'_>) -> Result<(), SadbError> {
     let groups = match mode {
         MonitorMode::All | MonitorMode::Passive => GROUP_SA | GROUP_EXPIRE,
         // Events of other kinds carry keys and could fill the receive buffer while a file is loaded.
         MonitorMode::Expiries => GROUP_EXPIRE,
     };
-    let mut socket = NetlinkSocket::xfrm(groups).map_err(unavailable)?;
+    let mut socket = kernel.connect(groups)?;
     loop {
         let events = match socket.receive(&mut Deadline::never()) {
             Ok(Some(datagram)) => decode_events(&datagram, own_port)?,

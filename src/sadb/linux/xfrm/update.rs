@@ -2,6 +2,7 @@
 
 use crate::sa::{AuthAlg, EncrAlg, Extension, Flags, KeyRole, Message, MessageType, Request, SaId, SaState, XfrmFlags};
 use crate::sadb::linux::direction::SaDirection;
+use crate::sadb::linux::side_store::SideEntry;
 use crate::sadb::linux::xfrm::encode;
 use crate::sadb::linux::xfrm::encode::host_prefix;
 use crate::sadb::linux::xfrm::pairs::PeerSa;
@@ -112,13 +113,19 @@ fn find_encap(live: &LiveSa) -> Option<Encap> {
 
 impl Xfrm {
     /// Changes lifetimes, UDP ports, output mark and interface by UPDSA, then the replay counter by NEWAE.
-    pub(super) fn update_live(&mut self, request: &Request, id: &SaId, live: &LiveSa) -> Result<(), SadbError> {
+    pub(super) fn update_live(
+        &mut self,
+        request: &Request,
+        id: &SaId,
+        live: &LiveSa,
+        entry: &SideEntry,
+    ) -> Result<(), SadbError> {
         let mut info = live.info;
         encode::merge_limits(&mut info.limits, request);
-        let direction = direction_of(live, request);
+        let direction = direction_of(live, request, entry);
         // The kernel changes the ports of an existing encapsulation, but neither adds nor removes one.
         let encap = encode::encode_encap(request, direction).or(find_encap(live));
-        let extras = encode::encode_extras(&request.linux, direction)?;
+        let extras = encode::encode_extras(&request.linux, direction, &self.kernel)?;
         // UPDSA would claim the offload device again, and ignores the TFC padding.
         let new = extras.into_iter().filter(|attribute| !matches!(attribute, Attribute::Offload(_)));
         let new: Vec<Attribute> = new.filter(|attribute| attribute.kind() != attr::TFCPAD).collect();
@@ -151,7 +158,7 @@ impl Xfrm {
             ..Request::default()
         };
         let live = self.get_live(&peer.id)?;
-        self.update_live(&lifetimes, &peer.id, &live)?;
+        self.update_live(&lifetimes, &peer.id, &live, &peer.entry)?;
         let mut entry = peer.entry.clone();
         entry.merge_request(&lifetimes);
         if entry == peer.entry { Ok(()) } else { self.store_entry(peer.id, entry, None) }
@@ -195,13 +202,14 @@ fn with_counter(attribute: &Attribute, direction: SaDirection, value: u64) -> Re
     Ok(Some(record))
 }
 
-/// The direction of the live SA or else of the request or else by its addresses.
-fn direction_of(live: &LiveSa, request: &Request) -> SaDirection {
+/// The direction of the live SA or else of the request or else by its addresses. Kernels before 6.10 hold none: the side store does.
+fn direction_of(live: &LiveSa, request: &Request, entry: &SideEntry) -> SaDirection {
     let current = live.attributes.iter().find_map(|attribute| match attribute {
         Attribute::Direction(number) => SaDirection::from_number(*number),
         _ => None,
     });
-    current.unwrap_or_else(|| SaDirection::guess(request))
+    let stored = || entry.direction().and_then(SaDirection::from_number);
+    current.or_else(stored).unwrap_or_else(|| SaDirection::guess(request))
 }
 
 /// The attributes of the live SA: UPDSA validates a whole SA.

@@ -46,7 +46,9 @@ fn expiry() -> Expiry {
 fn missing_sa() -> Step {
     let text = b"add ah spi 0x90125 src 192.0.2.1 dst 192.0.2.2 authalg md5 authkey 1234567890abcdef1234567890abcdef\n";
     let goal = keys::goal(keys::parse(text, Vocabulary::Linux, 0).unwrap()).unwrap();
-    reconcile::verify(&goal, &mut *SadbTarget::Model.open().unwrap(), FingerprintKey::random().unwrap()).unwrap().remove(0)
+    reconcile::verify(&goal, &mut *SadbTarget::Model(Vocabulary::Illumos).open().unwrap(), FingerprintKey::random().unwrap())
+        .unwrap()
+        .remove(0)
 }
 
 fn foreign_sas() -> ForeignSas {
