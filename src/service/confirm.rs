@@ -11,8 +11,8 @@ use super::exit::Reason;
 use super::load::Loader;
 use super::load::outcome::LoadOutcome;
 use super::log::{Log, event};
-use crate::sys::net::packet_socket::wait_readable;
 use crate::sys::process::guard::Guard;
+use crate::sys::process::readable::wait_readable;
 use crate::sys::time::Deadline;
 
 /// Loads the keys file, and keeps the result only if it is confirmed within `limit`.

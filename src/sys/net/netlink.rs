@@ -11,7 +11,8 @@ use nix::libc;
 use nix::sys::socket::{MsgFlags, NetlinkAddr, bind, getsockname, recvmsg, sendmsg};
 
 use crate::secret::{Buffer, WipeOnDrop};
-use crate::sys::net::packet_socket::{enlarge_receive_buffer, wait_readable};
+use crate::sys::net::packet_socket::enlarge_receive_buffer;
+use crate::sys::process::readable::wait_readable;
 use crate::sys::time::Deadline;
 
 // linux/netlink.h

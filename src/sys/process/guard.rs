@@ -9,7 +9,7 @@ use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork, setsid};
 
 use super::hardening;
-use crate::sys::net::packet_socket::wait_readable;
+use super::readable::wait_readable;
 use crate::sys::time::Deadline;
 
 /// Words from the parent to the guard.

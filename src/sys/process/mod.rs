@@ -8,6 +8,7 @@ pub(crate) mod key_managers;
 pub(crate) mod memory;
 pub(crate) mod privilege;
 pub(crate) mod program;
+pub(crate) mod readable;
 pub(crate) mod signals;
 pub(crate) mod socket_owner;
 pub(crate) mod stop;
