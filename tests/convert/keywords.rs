@@ -85,8 +85,10 @@ fn every_keyword_has_a_sample() {
     let help = ipseckey(&["help", "attr"]);
     let text = String::from_utf8(help.stdout).unwrap();
     let known = |word: &str| SAMPLES.iter().any(|row| row.0 == word) || SYNONYMS.iter().any(|row| row.1.contains(&word));
-    // The list is indented, the sentences around it are not.
-    let words: Vec<&str> = text.lines().filter(|line| line.starts_with("  ")).flat_map(str::split_whitespace).collect();
+    // An entry is indented by two columns: its spellings, its value, and after more spaces the meaning.
+    let entries = text.lines().filter_map(|line| line.strip_prefix("  ").filter(|entry| !entry.starts_with(' ')));
+    let spellings = entries.flat_map(|entry| entry.split("  ").next().unwrap_or_default().split(", "));
+    let words: Vec<&str> = spellings.filter_map(|spelling| spelling.split_whitespace().next()).collect();
     assert!(words.len() > SAMPLES.len(), "{text}");
     let missing: Vec<&&str> = words.iter().filter(|word| !known(word)).collect();
     assert!(missing.is_empty(), "no sample for {missing:?}");
