@@ -1,10 +1,15 @@
 //! The record of the policies that the service has installed for `policy = "from-sas"`, one for each network namespace.
 //!
-//! A policy is the service's if the kernel has one with its identity that was added at the recorded second. A policy that existed
-//! before, or that another program installed since, is never changed. Identities are recorded before the policies are added.
+//! A policy is the service's if the kernel has one with its identity and its values that was added at the recorded second. A
+//! policy that existed before, or that another program installed since, is never changed. Identities are recorded before the
+//! policies are added, values after it.
+
+mod entry;
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
+
+use entry::{Entry, RecordedPolicy};
 
 use super::added::Added;
 use super::runtime_file::{self, Readers};
@@ -67,7 +72,7 @@ pub(crate) struct LostPolicy {
 pub(crate) struct OwnedPolicies {
     directory: PathBuf,
     file: String,
-    record: HashMap<PolicyId, Added>,
+    record: HashMap<PolicyId, RecordedPolicy>,
 }
 
 impl OwnedPolicies {
@@ -78,9 +83,10 @@ impl OwnedPolicies {
     pub(crate) fn read(directory: &Path) -> Result<Self, SadbError> {
         // One file for each namespace: several may share /run.
         let file = format!("policies-{}.json", network_namespace().unwrap_or(0));
-        let record: Option<Vec<(PolicyId, Added)>> =
+        let record: Option<Vec<Entry>> =
             runtime_file::read(directory, &file).map_err(|source| unusable(directory, &file, source))?;
-        Ok(Self { directory: directory.to_owned(), file, record: record.unwrap_or_default().into_iter().collect() })
+        let record = record.unwrap_or_default().into_iter().map(Entry::into_pair).collect();
+        Ok(Self { directory: directory.to_owned(), file, record })
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -89,7 +95,7 @@ impl OwnedPolicies {
 
     /// Whether an installed policy is the service's.
     pub(crate) fn owns(&self, listed: &ListedPolicy) -> bool {
-        self.record.get(&listed.policy.id).is_some_and(|recorded| recorded.fits(listed.added))
+        self.record.get(&listed.policy.id).is_some_and(|recorded| recorded.fits(listed))
     }
 
     /// The steps after which the service's policies are the desired ones. A policy whose SA may need it, depending on addresses
@@ -176,26 +182,26 @@ impl OwnedPolicies {
 
     /// Records what is about to be added. A policy to replace stays the service's until then.
     fn intend(&mut self, steps: &PolicySteps) -> Result<(), SadbError> {
-        let soon = Added::soon();
-        self.record.extend(steps.add.iter().map(|policy| (policy.id, soon)));
+        let soon = RecordedPolicy::added(Added::soon());
+        self.record.extend(steps.add.iter().map(|policy| (policy.id, soon.clone())));
         for policy in &steps.replace {
             self.record.entry(policy.id).and_modify(|recorded| *recorded = recorded.again());
         }
         self.write()
     }
 
-    /// Records the add times of the service's policies, and returns all installed policies.
+    /// Records the add times and values of the service's policies, and returns all installed policies.
     fn confirm(&mut self, spd: &mut dyn Spd) -> Result<HashMap<PolicyId, Policy>, SadbError> {
         let installed = spd.policies()?;
         let own = installed.iter().filter(|listed| self.owns(listed));
         // Refused and vanished policies are not in the list, and leave the record here.
-        self.record = own.map(|listed| (listed.policy.id, Added::At(listed.added))).collect();
+        self.record = own.map(|listed| (listed.policy.id, RecordedPolicy::installed(listed))).collect();
         self.write()?;
         Ok(installed.into_iter().map(|listed| (listed.policy.id, listed.policy)).collect())
     }
 
     fn write(&self) -> Result<(), SadbError> {
-        let record: Vec<(&PolicyId, &Added)> = self.record.iter().collect();
+        let record: Vec<(&PolicyId, &RecordedPolicy)> = self.record.iter().collect();
         runtime_file::write(&self.directory, &self.file, Readers::Owner, &record)
             .map_err(|source| unusable(&self.directory, &self.file, source))
     }

@@ -176,6 +176,35 @@ fn remove_stale_keeps_a_foreign_policy_added_later() {
 }
 
 #[test]
+fn owns_no_policy_that_replaced_its_own_within_the_same_second() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut owned = OwnedPolicies::read(directory.path()).unwrap();
+    let desired = policies(OUT);
+    let mut spd = Memory { now: unix_now(), ..Memory::default() };
+    owned.install(&desired, &mut spd).unwrap();
+    assert_eq!(owned.unlisted(&spd.policies), []);
+    spd.put(&Policy { templates: Vec::new(), ..desired.policies[0].clone() });
+    for owned in [&owned, &OwnedPolicies::read(directory.path()).unwrap()] {
+        let id = desired.policies[0].id;
+        assert_eq!(owned.unlisted(&spd.policies), [LostPolicy { id, is_replaced: true }]);
+    }
+    assert_eq!((owned.remove_stale(&Derived::default(), &mut spd).unwrap(), spd.policies.len()), (0, 1));
+}
+
+#[test]
+fn read_accepts_a_record_of_times() {
+    let directory = tempfile::tempdir().unwrap();
+    let desired = policies(OUT);
+    let now = unix_now();
+    let mut spd = Memory { now, ..Memory::default() };
+    spd.put(&desired.policies[0]);
+    let record = serde_json::to_string(&[(desired.policies[0].id, Added::At(now))]).unwrap();
+    fs::write(directory.path().join(format!("policies-{}.json", network_namespace().unwrap_or(0))), record).unwrap();
+    let owned = OwnedPolicies::read(directory.path()).unwrap();
+    assert!(owned.owns(&spd.policies[0]) && owned.unlisted(&spd.policies).is_empty());
+}
+
+#[test]
 fn intend_survives_a_crash_before_confirm() {
     let directory = tempfile::tempdir().unwrap();
     let mut spd = Memory { now: unix_now(), ..Memory::default() };
