@@ -28,6 +28,8 @@ pub(super) struct AddedSas {
     /// `None` for an SADB that is not the system's.
     path: Option<PathBuf>,
     pending: Vec<u8>,
+    /// Number of additions that were noted.
+    noted: usize,
     is_checked: bool,
 }
 
@@ -39,7 +41,7 @@ impl AddedSas {
 
     fn in_directory(directory: Option<&Path>) -> Self {
         let name = format!("added-{}", network_namespace().unwrap_or(0));
-        Self { path: directory.map(|directory| directory.join(name)), pending: Vec::new(), is_checked: false }
+        Self { path: directory.map(|directory| directory.join(name)), pending: Vec::new(), noted: 0, is_checked: false }
     }
 
     /// The recorded SAs; none if the record cannot be read, so that they count as another program's.
@@ -54,11 +56,17 @@ impl AddedSas {
     /// Notes an addition, for [`Self::write`].
     pub(super) fn note(&mut self, id: &SaId) {
         if self.path.is_some() {
+            self.noted += 1;
             self.pending.extend(hash(id).to_ne_bytes());
             if self.pending.len() >= BATCH * ENTRY {
                 self.write();
             }
         }
+    }
+
+    /// Number of additions by this process: a record that was read before one of them lacks it.
+    pub(super) fn noted(&self) -> usize {
+        self.noted
     }
 
     /// Appends the noted additions. Best effort: SAs without an entry count as another program's, and `reconcile` keeps them.

@@ -36,8 +36,8 @@ pub(super) struct Executor<'s, 'a> {
     service_policies: Option<ServicePolicies>,
     /// The record for `reconcile`.
     added: AddedSas,
-    /// Read when an SA exists already.
-    ownership: Option<Ownership>,
+    /// Read when an SA exists already, after that number of own additions.
+    ownership: Option<(usize, Ownership)>,
     counts: Counts,
     /// The outcome of the last command in this block.
     last: Outcome,
@@ -213,8 +213,8 @@ impl<'s, 'a> Executor<'s, 'a> {
         });
         // After the batch: the SADB is asked about SAs that exist already.
         for (id, diagnostic, error) in failures {
-            let is_foreign =
-                error.is_already_present() && is_foreign(id, &mut self.ownership, self.session.target(), &mut *sadb);
+            let is_foreign = error.is_already_present()
+                && is_foreign(id, &mut self.ownership, &mut self.added, self.session.target(), &mut *sadb);
             let diagnostic = if is_foreign { of_foreign_sa(diagnostic) } else { diagnostic };
             output.print_failure(&diagnostic, &error, text);
         }
@@ -253,8 +253,8 @@ impl<'s, 'a> Executor<'s, 'a> {
             Applied::Failed(_) => {}
         });
         for (id, diagnostic, error) in existing {
-            let is_foreign =
-                error.is_already_present() && is_foreign(id, &mut self.ownership, self.session.target(), &mut *sadb);
+            let is_foreign = error.is_already_present()
+                && is_foreign(id, &mut self.ownership, &mut self.added, self.session.target(), &mut *sadb);
             let diagnostic = if is_foreign { of_foreign_sa(diagnostic) } else { diagnostic };
             output.print_failure(&diagnostic, &error, text);
         }
@@ -312,9 +312,22 @@ fn note_addition(request: &Request, protection: &mut Option<ProtectionCheck>, ad
 }
 
 /// Whether an SA that exists is of another program; false if that is unknown.
-fn is_foreign(id: Option<SaId>, ownership: &mut Option<Ownership>, target: &SadbTarget, sadb: &mut dyn Sadb) -> bool {
+fn is_foreign(
+    id: Option<SaId>,
+    ownership: &mut Option<(usize, Ownership)>,
+    added: &mut AddedSas,
+    target: &SadbTarget,
+    sadb: &mut dyn Sadb,
+) -> bool {
+    if !target.is_of_system() {
+        return false;
+    }
     let Some(found) = id.and_then(|id| sadb.get(&id.request()).ok()) else { return false };
-    !ownership.get_or_insert_with(|| Ownership::read(target)).has_message(&found)
+    if ownership.as_ref().is_none_or(|(noted, _)| *noted != added.noted()) {
+        added.write();
+        *ownership = Some((added.noted(), Ownership::read(target)));
+    }
+    ownership.as_ref().is_some_and(|(_, ownership)| !ownership.has_message(&found))
 }
 
 /// The greatest result of `each` for the SAs that `command` adds.

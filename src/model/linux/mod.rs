@@ -11,6 +11,7 @@ mod tests;
 mod verify;
 
 use std::cell::RefCell;
+use std::io;
 use std::rc::Rc;
 use std::thread::sleep;
 use std::time::Duration;
@@ -18,6 +19,7 @@ use std::time::Duration;
 use self::kernel::Kernel;
 use crate::secret::{Buffer, WipeOnDrop};
 use crate::sys::net::netlink::interface_index;
+use crate::sys::process::interrupt;
 use crate::sys::time::{Deadline, unix_now};
 
 /// Interval of expiries while a client waits for a message.
@@ -70,7 +72,10 @@ impl ModelSocket {
     }
 
     /// Receives one datagram; `None` at the deadline.
-    pub(crate) fn receive(&mut self, deadline: &mut Deadline) -> Option<WipeOnDrop<'_>> {
+    ///
+    /// # Errors
+    /// `Interrupted` for SIGINT during [`interrupt::Interruptible`].
+    pub(crate) fn receive(&mut self, deadline: &mut Deadline) -> io::Result<Option<WipeOnDrop<'_>>> {
         loop {
             if let Some(message) = self.kernel.borrow_mut().read(self.port) {
                 self.received = message;
@@ -78,12 +83,15 @@ impl ModelSocket {
             }
             let left = deadline.remaining().unwrap_or(TICK);
             if left.is_zero() {
-                return None;
+                return Ok(None);
+            }
+            if interrupt::is_requested() {
+                return Err(io::ErrorKind::Interrupted.into());
             }
             sleep(left.min(TICK));
             self.kernel.borrow_mut().tick(unix_now());
         }
-        Some(WipeOnDrop::new(&mut self.received))
+        Ok(Some(WipeOnDrop::new(&mut self.received)))
     }
 }
 

@@ -53,7 +53,7 @@ impl NetlinkTransport for ModelSocket {
     }
 
     fn receive(&mut self, deadline: &mut Deadline) -> io::Result<Option<WipeOnDrop<'_>>> {
-        Ok(Self::receive(self, deadline))
+        Self::receive(self, deadline)
     }
 }
 
