@@ -222,12 +222,11 @@ fn expect_no_key_in_idle_service(order: &str) {
     let run = manual_key(&["run", "--sadb", &model.spec(), "--config", &config, "--config-file", &good]);
     let mut service = with_directory(run).spawn().unwrap();
     let deadline = Instant::now() + Duration::from_secs(10);
-    while !directory.join("refresh").exists() {
+    // Its socket exists before it accepts connections.
+    while !with_directory(manual_key(&["refresh"])).status().unwrap().success() {
         assert!(Instant::now() < deadline, "it does not listen");
         sleep(Duration::from_millis(5));
     }
-    let refreshed = with_directory(manual_key(&["refresh"])).status().unwrap();
-    assert!(refreshed.success());
     let pid = Pid::from_raw(service.id().cast_signed());
     until_it_sleeps(pid);
     expect_nothing("a service that waits", search(pid, &pieces));
