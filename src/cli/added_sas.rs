@@ -40,8 +40,8 @@ impl AddedSas {
     }
 
     fn in_directory(directory: Option<&Path>) -> Self {
-        let name = format!("added-{}", network_namespace().unwrap_or(0));
-        Self { path: directory.map(|directory| directory.join(name)), pending: Vec::new(), noted: 0, is_checked: false }
+        let path = directory.map(|directory| directory.join(format!("added-{}", network_namespace().unwrap_or(0))));
+        Self { path, pending: Vec::new(), noted: 0, is_checked: false }
     }
 
     /// The recorded SAs; none if the record cannot be read, so that they count as another program's.

@@ -123,9 +123,7 @@ impl Generate {
         }
         Ok(Exit::Done)
     }
-}
 
-impl Generate {
     fn run_routing(&self, routing: &'static Routing, session: &Session<'_>) -> Result<Exit, Failure> {
         if self.peer.is_some() {
             return Err(Failure::new("--peer is for two hosts: all routers of a link use the same file"));
