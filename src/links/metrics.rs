@@ -9,6 +9,7 @@ use super::link::Link;
 use super::problem;
 use super::sa::{Direction, LinkSa};
 use crate::names::sa_types::type_word;
+use crate::names::xfrm_stat;
 
 const BYTES: Family = Family::counter("ipsec_sa_bytes", "bytes", "Bytes that the SA has protected");
 const PACKETS: Family = Family::counter("ipsec_sa_packets", "", "Packets that the SA has protected");
@@ -53,11 +54,11 @@ fn known(moment: u32) -> Option<u64> {
     (moment != 0).then_some(moment.into())
 }
 
-/// Writes the metrics of `links`, and those of `xfrm_stat`, the text of /proc/net/xfrm_stat.
+/// Writes the metrics of `links`, and those of `text`, the contents of /proc/net/xfrm_stat.
 ///
 /// # Errors
 /// Those of the writer.
-pub(crate) fn write(exposition: &mut Exposition<'_>, links: &Links, xfrm_stat: &str) -> io::Result<()> {
+pub(crate) fn write(exposition: &mut Exposition<'_>, links: &Links, text: &str) -> io::Result<()> {
     for row in SA_ROWS {
         links.sas().try_for_each(|sa| write_sa(exposition, sa, row))?;
     }
@@ -76,7 +77,7 @@ pub(crate) fn write(exposition: &mut Exposition<'_>, links: &Links, xfrm_stat: &
     if links.has_policies {
         exposition.sample(&UNPROTECTED, &[], unprotected)?;
     }
-    errors(xfrm_stat).try_for_each(|(counter, value)| exposition.sample(&ERRORS, &[("counter", &counter)], value))
+    xfrm_stat::values(text).try_for_each(|(counter, value)| exposition.sample(&ERRORS, &[("counter", &counter)], value))
 }
 
 fn write_sa(exposition: &mut Exposition<'_>, sa: &LinkSa, (family, label, value): &SaRow) -> io::Result<()> {
@@ -111,23 +112,4 @@ fn write_link(
     }
     labels.extend_from_slice(extra);
     exposition.sample(family, &labels, value)
-}
-
-/// The counters of /proc/net/xfrm_stat: a name and a number a line.
-fn errors(text: &str) -> impl Iterator<Item = (&str, u64)> {
-    text.lines().filter_map(|line| {
-        let (name, value) = line.trim().split_once(char::is_whitespace)?;
-        Some((name, value.trim().parse().ok()?))
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn errors_are_all_counters_of_the_file() {
-        let text = "XfrmInError             \t0\nXfrmInNoStates          \t17\nmalformed\n";
-        assert_eq!(errors(text).collect::<Vec<_>>(), [("XfrmInError", 0), ("XfrmInNoStates", 17)]);
-    }
 }

@@ -100,19 +100,30 @@ pub(crate) const TABLE: &[XfrmCounter] = &[
     ),
 ];
 
+/// All counters of `text`, the contents of the file: a name and a number a line.
+pub(crate) fn values(text: &str) -> impl Iterator<Item = (&str, u64)> {
+    text.lines().filter_map(|line| {
+        let mut words = line.split_whitespace();
+        Some((words.next()?, words.next()?.parse().ok()?))
+    })
+}
+
 /// The counters of `text`, the contents of the file, that are not zero.
 pub(crate) fn counted(text: &str) -> impl Iterator<Item = (&'static XfrmCounter, u64)> {
     // Kernels differ in their counters; a missing one counts as zero.
-    let value_of = |name: &str| {
-        let mut lines = text.lines().map(str::split_whitespace);
-        lines.find_map(|mut words| (words.next() == Some(name)).then(|| words.next()?.parse::<u64>().ok()).flatten())
-    };
+    let value_of = |name: &str| values(text).find(|(found, _)| *found == name).map(|(_, value)| value);
     TABLE.iter().filter_map(move |row| Some((row, value_of(row.name).filter(|value| *value > 0)?)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn values_are_all_counters_of_the_file() {
+        let text = "XfrmInError             \t0\nXfrmInNoStates          \t17\nmalformed\n";
+        assert_eq!(values(text).collect::<Vec<_>>(), [("XfrmInError", 0), ("XfrmInNoStates", 17)]);
+    }
 
     #[test]
     fn counted_omits_zero_counters() {
