@@ -5,6 +5,7 @@
 
 mod citable;
 mod command;
+mod error_number;
 mod form;
 mod host_name;
 mod nearest;
@@ -15,6 +16,7 @@ mod visible;
 
 pub(crate) use citable::{Expected, advice, citable, cited, is_citable, mask};
 pub(crate) use command::CommandWords;
+pub(crate) use error_number::without_error_numbers;
 pub(crate) use host_name::{is_host_name, is_looked_up};
 pub(crate) use nearest::did_you_mean;
 pub(crate) use path::shown;

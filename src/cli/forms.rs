@@ -15,7 +15,7 @@ use super::session::Session;
 use super::standard_input::StandardInput;
 use super::tools;
 use crate::keyfile::{self, Code, Command, Diagnostic, Location, ParsedCommand, Setting, Severity, Verb};
-use crate::redact::shown;
+use crate::redact::{shown, without_error_numbers};
 use crate::sa::SaType;
 
 pub(super) fn run(args: &Args) -> Exit {
@@ -23,7 +23,7 @@ pub(super) fn run(args: &Args) -> Exit {
         Ok(session) => session,
         Err(error) => {
             // Best effort: standard error may be closed.
-            let _ = writeln!(io::stderr(), "ipseckey: --hosts: {error}");
+            let _ = writeln!(io::stderr(), "ipseckey: --hosts: {}", without_error_numbers(&error.to_string()));
             return Exit::Failed;
         }
     };

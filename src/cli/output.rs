@@ -14,6 +14,7 @@ use super::report::{Counts, Excerpt, Report};
 use super::settings::{Color, Settings};
 use crate::keyfile::{self, Diagnostic};
 use crate::names::{Vocabulary, errnos};
+use crate::redact::without_error_numbers;
 use crate::sa::{Message, SaType};
 use crate::sadb::{MonitorMode, SadbError};
 use crate::secret;
@@ -99,7 +100,7 @@ impl Output {
     pub(super) fn print_message(&self, text: &str) {
         self.progress.clear();
         // Best effort: if standard error is closed, there is no other place to report that.
-        let _ = writeln!(io::stderr(), "ipseckey: {text}");
+        let _ = writeln!(io::stderr(), "ipseckey: {}", without_error_numbers(text));
     }
 
     /// Warns that a keys file is not private.

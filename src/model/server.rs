@@ -13,7 +13,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use zeroize::Zeroize;
 
 use crate::model::{Model, Settings, SocketId};
-use crate::redact::{shown, without_values};
+use crate::redact::{shown, without_error_numbers, without_values};
 use crate::secret::Buffer;
 use crate::sys::net::listener::{Connection, Listener, Transfer, wait};
 use crate::sys::process::hardening;
@@ -42,7 +42,7 @@ pub fn serve() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // If stderr is closed, the exit status remains.
-            let _ = writeln!(io::stderr(), "sadb-model: {}: {error}", shown(path));
+            let _ = writeln!(io::stderr(), "sadb-model: {}: {}", shown(path), without_error_numbers(&error.to_string()));
             ExitCode::FAILURE
         }
     }

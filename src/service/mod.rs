@@ -158,7 +158,7 @@ fn request_refresh(environment: Environment<'_>, supervisor: &Supervisor, log: &
     let reply = match control_socket::request_refresh(&path) {
         Ok(reply) => reply?,
         Err(error) => {
-            log.event(&event::daemon::no_control_socket(&error));
+            log.event(&event::daemon::no_reply(&path, &error));
             let is_denied = error.kind() == io::ErrorKind::PermissionDenied;
             return Some(Err(if is_denied { Reason::Permission } else { Reason::Other }));
         }

@@ -8,6 +8,7 @@ pub(crate) mod render;
 pub(crate) use codes::Code;
 
 use crate::keyfile::source::Location;
+use crate::redact::without_error_numbers;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Severity {
@@ -74,6 +75,7 @@ impl Diagnostic {
     /// The error of an SADB for the command at `location`.
     #[must_use]
     pub(crate) fn refused(location: Location, message: impl Into<String>, help: Option<String>) -> Self {
+        let message = without_error_numbers(&message.into()).into_owned();
         Self { help, ..Self::new(Severity::Error, Code::Refused, location, message) }
     }
 

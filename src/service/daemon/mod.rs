@@ -107,9 +107,8 @@ pub(crate) fn run(
 fn listen(directory: &Path, sender: &Sender<Event>) -> Result<Arc<Listener>, StartError> {
     // Before any thread starts: threads inherit the signal mask, and one without it would be killed by SIGTERM.
     let signals = Signals::block().map_err(StartError::Signals)?;
-    runtime_file::create_directory(directory).map_err(StartError::ControlSocket)?;
-    let listener = Listener::bind(&control_socket::path(directory)).map_err(StartError::ControlSocket)?;
-    let listener = Arc::new(listener);
+    let bound = runtime_file::create_directory(directory).and_then(|()| Listener::bind(&control_socket::path(directory)));
+    let listener = Arc::new(bound.map_err(|error| StartError::ControlSocket(directory.to_owned(), error))?);
     let queue = sender.clone();
     spawn("signals", move || {
         while let Ok(signal) = signals.wait() {
@@ -133,7 +132,7 @@ fn start_failed(error: &StartError) -> LogEvent {
     match error {
         StartError::Thread(name, error) => event::daemon::no_thread(name, error),
         StartError::Signals(error) => event::daemon::no_signals(error),
-        StartError::ControlSocket(error) => event::daemon::no_control_socket(error),
+        StartError::ControlSocket(directory, error) => event::daemon::no_control_socket(directory, error),
         StartError::Addresses(error) => event::policy::no_addresses(error),
     }
 }

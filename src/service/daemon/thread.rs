@@ -1,6 +1,7 @@
 //! Threads of the daemon. All of them only wait, and send what they receive to the queue of the main thread.
 
 use std::io;
+use std::path::PathBuf;
 use std::thread::Builder;
 
 /// Why a part of the daemon cannot start.
@@ -8,7 +9,8 @@ pub(super) enum StartError {
     /// A thread cannot be created: EAGAIN at the limit of processes or memory.
     Thread(&'static str, io::Error),
     Signals(io::Error),
-    ControlSocket(io::Error),
+    /// The control socket in this directory.
+    ControlSocket(PathBuf, io::Error),
     /// The netlink socket for address changes.
     Addresses(io::Error),
 }

@@ -10,6 +10,7 @@ use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 
+use crate::redact::without_error_numbers;
 use crate::service::config::supervisor::{Environment, Supervisor};
 use crate::service::exit::Reason;
 use event::Event;
@@ -99,6 +100,7 @@ fn journal_reads_stderr(environment: Environment<'_>) -> bool {
 pub(crate) fn check_written(written: io::Result<()>) -> Result<(), Reason> {
     let lost = written.err().filter(|error| error.kind() != io::ErrorKind::BrokenPipe);
     lost.map_or(Ok(()), |error| {
+        let error = without_error_numbers(&error.to_string()).into_owned();
         let _ = writeln!(io::stderr(), "manual-key: standard output: {error}; the output is incomplete");
         Err(Reason::Other)
     })

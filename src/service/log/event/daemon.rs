@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::{Count, Event};
 use crate::names::sa_types;
-use crate::redact::{shell_word, without_hex_runs};
+use crate::redact::{shell_word, shown, without_hex_runs};
 use crate::sa::{LifetimeKind, SaType, Spi};
 use crate::service::log::Severity;
 use crate::service::log::catalogue::Entry;
@@ -161,9 +161,18 @@ pub(crate) fn removed_by_others(repaired: &Repaired, by: &str, is_dry: bool) -> 
     event.field("IPSECKEY_POLICIES", lost_policies).field("IPSECKEY_SAS", lost_sas).field("IPSECKEY_BY", by)
 }
 
-/// The control socket cannot be created or used.
-pub(crate) fn no_control_socket(error: &io::Error) -> Event {
-    Event::error(format!("the control socket of the service: {error}; is another manual-key running?"))
+/// The control socket in `directory` cannot be created or used.
+pub(crate) fn no_control_socket(directory: &Path, error: &io::Error) -> Event {
+    let what_to_do = match error.kind() {
+        io::ErrorKind::AddrInUse => "another manual-key is running: manual-key status",
+        _ => "the directory must exist and be writable, or RUNTIME_DIRECTORY name another one",
+    };
+    Event::error(format!("the control socket in {}: {error}: {what_to_do}", shown(directory)))
+}
+
+/// A refresh cannot reach the running service at the control socket `path`.
+pub(crate) fn no_reply(path: &Path, error: &io::Error) -> Event {
+    Event::error(format!("the running service cannot be reached at {}: {error}", shown(path)))
 }
 
 /// `name` is the thread's purpose.

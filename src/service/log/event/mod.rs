@@ -18,6 +18,7 @@ use std::path::Path;
 
 use super::Severity;
 use super::catalogue::Entry;
+use crate::redact::without_error_numbers;
 
 /// Upper limit of the `IPSECKEY_LINE` fields of one event.
 const MAX_LINE_FIELDS: usize = 1000;
@@ -32,7 +33,7 @@ pub(crate) struct Event {
 
 impl Event {
     fn new(severity: Severity, text: impl Into<String>) -> Self {
-        Self { severity, text: text.into(), entry: None, fields: Vec::new() }
+        Self { severity, text: without_error_numbers(&text.into()).into_owned(), entry: None, fields: Vec::new() }
     }
 
     fn info(text: impl Into<String>) -> Self {
