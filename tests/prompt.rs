@@ -5,6 +5,7 @@ mod support;
 use support::terminal::{PROMPT, Terminal};
 
 const KEY: &str = "0f1e2d3c4b5a69788796a5b4c3d2e1f0";
+const CONTINUATION: &str = "        > ";
 const UP: &str = "\x1b[A";
 
 #[test]
@@ -39,8 +40,16 @@ fn tab_knows_the_sas_there_are() {
 fn a_continued_line_is_one_command() {
     let mut terminal = Terminal::start("xterm");
     terminal.press("dump \\\r");
-    let shown = terminal.line("esp");
+    terminal.until(CONTINUATION);
+    // Tab knows the line before.
+    let shown = terminal.line("e\t");
     assert!(shown.contains("Dump succeeded for SA type 3."), "{shown:?}");
+    terminal.press("flush \\\r");
+    terminal.until(CONTINUATION);
+    terminal.press("\x03");
+    terminal.until(PROMPT);
+    let shown = terminal.line("dump ah");
+    assert!(shown.contains("Dump succeeded for SA type 2."), "{shown:?}");
     assert_eq!(terminal.end(), 0);
 }
 

@@ -9,8 +9,9 @@ use rustyline::completion::Completer;
 use rustyline::error::ReadlineError;
 use rustyline::highlight::Highlighter;
 use rustyline::hint::Hinter;
-use rustyline::validate::{ValidationContext, ValidationResult, Validator};
+use rustyline::validate::Validator;
 use rustyline::{Context, Helper};
+use zeroize::Zeroizing;
 
 use crate::cli::connection::Connection;
 use crate::cli::session::Session;
@@ -22,11 +23,22 @@ pub(super) struct Completion {
     vocabulary: Vocabulary,
     /// Shared with the commands; `None` under `-v`.
     connection: Option<Rc<Connection>>,
+    /// The lines of the command before the one that is edited. They may hold a key.
+    lines_before: Zeroizing<String>,
 }
 
 impl Completion {
     pub(super) fn new(session: &Session<'_>) -> Self {
-        Self { vocabulary: session.vocabulary(), connection: session.connection_for_completion() }
+        Self {
+            vocabulary: session.vocabulary(),
+            connection: session.connection_for_completion(),
+            lines_before: Zeroizing::default(),
+        }
+    }
+
+    /// Sets the lines of the command before the one that is edited.
+    pub(super) fn set_lines_before(&mut self, lines: &[u8]) {
+        self.lines_before = Zeroizing::new(String::from_utf8_lossy(lines).into_owned());
     }
 
     /// The SAs of a type; none if the SADB refuses, as the next command will report.
@@ -124,7 +136,8 @@ impl Completer for Completion {
         let typed = line.get(..pos).unwrap_or(line);
         let start = typed.rfind(char::is_whitespace).map_or(0, |at| at + 1);
         let (before, word) = typed.split_at(start);
-        let words: Vec<&str> = before.split_whitespace().filter(|word| *word != "\\").collect();
+        let lines = [self.lines_before.as_str(), before];
+        let words: Vec<&str> = lines.iter().flat_map(|line| line.split_whitespace()).filter(|word| *word != "\\").collect();
         let found = match completion_target(&words) {
             Some((part, sa_type)) => parts(part, &words, &self.ids(sa_type)),
             None => candidates(&words, self.vocabulary).into_iter().map(str::to_owned).collect(),
@@ -134,14 +147,7 @@ impl Completer for Completion {
     }
 }
 
-impl Validator for Completion {
-    fn validate(&self, context: &mut ValidationContext<'_>) -> Result<ValidationResult, ReadlineError> {
-        Ok(match context.input().ends_with('\\') {
-            true => ValidationResult::Incomplete,
-            false => ValidationResult::Valid(None),
-        })
-    }
-}
+impl Validator for Completion {}
 
 impl Hinter for Completion {
     type Hint = String;

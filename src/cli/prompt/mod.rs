@@ -7,6 +7,7 @@ use std::io;
 use rustyline::error::ReadlineError;
 use rustyline::history::MemHistory;
 use rustyline::{CompletionType, Config, Editor};
+use zeroize::Zeroizing;
 
 use super::command_loop::{CommandSource, InputError, Outcome};
 use super::report::Excerpt;
@@ -17,6 +18,8 @@ use crate::sys::process::hardening;
 use complete::Completion;
 
 const PROMPT: &str = "ipseckey> ";
+/// The prompt for the next line of a command whose line has ended with a backslash.
+const CONTINUATION: &str = "        > ";
 
 /// A line editor on the terminal.
 pub(super) struct Prompt {
@@ -37,26 +40,40 @@ impl Prompt {
         Ok(Self { editor, command: Buffer::with_capacity(0) })
     }
 
-    /// Reads one command; `None` after Ctrl-D. Ctrl-C drops the line.
+    /// Reads one command; `None` after Ctrl-D. Ctrl-C drops all its lines.
     fn read(&mut self) -> Result<Option<Buffer>, ReadlineError> {
+        let mut command = Buffer::with_capacity(0);
         loop {
-            // The terminal may be idle for hours, and key digits of the last command may still be on the stack.
+            // The terminal may be idle for hours, and key digits of the last line may still be on the stack.
             hardening::wipe_stack();
-            match self.editor.readline(PROMPT) {
+            match self.editor.readline(if command.is_empty() { PROMPT } else { CONTINUATION }) {
                 // The editor returns a String, which it does not wipe.
-                Ok(line) => return Ok(Some(with_newline(&zeroize::Zeroizing::new(line))?)),
-                Err(ReadlineError::Interrupted) => {}
+                Ok(line) => command = with_line(&command, &Zeroizing::new(line))?,
+                Err(ReadlineError::Interrupted) => command = Buffer::with_capacity(0),
                 Err(ReadlineError::Eof) => return Ok(None),
                 Err(error) => return Err(error),
             }
+            let is_complete = !command.is_empty() && !command.ends_with(b"\\\n");
+            self.complete_after(if is_complete { b"" } else { &command });
+            if is_complete {
+                return Ok(Some(command));
+            }
+        }
+    }
+
+    /// Tab completes a line that follows these lines of its command.
+    fn complete_after(&mut self, lines: &[u8]) {
+        if let Some(completion) = self.editor.helper_mut() {
+            completion.set_lines_before(lines);
         }
     }
 }
 
-fn with_newline(line: &str) -> io::Result<Buffer> {
-    let mut text = Buffer::with_capacity(line.len() + 1);
+/// `command`, `line` and a newline.
+fn with_line(command: &[u8], line: &str) -> io::Result<Buffer> {
     // Exactly the capacity: a buffer never grows, because growing would leave a copy of the key behind.
-    text.append(line.as_bytes()).and_then(|()| text.append(b"\n")).map_err(io::Error::other)?;
+    let mut text = Buffer::with_capacity(command.len() + line.len() + 1);
+    [command, line.as_bytes(), b"\n"].iter().try_for_each(|part| text.append(part)).map_err(io::Error::other)?;
     Ok(text)
 }
 
