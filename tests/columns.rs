@@ -10,11 +10,16 @@ const WIDTHS: [u16; 3] = [40, 80, 120];
 
 /// The lines that `ipseckey` prints on a terminal with this number of columns.
 fn lines(columns: u16, arguments: &[&str]) -> Vec<String> {
+    lines_of(env!("CARGO_BIN_EXE_ipseckey"), columns, &[&["-n", "--sadb", "model"], arguments].concat())
+}
+
+/// The same for any program.
+fn lines_of(program: &str, columns: u16, arguments: &[&str]) -> Vec<String> {
     let size = Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
     let pty = openpty(Some(&size), None).unwrap();
     let slave = || Stdio::from(pty.slave.try_clone().unwrap());
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ipseckey"));
-    command.env_clear().env("TERM", "xterm").env("NO_COLOR", "1").args(["-n", "--sadb", "model"]).args(arguments);
+    let mut command = Command::new(program);
+    command.env_clear().env("TERM", "xterm").env("NO_COLOR", "1").args(arguments);
     let mut child = command.stdin(Stdio::null()).stdout(slave()).stderr(slave()).spawn().unwrap();
     drop((command, pty.slave));
     let (mut screen, mut output, mut buffer) = (File::from(pty.master), Vec::new(), [0; 4096]);
@@ -36,6 +41,27 @@ fn help_fits_into_the_terminal() {
         assert!(longest <= columns.into(), "{arguments:?} at {columns}: {lines:#?}");
     }
     assert!(lines(80, &["dump", "--help"])[0].starts_with("dump "));
+}
+
+/// clap wraps all but the line that shows the usage.
+#[test]
+fn help_of_each_program_and_tool_fits_into_the_terminal() {
+    let [ipseckey, manual_key, sadb_model] =
+        [env!("CARGO_BIN_EXE_ipseckey"), env!("CARGO_BIN_EXE_manual-key"), env!("CARGO_BIN_EXE_sadb-model")];
+    let mut commands: Vec<(&str, Vec<&str>)> = vec![(ipseckey, vec![]), (manual_key, vec![]), (sadb_model, vec![])];
+    let tools = ["show", "generate", "genkey", "algs", "import", "export", "doctor", "explain", "plan", "reconcile"];
+    commands.extend(tools.map(|tool| (ipseckey, vec![tool])));
+    commands.extend(["start", "refresh", "stop", "status", "check", "plan", "run"].map(|method| (manual_key, vec![method])));
+    for (program, mut arguments) in commands {
+        arguments.push("--help");
+        for columns in WIDTHS {
+            let lines = lines_of(program, columns, &arguments);
+            assert!(lines.len() > 5, "{program} {arguments:?}: {lines:?}");
+            let wrapped = lines.iter().filter(|line| columns > 40 || !line.contains("Usage: "));
+            let longest = wrapped.map(|line| line.chars().count()).max().unwrap();
+            assert!(longest <= columns.into(), "{program} {arguments:?} at {columns}: {lines:#?}");
+        }
+    }
 }
 
 #[test]

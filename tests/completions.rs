@@ -21,7 +21,7 @@ fn words(text: &str) -> Vec<&str> {
 
 /// The words before the descriptions that `--help` lists below `heading`.
 fn listed(heading: &str) -> Vec<String> {
-    let output = Command::new(env!("CARGO_BIN_EXE_ipseckey")).arg("--help").output().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_ipseckey")).env("COLUMNS", "500").arg("--help").output().unwrap();
     let help = String::from_utf8(output.stdout).unwrap();
     let part = help.split(&format!("\n{heading}:\n")).nth(1).unwrap().split("\n\n").next().unwrap();
     part.lines().map(|line| line.split("  ").find(|word| !word.trim().is_empty()).unwrap().trim().to_owned()).collect()

@@ -95,7 +95,7 @@ fn help_says_what_the_golden_files_say() {
     ];
     for (name, program, heading) in programs {
         let help = |words: &[&str]| {
-            let output = Command::new(program).env_clear().args(words).arg("--help").output().unwrap();
+            let output = Command::new(program).env_clear().env("COLUMNS", "500").args(words).arg("--help").output().unwrap();
             assert!(output.status.success(), "{name} {words:?}");
             String::from_utf8(output.stdout).unwrap()
         };

@@ -41,7 +41,7 @@ pub(super) enum Task {
 pub(crate) fn command() -> Command {
     Command::new("ipseckey")
         .version(env!("CARGO_PKG_VERSION"))
-        .override_usage("ipseckey [OPTIONS] [-c FILE | -f FILE | -s FILE | COMMAND... | TOOL ...]")
+        .override_usage("ipseckey [OPTIONS] [-c FILE | -f FILE | -s FILE]\n       ipseckey [OPTIONS] COMMAND...\n       ipseckey TOOL ...")
         .about("Manually manipulate the IPsec security association database (SADB)")
         .after_help(
             "Without FILE or COMMAND, commands are read from standard input. `ipseckey help` lists them.\n\
