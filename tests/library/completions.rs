@@ -66,8 +66,10 @@ fn language(shell: Shell) -> String {
     let command = cli::args::command();
     let tools: Vec<&str> = command.get_subcommands().map(Command::get_name).collect();
     let topics: Vec<&str> = verbs::words().filter(|word| *word != "?").chain(["attr"]).collect();
-    let values: [(&str, String); 10] = [
+    let values: [(&str, String); 12] = [
         ("@COMMANDS@", verbs::shell_words().collect::<Vec<_>>().join(" ")),
+        ("@DESCRIBED_COMMANDS@", described(verbs::shell_words().map(|word| (word, about_command(word))))),
+        ("@DESCRIBED_KEYWORDS@", described(keywords::words(vocabulary).map(|word| (word, about_keyword(word))))),
         ("@TOPICS@", topics.join(" ")),
         ("@TOOLS@", tools.join(" ")),
         ("@KEYWORDS@", keywords::words(vocabulary).collect::<Vec<_>>().join(" ")),
@@ -80,6 +82,22 @@ fn language(shell: Shell) -> String {
     ];
     let text = fs::read_to_string(template).unwrap();
     values.iter().fold(text, |text, (name, words)| text.replace(name, words))
+}
+
+/// Words with descriptions, as the function `_describe` of zsh takes them: 'WORD:DESCRIPTION', each in quotes.
+fn described<'a>(words: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+    let quoted = words.map(|(word, about)| format!("'{}:{}'", word.replace(':', "\\:"), about.replace('\'', "'\\''")));
+    quoted.collect::<Vec<_>>().join(" ")
+}
+
+/// The first sentence of the help of a command.
+fn about_command(word: &str) -> &'static str {
+    let row = verbs::TABLE.iter().find(|row| row.words.contains(&word)).unwrap();
+    row.about.split_once(". ").map_or(row.about, |(first, _)| first).trim_end_matches('.')
+}
+
+fn about_keyword(word: &str) -> &'static str {
+    keywords::by_word(word.as_bytes()).unwrap().title.trim_end_matches('.')
 }
 
 /// The values of the argument `format` of a tool.
