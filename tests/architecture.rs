@@ -183,6 +183,27 @@ fn cited_tests(document: &str) -> String {
     cited
 }
 
+/// The commands of a page are run: a test names each page that has some.
+#[test]
+fn documents_with_commands_have_a_test() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    sources(&root.join("tests"), &mut files);
+    let mut tests: String = files.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
+    tests += &fs::read_to_string(root.join("tests/system/guest")).unwrap();
+    let mut pages = 0;
+    for entry in fs::read_dir(root.join("docs")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        if name.ends_with(".md") && fs::read_to_string(&path).unwrap().contains("```sh\n") {
+            pages += 1;
+            let is_named = [format!("\"{name}\""), format!("docs/{name}\"")].iter().any(|text| tests.contains(text));
+            assert!(is_named || tests.contains(&format!(" docs/{name} ")), "no test runs the commands of docs/{name}");
+        }
+    }
+    assert!(pages > 8, "{pages}");
+}
+
 /// In a list of tests, a word of three parts is the name of a test, and a word that begins with `tests/` is a path.
 #[test]
 fn documents_cite_existing_tests() {

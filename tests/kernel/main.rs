@@ -15,6 +15,7 @@ mod confirm;
 mod directions;
 mod discovery;
 mod doctor;
+mod documents;
 mod exchange;
 mod faults;
 mod foreign;
