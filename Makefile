@@ -2,6 +2,7 @@
 
 PREFIX ?= /usr/local
 SYSCONFDIR ?= /etc
+BINDIR ?= $(PREFIX)/bin
 SBINDIR ?= $(PREFIX)/sbin
 MANDIR ?= $(PREFIX)/share/man
 DATADIR ?= $(PREFIX)/share
@@ -12,7 +13,10 @@ CATALOGDIR ?= /usr/lib/systemd/catalog
 CARGO ?= cargo
 INSTALL ?= install
 
-PROGRAMS = ipseckey manual-key sadb-model
+# Programs for all users, and those for administrators.
+USER_PROGRAMS = ipseckey sadb-model
+ADMIN_PROGRAMS = manual-key
+PROGRAMS = $(USER_PROGRAMS) $(ADMIN_PROGRAMS)
 MAN5 = $(wildcard man/*.5)
 MAN8 = $(wildcard man/*.8)
 UNITS = $(wildcard systemd/*.service)
@@ -30,7 +34,7 @@ CONFIG = $(DESTDIR)$(SYSCONFDIR)/inet/manual-key.toml
 # install_text FILES,DIRECTORY: installs text files, in which the paths of packages are replaced by those of this Makefile.
 define install_text
 	for file in $(1); do \
-		sed -e 's,/usr/sbin/,$(SBINDIR)/,g' -e 's,/usr/share/doc/ipseckey,$(DOCDIR),g' $$file >$(2)/$${file##*/} && \
+		sed -e 's,/usr/bin/ipseckey,$(BINDIR)/ipseckey,g' -e 's,/usr/sbin/,$(SBINDIR)/,g' -e 's,/usr/share/doc/ipseckey,$(DOCDIR),g' $$file >$(2)/$${file##*/} && \
 		chmod 644 $(2)/$${file##*/} || exit; \
 	done
 endef
@@ -44,12 +48,13 @@ check:
 	$(CARGO) test --locked
 
 install:
-	$(INSTALL) -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(UNITDIR) $(DESTDIR)$(TMPFILESDIR) $(DESTDIR)$(CATALOGDIR)
+	$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(SBINDIR) $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(UNITDIR) $(DESTDIR)$(TMPFILESDIR) $(DESTDIR)$(CATALOGDIR)
 	$(INSTALL) -d $(DESTDIR)$(DOCDIR)/docs $(DESTDIR)$(DOCDIR)/examples
 	$(INSTALL) -d $(DESTDIR)$(DATADIR)/bash-completion/completions $(DESTDIR)$(DATADIR)/zsh/site-functions
 	$(INSTALL) -d $(DESTDIR)$(DATADIR)/fish/vendor_completions.d
 	$(INSTALL) -d -m 700 $(DESTDIR)$(SYSCONFDIR)/inet/secret
-	$(INSTALL) -m 755 $(PROGRAMS:%=target/release/%) $(DESTDIR)$(SBINDIR)
+	$(INSTALL) -m 755 $(USER_PROGRAMS:%=target/release/%) $(DESTDIR)$(BINDIR)
+	$(INSTALL) -m 755 $(ADMIN_PROGRAMS:%=target/release/%) $(DESTDIR)$(SBINDIR)
 	$(call install_text,$(MAN5),$(DESTDIR)$(MANDIR)/man5)
 	$(call install_text,$(MAN8),$(DESTDIR)$(MANDIR)/man8)
 	$(call install_text,$(UNITS),$(DESTDIR)$(UNITDIR))
@@ -75,7 +80,7 @@ install:
 
 # Leaves /etc/inet/manual-key.toml and the keys files.
 uninstall:
-	$(RM) $(PROGRAMS:%=$(DESTDIR)$(SBINDIR)/%)
+	$(RM) $(USER_PROGRAMS:%=$(DESTDIR)$(BINDIR)/%) $(ADMIN_PROGRAMS:%=$(DESTDIR)$(SBINDIR)/%)
 	$(RM) $(MAN5:man/%=$(DESTDIR)$(MANDIR)/man5/%) $(MAN8:man/%=$(DESTDIR)$(MANDIR)/man8/%)
 	$(RM) $(UNITS:systemd/%=$(DESTDIR)$(UNITDIR)/%) $(DESTDIR)$(TMPFILESDIR)/ipseckey.conf
 	$(RM) $(DESTDIR)$(CATALOGDIR)/manual-key.catalog

@@ -90,3 +90,16 @@ fn cargo_toml_has_a_reason_for_every_dependency() {
     }
     assert!(count > 15, "{count}");
 }
+
+/// The contacts of package.metadata.contact are in each document that repeats them.
+#[test]
+fn contacts_are_those_of_cargo_toml() {
+    let manifest: toml::Value = toml::from_str(&read("Cargo.toml")).unwrap();
+    let contact = |name: &str| manifest["package"]["metadata"]["contact"][name].as_str().unwrap().to_owned();
+    for (document, name) in
+        [("SECURITY.md", "security"), ("packaging/debian/changelog", "maintainers"), ("Cargo.toml", "maintainers")]
+    {
+        let address = contact(name);
+        assert!(read(document).matches(&address).count() > usize::from(document == "Cargo.toml"), "{document}: {address}");
+    }
+}
