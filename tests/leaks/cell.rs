@@ -15,15 +15,43 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-/// Mounts the test's directories over those of the system, and executes the program.
+/// Mounts the test's directories over those of the system, and executes the program; with `UNIT` as systemd does.
 const ENTER: &str = "mount --bind \"$CELL/run\" /run && mount --bind \"$CELL/dev\" /dev && cd \"$CELL/home\" && \
-    ulimit -c unlimited && SYSTEMD_EXEC_PID=$$ exec \"$0\" \"$@\"";
+    ulimit -c unlimited && { [ -z \"$UNIT\" ] || export SYSTEMD_EXEC_PID=$$; } && exec \"$0\" \"$@\"";
 
 /// Datagram sockets of syslog, the journal and systemd.
 const DATAGRAMS: &[&str] = &["dev/log", "run/systemd/journal/socket", "run/systemd/notify"];
 
 /// The stream socket of the journal.
 const STREAMS: &str = "run/systemd/journal/stdout";
+
+/// What runs a service, and so where its log goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Supervisor {
+    /// systemd with the journal as standard error: fields to the journal's socket.
+    Journal,
+    /// systemd with a file as standard error: syslog.
+    Syslog,
+    /// None: the standard streams.
+    None,
+}
+
+/// A running service.
+pub(crate) struct Resident(Child);
+
+impl Resident {
+    /// Waits until it exits by itself.
+    pub(crate) fn wait(mut self) {
+        self.0.wait().unwrap();
+    }
+}
+
+impl Drop for Resident {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
 
 /// A mount namespace with its directories, and all messages to its sockets.
 pub(crate) struct Cell {
@@ -68,9 +96,10 @@ impl Cell {
             for mut stream in listener.incoming().map_while(Result::ok) {
                 let received = received.clone();
                 spawn(move || {
-                    let mut text = Vec::new();
-                    let _ = stream.read_to_end(&mut text);
-                    received.lock().unwrap().extend_from_slice(&text);
+                    let mut buffer = [0; 4096];
+                    while let Ok(len @ 1..) = stream.read(&mut buffer) {
+                        received.lock().unwrap().extend_from_slice(&buffer[..len]);
+                    }
                 });
             }
         });
@@ -88,7 +117,7 @@ impl Cell {
             .env("CELL", self.directory.path())
             .env("HOME", self.path("home"))
             .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
-        command.env("INVOCATION_ID", "0123").env("NOTIFY_SOCKET", "/run/systemd/notify");
+        command.env("UNIT", "1").env("INVOCATION_ID", "0123").env("NOTIFY_SOCKET", "/run/systemd/notify");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
@@ -102,10 +131,8 @@ impl Cell {
     /// output.
     pub(crate) fn serve(&self, program: &str, arguments: &[&str], during: impl FnOnce()) -> String {
         let before = self.messages().len();
-        let journal = OwnedFd::from(UnixStream::connect(self.path(STREAMS)).unwrap());
-        let metadata = File::from(journal.try_clone().unwrap()).metadata().unwrap();
         let mut command = self.command(program, arguments);
-        command.env("JOURNAL_STREAM", format!("{}:{}", metadata.dev(), metadata.ino())).stderr(journal);
+        self.connect_to_journal(&mut command);
         let mut child = command.spawn().unwrap();
         drop(command);
         let deadline = Instant::now() + Duration::from_secs(20);
@@ -117,6 +144,43 @@ impl Cell {
             during();
         }
         stop(child)
+    }
+
+    fn connect_to_journal(&self, command: &mut Command) {
+        let journal = OwnedFd::from(UnixStream::connect(self.path(STREAMS)).unwrap());
+        let metadata = File::from(journal.try_clone().unwrap()).metadata().unwrap();
+        command.env("JOURNAL_STREAM", format!("{}:{}", metadata.dev(), metadata.ino())).stderr(journal);
+    }
+
+    /// Starts a service that runs until it is dropped.
+    pub(crate) fn start(&self, supervisor: Supervisor, program: &str, arguments: &[&str]) -> Resident {
+        let mut command = self.command(program, arguments);
+        let output = File::options().create(true).append(true).open(self.path("output")).unwrap();
+        command.stdout(output.try_clone().unwrap()).stderr(output);
+        match supervisor {
+            Supervisor::Journal => self.connect_to_journal(&mut command),
+            Supervisor::Syslog => {}
+            Supervisor::None => drop(command.env_remove("UNIT").env_remove("INVOCATION_ID").env_remove("NOTIFY_SOCKET")),
+        }
+        Resident(command.spawn().unwrap())
+    }
+
+    /// The messages and the output since the last call. Waits for all that was sent before.
+    pub(crate) fn take_output(&self) -> String {
+        for socket in DATAGRAMS {
+            let mark = format!("mark of {socket}");
+            UnixDatagram::unbound().unwrap().send_to(mark.as_bytes(), self.path(socket)).unwrap();
+            let deadline = Instant::now() + Duration::from_secs(20);
+            while !self.messages().contains(&mark) {
+                assert!(Instant::now() < deadline, "{socket} is not read");
+                sleep(Duration::from_micros(50));
+            }
+        }
+        let output = self.path("output");
+        let written = fs::read(&output).unwrap();
+        File::options().write(true).open(&output).unwrap().set_len(0).unwrap();
+        let received = std::mem::take(&mut *self.received.lock().unwrap());
+        String::from_utf8_lossy(&[received, written].concat()).into_owned()
     }
 
     /// All messages to syslog, the journal and systemd.

@@ -13,6 +13,8 @@ mod damage;
 mod dns;
 mod find;
 mod forms;
+#[cfg(target_os = "linux")]
+mod logs;
 mod places;
 mod sample;
 mod scan;
@@ -148,54 +150,6 @@ fn program_output_contains_no_key_of_damaged_files() {
     }
     tally.report("the programs");
     assert!(codes.contains(&Some(0)) && codes.contains(&Some(78)), "{codes:?}");
-}
-
-/// Such files in a namespace that captures syslog, the fields of the journal, the status text for systemd, /run with the records of
-/// the service, the home directory and the working directory.
-#[test]
-#[cfg(target_os = "linux")]
-fn logs_and_files_contain_no_key_of_damaged_files() {
-    const IPSECKEY: &str = env!("CARGO_BIN_EXE_ipseckey");
-    const MANUAL_KEY: &str = env!("CARGO_BIN_EXE_manual-key");
-    let Some(cell) = cell::Cell::new() else { return };
-    let bench = Bench::with_model();
-    let (mut tally, mut before) = (Tally::default(), 0);
-    for seed in 0..count("LEAK_RUNS", 15) {
-        let mut file = sample_or_damaged(1 << 41, seed);
-        if seed == 0 {
-            file.bytes = format!("add ah spi 0x2000 dst 192.0.2.9 authalg md5 authkey {}\n", &file.keys[0].repeat(4)[..32])
-                .into_bytes();
-        }
-        let path = bench.file("keys", "");
-        fs::write(&path, &file.bytes).unwrap();
-        let (name, spec) = (path.to_str().unwrap(), bench.spec());
-        let mut words = cell.run(IPSECKEY, &["-n", "--sadb", &spec, "-c", name]);
-        words += &cell.run(IPSECKEY, &["-n", "-v", "-p", "--sadb", &spec, "-f", name]);
-        let service = ["--sadb", &spec, "--config-file", name];
-        words += &cell.run(MANUAL_KEY, &[&["start"][..], &service].concat());
-        words += &cell.run(IPSECKEY, &["--sadb", &spec, "flush"]);
-        let mut executions = 5;
-        let again = || {
-            executions += 1;
-            drop(cell.run(MANUAL_KEY, &["refresh"]));
-        };
-        words += &cell.serve(MANUAL_KEY, &[&["run", "--flush", "owned"][..], &service].concat(), again);
-        let messages = cell.messages();
-        tally.scan(
-            &format!("run {seed}"),
-            &file,
-            executions,
-            &format!("{words}{}{}", &messages[before..], cell.left_behind()),
-        );
-        before = messages.len();
-    }
-    tally.report("the system");
-    let (messages, left) = (cell.messages(), cell.left_behind());
-    assert!(
-        messages.contains("manual-key[") && messages.contains("STATUS=online") && messages.contains("STATUS=maintenance"),
-        "{messages}"
-    );
-    assert!(left.contains("owned.json"), "{left}");
 }
 
 /// The output of a monitor with these `flags` while `keys` adds an SA.
