@@ -1,7 +1,9 @@
 //! `manual-key status` with a state file that the service's own user, or an attacker who controls it, has written.
 
-use std::fs;
-use std::os::unix::fs::chown;
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::Path;
 
 use serde_json::{Value, json};
 
@@ -11,6 +13,13 @@ use crate::{ONE, is_root};
 
 const NOBODY: u32 = 65_534;
 const REASON: &str = "ok\u{1b}]0;PWNED\u{7}\u{1b}[2J\u{9b}2J\u{202e}\u{200b}\u{2028}\nstate     online since forever";
+
+/// A change of an owner or a mode, and of what.
+type Change<'a> = (fn(&Path) -> io::Result<()>, &'a Path);
+
+fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
+    fs::set_permissions(path, Permissions::from_mode(mode))
+}
 
 impl Bench {
     /// Writes the state file, as it is after a load except for `changes`.
@@ -64,13 +73,30 @@ fn status_opens_no_file_that_the_state_of_another_user_names() {
     let _running = Running::ready(&bench, &bench.file("keys", ONE), &[]);
     let status = || -> Value { serde_json::from_str(&bench.run_bare(&["status", "--json"]).stdout).unwrap() };
     assert_eq!((&status()["changed"], &status()["unknown"]), (&false.into(), &Value::Null));
-    let files = ["run", "run/state.json"].map(|name| bench.path(name));
-    files.iter().for_each(|path| chown(path, Some(NOBODY), None).unwrap());
-    // The socket is not the system's SADB: root does not connect to it because a state file says so.
-    let status = status();
-    assert!(status["changed"].is_null() && status["owned"].is_null(), "{status}");
-    let unknown = status["unknown"].to_string();
-    assert!(unknown.contains("root opens no file that it names") && unknown.contains("names unix:"), "{status}");
+    let (directory, file) = (bench.path("run"), bench.path("run/state.json"));
+    let private = |path: &Path| set_mode(path, 0o755);
+    let open = |path: &Path| set_mode(path, 0o777);
+    let to_nobody = |path: &Path| chown(path, Some(NOBODY), None);
+    let to_root = |path: &Path| chown(path, Some(0), None);
+    // The file of the service's user; a file of root that the directory's owner has moved there; modes that let others write.
+    let ways: [(&[Change], &[Change]); 4] = [
+        (&[(to_nobody, &directory), (to_nobody, &file)], &[(to_root, &directory), (to_root, &file)]),
+        (&[(to_nobody, &directory)], &[(to_root, &directory)]),
+        (&[(open, &directory)], &[(private, &directory)]),
+        (&[(open, &file)], &[(private, &file)]),
+    ];
+    for (way, (change, back)) in ways.into_iter().enumerate() {
+        change.iter().for_each(|(change, path)| change(path).unwrap());
+        // The socket is not the system's SADB: root does not connect to it because a state file says so.
+        let status = status();
+        assert!(status["changed"].is_null() && status["owned"].is_null(), "{way}: {status}");
+        let unknown = status["unknown"].to_string();
+        assert!(unknown.contains("no file that it names is opened") && unknown.contains("names unix:"), "{way}: {status}");
+        back.iter().for_each(|(change, path)| change(path).unwrap());
+    }
+    assert_eq!((&status()["changed"], &status()["unknown"]), (&false.into(), &Value::Null));
+    to_nobody(&file).unwrap();
+    to_nobody(&directory).unwrap();
     let named: Value = serde_json::from_str(&bench.run_bare(&["status", "--json", "--sadb", &bench.spec()]).stdout).unwrap();
     assert!(named["changed"].is_null() && named["owned"] == 1, "{named}");
 }

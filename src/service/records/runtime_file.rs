@@ -22,7 +22,7 @@ pub(crate) fn read<T: DeserializeOwned>(directory: &Path, name: &str) -> io::Res
     Ok(read_up_to(directory, name, MAX_LEN)?.map(|(content, _)| content))
 }
 
-/// The content of a file of at most `max_len` bytes, and whether it belongs to root or the caller; `None` if it does not exist.
+/// The content of a file of at most `max_len` bytes, and whether only root and the caller can change it; `None` if it does not exist.
 ///
 /// # Errors
 /// As [`read`].

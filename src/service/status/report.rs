@@ -100,8 +100,8 @@ impl Report {
         if record.is_trusted || is_credential(&file) {
             return Some(file);
         }
-        let why = "the state belongs to the user of the service, and root opens no file that it names: run manual-key status as \
-                   that user";
+        let why = "another user can write the state, so that no file that it names is opened: run manual-key status as the user \
+                   of the service";
         self.unknown.push(format!("whether the keys file has changed: {why}"));
         None
     }

@@ -44,8 +44,7 @@ pub(crate) struct StateRecord {
     pub(crate) rules: Rules,
     /// Inode of the network namespace; `None` on systems without namespaces.
     pub(crate) namespace: Option<u64>,
-    /// Whether the file belongs to root or the caller. Otherwise a user without any rights may have written it, and nothing that it
-    /// names is opened.
+    /// Whether only root and the caller can have written the file. Otherwise nothing that it names is opened.
     #[serde(skip)]
     pub(crate) is_trusted: bool,
 }

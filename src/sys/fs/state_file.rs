@@ -1,12 +1,14 @@
 //! Files in /run, in a directory that another user may own: a service with a user of its own owns its runtime directory, and
 //! root writes there too. Root does not follow a link that this user creates there, and changes the owner of new files only.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, fchown};
 use std::path::Path;
 
 use nix::libc::{O_NOFOLLOW, O_NONBLOCK};
+
+use crate::sys::fs::checks::directories;
 
 /// Creates the directory of `path`, with its parents, if missing.
 ///
@@ -66,7 +68,7 @@ pub(crate) fn open_to_read(path: &Path) -> io::Result<Option<File>> {
 /// A state file that was read whole.
 pub(crate) struct StateFile {
     pub(crate) contents: Vec<u8>,
-    /// Whether root or the caller owns the file, and not another user who owns the directory.
+    /// Whether only root and the caller can change or replace the file.
     pub(crate) is_trusted: bool,
 }
 
@@ -76,13 +78,21 @@ pub(crate) struct StateFile {
 /// As [`open`], and those of read(2); `InvalidData` for a longer file.
 pub(crate) fn read(path: &Path, max_len: u64) -> io::Result<Option<StateFile>> {
     let Some(file) = open_to_read(path)? else { return Ok(None) };
-    let owner = file.metadata()?.uid();
+    let metadata = file.metadata()?;
     let mut contents = Vec::new();
     // Not by the length that fstat(2) returned: the file may grow meanwhile.
     if file.take(max_len + 1).read_to_end(&mut contents)? as u64 > max_len {
         return Err(io::Error::new(io::ErrorKind::InvalidData, format!("longer than {max_len} bytes: remove it")));
     }
-    Ok(Some(StateFile { contents, is_trusted: owner == 0 || owner == nix::unistd::geteuid().as_raw() }))
+    Ok(Some(StateFile { contents, is_trusted: is_trusted(path, &metadata) }))
+}
+
+/// The owner of a directory can put a file of root there under the name of the state file, so that the file's owner says little.
+fn is_trusted(path: &Path, metadata: &Metadata) -> bool {
+    let me = nix::unistd::geteuid().as_raw();
+    let is_own = metadata.uid() == 0 || metadata.uid() == me;
+    let is_writable = metadata.mode() & directories::untrusted_write_bits(metadata.gid()) != 0;
+    is_own && !is_writable && directories::check(path, me).is_empty()
 }
 
 fn require_plain(file: File) -> io::Result<File> {
