@@ -14,7 +14,7 @@ mod shell;
 mod usage;
 mod visible;
 
-pub(crate) use citable::{Expected, advice, citable, cited, is_citable, mask};
+pub(crate) use citable::{Expected, advice, citable, citable_address, cited, is_citable, mask};
 pub(crate) use command::CommandWords;
 pub(crate) use error_number::without_error_numbers;
 pub(crate) use host_name::{is_host_name, is_looked_up};

@@ -2,6 +2,7 @@
 
 use crate::keyfile::{Diagnostic, Location, Verb};
 use crate::names::{diagnostics, sa_types};
+use crate::redact::citable_address;
 use crate::sa::{self, Masked, Request, SaType};
 use crate::sadb::SadbError;
 
@@ -18,7 +19,7 @@ fn is_about_own_sa(verb: Verb, diagnostic: sa::DiagnosticCode) -> bool {
 /// Which SA, why, and what to do.
 pub(super) fn refusal(verb: Verb, request: &Request, error: &SadbError, location: Location) -> Diagnostic {
     let sa = match request.id() {
-        Some(id) => format!("{} SA with spi {} and dst {}", sa_type_word(id.sa_type), id.spi, id.dst),
+        Some(id) => format!("{} SA with spi {} and dst {}", sa_type_word(id.sa_type), id.spi, citable_address(id.dst)),
         None => format!("{} SA with spi {}", sa_type_word(request.sa_type), request.spi),
     };
     let text = match error {

@@ -6,6 +6,7 @@ use super::session::Session;
 use crate::links::exposition::{Exposition, Syntax};
 use crate::links::{Links, json, metrics, table, xfrm_stat};
 use crate::policy::Net;
+use crate::redact::citable_address;
 use crate::sadb::SadbError;
 use crate::sys::net::interfaces::local_addresses;
 use crate::sys::terminal;
@@ -35,6 +36,7 @@ impl Session<'_> {
             links.retain(net);
         }
         if let Some(net) = peer.filter(|_| links.is_empty()) {
+            let net = citable_address(net);
             self.output.print_message(&format!("show: no SA for {net}; `ipseckey show` lists all links"));
             return Ok(false);
         }

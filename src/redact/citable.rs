@@ -4,6 +4,7 @@
 //! signs of a key, but shown only if it has the form of what was expected in its place, and that form is too short for a key.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 
 use super::{did_you_mean, form};
 
@@ -57,6 +58,12 @@ pub(crate) fn cited(word: &str, expected: Expected<'_>) -> String {
     format!("\"{}\"", citable(word, expected))
 }
 
+/// An address that was read from a file or a command line: groups of digits of a key may have the form of one.
+#[must_use]
+pub(crate) fn citable_address(address: impl Display) -> String {
+    citable(&address.to_string(), Expected::Address).into_owned()
+}
+
 /// Advice after an unknown word of a command line: the nearest of the `known` words, or else `otherwise`.
 #[must_use]
 pub(crate) fn advice<'a>(word: &str, known: impl Iterator<Item = &'a str>, otherwise: &str) -> String {
@@ -83,6 +90,15 @@ mod tests {
         assert_eq!(citable("me@example.com", Expected::Identity), "me@example.com");
         assert_eq!(citable("eth0", Expected::Device), "eth0");
         assert_eq!(citable("aes", Expected::Nothing), "XXX");
+    }
+
+    #[test]
+    fn citable_address_masks_groups_of_digits() {
+        for address in ["2001:db8::1", "192.0.2.1", "192.0.2.0/24", "fe80::5054:ff:fe12:3456"] {
+            assert_eq!(citable_address(address), address);
+        }
+        let key: std::net::IpAddr = "f1e:2d3c:4b5a:6978:8796:a5b4:c3d2:e1f0".parse().unwrap();
+        assert_eq!(citable_address(key), "X".repeat(MASK_LEN));
     }
 
     #[test]

@@ -63,7 +63,7 @@ fn arguments_in_all_forms_are_not_repeated() {
         let word = written.replace('\0', " ");
         let file = KeysFile { bytes: word.clone().into_bytes(), keys: vec![forms::hex(&key)] };
         let (option, value) = (format!("--{word}"), format!("--color={word}"));
-        let lines: [&[&str]; 16] = [
+        let lines: [&[&str]; 18] = [
             &[&word],
             &[&option],
             &[&value],
@@ -80,6 +80,8 @@ fn arguments_in_all_forms_are_not_repeated() {
             &["export", &word],
             &["import", "setkey", &word],
             &["doctor", &word],
+            &["show", &word],
+            &["show", "--openmetrics", &word],
         ];
         for arguments in lines {
             refuse_leaks(&format!("{name}: {arguments:?}"), &file, &ipseckey(&bench, arguments, b"").words());
@@ -96,4 +98,35 @@ fn arguments_in_all_forms_are_not_repeated() {
             refuse_leaks(&format!("{name}: manual-key {arguments:?}"), &file, &bench.run_bare(arguments).words());
         }
     }
+}
+
+/// Groups of digits with colons are an address, where one is expected; an error about it masks it nevertheless.
+#[test]
+fn errors_mask_a_key_in_the_form_of_an_address() {
+    let bench = Bench::with_model();
+    let key = "0f1e2d3c4b5a69788796a5b4c3d2e1f0";
+    let address = "0f1e:2d3c:4b5a:6978:8796:a5b4:c3d2:e1f0";
+    let file = KeysFile { bytes: Vec::new(), keys: vec![key.to_owned()] };
+    let end = "encr_alg aes encrkey 00112233445566778899aabbccddeeff";
+    let add = format!("add esp spi 0x1001 dst {address} {end}\n");
+    let xfrm = format!("ip xfrm state add src ::1 dst {address} proto esp spi 0x1001 encap espinudp x\n");
+    let policy = format!("ip xfrm policy add src {address} dst ::1 dir out tmpl proto esp\n");
+    let texts = [
+        format!("delete esp spi 0x1001 dst {address}\n"),
+        format!("{add}{add}"),
+        format!("update esp spi 0x1001 dst {address} pair-spi 7\n"),
+        xfrm,
+        policy,
+    ];
+    for text in texts {
+        let path = bench.file("keys", &text);
+        let name = path.to_str().unwrap();
+        for arguments in [&["-n", "-c", name][..], &["-n", "-f", name], &["import", "ip-xfrm", name]] {
+            let run = ipseckey(&bench, arguments, b"");
+            assert_ne!(run.stderr, "", "{arguments:?}: {text}");
+            refuse_leaks(&format!("{arguments:?}"), &file, &run.stderr);
+        }
+    }
+    ipseckey(&bench, &["flush"], b"");
+    refuse_leaks("show", &file, &ipseckey(&bench, &["-n", "show", address], b"").words());
 }

@@ -21,6 +21,7 @@ use crate::names::keywords::{Field, Value};
 use crate::names::verbs::Verb;
 use crate::names::weak_keys;
 use crate::names::weak_keys::Weakness;
+use crate::redact::citable_address;
 use crate::sa::{AuthAlg, EncrAlg, SaId};
 use crate::secret::Key;
 
@@ -87,7 +88,8 @@ impl Checker {
 
     fn add(&mut self, id: SaId, warnings: &mut CommandWarnings<'_>) {
         let Some(line) = self.defined.add(id, warnings.location.line) else { return };
-        let message = format!("Duplicate SA: spi {}, dst {} is already added in line {line}", id.spi, id.dst);
+        let dst = citable_address(id.dst);
+        let message = format!("Duplicate SA: spi {}, dst {dst} is already added in line {line}", id.spi);
         warnings.push(Code::DuplicateSa, Field::Spi, message, Some("the SADB will refuse the second one"));
     }
 }

@@ -8,6 +8,7 @@ use crate::convert::ImportedPolicy;
 use crate::keyfile::SaCommand;
 use crate::policy::derive::{Rules, derive};
 use crate::policy::{PolicyDirection, PolicyId, PolicySa};
+use crate::redact::{Expected, is_citable};
 use crate::sys::net::interfaces::is_local;
 
 /// The messages about `policies`: one about those that the service derives from the SAs of `commands`, one for each other.
@@ -30,7 +31,10 @@ pub(super) fn messages(policies: &[ImportedPolicy], commands: &[SaCommand]) -> V
 }
 
 fn other(policy: &ImportedPolicy) -> String {
-    let id = policy.id.map_or_else(String::new, |id| format!(" {id}"));
+    let is_shown = |id: &PolicyId| {
+        [id.selector.src, id.selector.dst].iter().all(|net| is_citable(net.to_string().as_bytes(), Expected::Address))
+    };
+    let id = policy.id.filter(is_shown).map_or_else(String::new, |id| format!(" {id}"));
     let reason = policy.other.as_deref().unwrap_or("no SA of this file needs it");
     format!("the policy{id} is not one that policy = \"from-sas\" installs ({reason}): keep it with `ip xfrm policy`")
 }

@@ -17,7 +17,7 @@ mod words_tests;
 
 use find::{Object, Xfrm, find};
 use printed::{Printed, continues_state, starts_state};
-use sa::{XfrmSa, label};
+use sa::{XfrmSa, identity, label};
 
 use super::output::{Output, SaStep};
 use super::shell::{Shell, is_citable_name};
@@ -136,12 +136,11 @@ fn add(
     writer: &mut CommandWriter,
     is_local: &dyn Fn(std::net::IpAddr) -> bool,
 ) -> Result<SaStep, Untranslatable> {
-    let name = label(sa);
-    if let Ok(name) = &name {
-        writer.set_label(name.clone());
+    if let Ok(label) = label(sa) {
+        writer.set_label(label);
     }
     read?;
-    let name = name?;
+    let name = identity(sa)?;
     for dropped in &sa.dropped {
         writer.lose(dropped.clone());
     }
@@ -216,7 +215,7 @@ fn delete(rest: &[Token<'_>], writer: &mut CommandWriter) -> Result<SaStep, Untr
     }
     let mut sa = XfrmSa::default();
     command::read(&mut Cursor::new(rest), &mut sa)?;
-    let name = label(&sa)?;
+    let name = identity(&sa)?;
     writer.begin(&format!("delete {name}"))?;
     writer.end()?;
     Ok(SaStep::Delete(name))

@@ -6,6 +6,7 @@ use super::algorithm::Algorithms;
 use super::selector::Selector;
 use crate::convert::import::writer::{CommandWriter, Untranslatable};
 use crate::names::linux::FLAGS;
+use crate::redact::citable_address;
 use crate::sa::{Masked, XfrmFlags};
 
 /// The direction of packets.
@@ -95,8 +96,17 @@ impl Default for XfrmSa<'_> {
     }
 }
 
-/// The identity of an SA as text, which is also its label in messages.
+/// The identity of an SA, in words of a keys file.
+pub(super) fn identity(sa: &XfrmSa<'_>) -> Result<String, Untranslatable> {
+    identity_with(sa, |dst| dst.to_string())
+}
+
+/// The identity of an SA in messages.
 pub(super) fn label(sa: &XfrmSa<'_>) -> Result<String, Untranslatable> {
+    identity_with(sa, citable_address)
+}
+
+fn identity_with(sa: &XfrmSa<'_>, text: fn(IpAddr) -> String) -> Result<String, Untranslatable> {
     let proto = match sa.proto {
         Some(proto @ ("esp" | "ah")) => proto,
         Some("comp") => return Err("IPComp (proto comp) has no equivalent in a keys file".to_owned()),
@@ -107,6 +117,7 @@ pub(super) fn label(sa: &XfrmSa<'_>) -> Result<String, Untranslatable> {
     let spi = sa.spi.ok_or("spi is missing")?;
     let dst =
         sa.dst.filter(|dst| !dst.is_unspecified()).ok_or("dst is missing or unspecified: an SA needs a destination")?;
+    let dst = text(dst);
     let mark = sa.mark.map_or_else(String::new, |mark| format!(" mark {}", masked(mark)));
     Ok(format!("{proto} spi {spi:#x} dst {dst}{mark}"))
 }
