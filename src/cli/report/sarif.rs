@@ -8,15 +8,24 @@ use crate::keyfile::{Diagnostic, Severity};
 /// Bytes that are not percent-encoded in the path of a URI (RFC 3986, 3.3), and the slash.
 const UNRESERVED: &[u8] = b"-._~!$&'()*+,;=:@/";
 
+/// Results of a run that code scanners accept (GitHub). A file of 20 MB can have millions of errors, each of which takes a kilobyte.
+const MAX_RESULTS: usize = 25_000;
+
 /// The document in the making.
 #[derive(Default)]
 pub(in crate::cli) struct Log {
     results: Vec<Value>,
+    /// Number of results beyond [`MAX_RESULTS`].
+    omitted: usize,
 }
 
 impl Log {
     /// `file` is the name of the text that the diagnostic is about.
     pub(super) fn add(&mut self, diagnostic: &Diagnostic, file: &str) {
+        if self.results.len() == MAX_RESULTS {
+            self.omitted += 1;
+            return;
+        }
         let span = diagnostic.span;
         let mut region = json!({ "startLine": span.line, "startColumn": span.column });
         if span.len > 0 {
@@ -44,10 +53,16 @@ impl Log {
             "version": env!("CARGO_PKG_VERSION"),
             "rules": rules.collect::<Value>(),
         });
+        let mut run = json!({ "tool": { "driver": driver }, "columnKind": "utf16CodeUnits", "results": self.results });
+        if self.omitted > 0 {
+            let text = format!("{} more errors and warnings are not listed: correct these first", self.omitted);
+            let notice = json!({ "level": "warning", "message": { "text": text } });
+            run["invocations"] = json!([{ "executionSuccessful": true, "toolExecutionNotifications": [notice] }]);
+        }
         json!({
             "$schema": "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json",
             "version": "2.1.0",
-            "runs": [{ "tool": { "driver": driver }, "columnKind": "utf16CodeUnits", "results": self.results }],
+            "runs": [run],
         })
     }
 }
@@ -91,6 +106,19 @@ mod tests {
         assert_eq!(place["artifactLocation"]["uri"], "a%20b.keys");
         assert_eq!(place["region"], json!({ "startLine": 3, "startColumn": 7, "endColumn": 9 }));
         assert_eq!(run["tool"]["driver"]["rules"].as_array().unwrap().len(), Code::ALL.len());
+    }
+
+    #[test]
+    fn log_lists_as_many_results_as_scanners_accept() {
+        let diagnostic = Diagnostic::new(Severity::Error, Code::UnknownSaType, Location::default(), "Unknown");
+        let mut log = Log::default();
+        (0..MAX_RESULTS).for_each(|_| log.add(&diagnostic, "keys"));
+        assert!(log.document()["runs"][0].get("invocations").is_none());
+        (0..3).for_each(|_| log.add(&diagnostic, "keys"));
+        let document = log.document();
+        let notice = &document["runs"][0]["invocations"][0]["toolExecutionNotifications"][0]["message"]["text"];
+        assert_eq!(document["runs"][0]["results"].as_array().map(Vec::len), Some(MAX_RESULTS));
+        assert_eq!(notice, "3 more errors and warnings are not listed: correct these first");
     }
 
     #[test]
