@@ -29,6 +29,7 @@ mod import;
 mod keep;
 mod life;
 mod metrics;
+mod misread;
 mod missing;
 mod monitor;
 mod ospf;

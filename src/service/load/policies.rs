@@ -162,16 +162,18 @@ impl Loader<'_> {
     }
 
     fn report_installation(&mut self, installation: &Installation) {
-        let Installation { steps, refused, missing } = installation;
+        let Installation { steps, refused, missing, misread, left } = installation;
         let (added, replaced) = (steps.add.len(), steps.replace.len());
         if added + replaced > 0 {
-            // Refused policies are among the steps.
-            let added = added - refused.len().min(added);
+            // Refused and misread policies are among the steps.
+            let added = added.saturating_sub(refused.len() + misread.len());
             self.log.event(&event::policy::installed(added, replaced, steps.kept));
         }
         steps.conflicts.iter().for_each(|id| self.log.event(&event::policy::conflict(id)));
         refused.iter().for_each(|(id, error)| self.log.event(&event::policy::refused(id, error)));
         missing.iter().for_each(|id| self.log.event(&event::policy::missing(id)));
+        misread.iter().for_each(|id| self.log.event(&event::policy::misread(id)));
+        left.iter().for_each(|id| self.log.event(&event::policy::left(id)));
     }
 
     /// Removes the service's policies that the keys file does not need any more.

@@ -146,9 +146,24 @@ pub(crate) fn refused(policy: &PolicyId, error: &SadbError) -> Event {
     Event::error(text).entry(&NOT_INSTALLED).field("IPSECKEY_POLICY", policy)
 }
 
-/// The kernel accepted the policy and does not list it, or lists a different one.
+/// The kernel accepted the policy, and lists none, or one that lets packets pass: the layouts differ, or it ignores an attribute.
+pub(crate) fn misread(policy: &PolicyId) -> Event {
+    let text = format!(
+        "policy {policy}: the kernel accepted it, but lists none, or one that lets packets pass in the clear; it was \
+         removed: use a program built for the architecture of the kernel, and with `mark` or `if_id` a newer kernel"
+    );
+    Event::error(text).entry(&NOT_INSTALLED).field("IPSECKEY_POLICY", policy)
+}
+
+/// A policy that [`misread`] is about, which could not be removed.
+pub(crate) fn left(policy: &PolicyId) -> Event {
+    let text = format!("policy {policy} may let packets pass in the clear: run `ip xfrm policy delete {policy}`");
+    Event::error(text).entry(&NOT_INSTALLED).field("IPSECKEY_POLICY", policy)
+}
+
+/// The kernel accepted the policy, and lists a different one of another program.
 pub(crate) fn missing(policy: &PolicyId) -> Event {
-    let text = format!("policy {policy}: missing after installation; is another program managing policies?");
+    let text = format!("policy {policy}: replaced after installation; is another program managing policies?");
     Event::error(text).entry(&NOT_INSTALLED).field("IPSECKEY_POLICY", policy)
 }
 

@@ -99,6 +99,8 @@ pub(in crate::service::log) fn samples() -> Vec<Event> {
         policy::incomplete(2),
         policy::refused(&policy_id(), &refusal()),
         policy::missing(&policy_id()),
+        policy::misread(&policy_id()),
+        policy::left(&policy_id()),
         policy::conflict(&policy_id()),
         policy::installed(3, 4, 9),
         policy::removed(2),

@@ -5,6 +5,7 @@
 //! policies are added, values after it.
 
 mod entry;
+mod read_back;
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -49,14 +50,18 @@ pub(crate) struct Installation {
     pub(crate) steps: PolicySteps,
     /// Policies that the kernel refused.
     pub(crate) refused: Vec<(PolicyId, SadbError)>,
-    /// Policies that the kernel accepted and does not list, or lists with other values.
+    /// Policies that the kernel accepted, and that another program has removed or replaced since.
     pub(crate) missing: Vec<PolicyId>,
+    /// Policies that the kernel has not understood as they were meant, and that were removed again.
+    pub(crate) misread: Vec<PolicyId>,
+    /// What the kernel made of misread policies, if it could not be removed.
+    pub(crate) left: Vec<PolicyId>,
 }
 
 impl Installation {
     /// Number of desired policies that are not installed.
     pub(crate) fn failures(&self) -> usize {
-        self.steps.conflicts.len() + self.refused.len() + self.missing.len()
+        self.steps.conflicts.len() + self.refused.len() + self.missing.len() + self.misread.len()
     }
 }
 
@@ -141,7 +146,8 @@ impl OwnedPolicies {
     /// # Errors
     /// Those of listing policies; [`SadbError::Unavailable`] if the record cannot be written.
     pub(crate) fn install(&mut self, desired: &Derived, spd: &mut dyn Spd) -> Result<Installation, SadbError> {
-        let steps = self.steps(desired, &spd.policies()?);
+        let before = spd.policies()?;
+        let steps = self.steps(desired, &before);
         if steps.add.is_empty() && steps.replace.is_empty() {
             return Ok(Installation { steps, ..Installation::default() });
         }
@@ -152,13 +158,15 @@ impl OwnedPolicies {
         outcomes.extend(spd.replace(&steps.replace));
         let failed = new().zip(outcomes).filter_map(|(policy, outcome)| Some((policy.id, outcome.err()?)));
         let refused: Vec<(PolicyId, SadbError)> = failed.collect();
-        // Listed again: a kernel may accept a policy and ignore an attribute that it does not support.
-        let installed = self.confirm(spd)?;
-        let is_installed = |policy: &Policy| installed.get(&policy.id).is_some_and(|found| found == policy);
-        let is_refused = |policy: &Policy| refused.iter().any(|(id, _)| *id == policy.id);
-        let is_missing = |policy: &&Policy| !is_installed(policy) && !is_refused(policy);
-        let missing = new().filter(is_missing).map(|policy| policy.id).collect();
-        Ok(Installation { steps, refused, missing })
+        // Listed again: a kernel may ignore an attribute that it does not support, or have another layout of the structures.
+        let after = spd.policies()?;
+        let accepted = new().filter(|policy| refused.iter().all(|(id, _)| *id != policy.id));
+        let differing = read_back::compare(accepted, &after);
+        let left = read_back::remove(&differing.misread, &before, desired, spd)?;
+        self.confirm(spd)?;
+        let misread = differing.misread.iter().map(|policy| policy.id).collect();
+        let missing = differing.replaced;
+        Ok(Installation { steps, refused, missing, misread, left })
     }
 
     /// Removes the service's policies that are not desired, and returns their number.
@@ -190,14 +198,13 @@ impl OwnedPolicies {
         self.write()
     }
 
-    /// Records the add times and values of the service's policies, and returns all installed policies.
-    fn confirm(&mut self, spd: &mut dyn Spd) -> Result<HashMap<PolicyId, Policy>, SadbError> {
+    /// Records the add times and values of the service's policies.
+    fn confirm(&mut self, spd: &mut dyn Spd) -> Result<(), SadbError> {
         let installed = spd.policies()?;
         let own = installed.iter().filter(|listed| self.owns(listed));
         // Refused and vanished policies are not in the list, and leave the record here.
         self.record = own.map(|listed| (listed.policy.id, RecordedPolicy::installed(listed))).collect();
-        self.write()?;
-        Ok(installed.into_iter().map(|listed| (listed.policy.id, listed.policy)).collect())
+        self.write()
     }
 
     fn write(&self) -> Result<(), SadbError> {

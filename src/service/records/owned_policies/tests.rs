@@ -4,10 +4,14 @@ use std::net::IpAddr;
 use super::*;
 use crate::names::Vocabulary;
 use crate::policy::derive::Rules;
+use crate::policy::{PolicyAction, PolicyDirection, Selector};
 use crate::sa::DiagnosticCode;
 use crate::service::load::file_sas::{derive_policies, file_sas};
 use crate::service::load::keys::{self, Action, FileCommand};
 use crate::sys::time::unix_now;
+
+/// What a kernel makes of a request.
+type Reading = fn(&mut Policy);
 
 /// An SPD in memory with the clock `now`.
 #[derive(Default)]
@@ -17,8 +21,11 @@ struct Memory {
     /// Number of messages that change policies.
     changes: usize,
     refuses: Option<PolicyId>,
-    /// Accepted and not listed.
-    loses: Option<PolicyId>,
+    /// What the kernel makes of a request, of addition as of removal.
+    reads: Option<Reading>,
+    /// What the kernel makes of a request of addition only.
+    reads_new: Option<Reading>,
+    never_removes: bool,
 }
 
 fn refusal(errno: i32) -> Result<(), SadbError> {
@@ -27,8 +34,16 @@ fn refusal(errno: i32) -> Result<(), SadbError> {
 
 impl Memory {
     fn put(&mut self, policy: &Policy) {
+        let mut policy = policy.clone();
+        self.reads.into_iter().chain(self.reads_new).for_each(|read| read(&mut policy));
         self.policies.retain(|listed| listed.policy.id != policy.id);
-        self.policies.push(ListedPolicy { policy: policy.clone(), added: self.now });
+        self.policies.push(ListedPolicy { policy, added: self.now });
+    }
+
+    fn id_as_read(&self, id: PolicyId) -> PolicyId {
+        let mut policy = Policy { id, action: PolicyAction::Allow, priority: 0, templates: Vec::new() };
+        self.reads.into_iter().for_each(|read| read(&mut policy));
+        policy.id
     }
 
     fn names(&self) -> Vec<String> {
@@ -48,9 +63,7 @@ impl Spd for Memory {
             if is_taken || self.refuses == Some(policy.id) {
                 return refusal(17);
             }
-            if self.loses != Some(policy.id) {
-                self.put(policy);
-            }
+            self.put(policy);
             Ok(())
         };
         policies.iter().map(insert).collect()
@@ -64,7 +77,8 @@ impl Spd for Memory {
 
     fn remove(&mut self, ids: &[PolicyId]) -> Vec<Result<(), SadbError>> {
         self.changes += ids.len();
-        self.policies.retain(|listed| !ids.contains(&listed.policy.id));
+        let ids: Vec<PolicyId> = ids.iter().map(|id| self.id_as_read(*id)).collect();
+        self.policies.retain(|listed| self.never_removes || !ids.contains(&listed.policy.id));
         ids.iter().map(|_| Ok(())).collect()
     }
 }
@@ -230,17 +244,68 @@ fn install_reports_refused_policies() {
     assert!(installation.failures() > 0);
 }
 
-#[test]
-fn install_reports_missing_policies() {
+/// Installs the policies of two SAs with a mark and an XFRM interface in `spd`, beside one of another program. Returns the outcome,
+/// and the identities of all other policies that are there then.
+fn install_beside_another(mut spd: Memory) -> (Installation, Vec<String>, Derived) {
     let directory = tempfile::tempdir().unwrap();
-    let desired = policies(&format!("{OUT}{IN}"));
-    let lost = desired.policies[0].id;
-    let mut spd = Memory { now: unix_now(), loses: Some(lost), ..Memory::default() };
-    let installation = OwnedPolicies::read(directory.path()).unwrap().install(&desired, &mut spd).unwrap();
-    assert!(
-        installation.failures() > 0 && installation.refused.is_empty() && installation.missing == [lost],
-        "{installation:?}"
-    );
+    let words = "mark 7 if_id 42";
+    let desired = policies(&format!("{OUT}{IN}").replace("KEYS", &format!("{words} KEYS")));
+    let mut foreign = policies(OUT).policies[0].clone();
+    foreign.id.direction = PolicyDirection::Forward;
+    spd.policies.push(ListedPolicy { policy: foreign.clone(), added: 7 });
+    spd.now = unix_now();
+    let mut owned = OwnedPolicies::read(directory.path()).unwrap();
+    let installation = owned.install(&desired, &mut spd).unwrap();
+    assert!(spd.policies.iter().any(|listed| listed.policy == foreign), "{:?}", spd.names());
+    spd.policies.retain(|listed| listed.policy != foreign);
+    (installation, spd.names(), desired)
+}
+
+/// Whatever the kernel makes of a policy: if it would let packets pass in the clear, nothing of it is left, and the load fails.
+#[test]
+fn install_removes_policies_that_the_kernel_misreads() {
+    let ways: &[(&str, Reading)] = &[
+        ("no template", |policy| policy.templates.clear()),
+        ("optional template", |policy| policy.templates.iter_mut().for_each(|template| template.optional = true)),
+        ("no mark", |policy| policy.id.mark = None),
+        ("no interface", |policy| policy.id.if_id = 0),
+        ("attributes shifted", |policy| {
+            policy.templates.clear();
+            (policy.id.mark, policy.id.if_id) = (None, 0);
+        }),
+        ("other addresses", |policy| {
+            policy.id.selector = Selector { proto: 99, ..policy.id.selector };
+            policy.templates.clear();
+        }),
+    ];
+    for (way, read) in ways {
+        for also_removals in [true, false].into_iter().filter(|both| *both || *way != "other addresses") {
+            let spd = Memory { reads: also_removals.then_some(*read), reads_new: Some(*read), ..Memory::default() };
+            let (installation, names, desired) = install_beside_another(spd);
+            assert_eq!(names, [""; 0], "{way}, {also_removals}: {installation:?}");
+            assert_eq!((installation.misread.len(), installation.left.len()), (desired.policies.len(), 0), "{way}");
+            assert_eq!(installation.failures(), desired.policies.len(), "{way}");
+        }
+    }
+    let (installation, names, desired) = install_beside_another(Memory::default());
+    assert_eq!((installation.failures(), names.len()), (0, desired.policies.len()));
+}
+
+#[test]
+fn install_names_what_the_kernel_does_not_remove() {
+    let spd = Memory { reads: Some(|policy| policy.templates.clear()), never_removes: true, ..Memory::default() };
+    let (installation, names, desired) = install_beside_another(spd);
+    assert_eq!((installation.left.len(), names.len()), (desired.policies.len(), desired.policies.len()));
+    assert_eq!(installation.failures(), desired.policies.len());
+}
+
+/// Another program that replaces a policy at once, as an IKE daemon does, keeps its own.
+#[test]
+fn install_keeps_policies_that_replace_its_own() {
+    let spd = Memory { reads_new: Some(|policy| policy.priority = 1), ..Memory::default() };
+    let (installation, names, desired) = install_beside_another(spd);
+    assert_eq!((installation.missing.len(), names.len()), (desired.policies.len(), desired.policies.len()));
+    assert!(installation.misread.is_empty(), "{installation:?}");
 }
 
 #[test]
