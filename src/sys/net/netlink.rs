@@ -155,5 +155,6 @@ pub(crate) fn interface_index(name: &str) -> Option<u32> {
 /// The name of the network interface `index`; `None` if there is none.
 #[must_use]
 pub(crate) fn interface_name(index: u32) -> Option<String> {
-    nix::net::if_::if_indextoname(index).ok()?.into_string().ok()
+    // nix returns an empty name for ENXIO.
+    nix::net::if_::if_indextoname(index).ok()?.into_string().ok().filter(|name| !name.is_empty())
 }

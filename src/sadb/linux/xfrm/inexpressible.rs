@@ -100,3 +100,54 @@ fn counters(linux: &mut LinuxInfo, flags: Flags, is_inbound: &dyn Fn() -> bool) 
         linux.lost.push(format!("{word} {other:#x}"));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret::Buffer;
+    use crate::wire::xfrm::fixed::RawAddress;
+
+    fn unknown(kind: u16) -> Attribute {
+        Attribute::Unknown { kind, bytes: Buffer::from_slice(&[1, 0, 0, 0]) }
+    }
+
+    fn named(change: fn(&mut SaInfo), flags: u32) -> (Vec<String>, Vec<String>) {
+        let mut info = SaInfo::default();
+        change(&mut info);
+        let mut linux = LinuxInfo::default();
+        linux.extras.flags.0 = flags;
+        complete(&info, &mut linux, Flags::default(), &|| true);
+        (linux.inexpressible, linux.lost)
+    }
+
+    /// docs/parity.md: an SA with one of them is not written as one without it.
+    #[test]
+    fn properties_without_a_keyword_are_named() {
+        for (kind, word) in ATTRIBUTES.iter().filter(|row| ![attr::ALG_COMP, attr::COADDR].contains(&row.0)) {
+            assert_eq!(attribute(&unknown(*kind)).as_deref(), Some(*word));
+        }
+        assert_eq!(attribute(&Attribute::Address(attr::COADDR, RawAddress::default())).as_deref(), Some("coa"));
+        assert_eq!(attribute(&unknown(attr::MTIMER_THRESH)).as_deref(), Some("attribute 32"));
+        assert_eq!(attribute(&unknown(99)).as_deref(), Some("attribute 99"));
+        assert_eq!(attribute(&Attribute::Word(attr::IF_ID, 7)), None);
+        for (kind, port, words) in [
+            (1, 4500, "encap espinudp-nonike"),
+            (7, 4500, "encap espintcp"),
+            (9, 4500, "encap of an unknown kind"),
+            (ENCAP_ESP_IN_UDP, 0, "encap espinudp with port 0"),
+        ] {
+            let found = encap(&Encap { kind, src_port: port, dst_port: 4500, original: RawAddress::default() });
+            assert_eq!(found.as_deref(), Some(words));
+        }
+        for (mode, words) in [(2, "mode ro"), (3, "mode in_trigger"), (5, "mode iptfs"), (9, "mode 9")] {
+            let mut linux = LinuxInfo::default();
+            complete(&SaInfo { mode, ..SaInfo::default() }, &mut linux, Flags::default(), &|| true);
+            assert_eq!(linux.inexpressible, [words]);
+        }
+        assert_eq!(named(|_| {}, 0x8000_0000).0, ["flags 0x80000000"]);
+        assert_eq!(named(|info| info.selector.ifindex = 999_999, 0).0, ["sel dev if999999"]);
+        assert_eq!(named(|info| info.selector.dst_port = (80, 0xff), 0).0, ["sel dport 80 with mask 0xff"]);
+        assert_eq!(named(|info| info.selector.user = 7, 0).1, ["sel user 7"]);
+        assert_eq!(named(|_| {}, 0), (vec![], vec![]));
+    }
+}
