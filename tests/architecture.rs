@@ -212,7 +212,7 @@ fn documents_cite_existing_tests() {
     ["src", "tests"].iter().for_each(|name| sources(&root.join(name), &mut files));
     let code: String = files.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
     let (mut cited_tests_count, mut missing) = (0, Vec::new());
-    for document in ["docs/threat-model.md", "docs/behaviour.md", "docs/illumos.md"] {
+    for document in ["docs/threat-model.md", "docs/behaviour.md", "docs/illumos.md", "docs/parity.md"] {
         let cited = cited_tests(&fs::read_to_string(root.join(document)).unwrap());
         let words = cited.split(|c: char| !c.is_alphanumeric() && c != '_');
         for test in words.filter(|word| word.matches('_').count() >= 2) {
@@ -228,4 +228,31 @@ fn documents_cite_existing_tests() {
     }
     assert!(missing.is_empty(), "{}", missing.join("\n"));
     assert!(cited_tests_count > 200, "too few tests were found: {cited_tests_count}");
+}
+
+/// The words in the usage of `ip xfrm`, of the installed version, are in docs/parity.md, and each row of it has a test.
+#[test]
+fn parity_has_each_word_of_ip_xfrm() {
+    let parity = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/parity.md")).unwrap();
+    let rows = parity.lines().filter(|line| line.starts_with("| ") && !line.ends_with("| test |") && !line.contains("---"));
+    let without_test: Vec<&str> = rows.filter(|row| cited_test(row).is_none()).collect();
+    assert_eq!(without_test, [""; 0]);
+    let is_word = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+    let known: Vec<&str> = parity.split(|c| !is_word(c)).collect();
+    for object in ["state", "policy", "monitor"] {
+        let Ok(output) = std::process::Command::new("ip").args(["xfrm", object, "help"]).output() else { return };
+        let usage = String::from_utf8(output.stderr).unwrap();
+        let words =
+            usage.split(|c| !is_word(c)).filter(|word| word.len() > 1 && word.starts_with(|c: char| c.is_lowercase()));
+        // Of the usage itself, and lists of all objects.
+        let missing: Vec<&str> =
+            words.filter(|word| !["sage", "all", "help"].contains(word) && !known.contains(word)).collect();
+        assert_eq!(missing, [""; 0], "ip xfrm {object}");
+    }
+}
+
+/// The test in the last cell of a row.
+fn cited_test(row: &str) -> Option<&str> {
+    let cell = row.trim_end_matches(" |").rsplit("| ").next()?;
+    cell.strip_prefix('`')?.strip_suffix('`').filter(|name| name.matches('_').count() >= 2)
 }

@@ -265,3 +265,19 @@ fn ports_and_counters_follow_the_direction() {
     assert_eq!(keywords("replay-oseq 0x100").0, "replay_value 256");
     assert_eq!(keywords("dir in replay-seq 7").0, "replay_value 7 inbound");
 }
+
+/// docs/parity.md: a command that changes policies is named; one that only reads is not.
+#[test]
+fn each_policy_command_is_named() {
+    let sa = "ip xfrm state add src 192.0.2.1 dst 192.0.2.2 proto esp spi 5 enc aes 0x000102030405060708090a0b0c0d0e0f\n";
+    for command in
+        ["delete dir out", "deleteall", "flush ptype main", "set hthresh4 24 24 hthresh6 56 56", "setdefault out block"]
+    {
+        let (_, notes) = import(&format!("{sa}ip xfrm policy {command}\n"));
+        assert!(notes.iter().any(|note| note.1.contains("`ip xfrm policy`")), "{command}: {notes:?}");
+    }
+    for command in ["get dir out index 1", "list nosock", "count", "getdefault"] {
+        let (_, notes) = import(&format!("{sa}ip xfrm policy {command}\n"));
+        assert!(notes.iter().all(|note| !note.1.contains("`ip xfrm policy`")), "{command}: {notes:?}");
+    }
+}

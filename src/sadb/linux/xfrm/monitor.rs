@@ -134,3 +134,26 @@ pub(crate) fn trace(trace: Option<&mut Trace>, request: &[u8]) {
 fn protocol_filter(filters: &[Attribute]) -> u8 {
     filters.iter().find_map(|filter| if let Attribute::Proto(proto) = filter { Some(*proto) } else { None }).unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::xfrm::{NetlinkHeader, PolicyInfo, UserPolicyId};
+
+    /// docs/parity.md: `monitor` shows SAs. Events of policies and for key managers come in other groups.
+    #[test]
+    fn decode_event_shows_events_of_sas_only() {
+        let decoded = |kind: u16, body: Body| {
+            let header = NetlinkHeader { kind, ..NetlinkHeader::default() };
+            let message = xfrm::NetlinkMessage { header, byte_len: 0, body };
+            decode_event(message, MessageOrigin::default()).map(|message| message.kind)
+        };
+        let sa = || Box::new(SaInfo::default());
+        assert_eq!(decoded(kind::NEWSA, Body::Sa(sa(), Vec::new())), Some(MessageType::ADD));
+        assert_eq!(decoded(kind::UPDSA, Body::Sa(sa(), Vec::new())), Some(MessageType::UPDATE));
+        assert_eq!(decoded(kind::FLUSHSA, Body::Flush(50)), Some(MessageType::FLUSH));
+        assert_eq!(decoded(kind::NEWPOLICY, Body::Policy(Box::<PolicyInfo>::default(), Vec::new())), None);
+        assert_eq!(decoded(kind::DELPOLICY, Body::PolicyId(UserPolicyId::default(), Vec::new())), None);
+        assert_eq!(GROUP_SA | GROUP_EXPIRE, 6);
+    }
+}
