@@ -360,6 +360,27 @@ fn policies_stay_when_the_keys_file_becomes_empty() {
     }
 }
 
+/// A file without an error, of which the kernel refuses an SA whatever it holds, changes nothing.
+#[test]
+#[ignore = "needs a kernel: tests/kernel/run"]
+fn check_first_keeps_sas_if_the_kernel_would_refuse_one() {
+    let hosts = Hosts::new();
+    let keys = Protection::ESP.keys();
+    let service = Guard::new(&hosts.here, &keys, "refresh = \"check-first\"\n");
+    service.run("start").succeeded();
+    let before = hosts.here.states();
+    let (first, _) = keys.split_once("\n").expect("a line");
+    for keywords in ["esn", "hard_bytes 10 soft_bytes 20", "mode transport tfcpad 100"] {
+        let refused = first.replace("spi 0x", "spi 0x9").replace("replay 32", "");
+        let alone = hosts.here.try_load(&format!("{refused} {keywords}\n"));
+        assert_ne!(alone.status, 0, "{keywords}: the kernel takes it");
+        service.write(&format!("{keys}{refused} {keywords}\n"));
+        let refreshed = service.run("refresh");
+        assert!(refreshed.status == 78 && refreshed.err.contains("the SAs in use are unchanged"), "{refreshed:?}");
+        assert_eq!(hosts.here.states(), before, "{keywords}");
+    }
+}
+
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
 fn policy_priority_beside_the_policies_of_another_program() {

@@ -146,6 +146,21 @@ fn check_needs_no_sadb() {
     assert_eq!(run.stdout, format!("{}: 2 commands, no errors\n", file.display()));
 }
 
+/// Commands without an error of the language, which Linux refuses whatever it holds.
+#[test]
+#[cfg(target_os = "linux")]
+fn check_reports_what_linux_will_refuse() {
+    let bench = Bench::new();
+    for keywords in ["esn", "hard_bytes 10 soft_bytes 20", "mode transport tfcpad 100", "dst 0.0.0.0"] {
+        let refused = ONE.replace("dst 192.0.2.2", "").trim_end().to_owned()
+            + if keywords.starts_with("dst") { " " } else { " dst 192.0.2.2 " }
+            + keywords;
+        let file = bench.file("keys", &format!("{TWO}{refused}\n"));
+        let run = bench.run_bare(&["check", "--sadb", "xfrm", "--config-file", file.to_str().unwrap()]).expect(78);
+        assert!(run.stderr.contains("errors in 1 of 2 commands, line 2"), "{keywords}: {}", run.stderr);
+    }
+}
+
 #[test]
 fn start_refuses_other_kinds_of_files_before_the_flush() {
     let mut bench = Bench::with_model();

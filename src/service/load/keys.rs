@@ -1,9 +1,11 @@
 //! The keys file as a whole: all its commands, or the lines of all its errors. Nothing of a file with an error is applied.
 
+use crate::apply::aim_at;
 use crate::keyfile::{self, Command, Options, SaCommand, Setting, SystemResolver, Verb};
 use crate::names::Vocabulary;
 use crate::reconcile::{Goal, GoalError};
 use crate::sa::{SaId, SaType};
+use crate::sadb::AddCheck;
 
 /// The commands that a keys file of the service may contain.
 pub(crate) enum Action {
@@ -108,6 +110,19 @@ pub(crate) fn parse(text: &[u8], vocabulary: Vocabulary, reqid: u32) -> Result<V
     }
     valid.iter_mut().for_each(|command| set_reqid(command, reqid));
     if lines.is_empty() { Ok(valid) } else { Err(Faults { commands, lines }) }
+}
+
+/// The lines of the additions that the SADB will refuse whatever it holds.
+pub(crate) fn refused_lines(commands: &mut [FileCommand], check: &mut AddCheck) -> Vec<u32> {
+    commands.iter_mut().filter_map(|command| is_refused(&mut command.action, check).then_some(command.line)).collect()
+}
+
+fn is_refused(action: &mut Action, check: &mut AddCheck) -> bool {
+    let Action::Sa(command @ SaCommand { verb: Verb::Add, .. }) = action else { return false };
+    command.targets.clone().into_iter().any(|target| {
+        aim_at(&mut command.request, target);
+        check.refusal(&command.request).is_some()
+    })
 }
 
 fn set_reqid(command: &mut FileCommand, reqid: u32) {

@@ -9,9 +9,11 @@ use super::outcome::{Failure, LoadOutcome};
 use super::sequence::SequenceState;
 use super::{Loader, Target};
 use crate::keyfile;
-use crate::sadb::{LoadLock, LockError};
+use crate::names::Vocabulary;
+use crate::sadb::{AddCheck, LoadLock, LockError};
 use crate::secret::Buffer;
 use crate::service::config::UnsafeFiles;
+use crate::service::config::properties::RefreshMode;
 use crate::service::config::supervisor::Supervisor;
 use crate::service::exit::Reason;
 use crate::service::log::event;
@@ -98,7 +100,8 @@ impl<'a> Loader<'a> {
         let parsed = keys::parse(&file.contents, self.config.sadb.vocabulary(), self.config.protection.reqid());
         // None of a file with errors: nothing of it is applied.
         outcome.encap_ports = parsed.as_deref().map(encap_ports::encap_ports).unwrap_or_default();
-        let commands = parsed.map_err(|Faults { commands, lines }| {
+        let checked = parsed.and_then(|commands| self.without_refusals(commands, sadb));
+        let commands = checked.map_err(|Faults { commands, lines }| {
             let event = event::load::invalid_file(&file.path, commands, &lines, sadb);
             let failure = self.fail(Reason::Configuration, &event);
             let ipseckey = self.config.sadb.command("ipseckey");
@@ -108,6 +111,18 @@ impl<'a> Loader<'a> {
         self.warn_of_counter_modes(&commands);
         self.require_addition(&commands, &file.path, sadb)?;
         Ok(commands)
+    }
+
+    /// The commands, if Linux will not refuse one whatever it holds. This is checked where it leaves the SAs in use as they are:
+    /// before a flush, and for `manual-key check`. After a flush the commands that are not refused are applied: their peers
+    /// depend on them.
+    fn without_refusals(&self, mut commands: Vec<FileCommand>, sadb: SadbState) -> Result<Vec<FileCommand>, Faults> {
+        let is_before_change = sadb == SadbState::NotOpened || self.config.refresh == RefreshMode::CheckFirst;
+        if !is_before_change || self.config.sadb.vocabulary() != Vocabulary::Linux {
+            return Ok(commands);
+        }
+        let lines = keys::refused_lines(&mut commands, &mut AddCheck::new(&self.config.sadb));
+        if lines.is_empty() { Ok(commands) } else { Err(Faults { commands: commands.len(), lines }) }
     }
 
     /// As `ipseckey -c` does, and with the setting under which such a cipher is safe.
