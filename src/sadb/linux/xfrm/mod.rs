@@ -197,11 +197,15 @@ impl Xfrm {
         if request.linux.offload.is_some() && !live.attributes.iter().any(|a| matches!(a, Attribute::Offload(_))) {
             self.warnings.warn("offload: not supported by the device; the SA is processed in software");
         }
-        self.warn_about_idle(request);
+        self.warn_about_limits(request);
         self.store_entry(*id, entry, peer)
     }
 
-    fn warn_about_idle(&mut self, request: &Request) {
+    /// Warns of limits that Linux does not have or does not enforce.
+    fn warn_about_limits(&mut self, request: &Request) {
+        if has_allocation_limit(request) {
+            self.warnings.warn("soft_alloc, hard_alloc: Linux has no such limits; it has soft_packets and hard_packets");
+        }
         if !self.enforces_idle && request.idle.is_some_and(|idle| !idle.is_unlimited()) {
             self.warnings.warn(
                 "idle lifetimes: Linux does not enforce them; idle SAs are removed only while manual-key run is running",
@@ -265,11 +269,18 @@ fn requires_older_form(request: &Request, error: &SadbError) -> bool {
         || (encode::is_transport_af_unspec(request) && is_refused_with(Errno::EPROTONOSUPPORT))
 }
 
-/// Whether a new SA has to be read back or needs a side-store entry.
+fn has_allocation_limit(request: &Request) -> bool {
+    [&*request.soft, &*request.hard].into_iter().flatten().any(|limits| limits.allocations != 0)
+}
+
+/// Whether a new SA has to be read back, needs a side-store entry or a warning.
 fn needs_follow_up(request: &Request) -> bool {
     let mut entry = SideEntry::default();
     entry.merge_request(request);
-    !entry.is_empty() || SaDirection::from_flags(request.flags).is_some() || request.linux.offload.is_some()
+    !entry.is_empty()
+        || has_allocation_limit(request)
+        || SaDirection::from_flags(request.flags).is_some()
+        || request.linux.offload.is_some()
 }
 
 impl Sadb for Xfrm {
@@ -326,7 +337,7 @@ impl Sadb for Xfrm {
         let mut changed = entry.clone();
         changed.merge_request(request);
         if changed != entry || peer.is_some() {
-            self.warn_about_idle(request);
+            self.warn_about_limits(request);
             self.store_entry(id, changed, peer)?;
         }
         match peer_to_update {
