@@ -1,6 +1,6 @@
 //! Each keyword alone: it is in the output of `export`, in the other program's words, or named in a message with exit status 1.
 
-use super::{exported, ipseckey};
+use super::{exported, imported, ipseckey, saved};
 
 /// A keyword, the words that a command with it needs, and the words of ip-xfrm(8) and setkey(8) for it. Without words, the keyword
 /// is named in a message. `*` stands for the keyword itself in the command.
@@ -115,5 +115,59 @@ fn export_writes_or_names_each_keyword() {
                 assert_eq!(output.status.code(), Some(i32::from(!told.is_empty())), "export {format}, {keyword}: {printed}");
             }
         }
+    }
+}
+
+/// Keywords that `save` writes in another form, with a word of that form.
+const SAVED_AS: &[(&str, &str)] = &[
+    // Zero, the default.
+    ("reserved_bits", "encr_alg"),
+];
+
+/// Lines in an order that does not depend on that of the SAs.
+fn sorted(text: &str) -> Vec<&str> {
+    let mut lines: Vec<&str> = text.lines().collect();
+    lines.sort_unstable();
+    lines
+}
+
+/// `save` writes each keyword, or `add` has named it, and the saved file gives the same SA again.
+#[test]
+fn save_writes_or_add_names_each_keyword() {
+    for (keyword, words, ..) in SAMPLES {
+        // The paired SA has to exist.
+        let paired = command("").replace("0x1000 src 192.0.2.1 dst 192.0.2.2", "0x1001 src 192.0.2.2 dst 192.0.2.1");
+        let (text, printed) = saved(&(paired + &command(&words.replace('*', keyword))));
+        // Twice: the order is reversed each time, and with it which of two paired SAs names the other.
+        let again = saved(&saved(&text).0).0;
+        assert_eq!(sorted(&again), sorted(&text), "{keyword}: {printed}");
+        let form = SAVED_AS.iter().find(|row| row.0 == *keyword).map_or(*keyword, |row| row.1);
+        let is_saved = text.split_whitespace().any(|word| word == form);
+        let is_named = printed.lines().any(|line| line.starts_with("ipseckey: ") || line.contains("error["))
+            && printed.contains(keyword);
+        assert!(is_saved || is_named, "{keyword} is lost: {text}{printed}");
+    }
+}
+
+/// Commands that are correct, but that Linux refuses: `import` and `export` write and name them, with exit status 1.
+#[test]
+fn import_and_export_name_what_linux_refuses() {
+    for words in ["esn", "tfcpad 100 mode transport", "hard_bytes 10 soft_bytes 20"] {
+        let keys = command(words);
+        for format in ["ip-xfrm", "setkey"] {
+            let (text, output) = exported(format, &keys);
+            let printed = String::from_utf8(output.stderr).unwrap();
+            assert!(printed.contains("not loadable: Linux refuses the SA with spi 0x1000: "), "{words}: {printed}");
+            assert_eq!(output.status.code(), Some(1), "{words}");
+            if format == "ip-xfrm" {
+                let (again, output) = imported(format, &text);
+                let printed = String::from_utf8(output.stderr).unwrap();
+                assert!(printed.contains("not loadable: ") && again.contains("spi 0x1000 "), "{words}: {printed}{again}");
+                assert_eq!(output.status.code(), Some(1), "{words}");
+            }
+        }
+        // A decrypting program adds no SA.
+        let (_, output) = exported("wireshark", &keys);
+        assert!(!String::from_utf8_lossy(&output.stderr).contains("not loadable"), "{words}");
     }
 }

@@ -7,6 +7,7 @@ use clap::{Arg, ArgMatches, Command, value_parser};
 
 use super::failure::Failure;
 use super::genkey::output_option;
+use super::load_check::can_be_loaded;
 use super::parse_file::{parse_text, read_whole};
 use super::private_file;
 use crate::apply::aim_at;
@@ -35,7 +36,7 @@ pub(super) fn command() -> Command {
         .after_help(
             "Example: ipseckey export wireshark ipseckeys -o ~/.config/wireshark/esp_sa\n\n\
              Without FILE the SAs of the SADB are exported. The output holds the keys. SAs that the format cannot express are not \
-             written; those and what is lost of others are reported, and the exit status is 1.",
+             written; those, what is lost of others, and what Linux would refuse is reported, and the exit status is 1.",
         )
         .arg(
             Arg::new("format")
@@ -65,7 +66,10 @@ impl Export {
             return Err(Failure::new("export has formats of its own: omit --json"));
         }
         let (name, text, mut all) = self.text(session)?;
-        let Some(commands) = parse_text(&name, &text, session) else { return Ok(Exit::Failed) };
+        let Some(mut commands) = parse_text(&name, &text, session) else { return Ok(Exit::Failed) };
+        if self.file.is_some() && self.is_for_linux() {
+            all &= can_be_loaded(&mut commands, session);
+        }
         let capacity: usize = commands.iter().map(|command| command.targets.len() * SA_LEN).sum();
         // A buffer never grows, so its size is estimated generously from the text.
         let mut out = Buffer::try_with_capacity(capacity + 4 * text.len())?;
@@ -74,6 +78,11 @@ impl Export {
         }
         private_file::write(self.output.as_deref(), &out)?;
         Ok(if all { Exit::Done } else { Exit::Failed })
+    }
+
+    /// Whether the other program adds the SAs on this system: Wireshark and tcpdump only need keys, and ipsec.conf is for OpenBSD.
+    fn is_for_linux(&self) -> bool {
+        matches!(self.target, ExportFormat::Setkey | ExportFormat::IpXfrm)
     }
 
     /// The name and the text of the keys file, or of what `save` writes, and whether that is complete.

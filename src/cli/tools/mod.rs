@@ -9,6 +9,7 @@ mod failure;
 mod generate;
 mod genkey;
 mod import;
+mod load_check;
 mod parse_file;
 mod policy_lines;
 mod private_file;

@@ -10,6 +10,7 @@ use clap::{Arg, ArgMatches, Command, value_parser};
 
 use super::failure::Failure;
 use super::genkey::output_option;
+use super::load_check::can_be_loaded;
 use super::parse_file::parse_text;
 use super::private_file;
 use crate::cli::exit::Exit;
@@ -38,7 +39,7 @@ pub(super) fn command() -> Command {
              ip -d -s xfrm state | ipseckey import ip-xfrm - -o ipseckeys\n\n\
              ip-xfrm is a script or batch of `ip xfrm state add`, or the output of `ip xfrm state`. setkey is a file or script for \
              setkey, or the output of `setkey -D`. ipsec.conf is OpenBSD's; that of FreeBSD and NetBSD is a file for setkey. What \
-             cannot be converted is reported, and the exit status is 1.",
+             cannot be converted, and what Linux would refuse, is reported, and the exit status is 1.",
         )
         // FORMAT may be missing in front of FILE.
         .allow_missing_positional(true)
@@ -79,17 +80,18 @@ impl Import {
         let imported = convert::import(source, &contents, &is_local)?;
         self.print_notes(&imported, session);
         // What another program accepts may still be wrong here, such as a key of another length.
-        let Some(commands) = parse_text("the new file", &imported.text, session) else {
+        let Some(mut commands) = parse_text("the new file", &imported.text, session) else {
             return Err(Failure::new("nothing was written: the commands above are not valid"));
         };
         self.print_policies(&imported, &commands, session);
+        let can_be_loaded = can_be_loaded(&mut commands, session);
         // The other SAs are written. The exit status keeps a script from using an incomplete file.
         let lost = imported.notes.iter().any(|note| note.is_lost);
         if lost && !has_commands(&imported) {
             return Err(Failure::new("nothing was written: there is no SA to import"));
         }
         private_file::write(self.output.as_deref(), &imported.text)?;
-        Ok(if lost { Exit::Failed } else { Exit::Done })
+        Ok(if lost || !can_be_loaded { Exit::Failed } else { Exit::Done })
     }
 
     fn print_notes(&self, imported: &Imported, session: &Session<'_>) {
