@@ -1,7 +1,7 @@
 //! Access to the security policy database (RFC 4301 section 4.4.1).
 
 use super::SadbError;
-use crate::policy::{ListedPolicy, Policy, PolicyId};
+use crate::policy::{ListedPolicy, Policy, PolicyDirection, PolicyId};
 
 /// An SPD that this program can change. On illumos only ipsecconf(8) and svc:/network/ipsec/policy do, so that no backend for
 /// it implements this trait.
@@ -11,6 +11,11 @@ pub(crate) trait Spd {
     /// # Errors
     /// [`SadbError`], as for every function here.
     fn policies(&mut self) -> Result<Vec<ListedPolicy>, SadbError>;
+
+    /// The directions in which packets without a policy are dropped.
+    fn blocked_by_default(&mut self) -> Result<Vec<PolicyDirection>, SadbError> {
+        Ok(Vec::new())
+    }
 
     /// Adds policies and returns the outcome of each, in order. A policy with the same identity is kept, and the new one
     /// refused with EEXIST.

@@ -79,6 +79,22 @@ fn doctor_reports_dropped_packets_by_reason() {
 
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
+fn doctor_reports_a_default_policy_that_drops_packets() {
+    let space = Space::new();
+    let (before, _) = doctor(&space, "flush\n");
+    assert!(!before.contains("default policy"), "{before}");
+    let mut block = Command::new("ip");
+    block.args(["xfrm", "policy", "setdefault", "in", "block", "out", "block"]);
+    // Linux before 5.14 has no default policy.
+    if space.run(block).status == 0 {
+        let (printed, _) = doctor(&space, "flush\n");
+        let expected = "packets without a policy are dropped (default policy block: in, out)";
+        assert!(printed.contains(expected) && printed.contains("setdefault in accept out accept"), "{printed}");
+    }
+}
+
+#[test]
+#[ignore = "needs a kernel: tests/kernel/run"]
 fn doctor_reports_peers_that_do_not_resolve() {
     let hosts = crate::hosts::Hosts::new();
     let keys = sa(0x2001).replace("src 10.0.0.1 dst 10.0.0.2", "src fd00::1 dst fd00::9");

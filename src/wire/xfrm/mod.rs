@@ -64,6 +64,8 @@ pub(crate) enum Body {
     CountRequest(u32),
     /// NEWSADINFO: number of SAs, if present.
     Count(Option<u32>),
+    /// GETDEFAULT: what happens to packets without a policy, in the order in, fwd, out (`struct xfrm_userpolicy_default`).
+    DefaultPolicy([u8; 3]),
     /// ERROR: an error, or the acknowledgement of a request.
     Error(NetlinkError),
     /// DONE: the end of a dump and its errno, 0 for none.
@@ -143,6 +145,10 @@ fn write_body(writer: &mut Writer, body: &Body) -> Result<(), WriteError> {
             writer.u32(*flags);
             &[]
         }
+        Body::DefaultPolicy(actions) => {
+            writer.bytes(actions);
+            &[]
+        }
         Body::Count(count) => {
             write_count(writer, *count);
             &[]
@@ -215,6 +221,7 @@ fn read_body(header: NetlinkHeader, mut reader: Reader<'_>) -> Result<Body, Read
         kind::NEWAE | kind::GETAE => Body::Event(EventId::read(r)?, read_attributes(r)?),
         kind::GETSADINFO => Body::CountRequest(r.u32()?),
         kind::NEWSADINFO => Body::Count(read_count(r)?),
+        kind::GETDEFAULT => Body::DefaultPolicy(r.array()?),
         kind::ERROR => Body::Error(NetlinkError::read(header.flags, r)?),
         // Older kernels send DONE without an errno.
         kind::DONE => Body::Done(r.u32().map_or(0, |errno| errno.cast_signed().saturating_neg())),

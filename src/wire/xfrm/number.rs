@@ -21,6 +21,7 @@ pub(crate) mod kind {
     pub(crate) const GETAE: u16 = 31;
     pub(crate) const NEWSADINFO: u16 = 34;
     pub(crate) const GETSADINFO: u16 = 35;
+    pub(crate) const GETDEFAULT: u16 = 40;
 }
 
 /// Message flags (`NLM_F_*` of `linux/netlink.h`).

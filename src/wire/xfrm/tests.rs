@@ -117,6 +117,7 @@ fn bodies() -> Vec<(u16, u16, Body)> {
         (kind::GETPOLICY, 0, Body::PolicyId(policy_name, Vec::new())),
         (kind::GETPOLICY, flag::DUMP, Body::Dump(Vec::new())),
         (kind::GETSADINFO, 0, Body::CountRequest(7)),
+        (kind::GETDEFAULT, 0, Body::DefaultPolicy([1, 2, 0])),
         (kind::NEWSADINFO, 0, Body::Count(Some(4))),
         (kind::ERROR, flag::CAPPED | flag::ACK_TLVS, Body::Error(refusal)),
         (kind::DONE, flag::MULTI, Body::Done(0)),

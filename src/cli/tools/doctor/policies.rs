@@ -19,6 +19,7 @@ const LIMIT: usize = 3;
 
 /// Compares the policies of the kernel with `sas`; `own` are those of the keys file, this program and the service.
 pub(super) fn check(session: &Session<'_>, sas: &[PolicySa], own: &HashSet<SaId>, report: &mut HealthReport) {
+    warn_of_default(session, report);
     match session.open().and_then(|mut sadb| sadb.spd().map(Spd::policies).transpose()) {
         Ok(Some(listed)) => {
             let policies: Vec<&Policy> = listed.iter().map(|listed| &listed.policy).collect();
@@ -32,6 +33,18 @@ pub(super) fn check(session: &Session<'_>, sas: &[PolicySa], own: &HashSet<SaId>
         // On illumos ipsecconf(8) manages the policies.
         Ok(None) => {}
         Err(error) => report.problem("policies", error.to_string(), "run `sudo ipseckey doctor`"),
+    }
+}
+
+/// Names the directions in which the kernel drops packets without a policy. An error is that of listing the policies, too.
+fn warn_of_default(session: &Session<'_>, report: &mut HealthReport) {
+    let blocked = session.open().and_then(|mut sadb| sadb.spd().map(Spd::blocked_by_default).transpose());
+    let Ok(Some(blocked)) = blocked else { return };
+    if !blocked.is_empty() {
+        let names: Vec<String> = blocked.iter().map(PolicyDirection::to_string).collect();
+        let found = format!("packets without a policy are dropped (default policy block: {})", names.join(", "));
+        let accept: Vec<String> = names.iter().map(|name| format!("{name} accept")).collect();
+        report.warn("policies", found, format!("if this is not intended: `ip xfrm policy setdefault {}`", accept.join(" ")));
     }
 }
 

@@ -133,14 +133,15 @@ impl NetlinkClient {
         Ok(())
     }
 
-    /// Sends GETSA and receives one message.
+    /// Sends a request of type `kind`, such as GETSA, and receives one message.
     pub(crate) fn get(
         &mut self,
+        kind: u16,
         body: &Body,
         context: &RequestContext,
         tracer: Tracer<'_>,
     ) -> Result<NetlinkMessage, SadbError> {
-        let request = self.send(number::kind::GETSA, 0, body, tracer)?;
+        let request = self.send(kind, 0, body, tracer)?;
         let mut deadline = Deadline::after(REPLY_TIMEOUT);
         loop {
             let mut found = None;

@@ -142,7 +142,9 @@ impl Xfrm {
     fn get_live(&mut self, id: &SaId) -> Result<LiveSa, SadbError> {
         let body = encode::sa_id_body(id);
         let trace = &mut self.trace;
-        let reply = self.client.get(&body, &request_context(id), &mut |request| monitor::trace(trace.as_mut(), request))?;
+        let reply = self
+            .client
+            .get(kind::GETSA, &body, &request_context(id), &mut |request| monitor::trace(trace.as_mut(), request))?;
         match reply.body {
             Body::Sa(info, attributes) => {
                 Ok(LiveSa { info: *info, attributes, byte_len: reply.byte_len, seq: reply.header.seq })

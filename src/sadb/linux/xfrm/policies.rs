@@ -25,6 +25,11 @@ const UNLIMITED: LifetimeLimits =
 const DIRECTIONS: &[(PolicyDirection, u8)] =
     &[(PolicyDirection::In, POLICY_IN), (PolicyDirection::Out, POLICY_OUT), (PolicyDirection::Forward, POLICY_FWD)];
 
+/// The order of `struct xfrm_userpolicy_default`.
+const DEFAULT_DIRECTIONS: [PolicyDirection; 3] = [PolicyDirection::In, PolicyDirection::Forward, PolicyDirection::Out];
+/// `XFRM_USERPOLICY_BLOCK`. The numbers are not those of a policy's action.
+const DEFAULT_BLOCK: u8 = 1;
+
 impl Spd for Xfrm {
     fn policies(&mut self) -> Result<Vec<ListedPolicy>, SadbError> {
         let mut found = Vec::new();
@@ -33,6 +38,19 @@ impl Spd for Xfrm {
             ControlFlow::Continue(())
         })?;
         Ok(found)
+    }
+
+    fn blocked_by_default(&mut self) -> Result<Vec<PolicyDirection>, SadbError> {
+        let request = Body::DefaultPolicy([0; 3]);
+        let reply = match self.client.get(kind::GETDEFAULT, &request, &RequestContext::policy(), &mut |_| {}) {
+            Ok(reply) => reply,
+            // EINVAL: Linux before 5.14 has no default policy.
+            Err(SadbError::Refused { .. }) => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        let Body::DefaultPolicy(actions) = reply.body else { return Ok(Vec::new()) };
+        let directions = DEFAULT_DIRECTIONS.iter().zip(actions);
+        Ok(directions.filter(|(_, action)| *action == DEFAULT_BLOCK).map(|(direction, _)| *direction).collect())
     }
 
     fn insert(&mut self, policies: &[Policy]) -> Vec<Result<(), SadbError>> {
