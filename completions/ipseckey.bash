@@ -64,7 +64,7 @@ _ipseckey_options() {
 
     case "${cmd}" in
         ipseckey)
-            opts="-c -f -s -n -p -v -h -V --hosts --deny-weak --allow-empty --json --sarif --show-keys --color --sadb --help --version show list ls status genkey generate algs import export doctor explain plan reconcile"
+            opts="-c -f -s -n -p -v -h -V --hosts --deny-weak --allow-empty --skew --json --sarif --show-keys --color --sadb --help --version show list ls status genkey generate algs import export doctor explain plan reconcile"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -116,6 +116,10 @@ _ipseckey_options() {
                     return 0
                     ;;
                 --hosts)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --skew)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -231,7 +235,7 @@ _ipseckey_options() {
             return 0
             ;;
         ipseckey__subcmd__generate)
-            opts="-o -h --bits --ah --output --peer --json --show-keys --color --sadb --help esp ah ospfv3 ripng pim"
+            opts="-o -h --bits --ah --output --peer --every --count --from --overlap --json --show-keys --color --sadb --help esp ah ospfv3 ripng pim"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -250,6 +254,22 @@ _ipseckey_options() {
                     return 0
                     ;;
                 --peer)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --every)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --count)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --overlap)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -329,12 +349,16 @@ _ipseckey_options() {
             return 0
             ;;
         ipseckey__subcmd__plan)
-            opts="-h --keep-others --all --inbound --allow-empty --json --show-keys --color --sadb --help"
+            opts="-h --keep-others --all --inbound --allow-empty --at --json --show-keys --color --sadb --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --at)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -407,7 +431,7 @@ _ipseckey() {
     local word first="" cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
     local commands="delete delete-pair get flush dump save monitor passive_monitor pmonitor help"
     local tools="show genkey generate algs import export doctor explain plan reconcile"
-    local keywords="spi pair-spi replay state auth_alg authalg encr_alg encralg soft_alloc soft_bytes soft_addtime soft_usetime hard_alloc hard_bytes hard_addtime hard_usetime saddr srcaddr src daddr dstaddr dst proxyaddr proxy innersrc isrc innerdst idst sport dport innersport isport innerdport idport proto ulp iproto iulp saddr6 srcaddr6 src6 daddr6 dstaddr6 dst6 proxyaddr6 proxy6 innersrc6 isrc6 innerdst6 idst6 authkey encrkey srcidtype dstidtype nat_loc nat_rem nat_lport nat_rport encap outbound inbound reserved_bits replay_value idle_addtime idle_usetime mode reqid mark if_id output-mark offload offload-packet tfcpad esn flag soft_packets hard_packets icv"
+    local keywords="spi pair-spi replay state auth_alg authalg encr_alg encralg soft_alloc soft_bytes soft_addtime soft_usetime hard_alloc hard_bytes hard_addtime hard_usetime saddr srcaddr src daddr dstaddr dst proxyaddr proxy innersrc isrc innerdst idst sport dport innersport isport innerdport idport proto ulp iproto iulp saddr6 srcaddr6 src6 daddr6 dstaddr6 dst6 proxyaddr6 proxy6 innersrc6 isrc6 innerdst6 idst6 authkey encrkey srcidtype dstidtype nat_loc nat_rem nat_lport nat_rport encap outbound inbound reserved_bits replay_value idle_addtime idle_usetime mode reqid mark if_id output-mark offload offload-packet tfcpad esn flag soft_packets hard_packets icv accept_from accept_until send_from send_until"
     local auth="hmac-md5 hmac-sha1 hmac-sha256 hmac-sha384 hmac-sha512 hmac-rmd160 aes-xcbc hmac-sm3 aes-cmac"
     local encr="des-cbc 3des-cbc cast5-cbc blowfish-cbc null aes-cbc aes-ctr aes-ccm8 aes-ccm12 aes-ccm aes-gcm8 aes-gcm12 aes-gcm camellia-cbc aes-gmac sm4-cbc serpent-cbc twofish-cbc chacha20-poly1305"
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
@@ -420,7 +444,7 @@ _ipseckey() {
     done
 
     case $prev in
-    --bits | --color | --hosts | --output | --peer | --sadb | --watch | -c | -f | -o | -s) _ipseckey_options "${COMP_WORDS[0]}" "$cur" "$prev" && return ;;
+    --at | --bits | --color | --count | --every | --from | --hosts | --output | --overlap | --peer | --sadb | --skew | --watch | -c | -f | -o | -s) _ipseckey_options "${COMP_WORDS[0]}" "$cur" "$prev" && return ;;
     auth_alg | authalg) mapfile -t COMPREPLY < <(compgen -W "$auth" -- "$cur") && return ;;
     encr_alg | encralg) mapfile -t COMPREPLY < <(compgen -W "$encr" -- "$cur") && return ;;
     mode) mapfile -t COMPREPLY < <(compgen -W "transport tunnel beet" -- "$cur") && return ;;

@@ -114,12 +114,16 @@ _manual__key() {
             return 0
             ;;
         manual__subcmd__key__subcmd__plan)
-            opts="-h --json --allow-empty --config --config-file --policy --sadb --flush --help"
+            opts="-h --json --at --allow-empty --config --config-file --policy --sadb --flush --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --at)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

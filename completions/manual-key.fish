@@ -125,6 +125,7 @@ complete -c manual-key -n "__fish_manual_key_using_subcommand check" -l flush -d
 owned\t''"
 complete -c manual-key -n "__fish_manual_key_using_subcommand check" -l allow-empty -d 'Accept a keys file without an add command'
 complete -c manual-key -n "__fish_manual_key_using_subcommand check" -s h -l help -d 'Print help'
+complete -c manual-key -n "__fish_manual_key_using_subcommand plan" -l at -d 'The keys that are wanted at that time, such as 2027-01-31T02:00:00Z or seconds since 1970' -r
 complete -c manual-key -n "__fish_manual_key_using_subcommand plan" -l config -d 'Configuration of the service [default: /etc/inet/manual-key.toml]' -r -F
 complete -c manual-key -n "__fish_manual_key_using_subcommand plan" -l config-file -d 'The keys file; overrides the configuration' -r -F
 complete -c manual-key -n "__fish_manual_key_using_subcommand plan" -l policy -d 'Linux: policies to install: none, or from-sas (those that the SAs need); overrides the configuration' -r

@@ -3,6 +3,7 @@
 //! keys file -> `keyfile` -> `sa::Request` -> `sadb::Sadb` -> `wire` -> kernel, and back through `sa::Message` to `show`.
 
 mod apply;
+mod chain;
 mod cli;
 mod convert;
 #[cfg(feature = "internals")]

@@ -246,6 +246,59 @@ fn expect_no_key_in_idle_service(order: &str) {
     assert!(service.wait().unwrap().success());
 }
 
+/// Adds `words` to each command of `text`.
+fn with_words(text: &str, words: &str) -> String {
+    text.replace(" src ", &format!(" {words} src "))
+}
+
+/// Voluntary context switches of the thread with this name: each wait for something is one (proc(5)).
+fn waits_of(pid: Pid, thread: &str) -> Option<u64> {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap().map(|task| task.unwrap().path());
+    let read = |path: &std::path::Path, name: &str| std::fs::read_to_string(path.join(name)).unwrap();
+    let task = tasks.into_iter().find(|task| read(task, "comm").trim_end() == thread)?;
+    read(&task, "status").lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:")?.trim().parse().ok())
+}
+
+/// Key chains: before a change of keys, and after it.
+#[test]
+fn run_memory_has_no_key_before_and_after_a_key_change() {
+    let model = Model::start(&[]);
+    let Secrets { text, keys } = secrets(50);
+    let pieces = KeyPieces::of(&keys);
+    let lines: Vec<&str> = text.lines().collect();
+    let change = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs() + 4;
+    let (old, new) = (lines[..20].join("\n"), lines[20..].join("\n"));
+    let file = format!(
+        "{}\n{}\n",
+        with_words(&old, &format!("inbound accept_until {change}")),
+        with_words(&new, &format!("inbound accept_from {change}"))
+    );
+    let good = keys_file(&model, "good", &file);
+    // The default order flushes all SAs at a refresh, and never at a change of keys.
+    let config = keys_file(&model, "manual-key.toml", "refresh = \"flush\"\n");
+    let directory = model.path("run");
+    let mut run = manual_key(&["run", "--sadb", &model.spec(), "--config", &config, "--config-file", &good]);
+    run.env("RUNTIME_DIRECTORY", &directory).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut service = run.spawn().unwrap();
+    let pid = Pid::from_raw(service.id().cast_signed());
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let mut until_state_has = |what: &str| {
+        while !std::fs::read_to_string(directory.join("state.json")).is_ok_and(|state| state.contains(what)) {
+            assert!(service.try_wait().unwrap().is_none() && Instant::now() < deadline, "{what}");
+            sleep(Duration::from_millis(20));
+        }
+        until_it_sleeps(pid);
+    };
+    until_state_has("online: 20 SAs");
+    expect_nothing("a service that waits for a key change", search(pid, &pieces));
+    until_state_has("online: 30 SAs");
+    expect_nothing("a service after a key change", search(pid, &pieces));
+    // Once for the change and once for the end of the thread's start; more would be a timer that looks at the clock.
+    assert!(waits_of(pid, "key-changes").is_some_and(|waits| waits <= 4), "{:?}", waits_of(pid, "key-changes"));
+    kill(pid, Signal::SIGTERM).unwrap();
+    assert!(service.wait().unwrap().success());
+}
+
 #[test]
 fn session_memory_has_no_key_while_idle() {
     let model = Model::start(&[]);

@@ -12,6 +12,7 @@ use super::getopt;
 use super::report::Format;
 use super::settings::{Color, Settings};
 use super::tools::{self, Tool};
+use crate::keyfile::DEFAULT_SKEW;
 use crate::names::verbs;
 use crate::sadb::{SADB_VARIABLE, SadbTarget};
 
@@ -84,7 +85,7 @@ fn short_options() -> [Arg; 6] {
     ]
 }
 
-fn long_options() -> [Arg; 8] {
+fn long_options() -> [Arg; 9] {
     [
         Arg::new("sadb")
             .long("sadb")
@@ -107,6 +108,13 @@ fn long_options() -> [Arg; 8] {
             .requires("check")
             .conflicts_with("load")
             .help("Accept a file without an add command (-c)"),
+        Arg::new("skew")
+            .long("skew")
+            .value_name("TIME")
+            .value_parser(seconds)
+            .requires("check")
+            .conflicts_with("load")
+            .help("Difference of two clocks that key chains have to bear, such as 30s (-c) [default: 5m]"),
         Arg::new("json").long("json").action(ArgAction::SetTrue).global(true).help("Print JSON, one object a line"),
         Arg::new("sarif")
             .long("sarif")
@@ -127,6 +135,11 @@ fn long_options() -> [Arg; 8] {
             .default_value("auto")
             .help("Colour diagnostics"),
     ]
+}
+
+fn seconds(text: &str) -> Result<u64, String> {
+    let expected = |_| "expected a duration such as 30s or 5m".to_owned();
+    humantime::parse_duration(text).map(|duration| duration.as_secs()).map_err(expected)
 }
 
 fn words() -> Arg {
@@ -164,6 +177,7 @@ pub(super) fn parse(
         verbose: matches.get_flag("verbose"),
         deny_weak: matches.get_flag("deny-weak"),
         allow_empty: matches.get_flag("allow-empty"),
+        skew: matches.remove_one("skew").unwrap_or(DEFAULT_SKEW),
         json,
         show_keys: matches.get_flag("show-keys"),
         hosts: matches.remove_one("hosts"),

@@ -59,6 +59,9 @@ pub(super) trait Handler {
     /// The text of the block is about to be overwritten: whatever refers to it must be finished. `rest` are warnings about the
     /// text after the last command. Returns the outcome of the block's last command.
     fn end_block(&mut self, rest: &[Diagnostic], text: Excerpt<'_>) -> Outcome;
+
+    /// The last command has been handled. `lints` has what is to be said about the text as a whole.
+    fn end_file(&mut self, _lints: &mut Lints) {}
 }
 
 /// Warnings about commands that are well-formed, and errors about those that the SADB will refuse.
@@ -72,7 +75,18 @@ pub(super) struct Lints {
 impl Lints {
     /// All warnings about one command.
     pub(super) fn all(session: &Session<'_>) -> Self {
-        Self { checker: Some(Checker::new(session.vocabulary())), ..Self::default() }
+        let checker = Checker::new(session.vocabulary()).with_skew(session.skew());
+        Self { checker: Some(checker), ..Self::default() }
+    }
+
+    /// The warnings about the text as a whole, after its last command.
+    pub(super) fn finish(&mut self) -> Vec<Diagnostic> {
+        self.checker.as_mut().map(Checker::finish).unwrap_or_default()
+    }
+
+    /// When the first key chain of the text ends, in seconds since 1970.
+    pub(super) fn chain_end(&self) -> Option<u64> {
+        self.checker.as_ref()?.chain_end()
     }
 
     /// Those that are errors under `--deny-weak`; without that option none, as the SADB decides.
@@ -140,9 +154,10 @@ impl CommandLoop {
     pub(super) fn run(mut self, source: &mut dyn CommandSource, handler: &mut dyn Handler) -> Result<(), InputError> {
         while let Some(text) = source.next_block()? {
             // After `quit` the rest is not even read: it may be no commands at all.
-            let ControlFlow::Continue(outcome) = self.block(text, handler) else { return Ok(()) };
+            let ControlFlow::Continue(outcome) = self.block(text, handler) else { break };
             source.block_done(outcome);
         }
+        handler.end_file(&mut self.lints);
         Ok(())
     }
 

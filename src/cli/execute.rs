@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use super::added_sas::AddedSas;
+use super::chains::{Wanted, WantedNow};
 use super::command_loop::{Handler, Outcome};
 use super::exit::Exit;
 use super::help;
@@ -16,7 +17,7 @@ use super::session::Session;
 use super::show::parse_peer;
 use super::unprotected::ProtectionCheck;
 use crate::apply::{self, Outcome as Applied, Queue};
-use crate::keyfile::{Command, Diagnostic, Location, ParsedCommand, SaCommand, Setting, Verb};
+use crate::keyfile::{Code, Command, Diagnostic, Location, ParsedCommand, SaCommand, Setting, Severity, Verb};
 use crate::names::Vocabulary;
 use crate::policy::PolicySa;
 use crate::policy::reqid::ServicePolicies;
@@ -34,6 +35,8 @@ pub(super) struct Executor<'s, 'a> {
     protection: Option<ProtectionCheck>,
     /// Which additions get the reqid of the service; `None` before the first addition without a reqid.
     service_policies: Option<ServicePolicies>,
+    /// During a load of a file with key chains: which additions are wanted.
+    chains: Option<WantedNow>,
     /// The record for `reconcile`.
     added: AddedSas,
     /// Read when an SA exists already, after that number of own additions.
@@ -68,6 +71,7 @@ impl<'s, 'a> Executor<'s, 'a> {
             repeats: None,
             protection: None,
             service_policies: None,
+            chains: None,
             counts: Counts::default(),
             last: Outcome::Done,
         }
@@ -85,12 +89,18 @@ impl<'s, 'a> Executor<'s, 'a> {
         }
     }
 
-    /// Prints how many failures were not printed, and whether the SAs protect anything.
+    /// For a load of a file with key chains.
+    pub(super) fn set_chains(&mut self, chains: Option<WantedNow>) {
+        self.chains = chains;
+    }
+
+    /// Prints how many failures were not printed, when the keys change next, and whether the SAs protect anything.
     pub(super) fn end_load(&mut self, file: &Path) {
         let output = &self.session.output;
         output.progress().end();
         let repeats = self.repeats.take();
         repeats.iter().flat_map(RepeatLimiter::summaries).for_each(|line| output.print_message(&line));
+        self.chains.take().and_then(|chains| chains.announcement()).iter().for_each(|line| output.print_message(line));
         let Some(protection) = self.protection.take().filter(ProtectionCheck::has_policies) else { return };
         let warning = self.session.open().ok().and_then(|mut sadb| protection.warning(file, &mut *sadb));
         warning.iter().for_each(|line| output.print_message(line));
@@ -110,7 +120,16 @@ impl<'s, 'a> Executor<'s, 'a> {
         if !item.diagnostics.is_empty() {
             self.send_queued(text);
         }
-        let command = match self.session.accept(item.outcome.ok(), &item.diagnostics, text) {
+        let wanted = self.wanted(&item);
+        if wanted == Wanted::Changed {
+            self.report_changed_file(item.location, text);
+        }
+        let outcome = item.outcome.ok().filter(|_| wanted != Wanted::Changed);
+        let command = match self.session.accept(outcome, &item.diagnostics, text) {
+            Some(_) if wanted == Wanted::Later => {
+                self.counts.add(true);
+                return Outcome::Done;
+            }
             Some(Command::Sa(mut command)) => {
                 self.set_reqid(&mut command);
                 match self.enqueue(command, item.location, text) {
@@ -125,6 +144,23 @@ impl<'s, 'a> Executor<'s, 'a> {
         let outcome = command.map_or(Outcome::Failed, |command| self.carry_out(command, item.location, text));
         self.counts.add(outcome != Outcome::Failed);
         outcome
+    }
+
+    /// Whether the command is an addition for another time, by the key chains of the file.
+    fn wanted(&mut self, item: &ParsedCommand) -> Wanted {
+        match (&mut self.chains, &item.outcome) {
+            (Some(chains), Ok(Command::Sa(command))) if command.verb == Verb::Add => chains.next(command),
+            // Written into the file after its key chains were looked for.
+            (None, Ok(Command::Sa(command))) if command.request.windows.are_limited() => Wanted::Changed,
+            _ => Wanted::Now,
+        }
+    }
+
+    fn report_changed_file(&self, location: Location, text: Excerpt<'_>) {
+        let message = "The file has changed while it was read: load it again";
+        self.session
+            .output
+            .print_diagnostic(&Diagnostic::new(Severity::Error, Code::NotAllowedHere, location, message), text);
     }
 
     fn carry_out(&mut self, command: Command, location: Location, text: Excerpt<'_>) -> Outcome {

@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use super::args::{Args, Task};
+use super::chains;
 use super::command_loop::{CommandLoop, Handler, InputError, Lints, Outcome};
 use super::execute::Executor;
 use super::exit::Exit;
@@ -15,6 +16,7 @@ use super::session::Session;
 use super::standard_input::StandardInput;
 use super::tools;
 use crate::keyfile::{self, Code, Command, Diagnostic, Location, ParsedCommand, Setting, Severity, Verb};
+use crate::names::times;
 use crate::redact::{shown, without_error_numbers};
 use crate::sa::SaType;
 
@@ -53,7 +55,8 @@ fn check(session: &Session<'_>, file: &Path) -> Result<Exit, InputError> {
     let mut blocks = InputBlocks::open(file)?;
     session.output.warn_of_findings(&blocks.take_findings());
     session.output.progress().begin("commands", Some(blocks.file_len()));
-    let mut check = Check { session, counts: Counts::default(), additions: 0, has_quit: false };
+    let name = shown(file);
+    let mut check = Check { session, name: &name, counts: Counts::default(), additions: 0, has_quit: false };
     CommandLoop::new(session, Lints::all(session).and_many_sas_per_tuple(session).and_refusals(session))
         .run(&mut blocks, &mut check)?;
     session.output.progress().end();
@@ -78,6 +81,8 @@ fn nothing_to_add() -> Diagnostic {
 /// Prints diagnostics and counts the commands without errors.
 struct Check<'s> {
     session: &'s Session<'s>,
+    /// That of the file, for messages.
+    name: &'s str,
     counts: Counts,
     /// `add` commands up to `quit`.
     additions: usize,
@@ -99,6 +104,18 @@ impl Handler for Check<'_> {
         let _ = self.session.accept(Some(()), rest, text);
         Outcome::Done
     }
+
+    fn end_file(&mut self, lints: &mut Lints) {
+        // The lines that these are about are not in memory any more.
+        let text = Excerpt { name: self.name, text: b"", first_line: 1, setting: Setting::File };
+        let _ = self.session.accept(Some(()), &lints.finish(), text);
+        if let Some(end) = lints.chain_end() {
+            let end = times::text(end);
+            self.session
+                .output
+                .print_message(&format!("{}: a key chain ends at {end}: there is no key after that", self.name));
+        }
+    }
 }
 
 /// `-f`: carries out the commands of the file in order; one with an error is skipped.
@@ -112,7 +129,9 @@ fn load(session: &mut Session<'_>, file: &Path) -> Result<Exit, InputError> {
     // Other warnings are for -c: at load time the SADB decides, and its refusals are reported.
     let commands = CommandLoop::new(session, Lints::denied(session).and_many_sas_per_tuple(session));
     let output = session.output.clone();
+    let chains = chains::of_file(&mut blocks, session)?;
     let mut executor = Executor::new(session);
+    executor.set_chains(chains);
     executor.begin_load(blocks.file_len());
     let loaded = commands.run(&mut blocks, &mut executor);
     executor.end_load(file);

@@ -28,6 +28,8 @@ pub(super) struct InputBlocks {
     line: u32,
     /// Blocks may be given out only while no other process can write to the file.
     needs_lock: bool,
+    /// Whether that was so at the start.
+    was_locked: bool,
 }
 
 impl InputBlocks {
@@ -49,6 +51,7 @@ impl InputBlocks {
             given: 0,
             line: 1,
             needs_lock,
+            was_locked: needs_lock,
         }
     }
 
@@ -69,6 +72,17 @@ impl InputBlocks {
     /// Why the file is not private.
     pub(super) fn take_findings(&mut self) -> Vec<PrivacyFinding> {
         self.reader.take_findings()
+    }
+
+    /// Begins at the start of the file again.
+    ///
+    /// # Errors
+    /// See [`KeysFileReader::rewind`].
+    pub(super) fn rewind(&mut self) -> Result<(), FileError> {
+        self.reader.rewind()?;
+        (self.filled, self.given, self.line) = (0, 0, 1);
+        self.needs_lock = self.was_locked;
+        Ok(())
     }
 
     /// The next block; `None` at the end.
@@ -223,6 +237,22 @@ mod tests {
     fn next_ends_with_a_block_that_ends_at_the_end_of_the_file() {
         let text = [b"flush\n".repeat(BLOCK / 6), b"quit\n\n\n\n\n".to_vec()].concat();
         assert_eq!(whole(&blocks(&text[..BLOCK])), &text[..BLOCK]);
+    }
+
+    #[test]
+    fn rewind_gives_the_same_blocks_again() {
+        for len in [6, 3 * BLOCK] {
+            let (_directory, path) = file(&b"flush\n".repeat(len / 6));
+            let mut blocks = InputBlocks::open_locked(&path).unwrap();
+            let mut all = || -> Vec<(Vec<u8>, u32)> {
+                let next = || blocks.next().unwrap().map(|block| (block.text.to_vec(), block.first_line));
+                let found = std::iter::from_fn(next).collect();
+                blocks.rewind().unwrap();
+                found
+            };
+            let first = all();
+            assert_eq!(first, all());
+        }
     }
 
     /// A file of as many blocks, and its text.

@@ -3,6 +3,7 @@
 
 mod added_sas;
 pub(crate) mod args;
+mod chains;
 mod command_loop;
 mod connection;
 mod execute;

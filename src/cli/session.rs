@@ -73,6 +73,11 @@ impl<'a> Session<'a> {
         self.settings.deny_weak
     }
 
+    /// The difference of two clocks that key chains have to bear, in seconds.
+    pub(super) fn skew(&self) -> u64 {
+        self.settings.skew
+    }
+
     pub(super) fn allows_empty(&self) -> bool {
         self.settings.allow_empty
     }

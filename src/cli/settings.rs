@@ -20,6 +20,8 @@ pub(super) struct Settings {
     pub(super) deny_weak: bool,
     /// `--allow-empty`: for `-c`, a file without an `add` has no error.
     pub(super) allow_empty: bool,
+    /// `--skew`: for `-c`, the difference of two clocks that key chains have to bear, in seconds.
+    pub(super) skew: u64,
     /// `--json`: one object a line on standard output.
     pub(super) json: bool,
     /// `--show-keys`: `--json` prints keys.

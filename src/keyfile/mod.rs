@@ -19,6 +19,7 @@ pub(crate) use diagnostics::explain::{Explanation, explanations};
 pub(crate) use diagnostics::render::{MAX_WIDTH, RenderStyle, render, render_within};
 pub(crate) use diagnostics::{Code, Diagnostic, Severity, Span};
 pub(crate) use lint::Checker;
+pub(crate) use lint::chains::DEFAULT_SKEW;
 pub(crate) use lint::tuple_count::DuplicateTupleCounter;
 #[cfg(feature = "internals")]
 pub(crate) use parse::resolve::NameError;

@@ -67,6 +67,10 @@ pub(crate) enum Field {
     SoftPackets,
     HardPackets,
     Icv,
+    AcceptFrom,
+    AcceptUntil,
+    SendFrom,
+    SendUntil,
 }
 
 /// One of the four values of a lifetime.
@@ -118,6 +122,8 @@ pub(crate) enum Value {
     Device,
     /// Flags of Linux XFRM, separated by commas.
     XfrmFlags,
+    /// A time: RFC 3339, or seconds since 1970.
+    Time,
 }
 
 impl Value {
@@ -142,6 +148,7 @@ impl Value {
             Self::Mark => "NUMBER[/MASK]",
             Self::Device => "INTERFACE",
             Self::XfrmFlags => "FLAG[,FLAG]",
+            Self::Time => "TIME",
         }
     }
 }
@@ -153,6 +160,8 @@ pub(crate) enum Usage {
     Any,
     /// `add`, `update` and `update-pair`, which change an SA.
     Change,
+    /// `add` in a keys file.
+    AddInFile,
     /// None: it is reserved for replies of the SADB.
     Reserved,
 }
@@ -189,7 +198,7 @@ const fn linux(word: &'static str, field: Field, value: Value, usage: Usage, tit
 
 use Field as F;
 use LifetimeKind::{Current, Hard, Idle, Soft};
-use Usage::{Any, Change, Reserved};
+use Usage::{AddInFile, Any, Change, Reserved};
 use Value as V;
 
 const U8: V = V::Number(u8::MAX as u64);
@@ -285,6 +294,10 @@ pub(crate) const TABLE: &[Keyword] = &[
     linux("soft_packets", F::SoftPackets, U64, Change, "soft packet limit"),
     linux("hard_packets", F::HardPackets, U64, Change, "hard packet limit"),
     linux("icv", F::Icv, V::Number(512), Change, "length of the integrity check value"),
+    row("accept_from", F::AcceptFrom, V::Time, AddInFile, "start of acceptance"),
+    row("accept_until", F::AcceptUntil, V::Time, AddInFile, "end of acceptance"),
+    row("send_from", F::SendFrom, V::Time, AddInFile, "start of sending"),
+    row("send_until", F::SendUntil, V::Time, AddInFile, "end of sending"),
 ];
 
 /// The keywords that commands may use, in the order of `help attr`.

@@ -12,6 +12,7 @@ pub(crate) mod messages;
 pub(crate) mod protocols;
 pub(crate) mod sa_types;
 pub(crate) mod states;
+pub(crate) mod times;
 pub(crate) mod verbs;
 pub(crate) mod weak_keys;
 pub(crate) mod xfrm_stat;

@@ -1,5 +1,6 @@
 //! The desired state: the SAs that an empty SADB would hold after the commands of a keys file.
 
+use std::collections::HashSet;
 use std::hash::BuildHasher;
 
 use hashbrown::HashTable;
@@ -7,10 +8,12 @@ use hashbrown::hash_table::Entry;
 use rustc_hash::FxBuildHasher;
 
 use crate::apply::aim_at;
+use crate::chain::Chains;
 use crate::keyfile::{SaCommand, Target, Verb};
 use crate::reconcile::sequence::is_inbound;
 use crate::sa::direction::is_shared;
 use crate::sa::{Flags, Request, SaId, SaType, Spi};
+use crate::sys::net::interfaces::is_local;
 
 /// An SA that a keys file defines.
 pub(crate) struct DesiredSa {
@@ -107,6 +110,19 @@ impl Goal {
     /// False if the goal has no such SA.
     fn remove(&mut self, id: &SaId) -> bool {
         self.sas.find_entry(hash(id), |desired| desired.id() == *id).map(|entry| drop(entry.remove())).is_ok()
+    }
+
+    /// The SAs that are wanted at `time`, in seconds since 1970, and when they change next.
+    #[must_use]
+    pub(crate) fn at(mut self, time: u64) -> (Self, Option<u64>) {
+        let mut sas: Vec<&DesiredSa> = self.sas.iter().filter(|desired| desired.request.windows.are_limited()).collect();
+        sas.sort_by_key(|desired| desired.position);
+        let chains = Chains::new(sas.iter().map(|desired| &*desired.request), &is_local);
+        let unwanted = chains.unwanted(time);
+        let unwanted: HashSet<SaId> =
+            sas.iter().enumerate().filter(|(at, _)| unwanted.contains(at)).map(|(_, desired)| desired.id()).collect();
+        self.sas.retain(|desired| !unwanted.contains(&desired.id()));
+        (self, chains.next_change(time))
     }
 
     /// The number of SAs for both directions.

@@ -6,7 +6,7 @@
 use super::citable::{Expected, is_citable};
 use crate::names::keywords::{self, Field, Keyword, Value};
 use crate::names::verbs::{self, Action};
-use crate::names::{Vocabulary, algorithms, identities, linux, protocols, sa_types, states};
+use crate::names::{Vocabulary, algorithms, identities, linux, protocols, sa_types, states, times};
 
 /// What the next word of a command is.
 #[derive(Clone, Copy, Default)]
@@ -110,6 +110,7 @@ fn is_value(row: &Keyword, word: &[u8]) -> bool {
         Value::Mark => is_citable(word, Expected::Mark),
         Value::Device => is_citable(word, Expected::Device),
         Value::XfrmFlags => word.split(|byte| *byte == b',').all(|name| linux::FLAGS.iter().any(|flag| same(flag.1, name))),
+        Value::Time => times::parse(word).is_some(),
         Value::Nothing | Value::Key | Value::Identity => false,
     }
 }

@@ -12,6 +12,7 @@ mod message;
 mod number;
 mod request;
 mod sparse;
+mod windows;
 
 pub(crate) use id::NATT_PORT;
 pub(crate) use id::SaId;
@@ -24,3 +25,4 @@ pub(crate) use message::{
 pub(crate) use number::{AuthAlg, DiagnosticCode, EncrAlg, Flags, IdentityType, MessageType, SaState, SaType, Spi};
 pub(crate) use request::{Endpoint, InnerEndpoint, Request};
 pub(crate) use sparse::{Sparse, StaticDefault};
+pub(crate) use windows::{Window, Windows};

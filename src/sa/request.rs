@@ -2,11 +2,13 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::{AuthAlg, EncrAlg, Flags, Identity, Lifetime, LinuxExtras, SaId, SaState, SaType, Sparse, Spi, XfrmMode};
+use super::{
+    AuthAlg, EncrAlg, Flags, Identity, Lifetime, LinuxExtras, SaId, SaState, SaType, Sparse, Spi, Windows, XfrmMode,
+};
 use crate::secret::Key;
 
 /// An outer or NAT-T address of a request: `src`, `dst`, `nat_loc`, `nat_rem` with their ports and protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Endpoint {
     /// The address; unspecified if only a port was given.
     pub(crate) addr: IpAddr,
@@ -17,7 +19,7 @@ pub(crate) struct Endpoint {
 }
 
 /// An inner address of a tunnel-mode request: `isrc`, `idst` with their ports and protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct InnerEndpoint {
     /// The address or the address of the prefix.
     pub(crate) addr: IpAddr,
@@ -99,6 +101,8 @@ pub(crate) struct Request {
     pub(crate) replay_value: Option<u64>,
     /// Properties that only Linux XFRM has.
     pub(crate) linux: Sparse<LinuxExtras>,
+    /// When the SA is wanted. Only keys files have it.
+    pub(crate) windows: Sparse<Windows>,
 }
 
 impl Request {
@@ -123,6 +127,7 @@ impl Request {
             src_identity: self.src_identity.clone(),
             dst_identity: self.dst_identity.clone(),
             linux: self.linux.clone(),
+            windows: self.windows.clone(),
             hard: self.hard.clone(),
             soft: self.soft.clone(),
             idle: self.idle.clone(),

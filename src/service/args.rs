@@ -7,6 +7,7 @@ use std::str::FromStr;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use crate::links::exposition::Syntax;
+use crate::names::times;
 use crate::sadb::{SADB_VARIABLE, SadbTarget};
 use crate::service::config::properties::{PolicyMode, Scope};
 use crate::service::config::supervisor::{Environment, Supervisor};
@@ -90,6 +91,8 @@ pub(crate) struct Args {
     pub(crate) check: bool,
     /// `--warn`: seconds before an expiry that is a problem.
     pub(crate) warn: u64,
+    /// `--at`: the time whose keys are meant, in seconds since 1970; now if `None`.
+    pub(crate) at: Option<u64>,
     /// `--open`: the policies are removed, too.
     pub(crate) open: bool,
     /// `--confirm`: seconds until an unconfirmed load is rolled back.
@@ -141,6 +144,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Arg
         metrics: metrics(of_method),
         check: is_set(of_method, "check"),
         warn: of_method.try_get_one("warn").ok().flatten().copied().unwrap_or(DEFAULT_WARN),
+        at: of_method.try_get_one("at").ok().flatten().copied(),
         open: is_set(of_method, "open"),
         confirm: of_method.try_get_one("confirm").ok().flatten().copied(),
         instance: of_method.try_get_one("instance").ok().flatten().cloned(),
@@ -197,6 +201,10 @@ fn path(name: &'static str, value: &'static str, help: &'static str) -> Arg {
     Arg::new(name).long(name).value_name(value).value_parser(value_parser!(PathBuf)).global(true).help(help)
 }
 
+fn time(text: &str) -> Result<u64, String> {
+    times::parse(text.as_bytes()).ok_or_else(|| format!("expected {}", times::EXPECTED))
+}
+
 fn with_options(method: Method, command: Command) -> Command {
     let command = match method {
         Method::Start | Method::Refresh => command.args([
@@ -207,7 +215,14 @@ fn with_options(method: Method, command: Command) -> Command {
                 .value_parser(value_parser!(u64).range(1..=86_400))
                 .help("Roll everything back unless \"yes\" is typed within this time, also if the terminal is gone"),
         ]),
-        Method::Plan => command.arg(flag("json", "Print JSON objects, one per line")),
+        Method::Plan => command.args([
+            flag("json", "Print JSON objects, one per line"),
+            Arg::new("at")
+                .long("at")
+                .value_name("TIME")
+                .value_parser(time)
+                .help("The keys that are wanted at that time, such as 2027-01-31T02:00:00Z or seconds since 1970"),
+        ]),
         Method::Status => command.args([
             flag("json", "Print a JSON object"),
             flag("openmetrics", "Print metrics in the format OpenMetrics").conflicts_with_all([

@@ -30,6 +30,7 @@ use clap::error::ErrorKind;
 use crate::redact;
 use crate::sys::process::hardening;
 use crate::sys::process::privilege::{self, Privileges};
+use crate::sys::time::unix_now;
 use args::{Args, Method};
 #[cfg(feature = "internals")]
 use config::properties;
@@ -130,7 +131,7 @@ fn run_once(args: &Args, supervisor: &Supervisor, environment: Environment<'_>, 
     let mut loader = Loader::new(&config, supervisor, log);
     let outcome = match args.method {
         Method::Check => return loader.check(),
-        Method::Plan => return loader.plan(args.json),
+        Method::Plan => return loader.plan(args.json, args.at.unwrap_or_else(unix_now)),
         Method::Stop => loader.stop(),
         Method::Start | Method::Refresh | Method::Run | Method::Status => match args.confirm {
             None => loader.load(args.show),

@@ -1,6 +1,7 @@
 //! The interface to the operating system. All unsafe code is here; each block says why it is sound.
 #![allow(unsafe_code, reason = "system calls without a safe wrapper are made in this module only")]
 
+pub(crate) mod clock_timer;
 pub(crate) mod fs;
 #[cfg(any(test, not(target_os = "linux")))]
 pub(crate) mod illumos;

@@ -56,6 +56,10 @@ const SAMPLES: &[(&str, &str, &str, &str)] = &[
     ("flag", "* noecn", " flag noecn", ""),
     ("soft_packets", "* 5", " limit packet-soft 5", ""),
     ("hard_packets", "* 5", " limit packet-hard 5", ""),
+    ("accept_from", "* 1700000000", "", ""),
+    ("accept_until", "* 1700000000", "", ""),
+    ("send_from", "* 1700000000", "", ""),
+    ("send_until", "* 2023-11-14T22:13:20Z", "", ""),
     ("icv", "* 128", " 0x0123456789abcdef0123456789abcdef01234567 128", ""),
 ];
 

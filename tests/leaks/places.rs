@@ -111,6 +111,8 @@ const KEYWORDS: &[&str] = &[
     "flag",
     "hard_packets",
     "icv",
+    "accept_from",
+    "send_until",
 ];
 
 /// A command with all that an SA needs but a key.

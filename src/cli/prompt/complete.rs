@@ -92,7 +92,9 @@ fn takes_value(word: &str, vocabulary: Vocabulary) -> bool {
 fn unused_keywords(verb: &str, given: &[&str], vocabulary: Vocabulary) -> Vec<&'static str> {
     let changes = verb.starts_with("add") || verb.starts_with("update");
     let set: Vec<Field> = given.iter().filter_map(|word| keywords::by_word(word.as_bytes())).map(|row| row.field).collect();
-    let fits = |row: &keywords::Keyword| (changes || row.usage == Usage::Any) && !set.contains(&row.field);
+    // At the prompt there is no keys file, which a key chain needs.
+    let is_usable = |usage| usage == Usage::Any || (changes && usage == Usage::Change);
+    let fits = |row: &keywords::Keyword| is_usable(row.usage) && !set.contains(&row.field);
     keywords::words(vocabulary).filter(|word| keywords::by_word(word.as_bytes()).is_some_and(fits)).collect()
 }
 

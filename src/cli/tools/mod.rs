@@ -21,6 +21,7 @@ use clap::{ArgMatches, Command};
 use super::exit::Exit;
 use super::session::Session;
 use crate::redact;
+pub(super) use reconcile::next_key_change;
 
 /// A tool with its arguments.
 #[derive(Debug, PartialEq, Eq)]

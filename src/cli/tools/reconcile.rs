@@ -13,9 +13,11 @@ use crate::cli::exit::Exit;
 use crate::cli::ownership::Ownership;
 use crate::cli::session::Session;
 use crate::keyfile;
+use crate::names::times;
 use crate::policy::PolicySa;
 use crate::reconcile::{self, ActualSa, FingerprintKey, Goal, GoalError, Plan, PlanOptions, PlanScope, Summary};
 use crate::redact::shown;
+use crate::sys::time::unix_now;
 
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::cli) struct Reconcile {
@@ -25,13 +27,20 @@ pub(in crate::cli) struct Reconcile {
     all: bool,
     inbound: bool,
     allow_empty: bool,
+    /// The time whose keys are meant, in seconds since 1970; now if `None`.
+    at: Option<u64>,
     /// `plan`: print the differences and change nothing.
     plan: bool,
 }
 
 pub(super) fn plan_command() -> Command {
     let about = "Show what `reconcile` would change";
-    with_arguments(Command::new("plan").about(about)).after_help(
+    let at = Arg::new("at")
+        .long("at")
+        .value_name("TIME")
+        .value_parser(parse_time)
+        .help("The keys of FILE that are wanted at that time, such as 2027-01-31T02:00:00Z or seconds since 1970");
+    with_arguments(Command::new("plan").about(about)).arg(at).after_help(
         "Example: ipseckey plan ipseckeys\n\n\
          Keys are shown as fingerprints, which differ from run to run. Exit status: 0 no differences, 3 differences, 1 failure.",
     )
@@ -70,6 +79,10 @@ fn with_arguments(command: Command) -> Command {
         )
 }
 
+fn parse_time(text: &str) -> Result<u64, String> {
+    times::parse(text.as_bytes()).ok_or_else(|| format!("expected {}", times::EXPECTED))
+}
+
 impl Reconcile {
     pub(super) fn from(matches: &mut ArgMatches, plan: bool) -> Self {
         let inbound = matches.get_flag("inbound");
@@ -80,6 +93,7 @@ impl Reconcile {
             all: matches.get_flag("all"),
             inbound,
             allow_empty: matches.get_flag("allow-empty"),
+            at: if plan { matches.remove_one("at") } else { None },
             plan,
         }
     }
@@ -144,10 +158,20 @@ impl Reconcile {
                  keys that several hosts share, see docs/ospfv3.md"
             ));
         }
+        let (goal, next_change) = goal.at(self.at.unwrap_or_else(unix_now));
+        if let Some(time) = next_change {
+            session.output.print_message(&next_key_change(time));
+        }
         let mut goal = if self.inbound { goal.inbound() } else { goal };
         set_reqids(&mut goal, session);
         Ok(Some(goal))
     }
+}
+
+/// `time`: when the keys of a chain change next, in seconds since 1970.
+pub(in crate::cli) fn next_key_change(time: u64) -> String {
+    let at = times::text(time);
+    format!("the keys change next at {at}: nothing does it then but manual-key run, or this command by a timer")
 }
 
 /// `count`: SAs of other programs that a plan leaves.

@@ -43,6 +43,8 @@ const fn row(
     Property { words, fields, is_set, support }
 }
 
+const WINDOWS: &[Field] = &[F::AcceptFrom, F::AcceptUntil, F::SendFrom, F::SendUntil];
+
 /// Every property: setkey(8), ip-xfrm(8), ipsec.conf(5), Wireshark, tcpdump.
 const PROPERTIES: &[Property] = &[
     row("spi", &[F::Spi], [W, W, W, W, W], |_| true),
@@ -96,6 +98,7 @@ const PROPERTIES: &[Property] = &[
     row("reqid", &[F::Reqid], [W, W, L, U, U], |sa| sa.request.linux.reqid != 0),
     row("output-mark", &[F::OutputMark], [L, W, L, U, U], |sa| sa.request.linux.output_mark.is_some()),
     row("offload", &[F::Offload], [L, W, L, U, U], |sa| sa.request.linux.offload.is_some()),
+    row("accept_from, accept_until, send_from, send_until", WINDOWS, [L, L, L, U, U], |sa| sa.request.windows.are_limited()),
     row("tfcpad", &[F::Tfcpad], [L, W, L, U, U], |sa| sa.request.linux.tfcpad != 0),
 ];
 

@@ -74,6 +74,9 @@ codes! {
     59 OutboundGroup "SA of a group that is outbound only."
     60 SeveralGroupKeys "Several keys for one multicast group."
     61 RawSockets "IPv4 protocol that Linux does not see."
+    62 ChainGap "Key chain with a gap."
+    63 ChainOverlap "Windows of a key chain that are too close for clocks that differ."
+    64 ChainKey "Key used twice in key chains."
 }
 
 impl fmt::Display for Code {

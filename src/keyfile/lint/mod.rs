@@ -1,5 +1,6 @@
 //! CommandWarnings of `-c` about valid commands: weak keys, duplicate SAs, missing authentication, peculiarities of illumos.
 
+pub(crate) mod chains;
 pub(crate) mod duplicates;
 mod groups;
 mod illumos;
@@ -9,6 +10,7 @@ use crate::keyfile::ParsedCommand;
 use crate::keyfile::command::{Command, SaCommand};
 use crate::keyfile::diagnostics::{Code, Diagnostic, Severity, Span};
 use crate::keyfile::lexer::{Lexer, WordSource};
+use crate::keyfile::lint::chains::{ChainCheck, DEFAULT_SKEW};
 use crate::keyfile::lint::duplicates::DefinedSas;
 use crate::keyfile::lint::groups::Groups;
 use crate::keyfile::literals::address;
@@ -30,6 +32,7 @@ pub(crate) struct Checker {
     vocabulary: Vocabulary,
     defined: DefinedSas,
     groups: Groups,
+    chains: ChainCheck,
     has_warned_about_names: bool,
 }
 
@@ -37,7 +40,30 @@ impl Checker {
     /// A checker for a new text of that vocabulary.
     #[must_use]
     pub(crate) fn new(vocabulary: Vocabulary) -> Self {
-        Self { vocabulary, defined: DefinedSas::default(), groups: Groups::default(), has_warned_about_names: false }
+        Self {
+            vocabulary,
+            defined: DefinedSas::default(),
+            groups: Groups::default(),
+            chains: ChainCheck::new(DEFAULT_SKEW),
+            has_warned_about_names: false,
+        }
+    }
+
+    /// With the difference of the clocks of two hosts that key chains have to bear, in seconds.
+    #[must_use]
+    pub(crate) fn with_skew(self, skew: u64) -> Self {
+        Self { chains: ChainCheck::new(skew), ..self }
+    }
+
+    /// The warnings about the text as a whole, after its last command.
+    pub(crate) fn finish(&mut self) -> Vec<Diagnostic> {
+        self.chains.finish()
+    }
+
+    /// When the first key chain of the text ends, in seconds since 1970; `None` if none does.
+    #[must_use]
+    pub(crate) fn chain_end(&self) -> Option<u64> {
+        self.chains.end()
     }
 
     /// Checks the next command of `text`.
@@ -67,6 +93,7 @@ impl Checker {
         match command.verb {
             Verb::Add => {
                 warnings.check_add(command);
+                self.chains.add(&command.request, warnings.location);
                 for found in self.groups.check(command, warnings.location.line, self.vocabulary) {
                     warnings.push(found.code, found.field, found.message, Some(found.help));
                 }

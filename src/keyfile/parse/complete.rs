@@ -11,7 +11,7 @@ use crate::keyfile::parse::targets::{self, PairingIssue};
 use crate::names::Vocabulary;
 use crate::names::keywords::Field;
 use crate::names::verbs::Verb;
-use crate::sa::{AuthAlg, EncrAlg, Endpoint, Flags, InnerEndpoint, SaState, SaType};
+use crate::sa::{AuthAlg, EncrAlg, Endpoint, Flags, InnerEndpoint, SaState, SaType, Windows};
 
 /// A keyword that a command requires.
 struct RequiredKeyword {
@@ -78,6 +78,7 @@ impl<'t, W: WordSource<'t> + Clone> Parser<'_, 't, W> {
                 self.conflict(draft, "pair-spi can not be used with update-pair");
             }
             self.check_inner_family(draft);
+            self.check_windows(draft);
             complete_change(draft, self.options.vocabulary);
         } else {
             self.warn_about_ports(draft);
@@ -145,6 +146,25 @@ impl<'t, W: WordSource<'t> + Clone> Parser<'_, 't, W> {
         let is_mixed = list.iter().any(IpAddr::is_ipv4) && list.iter().any(IpAddr::is_ipv6);
         if self.options.vocabulary == Vocabulary::Linux && is_mixed && !has_family {
             let message = "iproto, isport and idport need isrc and idst if dst has addresses of both families";
+            self.conflict(draft, message);
+        }
+    }
+
+    /// A window that is empty, and an SA of a group: Linux sends through the newest SA of a group as soon as it is accepted.
+    fn check_windows(&mut self, draft: &CommandDraft<'t>) {
+        let Windows { accept, send } = *draft.request.windows;
+        for (window, until, from) in [(accept, "accept_until", "accept_from"), (send, "send_until", "send_from")] {
+            if window.is_empty() {
+                self.conflict(draft, &format!("{until} must be later than {from}"));
+            }
+        }
+        if draft.has(Field::PairSpi) && draft.request.windows.are_limited() {
+            self.conflict(draft, "pair-spi cannot be used in a key chain: its SAs come and go at different times");
+        }
+        let is_group = draft.dst.as_ref().is_some_and(|dst| dst.list.as_slice().iter().any(IpAddr::is_multicast));
+        if is_group && draft.request.windows.are_limited() {
+            let message =
+                "An SA of a multicast group cannot be part of a key chain: see docs/ospfv3.md for a change of keys";
             self.conflict(draft, message);
         }
     }

@@ -8,7 +8,7 @@ use crate::keyfile::parse::draft::CommandDraft;
 use crate::names::Vocabulary;
 use crate::names::keywords;
 use crate::names::keywords::{Keyword, Usage, Value};
-use crate::names::verbs::Verb;
+use crate::names::verbs::{Setting, Verb};
 use crate::redact;
 use crate::sa::SaType;
 
@@ -57,10 +57,17 @@ impl<'t, W: WordSource<'t> + Clone> Parser<'_, 't, W> {
         let allowed = match row.usage {
             Usage::Any => true,
             Usage::Change => draft.verb.changes(),
+            Usage::AddInFile => draft.verb == Verb::Add,
             Usage::Reserved => false,
         };
         if !allowed {
             let message = format!("Don't use extension {} for {}", row.word, draft.verb.word());
+            self.error(Code::NotAllowedForCommand, word, message);
+            self.skip_values(row);
+            return;
+        }
+        if row.usage == Usage::AddInFile && self.options.setting != Setting::File {
+            let message = format!("{} is for keys files: their SAs change at set times (docs/key-chains.md)", row.word);
             self.error(Code::NotAllowedForCommand, word, message);
             self.skip_values(row);
             return;

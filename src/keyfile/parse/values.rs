@@ -6,7 +6,7 @@ use crate::keyfile::literals::number::{self, NumberError};
 use crate::keyfile::parse::Parser;
 use crate::keyfile::parse::draft::CommandDraft;
 use crate::names::keywords::{self, Field, Keyword, Limit, Value};
-use crate::names::{Vocabulary, identities, protocols, states};
+use crate::names::{Vocabulary, identities, protocols, states, times};
 use crate::redact;
 use crate::sa::{AuthAlg, EncrAlg, Flags, Identity, IdentityType, Lifetime, LifetimeKind, SaState, Spi};
 
@@ -38,6 +38,7 @@ impl<'t, W: WordSource<'t> + Clone> Parser<'_, 't, W> {
             Value::Prefix => self.prefix_field(row, false, draft),
             Value::Prefix6 => self.prefix_field(row, true, draft),
             Value::Identity => self.identity(row, word, draft),
+            Value::Time => self.time(row, draft),
             // Keywords with these values are for Linux only and are handled above.
             Value::Mode | Value::Mark | Value::Device | Value::XfrmFlags => {}
         }
@@ -219,6 +220,23 @@ impl<'t, W: WordSource<'t> + Clone> Parser<'_, 't, W> {
             let message = format!("Unknown encapsulation {}", self.quoted(word));
             self.report(Severity::Error, Code::Conflict, Some(word), message, Some("udp"), None);
         }
+    }
+
+    fn time(&mut self, row: &'static Keyword, draft: &mut CommandDraft<'t>) {
+        let Some(word) = self.next_value() else { return self.missing_value(row.word, times::EXPECTED) };
+        let Some(time) = times::parse(word.bytes) else {
+            let message = format!("Invalid {} {}", row.title, self.quoted(word));
+            return self.report(Severity::Error, Code::OutOfRange, Some(word), message, Some(times::EXPECTED), None);
+        };
+        let windows = &mut *draft.request.windows;
+        let side = match row.field {
+            Field::AcceptFrom => &mut windows.accept.from,
+            Field::AcceptUntil => &mut windows.accept.until,
+            Field::SendFrom => &mut windows.send.from,
+            // Only `send_until` is left.
+            _ => &mut windows.send.until,
+        };
+        *side = Some(time);
     }
 
     fn identity(&mut self, row: &'static Keyword, keyword: Word<'t>, draft: &mut CommandDraft<'t>) {

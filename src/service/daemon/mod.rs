@@ -7,6 +7,7 @@ pub(crate) mod control_socket;
 mod expiry_watch;
 mod idle;
 mod idle_expiries;
+mod key_changes;
 mod repair;
 mod repair_timer;
 mod sadb_watch;
@@ -42,6 +43,7 @@ use address_watch::AddressWatch;
 use control_socket::{Client, Reply};
 use expiry_watch::WatchEvent;
 use idle::IdleTimer;
+use key_changes::KeyTimer;
 use repair_timer::RepairTimer;
 use sadb_watch::SadbWatch;
 use sd_notify::Readiness;
@@ -65,6 +67,8 @@ enum Event {
     PortsDue,
     /// SAs with idle lifetimes are due for a poll.
     IdlePoll,
+    /// The time of a key change is there, or the clock was set; an error ends the timer.
+    KeysDue(io::Result<()>),
 }
 
 /// Runs until a signal stops it, or a load fails.
@@ -95,6 +99,7 @@ pub(crate) fn run(
         change_watch: None,
         repair: RepairTimer::new(),
         idle: IdleTimer::new(),
+        keys: KeyTimer::default(),
         ports: BoundPorts::default(),
     };
     let result = daemon.serve(&events);
@@ -133,6 +138,7 @@ fn start_failed(error: &StartError) -> LogEvent {
         StartError::Thread(name, error) => event::daemon::no_thread(name, error),
         StartError::Signals(error) => event::daemon::no_signals(error),
         StartError::ControlSocket(directory, error) => event::daemon::no_control_socket(directory, error),
+        StartError::Clock(error) => event::daemon::no_clock(error),
         StartError::Addresses(error) => event::policy::no_addresses(error),
     }
 }
@@ -153,6 +159,7 @@ struct Daemon<'a> {
     change_watch: Option<SadbWatch>,
     repair: RepairTimer,
     idle: IdleTimer,
+    keys: KeyTimer,
     ports: BoundPorts,
 }
 
@@ -169,6 +176,7 @@ impl Daemon<'_> {
                 Event::AddressesChanged(change) => self.handle_address_change(change)?,
                 Event::PortsDue => self.ports.retry(&mut self.log),
                 Event::IdlePoll => self.poll_idle_sas()?,
+                Event::KeysDue(waited) => self.change_keys(waited)?,
                 Event::Stop => return self.stop(),
             }
         }
@@ -222,6 +230,10 @@ impl Daemon<'_> {
         // `manual-key status` compares the keys file with the loaded one: its name remains known after a failure.
         outcome.file = outcome.file.or(self.outcome.file.take());
         self.outcome = outcome;
+        if let Err(error) = self.await_key_change() {
+            let failure = self.fail(Reason::Other, &start_failed(&error));
+            self.outcome.fail_after_load(failure);
+        }
         self.report()
     }
 

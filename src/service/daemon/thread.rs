@@ -11,6 +11,8 @@ pub(super) enum StartError {
     Signals(io::Error),
     /// The control socket in this directory.
     ControlSocket(PathBuf, io::Error),
+    /// The timer for key changes.
+    Clock(io::Error),
     /// The netlink socket for address changes.
     Addresses(io::Error),
 }

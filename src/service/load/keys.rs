@@ -1,11 +1,13 @@
 //! The keys file as a whole: all its commands, or the lines of all its errors. Nothing of a file with an error is applied.
 
 use crate::apply::aim_at;
+use crate::chain::Chains;
 use crate::keyfile::{self, Command, Options, SaCommand, Setting, SystemResolver, Verb};
 use crate::names::Vocabulary;
 use crate::reconcile::{Goal, GoalError};
 use crate::sa::{SaId, SaType};
 use crate::sadb::AddCheck;
+use crate::sys::net::interfaces::is_local;
 
 /// The commands that a keys file of the service may contain.
 pub(crate) enum Action {
@@ -72,6 +74,49 @@ pub(crate) fn goal(commands: impl IntoIterator<Item = FileCommand>) -> Result<Go
         }
     }
     goal.finish()
+}
+
+/// The SAs of a keys file at a time.
+pub(crate) struct AtTime {
+    /// The commands without the additions that are not wanted then.
+    pub(crate) commands: Vec<FileCommand>,
+    /// When the SAs that are wanted change next, in seconds since 1970; `None` if they do not.
+    pub(crate) next_change: Option<u64>,
+    /// When the first of the key chains ends, in seconds since 1970; `None` if none ends.
+    pub(crate) end: Option<u64>,
+}
+
+/// When the SAs that are wanted change next after `time`, in seconds since 1970.
+pub(crate) fn next_change(commands: &[FileCommand], time: u64) -> Option<u64> {
+    chains(commands).next_change(time)
+}
+
+fn chains(commands: &[FileCommand]) -> Chains {
+    Chains::new(commands.iter().filter_map(FileCommand::addition).map(|command| &*command.request), &is_local)
+}
+
+/// The commands that hold at `time`, in seconds since 1970.
+///
+/// # Errors
+/// A file with key chains may only have `add`, and `flush` before it: the chains are about the file as a whole.
+pub(crate) fn at(mut commands: Vec<FileCommand>, time: u64) -> Result<AtTime, GoalError> {
+    let chains = chains(&commands);
+    if chains.is_empty() {
+        return Ok(AtTime { commands, next_change: None, end: None });
+    }
+    let first = commands.iter().position(FileCommand::is_addition).unwrap_or(0);
+    if let Some(other) = commands.iter().skip(first).find(|command| !command.is_addition()) {
+        let message = "only add is allowed in a file with key chains, and flush before the first add".to_owned();
+        return Err(GoalError { line: other.line, message });
+    }
+    let unwanted = chains.unwanted(time);
+    let mut position = 0;
+    commands.retain(|command| {
+        let is_wanted = !command.is_addition() || !unwanted.contains(&position);
+        position += usize::from(command.is_addition());
+        is_wanted
+    });
+    Ok(AtTime { commands, next_change: chains.next_change(time), end: chains.end() })
 }
 
 /// The errors of a keys file. Only numbers: the texts of the errors may contain keys.
@@ -177,6 +222,22 @@ mod tests {
     fn parse_returns_all_errors_and_no_command() {
         let text = format!("{VALID}bogus\n{VALID}add esp spi\ndump\n");
         assert_eq!(lines_of(&text), Err(Faults { commands: 5, lines: vec![2, 4, 5] }));
+    }
+
+    #[test]
+    fn at_drops_what_is_not_wanted_and_refuses_other_commands() {
+        let add = |words: &str| VALID.replace(" src", &format!(" outbound {words} src"));
+        let text = format!("flush\n{}{VALID}{}", add("send_from 100 send_until 200"), add("send_from 200"));
+        let commands = |text: &str| parse(text.as_bytes(), Vocabulary::Illumos, 0).ok().unwrap();
+        let lines_at = |time| {
+            let found = at(commands(&text), time).ok().unwrap();
+            (found.commands.iter().map(|command| command.line).collect::<Vec<_>>(), found.next_change)
+        };
+        assert_eq!(lines_at(0), (vec![1, 3], Some(100)));
+        assert_eq!(lines_at(100), (vec![1, 2, 3], Some(200)));
+        assert_eq!(lines_at(200), (vec![1, 3, 4], None));
+        assert_eq!(at(commands(&format!("{text}flush\n")), 0).err().map(|error| error.line), Some(5));
+        assert!(at(commands(&format!("{VALID}flush\n")), 0).is_ok());
     }
 
     #[test]

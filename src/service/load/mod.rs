@@ -7,6 +7,7 @@ mod adopt;
 mod apply;
 mod assess;
 mod beside;
+mod chains;
 pub(crate) mod encap_ports;
 pub(crate) mod file_sas;
 pub(crate) mod foreign;
@@ -34,6 +35,7 @@ use crate::service::log::Log;
 use crate::service::log::event::load::SadbState;
 use crate::service::log::event::{self, Event};
 use crate::service::records::owned_sas::OwnedSas;
+use crate::sys::time::unix_now;
 use foreign::AllRecords;
 use keys::FileCommand;
 use outcome::{Failure, LoadOutcome};
@@ -45,6 +47,8 @@ pub(crate) struct Loader<'a> {
     config: &'a Config,
     supervisor: &'a Supervisor,
     log: &'a mut dyn Log,
+    /// The order of a load; that of the configuration unless keys change at a set time.
+    mode: RefreshMode,
     /// The daemon enforces idle lifetimes where the kernel does not, and installs policies when an address appears.
     is_daemon: bool,
 }
@@ -68,11 +72,16 @@ enum Desired {
 
 impl<'a> Loader<'a> {
     pub(crate) fn new(config: &'a Config, supervisor: &'a Supervisor, log: &'a mut dyn Log) -> Self {
-        Self { config, supervisor, log, is_daemon: false }
+        Self { config, supervisor, log, mode: config.refresh, is_daemon: false }
     }
 
     pub(crate) fn for_daemon(self) -> Self {
         Self { is_daemon: true, ..self }
+    }
+
+    /// For a change of keys at its time: whatever the setting `refresh`, only differences are changed, so that no packet is lost.
+    pub(crate) fn for_key_change(self) -> Self {
+        Self { mode: RefreshMode::Reconcile, ..self }
     }
 
     /// Loads the keys file: flushes and adds, or with `refresh = "reconcile"` changes only what differs. With `show` the SAs are
@@ -84,7 +93,7 @@ impl<'a> Loader<'a> {
     }
 
     fn run_load(&mut self, show: bool, outcome: &mut LoadOutcome) -> Result<(), Failure> {
-        let mode = self.config.refresh;
+        let mode = self.mode;
         // Before the file is read, so that of two concurrent loads the later one applies the newer file.
         let _lock = self.lock()?;
         let file = self.read(outcome)?;
@@ -97,7 +106,9 @@ impl<'a> Loader<'a> {
         // Keys stay in memory no longer than necessary: the commands have copies of their own.
         let path = file.path;
         drop(file.contents);
+        // Of all keys, also those that are not wanted now: in a gap of a chain, packets are dropped and do not pass in the clear.
         let sas = self.sas_to_protect(&mut commands, &mut target);
+        let commands = self.at(commands, unix_now(), &path, outcome)?;
         let desired = match mode {
             RefreshMode::Reconcile => Desired::Goal(self.goal(&path, commands)?),
             RefreshMode::Flush | RefreshMode::CheckFirst => Desired::Commands(commands),
@@ -124,6 +135,7 @@ impl<'a> Loader<'a> {
             self.show(&mut target)?;
         }
         let result = result.and_then(|()| self.require_all(&policies));
+        self.announce_key_change(outcome);
         outcome.loaded = LoadedSas::new(sas, policies.waiting);
         result
     }

@@ -66,6 +66,8 @@ pub(crate) struct LoadOutcome {
     pub(crate) encap_ports: BTreeSet<EncapPort>,
     /// The SAs of the file, to watch.
     pub(crate) loaded: LoadedSas,
+    /// When the SAs of the key chains change next, in seconds since 1970; `None` without such a change.
+    pub(crate) next_change: Option<u64>,
     /// SAs that no policy uses; `None` if there are none, or the SADB has no policies.
     pub(crate) unprotected: Option<UnprotectedSas>,
 }

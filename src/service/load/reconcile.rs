@@ -66,12 +66,12 @@ impl Loader<'_> {
         })
     }
 
-    /// `manual-key plan`: prints the steps of [`Self::reconcile`], and of the policies.
+    /// `manual-key plan`, for the keys that are wanted at `time`, in seconds since 1970: prints the steps of [`Self::reconcile`], and of the policies.
     ///
     /// # Errors
     /// [`Reason::Drift`] if there are any; those of reading, parsing and comparing.
-    pub(crate) fn plan(&mut self, json: bool) -> Result<(), Reason> {
-        let (plan, policies) = self.run_plan().map_err(|failure| failure.reason)?;
+    pub(crate) fn plan(&mut self, json: bool, time: u64) -> Result<(), Reason> {
+        let (plan, policies) = self.run_plan(time).map_err(|failure| failure.reason)?;
         let mut out = io::stdout().lock();
         let write_plan: fn(&mut dyn Write, &Plan) -> io::Result<()> =
             if json { reconcile::write_json } else { reconcile::write_text };
@@ -80,13 +80,14 @@ impl Loader<'_> {
         if plan.steps.is_empty() && policies.is_empty() { Ok(()) } else { Err(Reason::Drift) }
     }
 
-    fn run_plan(&mut self) -> Result<(Plan, super::preview::PolicySteps), Failure> {
+    fn run_plan(&mut self, time: u64) -> Result<(Plan, super::preview::PolicySteps), Failure> {
         let mut outcome = LoadOutcome::default();
         let file = self.read(&mut outcome)?;
         let mut commands = self.parse(&file, SadbState::NotOpened, &mut outcome)?;
         // Keys stay in memory no longer than necessary.
         drop(file.contents);
         let sas = if self.config.protection.from_sas { file_sas(&mut commands) } else { Vec::new() };
+        let commands = self.at(commands, time, &file.path, &mut outcome)?;
         let goal = self.goal(&file.path, commands)?;
         let mut target = self.open()?;
         let plan = self.differences(&goal, &mut target)?;

@@ -24,6 +24,9 @@ use crate::service::records::owned_sas::OwnedSas;
 use crate::sys::fs::keys_file::{self, FileOrigin};
 use crate::sys::net::interfaces::local_addresses;
 
+/// Seconds that a change of keys may take.
+const SETTLING: u64 = 10;
+
 /// What is known about a loaded service. Without a keys file that can be read only the records are compared.
 #[derive(Default)]
 pub(super) struct Facts {
@@ -50,6 +53,10 @@ pub(super) struct Facts {
     pub(super) lost_policies: Vec<LostPolicy>,
     pub(super) unprotected: Option<UnprotectedSas>,
     pub(super) not_local: Option<NotLocalSas>,
+    /// When the SAs of the key chains change next, in seconds since 1970.
+    pub(super) next_change: Option<u64>,
+    /// When the first of the key chains ends, in seconds since 1970.
+    pub(super) chain_end: Option<u64>,
     /// UDP ports of SAs with ESP in UDP on which no program receives.
     pub(super) unbound_ports: Vec<u16>,
 }
@@ -125,7 +132,13 @@ impl Facts {
         drop(read.contents);
         let unbound_ports = encap_ports::unbound(&encap_ports::encap_ports(&commands), target).collect();
         let sas = file_sas(&mut commands);
-        Ok(Some(LoadedFile { sas, goal: keys::goal(commands).ok(), unbound_ports }))
+        let settled = keys::next_change(&commands, self.now.saturating_sub(SETTLING));
+        let at = keys::at(commands, self.now).ok();
+        (self.next_change, self.chain_end) = at.as_ref().map_or((None, None), |at| (at.next_change, at.end));
+        // While keys change, neither the old nor the new state is a fault.
+        let is_settled = settled.is_none_or(|change| change > self.now);
+        let goal = at.filter(|_| is_settled).and_then(|at| keys::goal(at.commands).ok());
+        Ok(Some(LoadedFile { sas, goal, unbound_ports }))
     }
 
     fn compare_sas(&mut self, goal: &Goal, sadb: &mut dyn Sadb) -> Result<(), Unknown> {

@@ -32,6 +32,13 @@ const LOADED: Family = Family::gauge(
     "seconds",
     "When the keys file was loaded last, in seconds since 1970",
 );
+const KEYS_CHANGE: Family = Family::gauge(
+    "ipsec_keys_change_timestamp_seconds",
+    "seconds",
+    "When the keys of a key chain change next, in seconds since 1970",
+);
+const KEYS_END: Family =
+    Family::gauge("ipsec_keys_end_timestamp_seconds", "seconds", "When the first key chain ends, in seconds since 1970");
 const READABLE: Family = Family::gauge("ipsec_sadb_readable", "", "Whether the SADB could be read");
 
 const STATES: [State; 5] = [State::Starting, State::Online, State::Degraded, State::Maintenance, State::Disabled];
@@ -75,7 +82,9 @@ fn write_state(exposition: &mut Exposition<'_>, report: &Report, unit: &str) -> 
         }
     }
     report.changed.into_iter().try_for_each(|changed| gauge(&CHANGED, None, changed.into()))?;
-    report.loaded.into_iter().try_for_each(|loaded| gauge(&LOADED, None, loaded))
+    report.loaded.into_iter().try_for_each(|loaded| gauge(&LOADED, None, loaded))?;
+    report.keys_change.into_iter().try_for_each(|change| gauge(&KEYS_CHANGE, None, change))?;
+    report.keys_end.into_iter().try_for_each(|end| gauge(&KEYS_END, None, end))
 }
 
 /// The links of the SADB that the service uses; `None` if it cannot be read.

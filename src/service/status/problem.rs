@@ -83,8 +83,19 @@ impl Problem {
 type Check = fn(&Facts) -> Option<Problem>;
 
 /// The worst first among those of one level.
-const CHECKS: &[Check] =
-    &[elsewhere, unprotected, policies, expired, missing, differing, udp_port, file_changed, partly_elsewhere, expiring];
+const CHECKS: &[Check] = &[
+    elsewhere,
+    unprotected,
+    policies,
+    expired,
+    missing,
+    differing,
+    udp_port,
+    file_changed,
+    partly_elsewhere,
+    expiring,
+    keys_end,
+];
 
 /// The problems of a loaded service, the worst first.
 pub(super) fn find(facts: &Facts) -> Vec<Problem> {
@@ -186,6 +197,19 @@ fn expiring(facts: &Facts) -> Option<Problem> {
     (!text.is_empty()).then(|| Problem::warning(text.join("; "), NEW_KEYS))
 }
 
+fn keys_end(facts: &Facts) -> Option<Problem> {
+    let end = facts.chain_end.filter(|end| *end <= facts.now.saturating_add(facts.warn))?;
+    let fix = "append keys to the file on both hosts, then run manual-key refresh (docs/key-chains.md)";
+    if end <= facts.now {
+        return Some(Problem::critical(
+            format!("a key chain has ended at {}: it has no key for now", show::local(end)),
+            fix,
+        ));
+    }
+    let text = format!("a key chain ends in {}, at {}", Remaining(end - facts.now), show::local(end));
+    Some(Problem::warning(text, fix))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -221,6 +245,18 @@ mod tests {
         assert!(at(None, 100, 1_000).is_empty() && at(Some(2_000), 100, 1_000).is_empty());
         let [line] = &at(Some(25_300), 100, 172_800)[..] else { panic!("one") };
         assert!(line.starts_with("WARNING: the next SA expires in 7 h, at ") && line.ends_with(NEW_KEYS), "{line}");
+    }
+
+    #[test]
+    fn keys_end_warns_within_the_time_of_warn_and_is_critical_afterwards() {
+        let at = |chain_end, now| lines(&Facts { now, warn: 1_000, chain_end, ..Facts::default() });
+        assert!(at(None, 100).is_empty() && at(Some(2_000), 100).is_empty());
+        assert!(
+            at(Some(2_000), 1_000)[0].starts_with("WARNING: a key chain ends in 16 min"),
+            "{:?}",
+            at(Some(2_000), 1_000)
+        );
+        assert!(at(Some(2_000), 2_000)[0].starts_with("CRITICAL: a key chain has ended at "));
     }
 
     #[test]

@@ -7,7 +7,7 @@
 //! leases (another user's file, illumos, some file systems) a change is noticed by what stat(2) returns around the read.
 
 use std::fs::{File, FileType, Metadata, OpenOptions};
-use std::io::{self, Read};
+use std::io::{self, Read, Seek};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
@@ -211,6 +211,18 @@ impl KeysFileReader {
     /// The findings of [`Self::open`].
     pub(crate) fn take_findings(&mut self) -> Vec<PrivacyFinding> {
         std::mem::take(&mut self.findings)
+    }
+
+    /// Makes the next read begin at the start of the file again.
+    ///
+    /// # Errors
+    /// [`FileError::Unreadable`].
+    pub(crate) fn rewind(&mut self) -> Result<(), FileError> {
+        self.file.rewind().map_err(|error| self.failed(error))?;
+        // The length at the first read: `read` notices another one.
+        self.remaining = usize::try_from(self.opened.len).unwrap_or(usize::MAX);
+        self.is_done = false;
+        Ok(())
     }
 
     /// Fills `buffer` with the next bytes of the file, completely unless the file ends. Returns their number.

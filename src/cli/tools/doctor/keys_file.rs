@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use super::report::{HealthReport, counted};
+use crate::chain::Chains;
 use crate::cli::command_loop::{CommandLoop, Handler, InputError, Lints, Outcome};
 use crate::cli::input_blocks::InputBlocks;
 use crate::cli::report::Excerpt;
@@ -14,6 +15,8 @@ use crate::keyfile::{Code, Command, Diagnostic, ParsedCommand, SaCommand, Verb};
 use crate::names::Vocabulary;
 use crate::redact::{shell_word, shown};
 use crate::sa::{AuthAlg, EncrAlg, SaId, SaType};
+use crate::sys::net::interfaces::is_local;
+use crate::sys::time::unix_now;
 
 /// The SAs that the file adds.
 #[derive(Default)]
@@ -23,12 +26,26 @@ pub(super) struct DesiredSas {
     pub(super) lifetimes: HashMap<SaId, u64>,
     /// The names of the algorithms that they use.
     pub(super) algorithms: BTreeSet<&'static str>,
+    pub(super) chains: Chains,
+    /// The SAs with windows, and the numbers of their commands.
+    pub(super) limited: Vec<(usize, SaId)>,
+    /// Commands so far.
+    pub(super) additions: usize,
 }
 
 impl DesiredSas {
     /// Each protocol, and whether it is over IPv6.
     pub(super) fn protocols(&self) -> BTreeSet<(SaType, bool)> {
         self.ids.iter().map(|id| (id.sa_type, id.dst.is_ipv6())).collect()
+    }
+
+    /// Removes the SAs that are not wanted now, by the key chains of the file.
+    fn keep_wanted(&mut self) {
+        let unwanted = self.chains.unwanted(unix_now());
+        for (_, id) in self.limited.iter().filter(|(position, _)| unwanted.contains(position)) {
+            self.ids.remove(id);
+            self.lifetimes.remove(id);
+        }
     }
 
     fn add(&mut self, command: &SaCommand, vocabulary: Vocabulary) {
@@ -38,6 +55,11 @@ impl DesiredSas {
         let ids: Vec<SaId> = targets.iter().filter_map(|target| target.dst.map(id)).collect();
         let hard = request.hard.as_ref().map_or(0, |hard| hard.addtime);
         self.lifetimes.extend(ids.iter().filter(|_| hard != 0).map(|id| (*id, hard)));
+        if request.windows.are_limited() {
+            self.limited.extend(ids.iter().map(|id| (self.additions, *id)));
+        }
+        self.chains.push(request, &is_local);
+        self.additions += 1;
         self.ids.extend(ids);
         let auth = vocabulary.auth_algs().filter(|row| request.auth_alg != AuthAlg::NONE && row.number == request.auth_alg);
         let encr = vocabulary.encr_algs().filter(|row| request.encr_alg != EncrAlg::NONE && row.number == request.encr_alg);
@@ -50,7 +72,9 @@ pub(super) fn check(path: &Path, session: &Session<'_>, report: &mut HealthRepor
     match survey(path, session, report) {
         Ok(survey) => {
             report_contents(path, &session.target().command("ipseckey"), &survey, report);
-            Some(survey.desired)
+            let mut desired = survey.desired;
+            desired.keep_wanted();
+            Some(desired)
         }
         Err(error) => {
             // A dangling symbolic link is not missing: `ipseckey generate -o` would refuse to replace it.

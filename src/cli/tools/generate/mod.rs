@@ -5,7 +5,9 @@
 
 mod directions;
 mod routing;
+mod schedule;
 
+use std::collections::HashSet;
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -21,10 +23,11 @@ use crate::cli::tools::{policy_lines, private_file};
 use crate::names::keywords::{self, Field, Keyword, Usage, Value};
 use crate::names::{Vocabulary, algorithms};
 use crate::redact::{self, Expected, cited};
-use crate::sa::NATT_PORT;
+use crate::sa::{NATT_PORT, Windows};
 use crate::secret::Buffer;
 use crate::show;
 use routing::{LinkSas, Routing};
+use schedule::Schedule;
 
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::cli) struct Generate {
@@ -34,6 +37,8 @@ pub(in crate::cli) struct Generate {
     output: Option<PathBuf>,
     peer: Option<PathBuf>,
     is_ah: bool,
+    /// Of a key chain.
+    schedule: Option<Schedule>,
 }
 
 pub(in crate::cli::tools) fn command() -> Command {
@@ -46,6 +51,9 @@ pub(in crate::cli::tools) fn command() -> Command {
              for the direction from src to dst.\n\n\
              With an SADB of illumos (elsewhere: --sadb model:illumos), which may start the service before it has its addresses, each SA is \
              `inbound` or `outbound`. The file is then for the host with the address src, and --peer writes that for the other host.\n\n\
+             Example: ipseckey generate esp src 192.0.2.1 dst 198.51.100.7 --every 30d --count 12 -o ipseckeys\n\n\
+             With --every the file is a key chain: manual-key run changes the keys on both hosts at set times, without packet loss \
+             (docs/key-chains.md).\n\n\
              Example: ipseckey generate ospfv3 fe80::1 fe80::2 fe80::3 -o ipseckeys\n\n\
              For a routing protocol all routers of a link use one file, with one SPI and key: an SA for each group of the protocol and \
              for each of the given link-local addresses. The default is ESP without encryption (encr_alg null).",
@@ -80,6 +88,7 @@ pub(in crate::cli::tools) fn command() -> Command {
                 .value_parser(value_parser!(PathBuf))
                 .help("For illumos: write the keys file of the host with the address dst to a new FILE of mode 0600"),
         )
+        .args(schedule::options())
 }
 
 impl From<&mut ArgMatches> for Generate {
@@ -91,6 +100,7 @@ impl From<&mut ArgMatches> for Generate {
             output: matches.remove_one("output"),
             peer: matches.remove_one("peer"),
             is_ah: matches.get_flag("ah"),
+            schedule: Schedule::from(matches),
         }
     }
 }
@@ -109,11 +119,14 @@ impl Generate {
                 "--peer is for illumos only (--sadb model:illumos): on Linux both hosts use the same file",
             ));
         }
-        let text = pair.text(self.bits)?;
+        // Without a schedule, one key without windows.
+        let windows = self.schedule.map_or_else(|| Ok(vec![Windows::default()]), Schedule::windows)?;
+        let text = pair.text(self.bits, &windows)?;
         // A mistake in the given words shows up here, with its place, before anything is written.
         let Some(commands) = parse_text("the new file", &text, session) else { return Ok(Exit::Failed) };
         let policies = match session.vocabulary() {
-            Vocabulary::Linux => policy_lines::comment(&commands),
+            // Those of the first key are those of all.
+            Vocabulary::Linux => policy_lines::comment(commands.get(..2).unwrap_or(&commands)),
             Vocabulary::Illumos => String::new(),
         };
         let own = with_comment(&text, &policies)?;
@@ -125,6 +138,11 @@ impl Generate {
     }
 
     fn run_routing(&self, routing: &'static Routing, session: &Session<'_>) -> Result<Exit, Failure> {
+        if self.schedule.is_some() {
+            return Err(Failure::new(
+                "--every is for two hosts: docs/ospfv3.md describes a change of the keys of all routers",
+            ));
+        }
         if self.peer.is_some() {
             return Err(Failure::new("--peer is for two hosts: all routers of a link use the same file"));
         }
@@ -189,18 +207,21 @@ impl<'w> SaPair<'w> {
         })
     }
 
-    /// The keys file, without the comment about policies.
-    fn text(&self, bits: Option<u16>) -> Result<Buffer, Failure> {
-        let mut text = Buffer::with_capacity(CAPACITY + 4 * self.given_len);
+    /// The keys file, without the comment about policies: a key for each of `windows`.
+    fn text(&self, bits: Option<u16>, windows: &[Windows]) -> Result<Buffer, Failure> {
+        let mut text = Buffer::with_capacity((CAPACITY + 4 * self.given_len) * windows.len().max(1));
         if self.has_directions {
             let [src, dst] = self.hosts();
             writeln!(text, "{}\n", directions::comment(src, dst))?;
         } else {
             writeln!(text, "# Keys for two hosts: the same file serves both, and no other user may read it.\n")?;
         }
-        let [there, back] = two_spis()?;
-        self.write(&mut text, there, false, bits)?;
-        self.write(&mut text, back, true, bits)?;
+        let mut spis = random_spis(2 * windows.len())?.into_iter();
+        for windows in windows {
+            for (back, spi) in [false, true].into_iter().zip(spis.by_ref()) {
+                self.write(&mut text, spi, back, bits, windows)?;
+            }
+        }
         Ok(text)
     }
 
@@ -219,7 +240,7 @@ impl<'w> SaPair<'w> {
     }
 
     /// Writes the SA of one direction. `back` is the one from `dst` to `src`.
-    fn write(&self, out: &mut Buffer, spi: u32, back: bool, bits: Option<u16>) -> Result<(), Failure> {
+    fn write(&self, out: &mut Buffer, spi: u32, back: bool, bits: Option<u16>, windows: &Windows) -> Result<(), Failure> {
         write!(out, "add {} spi {spi:#x}", self.sa_type)?;
         if self.has_directions {
             write!(out, " {}", directions::word(back))?;
@@ -243,6 +264,9 @@ impl<'w> SaPair<'w> {
                     write!(out, " nat_rport {NATT_PORT}")?;
                 }
             }
+        }
+        if windows.are_limited() {
+            write!(out, " \\\n   {}", schedule::words(windows))?;
         }
         for (role, algorithm, bits) in [("encr", self.encr, bits), ("auth", self.auth, None)] {
             let Some((name, recipe)) = algorithm else { continue };
@@ -351,14 +375,13 @@ fn unknown(name: &str) -> Failure {
     Failure::new(format!("no such algorithm: {}: {advice}", cited(name, Expected::Nothing)))
 }
 
-/// Two different SPIs.
-fn two_spis() -> Result<[u32; 2], Failure> {
-    loop {
-        let spis @ [one, other] = [random_spi()?, random_spi()?];
-        if one != other {
-            return Ok(spis);
-        }
+/// `count` different SPIs.
+fn random_spis(count: usize) -> Result<HashSet<u32>, Failure> {
+    let mut spis = HashSet::new();
+    while spis.len() < count {
+        spis.insert(random_spi()?);
     }
+    Ok(spis)
 }
 
 /// A random SPI above the range that IANA has reserved (RFC 4303 section 2.1): files made at different times can be loaded side by
@@ -382,7 +405,7 @@ mod tests {
         let words: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
         let mut text = Buffer::with_capacity(CAPACITY);
         let pair = SaPair::parse("esp", &words, Vocabulary::Linux).map_err(|failure| failure.to_string())?;
-        pair.write(&mut text, 5, true, Some(128)).map_err(|failure| failure.to_string())?;
+        pair.write(&mut text, 5, true, Some(128), &Windows::default()).map_err(|failure| failure.to_string())?;
         Ok(String::from_utf8(text.to_vec()).unwrap())
     }
 
@@ -400,7 +423,7 @@ mod tests {
         let words = ["src", "192.0.2.1", "dst", "192.0.2.2", "srcidtype", "fqdn", "outbound", "encap", "udp"];
         let words = words.map(str::to_owned);
         let pair = SaPair::parse("esp", &words, Vocabulary::Illumos).unwrap();
-        let own = pair.text(None).unwrap();
+        let own = pair.text(None, &[Windows::default()]).unwrap();
         let peer = pair.for_peer(&own).unwrap();
         let [own, peer] = [own, peer].map(|text| String::from_utf8(text.to_vec()).unwrap());
         let adds = |text: &str| -> Vec<String> {
@@ -459,8 +482,8 @@ mod tests {
     }
 
     #[test]
-    fn generate_makes_two_spis() {
-        let [one, other] = two_spis().unwrap();
-        assert!(one != other && one.min(other) >= 0x1000_0000);
+    fn generate_makes_different_spis() {
+        let spis = random_spis(2).unwrap();
+        assert!(spis.len() == 2 && spis.iter().all(|spi| *spi >= 0x1000_0000));
     }
 }

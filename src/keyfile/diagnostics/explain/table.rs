@@ -328,4 +328,31 @@ pub(super) const TABLE: &[Explanation] = &[
         "add ah spi 0x1000 dst 224.0.0.13 proto 103 auth_alg sha256 authkey KEY64",
         "add ah spi 0x1000 dst 224.0.0.13 auth_alg sha256 authkey KEY64",
     ),
+    row(
+        Code::ChainGap,
+        "From the end of one key until the start of the next, no packet is sent or accepted. Policies of the service remain, so that \
+         packets are dropped and do not pass in the clear. The last key of a chain may have no end.",
+        "add ah spi 0x1000 dst 198.51.100.7 auth_alg sha256 authkey KEY64 send_until 2027-01-31T00:00:00Z\n\
+         add ah spi 0x1001 dst 198.51.100.7 auth_alg sha1 authkey KEY40 send_from 2027-02-01T00:00:00Z",
+        "add ah spi 0x1000 dst 198.51.100.7 auth_alg sha256 authkey KEY64 send_until 2027-02-01T00:00:00Z\n\
+         add ah spi 0x1001 dst 198.51.100.7 auth_alg sha1 authkey KEY40 send_from 2027-02-01T00:00:00Z",
+    ),
+    row(
+        Code::ChainOverlap,
+        "Each host changes keys by its own clock. A key has to be accepted before the other host sends with it, and for a while \
+         afterwards: by the difference of the clocks at least, which is 5 minutes unless --skew says otherwise.",
+        "add ah spi 0x1000 dst 198.51.100.7 auth_alg sha256 authkey KEY64 accept_from 2027-01-31T00:00:00Z send_from \
+         2027-01-31T00:00:00Z",
+        "add ah spi 0x1000 dst 198.51.100.7 auth_alg sha256 authkey KEY64 accept_from 2027-01-30T23:00:00Z send_from \
+         2027-01-31T00:00:00Z",
+    ),
+    row(
+        Code::ChainKey,
+        "A change to an SA with the same key changes nothing for an attacker who has it, and repeats sequence numbers under one key. \
+         Each SA of a chain, also that of the other direction, has keys of its own.",
+        "add ah spi 0x1000 dst 198.51.100.7 auth_alg sha256 authkey KEY64 send_until 2027-02-01T00:00:00Z\n\
+         add ah spi 0x1001 dst 198.51.100.7 auth_alg sha256 authkey KEY64 send_from 2027-02-01T00:00:00Z",
+        "add ah spi 0x1000 dst 198.51.100.7 auth_alg sha256 authkey KEY64 send_until 2027-02-01T00:00:00Z\n\
+         add ah spi 0x1001 dst 198.51.100.7 auth_alg sha1 authkey KEY40 send_from 2027-02-01T00:00:00Z",
+    ),
 ];

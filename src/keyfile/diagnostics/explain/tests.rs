@@ -20,6 +20,7 @@ fn found(text: &str) -> Vec<Code> {
         codes.extend(item.diagnostics.iter().map(|diagnostic| diagnostic.code));
         codes.extend(checker.check(&item, text.as_bytes()).iter().map(|warning| warning.code));
     }
+    codes.extend(checker.finish().iter().map(|warning| warning.code));
     codes.extend(all.take_trailing_warnings().iter().map(|diagnostic| diagnostic.code));
     codes
 }

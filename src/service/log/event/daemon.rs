@@ -180,6 +180,10 @@ pub(crate) fn no_thread(name: &str, error: &io::Error) -> Event {
     Event::error(format!("the thread {name:?} cannot be started: {error}"))
 }
 
+pub(crate) fn no_clock(error: &io::Error) -> Event {
+    Event::error(format!("cannot wait for the next change of keys: {error}"))
+}
+
 pub(crate) fn no_signals(error: &io::Error) -> Event {
     Event::error(format!("signals cannot be blocked: {error}"))
 }

@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 
 use super::{Count, Event, Lines};
+use crate::names::times;
 use crate::policy::coverage::UnprotectedSas;
 use crate::reconcile::{ExecuteError, GoalError, Mismatch, PlanError, Step, Summary};
 use crate::redact::without_hex_runs;
@@ -30,6 +31,22 @@ pub(crate) fn online(sas: usize, file: &Path) -> Event {
 pub(crate) fn reconciled(summary: Summary, sas: usize, file: &Path) -> Event {
     let text = format!("online: {} from {} ({summary})", Count(sas, "SA"), shown(file));
     Event::info(text).entry(&LOADED).file(file).field("IPSECKEY_SAS", sas)
+}
+
+/// `time` is in seconds since 1970.
+pub(crate) fn next_key_change(time: u64, by_daemon: bool) -> Event {
+    let at = times::text(time);
+    let text = if by_daemon {
+        format!("the keys change next at {at}")
+    } else {
+        format!("the keys change next at {at}: nothing does it then but manual-key run, or manual-key refresh by a timer")
+    };
+    Event::info(text)
+}
+
+/// `due`: when the keys should have changed, in seconds since 1970. `why` is the log line of the failure.
+pub(crate) fn key_change_failed(due: u64, why: &str, seconds: u64) -> Event {
+    Event::error(format!("the keys did not change at {}: {why}; next attempt in {seconds} s", times::text(due)))
 }
 
 const UNPROTECTED: Entry = Entry {
