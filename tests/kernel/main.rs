@@ -10,6 +10,7 @@ mod algorithms;
 mod batches;
 mod capture;
 mod cases;
+mod chains;
 mod check;
 mod confirm;
 mod directions;

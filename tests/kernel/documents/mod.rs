@@ -188,6 +188,22 @@ fn documents_backup() {
 
 #[test]
 #[ignore = "needs a kernel: tests/kernel/run"]
+fn documents_key_chains() {
+    let (site, page) = (Site::new(), Page::new("key-chains.md", 1));
+    site.here.run(page.block(1)).succeeded();
+    let checked = site.here.run("ipseckey -c /etc/inet/secret/ipseckeys");
+    assert!(
+        checked.err.contains("24 of 24 commands are correct") && checked.err.contains("a key chain ends at"),
+        "{}",
+        checked.err
+    );
+    let loaded = site.here.run("ipseckey -f /etc/inet/secret/ipseckeys");
+    assert!(loaded.err.contains("the keys change next at") && loaded.status == 0, "{}", loaded.err);
+    assert_eq!(site.here.run("ip xfrm state list").succeeded().matches(" spi ").count(), 2);
+}
+
+#[test]
+#[ignore = "needs a kernel: tests/kernel/run"]
 fn documents_json() {
     let page = Page::new("json.md", 2);
     let site = protected_hosts("hard_addtime 3600");
