@@ -190,6 +190,8 @@ fn documents_backup() {
 #[ignore = "needs a kernel: tests/kernel/run"]
 fn documents_key_chains() {
     let (site, page) = (Site::new(), Page::new("key-chains.md", 1));
+    // The package has it.
+    site.here.run("mkdir -p /etc/inet/secret").succeeded();
     site.here.run(page.block(1)).succeeded();
     let checked = site.here.run("ipseckey -c /etc/inet/secret/ipseckeys");
     assert!(
