@@ -235,7 +235,7 @@ _ipseckey_options() {
             return 0
             ;;
         ipseckey__subcmd__generate)
-            opts="-o -h --bits --ah --output --peer --every --count --from --overlap --json --show-keys --color --sadb --help esp ah ospfv3 ripng pim"
+            opts="-o -h --bits --ah --output --peer --every --count --from --overlap --extend --prune --json --show-keys --color --sadb --help esp ah ospfv3 ripng pim"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -270,6 +270,14 @@ _ipseckey_options() {
                     return 0
                     ;;
                 --overlap)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --extend)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --prune)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -444,7 +452,7 @@ _ipseckey() {
     done
 
     case $prev in
-    --at | --bits | --color | --count | --every | --from | --hosts | --output | --overlap | --peer | --sadb | --skew | --watch | -c | -f | -o | -s) _ipseckey_options "${COMP_WORDS[0]}" "$cur" "$prev" && return ;;
+    --at | --bits | --color | --count | --every | --extend | --from | --hosts | --output | --overlap | --peer | --prune | --sadb | --skew | --watch | -c | -f | -o | -s) _ipseckey_options "${COMP_WORDS[0]}" "$cur" "$prev" && return ;;
     auth_alg | authalg) mapfile -t COMPREPLY < <(compgen -W "$auth" -- "$cur") && return ;;
     encr_alg | encralg) mapfile -t COMPREPLY < <(compgen -W "$encr" -- "$cur") && return ;;
     mode) mapfile -t COMPREPLY < <(compgen -W "transport tunnel beet" -- "$cur") && return ;;

@@ -148,6 +148,8 @@ complete -c ipseckey -n "__fish_ipseckey_using_subcommand generate" -l every -d 
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand generate" -l count -d 'Number of keys of the chain, for each direction' -r
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand generate" -l from -d 'When the first key begins, such as 2027-01-31 or 2027-01-31T02:00:00Z [default: now]' -r
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand generate" -l overlap -d 'How long a key is accepted before and after it is sent with [default: 1h]' -r
+complete -c ipseckey -n "__fish_ipseckey_using_subcommand generate" -l extend -d 'Append keys to the chains of FILE, after their last ones, with the algorithms that these have' -r -F
+complete -c ipseckey -n "__fish_ipseckey_using_subcommand generate" -l prune -d 'Remove the keys from FILE that no host accepts or sends with any more' -r -F
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand generate" -l color -d 'Colour diagnostics' -r -f -a "auto\t''
 always\t''
 never\t''"

@@ -222,3 +222,69 @@ fn generate_writes_a_file_for_each_illumos_host() {
     assert_eq!(xfrm.status.code(), Some(1));
     assert!(String::from_utf8(xfrm.stderr).unwrap().contains("both hosts use the same file"));
 }
+
+/// The values of `keyword` in a keys file, in order.
+fn values<'t>(text: &'t str, keyword: &str) -> Vec<&'t str> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    words.windows(2).filter(|pair| pair[0] == keyword).map(|pair| pair[1]).collect()
+}
+
+#[test]
+fn generate_makes_extends_and_prunes_a_key_chain() {
+    let model = Model::start(&["192.0.2.1"]);
+    let words = ["esp", "--every", "30d", "--count", "2", "--from", "2097-01-01", "replay", "32"];
+    let (text, messages) = generated(&model, &[&words[..], &ADDRESSES[..]].concat());
+    assert!(messages.contains("a key chain ends at 2097-03-02T00:00:00Z") && !messages.contains("IK06"), "{messages}");
+    assert_eq!(values(&text, "send_from")[1..3], ["2097-01-01T00:00:00Z", "2097-01-31T00:00:00Z"]);
+    let file = model.path("generated");
+    let name = file.to_str().unwrap();
+    succeeded(model.run(&["generate", "--extend", name, "--every", "10d", "--count", "3", "--overlap", "2h"]));
+    let extended = fs::read_to_string(&file).unwrap();
+    assert!(extended.starts_with(&text), "what was there stays as it is");
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o7777, 0o600);
+    assert_eq!(values(&extended, "send_until").last(), Some(&"2097-04-01T00:00:00Z"));
+    assert_eq!(values(&extended, "accept_from").last(), Some(&"2097-03-21T22:00:00Z"));
+    for (keyword, count) in [("spi", 10), ("encrkey", 10), ("authkey", 10)] {
+        let found = values(&extended, keyword);
+        let different: std::collections::HashSet<&str> = found.iter().copied().collect();
+        assert_eq!((found.len(), different.len()), (count, count), "{keyword}");
+    }
+    let checked = String::from_utf8(model.run(&["-c", name]).stderr).unwrap();
+    assert!(checked.contains("10 of 10 commands are correct") && !checked.contains("IK06"), "{checked}");
+    // The first key of both directions is over.
+    let over = extended
+        .replace("2097-01-31T00:00:00Z", "2001-01-31T00:00:00Z")
+        .replace("2097-01-31T01:00:00Z", "2001-01-31T01:00:00Z");
+    let over =
+        over.replace("2097-01-01T00:00:00Z", "2001-01-01T00:00:00Z").replace("2096-12-31T23:00:00Z", "2000-12-31T23:00:00Z");
+    fs::write(&file, &over).unwrap();
+    let pruned = model.run(&["generate", "--prune", name]);
+    assert!(String::from_utf8_lossy(&pruned.stderr).contains("2 keys removed, 8 left"), "{pruned:?}");
+    let left = fs::read_to_string(&file).unwrap();
+    assert_eq!(values(&left, "spi"), values(&extended, "spi")[2..]);
+    assert!(left.starts_with("# No other user may read"), "{left}");
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o7777, 0o600);
+}
+
+#[test]
+fn generate_refuses_what_is_no_chain_to_extend_or_prune() {
+    let model = Model::start(&[]);
+    let add =
+        "add esp spi 0x1000 src 192.0.2.1 dst 192.0.2.2 auth_alg sha1 authkey 000102030405060708090a0b0c0d0e0f10111213";
+    let file = model.path("keys");
+    for (text, option, expected) in [
+        (format!("{add}\n"), "--extend", "has no key chain"),
+        (format!("{add} send_from 5\n"), "--extend", "line 1: the last key of this chain has no send_until"),
+        (format!("{add} send_until 5\nquit\n"), "--extend", "line 2: remove quit"),
+        (format!("{add} send_until 5 accept_until 5\n"), "--prune", "every key is over"),
+        ("add esp spi\n".to_owned(), "--prune", "IK004"),
+    ] {
+        fs::write(&file, &text).unwrap();
+        fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
+        let words = ["generate", option, file.to_str().unwrap(), "--every", "30d", "--count", "1"];
+        let refused = model.run(if option == "--extend" { &words } else { &words[..3] });
+        let printed = String::from_utf8(refused.stderr).unwrap();
+        assert!(!refused.status.success() && printed.contains(expected), "{expected}: {printed}");
+        assert_eq!(fs::read_to_string(&file).unwrap(), text);
+    }
+}

@@ -51,6 +51,16 @@ impl Chains {
         self.by_link().into_values().filter_map(end_of).min().filter(|end| *end != u64::MAX)
     }
 
+    /// For each chain the position of the key that ends last, in the order of the file.
+    #[must_use]
+    pub(crate) fn last_of_each(&self) -> Vec<usize> {
+        let end = |entry: &Entry| (entry.windows.send.until.unwrap_or(u64::MAX), entry.position);
+        let last = |entries: Vec<Entry>| entries.into_iter().max_by_key(end).map(|entry| entry.position);
+        let mut positions: Vec<usize> = self.by_link().into_values().filter_map(last).collect();
+        positions.sort_unstable();
+        positions
+    }
+
     fn by_link(&self) -> BTreeMap<usize, Vec<Entry>> {
         let mut links: BTreeMap<usize, Vec<Entry>> = BTreeMap::new();
         self.entries.iter().for_each(|entry| links.entry(entry.link).or_default().push(*entry));

@@ -26,8 +26,11 @@ pub(crate) use parse::resolve::NameError;
 pub(crate) use parse::resolve::{HostsFile, Resolver, SystemResolver};
 pub(crate) use source::{Location, MAX_COMMAND_LEN, complete_lines_len, line_after, long_command};
 
+use std::ops::Range;
+
 use crate::names::Vocabulary;
-use lexer::{Arguments, Lexer};
+use crate::names::keywords::{self, Keyword, Value};
+use lexer::{Arguments, Lexer, WordSource};
 use parse::Parser;
 use source::{LineKind, LogicalLines};
 
@@ -113,6 +116,23 @@ impl Iterator for Commands<'_> {
             self.pending = parsed.command.diagnostics;
         }
     }
+}
+
+/// The keywords of the command at `location` that have a value, each with the place of its value in `text`.
+pub(crate) fn keyword_values(text: &[u8], location: Location) -> impl Iterator<Item = (&'static Keyword, Range<usize>)> {
+    let line = text.get(location.start..location.end).unwrap_or_default();
+    let mut lexer = Lexer::new(line, location.start);
+    std::iter::from_fn(move || {
+        loop {
+            let word = lexer.next_word()?;
+            let Some(row) = keywords::by_word(word.bytes).filter(|row| row.value != Value::Nothing) else { continue };
+            if row.value == Value::Identity {
+                lexer.next_word();
+            }
+            let value = lexer.next_word()?;
+            return Some((row, value.offset..value.offset + value.bytes.len()));
+        }
+    })
 }
 
 fn warn_continued_comment(text: &[u8], location: Location) -> Diagnostic {

@@ -62,12 +62,24 @@ pub(crate) fn create_new(path: &Path, contents: &[u8]) -> io::Result<()> {
 /// `InvalidInput` if `path` is a directory, a device, a FIFO or a socket; `PermissionDenied` for an inherited access list; errors of
 /// `write` and of the system calls.
 pub(crate) fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), ReplaceError> {
+    replace_with_mode(path, 0o400, write)
+}
+
+/// As [`replace`], with another mode.
+///
+/// # Errors
+/// Those of [`replace`].
+pub(crate) fn replace_with_mode(
+    path: &Path,
+    mode: u32,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<(), ReplaceError> {
     // A rename would replace a device or a FIFO as well.
     if fs::symlink_metadata(path).is_ok_and(|old| !(old.is_file() || old.is_symlink())) {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file; name a file to save into").into());
     }
     let directory = directory_of(path);
-    let mut file = NewFile::create(&directory, 0o400)?;
+    let mut file = NewFile::create(&directory, mode)?;
     require_private(&directory, file.file())?;
     {
         let mut buffered = secret::SecretWriter::new(BUFFER_LEN, file.file());

@@ -3,6 +3,7 @@
 //! The file is parsed and checked like any keys file before it is written. For illumos, SAs have a direction, which differs from
 //! host to host: there are two files, with the same keys. For routing protocols [`routing`] makes one file for all routers of a link.
 
+mod chain_file;
 mod directions;
 mod routing;
 mod schedule;
@@ -37,6 +38,10 @@ pub(in crate::cli) struct Generate {
     output: Option<PathBuf>,
     peer: Option<PathBuf>,
     is_ah: bool,
+    /// `--extend`: append keys to the chains of this file.
+    extend: Option<PathBuf>,
+    /// `--prune`: remove the keys of this file that are over.
+    prune: Option<PathBuf>,
     /// Of a key chain.
     schedule: Option<Schedule>,
 }
@@ -61,14 +66,14 @@ pub(in crate::cli::tools) fn command() -> Command {
         .arg(
             Arg::new("type")
                 .value_name("SA_TYPE")
-                .required(true)
+                .required_unless_present_any(["extend", "prune"])
                 .value_parser(PossibleValuesParser::new(["esp", "ah"].into_iter().chain(routing::names())))
                 .help("The protocol of the SAs, or a routing protocol"),
         )
         .arg(
             Arg::new("words")
                 .value_name("KEYWORD VALUE")
-                .required(true)
+                .required_unless_present_any(["extend", "prune"])
                 .num_args(1..)
                 .help("src ADDRESS dst ADDRESS, and other keywords of `add`; for a routing protocol ADDRESS..."),
         )
@@ -89,6 +94,23 @@ pub(in crate::cli::tools) fn command() -> Command {
                 .help("For illumos: write the keys file of the host with the address dst to a new FILE of mode 0600"),
         )
         .args(schedule::options())
+        .arg(
+            Arg::new("extend")
+                .long("extend")
+                .value_name("FILE")
+                .value_parser(value_parser!(PathBuf))
+                .requires("every")
+                .conflicts_with_all(["type", "bits", "ah", "output", "peer", "from"])
+                .help("Append keys to the chains of FILE, after their last ones, with the algorithms that these have"),
+        )
+        .arg(
+            Arg::new("prune")
+                .long("prune")
+                .value_name("FILE")
+                .value_parser(value_parser!(PathBuf))
+                .conflicts_with_all(["type", "bits", "ah", "output", "peer", "every", "extend"])
+                .help("Remove the keys from FILE that no host accepts or sends with any more"),
+        )
 }
 
 impl From<&mut ArgMatches> for Generate {
@@ -100,6 +122,8 @@ impl From<&mut ArgMatches> for Generate {
             output: matches.remove_one("output"),
             peer: matches.remove_one("peer"),
             is_ah: matches.get_flag("ah"),
+            extend: matches.remove_one("extend"),
+            prune: matches.remove_one("prune"),
             schedule: Schedule::from(matches),
         }
     }
@@ -107,6 +131,12 @@ impl From<&mut ArgMatches> for Generate {
 
 impl Generate {
     pub(in crate::cli::tools) fn run(&self, session: &Session<'_>) -> Result<Exit, Failure> {
+        if let (Some(file), Some(schedule)) = (&self.extend, self.schedule) {
+            return chain_file::extend(file, schedule, session);
+        }
+        if let Some(file) = &self.prune {
+            return chain_file::prune(file, session);
+        }
         if let Some(routing) = routing::by_name(&self.sa_type) {
             return self.run_routing(routing, session);
         }

@@ -81,6 +81,14 @@ impl Schedule {
         Ok((0..u64::from(self.count)).map(|key| self.windows_of(key, start)).collect())
     }
 
+    /// The windows of keys that follow a chain which ends at `end`, in seconds since 1970.
+    ///
+    /// # Errors
+    /// Those of [`Self::windows`].
+    pub(super) fn windows_from(self, end: u64) -> Result<Vec<Windows>, Failure> {
+        Self { from: Some(end), ..self }.windows()
+    }
+
     fn windows_of(self, key: u64, start: u64) -> Windows {
         let from = start.saturating_add(key.saturating_mul(self.every));
         let until = from.saturating_add(self.every);
