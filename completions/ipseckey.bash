@@ -64,7 +64,7 @@ _ipseckey_options() {
 
     case "${cmd}" in
         ipseckey)
-            opts="-c -f -s -n -p -v -h -V --hosts --deny-weak --allow-empty --skew --json --sarif --show-keys --color --sadb --help --version show list ls status genkey generate algs import export doctor explain plan reconcile"
+            opts="-c -f -s -n -p -v -h -V --hosts --deny-weak --allow-empty --skew --at --json --sarif --show-keys --color --sadb --help --version show list ls status genkey generate algs import export doctor explain plan reconcile"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -120,6 +120,10 @@ _ipseckey_options() {
                     return 0
                     ;;
                 --skew)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --at)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

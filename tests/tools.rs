@@ -251,6 +251,9 @@ fn generate_makes_extends_and_prunes_a_key_chain() {
     }
     let checked = String::from_utf8(model.run(&["-c", name]).stderr).unwrap();
     assert!(checked.contains("10 of 10 commands are correct") && !checked.contains("IK06"), "{checked}");
+    let named = model.run(&["--at", "2097-02-01T00:00:00Z", "-c", name]);
+    let named = String::from_utf8(named.stderr).unwrap();
+    assert!(named.contains("SAs of key chains at 2097-02-01T00:00:00Z: lines 13, 18\n"), "{named}");
     // The first key of both directions is over.
     let over = extended
         .replace("2097-01-31T00:00:00Z", "2001-01-31T00:00:00Z")

@@ -51,6 +51,20 @@ impl Chains {
         self.by_link().into_values().filter_map(end_of).min().filter(|end| *end != u64::MAX)
     }
 
+    /// The number of the newest key that has begun by `time`, from 1, and the number of keys: of the chain that ends first. 0 if none
+    /// has begun; `None` without a chain.
+    #[must_use]
+    pub(crate) fn progress(&self, time: u64) -> Option<(usize, usize)> {
+        let of_chain = |entries: Vec<Entry>| {
+            let is_sent = entries.iter().any(|entry| entry.directions.outbound);
+            let window = |entry: &Entry| if is_sent { entry.windows.send } else { entry.windows.accept };
+            let end = entries.iter().map(|entry| window(entry).until.unwrap_or(u64::MAX)).max();
+            let begun = entries.iter().filter(|entry| window(entry).from.is_none_or(|from| from <= time)).count();
+            (end, begun, entries.len())
+        };
+        self.by_link().into_values().map(of_chain).min().map(|(_, begun, count)| (begun, count))
+    }
+
     /// For each chain the position of the key that ends last, in the order of the file.
     #[must_use]
     pub(crate) fn last_of_each(&self) -> Vec<usize> {

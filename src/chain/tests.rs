@@ -108,6 +108,8 @@ fn faults_name_gaps_and_overlaps_below_the_skew() {
     assert_eq!(chains.faults(10), []);
     assert_eq!(chains.faults(11).len(), 6);
     assert_eq!(chains.end(), Some(1300));
+    assert_eq!([999, 1000, 1250, 2000].map(|time| chains.progress(time)), [(0, 3), (1, 3), (3, 3), (3, 3)].map(Some));
+    assert_eq!(chains.last_of_each(), [2]);
     let mut sas = three();
     sas.remove(1);
     assert_eq!(of_file(&sas).faults(10), [Fault::Gap { position: 1, from: 1100, until: 1200 }]);

@@ -13,7 +13,7 @@ use super::report::Format;
 use super::settings::{Color, Settings};
 use super::tools::{self, Tool};
 use crate::keyfile::DEFAULT_SKEW;
-use crate::names::verbs;
+use crate::names::{times, verbs};
 use crate::sadb::{SADB_VARIABLE, SadbTarget};
 
 pub(super) struct Args {
@@ -85,7 +85,7 @@ fn short_options() -> [Arg; 6] {
     ]
 }
 
-fn long_options() -> [Arg; 9] {
+fn long_options() -> [Arg; 10] {
     [
         Arg::new("sadb")
             .long("sadb")
@@ -115,6 +115,13 @@ fn long_options() -> [Arg; 9] {
             .requires("check")
             .conflicts_with("load")
             .help("Difference of two clocks that key chains have to bear, such as 30s (-c) [default: 5m]"),
+        Arg::new("at")
+            .long("at")
+            .value_name("TIME")
+            .value_parser(time)
+            .requires("check")
+            .conflicts_with("load")
+            .help("Name the SAs of key chains that are wanted at that time, such as 2027-01-31T02:00:00Z (-c)"),
         Arg::new("json").long("json").action(ArgAction::SetTrue).global(true).help("Print JSON, one object a line"),
         Arg::new("sarif")
             .long("sarif")
@@ -140,6 +147,10 @@ fn long_options() -> [Arg; 9] {
 fn seconds(text: &str) -> Result<u64, String> {
     let expected = |_| "expected a duration such as 30s or 5m".to_owned();
     humantime::parse_duration(text).map(|duration| duration.as_secs()).map_err(expected)
+}
+
+fn time(text: &str) -> Result<u64, String> {
+    times::parse(text.as_bytes()).ok_or_else(|| format!("expected {}", times::EXPECTED))
 }
 
 fn words() -> Arg {
@@ -178,6 +189,7 @@ pub(super) fn parse(
         deny_weak: matches.get_flag("deny-weak"),
         allow_empty: matches.get_flag("allow-empty"),
         skew: matches.remove_one("skew").unwrap_or(DEFAULT_SKEW),
+        at: matches.remove_one("at"),
         json,
         show_keys: matches.get_flag("show-keys"),
         hosts: matches.remove_one("hosts"),

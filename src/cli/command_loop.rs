@@ -84,6 +84,11 @@ impl Lints {
         self.checker.as_mut().map(Checker::finish).unwrap_or_default()
     }
 
+    /// First lines of the SAs of key chains that are accepted or sent with at `time`, in seconds since 1970.
+    pub(super) fn chain_lines_at(&self, time: u64) -> Vec<u32> {
+        self.checker.as_ref().map(|checker| checker.chain_lines_at(time)).unwrap_or_default()
+    }
+
     /// When the first key chain of the text ends, in seconds since 1970.
     pub(super) fn chain_end(&self) -> Option<u64> {
         self.checker.as_ref()?.chain_end()

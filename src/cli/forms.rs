@@ -109,6 +109,12 @@ impl Handler for Check<'_> {
         // The lines that these are about are not in memory any more.
         let text = Excerpt { name: self.name, text: b"", first_line: 1, setting: Setting::File };
         let _ = self.session.accept(Some(()), &lints.finish(), text);
+        if let Some(time) = self.session.time_of_check() {
+            let lines: Vec<String> = lints.chain_lines_at(time).iter().map(u32::to_string).collect();
+            let lines = if lines.is_empty() { "none".to_owned() } else { format!("lines {}", lines.join(", ")) };
+            let time = times::text(time);
+            self.session.output.print_message(&format!("{}: SAs of key chains at {time}: {lines}", self.name));
+        }
         if let Some(end) = lints.chain_end() {
             let end = times::text(end);
             self.session

@@ -73,6 +73,11 @@ impl<'a> Session<'a> {
         self.settings.deny_weak
     }
 
+    /// The time whose keys `-c` is to name, in seconds since 1970.
+    pub(super) fn time_of_check(&self) -> Option<u64> {
+        self.settings.at
+    }
+
     /// The difference of two clocks that key chains have to bear, in seconds.
     pub(super) fn skew(&self) -> u64 {
         self.settings.skew

@@ -22,6 +22,8 @@ pub(super) struct Settings {
     pub(super) allow_empty: bool,
     /// `--skew`: for `-c`, the difference of two clocks that key chains have to bear, in seconds.
     pub(super) skew: u64,
+    /// `--at`: for `-c`, the time whose keys are named, in seconds since 1970.
+    pub(super) at: Option<u64>,
     /// `--json`: one object a line on standard output.
     pub(super) json: bool,
     /// `--show-keys`: `--json` prints keys.

@@ -66,6 +66,15 @@ impl ChainCheck {
         found
     }
 
+    /// First lines of the SAs with windows that are accepted or sent with at `time`, in seconds since 1970.
+    pub(super) fn lines_at(&self, time: u64) -> Vec<u32> {
+        let unwanted = self.chains.unwanted(time);
+        let wanted = self.locations.iter().filter(|(position, _)| !unwanted.contains(position));
+        let mut lines: Vec<u32> = wanted.map(|(_, location)| location.line).collect();
+        lines.sort_unstable();
+        lines
+    }
+
     /// When the first chain ends, in seconds since 1970.
     pub(super) fn end(&self) -> Option<u64> {
         self.chains.end()

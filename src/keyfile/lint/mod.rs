@@ -60,6 +60,12 @@ impl Checker {
         self.chains.finish()
     }
 
+    /// First lines of the SAs of key chains that are accepted or sent with at `time`, in seconds since 1970.
+    #[must_use]
+    pub(crate) fn chain_lines_at(&self, time: u64) -> Vec<u32> {
+        self.chains.lines_at(time)
+    }
+
     /// When the first key chain of the text ends, in seconds since 1970; `None` if none does.
     #[must_use]
     pub(crate) fn chain_end(&self) -> Option<u64> {

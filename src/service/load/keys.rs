@@ -84,6 +84,8 @@ pub(crate) struct AtTime {
     pub(crate) next_change: Option<u64>,
     /// When the first of the key chains ends, in seconds since 1970; `None` if none ends.
     pub(crate) end: Option<u64>,
+    /// The number of the present key, from 1, and the number of keys: of the chain that ends first.
+    pub(crate) progress: Option<(usize, usize)>,
 }
 
 /// When the SAs that are wanted change next after `time`, in seconds since 1970.
@@ -102,7 +104,7 @@ fn chains(commands: &[FileCommand]) -> Chains {
 pub(crate) fn at(mut commands: Vec<FileCommand>, time: u64) -> Result<AtTime, GoalError> {
     let chains = chains(&commands);
     if chains.is_empty() {
-        return Ok(AtTime { commands, next_change: None, end: None });
+        return Ok(AtTime { commands, next_change: None, end: None, progress: None });
     }
     let first = commands.iter().position(FileCommand::is_addition).unwrap_or(0);
     if let Some(other) = commands.iter().skip(first).find(|command| !command.is_addition()) {
@@ -116,7 +118,8 @@ pub(crate) fn at(mut commands: Vec<FileCommand>, time: u64) -> Result<AtTime, Go
         position += usize::from(command.is_addition());
         is_wanted
     });
-    Ok(AtTime { commands, next_change: chains.next_change(time), end: chains.end() })
+    let (next_change, end, progress) = (chains.next_change(time), chains.end(), chains.progress(time));
+    Ok(AtTime { commands, next_change, end, progress })
 }
 
 /// The errors of a keys file. Only numbers: the texts of the errors may contain keys.

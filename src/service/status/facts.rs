@@ -57,6 +57,8 @@ pub(super) struct Facts {
     pub(super) next_change: Option<u64>,
     /// When the first of the key chains ends, in seconds since 1970.
     pub(super) chain_end: Option<u64>,
+    /// The number of the present key, from 1, and the number of keys: of the chain that ends first.
+    pub(super) key: Option<(usize, usize)>,
     /// UDP ports of SAs with ESP in UDP on which no program receives.
     pub(super) unbound_ports: Vec<u16>,
 }
@@ -134,7 +136,9 @@ impl Facts {
         let sas = file_sas(&mut commands);
         let settled = keys::next_change(&commands, self.now.saturating_sub(SETTLING));
         let at = keys::at(commands, self.now).ok();
-        (self.next_change, self.chain_end) = at.as_ref().map_or((None, None), |at| (at.next_change, at.end));
+        if let Some(at) = &at {
+            (self.next_change, self.chain_end, self.key) = (at.next_change, at.end, at.progress);
+        }
         // While keys change, neither the old nor the new state is a fault.
         let is_settled = settled.is_none_or(|change| change > self.now);
         let goal = at.filter(|_| is_settled).and_then(|at| keys::goal(at.commands).ok());

@@ -37,6 +37,8 @@ const KEYS_CHANGE: Family = Family::gauge(
     "seconds",
     "When the keys of a key chain change next, in seconds since 1970",
 );
+const KEYS_LEFT: Family =
+    Family::gauge("ipsec_keys_left", "", "Keys after the present one, of the key chain that ends first");
 const KEYS_END: Family =
     Family::gauge("ipsec_keys_end_timestamp_seconds", "seconds", "When the first key chain ends, in seconds since 1970");
 const READABLE: Family = Family::gauge("ipsec_sadb_readable", "", "Whether the SADB could be read");
@@ -84,6 +86,11 @@ fn write_state(exposition: &mut Exposition<'_>, report: &Report, unit: &str) -> 
     report.changed.into_iter().try_for_each(|changed| gauge(&CHANGED, None, changed.into()))?;
     report.loaded.into_iter().try_for_each(|loaded| gauge(&LOADED, None, loaded))?;
     report.keys_change.into_iter().try_for_each(|change| gauge(&KEYS_CHANGE, None, change))?;
+    report
+        .key
+        .zip(report.keys)
+        .into_iter()
+        .try_for_each(|(key, count)| gauge(&KEYS_LEFT, None, count.saturating_sub(key) as u64))?;
     report.keys_end.into_iter().try_for_each(|end| gauge(&KEYS_END, None, end))
 }
 

@@ -42,6 +42,12 @@ pub(super) struct Report {
     /// Whether its content differs from the applied one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) changed: Option<bool>,
+    /// The number of the present key, from 1, of the key chain that ends first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) key: Option<usize>,
+    /// The number of keys of that chain.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) keys: Option<usize>,
     /// When the keys change next, and when the first key chain ends, in seconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) keys_change: Option<u64>,
@@ -128,6 +134,7 @@ impl Report {
     /// Derives problems and state from `facts`.
     fn judge(&mut self, mut facts: Facts, gathered: Result<(), Unknown>) {
         self.changed = facts.changed;
+        (self.key, self.keys) = facts.key.unzip();
         (self.keys_change, self.keys_end) = (facts.next_change, facts.chain_end);
         match self.state {
             None => self.problems = vec![Problem::unknown("the state of the service cannot be read", Reason::Permission)],
@@ -222,6 +229,9 @@ impl Report {
             let loaded = self.loaded.map(|at| format!(", loaded {}", show::local(at))).unwrap_or_default();
             let changed = if self.changed == Some(true) { "; changed since then: run manual-key refresh" } else { "" };
             writeln!(out, "file      {file}{loaded}{changed}")?;
+        }
+        if let Some((key, count)) = self.key.zip(self.keys) {
+            writeln!(out, "keys      key {key} of {count}")?;
         }
         for (what, time) in [("change at", self.keys_change), ("end at", self.keys_end)] {
             time.into_iter().try_for_each(|time| writeln!(out, "keys      {what} {}", show::local(time)))?;

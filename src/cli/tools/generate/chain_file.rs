@@ -66,7 +66,7 @@ impl<'p> KeysFile<'p> {
         Ok(Some(Self { path, text, additions }))
     }
 
-    /// Puts `text` in the place of the file, with mode 0600: the old text or the new one is in it at any time.
+    /// Replaces the file by one with `text` and mode 0600: the old text or the new one is in it at any time.
     fn replace(&self, text: &[u8]) -> Result<(), Failure> {
         let written = atomic_write::replace_with_mode(self.path, 0o600, |out| out.write_all(text));
         written.map_err(|error| Failure::new(format!("{}: {error}", shown(self.path))))
