@@ -31,8 +31,25 @@ impl Daemon<'_> {
         drop(damage);
         hardening::wipe_stack();
         match repaired {
-            Ok(repaired) if repaired == Repaired::default() => Ok(()),
-            Ok(repaired) => self.report_repair(&repaired, &names(&ports), is_dry),
+            Ok(repaired) if repaired == Repaired::default() => self.take_places(),
+            Ok(repaired) => {
+                self.report_repair(&repaired, &names(&ports), is_dry)?;
+                self.take_places()
+            }
+            Err(failure) => {
+                self.outcome.fail_after_load(failure);
+                self.report()
+            }
+        }
+    }
+
+    /// Installs the service's policies in the places that other programs have left.
+    fn take_places(&mut self) -> Result<(), Reason> {
+        let Some(config) = &self.config else { return Ok(()) };
+        let mut loader = Loader::new(config, self.supervisor, &mut self.log).for_daemon();
+        match loader.take_places(&mut self.outcome) {
+            Ok(false) => Ok(()),
+            Ok(true) => self.report(),
             Err(failure) => {
                 self.outcome.fail_after_load(failure);
                 self.report()

@@ -134,9 +134,10 @@ impl<'a> Loader<'a> {
         if show {
             self.show(&mut target)?;
         }
-        let result = result.and_then(|()| self.require_all(&policies));
+        outcome.loaded = LoadedSas::new(sas, Vec::new());
+        let result = result.and_then(|()| self.require_all(&policies, outcome));
+        outcome.loaded.waiting = policies.waiting;
         self.announce_key_change(outcome);
-        outcome.loaded = LoadedSas::new(sas, policies.waiting);
         result
     }
 

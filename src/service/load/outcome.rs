@@ -101,7 +101,7 @@ impl LoadOutcome {
 
     /// The state after a load without a failure.
     pub(super) fn loaded_state(&self) -> State {
-        if self.unprotected.is_some() { State::Degraded } else { State::Online }
+        if self.unprotected.is_some() || !self.loaded.occupied.is_empty() { State::Degraded } else { State::Online }
     }
 
     /// For a daemon whose SAs or policies another program has removed.

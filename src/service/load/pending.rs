@@ -1,11 +1,12 @@
 //! The SAs of the loaded keys file, without keys: `manual-key run` keeps them to restore what other programs remove, and to
-//! install the policies of SAs whose direction is unknown, since neither of their addresses is configured on this system: at boot
+//! install policies whose place another program has, and those of SAs whose direction is unknown, since neither of their addresses is configured on this system: at boot
 //! the service starts before the network.
 
 use std::collections::HashSet;
 use std::net::IpAddr;
 
 use super::file_sas::FileSa;
+use crate::policy::PolicyId;
 use crate::policy::derive::has_final_directions;
 use crate::sa::SaId;
 use crate::service::log::event::daemon::Expiry;
@@ -16,6 +17,8 @@ pub(crate) struct LoadedSas {
     pub(super) sas: Vec<FileSa>,
     /// Positions in `sas`.
     pub(super) waiting: Vec<usize>,
+    /// Policies that a daemon installs as soon as other programs remove theirs with the same identities.
+    pub(super) occupied: Vec<PolicyId>,
     ids: HashSet<SaId>,
 }
 
@@ -23,7 +26,7 @@ impl LoadedSas {
     /// `waiting` are those whose directions depend on addresses that may be configured later.
     pub(super) fn new(sas: Vec<FileSa>, waiting: Vec<usize>) -> Self {
         let ids = sas.iter().map(|(_, sa)| sa.id).collect();
-        Self { sas, waiting, ids }
+        Self { sas, waiting, occupied: Vec::new(), ids }
     }
 
     pub(crate) fn contains(&self, id: &SaId) -> bool {

@@ -7,6 +7,7 @@ use super::file_sas::{FileSa, derive_policies, file_sas};
 use super::keys::FileCommand;
 use super::outcome::{Failure, LoadOutcome};
 use super::{Loader, Target};
+use crate::policy::PolicyId;
 use crate::policy::derive::{Derived, NoPolicy};
 use crate::sa::SaId;
 use crate::sadb::SadbError;
@@ -26,6 +27,8 @@ pub(super) struct InstalledPolicies {
     stale: Option<(OwnedPolicies, Derived)>,
     /// Policies that could not be installed.
     failed: usize,
+    /// Of these, those whose identities policies of other programs have.
+    occupied: Vec<PolicyId>,
     /// Positions of the SAs that wait for a local address.
     pub(super) waiting: Vec<usize>,
 }
@@ -63,10 +66,11 @@ impl Loader<'_> {
         let _lock = self.lock()?;
         let mut target = self.open()?;
         let installed = self.install_pending_policies(&outcome.loaded.sas, &local, &mut target)?;
-        self.require_all(&installed)?;
+        self.require_all(&installed, outcome)?;
         outcome.unprotected = self.assess(&outcome.loaded.sas, &mut target)?;
         outcome.loaded.waiting = installed.waiting;
         self.report_state(outcome);
+        self.report_occupied(outcome);
         Ok(true)
     }
 
@@ -83,12 +87,54 @@ impl Loader<'_> {
         Ok(InstalledPolicies { waiting, ..self.install(desired, target)? })
     }
 
-    /// Fails if a policy could not be installed; the SAs are loaded nevertheless.
-    pub(super) fn require_all(&mut self, installed: &InstalledPolicies) -> Result<(), Failure> {
-        match installed.failed {
-            0 => Ok(()),
-            failed => Err(self.fail(Reason::Refused, &event::policy::incomplete(failed))),
+    /// Fails if a policy could not be installed; the SAs are loaded nevertheless. A daemon waits for the places that policies of
+    /// other programs have: see [`Self::take_places`].
+    pub(super) fn require_all(&mut self, installed: &InstalledPolicies, outcome: &mut LoadOutcome) -> Result<(), Failure> {
+        let waits = self.is_daemon && self.config.repair && installed.failed == installed.occupied.len();
+        if installed.failed > 0 && !waits {
+            return Err(self.fail(Reason::Refused, &event::policy::incomplete(installed.failed)));
         }
+        outcome.loaded.occupied.clone_from(&installed.occupied);
+        self.report_occupied(outcome);
+        Ok(())
+    }
+
+    /// The state of a daemon that waits for places.
+    fn report_occupied(&mut self, outcome: &mut LoadOutcome) {
+        let occupied = &outcome.loaded.occupied;
+        if let Some(first) = occupied.first() {
+            let event = event::policy::occupied(occupied.len(), first);
+            self.log.event(&event);
+            outcome.degrade(&event);
+        }
+    }
+
+    /// Installs the policies whose places other programs have left since the load, and updates `outcome`; returns whether there are
+    /// any.
+    ///
+    /// # Errors
+    /// Those of a load.
+    pub(crate) fn take_places(&mut self, outcome: &mut LoadOutcome) -> Result<bool, Failure> {
+        if outcome.loaded.occupied.is_empty() {
+            return Ok(false);
+        }
+        let _lock = self.lock()?;
+        let mut target = self.open()?;
+        let local = self.local_addresses()?;
+        let mut desired = derive_policies(&outcome.loaded.sas, &local, self.config.protection.rules);
+        desired.policies.retain(|policy| outcome.loaded.occupied.contains(&policy.id));
+        let (Some(mut owned), Some(spd)) = (self.owned_policies()?, target.sadb.spd()) else { return Ok(false) };
+        let installation = owned.install(&desired, spd).map_err(|error| self.fail_sadb(&error))?;
+        let before = outcome.loaded.occupied.len();
+        outcome.loaded.occupied.clone_from(&installation.steps.conflicts);
+        if outcome.loaded.occupied.len() == before {
+            return Ok(false);
+        }
+        self.report_installation(&installation);
+        outcome.unprotected = self.assess(&outcome.loaded.sas, &mut target)?;
+        self.report_state(outcome);
+        self.report_occupied(outcome);
+        Ok(true)
     }
 
     /// Installs the policies `desired`. Others of the service stay until [`Self::remove_stale_policies`].
@@ -107,7 +153,8 @@ impl Loader<'_> {
         // Without desired policies the record may have entries of policies that another program removed.
         let has_stale = !installation.steps.remove.is_empty() || desired.policies.is_empty();
         let stale = has_stale.then_some((owned, desired));
-        Ok(InstalledPolicies { failed: installation.failures(), stale, ..InstalledPolicies::default() })
+        let failed = installation.failures();
+        Ok(InstalledPolicies { failed, stale, occupied: installation.steps.conflicts, waiting: Vec::new() })
     }
 
     /// The record of the service's policies; `None` for an SADB that has no runtime directory.

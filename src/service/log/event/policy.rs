@@ -174,6 +174,15 @@ pub(crate) fn incomplete(failed: usize) -> Event {
     Event::error(text)
 }
 
+/// `count` policies are not installed, since those of other programs have their identities; `first` is the first of them.
+pub(crate) fn occupied(count: usize, first: &PolicyId) -> Event {
+    let text = format!(
+        "{} of other programs have the places of the service's, the first: {first}; the service installs its own when they are gone",
+        Count(count, "policy")
+    );
+    Event::warning(text).entry(&CONFLICT).field("IPSECKEY_POLICY", first)
+}
+
 const NOT_LOCAL: Entry = Entry {
     id: "9aaa5fac616c4db99028c7966e6261b6",
     subject: "SAs have no address of this host",

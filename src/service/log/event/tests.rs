@@ -105,6 +105,7 @@ pub(in crate::service::log) fn samples() -> Vec<Event> {
         policy::misread(&policy_id()),
         policy::left(&policy_id()),
         policy::conflict(&policy_id()),
+        policy::occupied(2, &policy_id()),
         policy::installed(3, 4, 9),
         policy::removed(2),
         policy::kept(),
