@@ -46,6 +46,7 @@ use status::state;
 
 pub(crate) use records::service_sas::{ServiceSas, service_sas};
 pub(crate) use status::expired::{ExpiredSa, expired_sas};
+pub(crate) use status::ike_port::unusable_ike_port;
 
 #[cfg(feature = "internals")]
 pub(crate) use control_socket::recode_reply;

@@ -8,6 +8,8 @@ use std::process::{Child, Command};
 use std::thread;
 use std::time::Duration;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use tempfile::TempDir;
 
 use crate::capture::Capture;
@@ -28,11 +30,11 @@ pub struct Charon<'a> {
 }
 
 /// A configuration of swanctl for a host: `own` is the last part of its address. The child SA `net` is a tunnel between the networks,
-/// `host` protects all packets between the hosts.
-fn connections(own: u8) -> String {
+/// `host` protects all packets between the hosts. `extra` is a further line of the connection.
+fn connections(own: u8, extra: &str) -> String {
     let other = 3 - own;
     format!(
-        "connections {{\n peer {{\n  version = 2\n  mobike = no\n  local_addrs = 10.0.0.{own}\n  remote_addrs = 10.0.0.{other}\n  \
+        "connections {{\n peer {{\n  version = 2\n  mobike = no\n  {extra}\n  local_addrs = 10.0.0.{own}\n  remote_addrs = 10.0.0.{other}\n  \
          proposals = aes128-sha256-modp2048\n  local {{\n   auth = psk\n   id = host{own}\n  }}\n  remote {{\n   auth = psk\n   \
          id = host{other}\n  }}\n  children {{\n   net {{\n    local_ts = 10.{own}.0.0/16\n    remote_ts = 10.{other}.0.0/16\n    \
          esp_proposals = aes128-sha256\n    }}\n   host {{\n    mode = transport\n    esp_proposals = \
@@ -41,7 +43,12 @@ fn connections(own: u8) -> String {
 }
 
 impl<'a> Charon<'a> {
-    fn start(host: &'a Space, own: u8) -> Self {
+    pub fn start(host: &'a Space, own: u8) -> Self {
+        Self::start_with(host, own, "")
+    }
+
+    /// `extra` is a line of the connection.
+    pub fn start_with(host: &'a Space, own: u8, extra: &str) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let path = |name: &str| directory.path().join(name);
         fs::create_dir(path("swanctl")).expect("creates");
@@ -54,7 +61,7 @@ impl<'a> Charon<'a> {
             socket.display()
         );
         fs::write(path("strongswan.conf"), settings).expect("writes");
-        fs::write(path("swanctl/swanctl.conf"), connections(own)).expect("writes");
+        fs::write(path("swanctl/swanctl.conf"), connections(own, extra)).expect("writes");
         fs::set_permissions(path("swanctl/swanctl.conf"), fs::Permissions::from_mode(0o600)).expect("is permitted");
         let mut command = Command::new("charon-systemd");
         command.env("STRONGSWAN_CONF", path("strongswan.conf"));
@@ -69,16 +76,27 @@ impl<'a> Charon<'a> {
         self.directory.path().join(name)
     }
 
-    fn swanctl(&self, words: &str) -> Ran {
+    pub fn swanctl(&self, words: &str) -> Ran {
         let mut command = Command::new("swanctl");
         command.args(words.split_whitespace());
         command.env("STRONGSWAN_CONF", self.path("strongswan.conf")).env("SWANCTL_DIR", self.path("swanctl"));
         self.host.run(command)
     }
 
-    fn initiate(&self, child: &str) {
+    #[track_caller]
+    pub fn initiate(&self, child: &str) {
         let ran = self.swanctl(&format!("--initiate --child {child} --timeout 20"));
-        assert_eq!(ran.status, 0, "{ran:?}\n{}", fs::read_to_string(self.path("log")).unwrap_or_default());
+        assert_eq!(ran.status, 0, "{ran:?}\n{}", self.log());
+    }
+
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.path("log")).unwrap_or_default()
+    }
+
+    /// Ends it as systemd does: it removes its SAs and policies.
+    pub fn stop(mut self) {
+        kill(Pid::from_raw(self.child.id().cast_signed()), Signal::SIGTERM).expect("it runs");
+        self.child.wait().expect("it ends");
     }
 }
 
@@ -90,19 +108,19 @@ impl Drop for Charon<'_> {
 }
 
 /// Two hosts with an established IKE tunnel between 10.1/16 and 10.2/16.
-struct Tunnel<'a> {
+pub struct Tunnel<'a> {
     hosts: &'a Hosts,
-    here: Charon<'a>,
-    there: Charon<'a>,
+    pub here: Charon<'a>,
+    pub there: Charon<'a>,
 }
 
 /// The SPIs of charon's tunnel: the SAs with its first request ID.
-fn ike_spis(host: &Space) -> usize {
+pub fn ike_spis(host: &Space) -> usize {
     host.ip("xfrm state list").matches(" reqid 1 mode tunnel").count()
 }
 
 impl<'a> Tunnel<'a> {
-    fn new(hosts: &'a Hosts) -> Self {
+    pub fn new(hosts: &'a Hosts) -> Self {
         let there = Charon::start(&hosts.there, 2);
         let here = Charon::start(&hosts.here, 1);
         let tunnel = Self { hosts, here, there };

@@ -8,6 +8,7 @@
 
 mod algorithms;
 mod batches;
+mod beside_ike;
 mod capture;
 mod cases;
 mod chains;

@@ -174,7 +174,7 @@ impl Daemon<'_> {
                 Event::Changed(change) => self.handle_change(change)?,
                 Event::RepairDue => self.repair_damage()?,
                 Event::AddressesChanged(change) => self.handle_address_change(change)?,
-                Event::PortsDue => self.ports.retry(&mut self.log),
+                Event::PortsDue => self.retry_ports(),
                 Event::IdlePoll => self.poll_idle_sas()?,
                 Event::KeysDue(waited) => self.change_keys(waited)?,
                 Event::Stop => return self.stop(),
@@ -215,12 +215,13 @@ impl Daemon<'_> {
                     state::save(config, &LoadOutcome::starting(), Some(std::process::id()));
                 }
                 let mut loader = Loader::new(config, self.supervisor, &mut self.log).for_daemon();
-                let outcome = loader.load(self.args.show);
+                let mut outcome = loader.load(self.args.show);
                 self.idle.reset();
                 self.repair.reset();
                 if outcome.failure.is_none() {
                     // Before readiness is reported: a unit that starts after this one may expect ESP in UDP to work.
                     self.ports.update(&outcome.encap_ports, config, &mut self.log);
+                    outcome.held_ports = self.ports.held();
                 }
                 hardening::wipe_stack();
                 outcome
@@ -235,6 +236,13 @@ impl Daemon<'_> {
             self.outcome.fail_after_load(failure);
         }
         self.report()
+    }
+
+    fn retry_ports(&mut self) {
+        if self.ports.retry(&mut self.log) {
+            self.outcome.held_ports = self.ports.held();
+            self.save_state(&self.outcome);
+        }
     }
 
     /// Reads the configuration and starts the watches that it needs.

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::service::config::Config;
 use crate::service::load::encap_ports::{self, EncapPort};
+use crate::service::load::ike_port;
 use crate::service::log::Log;
 use crate::service::log::event;
 use crate::sys::net::udp_encap::{self, UdpPort};
@@ -50,6 +51,14 @@ impl BoundPorts {
         self.bound.retain(|port, _| ports.contains(port));
         ports.iter().for_each(|port| self.bind(*port, log));
         self.tried = Some(Instant::now());
+        if let Some((port, managers)) = ike_port::conflict(&self.held()) {
+            log.event(&event::daemon::ike_port_held(port, &managers));
+        }
+    }
+
+    /// The ports that the daemon has, without repetition.
+    pub(super) fn held(&self) -> Vec<u16> {
+        self.bound.keys().map(|encap| encap.port).collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     /// Time until [`Self::retry`] is due; `Duration::MAX` if no port is awaited.
@@ -61,9 +70,12 @@ impl BoundPorts {
     }
 
     /// Binds the awaited ports that have become free.
-    pub(super) fn retry(&mut self, log: &mut dyn Log) {
+    /// Returns whether there are any.
+    pub(super) fn retry(&mut self, log: &mut dyn Log) -> bool {
+        let before = self.bound.len();
         self.awaited.clone().into_iter().for_each(|port| self.bind(port, log));
         self.tried = Some(Instant::now());
+        self.bound.len() > before
     }
 
     fn bind(&mut self, encap: EncapPort, log: &mut dyn Log) {

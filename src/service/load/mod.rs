@@ -11,6 +11,7 @@ mod chains;
 pub(crate) mod encap_ports;
 pub(crate) mod file_sas;
 pub(crate) mod foreign;
+pub(crate) mod ike_port;
 pub(crate) mod keys;
 pub(crate) mod outcome;
 pub(crate) mod pending;

@@ -64,6 +64,8 @@ pub(crate) struct LoadOutcome {
     pub(crate) refused: Vec<u32>,
     /// UDP ports on which SAs of the file receive.
     pub(crate) encap_ports: BTreeSet<EncapPort>,
+    /// UDP ports that the daemon has bound.
+    pub(crate) held_ports: Vec<u16>,
     /// The SAs of the file, to watch.
     pub(crate) loaded: LoadedSas,
     /// When the SAs of the key chains change next, in seconds since 1970; `None` without such a change.

@@ -61,6 +61,8 @@ pub(super) struct Facts {
     pub(super) key: Option<(usize, usize)>,
     /// UDP ports of SAs with ESP in UDP on which no program receives.
     pub(super) unbound_ports: Vec<u16>,
+    /// The port that the daemon has, and the IKE daemons that cannot use it.
+    pub(super) ike_port: Option<(u16, Vec<String>)>,
 }
 
 /// The loaded keys file, parsed.

@@ -2,6 +2,7 @@
 
 pub(crate) mod expired;
 mod facts;
+pub(crate) mod ike_port;
 mod metrics;
 mod problem;
 mod remaining;

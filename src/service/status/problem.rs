@@ -11,6 +11,7 @@ use super::remaining::Remaining;
 use crate::policy::coverage::{NotLocalSas, UnprotectedSas};
 use crate::redact::shell_word;
 use crate::service::exit::Reason;
+use crate::service::log::event::daemon::unusable_ike_port;
 use crate::service::log::event::load::protect;
 use crate::service::records::owned_policies::LostPolicy;
 use crate::show;
@@ -91,6 +92,7 @@ const CHECKS: &[Check] = &[
     missing,
     differing,
     udp_port,
+    ike_port,
     file_changed,
     partly_elsewhere,
     expiring,
@@ -174,6 +176,12 @@ fn udp_port(facts: &Facts) -> Option<Problem> {
     let port = facts.unbound_ports.first()?;
     let text = format!("no program has a socket on UDP port {port}, so that ESP in UDP is not received");
     Some(Problem::critical(text, "set hold_natt_ports = true for manual-key run, or start a program that sets UDP_ENCAP"))
+}
+
+fn ike_port(facts: &Facts) -> Option<Problem> {
+    let (port, managers) = facts.ike_port.as_ref()?;
+    let (text, fix) = unusable_ike_port(*port, managers);
+    Some(Problem::warning(text, fix))
 }
 
 fn file_changed(facts: &Facts) -> Option<Problem> {

@@ -17,6 +17,7 @@ use crate::sadb::{SADB_VARIABLE, SadbTarget};
 use crate::service::args::Args;
 use crate::service::config::supervisor::Environment;
 use crate::service::exit::Reason;
+use crate::service::load::ike_port;
 use crate::service::load::outcome::State;
 use crate::show;
 use crate::sys::net::interfaces::network_namespace;
@@ -96,6 +97,7 @@ impl Report {
             from_sas: record.as_ref().is_some_and(|record| record.from_sas),
             rules: record.as_ref().map(|record| record.rules).unwrap_or_default(),
             file,
+            ike_port: record.as_ref().and_then(|record| ike_port::conflict(&record.held_ports)),
             ..Facts::default()
         };
         let target = sadb(args, environment, record.as_ref());

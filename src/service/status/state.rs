@@ -42,6 +42,9 @@ pub(crate) struct StateRecord {
     /// Those of the policies that it installs.
     #[serde(default)]
     pub(crate) rules: Rules,
+    /// UDP ports that the daemon has bound.
+    #[serde(default)]
+    pub(crate) held_ports: Vec<u16>,
     /// Inode of the network namespace; `None` on systems without namespaces.
     pub(crate) namespace: Option<u64>,
     /// Whether only root and the caller can have written the file. Otherwise nothing that it names is opened.
@@ -78,6 +81,7 @@ impl StateRecord {
             pid,
             from_sas: config.protection.from_sas,
             rules: config.protection.rules,
+            held_ports: if pid.is_some() { outcome.held_ports.clone() } else { Vec::new() },
             namespace: network_namespace(),
             is_trusted: true,
         }

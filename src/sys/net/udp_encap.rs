@@ -55,12 +55,13 @@ pub(crate) fn is_in_use(port: u16, is_ipv6: bool) -> io::Result<bool> {
 }
 
 /// The program that has a socket on the port, such as `charon-systemd (pid 779)`; `None` if there is none. Without CAP_SYS_PTRACE
-/// the sockets of more privileged programs are hidden: then IKE daemons that are running are named, as they use the port.
+/// the sockets of more privileged programs are hidden, and no other file of /proc leads from a socket to its program: IKE daemons
+/// that are running are then named as a guess.
 pub(crate) fn holder(port: u16, is_ipv6: bool) -> Option<String> {
     let inode = inode(port, is_ipv6).ok()??;
     Some(socket_owner::owner(inode).unwrap_or_else(|| match &key_managers::running()[..] {
         [] => "another program".to_owned(),
-        running => format!("another program (running: {})", running.join(", ")),
+        running => format!("another program, perhaps {}", running.join(" or ")),
     }))
 }
 

@@ -62,6 +62,7 @@ impl Doctor {
             if is_kernel {
                 neighbours::check(&actual.policy_sas, &mut report);
                 udp_ports::check(&actual.policy_sas, &own, &mut report);
+                udp_ports::check_ike(&mut report);
             }
         }
         if is_kernel {

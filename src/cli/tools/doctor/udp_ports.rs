@@ -5,7 +5,15 @@ use std::collections::{BTreeSet, HashSet};
 use super::report::HealthReport;
 use crate::policy::PolicySa;
 use crate::sa::SaId;
+use crate::service::unusable_ike_port;
 use crate::sys::net::udp_encap;
+
+/// Reports an IKE daemon that cannot use its port, because the service holds it.
+pub(super) fn check_ike(report: &mut HealthReport) {
+    if let Some((found, fix)) = unusable_ike_port() {
+        report.problem("UDP ports", found, fix);
+    }
+}
 
 /// Reports the holder of each port that SAs in `own` receive on.
 pub(super) fn check(sas: &[PolicySa], own: &HashSet<SaId>, report: &mut HealthReport) {

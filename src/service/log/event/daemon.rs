@@ -107,6 +107,31 @@ pub(crate) fn udp_port_failed(port: u16, error: &io::Error) -> Event {
     Event::error(text).entry(&NO_UDP_PORT).field("IPSECKEY_PORT", port)
 }
 
+const IKE_PORT_HELD: Entry = Entry {
+    id: "76885cae780b4c588df944e853cdac27",
+    subject: "An IKE daemon cannot use the UDP port of the service",
+    documentation: "man:manual-key.toml(5)",
+    text: "The service has opened UDP port @IPSECKEY_PORT@, which an IKE daemon needs for NAT\n\
+           traversal; the daemon tries it only when it starts. Set hold_natt_ports = false in\n\
+           manual-key.toml, run \"manual-key refresh\" and restart the IKE daemon: the service\n\
+           then receives ESP in UDP through the socket of the daemon.",
+};
+
+/// Text and remedy of a port that the service has, while IKE daemons run.
+pub(crate) fn unusable_ike_port(port: u16, managers: &[String]) -> (String, &'static str) {
+    let text = format!(
+        "UDP port {port} is held by manual-key, so that {} cannot use it: IKE through NAT fails",
+        managers.join(", ")
+    );
+    (text, "set hold_natt_ports = false in manual-key.toml, run manual-key refresh, then restart the IKE daemon")
+}
+
+/// The service has the port, and IKE daemons run.
+pub(crate) fn ike_port_held(port: u16, managers: &[String]) -> Event {
+    let (text, fix) = unusable_ike_port(port, managers);
+    Event::warning(format!("{text}; {fix}")).entry(&IKE_PORT_HELD).field("IPSECKEY_PORT", port)
+}
+
 /// No program has the port, so the kernel decapsulates nothing.
 pub(crate) fn udp_port_unbound(port: u16) -> Event {
     let text = format!(
@@ -209,4 +234,5 @@ pub(crate) fn keeps_policies(instance: Option<&str>) -> Event {
 
 /// The entries of this file, for the catalogue.
 #[cfg(test)]
-pub(in crate::service::log) const ENTRIES: &[&Entry] = &[&EXPIRED, &MISSED, &NO_UDP_PORT, &REMOVED_BY_OTHERS];
+pub(in crate::service::log) const ENTRIES: &[&Entry] =
+    &[&EXPIRED, &MISSED, &NO_UDP_PORT, &IKE_PORT_HELD, &REMOVED_BY_OTHERS];

@@ -124,6 +124,7 @@ pub(in crate::service::log) fn samples() -> Vec<Event> {
         daemon::udp_port_held(4500, "charon (pid 7)"),
         daemon::udp_port_failed(4500, &io_error()),
         daemon::udp_port_unbound(4500),
+        daemon::ike_port_held(4500, &["charon (pid 7)".to_owned()]),
     ]
 }
 
