@@ -92,3 +92,36 @@ fn examples_readme_lists_every_keys_file() {
         assert!(list.contains(&format!("[{name}]({name})")), "{name}");
     }
 }
+
+/// An SA without a destination receives nothing, whatever the spelling of its address.
+#[test]
+fn check_refuses_an_unspecified_destination() {
+    let key = "encr_alg null auth_alg sha1 authkey 000102030405060708090a0b0c0d0e0f10111213";
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("keys");
+    for sadb in ["xfrm", "pfkey", "model:linux", "model:illumos"] {
+        let status = |addresses: &str| {
+            std::fs::write(&file, format!("add esp spi 0x1000 {addresses} {key}\n")).unwrap();
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+            let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_ipseckey"));
+            command.args(["--sadb", sadb, "-n", "-c"]).arg(&file).output().unwrap().status.code()
+        };
+        for keyword in ["dst", "daddr", "dstaddr", "dst6", "daddr6", "dstaddr6"] {
+            for address in ["::", "0::0", "0:0:0:0:0:0:0:0", "::0.0.0.0", "::ffff:0.0.0.0", "::ffff:0:0"] {
+                for source in ["", "src6 2001:db8::1", "src ::"] {
+                    assert_eq!(
+                        status(&format!("{source} {keyword} {address}")),
+                        Some(1),
+                        "{sadb} {keyword} {address} {source}"
+                    );
+                }
+            }
+        }
+        for addresses in ["dst 0.0.0.0", "daddr 0.0.0.0", "src 192.0.2.1 dst 0.0.0.0"] {
+            assert_eq!(status(addresses), Some(1), "{sadb} {addresses}");
+        }
+        for addresses in ["dst 192.0.2.1", "src 0.0.0.0 dst 192.0.2.1", "src6 :: dst6 2001:db8::1"] {
+            assert_eq!(status(addresses), Some(0), "{sadb} {addresses}");
+        }
+    }
+}

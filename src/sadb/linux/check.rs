@@ -16,6 +16,9 @@ pub(super) struct Algorithms {
     pub(super) encr: Option<&'static Encr>,
 }
 
+/// Of a request whose destination is missing or unspecified.
+pub(super) const NO_DESTINATION: &str = "an SA is identified by its destination: specify dst with an address";
+
 /// Shortest ICV in bits (RFC 2104 section 5).
 const MIN_ICV_BITS: u16 = 80;
 

@@ -12,6 +12,9 @@ const MAX_WINDOW: u32 = 32;
 /// Checks a request to add an SA.
 pub(in crate::sadb) fn check_add(request: &Request) -> Result<(), SadbError> {
     check::check_add(request)?;
+    if request.dst.is_some_and(|dst| dst.addr.to_canonical().is_unspecified()) {
+        return refuse(check::NO_DESTINATION.into());
+    }
     if let Some(cipher) = encr_by_number(request.encr_alg).filter(|cipher| cipher.is_combined()) {
         return refuse(format!("{}: Linux PF_KEY has no combined-mode ciphers: use --sadb xfrm", cipher.names[0]));
     }

@@ -30,7 +30,7 @@ const MAX_LEGACY_WINDOW: u32 = 32;
 pub(super) fn sa_id(request: &Request) -> Result<SaId, SadbError> {
     let dst = request.dst.map(|dst| dst.addr.to_canonical()).filter(|dst| !dst.is_unspecified());
     let Some(dst) = dst else {
-        return Err(SadbError::Unsupported("an SA is identified by its destination: specify dst with an address".into()));
+        return Err(SadbError::Unsupported(check::NO_DESTINATION.into()));
     };
     proto_of(request.sa_type)?;
     Ok(SaId { sa_type: request.sa_type, spi: request.spi, dst, mark: request.linux.mark })
