@@ -165,12 +165,24 @@ _ipseckey_options() {
             return 0
             ;;
         ipseckey__subcmd__doctor)
-            opts="-h --json --show-keys --color --sadb --help"
+            opts="-h --for --report --peer --json --show-keys --color --sadb --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --for)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --report)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --peer)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -456,7 +468,7 @@ _ipseckey() {
     done
 
     case $prev in
-    --at | --bits | --color | --count | --every | --extend | --from | --hosts | --output | --overlap | --peer | --prune | --sadb | --skew | --watch | -c | -f | -o | -s) _ipseckey_options "${COMP_WORDS[0]}" "$cur" "$prev" && return ;;
+    --at | --bits | --color | --count | --every | --extend | --for | --from | --hosts | --output | --overlap | --peer | --prune | --report | --sadb | --skew | --watch | -c | -f | -o | -s) _ipseckey_options "${COMP_WORDS[0]}" "$cur" "$prev" && return ;;
     auth_alg | authalg) mapfile -t COMPREPLY < <(compgen -W "$auth" -- "$cur") && return ;;
     encr_alg | encralg) mapfile -t COMPREPLY < <(compgen -W "$encr" -- "$cur") && return ;;
     mode) mapfile -t COMPREPLY < <(compgen -W "transport tunnel beet" -- "$cur") && return ;;

@@ -60,7 +60,7 @@ complete -c ipseckey -n "__fish_ipseckey_needs_command" -f -a "generate" -d 'Wri
 complete -c ipseckey -n "__fish_ipseckey_needs_command" -f -a "algs" -d 'List the algorithms that the SADB supports, with their key lengths'
 complete -c ipseckey -n "__fish_ipseckey_needs_command" -f -a "import" -d 'Convert a configuration of setkey, `ip xfrm` or OpenBSD\'s ipsec.conf to a keys file'
 complete -c ipseckey -n "__fish_ipseckey_needs_command" -f -a "export" -d 'Write SAs for setkey, `ip -batch`, ipsec.conf, Wireshark or tcpdump'
-complete -c ipseckey -n "__fish_ipseckey_needs_command" -f -a "doctor" -d 'Check why manual keys do not work on this host, and print what to do'
+complete -c ipseckey -n "__fish_ipseckey_needs_command" -f -a "doctor" -d 'Find out why traffic is not protected or does not pass, and print what to do'
 complete -c ipseckey -n "__fish_ipseckey_needs_command" -f -a "explain" -d 'Explain an error or warning by its code, such as IK003'
 complete -c ipseckey -n "__fish_ipseckey_needs_command" -f -a "plan" -d 'Show what `reconcile` would change'
 complete -c ipseckey -n "__fish_ipseckey_needs_command" -f -a "reconcile" -d 'Change the SADB to match FILE with the fewest changes'
@@ -206,6 +206,9 @@ unix:\t''"
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand export" -l json -d 'Print JSON, one object a line'
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand export" -l show-keys -d 'Include keys in the output of --json'
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand export" -s h -l help -d 'Print help'
+complete -c ipseckey -n "__fish_ipseckey_using_subcommand doctor" -l for -d 'Compare the counters of packets over SECONDS' -r
+complete -c ipseckey -n "__fish_ipseckey_using_subcommand doctor" -l report -d 'Write a report without keys to a new file, for --peer on the other host' -r -F
+complete -c ipseckey -n "__fish_ipseckey_using_subcommand doctor" -l peer -d 'Compare with the report of the other host, and say which side is wrong' -r -F
 complete -c ipseckey -n "__fish_ipseckey_using_subcommand doctor" -l color -d 'Colour diagnostics' -r -f -a "auto\t''
 always\t''
 never\t''"

@@ -3,7 +3,9 @@
 use std::iter;
 use std::net::IpAddr;
 
-use super::rates::Rates;
+use super::Links;
+use super::problem::{self, Problem};
+use super::rates::{Moved, Rates};
 use super::sa::{Direction, LinkSa, Moment, Nets};
 use crate::names::linux::mode_word;
 use crate::names::sa_types::type_word;
@@ -20,7 +22,9 @@ pub(super) struct Flow {
     pub(super) packets: Option<u64>,
     /// Of all SAs of the direction.
     pub(super) bytes: u64,
-    /// Packets and bytes a second, if an earlier listing is known.
+    /// The differences to an earlier listing, if one is known.
+    pub(super) moved: Option<Moved>,
+    /// Packets and bytes a second, likewise.
     pub(super) rate: Option<(u64, u64)>,
     /// The latest use; 0 if never or unknown.
     pub(super) last_used: Moment,
@@ -32,6 +36,8 @@ pub(super) struct Flow {
     pub(super) hard: Moment,
     /// Whether a policy uses the newest SA.
     pub(super) is_covered: bool,
+    /// Whether packets for networks behind this host need a policy that is missing.
+    pub(super) lacks_forward: bool,
     pub(super) replayed: u64,
     pub(super) unauthentic: u64,
 }
@@ -47,15 +53,17 @@ impl Flow {
                 soft: sa.soft,
                 hard: sa.hard,
                 is_covered: sa.is_covered,
+                lacks_forward: sa.lacks_forward,
                 ..Self::default()
             };
         }
         self.sas += 1;
         self.packets = self.packets.map(|packets| packets.saturating_add(sa.packets));
         self.bytes = self.bytes.saturating_add(sa.bytes);
-        if let Some((packets, bytes)) = rates.map(|rates| rates.of(sa)) {
-            let (all_packets, all_bytes) = self.rate.unwrap_or_default();
-            self.rate = Some((all_packets.saturating_add(packets), all_bytes.saturating_add(bytes)));
+        if let Some(rates) = rates {
+            let moved = self.moved.unwrap_or_default().plus(rates.of(sa));
+            self.rate = Some((rates.a_second(moved.packets), rates.a_second(moved.bytes)));
+            self.moved = Some(moved);
         }
         self.last_used = self.last_used.max(sa.last_used);
         self.replayed += u64::from(sa.replayed);
@@ -66,6 +74,15 @@ impl Flow {
     pub(super) fn is_used(&self) -> bool {
         self.bytes > 0 || self.packets.is_some_and(|packets| packets > 0)
     }
+}
+
+/// The two hosts of a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ends {
+    pub(crate) local: IpAddr,
+    pub(crate) peer: IpAddr,
+    /// Whether there is an SA for each direction.
+    pub(crate) has_both: bool,
 }
 
 /// One link.
@@ -114,6 +131,21 @@ impl Link {
     /// The directions that have an SA.
     pub(super) fn flows(&self) -> impl Iterator<Item = &Flow> {
         [&self.out, &self.inbound].into_iter().filter(|flow| flow.sas > 0)
+    }
+
+    /// What has moved since the earlier listing, outbound and inbound; `None` if there is no earlier one.
+    pub(crate) fn moved(&self) -> Option<[Moved; 2]> {
+        let of = |flow: &Flow| flow.moved.unwrap_or_default();
+        self.flows().any(|flow| flow.moved.is_some()).then(|| [of(&self.out), of(&self.inbound)])
+    }
+
+    pub(crate) fn ends(&self) -> Ends {
+        Ends { local: self.local, peer: self.peer, has_both: self.out.sas > 0 && self.inbound.sas > 0 }
+    }
+
+    /// What looks wrong with it; `links` is the listing that it is of.
+    pub(crate) fn problems(&self, links: &Links) -> Vec<Problem> {
+        problem::find(self, links.has_policies)
     }
 
     /// The number of its SAs.

@@ -24,13 +24,19 @@ use std::net::IpAddr;
 use std::ops::ControlFlow;
 
 use crate::policy::coverage::PolicyIndex;
-use crate::policy::{ListedPolicy, Net};
-use crate::sa::SaType;
+use crate::policy::{ListedPolicy, Net, PolicySa};
+use crate::sa::direction::Directions;
+use crate::sa::{SaType, XfrmMode};
 use crate::sadb::{Sadb, SadbError, Spd};
-use link::Link;
-use rates::{Counters, Rates};
+pub(crate) use link::{Ends, Link};
+pub(crate) use problem::Problem;
+use rates::Rates;
+pub(crate) use rates::{Counters, Moved};
 use sa::LinkSa;
 use store::Store;
+
+const IPV4_FORWARDING: &str = "/proc/sys/net/ipv4/ip_forward";
+const IPV6_FORWARDING: &str = "/proc/sys/net/ipv6/conf/all/forwarding";
 
 /// What the SAs of a listing are compared with.
 pub(crate) struct Surroundings {
@@ -38,12 +44,24 @@ pub(crate) struct Surroundings {
     local: Option<HashSet<IpAddr>>,
     /// `None` if the SADB has no SPD that can be listed.
     policies: Option<PolicyIndex>,
+    /// Whether this host forwards packets, of IPv4 and of IPv6.
+    forwards: [bool; 2],
 }
 
 impl Surroundings {
     fn is_local(&self, addr: IpAddr) -> bool {
         // All of 127.0.0.0/8 is local, but only 127.0.0.1 is listed.
         self.local.as_ref().is_some_and(|local| addr.is_loopback() || local.contains(&addr))
+    }
+
+    /// Whether packets from the tunnel `sa` to networks behind this host are dropped, because no policy `dir fwd` uses it.
+    fn lacks_forward(&self, sa: &PolicySa, directions: Option<Directions>) -> bool {
+        let is_inbound = directions.is_some_and(|directions| directions.inbound && !directions.outbound);
+        let inner = sa.selector.map(|selector| selector.dst).filter(|_| is_inbound && sa.mode != XfrmMode::TRANSPORT);
+        let Some(inner) = inner else { return false };
+        let is_for_others = inner.free_bits() > 0 || !self.is_local(inner.addr());
+        let is_router = self.forwards[usize::from(inner.addr().is_ipv6())];
+        is_for_others && is_router && self.policies.as_ref().is_some_and(|policies| !policies.forwards(sa))
     }
 }
 
@@ -69,7 +87,9 @@ impl Links {
         // Before the SAs: for each of them only the answer is kept.
         let listed = sadb.spd().map(Spd::policies).transpose()?;
         let policies = listed.map(|listed| PolicyIndex::new(listed.into_iter().map(of_listed).collect()));
-        let surroundings = Surroundings { local, policies };
+        // The settings of this host say nothing about the SAs of a stand-in.
+        let forwards = [IPV4_FORWARDING, IPV6_FORWARDING].map(|file| local.is_some() && is_on(file));
+        let surroundings = Surroundings { local, policies, forwards };
         let mut sas = Store::new();
         sadb.dump(SaType::UNSPEC, &mut |message| {
             LinkSa::of_message(message, &surroundings).into_iter().for_each(|sa| sas.push(sa));
@@ -122,6 +142,11 @@ impl Links {
 /// The text of /proc/net/xfrm_stat; empty if the system has none.
 pub(crate) fn xfrm_stat() -> String {
     std::fs::read_to_string("/proc/net/xfrm_stat").unwrap_or_default()
+}
+
+/// Whether the switch of sysctl(8) is on; false if the system has none.
+fn is_on(file: &str) -> bool {
+    std::fs::read_to_string(file).is_ok_and(|text| text.trim() != "0")
 }
 
 fn of_listed(listed: ListedPolicy) -> crate::policy::Policy {

@@ -18,6 +18,8 @@ pub(crate) enum Problem {
     NoPolicy,
     /// No policy requires the inbound SA.
     NoInboundPolicy,
+    /// No policy `dir fwd` lets packets of a tunnel pass to networks behind this host.
+    NoForwardPolicy,
     NoInboundSa,
     NoOutboundSa,
     /// A hard lifetime is over, and the SADB is about to remove the SA.
@@ -42,6 +44,7 @@ impl Problem {
             Self::NotLocal => "not_local",
             Self::NoPolicy => "no_policy",
             Self::NoInboundPolicy => "no_inbound_policy",
+            Self::NoForwardPolicy => "no_forward_policy",
             Self::NoInboundSa => "no_inbound_sa",
             Self::NoOutboundSa => "no_outbound_sa",
             Self::Expired => "expired",
@@ -67,6 +70,7 @@ impl fmt::Display for Problem {
             Self::NotLocal => f.write_str("neither end is an address of this host"),
             Self::NoPolicy => f.write_str("no policy: traffic in the clear"),
             Self::NoInboundPolicy => f.write_str("no inbound policy: unprotected packets are accepted"),
+            Self::NoForwardPolicy => f.write_str("no fwd policy: packets for the network behind this host are dropped"),
             Self::NoInboundSa => f.write_str("only one direction has an SA: none for inbound packets"),
             Self::NoOutboundSa => f.write_str("only one direction has an SA: none for outbound packets"),
             Self::Expired => f.write_str("expired: replace the keys on both hosts"),
@@ -92,6 +96,7 @@ pub(super) fn find(link: &Link, has_policies: bool) -> Vec<Problem> {
         (!link.is_here).then_some(Problem::NotLocal),
         lacks_policy(out).then_some(Problem::NoPolicy),
         (lacks_policy(inbound) && !lacks_policy(out)).then_some(Problem::NoInboundPolicy),
+        (inbound.lacks_forward && inbound.is_covered).then_some(Problem::NoForwardPolicy),
         (is_alone && inbound.sas == 0).then_some(Problem::NoInboundSa),
         (is_alone && out.sas == 0).then_some(Problem::NoOutboundSa),
         hard_left(link).filter(|left| *left == 0).map(|_| Problem::Expired),

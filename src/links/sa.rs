@@ -42,6 +42,8 @@ pub(super) struct LinkSa {
     pub(super) mark: Option<Box<Masked>>,
     /// Whether a policy uses it; false also if that is unknown.
     pub(super) is_covered: bool,
+    /// Whether packets that it brings to networks behind this host are dropped for lack of a policy.
+    pub(super) lacks_forward: bool,
     /// Whether one of its addresses is one of this host; true also if that is unknown.
     pub(super) is_here: bool,
     /// Whether the SADB counts packets, and not only bytes.
@@ -89,6 +91,7 @@ impl LinkSa {
             spi: association.spi.0,
             mark: sa.id.mark.map(Box::new),
             is_covered: surroundings.policies.as_ref().is_some_and(|policies| policies.covers(&sa, known)),
+            lacks_forward: surroundings.lacks_forward(&sa, known),
             is_here: surroundings.local.is_none()
                 || is_local(sa.id.dst)
                 || sa.src.is_none_or(is_local)

@@ -33,6 +33,7 @@ fn sa(peer: &str, direction: Direction, spi: u32) -> LinkSa {
         spi,
         mark: None,
         is_covered: true,
+        lacks_forward: false,
         is_here: true,
         counts_packets: true,
         packets: 3,

@@ -45,6 +45,11 @@ impl PolicyIndex {
         sends && self.covers_inbound(sa, directions)
     }
 
+    /// Whether a policy lets packets pass that `sa`, an inbound tunnel, has brought for other hosts.
+    pub(crate) fn forwards(&self, sa: &PolicySa) -> bool {
+        self.is_used(sa, &|direction| direction == PolicyDirection::Forward)
+    }
+
     fn covers_inbound(&self, sa: &PolicySa, directions: Directions) -> bool {
         // A tunnel may be for this host alone, so that `fwd` is not required.
         !directions.inbound || self.is_used(sa, &|direction| direction != PolicyDirection::Out)
@@ -190,6 +195,13 @@ pub(crate) struct NotLocalSas {
 }
 
 impl NotLocalSas {
+    /// Those of `sas`.
+    pub(crate) fn among(sas: &[PolicySa], is_local: &dyn Fn(IpAddr) -> bool) -> Self {
+        let mut found = Self::default();
+        sas.iter().for_each(|sa| found.add(sa, is_local));
+        found
+    }
+
     fn add(&mut self, sa: &PolicySa, is_local: &dyn Fn(IpAddr) -> bool) {
         // Any host may send from an unspecified source, and receive what is sent to a group.
         let (Some(src), dst) = (sa.src, sa.id.dst) else { return };
@@ -309,7 +321,8 @@ mod tests {
         // Without `fwd` the tunnel protects what is for this host.
         let mut in_and_out = policies(&sas);
         in_and_out.retain(|policy| policy.id.direction != PolicyDirection::Forward);
-        assert_eq!(coverage(in_and_out, &sas).0.count, 0);
+        assert_eq!(coverage(in_and_out.clone(), &sas).0.count, 0);
+        assert!(PolicyIndex::new(policies(&sas)).forwards(&sas[1]) && !PolicyIndex::new(in_and_out).forwards(&sas[1]));
     }
 
     #[test]

@@ -6,11 +6,11 @@
 use std::net::IpAddr;
 
 use crate::names::algorithms::{auth_by_number, encr_by_number};
-use crate::reconcile::fingerprint::FingerprintKey;
+use crate::reconcile::fingerprint::{FingerprintKey, shared_fingerprint};
 use crate::reconcile::live::Backend;
 use crate::redact::{Expected, is_citable, mask};
 use crate::sa::{
-    EncrAlg, Endpoint, Flags, Identity, InnerEndpoint, Lifetime, Masked, NATT_PORT, Offload, Request, SERVICE_REQID,
+    EncrAlg, Endpoint, Flags, Identity, InnerEndpoint, Lifetime, Masked, NATT_PORT, Offload, Request, SERVICE_REQID, SaId,
     SaState, SaType, XfrmMode,
 };
 use crate::secret::Key;
@@ -244,6 +244,16 @@ pub(crate) fn keys_fingerprint(request: &Request, fingerprint_key: FingerprintKe
 /// Whether both have the same keys and cipher, so that the sequence numbers must not restart.
 pub(crate) fn same_keys(sas: &Comparison<'_>) -> bool {
     same_key(sas, encr_key) && same_key(sas, auth_key) && cipher(sas.desired) == cipher(sas.actual)
+}
+
+/// Fingerprints of the authentication and the encryption key of an SA that two hosts can compare; empty without such a key.
+#[must_use]
+pub(crate) fn shared_fingerprints(id: &SaId, request: &Request) -> [String; 2] {
+    let of = |key: Option<Key>, role: &str| {
+        let salt = format!("ipseckey doctor {role} {} {} {}", id.sa_type.0, id.spi, id.dst);
+        key.map_or_else(String::new, |key| shared_fingerprint(&key, salt.as_bytes()))
+    };
+    [of(auth_key(request), "authkey"), of(encr_key(request), "encrkey")]
 }
 
 fn none() -> String {

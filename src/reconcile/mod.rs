@@ -25,7 +25,7 @@ mod sequence;
 mod snapshot;
 mod step;
 
-pub(crate) use compare::keys_fingerprint;
+pub(crate) use compare::{keys_fingerprint, shared_fingerprints};
 pub(crate) use execute::{ExecuteError, execute};
 pub(crate) use fingerprint::FingerprintKey;
 pub(crate) use goal::{DesiredSa, Goal, GoalError};

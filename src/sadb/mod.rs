@@ -21,7 +21,9 @@ use std::ops::ControlFlow;
 pub(crate) use add_check::AddCheck;
 pub(crate) use error::SadbError;
 pub(crate) use illumos::Illumos;
+pub(crate) use linux::errors::module_of;
 pub(crate) use linux::neighbours::unresolved_neighbours;
+pub(crate) use linux::routes::{Route, route_to};
 #[cfg(feature = "internals")]
 pub(crate) use linux::side_store::rewrite_side_store;
 pub(crate) use linux::xfrm::Xfrm;

@@ -47,6 +47,7 @@ use status::state;
 pub(crate) use records::service_sas::{ServiceSas, service_sas};
 pub(crate) use status::expired::{ExpiredSa, expired_sas};
 pub(crate) use status::ike_port::unusable_ike_port;
+pub(crate) use status::in_force::{InForce, in_force};
 
 #[cfg(feature = "internals")]
 pub(crate) use control_socket::recode_reply;

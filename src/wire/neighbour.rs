@@ -8,17 +8,15 @@
 use std::net::IpAddr;
 
 use super::reader::{ReadError, Reader};
+use super::rtnetlink::{HEADER_LEN, NLMSG_DONE, NLMSG_ERROR, address, attributes, messages};
 use super::writer::{WriteError, exact};
 use crate::secret::Buffer;
 
-// linux/rtnetlink.h, linux/netlink.h
+// linux/rtnetlink.h
 const RTM_NEWNEIGH: u16 = 28;
 const RTM_GETNEIGH: u16 = 30;
-const NLMSG_ERROR: u16 = 2;
-const NLMSG_DONE: u16 = 3;
 /// `NLM_F_REQUEST | NLM_F_DUMP`.
 const DUMP_REQUEST: u16 = 0x301;
-const HEADER_LEN: u16 = 16;
 const ENTRY_LEN: u16 = 12;
 
 // linux/neighbour.h
@@ -75,19 +73,9 @@ pub(crate) fn request(seq: u32) -> Result<Buffer, WriteError> {
 /// # Errors
 /// [`ReadError`] for a malformed message.
 pub(crate) fn read(datagram: &[u8], seq: u32) -> Result<Part, ReadError> {
-    let mut reader = Reader::new(datagram);
     let mut part = Part::default();
-    while reader.left() > 0 {
-        let at = reader.position();
-        let len = reader.u32()? as usize;
-        let (kind, _flags, found_seq, _port) = (reader.u16()?, reader.u16()?, reader.u32()?, reader.u32()?);
-        let Some(body_len) = len.checked_sub(usize::from(HEADER_LEN)) else {
-            return Err(ReadError::Short { at, expected: usize::from(HEADER_LEN), left: len });
-        };
-        let body = reader.part(body_len)?;
-        skip_padding(&mut reader, body_len)?;
+    for (kind, body) in messages(datagram, seq)? {
         match kind {
-            _ if found_seq != seq => {}
             RTM_NEWNEIGH => part.neighbours.extend(neighbour(body)?),
             NLMSG_DONE | NLMSG_ERROR => part.is_last = true,
             _ => {}
@@ -101,27 +89,8 @@ fn neighbour(mut body: Reader<'_>) -> Result<Option<Neighbour>, ReadError> {
     body.skip(4)?;
     let (interface, state) = (body.u32()?, body.u16()?);
     body.skip(2)?;
-    while body.left() > 0 {
-        let at = body.position();
-        let (len, kind) = (usize::from(body.u16()?), body.u16()?);
-        let Some(value_len) = len.checked_sub(4) else {
-            return Err(ReadError::Short { at, expected: 4, left: len });
-        };
-        let mut value = body.part(value_len)?;
-        skip_padding(&mut body, value_len)?;
-        let addr = match (kind, value_len) {
-            (NDA_DST, 4) => value.array::<4>()?.into(),
-            (NDA_DST, 16) => value.array::<16>()?.into(),
-            _ => continue,
-        };
-        return Ok(Some(Neighbour { addr, interface, state }));
-    }
-    Ok(None)
-}
-
-/// Messages and attributes begin at multiples of 4; the last one may lack the padding.
-fn skip_padding(reader: &mut Reader<'_>, len: usize) -> Result<(), ReadError> {
-    reader.skip(reader.left().min(len.next_multiple_of(4) - len))
+    let found = attributes(body)?.into_iter().find_map(|(kind, value)| (kind == NDA_DST).then(|| address(value)).flatten());
+    Ok(found.map(|addr| Neighbour { addr, interface, state }))
 }
 
 #[cfg(test)]

@@ -191,7 +191,7 @@ fn check_finds_expiries() {
     assert!(checked.service.query("status").starts_with("state     degraded since "));
     // The kernel's clock removes them a moment later.
     wait_until(|| checked.host.states().is_empty());
-    let mut doctor = checked.host.command(&format!("doctor {}", checked.service.path("keys")));
+    let mut doctor = checked.host.command(&format!("doctor --for 0 {}", checked.service.path("keys")));
     doctor.env("RUNTIME_DIRECTORY", checked.service.path("run"));
     let found = checked.host.run(doctor).out;
     let expired = "of the file's 2 SAs, 2 have expired, the first ";

@@ -9,6 +9,7 @@
 mod algorithms;
 mod batches;
 mod beside_ike;
+mod breakages;
 mod capture;
 mod cases;
 mod chains;

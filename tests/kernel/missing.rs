@@ -14,13 +14,13 @@ const AH6: &str = "add ah spi 0x100 src fd00::1 dst fd00::2 auth_alg md5 authkey
 const LOADER: &str = "/proc/sys/kernel/modprobe";
 
 /// Replaces the program that loads modules, until dropped.
-struct Loader {
+pub struct Loader {
     usual: String,
 }
 
 impl Loader {
     /// A program that loads no module.
-    fn none() -> Self {
+    pub fn none() -> Self {
         Self::with("/bin/false")
     }
 
@@ -43,7 +43,7 @@ impl Loader {
     }
 
     /// Unloads a module, after the namespaces of other tests that use it are gone.
-    fn remove(&self, module: &str) {
+    pub fn remove(&self, module: &str) {
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {
             let output = Command::new("rmmod").arg(module).output().expect("rmmod");

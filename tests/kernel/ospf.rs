@@ -113,7 +113,7 @@ fn ospf_with_each_protocol() {
     for (network, protected) in started {
         network.wait_for_full();
         for router in &network.routers {
-            let doctor = router.space.ipseckey("doctor").out;
+            let doctor = router.space.ipseckey("doctor --for 0").out;
             let expected = "every SA has a policy, and every policy has an SA";
             assert!(doctor.contains(expected) && !doctor.contains("  policies: SAs protect"), "{doctor}");
         }
@@ -272,12 +272,12 @@ fn protect_closes_ospf_to_hosts_without_keys() {
     stranger.send(&["ff02::1"]);
     wait_until("without protect no neighbour", has_neighbour);
     let gap = "SAs protect ospf to some addresses";
-    let doctor = router.space.ipseckey("doctor").out;
+    let doctor = router.space.ipseckey("doctor --for 0").out;
     assert!(doctor.contains(gap) && doctor.contains("set protect = [\"ospf\"]"), "{doctor}");
 
     service.set_all(&settings());
     assert_eq!(service.run("refresh").status, 0);
-    assert!(!router.space.ipseckey("doctor").out.contains(gap));
+    assert!(!router.space.ipseckey("doctor --for 0").out.contains(gap));
     let status = service.query("status");
     assert!(status.contains("protect   ospf\n") && !status.contains("problem"), "{status}");
     wait_until("the neighbour stays", || !has_neighbour());

@@ -66,7 +66,7 @@ fn reqid_that_another_program_has_is_reported() {
     assert!(printed.contains(warning), "{printed}");
     let planned = guard.run("plan");
     assert!(planned.err.contains(warning), "{}", planned.err);
-    let mut doctor = hosts.here.command("doctor");
+    let mut doctor = hosts.here.command("doctor --for 0");
     doctor.arg(guard.path("keys"));
     let found = hosts.here.run(doctor).out;
     assert!(found.contains("has reqid 1, as esp spi 0x9999 dst 10.0.0.2 has, which is not in the file"), "{found}");

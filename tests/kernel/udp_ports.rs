@@ -16,7 +16,7 @@ fn bind(host: &Space) -> std::io::Result<UdpSocket> {
 }
 
 fn doctor(host: &Space, service: &Guard<'_>) -> Ran {
-    host.ipseckey(&format!("doctor {}", service.path("keys")))
+    host.ipseckey(&format!("doctor --for 0 {}", service.path("keys")))
 }
 
 fn check(host: &Space, service: &Guard<'_>) -> Ran {

@@ -183,7 +183,7 @@ fn kept(count: usize) -> String {
 }
 
 /// SAs without a reqid get that of the service if its policies are for their packets, as they get it from the service.
-fn set_reqids(goal: &mut Goal, session: &Session<'_>) {
+pub(super) fn set_reqids(goal: &mut Goal, session: &Session<'_>) {
     let policies = session.service_policies();
     if !policies.is_empty() {
         goal.set_reqids(&|request| PolicySa::of_request(request).map_or(0, |sa| policies.reqid_of(&sa)));
@@ -191,7 +191,7 @@ fn set_reqids(goal: &mut Goal, session: &Session<'_>) {
 }
 
 /// Adds a command of the file to `goal`; `Break` at `quit`.
-fn add_command(goal: &mut Goal, line: u32, command: keyfile::Command) -> Result<ControlFlow<()>, GoalError> {
+pub(super) fn add_command(goal: &mut Goal, line: u32, command: keyfile::Command) -> Result<ControlFlow<()>, GoalError> {
     match command {
         keyfile::Command::Sa(command) => goal.take(line, command)?,
         keyfile::Command::Flush(sa_type) => goal.flush(sa_type),

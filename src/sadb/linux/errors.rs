@@ -123,7 +123,8 @@ fn is_auth_name(name: &str) -> bool {
     ["hmac(", "xcbc(", "cmac("].iter().any(|start| name.starts_with(start))
 }
 
-fn module_of(name: &str) -> Option<&'static str> {
+/// The module of the algorithm with that name in the kernel's crypto API.
+pub(crate) fn module_of(name: &str) -> Option<&'static str> {
     MODULES.iter().find(|(part, _)| name.contains(part)).map(|(_, module)| *module)
 }
 

@@ -3,7 +3,8 @@
 pub(super) mod af_key;
 mod check;
 mod direction;
-mod errors;
+pub(super) mod errors;
 pub(super) mod neighbours;
+pub(super) mod routes;
 pub(super) mod side_store;
 pub(super) mod xfrm;

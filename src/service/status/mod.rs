@@ -3,6 +3,7 @@
 pub(crate) mod expired;
 mod facts;
 pub(crate) mod ike_port;
+pub(crate) mod in_force;
 mod metrics;
 mod problem;
 mod remaining;

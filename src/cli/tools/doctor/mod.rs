@@ -1,12 +1,15 @@
-//! `doctor`: checks why manual keys do not work on this host, and prints a remedy for each finding.
+//! `doctor`: finds out why traffic of manual keys does not pass, or is not protected, and prints a remedy for each finding.
+//!
+//! [`facts`] collects what there is to know, once; [`checks`] is the table of the checks, each of which compares facts and adds
+//! findings.
 
-mod kernel;
-mod keys_file;
-mod neighbours;
-mod policies;
+mod actual;
+mod checks;
+mod desired;
+mod facts;
+mod finding;
+mod peer;
 mod report;
-mod sas;
-mod udp_ports;
 
 use std::path::PathBuf;
 
@@ -15,20 +18,30 @@ use clap::{Arg, ArgMatches, Command, value_parser};
 use crate::cli::exit::Exit;
 use crate::cli::session::Session;
 use crate::cli::tools::failure::Failure;
-use crate::names::Vocabulary;
-use crate::service::expired_sas;
 use crate::sys::fs::keys_file::KEYS_FILE;
-use report::HealthReport;
+use facts::Facts;
+use finding::Findings;
+use report::Report;
 
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::cli) struct Doctor {
     file: PathBuf,
+    /// Seconds between two readings of the counters.
+    seconds: u64,
+    /// The file that gets the report.
+    report: Option<PathBuf>,
+    /// The report of the peer.
+    peer: Option<PathBuf>,
 }
 
 pub(super) fn command() -> Command {
     Command::new("doctor")
-        .about("Check why manual keys do not work on this host, and print what to do")
-        .after_help("Example: ipseckey doctor\n\nNothing is changed. The exit status is 1 if there is a problem.")
+        .about("Find out why traffic is not protected or does not pass, and print what to do")
+        .after_help(
+            "Example: ipseckey doctor --for 30\n\n\
+             Nothing is changed, and no packet is sent: to see where packets are lost, ping the peer meanwhile. The exit status is \
+             1 if there is a problem.",
+        )
         .arg(
             Arg::new("file")
                 .value_name("FILE")
@@ -36,42 +49,52 @@ pub(super) fn command() -> Command {
                 .default_value(KEYS_FILE)
                 .help("The keys file of the service"),
         )
+        .arg(
+            Arg::new("for")
+                .long("for")
+                .value_name("SECONDS")
+                .value_parser(value_parser!(u64).range(0..=86_400))
+                .default_value("5")
+                .help("Compare the counters of packets over SECONDS"),
+        )
+        .args([
+            path("report", "Write a report without keys to a new file, for --peer on the other host"),
+            path("peer", "Compare with the report of the other host, and say which side is wrong"),
+        ])
+}
+
+fn path(name: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).value_name("REPORT").value_parser(value_parser!(PathBuf)).help(help)
 }
 
 impl From<&mut ArgMatches> for Doctor {
     fn from(matches: &mut ArgMatches) -> Self {
-        Self { file: matches.remove_one("file").unwrap_or_default() }
+        Self {
+            file: matches.remove_one("file").unwrap_or_default(),
+            seconds: matches.remove_one("for").unwrap_or_default(),
+            report: matches.remove_one("report"),
+            peer: matches.remove_one("peer"),
+        }
     }
 }
 
 impl Doctor {
     pub(super) fn run(&self, session: &Session<'_>) -> Result<Exit, Failure> {
-        let mut report = HealthReport::default();
-        let is_kernel = session.vocabulary() == Vocabulary::Linux && !session.target().is_model();
-        let desired = keys_file::check(&self.file, session, &mut report);
-        // Without a list of SAs nothing can be compared, but the checks of the kernel may still show the cause.
-        if let Some(actual) = sas::list(session, &mut report) {
-            let mut own = actual.own.clone();
-            if let Some(desired) = &desired {
-                own.extend(&desired.ids);
-                let expired = expired_sas(desired.lifetimes.iter().map(|(id, hard)| (*id, *hard)));
-                sas::compare(&self.file, &desired.ids, &actual, &expired, &mut report);
-                sas::compare_reqids(&desired.ids, &actual.policy_sas, &mut report);
+        let mut findings = Findings::default();
+        let facts = Facts::gather(session, &self.file, self.seconds, &mut findings);
+        checks::run(&facts, &mut findings);
+        if self.report.is_some() || self.peer.is_some() {
+            // Read before anything is written: it may be the wrong file.
+            let peer = self.peer.as_deref().map(Report::read).transpose()?;
+            let own = Report::new(&facts, &findings).map_err(Failure::of)?;
+            if let Some(path) = &self.report {
+                own.write(path)?;
             }
-            policies::check(session, &actual.policy_sas, &own, &mut report);
-            if is_kernel {
-                neighbours::check(&actual.policy_sas, &mut report);
-                udp_ports::check(&actual.policy_sas, &own, &mut report);
-                udp_ports::check_ike(&mut report);
+            if let Some(peer) = peer {
+                peer::compare(&own, &peer, &mut findings);
             }
         }
-        if is_kernel {
-            sas::key_managers(&mut report);
-            kernel::check(session, desired.as_ref(), &mut report);
-        } else {
-            kernel::algorithms(session, desired.as_ref(), &mut report);
-        }
-        let _ = session.output.note_write_error(report.print(session.json(), session.output.colors()));
-        Ok(if report.has_problems() { Exit::Failed } else { Exit::Done })
+        let _ = session.output.note_write_error(findings.print(session.json(), session.output.colors()));
+        Ok(if findings.has_problems() { Exit::Failed } else { Exit::Done })
     }
 }

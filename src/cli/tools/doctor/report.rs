@@ -1,110 +1,145 @@
-//! The findings of `doctor`: each with its severity and a remedy.
+//! `doctor --report`: what this host knows about its links, for `--peer` on the other host. It contains no key.
 
-use std::io::{self, Write};
+use std::collections::HashSet;
+use std::io;
+use std::net::IpAddr;
+use std::ops::ControlFlow;
+use std::path::Path;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::cli::report::json;
+use super::facts::Facts;
+use super::finding::{Finding, Findings, Level};
+use crate::cli::tools::failure::Failure;
+use crate::names::algorithms::{auth_by_number, encr_by_number};
+use crate::names::linux::mode_word;
+use crate::policy::{Net, PolicySa, Selector};
+use crate::reconcile::{ActualSa, shared_fingerprints};
+use crate::redact::shown;
+use crate::sa::{Request, SaId, SaType, XfrmFlags};
+use crate::sadb::{SadbError, route_to};
+use crate::sys::fs::{atomic_write, settings_file};
+use crate::sys::time::unix_now;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Level {
-    Ok,
-    Warning,
-    Problem,
+/// The form of the file; a later one has another number.
+const VERSION: u32 = 1;
+
+/// What a host knows about its links.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct Report {
+    pub(super) version: u32,
+    /// Seconds since 1970, by the clock of the host.
+    pub(super) time: u64,
+    /// The SAs of the keys file, and those that this program or the service has added.
+    pub(super) sas: Vec<ReportedSa>,
+    /// Problems and warnings.
+    pub(super) findings: Vec<Finding>,
 }
 
-/// The result of one check. The field names are those of `--json`.
-#[derive(Serialize)]
-pub(super) struct Finding {
-    pub(super) level: Level,
-    pub(super) about: &'static str,
-    pub(super) found: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub(super) fix: String,
+/// An SA without its keys.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct ReportedSa {
+    pub(super) id: SaId,
+    pub(super) src: Option<IpAddr>,
+    pub(super) mode: String,
+    pub(super) encr_alg: String,
+    pub(super) auth_alg: String,
+    pub(super) icv: Option<u16>,
+    pub(super) esn: bool,
+    pub(super) encap: bool,
+    /// The networks of a tunnel.
+    pub(super) inner: Option<String>,
+    /// Fingerprints, see `reconcile::shared_fingerprints`.
+    pub(super) authkey: String,
+    pub(super) encrkey: String,
+    /// Whether the SADB holds it; otherwise it is only in the keys file.
+    pub(super) is_loaded: bool,
+    /// Whether the keys file has it, with the same values.
+    pub(super) is_of_file: bool,
+    /// The MTU of the route to its destination, for an outbound SA.
+    pub(super) mtu: Option<u32>,
 }
 
-#[derive(Default)]
-pub(super) struct HealthReport(Vec<Finding>);
+impl ReportedSa {
+    fn of(id: SaId, request: &Request) -> Self {
+        let policy_sa = PolicySa::of_request(request);
+        let [authkey, encrkey] = shared_fingerprints(&id, request);
+        let mode = request.mode();
+        let selector = policy_sa.as_ref().and_then(|sa| sa.selector).filter(|_| mode != crate::sa::XfrmMode::TRANSPORT);
+        Self {
+            id,
+            src: policy_sa.as_ref().and_then(|sa| sa.src),
+            mode: mode_word(mode).unwrap_or("unknown").to_owned(),
+            encr_alg: encr_by_number(request.encr_alg).map_or("none", |row| row.names[0]).to_owned(),
+            auth_alg: auth_by_number(request.auth_alg).map_or("none", |row| row.names[0]).to_owned(),
+            icv: request.linux.icv_bits,
+            esn: request.linux.flags.has(XfrmFlags::ESN),
+            encap: policy_sa.is_some_and(|sa| sa.udp_port.is_some()),
+            // Linux does not report a selector for all packets.
+            inner: selector.filter(|selector| !is_any(selector)).map(|selector| selector.to_string()),
+            authkey,
+            encrkey,
+            is_loaded: false,
+            is_of_file: false,
+            mtu: None,
+        }
+    }
+}
 
-impl HealthReport {
-    pub(super) fn ok(&mut self, about: &'static str, found: impl Into<String>) {
-        self.add(Level::Ok, about, found, "");
+fn is_any(selector: &Selector) -> bool {
+    *selector == Selector::between(Net::any(selector.src.addr()), Net::any(selector.dst.addr()))
+}
+
+impl Report {
+    /// # Errors
+    /// The SAs cannot be listed again.
+    pub(super) fn new(facts: &Facts<'_>, findings: &Findings) -> Result<Self, SadbError> {
+        let differing = facts.differing();
+        let mut sas = Vec::new();
+        if facts.actual.is_some() {
+            facts.session.open()?.dump(SaType::UNSPEC, &mut |message| {
+                if let Some(sa) = ActualSa::of(message).filter(|sa| facts.own.contains(&sa.id)) {
+                    sas.push(ReportedSa { is_loaded: true, ..ReportedSa::of(sa.id, &sa.request) });
+                }
+                ControlFlow::Continue(())
+            })?;
+        }
+        let loaded: HashSet<SaId> = sas.iter().map(|sa| sa.id).collect();
+        let goal = facts.desired.as_ref().and_then(|desired| desired.goal.as_ref());
+        let others = goal.iter().flat_map(|goal| goal.iter()).filter(|desired| !loaded.contains(&desired.id()));
+        sas.extend(others.map(|desired| ReportedSa::of(desired.id(), &desired.request)));
+        for sa in &mut sas {
+            sa.is_of_file = goal.is_some_and(|goal| goal.get(&sa.id).is_some()) && !differing.contains(&sa.id);
+            let is_outbound = sa.src.is_some_and(|src| facts.is_local(src)) && facts.is_kernel;
+            sa.mtu = if is_outbound { route_to(sa.id.dst).ok().map(|route| route.mtu) } else { None };
+        }
+        sas.sort_by_key(|sa| (sa.id.dst, sa.id.sa_type, sa.id.spi));
+        let findings = findings.iter().filter(|finding| finding.level != Level::Ok).cloned().collect();
+        Ok(Self { version: VERSION, time: unix_now(), sas, findings })
     }
 
-    pub(super) fn warn(&mut self, about: &'static str, found: impl Into<String>, fix: impl Into<String>) {
-        self.add(Level::Warning, about, found, fix);
-    }
-
-    pub(super) fn problem(&mut self, about: &'static str, found: impl Into<String>, fix: impl Into<String>) {
-        self.add(Level::Problem, about, found, fix);
-    }
-
-    fn add(&mut self, level: Level, about: &'static str, found: impl Into<String>, fix: impl Into<String>) {
-        self.0.push(Finding { level, about, found: found.into(), fix: fix.into() });
-    }
-
-    pub(super) fn has_problems(&self) -> bool {
-        self.0.iter().any(|finding| finding.level == Level::Problem)
-    }
-
-    #[cfg(test)]
-    pub(super) fn findings(&self) -> &[Finding] {
-        &self.0
-    }
-
-    #[cfg(test)]
-    pub(super) fn words(&self) -> Vec<(Level, &str)> {
-        self.0.iter().map(|finding| (finding.level, finding.about)).collect()
-    }
-
-    /// Prints to standard output, as objects or as text.
+    /// Writes it to a new file with mode 0600: addresses and networks are for the administrators of both hosts.
     ///
     /// # Errors
-    /// Standard output cannot be written.
-    pub(super) fn print(&self, json: bool, colors: bool) -> io::Result<()> {
-        let mut out = io::stdout().lock();
-        for finding in &self.0 {
-            match json {
-                true => json::write_object(&mut out, finding)?,
-                false => finding.print(&mut out, colors)?,
-            }
+    /// The file exists or cannot be written.
+    pub(super) fn write(&self, path: &Path) -> Result<(), Failure> {
+        let failure = |error: io::Error| Failure::new(format!("{}: {error}", shown(path)));
+        let mut text = serde_json::to_vec_pretty(self).map_err(|error| failure(error.into()))?;
+        text.push(b'\n');
+        atomic_write::create_new(path, &text).map_err(failure)
+    }
+
+    /// # Errors
+    /// The file cannot be read, or is no report.
+    pub(super) fn read(path: &Path) -> Result<Self, Failure> {
+        let file = settings_file::read(path).map_err(|error| Failure::new(format!("{}: {error}", shown(path))))?;
+        match serde_json::from_str::<Self>(&file.text) {
+            Ok(report) if report.version == VERSION => Ok(report),
+            // Not the error of the parser, which may cite the file.
+            _ => Err(Failure::new(format!(
+                "{} is no report of this version: write it with `ipseckey doctor --report` on the peer",
+                shown(path)
+            ))),
         }
-        Ok(())
-    }
-}
-
-impl Finding {
-    fn print(&self, out: &mut dyn Write, colors: bool) -> io::Result<()> {
-        let (word, color) = match self.level {
-            Level::Ok => ("ok", "\x1b[32m"),
-            Level::Warning => ("warning", "\x1b[1;33m"),
-            Level::Problem => ("problem", "\x1b[1;31m"),
-        };
-        let (on, off) = if colors { (color, "\x1b[0m") } else { ("", "") };
-        writeln!(out, "{on}{word:<8}{off} {}: {}", self.about, self.found)?;
-        if self.fix.is_empty() { Ok(()) } else { writeln!(out, "         fix: {}", self.fix) }
-    }
-}
-
-/// `1 SA`, `2 SAs`.
-pub(super) fn counted(count: usize, thing: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{count} {thing}{plural}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn print_shows_level_and_fix() {
-        let mut report = HealthReport::default();
-        report.problem("SAs", counted(1, "SA"), "load it");
-        let mut out = Vec::new();
-        report.findings()[0].print(&mut out, false).unwrap();
-        assert_eq!(String::from_utf8(out).unwrap(), "problem  SAs: 1 SA\n         fix: load it\n");
-        assert!(report.has_problems());
-        assert_eq!(counted(0, "SA"), "0 SAs");
     }
 }

@@ -2,21 +2,24 @@
 
 use std::net::IpAddr;
 
-use super::report::HealthReport;
+use super::LIMIT;
+use crate::cli::tools::doctor::facts::Facts;
+use crate::cli::tools::doctor::finding::Findings;
 use crate::policy::{Net, PolicySa};
 use crate::sadb::unresolved_neighbours;
 
-/// Findings that are printed in full; the rest is only counted.
-const LIMIT: usize = 3;
-
-/// Reports unresolved neighbours that `sas` are for: their addresses, or addresses in the networks of their tunnels.
-pub(super) fn check(sas: &[PolicySa], report: &mut HealthReport) {
+/// Reports unresolved neighbours that SAs are for: their addresses, or addresses in the networks of their tunnels.
+pub(super) fn check(facts: &Facts<'_>, findings: &mut Findings) {
+    let Some(actual) = &facts.actual else { return };
+    let sas = &actual.policy_sas;
     match unresolved_neighbours() {
         Ok(unresolved) => {
             let found = unresolved.iter().filter(|neighbour| sas.iter().any(|sa| concerns(sa, neighbour.addr)));
-            compare(found.map(|neighbour| (neighbour.addr, &*neighbour.interface, neighbour.state)), report);
+            compare(found.map(|neighbour| (neighbour.addr, &*neighbour.interface, neighbour.state)), findings);
         }
-        Err(error) => report.warn("neighbours", format!("cannot be listed: {error}"), "run `ip neigh` to list them"),
+        Err(error) => {
+            findings.warn("neighbours", format!("cannot be listed: {error}"), "run `ip neigh` to list them");
+        }
     }
 }
 
@@ -27,7 +30,7 @@ fn concerns(sa: &PolicySa, addr: IpAddr) -> bool {
     is_selected || sa.id.dst == addr || sa.src == Some(addr)
 }
 
-fn compare<'a>(unresolved: impl Iterator<Item = (IpAddr, &'a str, &'a str)>, report: &mut HealthReport) {
+fn compare<'a>(unresolved: impl Iterator<Item = (IpAddr, &'a str, &'a str)>, findings: &mut Findings) {
     let mut more = 0_usize;
     for (at, (addr, interface, state)) in unresolved.enumerate() {
         if at >= LIMIT {
@@ -35,10 +38,10 @@ fn compare<'a>(unresolved: impl Iterator<Item = (IpAddr, &'a str, &'a str)>, rep
             continue;
         }
         let found = format!("{addr} on {interface} is {state}: it does not answer, and no packet is sent to it");
-        report.warn("neighbours", found, fix(addr));
+        findings.warn("neighbours", found, fix(addr));
     }
     if more > 0 {
-        report.warn("neighbours", format!("{more} more unresolved"), "as above");
+        findings.warn("neighbours", format!("{more} more unresolved"), "as above");
     }
 }
 
@@ -54,7 +57,7 @@ fn fix(addr: IpAddr) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::tools::doctor::report::Level;
+    use crate::cli::tools::doctor::finding::Level;
     use crate::sa::{Endpoint, InnerEndpoint, Request, SaType, Spi};
 
     fn addr(text: &str) -> IpAddr {
@@ -77,11 +80,11 @@ mod tests {
 
     #[test]
     fn compare_reports_some_and_counts_the_rest() {
-        let mut report = HealthReport::default();
+        let mut findings = Findings::default();
         let all = ["fd00::2", "192.0.2.1", "fd00::3", "fd00::4", "fd00::5"];
-        compare(all.iter().map(|text| (addr(text), "eth0", "FAILED")), &mut report);
-        assert_eq!(report.words(), [(Level::Warning, "neighbours"); 4]);
-        let [first, second, _, rest] = report.findings() else { panic!("four") };
+        compare(all.iter().map(|text| (addr(text), "eth0", "FAILED")), &mut findings);
+        assert_eq!(findings.words(), [(Level::Warning, "neighbours"); 4]);
+        let [first, second, _, rest] = findings.findings() else { panic!("four") };
         assert_eq!(first.found, "fd00::2 on eth0 is FAILED: it does not answer, and no packet is sent to it");
         assert!(first.fix.contains("pass_neighbour_discovery") && second.fix.contains("ARP"));
         assert_eq!(rest.found, "2 more unresolved");

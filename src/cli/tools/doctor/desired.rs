@@ -1,18 +1,22 @@
-//! Checks that the keys file exists, is private and correct, and collects what it needs from the SADB.
+//! Checks that the keys file exists, is private and correct, and collects its SAs.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use super::report::{HealthReport, counted};
+use super::finding::{Findings, counted};
+use crate::apply::aim_at;
 use crate::chain::Chains;
 use crate::cli::command_loop::{CommandLoop, Handler, InputError, Lints, Outcome};
 use crate::cli::input_blocks::InputBlocks;
 use crate::cli::report::Excerpt;
 use crate::cli::session::Session;
+use crate::cli::tools::reconcile::{add_command, set_reqids};
 use crate::keyfile::{Code, Command, Diagnostic, ParsedCommand, SaCommand, Verb};
 use crate::names::Vocabulary;
+use crate::policy::PolicySa;
+use crate::reconcile::Goal;
 use crate::redact::{shell_word, shown};
 use crate::sa::{AuthAlg, EncrAlg, SaId, SaType};
 use crate::sys::net::interfaces::is_local;
@@ -31,6 +35,9 @@ pub(super) struct DesiredSas {
     pub(super) limited: Vec<(usize, SaId)>,
     /// Commands so far.
     pub(super) additions: usize,
+    pub(super) policy_sas: Vec<PolicySa>,
+    /// To compare it with the SADB field by field; `None` if the file has errors, or commands that only change SAs.
+    pub(super) goal: Option<Goal>,
 }
 
 impl DesiredSas {
@@ -61,6 +68,11 @@ impl DesiredSas {
         self.chains.push(request, &is_local);
         self.additions += 1;
         self.ids.extend(ids);
+        let mut each = request.duplicate();
+        self.policy_sas.extend(targets.iter().filter_map(|target| {
+            aim_at(&mut each, *target);
+            PolicySa::of_request(&each)
+        }));
         let auth = vocabulary.auth_algs().filter(|row| request.auth_alg != AuthAlg::NONE && row.number == request.auth_alg);
         let encr = vocabulary.encr_algs().filter(|row| request.encr_alg != EncrAlg::NONE && row.number == request.encr_alg);
         self.algorithms.extend(auth.map(|row| row.names[0]).chain(encr.map(|row| row.names[0])));
@@ -68,11 +80,15 @@ impl DesiredSas {
 }
 
 /// Reports on access, permissions, syntax and host names. Returns the SAs if the file can be read.
-pub(super) fn check(path: &Path, session: &Session<'_>, report: &mut HealthReport) -> Option<DesiredSas> {
+pub(super) fn read(path: &Path, session: &Session<'_>, report: &mut Findings) -> Option<DesiredSas> {
     match survey(path, session, report) {
-        Ok(survey) => {
+        Ok(mut survey) => {
             report_contents(path, &session.target().command("ipseckey"), &survey, report);
             let mut desired = survey.desired;
+            desired.goal = survey.goal.take().and_then(|goal| goal.finish().ok()).map(|mut goal| {
+                set_reqids(&mut goal, session);
+                goal.at(unix_now()).0
+            });
             desired.keep_wanted();
             Some(desired)
         }
@@ -91,7 +107,7 @@ pub(super) fn check(path: &Path, session: &Session<'_>, report: &mut HealthRepor
 }
 
 /// Parses the whole file with all lints enabled; the findings about its permissions are reported at once.
-fn survey(path: &Path, session: &Session<'_>, report: &mut HealthReport) -> Result<Survey, InputError> {
+fn survey(path: &Path, session: &Session<'_>, report: &mut Findings) -> Result<Survey, InputError> {
     let mut blocks = InputBlocks::open(path)?;
     for finding in &blocks.take_findings() {
         report.problem("keys file", finding.problem(), finding.remedy());
@@ -108,11 +124,20 @@ struct Survey {
     warnings: usize,
     has_names: bool,
     desired: DesiredSas,
+    /// `None` after an error.
+    goal: Option<Goal>,
 }
 
 impl Survey {
     fn new(vocabulary: Vocabulary) -> Self {
-        Self { vocabulary, errors: 0, warnings: 0, has_names: false, desired: DesiredSas::default() }
+        Self {
+            vocabulary,
+            errors: 0,
+            warnings: 0,
+            has_names: false,
+            desired: DesiredSas::default(),
+            goal: Some(Goal::default()),
+        }
     }
 }
 
@@ -122,10 +147,18 @@ impl Handler for Survey {
         let errors = item.diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).count();
         self.errors += errors;
         self.warnings += item.diagnostics.len() - errors;
-        if let Ok(Command::Sa(command)) = item.outcome
+        let Ok(command) = item.outcome else {
+            self.goal = None;
+            return ControlFlow::Continue(());
+        };
+        if let Command::Sa(command) = &command
             && command.verb == Verb::Add
         {
-            self.desired.add(&command, self.vocabulary);
+            self.desired.add(command, self.vocabulary);
+        }
+        let taken = self.goal.as_mut().map(|goal| add_command(goal, item.location.line, command));
+        if !matches!(taken, Some(Ok(_))) {
+            self.goal = None;
         }
         ControlFlow::Continue(())
     }
@@ -135,7 +168,7 @@ impl Handler for Survey {
     }
 }
 
-fn report_contents(path: &Path, ipseckey: &str, survey: &Survey, report: &mut HealthReport) {
+fn report_contents(path: &Path, ipseckey: &str, survey: &Survey, report: &mut Findings) {
     let name = shown(path);
     let fix = format!("run `{ipseckey} -c {}` to see the lines", shell_word(path));
     match (survey.errors, survey.warnings) {
@@ -147,7 +180,7 @@ fn report_contents(path: &Path, ipseckey: &str, survey: &Survey, report: &mut He
         (0, 0) => report.ok("keys file", format!("{name} adds {}", counted(survey.desired.ids.len(), "SA"))),
         (0, warnings) => report.warn("keys file", format!("{name} has {}", counted(warnings, "warning")), fix),
         (errors, _) => report.problem("keys file", format!("{name} has {}", counted(errors, "error")), fix),
-    }
+    };
     if survey.has_names {
         let fix = "use addresses, or start the service after the name service";
         report.warn("names", "the file has host names, which may not be resolvable at boot", fix);
