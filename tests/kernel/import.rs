@@ -11,10 +11,10 @@ use crate::space::{Space, private_file};
 const BATCH: usize = 50;
 
 /// A generator of random numbers (xorshift64), the same in each run.
-struct Random(u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
-    fn next(&mut self, below: u64) -> u64 {
+    pub(crate) fn next(&mut self, below: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -22,15 +22,15 @@ impl Random {
     }
 
     /// Once in `times`.
-    fn once_in(&mut self, times: u64) -> bool {
+    pub(crate) fn once_in(&mut self, times: u64) -> bool {
         self.next(times) == 0
     }
 
-    fn one_of<T: Copy>(&mut self, choices: &[T]) -> T {
+    pub(crate) fn one_of<T: Copy>(&mut self, choices: &[T]) -> T {
         choices[usize::try_from(self.next(choices.len() as u64)).expect("fits")]
     }
 
-    fn key(&mut self, bits: usize) -> String {
+    pub(crate) fn key(&mut self, bits: usize) -> String {
         let digits: String = (0..bits / 4).map(|_| char::from_digit(self.next(16) as u32, 16).expect("a digit")).collect();
         format!("0x{digits}")
     }

@@ -48,6 +48,7 @@ mod restart;
 mod rights;
 mod rotation;
 mod service;
+mod setkey;
 mod show;
 mod space;
 #[path = "../support/mod.rs"]

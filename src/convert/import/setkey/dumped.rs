@@ -31,10 +31,16 @@ pub(super) fn next<'t>(rest: &mut Rest<'t>) -> Option<(Rest<'t>, Option<Dumped<'
         let Some(ends) = ends(line).filter(|_| lines.peek().is_some_and(|next| is_second(next.1))) else { continue };
         let mut dumped = Dumped { line: number, ends, lines: Vec::new() };
         let mut next = number + 1;
+        let mut start = at;
         while let Some((_, line)) = lines.next_if(|next| next.1.starts_with([' ', '\t'])) {
+            if is_rest_of_key(line) && dumped.lines.last().is_some_and(|last| last.starts_with(['E', 'A'])) {
+                dumped.lines.pop();
+            } else {
+                start = at;
+            }
             at += line.len();
             next += 1;
-            dumped.lines.push(line.trim());
+            dumped.lines.push(text[start..at].trim());
         }
         *rest = Rest { text: &text[at..], line: next };
         return Some((before, Some(dumped)));
@@ -53,6 +59,11 @@ fn ends(line: &str) -> Option<(&str, &str)> {
 
 fn is_second(line: &str) -> bool {
     line.starts_with([' ', '\t']) && line.contains("mode=") && line.contains("spi=")
+}
+
+/// Whether a line continues a key: setkey prints 32 bytes a line.
+fn is_rest_of_key(line: &str) -> bool {
+    line.split_whitespace().all(|word| word.len() <= 8 && word.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 /// What the lines of an SA say.
@@ -255,5 +266,19 @@ mod tests {
         );
         assert_eq!(lost.len(), 1, "{lost:?}");
         assert!(lost[0].contains("compression"), "{lost:?}");
+    }
+
+    /// setkey prints 32 bytes of a key in a line (recorded from ipsec-tools with a Linux kernel).
+    #[test]
+    fn keys_of_several_lines_are_whole() {
+        let key = "0f1e2d3c 4b5a6978 8796a5b4 c3d2e1f0";
+        let text = format!(
+            "10.0.0.1 10.0.0.2 \n\tesp mode=transport spi=4099(0x00001003) reqid=0(0x00000000)\n\tA: hmac-sha384  {key} {key}\n {key}\n\
+             \tseq=0x00000000 replay=0 flags=0x00000000 state=mature \n"
+        );
+        let (keys, lost) = lost(ImportFormat::Setkey, &text);
+        assert!(lost.is_empty(), "{lost:?}");
+        let digits = key.replace(' ', "");
+        assert!(keys.ends_with(&format!("authkey {digits}{digits}{digits}\n")), "{keys}");
     }
 }
