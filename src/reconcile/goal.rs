@@ -12,7 +12,7 @@ use crate::chain::Chains;
 use crate::keyfile::{SaCommand, Target, Verb};
 use crate::reconcile::sequence::is_inbound;
 use crate::sa::direction::is_shared;
-use crate::sa::{Flags, Request, SaId, SaType, Spi};
+use crate::sa::{Flags, Request, SERVICE_REQID, SaId, SaType, Spi};
 use crate::sys::net::interfaces::is_local;
 
 /// An SA that a keys file defines.
@@ -41,6 +41,8 @@ pub(crate) struct Goal {
     sas: HashTable<DesiredSa>,
     /// The number of `add` commands, including SAs that a later command deletes.
     added: usize,
+    /// See [`Goal::without_service_reqid`].
+    lacks_service_reqid: bool,
 }
 
 /// Why a command cannot be part of a desired state. The message has no word of the file.
@@ -138,6 +140,18 @@ impl Goal {
         // Their outbound peers are not part of this goal.
         self.sas.iter_mut().for_each(|desired| desired.pair = None);
         self
+    }
+
+    /// Makes the reqid of the service a difference in an SA whose command has none, if the plan may change the SA. For a service
+    /// without policies of its own: outbound policies without a reqid, as the administrator adds them, do not find such an SA.
+    #[must_use]
+    pub(crate) fn without_service_reqid(self) -> Self {
+        Self { lacks_service_reqid: true, ..self }
+    }
+
+    /// Whether `actual` has the reqid of the service, and must not.
+    pub(super) fn has_surplus_reqid(&self, desired: &DesiredSa, actual: &Request) -> bool {
+        self.lacks_service_reqid && (desired.request.linux.reqid, actual.linux.reqid) == (0, SERVICE_REQID)
     }
 
     /// Gives SAs without a reqid that of `reqid_of`; 0 for none.

@@ -225,7 +225,10 @@ impl<'a> Planner<'a> {
     }
 
     fn compare(&mut self, desired: &'a DesiredSa, actual: ActualSa) {
-        let differing = comparison(desired, &actual).differing_fields();
+        let mut differing = comparison(desired, &actual).differing_fields();
+        if self.goal.has_surplus_reqid(desired, &actual.request) && self.options.scope.may_change(&actual) {
+            differing.extend(compare::FIELDS.iter().filter(|field| field.word == "reqid"));
+        }
         // A dead or larval SA has the identity, but protects no packet.
         let is_usable = actual.is_alive && !actual.has_unknown_algorithm;
         let may_change = self.options.scope.may_change(&actual) || (is_usable && lacks_reqid(desired, &actual, &differing));

@@ -120,3 +120,32 @@ fn reqid_of_the_service_is_no_difference() {
         assert!(guard.query("status").contains("2 owned, 0 foreign, 0 missing"), "{}", guard.query("status"));
     }
 }
+
+/// With `policy = "none"` the administrator's outbound policies, which name no reqid, find SAs without a reqid only.
+#[test]
+#[ignore = "needs a kernel: tests/kernel/run"]
+fn reqid_of_the_service_ends_with_its_policies() {
+    let hosts = Hosts::new();
+    let keys = Protection::ESP.keys();
+    for refresh in ["flush", "check-first", "reconcile"] {
+        let guards = [&hosts.here, &hosts.there].map(|host| start(host, &keys).0);
+        for (guard, (host, own)) in guards.iter().zip([(&hosts.here, 1), (&hosts.there, 2)]) {
+            assert_eq!(host.ip("xfrm state list").matches(OF_SERVICE).count(), 2, "{refresh}");
+            guard.set_all(&format!("policy = \"none\"\nflush = \"owned\"\nrefresh = \"{refresh}\""));
+            guard.run("refresh").succeeded();
+            let states = host.ip("xfrm state list");
+            assert_eq!((states.matches(OF_SERVICE).count(), host.states().len()), (0, 2), "{refresh}: {states}");
+            assert_eq!(guard.run("plan").status, 0, "{refresh}: nothing is left to change");
+            for (src, dst, dir) in [(own, 3 - own, "out"), (3 - own, own, "in")] {
+                host.ip(&format!(
+                    "xfrm policy add src 10.0.0.{src} dst 10.0.0.{dst} dir {dir} tmpl proto esp mode transport"
+                ));
+            }
+        }
+        assert!(hosts.ping(FAR), "{refresh}");
+        for (guard, host) in guards.iter().zip([&hosts.here, &hosts.there]) {
+            guard.run("stop --open").succeeded();
+            host.ip("xfrm policy flush");
+        }
+    }
+}

@@ -98,7 +98,9 @@ impl Loader<'_> {
     }
 
     pub(super) fn goal(&mut self, file: &Path, commands: Vec<FileCommand>) -> Result<Goal, Failure> {
-        goal(commands).map_err(|error| self.fail(Reason::Configuration, &event::load::not_reconcilable(file, &error)))
+        let goal = goal(commands);
+        let goal = goal.map_err(|error| self.fail(Reason::Configuration, &event::load::not_reconcilable(file, &error)))?;
+        Ok(if self.config.protection.from_sas { goal } else { goal.without_service_reqid() })
     }
 
     /// A key for the fingerprints of this comparison only.

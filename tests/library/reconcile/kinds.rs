@@ -152,3 +152,28 @@ fn reconcile_refuses_to_remove_a_combined_cipher_in_both_tables() {
     let plan = reconcile::plan(&goal(&other), &mut sadb, &named).unwrap();
     assert_eq!((plan.steps.len(), plan.foreign), (0, 1));
 }
+
+/// With `policy = "none"`: SAs that the service has added with its policies have its reqid.
+#[test]
+fn plan_replaces_sas_that_have_the_reqid_of_the_service_without_its_policies() {
+    let text = |reqid: &str| {
+        let key = "encr_alg aes encrkey 000102030405060708090a0b0c0d0e0f auth_alg sha256 authkey";
+        format!("add esp spi 0x1000 src 192.0.2.1 dst 192.0.2.2 {reqid} {key} {}\n", "2a".repeat(32))
+    };
+    let mut sadb = SadbTarget::Model(Vocabulary::Linux).open().expect("opens");
+    goal::each_command(&text("reqid 1835728896"), Vocabulary::Linux, &mut |_, command| {
+        let Command::Sa(command) = command else { panic!("another command") };
+        apply::apply(command, &mut *sadb, &mut |_, outcome| assert!(!matches!(outcome, Outcome::Failed(_))));
+    });
+    let mut fields = |reqid: &str, lacks: bool, scope: PlanScope<'_>| -> Vec<&str> {
+        let goal = goal::goal(&text(reqid), Vocabulary::Linux);
+        let goal = if lacks { goal.without_service_reqid() } else { goal };
+        let plan = reconcile::plan(&goal, &mut *sadb, &PlanOptions { scope, ..options() }).expect("a plan");
+        plan.steps.iter().flat_map(|step| step.change.differences.iter().map(|difference| difference.field)).collect()
+    };
+    assert_eq!(fields("", true, PlanScope::All), ["reqid"]);
+    assert_eq!(fields("", false, PlanScope::All), [""; 0], "the service has policies");
+    assert_eq!(fields("reqid 1835728896", true, PlanScope::All), [""; 0], "the file says so");
+    assert_eq!(fields("", true, PlanScope::Owned(&|_, _| false)), [""; 0], "another program's SA");
+    assert_eq!(fields("reqid 7", true, PlanScope::All), ["reqid"], "once");
+}
