@@ -42,7 +42,12 @@ fn keys(section: &str) -> Vec<String> {
 
 /// The SPI of a generated file.
 fn spi_of(keys: &str) -> &str {
-    keys.split_whitespace().skip_while(|word| *word != "spi").nth(1).expect("an SPI")
+    value_of(keys, "spi")
+}
+
+/// The word after `name` in a generated file.
+fn value_of<'a>(keys: &'a str, name: &str) -> &'a str {
+    keys.split_whitespace().skip_while(|word| *word != name).nth(1).expect("a value")
 }
 
 /// A service with the properties `settings`, without the `policy` that [`Guard`] has.
@@ -149,6 +154,41 @@ fn ospf_on_two_links() {
     let checked = service.shell("ipseckey -c /etc/inet/secret/ipseckeys").err;
     assert!(printed.contains("a later SA for the same group has another SPI"), "{printed}");
     assert!(checked.contains("warning[IK060]"), "{checked}");
+}
+
+/// A key for each link, with the policies that the page adds by hand: each link sends through its own SAs.
+#[test]
+#[ignore = "needs a kernel: tests/kernel/run"]
+fn ospf_on_two_links_with_a_key_each() {
+    let [first, second] = [Link::new(), Link::new()];
+    let routers = [Router::on(&first, 1), Router::on(&first, 2), Router::on(&second, 3)];
+    second.plug(&routers[0].space, "eth1", 1);
+    let captures = [&first, &second].map(|link| Capture::on(&link.0, IP6));
+    let files = [keys("The keys file").remove(0), keys("The keys file").remove(0)];
+    assert_ne!(value_of(&files[0], "reqid"), value_of(&files[1], "reqid"));
+    let [outbound, inbound] = &blocks("A router on several links", "sh")[..] else { panic!("two blocks") };
+    let run = |router: &Router, commands: &str| {
+        commands.lines().for_each(|line| drop(router.space.ip(line.strip_prefix("ip ").expect("a command of ip"))));
+    };
+    let links: [&[_]; 3] = [&[("eth0", 0), ("eth1", 1)], &[("eth0", 0)], &[("eth0", 1)]];
+    for (router, links) in routers.iter().zip(links) {
+        let loaded: String = links.iter().map(|(_, file)| files[*file].as_str()).collect();
+        for (device, file) in links {
+            let of_link = outbound.replace("eth0", device).replace("REQID", value_of(&files[*file], "reqid"));
+            run(router, &of_link);
+        }
+        run(router, inbound);
+        let started = service(router, &loaded, "flush = \"owned\"").run("start");
+        assert_eq!(started.status, 0, "{started:?}");
+    }
+    routers[0].start_ospf6(&["eth0", "eth1"]);
+    routers[1..].iter().for_each(|router| router.start_ospf6(&["eth0"]));
+    for (router, neighbours) in routers.iter().zip([2, 1, 1]) {
+        router.wait_for_full(neighbours);
+    }
+    for (capture, keys) in captures.into_iter().zip(&files) {
+        assert_protects(capture, &format!("esp and ip6[40:4] = {}", spi_of(keys)));
+    }
 }
 
 #[test]
