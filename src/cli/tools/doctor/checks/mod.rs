@@ -10,6 +10,7 @@ mod key_managers;
 mod lifetimes;
 mod modules;
 mod neighbours;
+mod pf_key;
 mod policies;
 mod precedence;
 mod privileges;
@@ -50,6 +51,7 @@ const KERNEL_CHECKS: &[Check] = &[
     sequence::check,
     clock::check,
     key_managers::check,
+    pf_key::check,
     privileges::check,
     modules::check,
 ];
